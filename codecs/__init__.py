@@ -1,0 +1,1 @@
+"""Codecs: arrays in, bytes out. No storage, no Ray."""

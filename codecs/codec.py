@@ -1,0 +1,183 @@
+"""The contract that every codec keeps: what a tile is, and the steps from tiles to bytes and back.
+
+Compression:   tiles --analyse (device)--> symbols --pack (CPU)--> latents, one byte string a tile
+Restoration:   latents --unpack (CPU)--> symbols --synthesise (device)--> tiles
+
+The split lets an actor that holds a GPU run the networks while CPU tasks do the entropy coding.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from tilepress.codecs.errors import UnsupportedError
+
+Colour = Literal["gray", "rgb", "cmyk", "indexed"]
+Tiles = np.ndarray  # (n, height, width, channels), uint8 or uint16
+
+COLOUR_PLANES: dict[str, int] = {"gray": 1, "rgb": 3, "cmyk": 4, "indexed": 1}
+
+
+@dataclass(frozen=True)
+class TileSpec:
+    """Shape and meaning of the tiles of one batch; all tiles of a batch share it.
+
+    `bit_depth` is the number of low bits that samples use (1..8 in uint8, 9..16 in uint16).
+    `channels` is the number of colour planes, plus one for alpha.
+    `indexed` tiles hold palette entries: neighbouring values mean nothing, no lossy codec may touch them.
+    """
+
+    height: int
+    width: int
+    channels: int
+    dtype: Literal["uint8", "uint16"]
+    bit_depth: int
+    colour: Colour
+
+    @property
+    def alpha(self) -> bool:
+        """Whether the last plane is an alpha plane."""
+        return self.channels > COLOUR_PLANES[self.colour]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return self.height, self.width, self.channels
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of one raw tile."""
+        return self.height * self.width * self.channels * np.dtype(self.dtype).itemsize
+
+    @property
+    def maximum(self) -> int:
+        """Largest sample value, 2^bit_depth - 1."""
+        return (1 << self.bit_depth) - 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a person may ask of an encoder; None means the codec's own default. Decoders need none of it."""
+
+    quality: int | None = None  # 1 (smallest) .. 100 (best)
+    effort: int | None = None  # 1 (fastest) .. 9 (smallest)
+
+
+@dataclass
+class Symbols:
+    """Integers between the device and the entropy coder, for a batch; the first axis of every array is the tile."""
+
+    spec: TileSpec
+    arrays: dict[str, np.ndarray]
+    settings: Settings = field(default_factory=Settings)
+
+
+class Codec(ABC):
+    """One family of codecs. Instances are immutable and may be used from several threads.
+
+    Class attributes are literal: archives refer to `codec_id` for ever.
+    `exact`: decoding gives the same bits on every device, batch size and thread count.
+    `lossless`: synthesise(unpack(pack(analyse(tiles)))) == tiles.
+    `networks`: analyse and synthesise run networks and may be given to an actor with a GPU.
+    """
+
+    codec_id: ClassVar[str]
+    summary: ClassVar[str]
+    exact: ClassVar[bool]
+    lossless: ClassVar[bool]
+    networks: ClassVar[bool] = False
+    granule: ClassVar[int] = 1
+    levels: ClassVar[int] = 1
+    dtypes: ClassVar[frozenset[str]] = frozenset({"uint8", "uint16"})
+    channels: ClassVar[frozenset[int]] = frozenset({1, 2, 3, 4, 5})
+    colours: ClassVar[frozenset[str]] = frozenset(COLOUR_PLANES)
+    options: ClassVar[frozenset[str]] = frozenset()  # the fields of Settings that change something
+
+    def supports(self, spec: TileSpec) -> bool:
+        """Whether tiles of this kind can be coded at all (any height and width)."""
+        fits = spec.dtype in self.dtypes and spec.channels in self.channels and spec.colour in self.colours
+        return fits and (self.lossless or spec.bit_depth > 1)
+
+    def require(self, spec: TileSpec) -> None:
+        """Raise UnsupportedError unless `supports(spec)`."""
+        if not self.supports(spec):
+            raise UnsupportedError(f"codec {self.codec_id} cannot represent {spec}")
+
+    def prepare(self, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
+        """Bytes shared by all tiles of one image (fitted or fine-tuned weights); stored once with the image."""
+        return b""
+
+    @abstractmethod
+    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes = b"") -> Symbols:
+        """Tiles (n, h, w, c) of `spec.dtype` to integer symbols. May use floats and need not be repeatable."""
+
+    @abstractmethod
+    def pack(self, symbols: Symbols) -> list[bytes]:
+        """Entropy-code: one byte string a tile, a function of the symbols alone."""
+
+    @abstractmethod
+    def unpack(self, latents: Sequence[bytes], spec: TileSpec) -> Symbols:
+        """Inverse of `pack`. Raises StreamError for any bytes that `pack` did not write."""
+
+    @abstractmethod
+    def synthesise(self, symbols: Symbols, shared: bytes = b"", level: int | None = None) -> Tiles:
+        """Symbols to tiles (n, h, w, c) of `spec.dtype`, values 0..spec.maximum. Exact integers if `exact`."""
+
+    def encode(self, tiles: Tiles, spec: TileSpec, settings: Settings | None = None) -> list[bytes]:
+        """Both compression steps at once."""
+        return self.pack(self.analyse(tiles, spec, settings or Settings()))
+
+    def decode(self, latents: Sequence[bytes], spec: TileSpec) -> Tiles:
+        """Both restoration steps at once."""
+        return self.synthesise(self.unpack(latents, spec))
+
+
+class TileCodec(Codec):
+    """A codec without a device step: a tile to bytes and back, in one call each."""
+
+    @abstractmethod
+    def encode_tile(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
+        """One tile (h, w, c) to bytes."""
+
+    @abstractmethod
+    def decode_tile(self, data: bytes, spec: TileSpec) -> np.ndarray:
+        """Bytes to one tile (h, w, c). Raises StreamError."""
+
+    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes = b"") -> Symbols:
+        """The tiles themselves are the symbols."""
+        self.require(spec)
+        return Symbols(spec, {"tiles": tiles}, settings)
+
+    def pack(self, symbols: Symbols) -> list[bytes]:
+        """Encode tile by tile."""
+        return [self.encode_tile(t, symbols.spec, symbols.settings) for t in symbols.arrays["tiles"]]
+
+    def unpack(self, latents: Sequence[bytes], spec: TileSpec) -> Symbols:
+        """Decode tile by tile."""
+        tiles = np.empty((len(latents), *spec.shape), spec.dtype)
+        for out, data in zip(tiles, latents, strict=True):
+            out[...] = self.decode_tile(data, spec)
+        return Symbols(spec, {"tiles": tiles})
+
+    def synthesise(self, symbols: Symbols, shared: bytes = b"", level: int | None = None) -> Tiles:
+        """The tiles that were decoded."""
+        return symbols.arrays["tiles"]
+
+
+class ResidualCoder(ABC):
+    """Turns an exact base into the original: one tile and its base to bytes and back, in integers only."""
+
+    residual_id: ClassVar[str]
+
+    @abstractmethod
+    def encode(self, tile: np.ndarray, base: np.ndarray, spec: TileSpec) -> bytes:
+        """`tile` and `base` are (h, w, c) of `spec.dtype`; the bytes identify coder and version."""
+
+    @abstractmethod
+    def decode(self, data: bytes, base: np.ndarray, spec: TileSpec) -> np.ndarray:
+        """The original tile (h, w, c). Raises StreamError for any bytes that `encode` did not write."""

@@ -1,0 +1,1 @@
+"""Jobs: one file a command, thin."""

@@ -1,0 +1,1 @@
+"""Pipeline: collections, shards, archives and the engine that maps over them."""
