@@ -1,0 +1,87 @@
+"""The error tree of the pipeline layer, and the exit code that each branch means.
+
+TilepressError                    1
+├── UsageError                    2   what was asked cannot be done as asked
+│   └── ResumeError               2   an unfinished run was begun with other settings
+├── PictureError                      one file cannot be held as pixels: it is kept as its bytes
+│   ├── UnsupportedPicture            not an image, or a kind that no codec represents
+│   ├── LimitExceeded                 larger than the limits allow
+│   └── DamagedPicture            3   an image file that does not decode
+├── IntegrityError                4   an archive that is damaged; never answered with wrong pixels
+└── InfrastructureError           5   storage or cluster; trying again later may help
+    ├── StorageError              5
+    │   ├── TransientStorageError 5   throttling, time-outs, broken connections: retried
+    │   ├── MissingError              no such object
+    │   └── AlreadyExists             create-only refused: something is there
+    └── EngineError               5
+"""
+
+
+class TilepressError(Exception):
+    """Base of every error that tilepress raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(TilepressError):
+    """What was asked cannot be done as asked; the message says what to change."""
+
+    exit_code = 2
+
+
+class ResumeError(UsageError):
+    """The archive holds an unfinished run with other settings."""
+
+
+class PictureError(TilepressError):
+    """A file that cannot be held as pixels. `code` is stored in the archive; the message is the reason."""
+
+    code = "unsupported"
+
+
+class UnsupportedPicture(PictureError):  # noqa: N818 - a reason for keeping a file, not a failure
+    """Not an image, or a kind of image that no codec represents."""
+
+
+class LimitExceeded(PictureError):  # noqa: N818
+    """The image is larger than the limits allow; found before decoding it."""
+
+    code = "limit"
+
+
+class DamagedPicture(PictureError):  # noqa: N818
+    """An image file that does not decode completely."""
+
+    code = "damaged"
+
+
+class IntegrityError(TilepressError):
+    """Stored bytes are not what was written."""
+
+    exit_code = 4
+
+
+class InfrastructureError(TilepressError):
+    """Storage or cluster failed; the same command may succeed later and resumes."""
+
+    exit_code = 5
+
+
+class StorageError(InfrastructureError):
+    """A file system or object store refused or failed."""
+
+
+class TransientStorageError(StorageError):
+    """Worth retrying: throttling, time-outs, broken connections."""
+
+
+class MissingError(StorageError):
+    """There is no such object."""
+
+
+class AlreadyExists(StorageError):  # noqa: N818
+    """Create-only refused: an object of that name is there."""
+
+
+class EngineError(InfrastructureError):
+    """Workers or the cluster failed more often than retries allow."""
