@@ -1,0 +1,210 @@
+"""Classical codecs of single tiles: raw samples, JPEG XL, PNG and JPEG.
+
+The image libraries are imported when first used, and their decoders only see bytes whose header promises what the
+tile needs: they allocate what a header claims before they look at the data.
+"""
+
+from __future__ import annotations
+
+import struct
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tilepress.codecs.bitstream import seal, unseal
+from tilepress.codecs.codec import Settings, TileCodec, TileSpec
+from tilepress.codecs.errors import StreamError, UnsupportedError
+from tilepress.codecs.jpegxl_stream import bare_codestream, check_codestream
+
+_VERSION = 1
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}  # channels -> IHDR colour type (PNG specification, table 11.1)
+_JPEG_MAX_SIDE = 65500  # libjpeg's JPEG_MAX_DIMENSION
+
+
+class ClassicalCodec(TileCodec):
+    """What all codecs of this file share: samples checked on both sides, a sealed stream, one error for bad bytes."""
+
+    magic: ClassVar[bytes]
+
+    @abstractmethod
+    def compress(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
+        """A contiguous tile (h, w, c), already checked, to the payload of the stream."""
+
+    @abstractmethod
+    def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
+        """Inverse of `compress`; may raise any exception, but must not allocate beyond what `spec` implies."""
+
+    def encode_tile(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
+        """One tile (h, w, c) of `spec.dtype` to bytes; UnsupportedError if it is not what `spec` says."""
+        self.require(spec)
+        if tile.shape != spec.shape or tile.dtype != spec.dtype:
+            raise UnsupportedError(f"tile of shape {tile.shape} and type {tile.dtype} is not {spec}")
+        if exceeds(tile, spec):
+            raise UnsupportedError(f"tile holds the sample {tile.max()}, beyond {spec.bit_depth} bits")
+        return seal(self.magic, _VERSION, self.compress(np.ascontiguousarray(tile), spec, settings))
+
+    def decode_tile(self, data: bytes, spec: TileSpec) -> np.ndarray:
+        """Bytes to one tile (h, w, c) of `spec.dtype`, values 0..spec.maximum. Raises StreamError."""
+        self.require(spec)
+        _, payload = unseal(self.magic, {_VERSION}, data)
+        try:
+            tile = self.decompress(payload, spec)
+        except StreamError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - image libraries raise types of their own, and no common one
+            raise StreamError(f"{self.codec_id} stream does not decode: {exc}") from exc
+        if tile.dtype != spec.dtype or tile.size != spec.height * spec.width * spec.channels:
+            raise StreamError(f"{self.codec_id} stream holds {tile.shape} {tile.dtype}, not {spec}")
+        if exceeds(tile, spec):
+            raise StreamError(f"{self.codec_id} stream holds samples beyond {spec.bit_depth} bits")
+        return tile.reshape(spec.shape)
+
+
+class Raw(ClassicalCodec):
+    """The samples themselves, little-endian, row by row, channels interleaved."""
+
+    codec_id = "raw"
+    summary = "samples as they are; for measuring, and for tiles that nothing shortens"
+    exact = True
+    lossless = True
+    magic = b"RW"
+
+    def compress(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
+        """The samples, 1 or 2 bytes each."""
+        return tile.astype(_little_endian(spec), copy=False).tobytes()
+
+    def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
+        """The samples; ValueError if their number is wrong."""
+        if len(payload) != spec.nbytes:
+            raise StreamError(f"raw stream holds {len(payload)} bytes, not {spec.nbytes}")
+        return np.frombuffer(payload, _little_endian(spec)).astype(spec.dtype)
+
+
+class JpegXl(ClassicalCodec):
+    """Lossless JPEG XL (libjxl, ISO/IEC 18181). CMYK goes through as three planes and an extra one."""
+
+    codec_id = "jpegxl"
+    summary = "lossless JPEG XL: the best of the classical codecs, for every kind of image"
+    exact = True
+    lossless = True
+    channels = frozenset({1, 2, 3, 4})
+    options = frozenset({"effort"})
+    magic = b"JX"
+
+    def compress(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
+        """A bare codestream: the container that libjxl adds beyond 12 bits is 53 bytes of no use here."""
+        data = _imagecodecs().jpegxl_encode(
+            tile[:, :, 0] if spec.channels == 1 else tile,
+            effort=settings.effort or 7,
+            lossless=True,
+            numthreads=1,
+            usecontainer=False,
+            bitspersample=_jpegxl_bits(spec),
+        )
+        return bare_codestream(data)
+
+    def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
+        """The samples, after the headers of image and frames were found to promise nothing larger."""
+        check_codestream(payload, spec.width, spec.height, spec.channels, _jpegxl_bits(spec))
+        return _image(_imagecodecs().jpegxl_decode(payload, numthreads=1), spec)
+
+
+class Png(ClassicalCodec):
+    """PNG (libpng, ISO/IEC 15948), of gray, gray and alpha, RGB or four channels; CMYK in the place of RGBA."""
+
+    codec_id = "png"
+    summary = "PNG: larger than JPEG XL, decodes quickly everywhere"
+    exact = True
+    lossless = True
+    channels = frozenset({1, 2, 3, 4})
+    options = frozenset({"effort"})
+    magic = b"PN"
+
+    def compress(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
+        """A whole PNG file; effort is zlib's level."""
+        image = tile[:, :, 0] if spec.channels == 1 else tile
+        data: bytes = _imagecodecs().png_encode(image, level=settings.effort or 6)
+        return data
+
+    def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
+        """The samples, after IHDR was found to say what `spec` says."""
+        bits = 8 * np.dtype(spec.dtype).itemsize
+        header = struct.pack(">II5B", spec.width, spec.height, bits, _PNG_COLOUR_TYPE[spec.channels], 0, 0, 0)
+        if not payload.startswith(_PNG_SIGNATURE + struct.pack(">I4s", len(header), b"IHDR") + header):
+            raise StreamError("PNG stream does not begin with the header of this tile")
+        return _image(_imagecodecs().png_decode(payload), spec)
+
+
+class Jpeg(ClassicalCodec):
+    """Baseline JPEG (libjpeg-turbo), colour at half resolution. Its decoders differ by a level: not exact."""
+
+    codec_id = "jpeg"
+    summary = "lossy JPEG, the usual yardstick; quality 1 to 100"
+    exact = False
+    lossless = False
+    dtypes = frozenset({"uint8"})
+    channels = frozenset({1, 3})
+    colours = frozenset({"gray", "rgb"})
+    options = frozenset({"quality"})
+    magic = b"JG"
+
+    def supports(self, spec: TileSpec) -> bool:
+        """8-bit gray and RGB without alpha, sides up to 65,500."""
+        fits = spec.bit_depth == 8 and not spec.alpha and max(spec.height, spec.width) <= _JPEG_MAX_SIDE
+        return fits and super().supports(spec)
+
+    def compress(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
+        """A whole JPEG file, 4:2:0, with optimised Huffman tables."""
+        image = tile[:, :, 0] if spec.channels == 1 else tile
+        quality = 85 if settings.quality is None else settings.quality
+        data: bytes = _imagecodecs().jpeg8_encode(image, level=quality, optimize=True, subsampling="420")
+        return data
+
+    def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
+        """The samples, after the frame header was found to say what `spec` says."""
+        if _jpeg_frame(payload) != (8, spec.height, spec.width, spec.channels):
+            raise StreamError("JPEG stream does not hold the frame of this tile")
+        return _image(_imagecodecs().jpeg8_decode(payload), spec)
+
+
+def exceeds(tile: np.ndarray, spec: TileSpec) -> bool:
+    """Whether a sample is beyond `spec.maximum`."""
+    return spec.maximum < np.iinfo(tile.dtype).max and bool((tile > spec.maximum).any())
+
+
+def _imagecodecs() -> Any:
+    import imagecodecs
+
+    return imagecodecs
+
+
+def _little_endian(spec: TileSpec) -> np.dtype[Any]:
+    return np.dtype(spec.dtype).newbyteorder("<")
+
+
+def _jpegxl_bits(spec: TileSpec) -> int:
+    # Stating 12 bits of 16 saves 2 %; below 8 it saves nothing, and below 9 libjxl would decode to uint8.
+    return 8 if spec.dtype == "uint8" else max(9, spec.bit_depth)
+
+
+def _image(image: np.ndarray, spec: TileSpec) -> np.ndarray:
+    """`image` if its shape is that of a tile of `spec`, without the axis of a single channel."""
+    if image.shape != (spec.shape if spec.channels > 1 else spec.shape[:2]):
+        raise StreamError(f"stream holds an image of shape {image.shape}, not {spec.shape}")
+    return image
+
+
+def _jpeg_frame(data: bytes) -> tuple[int, int, int, int]:
+    """(bits, height, width, components) of a baseline frame header, walking the marker segments before it."""
+    at = 2 if data[:2] == b"\xff\xd8" else len(data)
+    while at + 10 <= len(data) and data[at] == 0xFF:
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker in (0xC0, 0xC1):
+            bits, height, width, components = struct.unpack_from(">BHHB", data, at + 4)
+            return bits, height, width, components
+        if marker not in (0xDB, 0xC4, 0xFE, *range(0xE0, 0xF0)):
+            break
+        at += 2 + length
+    raise StreamError("JPEG stream has no baseline frame header")
