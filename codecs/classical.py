@@ -1,7 +1,7 @@
 """Classical codecs of single tiles: raw samples, JPEG XL, PNG and JPEG.
 
-The image libraries are imported when first used, and their decoders only see bytes whose header promises what the
-tile needs: they allocate what a header claims before they look at the data.
+The image libraries are imported when first used. Their decoders allocate what a header claims before they look at
+the data, so they only see bytes whose header says what the tile is.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-
 from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.codec import Settings, TileCodec, TileSpec
 from tilepress.codecs.errors import StreamError, UnsupportedError
+from tilepress.codecs.jpeg_header import JpegFrame, read_frame
 from tilepress.codecs.jpegxl_stream import bare_codestream, check_codestream
 
 _VERSION = 1
@@ -24,7 +24,7 @@ _JPEG_MAX_SIDE = 65500  # libjpeg's JPEG_MAX_DIMENSION
 
 
 class ClassicalCodec(TileCodec):
-    """What all codecs of this file share: samples checked on both sides, a sealed stream, one error for bad bytes."""
+    """What the codecs of this file share: checked samples, a sealed stream, one error for bad bytes."""
 
     magic: ClassVar[bytes]
 
@@ -34,7 +34,7 @@ class ClassicalCodec(TileCodec):
 
     @abstractmethod
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
-        """Inverse of `compress`; may raise any exception, but must not allocate beyond what `spec` implies."""
+        """Inverse of `compress`; may raise any exception, must not allocate more than `spec` implies."""
 
     def encode_tile(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
         """One tile (h, w, c) of `spec.dtype` to bytes; UnsupportedError if it is not what `spec` says."""
@@ -53,7 +53,7 @@ class ClassicalCodec(TileCodec):
             tile = self.decompress(payload, spec)
         except StreamError:
             raise
-        except Exception as exc:  # noqa: BLE001 - image libraries raise types of their own, and no common one
+        except Exception as exc:
             raise StreamError(f"{self.codec_id} stream does not decode: {exc}") from exc
         if tile.dtype != spec.dtype or tile.size != spec.height * spec.width * spec.channels:
             raise StreamError(f"{self.codec_id} stream holds {tile.shape} {tile.dtype}, not {spec}")
@@ -112,7 +112,7 @@ class JpegXl(ClassicalCodec):
 
 
 class Png(ClassicalCodec):
-    """PNG (libpng, ISO/IEC 15948), of gray, gray and alpha, RGB or four channels; CMYK in the place of RGBA."""
+    """PNG (libpng, ISO/IEC 15948) of gray, gray and alpha, RGB or RGBA; CMYK in the place of RGBA."""
 
     codec_id = "png"
     summary = "PNG: larger than JPEG XL, decodes quickly everywhere"
@@ -164,7 +164,7 @@ class Jpeg(ClassicalCodec):
 
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
         """The samples, after the frame header was found to say what `spec` says."""
-        if _jpeg_frame(payload) != (8, spec.height, spec.width, spec.channels):
+        if read_frame(payload) != JpegFrame(0, 8, spec.width, spec.height, spec.channels):
             raise StreamError("JPEG stream does not hold the frame of this tile")
         return _image(_imagecodecs().jpeg8_decode(payload), spec)
 
@@ -194,17 +194,3 @@ def _image(image: np.ndarray, spec: TileSpec) -> np.ndarray:
     if image.shape != (spec.shape if spec.channels > 1 else spec.shape[:2]):
         raise StreamError(f"stream holds an image of shape {image.shape}, not {spec.shape}")
     return image
-
-
-def _jpeg_frame(data: bytes) -> tuple[int, int, int, int]:
-    """(bits, height, width, components) of a baseline frame header, walking the marker segments before it."""
-    at = 2 if data[:2] == b"\xff\xd8" else len(data)
-    while at + 10 <= len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker in (0xC0, 0xC1):
-            bits, height, width, components = struct.unpack_from(">BHHB", data, at + 4)
-            return bits, height, width, components
-        if marker not in (0xDB, 0xC4, 0xFE, *range(0xE0, 0xF0)):
-            break
-        at += 2 + length
-    raise StreamError("JPEG stream has no baseline frame header")

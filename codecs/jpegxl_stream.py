@@ -1,7 +1,7 @@
-"""What a JPEG XL codestream promises, read before libjxl allocates for it (ISO/IEC 18181-1: 2024, clauses 9 and F).
+"""What a JPEG XL codestream promises, read before libjxl allocates for it (ISO/IEC 18181-1).
 
-libjxl has no memory limit: it allocates for whatever size the image or any of its frames claims. So the headers of
-lossless images as our encoder writes them are walked here, frame by frame, and everything else is refused.
+libjxl has no memory limit: it allocates for whatever size the image or any of its frames claims. So the headers
+of lossless images as our encoder writes them are walked here, frame by frame, and everything else is refused.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def image_size(codestream: bytes) -> tuple[int, int]:
 def check_codestream(codestream: bytes, width: int, height: int, channels: int, bits: int) -> None:
     """Raise StreamError unless this is a lossless image of that size whose frames stay near that size.
 
-    `bits` a sample is 1..16. Frames of patches, which text and drawings are coded with, are at most four times as
-    large as the image, or 256 x 256.
+    `bits` a sample is 1..16. Frames of patches, which text and drawings are coded with, are at most four times
+    as large as the image, or 256 x 256.
     """
     reader = _open(codestream)
     if _read_size(reader) != (width, height):
@@ -167,7 +167,9 @@ def _read_extra_channel(reader: _Bits, bits: int) -> None:
     if reader.read(1):
         return
     if reader.choice(_ENUM) != 0:
-        raise StreamError("JPEG XL stream has an extra channel that is not alpha, which tilepress never writes")
+        raise StreamError(
+            "JPEG XL stream has an extra channel that is not alpha, which tilepress never writes"
+        )
     _read_depth(reader, bits)
     if reader.choice(_SHIFT) or reader.choice(_NAME):
         raise StreamError("JPEG XL stream has a subsampled or named channel, which tilepress never writes")

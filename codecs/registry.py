@@ -1,0 +1,168 @@
+"""The codecs, residual coders and shipped models by name; none is imported before it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import cast
+
+from tilepress.codecs.codec import Codec, ResidualCoder
+from tilepress.codecs.errors import CodecError, ModelError, UnknownCodecError
+from tilepress.codecs.model import JSON_NAME, MAX_JSON_BYTES, SHIPPED, Model
+
+# Permanent: archives refer to these ids.
+CODECS: dict[str, str] = {
+    "raw": "tilepress.codecs.classical:Raw",
+    "jpegxl": "tilepress.codecs.classical:JpegXl",
+    "png": "tilepress.codecs.classical:Png",
+    "jpeg": "tilepress.codecs.classical:Jpeg",
+    "block-dnn": "tilepress.codecs.block_dnn:BlockDnn",
+}
+RESIDUALS: dict[str, str] = {
+    "adaptive-1": "tilepress.codecs.residual:AdaptiveResidual",
+}
+DEFAULT_MODELS: dict[str, str] = {
+    "block-dnn": "block-dnn-16"
+}  # codec id -> the model its bare name stands for
+ENTRY_POINTS = "tilepress.codecs"  # group in which other packages name their codecs
+
+
+@dataclass(frozen=True)
+class CodecChoice:
+    """What a name stands for.
+
+    `model_folder` is None for a codec without a model, a local folder, or the URL of one as a string. With a URL
+    `codec_id` is "": this layer knows no storage, so fetch the folder and resolve its local path in turn.
+    """
+
+    codec_id: str
+    model_folder: Path | str | None = None
+
+
+def codec_ids() -> list[str]:
+    """Every codec id: the built-in ones first, then those of other packages. Imports no codec."""
+    return [*CODECS, *sorted(_plugins())]
+
+
+def shipped_models() -> dict[str, Path]:
+    """Folders of the models that come with tilepress, by name, in the order of their names."""
+    if not SHIPPED.is_dir():
+        return {}
+    return {path.name: path for path in sorted(SHIPPED.iterdir()) if (path / JSON_NAME).is_file()}
+
+
+def codec_class(codec_id: str) -> type[Codec]:
+    """The class of a codec. UnknownCodecError if there is none; CodecError if a plug-in is broken."""
+    if codec_id in CODECS:
+        return cast(type[Codec], _load(CODECS[codec_id]))
+    plugin = _plugins().get(codec_id)
+    if plugin is None:
+        raise _unknown("codec", codec_id, codec_ids())
+    return _load_plugin(plugin)
+
+
+def needs_model(codec_id: str) -> bool:
+    """Whether the codec is a family whose members differ by their model."""
+    cls = codec_class(codec_id)
+    return bool(getattr(cls, "needs_model", cls.networks))
+
+
+def load_codec(codec_id: str, model: Model | str | Path | None = None, device: str = "cpu") -> Codec:
+    """An instance. `model`, loaded or as its local folder, is required if `needs_model(codec_id)`.
+
+    Raises UnknownCodecError, ModelError (no model, a superfluous, damaged or foreign one), CodecError.
+    """
+    cls = codec_class(codec_id)
+    if not needs_model(codec_id):
+        if model is not None:
+            raise ModelError(f"codec {codec_id} takes no model")
+        return cls()
+    if model is None:
+        raise ModelError(
+            f"codec {codec_id} needs a model: name a shipped one or give the path of a model folder"
+        )
+    model = model if isinstance(model, Model) else Model.load(model)
+    if model.codec_id != codec_id:
+        raise ModelError(f"the model is one of codec {model.codec_id}, not of {codec_id}")
+    return cls(model, device)  # type: ignore[call-arg]
+
+
+def load_residual(residual_id: str) -> ResidualCoder:
+    """An instance of a residual coder. UnknownCodecError if there is none."""
+    if residual_id not in RESIDUALS:
+        raise _unknown("residual coder", residual_id, list(RESIDUALS))
+    return cast(type[ResidualCoder], _load(RESIDUALS[residual_id]))()
+
+
+def resolve(name: str) -> CodecChoice:
+    """The codec and model that a name typed by a person means.
+
+    `name` is a codec's ("jpegxl"; "block-dnn" stands for its default model), a shipped model's ("block-dnn-16"),
+    or the path or URL of a model folder. UnknownCodecError, with the nearest names, if it is none of them;
+    ModelError if it is a folder without a readable model.json.
+    """
+    models = shipped_models()
+    if name in models:
+        return CodecChoice(_family(models[name]), models[name])
+    if name in CODECS or name in _plugins():
+        return _resolve_codec(name, models)
+    if "://" in name:
+        return CodecChoice("", name)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return CodecChoice(_family(path), path)
+    raise _unknown("codec, shipped model or model folder", name, [*codec_ids(), *models])
+
+
+def _resolve_codec(codec_id: str, models: dict[str, Path]) -> CodecChoice:
+    if not needs_model(codec_id):
+        return CodecChoice(codec_id)
+    default = DEFAULT_MODELS.get(codec_id)
+    if default in models:
+        return CodecChoice(codec_id, models[default])
+    raise UnknownCodecError(
+        f"codec {codec_id} has no default model here: give the path or URL of a model folder"
+    )
+
+
+def _family(folder: Path) -> str:
+    """The codec id in a model folder's description; the model itself is verified when it is loaded."""
+    try:
+        with (folder / JSON_NAME).open("rb") as file:
+            codec_id = json.loads(file.read(MAX_JSON_BYTES))["codec_id"]
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as exc:
+        raise ModelError(f"{folder} is not a model folder: {JSON_NAME} is missing or damaged") from exc
+    if codec_id not in codec_ids():
+        raise _unknown(f"codec (which the model in {folder} is for)", str(codec_id), codec_ids())
+    return cast(str, codec_id)
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    """Codecs of other packages by id; a built-in id stays what it is, whatever is installed."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS) if point.name not in CODECS}
+
+
+def _load(target: str) -> object:
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _load_plugin(point: EntryPoint) -> type[Codec]:
+    source = point.dist.name if point.dist else point.value
+    try:
+        cls = point.load()
+    except Exception as exc:
+        raise CodecError(f"codec {point.name} of package {source} cannot be imported: {exc}") from exc
+    if not (isinstance(cls, type) and issubclass(cls, Codec)) or cls.codec_id != point.name:
+        raise CodecError(f"codec {point.name} of package {source} is not a Codec class with that codec_id")
+    return cls
+
+
+def _unknown(kind: str, name: str, known: list[str]) -> UnknownCodecError:
+    near = difflib.get_close_matches(name, known, n=3)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    return UnknownCodecError(f"There is no {kind} named {name!r}.{hint} There are: {', '.join(known)}.")
