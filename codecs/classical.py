@@ -1,7 +1,7 @@
 """Classical codecs of single tiles: raw samples, JPEG XL, PNG and JPEG.
 
-The image libraries are imported when first used. Their decoders allocate what a header claims before they look at
-the data, so they only see bytes whose header says what the tile is.
+The image libraries are imported when first used. Their decoders allocate what a header claims before they look
+at the data, so they only see bytes whose header says what the tile is.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class ClassicalCodec(TileCodec):
     def encode_tile(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
         """One tile (h, w, c) of `spec.dtype` to bytes; UnsupportedError if it is not what `spec` says."""
         self.require(spec)
+        _check_settings(settings)
         if tile.shape != spec.shape or tile.dtype != spec.dtype:
             raise UnsupportedError(f"tile of shape {tile.shape} and type {tile.dtype} is not {spec}")
         if exceeds(tile, spec):
@@ -172,6 +173,12 @@ class Jpeg(ClassicalCodec):
 def exceeds(tile: np.ndarray, spec: TileSpec) -> bool:
     """Whether a sample is beyond `spec.maximum`."""
     return spec.maximum < np.iinfo(tile.dtype).max and bool((tile > spec.maximum).any())
+
+
+def _check_settings(settings: Settings) -> None:
+    for name, value, most in (("quality", settings.quality, 100), ("effort", settings.effort, 9)):
+        if value is not None and not 1 <= value <= most:
+            raise UnsupportedError(f"{name} {value} is not within 1..{most}")
 
 
 def _imagecodecs() -> Any:

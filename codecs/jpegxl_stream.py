@@ -1,7 +1,7 @@
 """What a JPEG XL codestream promises, read before libjxl allocates for it (ISO/IEC 18181-1).
 
-libjxl has no memory limit: it allocates for whatever size the image or any of its frames claims. So the headers
-of lossless images as our encoder writes them are walked here, frame by frame, and everything else is refused.
+libjxl has no memory limit: it allocates for whatever size the image or any of its frames claims. So the
+headers of lossless images as our encoder writes them are walked here, frame by frame, and all else is refused.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def image_size(codestream: bytes) -> tuple[int, int]:
 def check_codestream(codestream: bytes, width: int, height: int, channels: int, bits: int) -> None:
     """Raise StreamError unless this is a lossless image of that size whose frames stay near that size.
 
-    `bits` a sample is 1..16. Frames of patches, which text and drawings are coded with, are at most four times
-    as large as the image, or 256 x 256.
+    `bits` a sample is 1..16. Frames of patches, which text and drawings are coded with, are at most four
+    times as large as the image, or 256 x 256.
     """
     reader = _open(codestream)
     if _read_size(reader) != (width, height):

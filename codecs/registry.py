@@ -35,8 +35,8 @@ ENTRY_POINTS = "tilepress.codecs"  # group in which other packages name their co
 class CodecChoice:
     """What a name stands for.
 
-    `model_folder` is None for a codec without a model, a local folder, or the URL of one as a string. With a URL
-    `codec_id` is "": this layer knows no storage, so fetch the folder and resolve its local path in turn.
+    `model_folder` is None for a codec without a model, a local folder, or the URL of one as a string. With a
+    URL `codec_id` is "": this layer knows no storage, so fetch the folder and resolve its local path in turn.
     """
 
     codec_id: str
@@ -101,9 +101,9 @@ def load_residual(residual_id: str) -> ResidualCoder:
 def resolve(name: str) -> CodecChoice:
     """The codec and model that a name typed by a person means.
 
-    `name` is a codec's ("jpegxl"; "block-dnn" stands for its default model), a shipped model's ("block-dnn-16"),
-    or the path or URL of a model folder. UnknownCodecError, with the nearest names, if it is none of them;
-    ModelError if it is a folder without a readable model.json.
+    `name` is a codec's ("jpegxl"; "block-dnn" stands for its default model), a shipped model's
+    ("block-dnn-16"), or the path or URL of a model folder. UnknownCodecError, with the nearest names, if it is
+    none of them; ModelError if it is a folder without a readable model.json.
     """
     models = shipped_models()
     if name in models:
