@@ -1,7 +1,7 @@
 """Classical codecs of single tiles: raw samples, JPEG XL, PNG and JPEG.
 
-The image libraries are imported when first used. Their decoders allocate what a header claims before they look
-at the data, so they only see bytes whose header says what the tile is.
+The image libraries are imported when first used. Their decoders allocate what a header claims before they
+look at the data, so they only see bytes whose header says what the tile is.
 """
 
 from __future__ import annotations

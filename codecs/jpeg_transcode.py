@@ -26,8 +26,8 @@ MAX_JPEG_BYTES = 1 << 30
 def pack_jpeg(data: bytes, max_pixels: int = MAX_PIXELS_PACKED) -> bytes | None:
     """A JPEG file to a smaller stream from which `unpack_jpeg` makes it again, proven here byte for byte.
 
-    None if that cannot be (most CMYK, arithmetic coding, 12 bits, truncated files), if nothing would be saved,
-    or for a file of more than `max_pixels` pixels (at most MAX_PIXELS_UNPACKED).
+    None if that cannot be (most CMYK, arithmetic coding, 12 bits, truncated files), if nothing would be
+    saved, or for a file of more than `max_pixels` pixels (at most MAX_PIXELS_UNPACKED).
     """
     frame = read_frame(data)
     if frame is None or frame.process not in _PROCESSES or frame.bits != 8:

@@ -1,7 +1,8 @@
 """What a JPEG XL codestream promises, read before libjxl allocates for it (ISO/IEC 18181-1).
 
 libjxl has no memory limit: it allocates for whatever size the image or any of its frames claims. So the
-headers of lossless images as our encoder writes them are walked here, frame by frame, and all else is refused.
+headers of lossless images as our encoder writes them are walked here, frame by frame, and all else is
+refused.
 """
 
 from __future__ import annotations

@@ -102,8 +102,8 @@ def resolve(name: str) -> CodecChoice:
     """The codec and model that a name typed by a person means.
 
     `name` is a codec's ("jpegxl"; "block-dnn" stands for its default model), a shipped model's
-    ("block-dnn-16"), or the path or URL of a model folder. UnknownCodecError, with the nearest names, if it is
-    none of them; ModelError if it is a folder without a readable model.json.
+    ("block-dnn-16"), or the path or URL of a model folder. UnknownCodecError, with the nearest names, if it
+    is none of them; ModelError if it is a folder without a readable model.json.
     """
     models = shipped_models()
     if name in models:
