@@ -12,7 +12,9 @@ TilepressError                    1
     ├── StorageError              5
     │   ├── TransientStorageError 5   throttling, time-outs, broken connections: retried
     │   ├── MissingError              no such object
-    │   └── AlreadyExists             create-only refused: something is there
+    │   ├── AlreadyExists             create-only refused: something is there
+    │   ├── ChangedError              no longer the object that was listed
+    │   └── UnsafeName            4   a name that would leave the folder or bucket prefix
     └── EngineError               5
 """
 
@@ -81,6 +83,16 @@ class MissingError(StorageError):
 
 class AlreadyExists(StorageError):  # noqa: N818
     """Create-only refused: an object of that name is there."""
+
+
+class ChangedError(StorageError):
+    """The object is not, or no longer, the one that was listed: it changed under way."""
+
+
+class UnsafeName(StorageError):  # noqa: N818
+    """A name that would leave the folder or bucket prefix: absolute, `..`, NUL, or through a symbolic link."""
+
+    exit_code = 4
 
 
 class EngineError(InfrastructureError):
