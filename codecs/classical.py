@@ -126,8 +126,9 @@ class Png(ClassicalCodec):
     def compress(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
         """A whole PNG file; effort is zlib's level."""
         image = tile[:, :, 0] if spec.channels == 1 else tile
-        data: bytes = _imagecodecs().png_encode(image, level=settings.effort or 6)
-        return data
+        # What imagecodecs reserves by itself is too little for noise in many short rows.
+        room = tile.nbytes + tile.nbytes // 64 + 8 * spec.height + 4096
+        return bytes(_imagecodecs().png_encode(image, level=settings.effort or 6, out=room))
 
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
         """The samples, after IHDR was found to say what `spec` says."""
@@ -160,8 +161,7 @@ class Jpeg(ClassicalCodec):
         """A whole JPEG file, 4:2:0, with optimised Huffman tables."""
         image = tile[:, :, 0] if spec.channels == 1 else tile
         quality = 85 if settings.quality is None else settings.quality
-        data: bytes = _imagecodecs().jpeg8_encode(image, level=quality, optimize=True, subsampling="420")
-        return data
+        return bytes(_imagecodecs().jpeg8_encode(image, level=quality, optimize=True, subsampling="420"))
 
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
         """The samples, after the frame header was found to say what `spec` says."""
