@@ -1,0 +1,1 @@
+"""Training scripts: one file a learned codec."""
