@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-
 from tilepress.codecs import rans
 from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.block_latents import Fitted, LatentCoder, Layout
-from tilepress.codecs.block_planes import FRAME, check_frame, frames, from_blocks, scales, to_blocks
+from tilepress.codecs.block_planes import FRAME, check_frame, frames, from_blocks, to_blocks
 from tilepress.codecs.codec import Codec, Settings, Symbols, Tiles, TileSpec
 from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
 from tilepress.codecs.exact import IntegerLayer, IntegerNetwork
@@ -59,7 +58,11 @@ class BlockConfig:
         new = cls(steps=steps, **numbers)
         sane = 2 <= new.block <= 64 and 1 <= new.latents <= min(new.block**2, 1024) and 1 <= new.layers <= 8
         sane = sane and 1 <= len(steps) <= 16 and all(1e-6 < s < 1e6 for s in steps)
-        if not sane or not 0 <= new.default_level < len(steps) or not _MIN_BITS <= new.fraction_bits <= _MAX_BITS:
+        if (
+            not sane
+            or not 0 <= new.default_level < len(steps)
+            or not _MIN_BITS <= new.fraction_bits <= _MAX_BITS
+        ):
             raise ModelError(f"config of a block-dnn model is out of range: {config}")
         return new
 
@@ -72,7 +75,9 @@ class BlockDnn(Codec):
     """See the module. Symbols: `latents` int16 (n, c, rows, columns, K), `frame` int32 (n, 4), `level` int32 (n,)."""
 
     codec_id: ClassVar[str] = "block-dnn"
-    summary: ClassVar[str] = "block autoencoder (learned): linear integer decoder, four to sixteen times fewer values"
+    summary: ClassVar[str] = (
+        "block autoencoder (learned): linear integer decoder, four to sixteen times fewer values"
+    )
     exact: ClassVar[bool] = True
     lossless: ClassVar[bool] = False
     networks: ClassVar[bool] = True
@@ -183,7 +188,9 @@ def _layout(spec: TileSpec) -> Layout:
     return Layout.of(spec.channels, spec.colour == "rgb")
 
 
-def tensor(model: Model, name: str, dtypes: Sequence[str], shape: tuple[int, ...] | None = None) -> np.ndarray:
+def tensor(
+    model: Model, name: str, dtypes: Sequence[str], shape: tuple[int, ...] | None = None
+) -> np.ndarray:
     """A tensor of a model; ModelError unless it is there with one of these dtypes and this shape."""
     array = model.tensors.get(name)
     if array is None or str(array.dtype) not in dtypes or (shape is not None and array.shape != shape):
@@ -218,11 +225,16 @@ def _load_analysis(
     for i in range(config.layers):
         weight = tensor(model, f"analysis{i}.weight", ("float32",))
         if weight.ndim != 2 or weight.shape[1] != width or not np.isfinite(weight).all():
-            raise ModelError(f"analysis layer {i} has weights of {weight.shape} for {width} inputs, or not finite")
+            raise ModelError(
+                f"analysis layer {i} has weights of {weight.shape} for {width} inputs, or not finite"
+            )
         bias = tensor(model, f"analysis{i}.bias", ("float32",), weight.shape[:1])
         width = len(weight)
         layers.append(
-            (torch.from_numpy(weight.copy()).t().contiguous().to(device), torch.from_numpy(bias.copy()).to(device))
+            (
+                torch.from_numpy(weight.copy()).t().contiguous().to(device),
+                torch.from_numpy(bias.copy()).to(device),
+            )
         )
     if width != config.latents:
         raise ModelError(f"the analysis gives {width} latents, not {config.latents}")

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from tilepress.codecs.errors import ModelError
 
 if TYPE_CHECKING:
@@ -85,8 +84,12 @@ def _check_layer(layer: IntegerLayer, inputs: int, number: int) -> None:
     if not fits or not weight.size:
         raise ModelError(f"layer {number}: shapes {weight.shape}, {bias.shape} do not fit {inputs} inputs")
     if weight.dtype.kind not in "iu" or bias.dtype.kind not in "iu":
-        raise ModelError(f"layer {number}: {weight.dtype} weights, {bias.dtype} biases; only integers are exact")
-    clipped = layer.low is None or layer.high is None or -FLOAT32_BOUND < layer.low <= layer.high < FLOAT32_BOUND
+        raise ModelError(
+            f"layer {number}: {weight.dtype} weights, {bias.dtype} biases; only integers are exact"
+        )
+    clipped = (
+        layer.low is None or layer.high is None or -FLOAT32_BOUND < layer.low <= layer.high < FLOAT32_BOUND
+    )
     if not 0 <= layer.shift <= MAX_SHIFT or not clipped or layer.stride < 1 or layer.padding < 0:
         raise ModelError(f"layer {number}: shift, clip, stride or padding is out of range")
 
@@ -98,7 +101,9 @@ class IntegerNetwork:
     would be proven. Raises ModelError where the proof fails.
     """
 
-    def __init__(self, layers: Sequence[IntegerLayer], bounds: Sequence[int] | np.ndarray, device: str = "cpu"):
+    def __init__(
+        self, layers: Sequence[IntegerLayer], bounds: Sequence[int] | np.ndarray, device: str = "cpu"
+    ):
         import torch
 
         self.bounds = np.asarray(bounds, np.int64)
@@ -163,9 +168,7 @@ def _run(layer: IntegerLayer, matrix: torch.Tensor, bias: torch.Tensor, x: torch
     return y
 
 
-def _convolve(
-    layer: IntegerLayer, matrix: torch.Tensor, bias: torch.Tensor, x: torch.Tensor
-) -> torch.Tensor:
+def _convolve(layer: IntegerLayer, matrix: torch.Tensor, bias: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     import torch
 
     height, width = layer.weight.shape[2:]

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import safetensors
 import safetensors.numpy
-
 from tilepress.codecs.errors import ModelError
 
 JSON_NAME = "model.json"
@@ -25,7 +24,9 @@ WEIGHTS_NAME = "weights.safetensors"
 FORMAT = 1
 MAX_JSON_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 1 << 30
-DTYPES = frozenset({"int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "float16", "float32", "float64"})
+DTYPES = frozenset(
+    {"int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "float16", "float32", "float64"}
+)
 SHIPPED = Path(__file__).parent / "models"
 
 
@@ -64,7 +65,9 @@ class Model:
         model = cls(*(facts[key] for key in ("codec_id", "config", "training", "licence")), _parse(weights))
         if model.name != facts["sha256"] or model.name != (expected or model.name):
             wanted = expected or facts["sha256"]
-            raise ModelError(f"model content hashes to {model.name[:16]}..., not {wanted[:16]}...: it is damaged")
+            raise ModelError(
+                f"model content hashes to {model.name[:16]}..., not {wanted[:16]}...: it is damaged"
+            )
         return model
 
     def save(self, folder: str | Path) -> None:
@@ -105,8 +108,9 @@ def _read(path: Path, limit: int) -> bytes:
         with path.open("rb") as file:
             data = file.read(limit + 1)
     except OSError as exc:
-        raise ModelError(f"cannot read {path}: {exc.strerror}; a model is a folder of {JSON_NAME} and "
-                         f"{WEIGHTS_NAME}") from exc
+        raise ModelError(
+            f"cannot read {path}: {exc.strerror}; a model is a folder of {JSON_NAME} and {WEIGHTS_NAME}"
+        ) from exc
     if len(data) > limit:
         raise ModelError(f"{path} is larger than {limit} bytes: not a model of this tilepress")
     return data
