@@ -169,12 +169,12 @@ class Storage(ABC):
 
 def open_storage(url: str) -> Storage:
     """The storage at a local path, file://, s3:// or any other URL that fsspec knows. Touches nothing yet."""
-    scheme = _SCHEME.match(url)
-    if scheme is None or scheme[1].lower() in ("file", "local"):
+    path = local_path_of(url)
+    if path is not None:
         from tilepress.pipeline.local_storage import LocalStorage
 
-        return LocalStorage(url if scheme is None else unquote(url[scheme.end() :]))
-    if scheme[1].lower() in ("s3", "s3a"):
+        return LocalStorage(path)
+    if url.lower().startswith(("s3://", "s3a://")):
         from tilepress.pipeline.s3_storage import S3Storage
 
         return S3Storage(url)
@@ -183,19 +183,24 @@ def open_storage(url: str) -> Storage:
     return FsspecStorage(url)
 
 
+def local_path_of(url: str) -> str | None:
+    """The path that a file:// URL or a plain path means; None for URLs of other places."""
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        return url
+    return unquote(url[scheme.end() :]) if scheme[1].lower() in ("file", "local") else None
+
+
 def is_url(source: str) -> bool:
     """Whether this is a URL of another place than the local disk."""
-    scheme = _SCHEME.match(source)
-    return scheme is not None and scheme[1].lower() not in ("file", "local")
+    return local_path_of(source) is None
 
 
 def check_ranges(where: str, ranges: Ranges) -> None:
     """StorageError for a negative offset or length: they come from an index, which may be damaged."""
     for offset, length in ranges:
         if offset < 0 or length < 0:
-            raise StorageError(
-                f"{where}: there is no range of {length} bytes at {offset}; its index is damaged"
-            )
+            raise StorageError(f"{where}: there is no range of {length} bytes at {offset}; its index is damaged")
 
 
 def check_name(name: str) -> str:

@@ -57,7 +57,7 @@ class S3Server:
         }
 
     def new_prefix(self) -> str:
-        """URL of a prefix that nobody has used; the server creates the bucket at the first write."""
+        """URL of a prefix that nobody has used."""
         return f"s3://{BUCKET}/{os.getpid()}-{next(self._prefixes):04d}"
 
     def start(self, deadline_s: float = 30.0) -> S3Server:
@@ -65,6 +65,7 @@ class S3Server:
         for _ in range(3):
             self._spawn()
             if self._wait(deadline_s):
+                self._make_bucket()
                 return self
             self._end()
         raise RuntimeError(f"the S3 server did not start; see {self.folder / 'log'}")
@@ -81,7 +82,7 @@ class S3Server:
             self._process = subprocess.Popen(
                 [_weed(), *_arguments(self.folder, ports)],
                 cwd=self.folder,
-                env={"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder), "GOMAXPROCS": "2"},
+                env={"HOME": str(self.folder), "GOMAXPROCS": "2", "GOMEMLIMIT": "200MiB"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -99,6 +100,14 @@ class S3Server:
                 return True
             time.sleep(0.05)
         return False
+
+    def _make_bucket(self) -> None:
+        import botocore.session
+
+        names = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY, "region_name": "us-east-1"}
+        s3 = botocore.session.Session().create_client("s3", endpoint_url=self.endpoint, **names)
+        s3.create_bucket(Bucket=BUCKET)
+        s3.close()
 
     def _end(self) -> None:
         if self._process is not None:

@@ -1,0 +1,69 @@
+"""Shell patterns over relative names, for --include, --exclude and glob sources.
+
+| in a pattern | matches |
+|---|---|
+| `*` `?` `[a-z]` `[!a-z]` | any run, one, one of these, none of these characters; never '/' (dots too) |
+| `**/` at a part's start | any number of folders, none included |
+| `/**` at the end | everything below |
+| no '/' in the pattern | the last part of the name, in any folder: `*.png` |
+| '/' at the end | everything below folders of that name: `raw/` |
+| any other '/' | the whole name from the root: `2020/*/*.tif`, `/top.png` |
+
+Upper and lower case differ. To match one of the special characters itself, write it in brackets: `[[]1].png`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+MAGIC = re.compile(r"[*?[]")
+_TOKEN = re.compile(
+    r"(?P<folders>(?:(?<=/)|^)\*\*/)|(?P<below>(?:(?<=/)|^)\*\*$)|(?P<set>\[!?\]?[^\]/]*\])|\*+|\?|.", re.S
+)
+
+
+class Selection:
+    """Which names are wanted: those that an include pattern (or there is none) and no exclude pattern matches."""
+
+    def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+        self._include = [compile_glob(pattern) for pattern in include]
+        self._exclude = [compile_glob(pattern) for pattern in exclude]
+
+    def __contains__(self, name: str) -> bool:
+        if any(pattern.fullmatch(name) for pattern in self._exclude):
+            return False
+        return not self._include or any(pattern.fullmatch(name) for pattern in self._include)
+
+
+def compile_glob(pattern: str, anchored: bool = False) -> re.Pattern[str]:
+    """A regular expression for `fullmatch`. `anchored`: from the root even without a '/'."""
+    inner = pattern.rstrip("/")
+    if not anchored and "/" not in inner:
+        inner = f"**/{inner}"
+    if pattern.endswith("/"):
+        inner += "/**"
+    return re.compile("".join(_regex(token) for token in _TOKEN.finditer(inner.removeprefix("/"))), re.S)
+
+
+def literal_prefix(pattern: str) -> str:
+    """The part of the pattern before its first special character."""
+    magic = MAGIC.search(pattern)
+    return pattern[: magic.start()] if magic else pattern
+
+
+def _regex(token: re.Match[str]) -> str:
+    text = token[0]
+    if token["folders"]:
+        return "(?:[^/]+/)*"
+    if token["below"]:
+        return ".+"
+    if token["set"]:
+        negated = text[1] == "!"
+        inside = re.sub(r"([\\\[&~|^])", r"\\\1", text[2:-1] if negated else text[1:-1])
+        if inside.startswith("]"):
+            inside = "\\" + inside
+        return f"(?!/)[{'^' if negated else ''}{inside}]"
+    if text.startswith("*"):
+        return "[^/]*"
+    return "[^/]" if text == "?" else re.escape(text)
