@@ -42,7 +42,8 @@ def tiles_of(spec: TileSpec, content: str, count: int = 1, seed: int = 0) -> np.
         return np.random.default_rng(seed).integers(0, spec.maximum + 1, shape).astype(spec.dtype)
     if content == "gradient":
         y, x = np.mgrid[: spec.height, : spec.width]
-        ramp = (y / max(1, spec.height - 1) + x / max(1, spec.width - 1)) * (spec.maximum / 2)
+        # One slope both ways: a ramp across three pixels would be an edge, not a gradient.
+        ramp = (y + x) * (spec.maximum / max(1, spec.height + spec.width - 2))
         tile = np.round(ramp[:, :, None] * np.linspace(1, 0.5, spec.channels))
         return np.broadcast_to(tile, shape).astype(spec.dtype)
     return np.full(shape, spec.maximum if content == "white" else 0, spec.dtype)

@@ -1,0 +1,144 @@
+"""Rules of the house that a reader cannot check at a glance."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tilepress.codecs import registry
+
+ROOT = Path(__file__).parent.parent
+LAYERS = {
+    "codecs": {"codecs"},
+    "pipeline": {"codecs", "pipeline"},
+    "jobs": {"codecs", "pipeline", "jobs"},
+}  # layer -> the layers it may import
+STORAGE = {"ray", "fsspec", "s3fs", "botocore", "pyarrow"}  # what the codec layer knows nothing of
+UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "marshal", "shelve"}
+MAX_FILE, MAX_FUNCTION = 300, 40  # lines
+
+SOURCES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
+every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in it, with the names taken from it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def functions(path: Path) -> Iterator[Function]:
+    """Every function and method of a file."""
+    yield from (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, Function))
+
+
+def public(path: Path) -> Iterator[tuple[str, bool]]:
+    """(name, documented) of a file's module and its public classes and functions; ruff sees to the methods."""
+    module = ast.parse(path.read_text())
+    yield "the module", bool(ast.get_docstring(module)) or not module.body
+    for node in module.body:
+        if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name, bool(ast.get_docstring(node))
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Top-level modules that are loaded after a statement in a fresh interpreter."""
+    program = f"import sys\n{statement}\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@every_source
+def test_imports_point_from_jobs_to_pipeline_to_codecs(path: Path) -> None:
+    layer = path.relative_to(ROOT).parts[0]
+    for name in imports(path):
+        top, _, rest = name.partition(".")
+        assert top not in LAYERS, f"{name}: import tilepress.{name}"
+        if top == "tilepress" and rest.partition(".")[0] in LAYERS:
+            assert rest.partition(".")[0] in LAYERS[layer], f"{layer} must not import {name}"
+
+
+@every_source
+def test_codecs_know_neither_storage_nor_ray(path: Path) -> None:
+    if path.is_relative_to(ROOT / "codecs"):
+        assert not STORAGE & {name.partition(".")[0] for name in imports(path)}
+
+
+@every_source
+def test_nothing_is_pickled(path: Path) -> None:
+    assert not UNSAFE & {name.partition(".")[0] for name in imports(path)}
+    assert "allow_pickle=True" not in path.read_text()
+
+
+@every_source
+def test_files_and_functions_are_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_FILE
+    for function in functions(path):
+        length = (function.end_lineno or 0) - function.lineno + 1
+        assert length <= MAX_FUNCTION, f"{function.name} has {length} lines"
+
+
+@every_source
+def test_everything_public_has_a_docstring(path: Path) -> None:
+    assert [name for name, documented in public(path) if not documented] == []
+
+
+@every_source
+def test_no_file_is_an_attic(path: Path) -> None:
+    assert not {"utils", "util", "helpers", "misc", "common"} & set(path.relative_to(ROOT).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("codec_id", registry.CODECS)
+def test_codec_ids_are_literals_in_the_class_body(codec_id: str) -> None:
+    module, _, name = registry.CODECS[codec_id].partition(":")
+    assert literal(module, name, "codec_id") == codec_id
+
+
+@pytest.mark.parametrize("residual_id", registry.RESIDUALS)
+def test_residual_ids_are_literals_in_the_class_body(residual_id: str) -> None:
+    module, _, name = registry.RESIDUALS[residual_id].partition(":")
+    assert literal(module, name, "residual_id") == residual_id
+
+
+def literal(module: str, class_name: str, attribute: str) -> object:
+    """The constant that a class body assigns to an attribute."""
+    path = ROOT / Path(*module.split(".")[1:]).with_suffix(".py")
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef) and node.name == class_name:
+            for line in node.body:
+                targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+                if any(isinstance(t, ast.Name) and t.id == attribute for t in targets):
+                    return ast.literal_eval(line.value)  # type: ignore[attr-defined]
+    raise AssertionError(f"{class_name} in {path} assigns no {attribute}")
+
+
+@pytest.mark.parametrize("table", ["CODECS", "RESIDUALS", "DEFAULT_MODELS"])
+def test_the_registry_is_made_of_literals(table: str) -> None:
+    tree = ast.parse((ROOT / "codecs/registry.py").read_text())
+    (found,) = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == table
+    )
+    assert found is not None
+    assert ast.literal_eval(found) == getattr(registry, table)
+
+
+def test_importing_tilepress_loads_neither_torch_nor_ray() -> None:
+    assert not {"torch", "ray"} & loaded_by("import tilepress")
+
+
+def test_the_command_line_loads_neither_torch_nor_ray() -> None:
+    assert importlib.util.find_spec("tilepress.jobs.cli"), "pyproject.toml names tilepress.jobs.cli:main"
+    assert not {"torch", "ray"} & loaded_by("import tilepress.jobs.cli")
