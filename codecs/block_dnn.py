@@ -11,20 +11,18 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from tilepress.codecs import rans
 from tilepress.codecs.bitstream import seal, unseal
+from tilepress.codecs.block_analysis import BlockAnalysis, Quantiser
 from tilepress.codecs.block_latents import Fitted, LatentCoder, Layout
 from tilepress.codecs.block_planes import FRAME, check_frame, frames, from_blocks, to_blocks
 from tilepress.codecs.codec import Codec, Settings, Symbols, Tiles, TileSpec
 from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
 from tilepress.codecs.exact import IntegerLayer, IntegerNetwork
 from tilepress.codecs.model import Model
-
-if TYPE_CHECKING:
-    import torch
 
 _MAGIC = b"BD"
 _VERSION = 1
@@ -58,11 +56,7 @@ class BlockConfig:
         new = cls(steps=steps, **numbers)
         sane = 2 <= new.block <= 64 and 1 <= new.latents <= min(new.block**2, 1024) and 1 <= new.layers <= 8
         sane = sane and 1 <= len(steps) <= 16 and all(1e-6 < s < 1e6 for s in steps)
-        if (
-            not sane
-            or not 0 <= new.default_level < len(steps)
-            or not _MIN_BITS <= new.fraction_bits <= _MAX_BITS
-        ):
+        if not sane or not 0 <= new.default_level < len(steps) or not _MIN_BITS <= new.fraction_bits <= _MAX_BITS:
             raise ModelError(f"config of a block-dnn model is out of range: {config}")
         return new
 
@@ -71,13 +65,18 @@ class BlockConfig:
         return {**vars(self), "steps": list(self.steps)}
 
 
+@dataclass(frozen=True)
+class _Level:
+    quantiser: Quantiser
+    coder: LatentCoder
+    decoder: IntegerNetwork
+
+
 class BlockDnn(Codec):
     """See the module. Symbols: `latents` int16 (n, c, rows, columns, K), `frame` int32 (n, 4), `level` int32 (n,)."""
 
     codec_id: ClassVar[str] = "block-dnn"
-    summary: ClassVar[str] = (
-        "block autoencoder (learned): linear integer decoder, four to sixteen times fewer values"
-    )
+    summary: ClassVar[str] = "block autoencoder (learned): linear integer decoder, four to sixteen times fewer values"
     exact: ClassVar[bool] = True
     lossless: ClassVar[bool] = False
     networks: ClassVar[bool] = True
@@ -93,12 +92,8 @@ class BlockDnn(Codec):
         self.model = model
         self.config = BlockConfig.from_json(model.config)
         self.device = torch.device(device)
-        self._analysis = _load_analysis(model, self.config, self.device)
-        self._coders = [_load_coder(model, i, self.config) for i in range(len(self.config.steps))]
-        self._decoders = [
-            IntegerNetwork([_decoder_layer(model, i, self.config)], coder.fitted.top, device)
-            for i, coder in enumerate(self._coders)
-        ]
+        self._analysis = BlockAnalysis(_load_analysis(model, self.config), self.device)
+        self._levels = [_load_level(model, i, self.config, device) for i in range(len(self.config.steps))]
 
     def level_of(self, quality: int | None) -> int:
         """Level for a quality of 1..100: 0 is the coarsest; None is the model's default."""
@@ -114,23 +109,9 @@ class BlockDnn(Codec):
         level = self.level_of(settings.quality)
         frame = frames(tiles, spec)
         blocks = to_blocks(tiles, spec, frame, self.config.block)
-        latents = self._quantise(blocks.reshape(-1, blocks.shape[-1]), level).reshape(*blocks.shape[:-1], -1)
+        latents = self._analysis(blocks, (spec.height, spec.width), self._levels[level].quantiser)
         levels = np.full(len(tiles), level, np.int32)
         return Symbols(spec, {"latents": latents, "frame": frame, "level": levels}, settings)
-
-    def _quantise(self, blocks: np.ndarray, level: int) -> np.ndarray:
-        import torch
-
-        top = torch.from_numpy(self._coders[level].fitted.top).to(self.device)
-        out = np.empty((len(blocks), self.config.latents), np.int16)
-        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            for i in range(0, len(blocks), _BLOCKS_AT_ONCE):
-                z = torch.from_numpy(blocks[i : i + _BLOCKS_AT_ONCE]).to(self.device)
-                for weight, bias in self._analysis:
-                    z = torch.relu(torch.addmm(bias, z, weight))
-                q = torch.minimum(torch.round(z / self.config.steps[level]), top)
-                out[i : i + _BLOCKS_AT_ONCE] = q.to(torch.int16).cpu().numpy()
-        return out
 
     def pack(self, symbols: Symbols) -> list[bytes]:
         """Level and frame in the clear, then one rANS stream a tile."""
@@ -139,7 +120,7 @@ class BlockDnn(Codec):
         rows = zip(*(symbols.arrays[key] for key in ("latents", "frame", "level")), strict=True)
         for latents, frame, level in rows:
             header = _HEADER.pack(int(level), *(int(v) for v in frame))
-            stream = self._coders[int(level)].encode(latents, layout)
+            stream = self._levels[int(level)].coder.encode(latents, layout)
             packed.append(seal(_MAGIC, _VERSION, header + stream))
         return packed
 
@@ -152,7 +133,7 @@ class BlockDnn(Codec):
         levels = np.empty(len(latents), np.int32)
         for i, data in enumerate(latents):
             levels[i], frame[i], stream = self._open(data, spec)
-            out[i] = self._coders[levels[i]].decode(stream, out.shape[1:], _layout(spec))
+            out[i] = self._levels[levels[i]].coder.decode(stream, out.shape[1:], _layout(spec))
         return Symbols(spec, {"latents": out, "frame": frame, "level": levels})
 
     def _open(self, data: bytes, spec: TileSpec) -> tuple[int, np.ndarray, bytes]:
@@ -179,7 +160,7 @@ class BlockDnn(Codec):
     def _multiply(self, rows: np.ndarray, level: int) -> np.ndarray:
         out = np.empty((len(rows), self.config.block**2), np.int32)
         for i in range(0, len(rows), _BLOCKS_AT_ONCE):
-            y = self._decoders[level](rows[i : i + _BLOCKS_AT_ONCE])
+            y = self._levels[level].decoder(rows[i : i + _BLOCKS_AT_ONCE])
             out[i : i + _BLOCKS_AT_ONCE] = y.cpu().numpy()
         return out
 
@@ -188,9 +169,7 @@ def _layout(spec: TileSpec) -> Layout:
     return Layout.of(spec.channels, spec.colour == "rgb")
 
 
-def tensor(
-    model: Model, name: str, dtypes: Sequence[str], shape: tuple[int, ...] | None = None
-) -> np.ndarray:
+def tensor(model: Model, name: str, dtypes: Sequence[str], shape: tuple[int, ...] | None = None) -> np.ndarray:
     """A tensor of a model; ModelError unless it is there with one of these dtypes and this shape."""
     array = model.tensors.get(name)
     if array is None or str(array.dtype) not in dtypes or (shape is not None and array.shape != shape):
@@ -198,17 +177,24 @@ def tensor(
     return array
 
 
+def _load_level(model: Model, level: int, config: BlockConfig, device: str) -> _Level:
+    coder = _load_coder(model, level, config)
+    layer = _load_decoder(model, level, config)
+    one = float(1 << config.fraction_bits)
+    top = coder.fitted.top
+    quantiser = Quantiser(config.steps[level], top, layer.weight / one, layer.bias / one)
+    return _Level(quantiser, coder, IntegerNetwork([layer], top, device))
+
+
 def _load_coder(model: Model, level: int, config: BlockConfig) -> LatentCoder:
     integers = ("int8", "int16", "int32")
-    fitted = Fitted(
-        *(tensor(model, f"level{level}.{name}", integers).astype(np.int32) for name in Fitted._fields)
-    )
+    fitted = Fitted._make(tensor(model, f"level{level}.{name}", integers).astype(np.int32) for name in Fitted._fields)
     if fitted.top.shape != (config.latents,):
         raise ModelError(f"the entropy model of level {level} is not for {config.latents} latents")
     return LatentCoder(fitted, rans.Tables.from_cdf(tensor(model, f"level{level}.cdf", ("uint16",))))
 
 
-def _decoder_layer(model: Model, level: int, config: BlockConfig) -> IntegerLayer:
+def _load_decoder(model: Model, level: int, config: BlockConfig) -> IntegerLayer:
     size = config.block**2
     weight = tensor(model, f"level{level}.decoder", ("int16", "int32"), (size, config.latents))
     bias = tensor(model, f"level{level}.offset", ("int32",), (size,))
@@ -216,26 +202,17 @@ def _decoder_layer(model: Model, level: int, config: BlockConfig) -> IntegerLaye
     return IntegerLayer(weight.astype(np.int64), bias.astype(np.int64), low=-one, high=2 * one)
 
 
-def _load_analysis(
-    model: Model, config: BlockConfig, device: torch.device
-) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    import torch
-
+def _load_analysis(model: Model, config: BlockConfig) -> list[tuple[np.ndarray, np.ndarray]]:
     layers, width = [], config.block**2
     for i in range(config.layers):
         weight = tensor(model, f"analysis{i}.weight", ("float32",))
-        if weight.ndim != 2 or weight.shape[1] != width or not np.isfinite(weight).all():
-            raise ModelError(
-                f"analysis layer {i} has weights of {weight.shape} for {width} inputs, or not finite"
-            )
+        if weight.ndim != 2 or weight.shape[1] != width:
+            raise ModelError(f"analysis layer {i} has weights of {weight.shape} for {width} inputs")
         bias = tensor(model, f"analysis{i}.bias", ("float32",), weight.shape[:1])
+        if not np.isfinite(weight).all() or not np.isfinite(bias).all():
+            raise ModelError(f"analysis layer {i} has weights that are not finite: the training failed")
         width = len(weight)
-        layers.append(
-            (
-                torch.from_numpy(weight.copy()).t().contiguous().to(device),
-                torch.from_numpy(bias.copy()).to(device),
-            )
-        )
+        layers.append((weight, bias))
     if width != config.latents:
         raise ModelError(f"the analysis gives {width} latents, not {config.latents}")
     return layers

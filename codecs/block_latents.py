@@ -219,9 +219,7 @@ class LatentCoder:
             or depth < 1
             or any(a.shape != s or a.dtype != np.int32 for a, s in zip(m, shapes, strict=True))
         ):
-            raise ModelError(
-                "the entropy model of the latents has arrays of wrong shapes: the model is damaged"
-            )
+            raise ModelError("the entropy model of the latents has arrays of wrong shapes: the model is damaged")
         if len(self.tables.cdf) != (len(m.thresholds) + 1) * FRACTIONS or (np.diff(m.thresholds) < 0).any():
             raise ModelError("the entropy model's tables do not match its thresholds: the model is damaged")
         if m.top.min() < 1 or m.top.max() > MAX_LATENT or abs(m.start).max() > MAX_LATENT:
@@ -239,9 +237,7 @@ class LatentCoder:
         state, words = rans.split(data)
         latents = np.zeros(shape, np.int16)
         tables = self.tables.cdf, self.tables.lookup
-        state, at = _decode(
-            words, state, latents, layout.kinds, layout.before, layout.first, self.fitted, *tables
-        )
+        state, at = _decode(words, state, latents, layout.kinds, layout.before, layout.first, self.fitted, *tables)
         if state < 0:
             raise StreamError("a latent is outside its range: the bytes are damaged")
         rans.check_end(state, at, words)

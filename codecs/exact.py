@@ -84,12 +84,8 @@ def _check_layer(layer: IntegerLayer, inputs: int, number: int) -> None:
     if not fits or not weight.size:
         raise ModelError(f"layer {number}: shapes {weight.shape}, {bias.shape} do not fit {inputs} inputs")
     if weight.dtype.kind not in "iu" or bias.dtype.kind not in "iu":
-        raise ModelError(
-            f"layer {number}: {weight.dtype} weights, {bias.dtype} biases; only integers are exact"
-        )
-    clipped = (
-        layer.low is None or layer.high is None or -FLOAT32_BOUND < layer.low <= layer.high < FLOAT32_BOUND
-    )
+        raise ModelError(f"layer {number}: {weight.dtype} weights, {bias.dtype} biases; only integers are exact")
+    clipped = layer.low is None or layer.high is None or -FLOAT32_BOUND < layer.low <= layer.high < FLOAT32_BOUND
     if not 0 <= layer.shift <= MAX_SHIFT or not clipped or layer.stride < 1 or layer.padding < 0:
         raise ModelError(f"layer {number}: shift, clip, stride or padding is out of range")
 
@@ -101,9 +97,7 @@ class IntegerNetwork:
     would be proven. Raises ModelError where the proof fails.
     """
 
-    def __init__(
-        self, layers: Sequence[IntegerLayer], bounds: Sequence[int] | np.ndarray, device: str = "cpu"
-    ):
+    def __init__(self, layers: Sequence[IntegerLayer], bounds: Sequence[int] | np.ndarray, device: str = "cpu"):
         import torch
 
         self.bounds = np.asarray(bounds, np.int64)
@@ -157,10 +151,8 @@ def _run(layer: IntegerLayer, matrix: torch.Tensor, bias: torch.Tensor, x: torch
     import torch
 
     x = x.to(matrix.dtype)
-    if layer.weight.ndim == 4:
-        y = _convolve(layer, matrix, bias, x)
-    else:
-        y = torch.addmm(bias, x.contiguous(), matrix)
+    convolution = layer.weight.ndim == 4
+    y = _convolve(layer, matrix, bias, x) if convolution else torch.addmm(bias, x.contiguous(), matrix)
     if layer.shift:
         y = torch.floor(y * 2.0**-layer.shift)
     if layer.low is not None or layer.high is not None:

@@ -24,9 +24,7 @@ WEIGHTS_NAME = "weights.safetensors"
 FORMAT = 1
 MAX_JSON_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 1 << 30
-DTYPES = frozenset(
-    {"int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "float16", "float32", "float64"}
-)
+DTYPES = frozenset({"int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "float16", "float32", "float64"})
 SHIPPED = Path(__file__).parent / "models"
 
 
@@ -62,12 +60,10 @@ class Model:
     def from_bytes(cls, description: bytes, weights: bytes, expected: str | None = None) -> Model:
         """Inverse of `to_bytes`. ModelError if anything is damaged, or the hash is not `expected` (if given)."""
         facts = _parse_json(description)
-        model = cls(*(facts[key] for key in ("codec_id", "config", "training", "licence")), _parse(weights))
+        model = cls(facts["codec_id"], facts["config"], facts["training"], facts["licence"], _parse(weights))
         if model.name != facts["sha256"] or model.name != (expected or model.name):
             wanted = expected or facts["sha256"]
-            raise ModelError(
-                f"model content hashes to {model.name[:16]}..., not {wanted[:16]}...: it is damaged"
-            )
+            raise ModelError(f"model content hashes to {model.name[:16]}..., not {wanted[:16]}...: it is damaged")
         return model
 
     def save(self, folder: str | Path) -> None:
@@ -140,7 +136,7 @@ def _parse(data: bytes) -> dict[str, np.ndarray]:
     if len(data) > MAX_WEIGHTS_BYTES:
         raise ModelError(f"{WEIGHTS_NAME} is larger than {MAX_WEIGHTS_BYTES} bytes")
     try:
-        tensors = safetensors.numpy.load(data)
+        tensors: dict[str, np.ndarray] = safetensors.numpy.load(data)
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError) as exc:
         raise ModelError(f"{WEIGHTS_NAME} is damaged or no safetensors file: {exc}") from exc
     for key, array in tensors.items():

@@ -42,14 +42,10 @@ class Tables:
     def from_cdf(cls, cdf: np.ndarray) -> Tables:
         """Check and index; ModelError unless `cdf` is as described above."""
         if cdf.dtype != np.uint16 or cdf.ndim != 2 or not 3 <= cdf.shape[1] <= 4097 or not len(cdf):
-            raise ModelError(
-                f"probability tables of {cdf.dtype}{cdf.shape} are not uint16 of 2..4096 symbols"
-            )
+            raise ModelError(f"probability tables of {cdf.dtype}{cdf.shape} are not uint16 of 2..4096 symbols")
         wide = cdf.astype(np.int32)
         if (wide[:, 0] != 0).any() or (wide[:, -1] != TOTAL).any() or (np.diff(wide, axis=1) <= 0).any():
-            raise ModelError(
-                "a probability table does not rise strictly from 0 to 2^15: the model is damaged"
-            )
+            raise ModelError("a probability table does not rise strictly from 0 to 2^15: the model is damaged")
         slots = np.arange(TOTAL >> _LOOKUP_SHIFT) << _LOOKUP_SHIFT
         lookup = np.stack([np.searchsorted(row, slots, side="right") - 1 for row in wide])
         return cls(np.ascontiguousarray(cdf), lookup.astype(np.uint16))
@@ -57,7 +53,7 @@ class Tables:
     @property
     def escape(self) -> int:
         """The escape symbol, also the smallest value that needs it."""
-        return self.cdf.shape[1] - 2
+        return int(self.cdf.shape[1]) - 2
 
 
 def frequencies(counts: np.ndarray) -> np.ndarray:

@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-
 from tilepress.codecs.block_dnn import BlockConfig, BlockDnn
 from tilepress.codecs.block_planes import frames, to_blocks
 from tilepress.codecs.codec import TileSpec
@@ -28,7 +27,16 @@ from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.block_entropy import fit
 
 TILE = 512
-STEPS = (384.0, 256.0, 192.0, 128.0, 96.0, 64.0, 32.0, 16.0)  # gray levels of 256 in a unit vector's direction
+STEPS = (
+    384.0,
+    256.0,
+    192.0,
+    128.0,
+    96.0,
+    64.0,
+    32.0,
+    16.0,
+)  # gray levels of 256 in a unit vector's direction
 SPEC = TileSpec(TILE, TILE, 3, "uint8", 8, "rgb")
 BATCH = 4096
 
@@ -64,7 +72,8 @@ class Autoencoder(torch.nn.Module):
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """Blocks (m, N) in [0, 1] to latents (m, K), >= 0."""
-        return torch.relu(self.last(torch.relu(self.first(x))))
+        z: torch.Tensor = torch.relu(self.last(torch.relu(self.first(x))))
+        return z
 
 
 @torch.no_grad()
@@ -74,7 +83,7 @@ def begin_with_pca(net: Autoencoder, blocks: torch.Tensor) -> torch.Tensor:
     mean = blocks.mean(dim=0)
     centred = blocks - mean
     basis = torch.linalg.eigh((centred.T @ centred).double())[1].flip(1)[:, :latents].T.float()
-    basis *= torch.sign(basis.sum(dim=1, keepdim=True))
+    basis = basis * torch.sign(basis.sum(dim=1, keepdim=True))
     rest = -1.1 * (centred @ basis.T).min(dim=0).values
     net.first.weight[: 2 * latents] = torch.cat([basis, -basis])
     net.first.bias[: 2 * latents] = torch.cat([-basis @ mean, basis @ mean])
@@ -134,7 +143,7 @@ def export(net: Autoencoder, blocks: np.ndarray, args: argparse.Namespace, recor
     """Integer decoders, entropy models and float analysis of every level. `blocks` (n, 3, rows, columns, N)."""
     with torch.no_grad():
         flat = torch.from_numpy(blocks.reshape(-1, blocks.shape[-1]))
-        z = torch.cat([net.encode(part) for part in flat.split(1 << 14)]).numpy()
+        z = torch.cat([net.encode(part) for part in torch.split(flat, 1 << 14)]).numpy()
     steps = [s / 256 for s in STEPS]
     tops = [np.ceil(z.max(axis=0) * 1.1 / s + 1) for s in steps]
     quantised = [np.rint(z / s).astype(np.int16) for s in steps]
@@ -159,7 +168,7 @@ def export(net: Autoencoder, blocks: np.ndarray, args: argparse.Namespace, recor
 
 def net_block(net: Autoencoder) -> int:
     """Side of the blocks that a network takes."""
-    return round(net.first.in_features**0.5)
+    return round(float(net.first.in_features) ** 0.5)
 
 
 def _narrow(array: np.ndarray) -> np.ndarray:
@@ -191,7 +200,11 @@ def main() -> None:
     net = Autoencoder(args.block**2, 2 * args.ratio_latents + args.extra, args.ratio_latents)
     rest = begin_with_pca(net, flat)
     record: dict[str, object] = {key: str(value) for key, value in vars(args).items() if key not in ("data", "out")}
-    record |= {"tiles": len(tiles), "pca_mse": mse(net, flat), **train(net, flat, rest, args.minutes, args.rate)}
+    record |= {
+        "tiles": len(tiles),
+        "pca_mse": mse(net, flat),
+        **train(net, flat, rest, args.minutes, args.rate),
+    }
     record["mse"] = mse(net, flat)
     print(record, flush=True)
     normalise(net)
@@ -204,7 +217,7 @@ def main() -> None:
 @torch.no_grad()
 def mse(net: Autoencoder, blocks: torch.Tensor) -> float:
     """Mean squared error per pixel, unquantised, full scale 1."""
-    parts = [(net.decoder(net.encode(x)) - x).square().sum() for x in blocks.split(1 << 14)]
+    parts = [(net.decoder(net.encode(x)) - x).square().sum() for x in torch.split(blocks, 1 << 14)]
     return float(sum(parts)) / blocks.numel()
 
 

@@ -7,7 +7,6 @@ the integer model itself makes, found by running its own kernel.
 from __future__ import annotations
 
 import numpy as np
-
 from tilepress.codecs import rans
 from tilepress.codecs.block_latents import (
     FORECASTERS,
@@ -57,7 +56,7 @@ def _blank(latents: np.ndarray, top: np.ndarray) -> Fitted:
     shapes += [(KINDS, depth, FORECASTERS), (_BUCKETS - 1,)]
     start = np.rint(latents.mean(axis=(0, 2, 3))).astype(np.int32)
     zeros = [np.zeros(shape, np.int32) for shape in shapes]
-    return Fitted(*zeros, start, np.zeros_like(start), top.astype(np.int32))
+    return Fitted._make([*zeros, start, np.zeros_like(start), top.astype(np.int32)])
 
 
 def _trace_all(latents: np.ndarray, model: Fitted) -> np.ndarray:

@@ -1,0 +1,104 @@
+"""The encoder of the block codec: float network on the device, quantisation, and care for incomplete blocks.
+
+Nothing here has to be repeatable: only the symbols that come out count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+_BLOCKS_AT_ONCE = 1 << 14
+_FAITH = 0.03  # weight of what the network says against the samples of an incomplete block
+
+
+@dataclass(frozen=True)
+class Quantiser:
+    """What a level makes of latents: symbols round(z / step) in 0..top (K,), which decode to matrix @ q + offset.
+
+    `matrix` (N, K) and `offset` (N,): float64, full scale 1.
+    """
+
+    step: float
+    top: np.ndarray
+    matrix: np.ndarray
+    offset: np.ndarray
+
+
+class BlockAnalysis:
+    """Layers (weight (out, in), bias (out,)) float32, each followed by ReLU, on one device."""
+
+    def __init__(self, layers: Sequence[tuple[np.ndarray, np.ndarray]], device: torch.device):
+        import torch
+
+        self.device = device
+        self._layers = [
+            (torch.from_numpy(w.T.copy()).to(device), torch.from_numpy(b.copy()).to(device)) for w, b in layers
+        ]
+
+    def __call__(self, blocks: np.ndarray, valid: tuple[int, int], quantiser: Quantiser) -> np.ndarray:
+        """Blocks (n, c, rows, columns, N) to symbols int16 (n, c, rows, columns, K).
+
+        `valid`: (height, width) within the blocks; beyond it blocks hold padding, whose error does not matter.
+        """
+        import torch
+
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            flat = torch.from_numpy(blocks.reshape(-1, blocks.shape[-1]))
+            parts = [self._network(part.to(self.device)) for part in torch.split(flat, _BLOCKS_AT_ONCE)]
+            q = (torch.cat(parts) / quantiser.step).reshape(*blocks.shape[:-1], -1)
+            self._refine_edges(q, blocks, valid, quantiser)
+            q = torch.minimum(torch.round(q).clamp_min(0), torch.from_numpy(quantiser.top).to(self.device))
+            latents: np.ndarray = q.to(torch.int16).cpu().numpy()
+        return latents
+
+    def _network(self, z: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        for weight, bias in self._layers:
+            z = torch.relu(torch.addmm(bias, z, weight))
+        return z
+
+    def _refine_edges(self, q: torch.Tensor, blocks: np.ndarray, valid: tuple[int, int], quantiser: Quantiser) -> None:
+        """Refit the last row and column of blocks, in place, where they are incomplete."""
+        side = round(blocks.shape[-1] ** 0.5)
+        rows, columns = blocks.shape[2:4]
+        height, width = valid[0] - (rows - 1) * side, valid[1] - (columns - 1) * side
+        last_row, last_column = slice(rows - 1, rows), slice(columns - 1, columns)
+        if height < side:
+            self._refit(q, blocks, (last_row, slice(0, columns)), (height, side), quantiser)
+        if width < side:
+            self._refit(q, blocks, (slice(0, rows), last_column), (side, width), quantiser)
+        if height < side and width < side:
+            self._refit(q, blocks, (last_row, last_column), (height, width), quantiser)
+
+    def _refit(
+        self,
+        q: torch.Tensor,
+        blocks: np.ndarray,
+        where: tuple[slice, slice],
+        valid: tuple[int, int],
+        quantiser: Quantiser,
+    ) -> None:
+        """Ridge regression of the real samples of incomplete blocks, around what the network gave."""
+        import torch
+
+        side = round(blocks.shape[-1] ** 0.5)
+        inside = np.zeros((side, side), bool)
+        inside[: valid[0], : valid[1]] = True
+        chosen = inside.reshape(-1)
+        matrix = torch.from_numpy(quantiser.matrix[chosen]).to(self.device)
+        offset = torch.from_numpy(quantiser.offset[chosen]).to(self.device)
+        target = torch.from_numpy(blocks[:, :, *where][..., chosen].astype(np.float64)).to(self.device)
+        start = q[:, :, *where].double()
+        gram = matrix.T @ matrix
+        gram += _FAITH * torch.diag((matrix**2).sum(dim=0).mean().expand(len(gram)))
+        error = (target - offset - start @ matrix.T) @ matrix
+        change = torch.linalg.solve(gram, error.reshape(-1, len(gram)).T).T
+        q[:, :, *where] = (start + change.reshape(start.shape)).float()
