@@ -1,0 +1,134 @@
+"""The header and first directory of a TIFF or BigTIFF file, read without trusting a number in it.
+
+TIFF 6.0 (Adobe, 1992); BigTIFF as libtiff defines it. Every position is checked against the file, and every count
+against a limit, before anything is read or allocated.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from tilepress.pipeline.errors import DamagedPicture, UnsupportedPicture
+
+_MAX_TAGS = 4096
+_MAX_VALUES = 1 << 24
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_INTEGERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
+LONG, LONG8 = 4, 16
+
+
+class Readable(Protocol):
+    """Bytes, a memory map, or a file with its pixels cut out."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, span: slice, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Tag:
+    """One entry of the directory. `entry`: its position; `at`: position of its values, inside the entry or not."""
+
+    code: int
+    kind: int
+    count: int
+    entry: int
+    at: int
+    nbytes: int
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The only directory of a file. `order` is "<" or ">"; `structures` are the ranges that it occupies."""
+
+    source: Readable
+    order: str
+    big: bool
+    tags: dict[int, Tag]
+    structures: tuple[tuple[int, int], ...]
+
+    def values(self, code: int, default: tuple[int, ...] | None = None) -> np.ndarray:
+        """All integers of a tag as int64; `default` if it is absent, DamagedPicture if there is none."""
+        tag = self.tags.get(code)
+        if tag is None:
+            if default is None:
+                raise DamagedPicture(f"TIFF: the required tag {code} is missing")
+            return np.array(default, np.int64)
+        if tag.kind not in _INTEGERS or not 0 < tag.count <= _MAX_VALUES:
+            raise DamagedPicture(f"TIFF: tag {code} has {tag.count} values of type {tag.kind}")
+        raw = np.frombuffer(self.source[tag.at : tag.at + tag.nbytes], self.order + _INTEGERS[tag.kind])
+        if raw.dtype.itemsize == 8 and raw.max() >= 1 << 62:
+            raise DamagedPicture(f"TIFF: tag {code} holds an impossible number")
+        return raw.astype(np.int64)
+
+    def value(self, code: int, default: int | None = None) -> int:
+        """The single integer of a tag."""
+        values = self.values(code, None if default is None else (default,))
+        if len(values) != 1:
+            raise DamagedPicture(f"TIFF: tag {code} has {len(values)} values instead of one")
+        return int(values[0])
+
+    @property
+    def offset_kind(self) -> int:
+        """Type of numbers that can hold any offset in this file."""
+        return LONG8 if self.big else LONG
+
+    def pack_values(self, kind: int, values: np.ndarray) -> bytes | None:
+        """Integers as a tag stores them; None if one does not fit the type."""
+        dtype = np.dtype(self.order + _INTEGERS[kind])
+        return values.astype(dtype).tobytes() if values.max() <= np.iinfo(dtype).max else None
+
+    def pack_entry(self, tag: Tag, kind: int, at: int) -> bytes:
+        """The directory entry of `tag` with values of another type at another place."""
+        layout = "HHQQ" if self.big else "HHII"
+        return struct.pack(self.order + layout, tag.code, kind, tag.count, at)
+
+
+def read_directory(source: Readable) -> Directory:
+    """Header and directory. Raises DamagedPicture; UnsupportedPicture for files of several pages."""
+    start = bytes(source[:16])
+    order = {b"II": "<", b"MM": ">"}.get(start[:2])
+    if order is None or len(start) < 8:
+        raise DamagedPicture("TIFF: no valid header")
+    big = start[2:4] in (b"+\0", b"\0+")
+    if big and (len(start) < 16 or struct.unpack(order + "HH", start[4:8]) != (8, 0)):
+        raise DamagedPicture("BigTIFF: no valid header")
+    first = _number(source, 8 if big else 4, order + ("Q" if big else "I"))
+    count = _number(source, first, order + ("Q" if big else "H"))
+    if not 0 < count <= _MAX_TAGS:
+        raise DamagedPicture(f"TIFF: a directory of {count} entries")
+    size = 20 if big else 12
+    entries = first + (8 if big else 2)
+    after = entries + count * size
+    if _number(source, after, order + ("Q" if big else "I")):
+        raise UnsupportedPicture("TIFF of several pages is not supported yet")
+    tags: dict[int, Tag] = {}
+    for at in range(entries, after, size):
+        tag = _tag(source, at, order, big)
+        if tags.setdefault(tag.code, tag) is not tag:
+            raise DamagedPicture(f"TIFF: tag {tag.code} occurs twice")
+    outside = [(t.at, t.at + t.nbytes) for t in tags.values() if not t.entry <= t.at < t.entry + size]
+    structures = ((0, 16 if big else 8), (first, after + (8 if big else 4)), *outside)
+    return Directory(source, order, big, tags, structures)
+
+
+def _number(source: Readable, at: int, layout: str) -> int:
+    data = bytes(source[at : at + struct.calcsize(layout)])
+    if len(data) < struct.calcsize(layout):
+        raise DamagedPicture(f"TIFF: truncated, it has no byte {at}")
+    return int(struct.unpack(layout, data)[0])
+
+
+def _tag(source: Readable, at: int, order: str, big: bool) -> Tag:
+    layout, inline = (order + "HHQ", 8) if big else (order + "HHI", 4)
+    code, kind, count = struct.unpack(layout, source[at : at + struct.calcsize(layout)])
+    nbytes = _SIZES.get(kind, 0) * count
+    place = at + struct.calcsize(layout)
+    if nbytes > inline:
+        place = _number(source, place, order + ("Q" if big else "I"))
+    if place + nbytes > len(source):
+        raise DamagedPicture(f"TIFF: the values of tag {code} lie beyond the end of the file")
+    return Tag(code, kind, count, at, place, nbytes)

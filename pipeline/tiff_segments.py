@@ -1,0 +1,107 @@
+"""One strip or tile of a TIFF file: stored bytes to samples and back, by the file's own compression."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+
+import imagecodecs
+import numpy as np
+import zstandard
+from tilepress.pipeline.container import whole
+from tilepress.pipeline.deflate import DeflateSettings, deflate, guess_settings
+from tilepress.pipeline.errors import DamagedPicture
+from tilepress.pipeline.samples import pack_samples, unpack_samples
+from tilepress.pipeline.tiff_layout import DEFLATE, LZW, NONE, OLD_DEFLATE, PACKBITS, ZSTD, Layout
+
+_ZSTD_LEVELS = (3, 9, 1, 5, 15, 19, 22)
+_MAX_WINDOW = 1 << 27
+_SMALLEST = DeflateSettings(9)  # a segment that does not grow stays in its place
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """How segments are compressed again. `level`: of Zstandard; `sized`: its frames say how long they are."""
+
+    settings: DeflateSettings = _SMALLEST
+    level: int = 9
+    sized: bool = True
+
+    def to_list(self) -> list[int]:
+        """For a recipe."""
+        return [*self.settings.to_list(), self.level, int(self.sized)]
+
+    @staticmethod
+    def from_list(values: object) -> Encoder:
+        """From a recipe; IntegrityError if it is not valid."""
+        if not isinstance(values, list) or len(values) != 6:
+            raise ValueError("six encoder settings expected")
+        return Encoder(DeflateSettings.from_list(values[:4]), whole(values[4], 1, 22), bool(whole(values[5], 0, 1)))
+
+
+def decode_segment(stored: bytes, layout: Layout, rows: int) -> np.ndarray:
+    """Samples (rows, segment width, segment channels) of `layout.dtype`. DamagedPicture if there are too few.
+
+    Never allocates more than the segment's own size and a little, whatever the bytes say.
+    """
+    size = rows * layout.seg_row_bytes
+    packed = _decompress(stored, layout, size)
+    if len(packed) < size:
+        raise DamagedPicture(f"TIFF: a strip or tile decodes to {len(packed)} bytes instead of {size}")
+    lines = np.frombuffer(packed, np.uint8, size).reshape(rows, layout.seg_row_bytes)
+    samples = unpack_samples(lines, layout.seg_width, layout.seg_channels, layout.bits, layout.order)
+    if layout.predictor == 2:
+        samples = imagecodecs.delta_decode(samples, axis=1)
+    return samples
+
+
+def encode_segment(samples: np.ndarray, layout: Layout, encoder: Encoder) -> bytes:
+    """Inverse of `decode_segment`."""
+    if layout.predictor == 2:
+        samples = imagecodecs.delta_encode(np.ascontiguousarray(samples), axis=1)
+    packed = pack_samples(samples, layout.bits, layout.order)
+    if layout.compression == PACKBITS:
+        return b"".join(imagecodecs.packbits_encode(line.tobytes()) for line in packed)
+    return _compress(packed.tobytes(), layout.compression, encoder)
+
+
+def guess_encoder(samples: np.ndarray, stored: bytes, layout: Layout) -> Encoder | None:
+    """The encoder that seems to have written one segment; None if none is known."""
+    if layout.compression in (DEFLATE, OLD_DEFLATE):
+        raw = encode_segment(samples, replace(layout, compression=NONE), Encoder())
+        settings = guess_settings(raw, stored)
+        return None if settings is None else Encoder(settings)
+    tried = (Encoder(level=n, sized=s) for n in _ZSTD_LEVELS for s in (True, False))
+    candidates = tried if layout.compression == ZSTD else (Encoder(),)
+    return next((e for e in candidates if encode_segment(samples, layout, e) == stored), None)
+
+
+def _decompress(stored: bytes, layout: Layout, size: int) -> bytes:
+    if layout.compression == NONE:
+        return stored
+    if layout.compression in (DEFLATE, OLD_DEFLATE):
+        return zlib.decompressobj().decompress(stored, size)
+    if layout.compression == ZSTD:
+        with zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(stored) as reader:
+            return reader.read(size)
+    if layout.compression == LZW:
+        return bytes(imagecodecs.lzw_decode(stored, out=size))
+    return _unpack_bits(stored, size)
+
+
+def _unpack_bits(stored: bytes, size: int) -> bytes:
+    # some writers end a strip with a run beyond its last pixel; a stored byte gives at most 64
+    return bytes(imagecodecs.packbits_decode(stored, out=min(64 * len(stored) + 128, size + 128)))
+
+
+def _compress(raw: bytes, compression: int, encoder: Encoder) -> bytes:
+    if compression == NONE:
+        return raw
+    if compression == LZW:
+        return bytes(imagecodecs.lzw_encode(raw))
+    if compression != ZSTD:
+        return deflate(raw, encoder.settings)
+    if encoder.sized:
+        return zstandard.ZstdCompressor(level=encoder.level).compress(raw)
+    stream = zstandard.ZstdCompressor(level=encoder.level).compressobj()
+    return stream.compress(raw) + stream.flush()
