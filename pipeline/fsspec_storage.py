@@ -58,9 +58,7 @@ class FsspecStorage(Storage):
 
     def read_ranges(self, name: str, ranges: Ranges) -> Blobs:
         check_ranges(f"{self.url}/{name}", ranges)
-        found = self._request(
-            name, lambda fs, path: [fs.cat_file(path, start=o, end=o + n) for o, n in ranges]
-        )
+        found = self._request(name, lambda fs, path: [fs.cat_file(path, start=o, end=o + n) for o, n in ranges])
         for (offset, length), data in zip(ranges, found, strict=True):
             if len(data) != length:
                 raise StorageError(f"{self.url}/{name} ends before byte {offset + length}: it is truncated")
@@ -84,9 +82,7 @@ class FsspecStorage(Storage):
         return sorted({name.split("/")[0] for name in names if "/" in name})
 
     @contextlib.contextmanager
-    def open_source(
-        self, name: str, locator: bytes = b"", expect: Entry | None = None
-    ) -> Iterator[bytes | mmap.mmap]:
+    def open_source(self, name: str, locator: bytes = b"", expect: Entry | None = None) -> Iterator[bytes | mmap.mmap]:
         if expect is not None and self.stat(name).fingerprint != expect.fingerprint:
             raise ChangedError(f"{self.url}/{name} changed since it was listed")
         yield self.read(name)
@@ -96,9 +92,7 @@ class FsspecStorage(Storage):
         self._request(check_name(name), lambda fs, path: fs.pipe_file(path, content, mode="create"))
 
     def create_file(self, name: str, local_path: Path) -> None:
-        self._request(
-            check_name(name), lambda fs, path: fs.put_file(os.fspath(local_path), path, mode="create")
-        )
+        self._request(check_name(name), lambda fs, path: fs.put_file(os.fspath(local_path), path, mode="create"))
 
     def write(self, name: str, data: Buffer, *, overwrite: bool = False) -> None:
         content, mode = bytes(data), "overwrite" if overwrite else "create"
@@ -166,9 +160,7 @@ def _errors(where: str) -> Iterator[None]:
 
 def _entry(name: str, facts: dict[str, Any]) -> Entry:
     tag = next((str(facts[key]).strip('"') for key in _TAGS if facts.get(key)), "")
-    return Entry(
-        name, int(facts["size"] or 0), tag, _nanoseconds(next(filter(None, map(facts.get, _TIMES)), 0))
-    )
+    return Entry(name, int(facts["size"] or 0), tag, _nanoseconds(next(filter(None, map(facts.get, _TIMES)), 0)))
 
 
 def _nanoseconds(time: Any) -> int:

@@ -17,9 +17,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tilepress.pipeline.errors import UsageError
+
 MAGIC = re.compile(r"[*?[]")
 _TOKEN = re.compile(
-    r"(?P<folders>(?:(?<=/)|^)\*\*/)|(?P<below>(?:(?<=/)|^)\*\*$)|(?P<set>\[!?\]?[^\]/]*\])|\*+|\?|.", re.S
+    r"(?P<folders>(?:(?<=/)|^)\*\*/)|(?P<below>(?:(?<=/)|^)\*\*$)|(?P<set>\[!?+\]?+[^\]/]*\])|\*+|\?|.", re.S
 )
 
 
@@ -37,13 +39,17 @@ class Selection:
 
 
 def compile_glob(pattern: str, anchored: bool = False) -> re.Pattern[str]:
-    """A regular expression for `fullmatch`. `anchored`: from the root even without a '/'."""
+    """A regular expression for `fullmatch`. `anchored`: from the root even without a '/'. UsageError."""
     inner = pattern.rstrip("/")
     if not anchored and "/" not in inner:
         inner = f"**/{inner}"
     if pattern.endswith("/"):
         inner += "/**"
-    return re.compile("".join(_regex(token) for token in _TOKEN.finditer(inner.removeprefix("/"))), re.S)
+    expression = "".join(_regex(token) for token in _TOKEN.finditer(inner.removeprefix("/")))
+    try:
+        return re.compile(expression, re.S)
+    except re.error as exc:
+        raise UsageError(f"the pattern {pattern!r} has a range of characters that runs backwards") from exc
 
 
 def literal_prefix(pattern: str) -> str:
@@ -61,6 +67,7 @@ def _regex(token: re.Match[str]) -> str:
     if token["set"]:
         negated = text[1] == "!"
         inside = re.sub(r"([\\\[&~|^])", r"\\\1", text[2:-1] if negated else text[1:-1])
+        inside = inside.replace("--", r"\-\-")  # would be a set difference to some future version of re
         if inside.startswith("]"):
             inside = "\\" + inside
         return f"(?!/)[{'^' if negated else ''}{inside}]"

@@ -77,11 +77,14 @@ class ListedCollection(Collection):
         if is_url(line):
             return line.split("://", 1)[1].lstrip("/"), line
         path = local_path_of(line) or line
-        place = path if path.startswith("/") else f"{self._folder or '.'}/{path}"
-        if not is_url(place):
-            place = posixpath.normpath(place)
+        scheme, mark, folder = self._folder.rpartition("://")
+        place = posixpath.normpath(path if path.startswith("/") else f"{folder or '.'}/{path}")
         name = posixpath.normpath(path)
-        return (posixpath.abspath(place) if name.startswith("..") else name).lstrip("/"), place
+        if path.startswith("/"):
+            return name.lstrip("/"), place
+        if name.startswith("../"):
+            name = (place if mark else posixpath.abspath(place)).lstrip("/")
+        return name, scheme + mark + place
 
 
 def _split(place: str) -> tuple[Storage, str]:

@@ -98,9 +98,7 @@ class LocalStorage(Storage):
             return []
 
     @contextlib.contextmanager
-    def open_source(
-        self, name: str, locator: bytes = b"", expect: Entry | None = None
-    ) -> Iterator[bytes | mmap.mmap]:
+    def open_source(self, name: str, locator: bytes = b"", expect: Entry | None = None) -> Iterator[bytes | mmap.mmap]:
         where = f"{self.url}/{name}"
         with contextlib.ExitStack() as stack:
             with _errors(where):

@@ -88,9 +88,7 @@ def _entry(folder: _Folder, name: str, raw: str, on_skip: OnSkip) -> Entry | Non
     try:
         facts = os.stat(path)
     except OSError:
-        on_skip(
-            shown, "a link that leads nowhere" if os.path.islink(path) else "vanished while it was listed"
-        )
+        on_skip(shown, "a link that leads nowhere" if os.path.islink(path) else "vanished while it was listed")
         return None
     if stat.S_ISDIR(facts.st_mode):
         on_skip(shown, "a link to a folder, not followed")

@@ -99,9 +99,7 @@ def _of_answer(exc: boto.ClientError, where: str) -> StorageError:
     code, status = str(exc.response.get("Error", {}).get("Code", "")), _status(exc)
     said = f"{code}: {exc.response.get('Error', {}).get('Message', '')}"
     if code == "NoSuchBucket":
-        return MissingError(
-            f"{where}: there is no such bucket; create it, or check the name and AWS_ENDPOINT_URL"
-        )
+        return MissingError(f"{where}: there is no such bucket; create it, or check the name and AWS_ENDPOINT_URL")
     if status == 404:
         return MissingError(f"{where}: there is no such object")
     if status == 412:

@@ -76,15 +76,11 @@ class S3Storage(Storage):
 
     def folders(self, prefix: str = "") -> Names:
         start = len(self._prefix) + len(prefix)
-        found = (
-            each["Prefix"] for page in self._pages(prefix, "/") for each in page.get("CommonPrefixes", [])
-        )
+        found = (each["Prefix"] for page in self._pages(prefix, "/") for each in page.get("CommonPrefixes", []))
         return sorted(key[start:].rstrip("/") for key in found)
 
     @contextlib.contextmanager
-    def open_source(
-        self, name: str, locator: bytes = b"", expect: Entry | None = None
-    ) -> Iterator[bytes | mmap.mmap]:
+    def open_source(self, name: str, locator: bytes = b"", expect: Entry | None = None) -> Iterator[bytes | mmap.mmap]:
         condition = {"IfMatch": f'"{expect.etag}"'} if expect and expect.etag else {}
         with contextlib.ExitStack() as stack:
             spool = stack.enter_context(tempfile.TemporaryFile())
@@ -110,9 +106,7 @@ class S3Storage(Storage):
         self._request(name, lambda s3: s3.delete_object(**self._address(name)))
 
     def remove_stale_temporaries(self, prefix: str = "", older_than_s: float = 86400.0) -> int:
-        return abort_stale(
-            s3_client.client(), self._bucket, self._prefix + prefix, time.time() - older_than_s
-        )
+        return abort_stale(s3_client.client(), self._bucket, self._prefix + prefix, time.time() - older_than_s)
 
     def _get(self, s3: Any, name: str, spool: IO[bytes], condition: dict[str, str]) -> bytes | None:
         """The object, or None where it is large and went to the spool."""

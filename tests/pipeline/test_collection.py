@@ -107,11 +107,37 @@ def test_include_and_exclude_select_by_relative_name(source, include, exclude, e
 
 
 @given(st.text(alphabet="a*?[]!/.^-\\\n", max_size=12), st.text(alphabet="a/.]\\\n", max_size=8))
-def test_any_text_is_a_valid_pattern_and_a_bracketed_name_matches_only_itself(pattern, name):
-    assert (name in Selection([pattern])) in (True, False)
-    literal = "/" + "".join(f"[{c}]" if c in "*?[" else c for c in pattern if c != "/") + "x"
-    meant = "".join(c for c in pattern if c != "/") + "x"
+def test_any_text_is_a_pattern_or_a_clear_mistake_and_brackets_take_characters_literally(pattern, name):
+    with contextlib.suppress(UsageError):
+        assert (name in Selection([pattern])) in (True, False)
+    meant = pattern.replace("/", "") + "x"
+    literal = "/" + "".join(f"[{c}]" if c in "*?[" else c for c in meant)
     assert meant in Selection([literal]) and (name + "y") not in Selection([literal])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "yes", "no"),
+    [
+        ("[a-c]", "b", "d"),
+        ("[!a-c]", "d", "b"),
+        ("[]x]", "]", "y"),
+        ("[!]]", "x", "]"),
+        ("[]", "[]", "]"),
+        ("a[!/]b", "a[!/]b", "axb"),
+        ("a**b", "axxb", "ax/xb"),
+        ("a/**/b", "a/b", "ab"),
+        ("a/**", "a/b/c", "a"),
+        ("?.png", "x.png", "/.png"),
+        ("*.png", "a\nb.png", "a.jpg"),
+    ],
+)
+def test_a_pattern_matches_as_documented(pattern, yes, no):
+    assert yes in Selection([pattern]) and no not in Selection([pattern])
+
+
+def test_a_backward_range_in_a_pattern_is_a_clear_mistake():
+    with pytest.raises(UsageError, match="backwards"):
+        Selection(["[z-a]"])
 
 
 def test_a_source_that_is_missing_or_empty_is_a_clear_mistake(storage_root, tmp_path):
@@ -212,10 +238,9 @@ def test_links_to_files_are_read_and_everything_unreadable_is_reported(tmp_path)
 def test_names_that_are_not_unicode_are_kept_apart_and_readable(tmp_path):
     raw = [b"caf\xe9.png", b"caf\\xe9.png", b"caf\xe9\\.png", b"d\xff/x.png", "café.png".encode()]
     for name in raw:
-        path = os.path.join(os.fsencode(tmp_path), name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(name)
+        path = tmp_path / os.fsdecode(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(name)
     collection = Collection.open(str(tmp_path))
     found = {entry.name: entry for entry in collection.entries()}
     assert list(found) == sorted(found) and len(found) == len(raw)
