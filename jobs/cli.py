@@ -1,0 +1,331 @@
+"""The `tilepress` command: options to configurations, reports to text or JSON, errors to exit codes."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+import tilepress
+
+_EXIT_CODES = """\b
+Exit codes: 0 complete; 2 usage; 3 complete, but some files are held only as damaged bytes, or changed or vanished
+under way (or, for verify --against, differ from the source); 4 damage found; 5 storage or cluster failed, try
+again; 130/143 interrupted, run the same command again to go on.
+"""
+
+
+class Verbs(click.Group):
+    """The commands in the order in which people meet them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Not by the alphabet."""
+        return list(self.commands)
+
+
+@click.group(
+    cls=Verbs, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.version_option(tilepress.__version__, prog_name="tilepress")
+def cli() -> None:
+    """Compress large image archives with learned and classical codecs, and get them back exactly.
+
+    \b
+    A first round trip:
+      tilepress compress photos/ photos.tp       every image is decoded again and compared before it is committed
+      tilepress verify photos.tp                 read every byte, decode every image
+      tilepress restore photos.tp restored/      files come back under their own names
+    \b
+    Sources, archives and destinations are local paths or URLs such as s3://bucket/prefix (credentials and
+    endpoint from the usual AWS variables).
+    """
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)(i?)B?", text.strip(), re.I)
+    if not match:
+        raise click.BadParameter(f"{text!r} is not a size such as 256MB")
+    power = " kmgt".index(match[2].lower() or " ")
+    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
+
+
+def _region(text: str) -> tuple[int, int, int, int]:
+    parts = text.split(",")
+    if len(parts) != 4 or not all(re.fullmatch(r"\s*\d+\s*", part) for part in parts):
+        raise click.BadParameter(f"{text!r} is not X,Y,WIDTH,HEIGHT in pixels, such as 0,0,512,512")
+    x, y, w, h = (int(part) for part in parts)
+    if not w or not h:
+        raise click.BadParameter(f"{text!r} is empty: width and height are at least 1")
+    return x, y, w, h
+
+
+def _subset(text: str) -> tuple[int, int]:
+    share = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text)
+    if share and 0 < float(share[1]) <= 100:
+        return 1, max(1, round(100 / float(share[1])))
+    part = re.fullmatch(r"(\d+)/(\d+)", text)
+    if part and 1 <= int(part[1]) <= int(part[2]):
+        return int(part[1]), int(part[2])
+    raise click.BadParameter(f"{text!r} is neither a share such as 1% nor a part such as 3/30")
+
+
+def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    return lambda context, parameter, value: None if value is None else parse(value)
+
+
+def _engine_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(
+        (
+            click.option(
+                "-j", "--workers", type=click.IntRange(1), help="Shards at a time; one a processor if not given."
+            ),
+            click.option(
+                "--engine",
+                type=click.Choice(["auto", "local", "ray"]),
+                default="auto",
+                show_default=True,
+                help="local: this process; ray: a Ray cluster; auto: this process for small work.",
+            ),
+            click.option("--ray-address", metavar="ADDRESS", help="An existing Ray cluster ('auto' finds one)."),
+            click.option(
+                "--gpus-per-actor",
+                type=float,
+                default=1.0,
+                show_default=True,
+                help="GPU share of a codec actor, on Ray.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _engine(options: dict[str, Any]) -> Any:
+    from tilepress.pipeline.engine import EngineConfig
+
+    return EngineConfig(
+        options.pop("engine"), options.pop("workers"), options.pop("ray_address"), options.pop("gpus_per_actor")
+    )
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+_include = click.option("--include", multiple=True, metavar="GLOB", help="Only files that match; may be repeated.")
+_exclude = click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match; may be repeated.")
+
+
+@cli.command()
+@click.argument("source")
+@click.argument("archive")
+@click.option("--codec", default="auto", show_default=True, metavar="auto|NAME|MODEL", help="See `tilepress codecs`.")
+@click.option("--quality", type=click.IntRange(1, 100), help="For lossy codecs: 1 smallest, 100 best.")
+@click.option("--effort", type=click.IntRange(1, 9), help="For codecs that can try harder: 1 fastest, 9 smallest.")
+@click.option(
+    "--fidelity",
+    type=click.Choice(["pixels", "file", "lossy"]),
+    default="pixels",
+    show_default=True,
+    help="pixels: pixels and metadata exact; file: every byte; lossy: latents only.",
+)
+@_include
+@_exclude
+@click.option("--tile", type=click.IntRange(16, 16384), default=512, show_default=True, help="Tile size in pixels.")
+@click.option("--shard-size", "shard_bytes", callback=_parsed(_size), metavar="SIZE", help="Bytes of files a shard.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@_engine_options
+@_json
+def compress(as_json: bool, **options: Any) -> None:
+    """Compress SOURCE (folder, glob, file or bucket prefix) into ARCHIVE; run again to add what is new.
+
+    \b
+    Examples:
+      tilepress compress scans/ scans.tp
+      tilepress compress s3://raw/2024 s3://archive/2024 --engine ray
+      tilepress compress photos/ photos.tp --codec block-dnn-16       a learned preview and an exact residual
+      tilepress compress photos/ small.tp --codec jpeg --fidelity lossy --quality 80
+      tilepress compress photos/ photos.tp --include '*.tif' --dry-run
+
+    \b
+    Nothing is lost: files that no codec can represent, that are damaged or over the limits are kept as their bytes,
+    with the reason (`tilepress errors ARCHIVE`). A killed run goes on where it was when the command is repeated.
+    """
+    from tilepress.jobs.compress import CompressConfig, run_compress
+    from tilepress.jobs.reports import show_compress
+
+    config = CompressConfig(engine=_engine(options), quiet=as_json, **options)
+    _finish(show_compress(config, run_compress(config), as_json=as_json))
+
+
+@cli.command()
+@click.argument("archive")
+@click.argument("destination")
+@_include
+@_exclude
+@click.option("--region", callback=_parsed(_region), metavar="X,Y,W,H", help="Only this rectangle, as PNG or TIFF.")
+@click.option("--preview", is_flag=True, help="The lossy picture of the latents, where there is one.")
+@click.option("--overwrite", is_flag=True, help="Replace files that differ.")
+@click.option("--skip-gone", is_flag=True, help="Leave out files that the source no longer had.")
+@_engine_options
+@_json
+def restore(as_json: bool, **options: Any) -> None:
+    """Restore files of ARCHIVE into DESTINATION, a folder or bucket prefix.
+
+    \b
+    Examples:
+      tilepress restore photos.tp restored/
+      tilepress restore photos.tp restored/ --include '2024/*.png'
+      tilepress restore photos.tp crops/ --region 0,0,512,512
+      tilepress restore photos.tp previews/ --preview
+
+    \b
+    Every file is checked before it takes its name; a file that is already there and right is left alone, one that
+    differs is not touched unless you say --overwrite.
+    """
+    from tilepress.jobs.reports import show_restore
+    from tilepress.jobs.restore import RestoreConfig, run_restore
+
+    config = RestoreConfig(engine=_engine(options), quiet=as_json, **options)
+    _finish(show_restore(config, run_restore(config), as_json=as_json))
+
+
+@cli.command()
+@click.argument("archive")
+@click.option("--against", metavar="SOURCE", help="Also compare every stored file with its source.")
+@click.option(
+    "--subset", callback=_parsed(_subset), metavar="3/30|1%", help="Only a part of the images, chosen by name."
+)
+@_engine_options
+@_json
+def verify(as_json: bool, **options: Any) -> None:
+    """Check ARCHIVE: read every byte, decode every image, name whatever is damaged (exit code 4).
+
+    \b
+    Examples:
+      tilepress verify photos.tp
+      tilepress verify photos.tp --subset 3/30          a thirtieth a day makes the whole in a month
+      tilepress verify photos.tp --against photos/      and every source file is the one that was stored
+    """
+    from tilepress.jobs.reports import show_verify
+    from tilepress.jobs.verify import VerifyConfig, run_verify
+
+    config = VerifyConfig(engine=_engine(options), quiet=as_json, **options)
+    _finish(show_verify(config, run_verify(config), as_json=as_json))
+
+
+@cli.command()
+@click.argument("archive")
+@click.argument("path", required=False)
+@_json
+def ls(archive: str, path: str | None, as_json: bool) -> None:
+    """List the images of ARCHIVE: all, those below a folder PATH, or those that match a glob.
+
+    \b
+    Examples:
+      tilepress ls photos.tp
+      tilepress ls photos.tp '2024/**/*.tif' --json
+    """
+    from tilepress.jobs.reports import show_ls
+
+    _finish(show_ls(archive, path, as_json=as_json))
+
+
+@cli.command()
+@click.argument("archive")
+@click.argument("path")
+@click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output.")
+def cat(archive: str, path: str, output: str | None) -> None:
+    """Write one file of ARCHIVE to standard output.
+
+    \b
+    Example:
+      tilepress cat photos.tp 2024/a.png > a.png
+    """
+    from tilepress.jobs.reports import write_cat
+
+    _finish(write_cat(archive, path, output))
+
+
+@cli.command()
+@click.argument("archive")
+@click.argument("path", required=False)
+@_json
+def info(archive: str, path: str | None, as_json: bool) -> None:
+    """What ARCHIVE is and holds, or all about one image PATH.
+
+    \b
+    Examples:
+      tilepress info photos.tp
+      tilepress info photos.tp 2024/a.png
+    """
+    from tilepress.jobs.reports import show_info
+
+    _finish(show_info(archive, path, as_json=as_json))
+
+
+@cli.command()
+@click.argument("archive")
+@_json
+def errors(archive: str, as_json: bool) -> None:
+    """Files of ARCHIVE that are held only as their bytes, or not at all, each with the reason.
+
+    \b
+    Example:
+      tilepress errors photos.tp
+    """
+    from tilepress.jobs.reports import show_errors
+
+    _finish(show_errors(archive, as_json=as_json))
+
+
+@cli.command()
+@_json
+def codecs(as_json: bool) -> None:
+    """The codecs that --codec takes."""
+    from tilepress.jobs.reports import show_codecs
+
+    _finish(show_codecs(as_json=as_json))
+
+
+@cli.command()
+@_json
+def models(as_json: bool) -> None:
+    """The trained models that come with tilepress and that --codec takes."""
+    from tilepress.jobs.reports import show_models
+
+    _finish(show_models(as_json=as_json))
+
+
+def _finish(code: int) -> None:
+    raise SystemExit(code)
+
+
+def main() -> None:
+    """Entry point: every error becomes one line on standard error and an exit code."""
+    from tilepress.jobs.signals import ending_by_signal
+
+    with ending_by_signal():
+        sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    from tilepress.codecs.errors import CodecError
+    from tilepress.pipeline.errors import TilepressError
+
+    try:
+        cli.main(args=arguments, prog_name="tilepress", standalone_mode=False)
+    except click.ClickException as exc:
+        exc.show()
+        return 2
+    except click.Abort:
+        return 130
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (TilepressError, CodecError) as exc:
+        click.echo(f"tilepress: {exc}", err=True)
+        return getattr(exc, "exit_code", 1)
+    return 0

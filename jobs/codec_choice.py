@@ -1,0 +1,84 @@
+"""From what a person typed after --codec to a codec whose model lies in the archive, or a clear refusal."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tilepress.codecs.codec import Codec
+from tilepress.codecs.errors import CodecError
+from tilepress.codecs.model import Model
+from tilepress.codecs.registry import CodecChoice, codec_class, resolve
+from tilepress.pipeline.archive import MODEL_FILES
+from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.settings import FIDELITIES, PressSettings
+from tilepress.pipeline.storage import open_storage
+
+AUTO = "auto"
+_AUTO_CODEC = "jpegxl"  # the best lossless codec here that decodes at 1 MP/s per core or more
+
+
+@dataclass(frozen=True)
+class ChosenCodec:
+    """A codec's class, its model folder if it has one, and the reference that archives use."""
+
+    codec: type[Codec]
+    reference: str
+    model_folder: Path | None
+
+
+@contextmanager
+def chosen_codec(name: str) -> Iterator[ChosenCodec]:
+    """The codec of a name, model or model folder's URL; UsageError if there is none."""
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            choice = resolve(_AUTO_CODEC if name == AUTO else name)
+            if isinstance(choice.model_folder, str):
+                choice = resolve(str(_download(choice.model_folder, Path(scratch))))
+            yield _chosen(choice)
+        except CodecError as exc:
+            raise UsageError(str(exc)) from exc
+
+
+def _chosen(choice: CodecChoice) -> ChosenCodec:
+    if choice.model_folder is None:
+        return ChosenCodec(codec_class(choice.codec_id), choice.codec_id, None)
+    folder = Path(choice.model_folder)
+    reference = f"{choice.codec_id}@{Model.load(folder).name}"
+    return ChosenCodec(codec_class(choice.codec_id), reference, folder)
+
+
+def _download(url: str, folder: Path) -> Path:
+    storage = open_storage(url)
+    for name in MODEL_FILES:
+        (folder / name).write_bytes(storage.read(name))
+    return folder
+
+
+def check_settings(name: str, codec: type[Codec], settings: PressSettings) -> None:
+    """UsageError for settings that contradict the codec or would have no effect."""
+    if settings.fidelity not in FIDELITIES:
+        raise UsageError(f"--fidelity {settings.fidelity!r} is not one of {', '.join(FIDELITIES)}")
+    for option in ("quality", "effort"):
+        if getattr(settings, option) is not None and option not in codec.options:
+            raise UsageError(f"--{option} has no effect on {name}: leave it out or choose another codec")
+    if settings.fidelity == "file" and name != AUTO:
+        raise UsageError(
+            f"--fidelity file keeps every file byte for byte, so --codec {name} would have no effect: leave it out"
+        )
+    if settings.fidelity == "lossy" and codec.lossless:
+        raise UsageError(
+            f"--codec {name} is lossless: for --fidelity lossy choose a lossy codec, such as jpeg or block-dnn-16"
+        )
+    if settings.fidelity != "lossy" and not (codec.lossless or codec.exact):
+        raise UsageError(
+            f"--codec {name} does not decode the same on every machine, so nothing exact can be built on it: "
+            "add --fidelity lossy or choose another codec"
+        )
+    for option, low, high in (("quality", 1, 100), ("effort", 1, 9)):
+        value = getattr(settings, option)
+        if value is not None and not low <= value <= high:
+            raise UsageError(f"--{option} {value} is not within {low} to {high}")

@@ -1,0 +1,264 @@
+"""`tilepress verify`: read every byte of an archive, decode every image, and name whatever is not as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+from tilepress.jobs.progress import Meter
+from tilepress.pipeline.archive import Run, is_complete, list_parts, load_model, read_manifest
+from tilepress.pipeline.batches import EntryTask, entry_tasks, task_entries
+from tilepress.pipeline.collection import Collection
+from tilepress.pipeline.engine import Engine, EngineConfig, open_engine
+from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, TilepressError, UsageError
+from tilepress.pipeline.kept import sha256
+from tilepress.pipeline.part import part_index
+from tilepress.pipeline.plan import plan_from_bytes
+from tilepress.pipeline.range_file import RangeFile
+from tilepress.pipeline.reader import Archive, Entry, open_archive
+from tilepress.pipeline.rows import NOT_STORED
+from tilepress.pipeline.sealed import check_seal, read_json
+from tilepress.pipeline.storage import Entry as SourceEntry
+from tilepress.pipeline.storage import Storage
+from tilepress.pipeline.toolbox import Toolbox
+
+
+@dataclass(frozen=True)
+class VerifyConfig:
+    """Everything a person can say to `verify`. `subset` is (part, parts) of the images, chosen by name."""
+
+    archive: str
+    against: str | None = None
+    subset: tuple[int, int] | None = None
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    quiet: bool = True
+
+
+@dataclass
+class VerifyReport:
+    """What was checked, and everything that is wrong: (file of the archive, image or "", what is wrong)."""
+
+    images: int = 0
+    source_bytes: int = 0
+    parts: int = 0
+    problems: list[tuple[str, str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    differing: list[tuple[str, str]] = field(default_factory=list)  # with --against: (path, how)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all as written; 4 damage; 3 undamaged, but the source differs."""
+        return 4 if self.problems else 3 if self.differing else 0
+
+    def merge(self, other: VerifyReport) -> None:
+        """Add another report."""
+        self.images += other.images
+        self.source_bytes += other.source_bytes
+        self.parts += other.parts
+        self.problems += other.problems
+        self.differing += other.differing
+
+
+@dataclass(frozen=True)
+class PartTask:
+    """One part file to be read whole; `seal` is what the manifest says it is."""
+
+    number: int
+    run: Run
+    shard: int
+    bytes: int
+    seal: str | None
+    plan_seal: str | None
+
+
+def verify(archive: str, **options: Any) -> VerifyReport:
+    """Verify `archive`; options as the fields of VerifyConfig."""
+    return run_verify(VerifyConfig(archive, **options))
+
+
+def run_verify(config: VerifyConfig) -> VerifyReport:
+    """Check files, then parts, then images; damage is collected, never raised."""
+    archive = open_archive(config.archive)
+    report = VerifyReport()
+    for view in archive.runs:
+        _check_run_files(archive.storage, view.run, report)
+    _sort_out_problems(archive, report)
+    _check_models(archive, report)
+    parts = list(_part_tasks(archive.storage, [view.run for view in archive.runs], report))
+    size, tasks = _measure(archive, config)
+    engine = open_engine(config.engine, config.archive, max(tasks, len(parts)), size, networks=_uses_models(archive))
+    try:
+        if config.subset is None:
+            for result in engine.map_shards(verify_part, parts):
+                report.merge(result)
+        _check_images(engine, archive, config, size, report)
+    finally:
+        engine.close()
+    report.problems = sorted(set(report.problems))
+    return report
+
+
+def _check_images(engine: Engine, archive: Archive, config: VerifyConfig, size: int, report: VerifyReport) -> None:
+    with Meter("verify", size, quiet=config.quiet) as meter:
+        tasks = entry_tasks(_selected(archive, config, report), config.against)
+        for result in engine.map_shards(verify_entries, tasks):
+            report.merge(result)
+            meter.advance(bytes_in=result.source_bytes, images=result.images, failures=len(result.problems))
+
+
+def _selected(archive: Archive, config: VerifyConfig, report: VerifyReport) -> Iterator[Entry]:
+    """Every version of every image; or, to compare with a source, the current ones with their source files."""
+    if config.against is not None:
+        paired = _with_sources(archive.entries(), Collection.open(config.against).entries(), report)
+        yield from (entry for entry in paired if _in_subset(entry.path, config.subset))
+        return
+    for versions in archive.histories():
+        for view, row in versions:
+            if row["part"] is not None and row["method"] != NOT_STORED and _in_subset(row["path"], config.subset):
+                yield archive.entry(view, row)
+
+
+def _with_sources(entries: Iterator[Entry], sources: Iterator[SourceEntry], report: VerifyReport) -> Iterator[Entry]:
+    """Entries with their source files, both walked in path order; source files without an entry are reported."""
+    source = next(sources, None)
+    for entry in entries:
+        while source is not None and source.name.encode() < entry.path.encode():
+            report.differing.append((source.name, "the archive does not have it"))
+            source = next(sources, None)
+        found = source if source is not None and source.name == entry.path else None
+        yield replace(entry, source=found)
+        if found:
+            source = next(sources, None)
+    while source is not None:
+        report.differing.append((source.name, "the archive does not have it"))
+        source = next(sources, None)
+
+
+def _in_subset(path: str, subset: tuple[int, int] | None) -> bool:
+    if subset is None:
+        return True
+    part, parts = subset
+    return int.from_bytes(hashlib.sha256(path.encode()).digest()[:8], "big") % parts == part - 1
+
+
+def _measure(archive: Archive, config: VerifyConfig) -> tuple[int, int]:
+    size = tasks = 0
+    for task in entry_tasks(_selected(archive, config, VerifyReport()), None):
+        size += task.source_bytes
+        tasks += 1
+    return size, tasks
+
+
+def _check_run_files(storage: Storage, run: Run, report: VerifyReport) -> None:
+    """Plan, run.json, manifest and index: each proves itself; the manifest names plan and index."""
+    try:
+        plan = plan_from_bytes(storage.read(run.plan), run.plan)
+        summary = read_json(storage.read(run.summary), run.summary)
+        if summary.get("plan") != plan.seal:
+            report.problems.append((run.summary, "", "it is of another plan than the one beside it"))
+        if is_complete(storage, run) and read_manifest(storage, run).plan_seal != plan.seal:
+            report.problems.append((run.plan, "", "this is not the plan that the manifest names"))
+    except TilepressError as exc:
+        report.problems.append((run.folder, "", str(exc)))
+
+
+def _sort_out_problems(archive: Archive, report: VerifyReport) -> None:
+    for view in archive.runs:
+        if view.complete:
+            report.problems += [(view.run.folder, "", problem) for problem in view.problems]
+        else:
+            report.notes += view.problems
+
+
+def _check_models(archive: Archive, report: VerifyReport) -> None:
+    hashes = {reference.partition("@")[2] for reference in _references(archive)} - {""}
+    for sha in sorted(hashes):
+        try:
+            load_model(archive.storage, sha)
+        except TilepressError as exc:
+            report.problems.append((f"models/{sha}", "", str(exc)))
+
+
+def _references(archive: Archive) -> set[str]:
+    return {tile["codec"] for view in archive.runs for row in view.index.walk(["tiles"]) for tile in row["tiles"] or ()}
+
+
+def _uses_models(archive: Archive) -> bool:
+    return any("@" in reference for reference in _references(archive))
+
+
+def _part_tasks(storage: Storage, runs: list[Run], report: VerifyReport) -> Iterator[PartTask]:
+    number = 0
+    for run in runs:
+        there = list_parts(storage, run)
+        plan_seal, expected = _expected_parts(storage, run, there)
+        for shard, (size, seal) in expected.items():
+            if shard not in there:
+                report.problems.append((run.part(shard), "", "the part is missing"))
+                continue
+            yield PartTask(number, run, shard, size, seal, plan_seal)
+            number += 1
+        report.notes += [
+            f"{run.part(shard)} is not in the manifest and is ignored" for shard in there.keys() - expected.keys()
+        ]
+
+
+def _expected_parts(
+    storage: Storage, run: Run, there: dict[int, int]
+) -> tuple[str | None, dict[int, tuple[int, str | None]]]:
+    try:
+        manifest = read_manifest(storage, run)
+    except (IntegrityError, MissingError):
+        return None, {shard: (size, None) for shard, size in there.items()}
+    return manifest.plan_seal, {part.shard: (part.bytes, part.seal) for part in manifest.parts}
+
+
+def verify_part(task: PartTask, archive: Storage, tools: Toolbox) -> VerifyReport:
+    """The stage: hash one part whole, and compare it with the manifest."""
+    report = VerifyReport(parts=1)
+    name = task.run.part(task.shard)
+    try:
+        with archive.open_source(name) as data:
+            file = pa.BufferReader(pa.py_buffer(data))
+            check_seal(cast(BinaryIO, file), name, task.seal)
+            del file
+        with RangeFile(archive, name) as ranged:
+            part_index(ranged, name, task.shard)
+    except TilepressError as exc:
+        if exc.exit_code == 5 and not isinstance(exc, MissingError):
+            raise
+        report.problems.append((name, "", str(exc)))
+    return report
+
+
+def verify_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> VerifyReport:
+    """The stage: restore every image of a task to scratch space, and compare it with the source if asked."""
+    report = VerifyReport()
+    for entry in task_entries(task, archive, tools):
+        report.images += 1
+        report.source_bytes += entry.stored.facts.source_bytes
+        try:
+            with tempfile.TemporaryFile() as scratch:
+                entry.write(cast(BinaryIO, scratch))
+        except (IntegrityError, UsageError) as exc:
+            report.problems.append((entry.part, entry.path, str(exc)))
+            continue
+        if task.options is not None:
+            _compare(entry, task.options, report)
+    return report
+
+
+def _compare(entry: Entry, source: str, report: VerifyReport) -> None:
+    if entry.source is None:
+        report.differing.append((entry.path, "the source no longer has it"))
+        return
+    try:
+        with Collection.open(source).open_source(entry.source) as data:
+            if sha256(data) != entry.stored.facts.file_sha256:
+                report.differing.append((entry.path, "the source file is not the one that was stored"))
+    except (MissingError, ChangedError) as exc:
+        report.differing.append((entry.path, f"the source file could not be compared: {exc}"))

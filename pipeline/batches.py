@@ -1,0 +1,74 @@
+"""Entries of an archive as tasks that travel: consecutive entries of one part, as index rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tilepress.pipeline.archive import Run
+from tilepress.pipeline.reader import Archive, Entry
+from tilepress.pipeline.storage import Entry as SourceEntry
+from tilepress.pipeline.storage import Storage
+from tilepress.pipeline.stored import StoredImage
+from tilepress.pipeline.toolbox import Toolbox
+
+_BATCH_IMAGES = 64
+_BATCH_BYTES = 32 << 20  # of source files
+
+
+@dataclass(frozen=True)
+class EntryTask:
+    """Some images of one part, and what a stage needs to know to deal with them."""
+
+    number: int
+    run: Run
+    part: int
+    images: tuple[StoredImage, ...]
+    sources: tuple[SourceEntry | None, ...]
+    options: Any = None
+
+    @property
+    def bytes(self) -> int:
+        """Source bytes of the largest image: what a worker holds at a time."""
+        return max(image.facts.source_bytes for image in self.images)
+
+    @property
+    def source_bytes(self) -> int:
+        """Source bytes of all images, for progress."""
+        return sum(image.facts.source_bytes for image in self.images)
+
+
+def entry_tasks(entries: Iterable[Entry], options: Any) -> Iterator[EntryTask]:
+    """Group consecutive entries of the same part, a bounded number at a time."""
+    batch: list[Entry] = []
+    number = size = 0
+    for entry in entries:
+        if batch and (
+            _place(entry) != _place(batch[0])
+            or len(batch) >= _BATCH_IMAGES
+            or size + entry.stored.facts.source_bytes > _BATCH_BYTES
+        ):
+            yield _task(number, batch, options)
+            number, batch, size = number + 1, [], 0
+        batch.append(entry)
+        size += entry.stored.facts.source_bytes
+    if batch:
+        yield _task(number, batch, options)
+
+
+def task_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> Iterator[Entry]:
+    """The entries of a task again, in a worker."""
+    reader = Archive.for_worker(archive, tools)
+    pairs = zip(task.images, task.sources, strict=True)
+    return (Entry(reader, task.run, image, source=source) for image, source in pairs)
+
+
+def _place(entry: Entry) -> tuple[int, int]:
+    return entry.run.number, entry.stored.part
+
+
+def _task(number: int, batch: list[Entry], options: Any) -> EntryTask:
+    images = tuple(entry.stored for entry in batch)
+    sources = tuple(entry.source for entry in batch)
+    return EntryTask(number, batch[0].run, batch[0].stored.part, images, sources, options)

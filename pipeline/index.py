@@ -1,0 +1,143 @@
+"""The index of a run: one row an image in path order, with everything needed to fetch it by byte ranges."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.plan import PlannedFile, Shard
+from tilepress.pipeline.rows import GONE, INDEX_SCHEMA
+from tilepress.pipeline.sealed import SealedWriter, check_seal, footer_metadata, open_parquet
+
+FORMAT = "tilepress-index-1"
+_GROUP_ROWS = 4096
+_CACHED_GROUPS = 16
+
+
+class IndexSpool:
+    """Index rows of each shard as workers report them, on local disk until the run is complete."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="tilepress-index-")
+
+    def put(self, shard: int, rows: bytes) -> None:
+        """Keep a shard's rows (an Arrow IPC stream)."""
+        self._path(shard).write_bytes(rows)
+
+    def get(self, shard: int) -> pa.Table:
+        """A shard's rows."""
+        return pa.ipc.open_stream(self._path(shard).read_bytes()).read_all()
+
+    def close(self) -> None:
+        """Remove the scratch folder."""
+        self._folder.cleanup()
+
+    def _path(self, shard: int) -> Path:
+        return Path(self._folder.name) / f"{shard}.arrow"
+
+
+def write_index(shards: Iterable[Shard], spool: IndexSpool) -> tuple[BinaryIO, str]:
+    """The index of a run as a sealed scratch file, and its seal; one shard in memory at a time."""
+    out = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=16 << 20))  # noqa: SIM115
+    writer = SealedWriter(out, INDEX_SCHEMA, compression="ZSTD", write_statistics=["path"], use_dictionary=_words())
+    pending: list[pa.Table] = []
+    for shard in shards:
+        pending.append(_shard_rows(shard, spool))
+        if sum(table.num_rows for table in pending) >= _GROUP_ROWS:
+            writer.write(pa.concat_tables(pending), _GROUP_ROWS)
+            pending = []
+    if pending:
+        writer.write(pa.concat_tables(pending), _GROUP_ROWS)
+    return out, writer.close({"tilepress.format": FORMAT})
+
+
+def _words() -> list[str]:
+    unique = {"path", "etag"}
+    top = [f.name for f in INDEX_SCHEMA if pa.types.is_string(f.type) and f.name not in unique]
+    return [*top, *(f"tiles.list.element.{name}" for name in ("codec", "residual_codec"))]
+
+
+def _shard_rows(shard: Shard, spool: IndexSpool) -> pa.Table:
+    rows = spool.get(shard.number) if shard.additions else INDEX_SCHEMA.empty_table()
+    if shard.gone:
+        gone = pa.Table.from_pylist([_gone_row(file) for file in shard.gone], schema=INDEX_SCHEMA)
+        rows = pa.concat_tables([rows, gone]).sort_by("image")
+    return rows
+
+
+def _gone_row(file: PlannedFile) -> dict[str, Any]:
+    return {
+        "image": file.image,
+        "path": file.path,
+        "source_bytes": 0,
+        "method": GONE,
+        "reason": "the source no longer had it",
+    }
+
+
+class Index:
+    """A stored index: looks up a path, or walks all rows in path order; holds a few row groups at a time."""
+
+    def __init__(self, file: Any, name: str, expected_seal: str | None = None) -> None:
+        """IntegrityError if the file is damaged or not the one `expected_seal` names."""
+        if isinstance(file, bytes):
+            file = io.BytesIO(file)
+        check_seal(file, name, expected_seal)
+        self._parquet = open_parquet(file, name)
+        if footer_metadata(self._parquet).get("tilepress.format") != FORMAT:
+            raise IntegrityError(f"{name}: not an index that this tilepress reads")
+        self.rows = self._parquet.metadata.num_rows
+        self._first = [self._first_path(group) for group in range(self._parquet.num_row_groups)]
+        self._group = lru_cache(maxsize=_CACHED_GROUPS)(self._read_group)
+
+    def find(self, path: str) -> Mapping[str, Any] | None:
+        """The row of a path."""
+        group = bisect_right(self._first, path.encode()) - 1
+        if group < 0:
+            return None
+        table, positions = self._group(group)
+        at = positions.get(path)
+        return None if at is None else cast(dict[str, Any], table.slice(at, 1).to_pylist()[0])
+
+    def walk(self, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+        """All rows in path order."""
+        for batch in self._parquet.iter_batches(_GROUP_ROWS, columns=columns):
+            yield from batch.to_pylist()
+
+    def _first_path(self, group: int) -> bytes:
+        rows = self._parquet.read_row_group(group, columns=["path"])
+        return cast(str, rows.column("path")[0].as_py()).encode()
+
+    def _read_group(self, group: int) -> tuple[pa.Table, dict[str, int]]:
+        table = self._parquet.read_row_group(group)
+        return table, {path: at for at, path in enumerate(table.column("path").to_pylist())}
+
+
+class DerivedIndex:
+    """Index rows of parts, for a run whose index is damaged or not there yet."""
+
+    def __init__(self, tables: Iterable[pa.Table]) -> None:
+        """`tables` in any order."""
+        tables = list(tables)
+        table = pa.concat_tables(tables) if tables else INDEX_SCHEMA.empty_table()
+        self._table = table.sort_by("image")
+        self._positions = {path: at for at, path in enumerate(self._table.column("path").to_pylist())}
+        self.rows = self._table.num_rows
+
+    def find(self, path: str) -> Mapping[str, Any] | None:
+        """The row of a path."""
+        at = self._positions.get(path)
+        return None if at is None else cast(dict[str, Any], self._table.slice(at, 1).to_pylist()[0])
+
+    def walk(self, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+        """All rows in path order."""
+        table = self._table.select(columns) if columns else self._table
+        for batch in table.to_batches(_GROUP_ROWS):
+            yield from batch.to_pylist()

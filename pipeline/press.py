@@ -1,0 +1,250 @@
+"""One shard of files to rows: read, route, cut into tiles, code, and keep whatever is smallest and right."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.errors import CodecError
+from tilepress.codecs.jpeg_transcode import pack_jpeg
+from tilepress.pipeline.collection import Collection
+from tilepress.pipeline.errors import ChangedError, MissingError, PictureError
+from tilepress.pipeline.image_file import read_picture
+from tilepress.pipeline.kept import Source, keep_bytes, sha256
+from tilepress.pipeline.part import Held, PartBuilder
+from tilepress.pipeline.picture import Picture, tile_spec
+from tilepress.pipeline.plan import PlannedFile
+from tilepress.pipeline.press_tiles import FALLBACK, Coding, code_tiles
+from tilepress.pipeline.rows import (
+    CHANGED,
+    DAMAGED,
+    IMAGE_ROW,
+    INCOMPRESSIBLE,
+    JPEG,
+    NOT_STORED,
+    TILE_ROW,
+    TILES,
+    UNTRUSTED,
+    VANISHED,
+    ImageFacts,
+)
+from tilepress.pipeline.settings import PressSettings
+from tilepress.pipeline.tiles import Tile, cut_band
+from tilepress.pipeline.toolbox import Toolbox
+from tilepress.pipeline.unpress import hash_band
+
+_CHANGED = "the file changed after the run was planned"
+
+
+@dataclass
+class Work:
+    """One file under way."""
+
+    file: PlannedFile
+    data: Source = b""
+    sha256: bytes = b""
+    picture: Picture | None = None
+    failure: PictureError | None = None
+    pixels: bytes = b""  # SHA-256, once all tiles are cut
+    held: list[Held] = field(default_factory=list)
+    open: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def tiled_bytes(self) -> int:
+        """Payload bytes of the image as tiles."""
+        container = len(self.picture.container) if self.picture else 0
+        return container + sum(held.nbytes for held in self.held)
+
+
+class ShardPress:
+    """Turns the files of one shard into rows of one part."""
+
+    def __init__(
+        self,
+        source: Collection,
+        settings: PressSettings,
+        tools: Toolbox,
+        builder: PartBuilder,
+        distrusted: Mapping[int, str],
+    ) -> None:
+        """`distrusted`: images (with the reason) that are kept as files, because their coded bytes failed a check."""
+        self._source = source
+        self._settings = settings
+        self._tools = tools
+        self._builder = builder
+        self._distrusted = distrusted
+
+    def press(self, files: tuple[PlannedFile, ...]) -> None:
+        """Add the rows of all files to the builder, in constant memory for any number of tiles."""
+        under_way: dict[int, Work] = {}
+        for coded in code_tiles(self._stream(files, under_way), self._choose, self._tools):
+            image = coded.facts.image
+            for earlier in [number for number in under_way if number < image]:
+                self._finish(under_way.pop(earlier))
+            row = self._builder.hold(TILE_ROW, coded.facts, (coded.latents, coded.residual))
+            under_way[image].held.append(row)
+        for work in under_way.values():
+            self._finish(work)
+
+    def _stream(self, files: tuple[PlannedFile, ...], under_way: dict[int, Work]) -> Iterator[Tile]:
+        for file in files:
+            work = self._begin(file)
+            if work and work.picture:
+                under_way[file.image] = work
+                yield from self._tiles(work)
+
+    def _begin(self, file: PlannedFile) -> Work | None:
+        """Read a file and decide; None if it is already dealt with, else it is to be cut into tiles."""
+        work = Work(file)
+        try:
+            work.data = work.open.enter_context(self._source.open_source(file.entry))
+            work.sha256 = sha256(work.data)
+        except MissingError:
+            return self._not_stored(work, VANISHED, "the file was gone when its turn came")
+        except ChangedError:
+            return self._not_stored(work, CHANGED, _CHANGED)
+        if file.image in self._distrusted:
+            return self._keep(work, UNTRUSTED, self._distrusted[file.image])
+        try:
+            work.picture = read_picture(work.data, self._settings.limits, name=file.path)
+        except PictureError as exc:
+            return self._keep(work, exc.code, str(exc))
+        return work if self._becomes_tiles(work) else None
+
+    def _becomes_tiles(self, work: Work) -> bool:
+        if work.picture is not None and work.picture.format == "jpeg" and not self._settings.lossy:
+            self._keep_jpeg(work)
+            return False
+        if self._settings.fidelity == "file":
+            self._keep(work, "", "")
+            return False
+        return True
+
+    def _keep_jpeg(self, work: Work) -> None:
+        packed = pack_jpeg(bytes(work.data))
+        if packed is not None and len(packed) < len(work.data):
+            self._add_image(work, JPEG, [], payload=packed)
+            return
+        reason = "JPEG XL's reversible transcoding does not reproduce this JPEG"
+        try:
+            for _ in work.picture.read_bands(512) if work.picture else ():
+                pass
+        except PictureError as exc:
+            self._keep(work, exc.code, str(exc))
+            return
+        self._keep(work, INCOMPRESSIBLE, reason if packed is None else "JPEG XL's transcoding is no smaller")
+
+    def _tiles(self, work: Work) -> Iterator[Tile]:
+        """Tiles of one image in raster order; a file that breaks on the way is marked, not raised."""
+        picture, size = work.picture, self._settings.tile
+        assert picture is not None
+        digest, number, y = hashlib.sha256(), 0, 0
+        try:
+            for band in picture.read_bands(size):
+                hash_band(digest, band)
+                for box, samples in cut_band(band, y, size):
+                    spec = tile_spec(picture.mode, picture.dtype, picture.bit_depth, box.h, box.w)
+                    yield Tile(work.file.image, number, box, spec, samples)
+                    number += 1
+                y += band.shape[0]
+        except PictureError as exc:
+            work.failure = exc
+        work.pixels = digest.digest()
+
+    def _choose(self, spec: TileSpec) -> Coding:
+        """The chosen codec where it can represent the tile, JPEG XL where not, raw samples as the last resort."""
+        asked = self._settings.coding
+        for coding in (asked, Coding(FALLBACK), Coding("raw")):
+            if self._tools.codec(coding.reference).supports(spec):
+                return coding
+        raise CodecError(f"no codec represents {spec}")
+
+    def _finish(self, work: Work) -> None:
+        """All tiles are coded: keep them, or whatever is smaller."""
+        if work.failure:
+            self._keep(work, work.failure.code, str(work.failure))
+        elif work.tiled_bytes < len(work.data) or self._shrinks_by_fallback(work):
+            container = work.picture.container if work.picture else b""
+            self._add_image(work, TILES, work.held, container=container)
+        else:
+            self._keep(work, INCOMPRESSIBLE, "no codec made it smaller than the file")
+
+    def _shrinks_by_fallback(self, work: Work) -> bool:
+        """Code the image again with JPEG XL, which shrinks what the chosen codec does not."""
+        if self._settings.coding.reference.partition("@")[0] == FALLBACK:
+            return False
+        fallback = Coding(FALLBACK)
+        if not self._can_use_fallback(work):
+            return False
+        work.held = [
+            self._builder.hold(TILE_ROW, coded.facts, (coded.latents, coded.residual))
+            for coded in code_tiles(self._tiles(work), lambda _: fallback, self._tools)
+        ]
+        return work.failure is None and work.tiled_bytes < len(work.data)
+
+    def _can_use_fallback(self, work: Work) -> bool:
+        picture = work.picture
+        if picture is None:
+            return False
+        spec = tile_spec(picture.mode, picture.dtype, picture.bit_depth, 1, 1)
+        return self._tools.codec(FALLBACK).supports(spec)
+
+    def _not_stored(self, work: Work, code: str, reason: str) -> None:
+        work.sha256, work.picture = b"", None
+        self._add_row(work, NOT_STORED, reason_code=code, reason=reason)
+
+    def _keep(self, work: Work, code: str, reason: str) -> None:
+        """Store the file's own bytes."""
+        if code in (DAMAGED, UNTRUSTED) or work.failure:
+            work.picture = None
+        method, payload, pieces = keep_bytes(work.file.image, work.data, self._builder)
+        self._add_image(work, method, pieces, payload=payload, reason_code=code, reason=reason)
+
+    def _add_image(self, work: Work, method: str, others: list[Held], **row: Any) -> None:
+        """Add the image's row and its other rows, unless the file turns out to have changed while it was read."""
+        try:
+            work.open.close()
+        except ChangedError:
+            self._not_stored(work, CHANGED, _CHANGED)
+            return
+        self._builder.add(others)
+        self._add_row(work, method, **row)
+
+    def _add_row(self, work: Work, method: str, *, container: bytes = b"", payload: bytes = b"", **reason: str) -> None:
+        facts = replace(
+            image_facts(work.file, work.picture, self._settings),
+            method=method,
+            file_sha256=work.sha256,
+            pixels_sha256=work.pixels if method == TILES else b"",
+            **reason,
+        )
+        self._builder.add([self._builder.hold(IMAGE_ROW, facts, (container, b"", payload))])
+        work.data = b""
+
+
+def image_facts(file: PlannedFile, picture: Picture | None, settings: PressSettings) -> ImageFacts:
+    """Facts of a file that are known before it is coded."""
+    return ImageFacts(
+        image=file.image,
+        path=file.path,
+        source_bytes=file.bytes,
+        modified_ns=file.modified_ns,
+        etag=file.etag,
+        format=picture.format if picture else "",
+        mode=picture.mode if picture else "",
+        width=picture.width if picture else 0,
+        height=picture.height if picture else 0,
+        dtype=picture.dtype if picture else "",
+        bit_depth=picture.bit_depth if picture else 0,
+        tile_size=settings.tile,
+        fidelity=settings.fidelity,
+        method=NOT_STORED,
+        reason_code="",
+        reason="",
+        file_sha256=b"",
+        pixels_sha256=b"",
+    )

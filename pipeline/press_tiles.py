@@ -1,0 +1,138 @@
+"""Tiles to latents and residuals: the part of compression that knows codecs."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from tilepress.codecs.codec import Codec, Settings, TileSpec
+from tilepress.pipeline.rows import TileFacts
+from tilepress.pipeline.tiles import Tile, batches, windows
+from tilepress.pipeline.toolbox import Toolbox
+
+FALLBACK = "jpegxl"  # lossless, for what the chosen codec cannot represent or does not shrink
+LAST_RESORT = "raw"
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How tiles of one kind are to be coded."""
+
+    reference: str  # codec id, or id@model hash
+    settings: Settings = Settings()
+    lossy: bool = False
+    residual_id: str = "adaptive-1"
+
+
+@dataclass(frozen=True)
+class CodedTile:
+    """A tile's row, and its payloads."""
+
+    facts: TileFacts
+    latents: bytes
+    residual: bytes
+
+    @property
+    def nbytes(self) -> int:
+        """Payload bytes."""
+        return len(self.latents) + len(self.residual)
+
+
+def code_tiles(tiles: Iterable[Tile], choose: Callable[[TileSpec], Coding], tools: Toolbox) -> Iterator[CodedTile]:
+    """Code a stream of tiles, results in the same order; looks ahead one window to fill batches."""
+    for window in windows(tiles):
+        work = [(batch, choose(batch[0].spec)) for batch in batches(window)]
+        work = list(_split_for_threads(work, tools))
+        results = tools.map(partial(_code_batch, tools), work)
+        coded = [tile for batch in results for tile in batch]
+        yield from sorted(coded, key=lambda tile: (tile.facts.image, tile.facts.tile))
+
+
+def _split_for_threads(work: list[tuple[list[Tile], Coding]], tools: Toolbox) -> Iterator[tuple[list[Tile], Coding]]:
+    # Only networks gain from batches; other codecs run tile by tile, so that threads share the work evenly.
+    for batch, coding in work:
+        if tools.codec(coding.reference).networks:
+            yield batch, coding
+        else:
+            yield from (([tile], coding) for tile in batch)
+
+
+def _code_batch(tools: Toolbox, work: tuple[list[Tile], Coding]) -> list[CodedTile]:
+    batch, coding = work
+    spec = batch[0].spec
+    codec = tools.codec(coding.reference)
+    samples = np.stack([tile.samples for tile in batch])
+    latents = codec.pack(tools.analyse(coding.reference, samples, spec, coding.settings))
+    bases, residuals = _close_the_gap(codec, samples, latents, spec, coding, tools)
+    coded = [
+        _describe(tile, coding, codec, base, latent, residual)
+        for tile, base, latent, residual in zip(batch, bases, latents, residuals, strict=True)
+    ]
+    return [
+        _never_larger(tile, result, tools) if result.nbytes >= spec.nbytes else result
+        for tile, result in zip(batch, coded, strict=True)
+    ]
+
+
+def _close_the_gap(
+    codec: Codec, samples: np.ndarray, latents: list[bytes], spec: TileSpec, coding: Coding, tools: Toolbox
+) -> tuple[np.ndarray, Sequence[bytes]]:
+    """Bases and residuals: what the latents decode to, and what is missing to the original."""
+    if codec.lossless:
+        return samples, [b""] * len(latents)
+    bases = tools.synthesise(coding.reference, codec.unpack(latents, spec))
+    if coding.lossy:
+        return bases, [b""] * len(latents)
+    residual = tools.residual(coding.residual_id)
+    return bases, [residual.encode(tile, base, spec) for tile, base in zip(samples, bases, strict=True)]
+
+
+def _describe(tile: Tile, coding: Coding, codec: Codec, base: np.ndarray, latents: bytes, residual: bytes) -> CodedTile:
+    returned = base if coding.lossy else tile.samples
+    facts = TileFacts(
+        image=tile.owner,
+        tile=tile.number,
+        x=tile.box.x,
+        y=tile.box.y,
+        w=tile.box.w,
+        h=tile.box.h,
+        codec=coding.reference,
+        residual_codec=coding.residual_id if residual else "",
+        base_crc=samples_crc(base) if codec.exact else None,
+        pixels_crc=samples_crc(returned) if codec.exact else None,
+        psnr=psnr(tile.samples, base, tile.spec.maximum),
+    )
+    return CodedTile(facts, latents, residual)
+
+
+def _never_larger(tile: Tile, coded: CodedTile, tools: Toolbox) -> CodedTile:
+    """The smallest of what the codec made, JPEG XL and the raw samples."""
+    best = coded
+    for reference in (FALLBACK, LAST_RESORT):
+        codec = tools.codec(reference)
+        if coded.facts.codec == reference or not codec.supports(tile.spec):
+            continue
+        latents = codec.encode(tile.samples[None], tile.spec)[0]
+        if len(latents) < best.nbytes:
+            best = _describe(tile, Coding(reference), codec, tile.samples, latents, b"")
+    return best
+
+
+def samples_crc(samples: np.ndarray) -> int:
+    """CRC-32 of samples in raster order, little-endian."""
+    return zlib.crc32(np.ascontiguousarray(samples, samples.dtype.newbyteorder("<")).data)
+
+
+def psnr(original: np.ndarray, decoded: np.ndarray, maximum: int) -> float | None:
+    """Peak signal-to-noise ratio over all planes in dB, None where they are equal; float32 precision."""
+    if original is decoded:
+        return None
+    difference = original.astype(np.int64) - decoded
+    squares = int(np.dot(difference.ravel(), difference.ravel()))
+    if not squares:
+        return None
+    return float(np.float32(10 * math.log10(maximum * maximum * difference.size / squares)))

@@ -1,0 +1,178 @@
+"""The rows of an archive: what is recorded about an image, a tile and a piece of a kept file.
+
+FORMAT.md describes the same columns for readers in other languages.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+import pyarrow as pa
+
+# How an image is held (column `method`).
+TILES = "tiles"  # pixels, as tile rows
+JPEG = "jpeg"  # the JPEG file itself, through JPEG XL's reversible transcoding
+FILE = "file"  # the file's bytes
+FILE_ZSTD = "file-zstd"  # the file's bytes, compressed by Zstandard
+NOT_STORED = "none"  # changed or vanished while the run went on; `reason` says which
+GONE = "gone"  # in the index only: the source no longer had it when the run was planned
+
+# Why pixels are not what is held (column `reason_code`); "" where nothing is wrong.
+UNSUPPORTED, LIMIT, DAMAGED = "unsupported", "limit", "damaged"  # the codes of PictureError
+INCOMPRESSIBLE = "incompressible"  # no codec made it smaller than the file
+UNTRUSTED = "untrusted"  # a codec's stored bytes did not decode to the source; the file was kept instead
+CHANGED, VANISHED = "changed", "vanished"
+FAILURES = frozenset({DAMAGED, UNTRUSTED, CHANGED, VANISHED})  # what exit code 3 reports
+
+IMAGE_ROW, TILE_ROW, PIECE_ROW = "image", "tile", "piece"
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """Everything about an image but its payload. Hashes are SHA-256, empty where the pixels were not decoded."""
+
+    image: int  # number within the run, in path order
+    path: str
+    source_bytes: int
+    modified_ns: int
+    etag: str
+    format: str
+    mode: str
+    width: int
+    height: int
+    dtype: str
+    bit_depth: int
+    tile_size: int
+    fidelity: str
+    method: str
+    reason_code: str
+    reason: str
+    file_sha256: bytes
+    pixels_sha256: bytes
+
+
+@dataclass(frozen=True)
+class TileFacts:
+    """Everything about a tile but its payload.
+
+    `codec` is "id" or "id@model hash"; `residual_codec` is "" where there is no residual. `base_crc` is the CRC-32 of the exact base (raster order, little-endian),
+    `pixels_crc` that of the pixels to be returned; None where the codec does not decode exactly.
+    `psnr` in dB is that of the base against the original, None where they are equal.
+    """
+
+    image: int
+    tile: int
+    x: int
+    y: int
+    w: int
+    h: int
+    codec: str
+    residual_codec: str
+    base_crc: int | None
+    pixels_crc: int | None
+    psnr: float | None
+
+
+@dataclass(frozen=True)
+class PieceFacts:
+    """One of the consecutive pieces of a kept file that is too large for one value."""
+
+    image: int
+    tile: int  # number of the piece
+
+
+Facts = ImageFacts | TileFacts | PieceFacts
+
+_IMAGE_FIELDS = {
+    "image": pa.int32(),
+    "path": pa.string(),
+    "source_bytes": pa.int64(),
+    "modified_ns": pa.int64(),
+    "etag": pa.string(),
+    "format": pa.string(),
+    "mode": pa.string(),
+    "width": pa.int32(),
+    "height": pa.int32(),
+    "dtype": pa.string(),
+    "bit_depth": pa.int32(),
+    "tile_size": pa.int32(),
+    "fidelity": pa.string(),
+    "method": pa.string(),
+    "reason_code": pa.string(),
+    "reason": pa.string(),
+    "file_sha256": pa.binary(),
+    "pixels_sha256": pa.binary(),
+}
+_TILE_FIELDS = {
+    "image": pa.int32(),
+    "tile": pa.int32(),
+    "x": pa.int32(),
+    "y": pa.int32(),
+    "w": pa.int32(),
+    "h": pa.int32(),
+    "codec": pa.string(),
+    "residual_codec": pa.string(),
+    "base_crc": pa.uint32(),
+    "pixels_crc": pa.uint32(),
+    "psnr": pa.float32(),
+}
+# Payload columns: which of them a row of each kind fills, in the order in which its CRC covers them.
+IMAGE_PAYLOADS = ("container", "shared", "payload")
+TILE_PAYLOADS = ("latents", "residual")
+PIECE_PAYLOADS = ("payload",)
+PAYLOADS = (*IMAGE_PAYLOADS, *TILE_PAYLOADS)
+KIND_PAYLOADS = {IMAGE_ROW: IMAGE_PAYLOADS, TILE_ROW: TILE_PAYLOADS, PIECE_ROW: PIECE_PAYLOADS}
+
+IMAGE_COLUMNS = tuple(_IMAGE_FIELDS)
+TILE_COLUMNS = tuple(_TILE_FIELDS)
+
+PART_SCHEMA = pa.schema(
+    [
+        pa.field("kind", pa.string(), nullable=False),
+        *(pa.field(name, kind) for name, kind in (_IMAGE_FIELDS | _TILE_FIELDS).items()),
+        pa.field("row_crc", pa.uint32(), nullable=False),
+        *(pa.field(f"{name}_bytes", pa.int64(), nullable=False) for name in PAYLOADS),
+        *(pa.field(name, pa.binary(), nullable=False) for name in PAYLOADS),
+    ]
+)
+
+_RANGE = [("offset", pa.int64()), ("bytes", pa.int64())]
+_INDEX_TILE = pa.struct(
+    [
+        *((name, kind) for name, kind in _TILE_FIELDS.items() if name != "image"),
+        ("row_crc", pa.uint32()),
+        *((f"{name}_{end}", kind) for name in TILE_PAYLOADS for end, kind in _RANGE),
+    ]
+)
+_INDEX_PIECE = pa.struct([("row_crc", pa.uint32()), *((f"payload_{end}", kind) for end, kind in _RANGE)])
+INDEX_SCHEMA = pa.schema(
+    [
+        *(pa.field(name, kind) for name, kind in _IMAGE_FIELDS.items()),
+        pa.field("part", pa.int32()),
+        pa.field("row_crc", pa.uint32()),
+        *(pa.field(f"{name}_{end}", kind) for name in IMAGE_PAYLOADS for end, kind in _RANGE),
+        pa.field("pieces", pa.list_(_INDEX_PIECE)),
+        pa.field("tiles", pa.list_(_INDEX_TILE)),
+    ]
+)
+
+
+def facts_dict(facts: Facts) -> dict[str, object]:
+    """Column values of a row's facts."""
+    return asdict(facts)
+
+
+def row_crc(facts: Facts, payloads: Sequence[bytes]) -> int:
+    """CRC-32 of a row: its facts as compact JSON (a list, hashes in hex), then each payload with its length.
+
+    `payloads` in the order of KIND_PAYLOADS.
+    """
+    values = [getattr(facts, field.name) for field in fields(facts)]
+    head = [value.hex() if isinstance(value, bytes) else value for value in values]
+    crc = zlib.crc32(json.dumps(head, separators=(",", ":"), ensure_ascii=True).encode())
+    for payload in payloads:
+        crc = zlib.crc32(payload, zlib.crc32(len(payload).to_bytes(8, "little"), crc))
+    return crc

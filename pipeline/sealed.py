@@ -1,0 +1,154 @@
+"""Files that prove themselves: every Parquet and JSON file of an archive carries the SHA-256 of itself.
+
+Parquet: the footer's key-value metadata holds `tilepress.seal`, 64 hex digits of the SHA-256 of the whole file taken
+with those 64 digits as zeros. JSON: the field `sha256` holds that of the canonical text without the field.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tilepress.pipeline.errors import IntegrityError
+
+SEAL_KEY = "tilepress.seal"
+_BLANK = b"0" * 64
+_MAX_FOOTER = 64 << 20
+
+
+class SealedWriter:
+    """Writes one Parquet file to a seekable binary file and seals it on `close`."""
+
+    def __init__(self, out: BinaryIO, schema: pa.Schema, **options: Any) -> None:
+        self._tee = _HashingFile(out)
+        self._out = out
+        self._writer = pq.ParquetWriter(
+            self._tee, schema, store_schema=False, write_page_checksum=True, version="2.6", **options
+        )
+
+    def write(self, table: pa.Table, row_group_size: int | None = None) -> None:
+        """Append row groups."""
+        self._writer.write_table(table, row_group_size=row_group_size or max(1, table.num_rows))
+
+    def close(self, metadata: Mapping[str, str]) -> str:
+        """Write the footer with `metadata`, seal the file and return the seal (64 hex digits)."""
+        self._writer.add_key_value_metadata({**metadata, SEAL_KEY: _BLANK.decode()})
+        self._writer.close()
+        seal = self._tee.hexdigest()
+        self._out.seek(-_footer_size(self._out), io.SEEK_END)
+        start = self._out.tell()
+        footer = self._out.read()
+        self._out.seek(start + _seal_offset(footer))
+        self._out.write(seal.encode())
+        self._out.seek(0, io.SEEK_END)
+        return seal
+
+
+class _HashingFile(io.RawIOBase):
+    """Passes writes on and hashes them."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._hash = hashlib.sha256()
+        self._position = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data)
+        self._out.write(view)
+        self._hash.update(view)
+        self._position += view.nbytes
+        return view.nbytes
+
+    def tell(self) -> int:
+        return self._position
+
+    def close(self) -> None:  # pyarrow closes what it wrote to; the file stays ours
+        pass
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def _footer_size(file: BinaryIO) -> int:
+    file.seek(-8, io.SEEK_END)
+    return int.from_bytes(file.read(4), "little") + 8
+
+
+def _seal_offset(footer: bytes) -> int:
+    at = footer.find(SEAL_KEY.encode())
+    at = footer.find(_BLANK, at) if at >= 0 else -1
+    if at < 0:
+        raise IntegrityError("a Parquet footer has no place for its seal")
+    return at
+
+
+def check_seal(file: BinaryIO, name: str, expected: str | None = None) -> str:
+    """Hash a sealed Parquet file whole; IntegrityError unless it is as written (and is the one `expected`)."""
+    seal = read_seal(file, name)
+    size = file.seek(0, io.SEEK_END)
+    footer_start = size - _footer_size(file)
+    file.seek(0)
+    digest = hashlib.sha256()
+    left = footer_start
+    while left:
+        block = file.read(min(left, 1 << 20))
+        left -= len(block)
+        digest.update(block)
+    digest.update(file.read().replace(seal.encode(), _BLANK, 1))
+    if digest.hexdigest() != seal:
+        raise IntegrityError(f"{name}: the file's bytes are not what was written (its seal does not match)")
+    if expected is not None and seal != expected:
+        raise IntegrityError(f"{name}: this is another file than the one that was committed here")
+    return seal
+
+
+def read_seal(file: BinaryIO, name: str) -> str:
+    """The seal in a Parquet footer, unchecked."""
+    metadata = footer_metadata(open_parquet(file, name))
+    if len(metadata.get(SEAL_KEY, "")) != 64:
+        raise IntegrityError(f"{name}: the Parquet footer has no seal")
+    return metadata[SEAL_KEY]
+
+
+def open_parquet(file: Any, name: str) -> pq.ParquetFile:
+    """Open a Parquet file; IntegrityError if its footer cannot be read."""
+    try:
+        return pq.ParquetFile(file, page_checksum_verification=True, thrift_string_size_limit=_MAX_FOOTER)
+    except (pa.ArrowException, OSError, ValueError, EOFError) as exc:
+        raise IntegrityError(f"{name}: not a readable Parquet file ({exc})") from exc
+
+
+def footer_metadata(file: pq.ParquetFile) -> dict[str, str]:
+    """Key-value metadata of a Parquet footer."""
+    found = file.metadata.metadata or {}
+    return {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in found.items()}
+
+
+def seal_json(content: Mapping[str, Any]) -> bytes:
+    """Canonical JSON text (sorted keys, two spaces) with its own SHA-256 in the field `sha256`."""
+    digest = hashlib.sha256(_canonical(content)).hexdigest()
+    return _canonical({**content, "sha256": digest})
+
+
+def read_json(data: bytes, name: str) -> dict[str, Any]:
+    """The content of a sealed JSON file; IntegrityError unless every byte is as written."""
+    try:
+        content = json.loads(data)
+        digest = content.pop("sha256")
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as exc:
+        raise IntegrityError(f"{name}: not a sealed JSON file ({exc!r})") from exc
+    if hashlib.sha256(_canonical(content)).hexdigest() != digest or seal_json(content) != data:
+        raise IntegrityError(f"{name}: the file's bytes are not what was written (its SHA-256 does not match)")
+    return dict(content)
+
+
+def _canonical(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,67 @@
+"""Counts of what a part, or a run, holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+from tilepress.pipeline.rows import FAILURES, TILES
+from tilepress.pipeline.stored import StoredImage, stored_image
+
+
+@dataclass
+class Summary:
+    """Counts and bytes by method, and failures by reason."""
+
+    images: Counter[str] = field(default_factory=Counter)
+    bytes_in: Counter[str] = field(default_factory=Counter)
+    bytes_out: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    pixels: int = 0
+
+    def add(self, image: StoredImage) -> None:
+        """Count one image."""
+        key = method_key(image)
+        self.images[key] += 1
+        self.bytes_in[key] += image.facts.source_bytes
+        self.bytes_out[key] += image.nbytes
+        self.pixels += image.facts.width * image.facts.height
+        if image.facts.reason_code in FAILURES:
+            self.failures[image.facts.reason_code] += 1
+
+    def progress(self) -> dict[str, int]:
+        """What a progress display adds."""
+        return {
+            "bytes_in": self.bytes_in.total(),
+            "images": self.images.total(),
+            "bytes_out": self.bytes_out.total(),
+            "pixels": self.pixels,
+            "failures": self.failures.total(),
+        }
+
+    def merge(self, other: Summary) -> None:
+        """Add another summary."""
+        for mine, theirs in (
+            (self.images, other.images),
+            (self.bytes_in, other.bytes_in),
+            (self.bytes_out, other.bytes_out),
+            (self.failures, other.failures),
+        ):
+            mine.update(theirs)
+        self.pixels += other.pixels
+
+
+def method_key(image: StoredImage) -> str:
+    """How an image is held, for summaries: the method, or the codecs of its tiles."""
+    if image.facts.method != TILES:
+        return image.facts.method
+    return "+".join(sorted({tile.facts.codec.partition("@")[0] for tile in image.tiles}))
+
+
+def summarise(index: pa.Table) -> Summary:
+    """What a part holds."""
+    summary = Summary()
+    for row in index.to_pylist():
+        summary.add(stored_image(row))
+    return summary

@@ -1,0 +1,102 @@
+"""Cut bands of an image into tiles, put tiles back together, and group tiles into batches for a codec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeVar
+
+import numpy as np
+from tilepress.codecs.codec import TileSpec
+
+# A batch is what a codec gets in one call, a window is how far ahead tiles are looked at to fill batches. Both are
+# part of what makes a part's bytes repeatable: analysis may depend on the batch.
+BATCH_PIXELS = 4 << 20
+BATCH_TILES = 256
+WINDOW_PIXELS = 16 << 20
+WINDOW_TILES = 2048
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of an image in pixels."""
+
+    x: int
+    y: int
+    w: int
+    h: int
+
+    def intersect(self, other: Box) -> Box | None:
+        """The common rectangle, None if there is none."""
+        x, y = max(self.x, other.x), max(self.y, other.y)
+        right, bottom = min(self.x + self.w, other.x + other.w), min(self.y + self.h, other.y + other.h)
+        return Box(x, y, right - x, bottom - y) if right > x and bottom > y else None
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile on its way to a codec: `owner` says whose it is."""
+
+    owner: int
+    number: int
+    box: Box
+    spec: TileSpec
+    samples: np.ndarray  # (h, w, channels)
+
+
+def grid(width: int, height: int, tile: int) -> list[Box]:
+    """The tiles of an image in raster order."""
+    return [
+        Box(x, y, min(tile, width - x), min(tile, height - y))
+        for y in range(0, height, tile)
+        for x in range(0, width, tile)
+    ]
+
+
+def cut_band(band: np.ndarray, y: int, tile: int) -> Iterator[tuple[Box, np.ndarray]]:
+    """Tiles of one row of tiles: `band` is (rows <= tile, width, channels) at height `y` of the image."""
+    for x in range(0, band.shape[1], tile):
+        piece = np.ascontiguousarray(band[:, x : x + tile])
+        yield Box(x, y, piece.shape[1], piece.shape[0]), piece
+
+
+def join_band(tiles: Sequence[tuple[Box, np.ndarray]], area: Box) -> np.ndarray:
+    """The part inside `area` of one row of tiles, (rows, area.w, channels)."""
+    parts = []
+    for box, samples in tiles:
+        common = box.intersect(area)
+        if common:
+            top, left = common.y - box.y, common.x - box.x
+            parts.append(samples[top : top + common.h, left : left + common.w])
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+Item = TypeVar("Item")
+
+
+def windows(tiles: Iterable[Tile]) -> Iterator[list[Tile]]:
+    """Consecutive tiles, so many that batches fill and so few that memory stays bounded."""
+    window: list[Tile] = []
+    pixels = 0
+    for tile in tiles:
+        window.append(tile)
+        pixels += tile.box.w * tile.box.h
+        if pixels >= WINDOW_PIXELS or len(window) >= WINDOW_TILES:
+            yield window
+            window, pixels = [], 0
+    if window:
+        yield window
+
+
+def batches(window: Sequence[Tile]) -> Iterator[list[Tile]]:
+    """Tiles of a window by equal spec, in fixed chunks; order within a batch is that of the window."""
+    by_spec = sorted(enumerate(window), key=lambda pair: (_spec_key(pair[1].spec), pair[0]))
+    for _, group in groupby(by_spec, key=lambda pair: _spec_key(pair[1].spec)):
+        tiles = [tile for _, tile in group]
+        size = max(1, min(BATCH_TILES, BATCH_PIXELS // (tiles[0].box.w * tiles[0].box.h)))
+        yield from (tiles[start : start + size] for start in range(0, len(tiles), size))
+
+
+def _spec_key(spec: TileSpec) -> tuple[object, ...]:
+    return spec.height, spec.width, spec.channels, spec.dtype, spec.bit_depth, spec.colour
