@@ -16,7 +16,16 @@ from tilepress.pipeline.container import whole
 PIECE = 1 << 16  # deflate always gets its input in pieces of this size: some levels look at the call boundaries
 _STEP = 1 << 14
 _ENOUGH = 1 << 12  # equal output bytes that settle a guess
+_BUDGET = 3 << 20
 _QUICK_LEVEL = 6
+# by the level that the zlib header hints at: (level, memory level, strategy), in order of how common they are
+_F, _D, _H, _R = zlib.Z_FILTERED, zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE
+_BY_HEADER = (
+    ((1, 8, _F), (1, 8, _R), (1, 8, _H), (1, 8, _D), (1, 9, _F), (1, 9, _D), (1, 9, _R), (1, 9, _H), (0, 8, _D)),
+    tuple((level, memory, strategy) for level in (3, 5, 4, 2) for strategy in (_F, _D) for memory in (8, 9)),
+    ((6, 8, _F), (6, 9, _F), (6, 8, _D), (6, 9, _D)),
+    ((9, 8, _F), (9, 9, _F), (7, 9, _F), (9, 8, _D), (7, 8, _F), (9, 9, _D), (7, 8, _D), (8, 8, _F), (8, 8, _D)),
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,10 @@ class DeflateSettings:
     def slow(self) -> bool:
         """Whether compressing photographs with them takes about a second a megapixel."""
         return self.level > _QUICK_LEVEL
+
+    def compressor(self) -> zlib._Compress:
+        """A new stream with them."""
+        return zlib.compressobj(self.level, zlib.DEFLATED, self.window, self.memory, self.strategy)
 
     def to_list(self) -> list[int]:
         """For a recipe."""
@@ -50,9 +63,7 @@ class Deflater:
     """A zlib stream whose bytes do not depend on how its input arrives."""
 
     def __init__(self, settings: DeflateSettings) -> None:
-        self._zlib = zlib.compressobj(
-            settings.level, zlib.DEFLATED, settings.window, settings.memory, settings.strategy
-        )
+        self._zlib = settings.compressor()
         self._waiting = bytearray()
 
     def feed(self, data: bytes) -> bytes:
@@ -74,37 +85,39 @@ def deflate(data: bytes, settings: DeflateSettings) -> bytes:
     return deflater.feed(data) + deflater.finish()
 
 
-def guess_settings(raw: bytes, stream: bytes) -> DeflateSettings | None:
-    """The settings under which `raw` (a beginning of the input) gives the beginning of `stream`; None if none does."""
-    return next((s for s in _candidates(stream) if _begins(s, raw, stream)), None)
+def guess_settings(raw: bytes, stream: bytes, complete: bool) -> DeflateSettings | None:
+    """The settings under which `raw` gives the beginning of `stream`, or all of it if `complete`; None if none does.
+
+    Tries the most common settings first, and gives up after deflating a few MB: the cost is bounded.
+    """
+    budget = _BUDGET
+    for settings in _candidates(stream):
+        agrees, used = _begins(settings, raw, stream, complete)
+        if agrees:
+            return settings
+        budget -= used
+        if budget < 0:
+            break
+    return None
 
 
 def _candidates(stream: bytes) -> Iterator[DeflateSettings]:
     if len(stream) < 2 or stream[0] & 15 != zlib.DEFLATED or stream[0] >> 4 > 7:
         return
     window = max(9, (stream[0] >> 4) + 8)
-    levels = {0: (1, 0), 1: (5, 4, 3, 2), 2: (6,), 3: (9, 7, 8)}[stream[1] >> 6]
-    for strategy in (zlib.Z_FILTERED, zlib.Z_DEFAULT_STRATEGY):
-        for level in levels:
-            for memory in (8, 9):
-                yield DeflateSettings(level, memory, strategy, window)
-    if levels[0] == 1:  # these strategies ignore the level, and the header says 0
-        for strategy in (zlib.Z_RLE, zlib.Z_HUFFMAN_ONLY):
-            for memory in (8, 9):
-                yield DeflateSettings(1, memory, strategy, window)
+    for level, memory, strategy in _BY_HEADER[stream[1] >> 6]:
+        yield DeflateSettings(level, memory, strategy, window)
 
 
-def _begins(settings: DeflateSettings, raw: bytes, stream: bytes) -> bool:
-    deflater = zlib.compressobj(settings.level, zlib.DEFLATED, settings.window, settings.memory, settings.strategy)
+def _begins(settings: DeflateSettings, raw: bytes, stream: bytes, complete: bool) -> tuple[bool, int]:
+    """(nothing contradicts these settings, input bytes that it took): deflate writes a block at a time, unevenly."""
+    deflater = settings.compressor()
     done = 0
     for at in range(0, len(raw), _STEP):
         out = deflater.compress(raw[at : at + _STEP])
         if out != stream[done : done + len(out)]:
-            return False
+            return False, at + _STEP
         done += len(out)
         if done >= _ENOUGH:
-            return True
-    out = deflater.flush(zlib.Z_FINISH)
-    rest = stream[done : done + len(out)]
-    # `raw` may be a beginning only: then the forced ending differs, and nothing contradicts the settings
-    return out == rest or done > 2
+            return True, at + _STEP
+    return not complete or deflater.flush() == stream[done:], len(raw)

@@ -11,7 +11,7 @@ from tilepress.pipeline.errors import DamagedPicture, UnsupportedPicture
 from tilepress.pipeline.png_chunks import Pass, PngFile
 
 _STEP = 1 << 20
-_PREFIX = 1 << 19  # of the filtered rows: enough to recognise the zlib settings
+_PREFIX = 1 << 20  # of the filtered rows: enough to recognise the zlib settings
 
 
 class _Inflater:
@@ -81,9 +81,9 @@ def find_settings(file: PngFile, prefix: bytes) -> DeflateSettings | None:
     start = bytearray()
     for piece in file.payload():
         start += piece
-        if len(start) > len(prefix):
+        if len(start) > 2 * _PREFIX:
             break
-    return guess_settings(prefix, bytes(start))
+    return guess_settings(prefix, bytes(start), complete=len(prefix) < _PREFIX)
 
 
 def reproduces(file: PngFile, settings: DeflateSettings) -> bool:

@@ -69,7 +69,7 @@ def guess_encoder(samples: np.ndarray, stored: bytes, layout: Layout) -> Encoder
     """The encoder that seems to have written one segment; None if none is known."""
     if layout.compression in (DEFLATE, OLD_DEFLATE):
         raw = encode_segment(samples, replace(layout, compression=NONE), Encoder())
-        settings = guess_settings(raw, stored)
+        settings = guess_settings(raw, stored, complete=True)
         return None if settings is None else Encoder(settings)
     tried = (Encoder(level=n, sized=s) for n in _ZSTD_LEVELS for s in (True, False))
     candidates = tried if layout.compression == ZSTD else (Encoder(),)
