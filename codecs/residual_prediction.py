@@ -1,0 +1,146 @@
+"""Prediction of the adaptive residual coder: local least squares, solved alike by encoder and decoder.
+
+A sample is predicted as its base plus a weighted sum of TAPS inputs: errors of the base at neighbours already
+coded, differences of the base around, errors of the base in planes coded before. Every BLOCK columns of a row
+share weights: the least-squares solution over the rows above (an exponential window) and the blocks beside,
+approached by coordinate descent from the weights of the row above. Integers only; every input of the sums is
+scaled below LIMIT, so the sums stay below 2^28 in magnitude whatever the pixels are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+PAD = 4  # border on every side of a plane
+TAPS = 24
+BLOCK = 16  # columns that share weights; _accumulate unrolls half of it
+ONE = 1 << 16  # weight 1
+
+_LIMIT = 1024
+_RIDGE = 4096  # keeps steps finite where an input was always zero
+_SWEEPS = 3
+_ROWS = TAPS + 1  # the last row of the sums correlates the target with the inputs
+_STRIDE = 32  # of a row of scaled inputs
+SUMS = _ROWS * TAPS
+SEEN = BLOCK * _STRIDE
+
+# (dy, dx) of the inputs; base inputs come first because the base here is subtracted from them
+BASE_TAPS = [(0, -1), (-1, 0), (0, 1), (1, 0), (0, 2)]
+_NEAR = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, 1)]
+_FAR = [(0, -3), (-1, -2), (-1, 2), (-2, -1), (-2, 2), (-3, 0)]
+_FARTHER = [(-1, 3), (-2, -2), (-1, -3), (-3, 1), (-3, -1), (-4, 0)]
+_ACROSS = [(0, 0), (0, -1), (-1, 0), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, 1)]
+
+inline = njit(nogil=True, cache=True, forceinline=True)
+
+
+def tap_offsets(plane: int, planes: int, size: int, row: int) -> np.ndarray:
+    """Offsets (TAPS,) int64 of the inputs from a sample of coded plane number `plane` in the field.
+
+    The field holds `planes` padded error planes of `size` samples, then as many base planes, in coding order.
+    """
+    causal = {0: _NEAR + _FAR + _FARTHER, 1: _NEAR + _FAR[:4]}.get(plane, _NEAR)
+    first = {0: [], 1: _ACROSS}.get(plane, _ACROSS[:7])
+    second = _ACROSS[:5] if plane > 1 else []
+    groups = [(planes, BASE_TAPS), (0, causal), (-1, first), (-2, second)]
+    offsets = [move * size + dy * row + dx for move, taps in groups for dy, dx in taps]
+    return np.array(offsets, np.int64)
+
+
+def first_weights(plane: int, blocks: int) -> np.ndarray:
+    """Weights (blocks, TAPS) int32 before anything is known: W, N and NW alone."""
+    weights = np.zeros((blocks, TAPS), np.int32)
+    weights[:, len(BASE_TAPS) : len(BASE_TAPS) + 3] = (ONE * 3 // 4, ONE * 3 // 4, -ONE // 2)
+    return weights
+
+
+def _gain_table() -> np.ndarray:
+    """256 * 2^(-0.325 i) for error class i, at least 1: noisy places count less in the sums."""
+    return np.array([max(1, int(256 * 2 ** (-0.325 * i))) for i in range(40)], np.int32)
+
+
+_GAIN = _gain_table()
+_BASE_TAPS = len(BASE_TAPS)
+
+
+@inline
+def gather(field, at, here, offsets, taps):  # type: ignore[no-untyped-def]
+    """Fill `taps` with the inputs of the sample at `at`, whose base is `here`."""
+    for i in range(_BASE_TAPS):
+        taps[i] = field[np.uint64(at + offsets[i])] - here
+    for i in range(_BASE_TAPS, TAPS):
+        taps[i] = field[np.uint64(at + offsets[i])]
+
+
+@inline
+def predict(here, taps, weights):  # type: ignore[no-untyped-def]
+    """Predicted sample with 16 fractional bits."""
+    total = np.int64(here) << 16
+    for i in range(TAPS):
+        total += np.int64(weights[i]) * np.int64(taps[i])
+    return total
+
+
+@inline
+def remember(target, taps, seen, column, level):  # type: ignore[no-untyped-def]
+    """Write taps and target to row `column` of `seen`, weighted by the error class and below LIMIT."""
+    gain = _GAIN[level]
+    top = abs(target)
+    for i in range(TAPS):
+        top |= abs(taps[i])
+    shift = np.int32(0)
+    while (top * gain >> shift) >= _LIMIT:
+        shift += np.int32(1)
+    o = column * _STRIDE
+    for i in range(TAPS):
+        seen[o + i] = np.int32(np.int32(taps[i] * gain) >> shift)
+    seen[o + TAPS] = np.int32(target * gain) >> shift
+
+
+@njit(nogil=True, cache=True)
+def accumulate(s, sums):  # type: ignore[no-untyped-def]
+    """Decay `sums` by an eighth and add the outer products of the BLOCK rows of `s`."""
+    for i in range(SUMS):
+        sums[i] -= sums[i] >> 3
+    for i in range(_ROWS):
+        for n in range(0, SEEN, 8 * _STRIDE):  # eight rows at once: the sums are loaded and stored less often
+            p = n + i
+            for j in range(TAPS):
+                q = n + j
+                sums[i * TAPS + j] += (
+                    s[p] * s[q]
+                    + s[p + 32] * s[q + 32]
+                    + s[p + 64] * s[q + 64]
+                    + s[p + 96] * s[q + 96]
+                    + s[p + 128] * s[q + 128]
+                    + s[p + 160] * s[q + 160]
+                    + s[p + 192] * s[q + 192]
+                    + s[p + 224] * s[q + 224]
+                )
+
+
+@njit(nogil=True, cache=True)
+def merge(left, here, right, merged):  # type: ignore[no-untyped-def]
+    """Sums of a block and its neighbours, its own twice."""
+    for i in range(SUMS):
+        merged[i] = left[i] + 2 * here[i] + right[i]
+
+
+@njit(nogil=True, cache=True)
+def solve(merged, weights, inverse, slope):  # type: ignore[no-untyped-def]
+    """Sweeps of coordinate descent on the normal equations; `inverse` and `slope` (TAPS,) int64 are scratch."""
+    for i in range(TAPS):
+        inverse[i] = (1 << 32) // (np.int64(merged[i * TAPS + i]) + _RIDGE)
+        rest = np.int64(0)
+        for j in range(TAPS):
+            rest += np.int64(merged[i * TAPS + j]) * np.int64(weights[j])
+        slope[i] = (np.int64(merged[TAPS * TAPS + i]) << 16) - rest
+    for _ in range(_SWEEPS):
+        for i in range(TAPS):
+            step = ((slope[i] >> 8) * inverse[i]) >> 24
+            w = np.int32(min(max(weights[i] + step, -8 * ONE), 8 * ONE))
+            change = np.int32(w - weights[i])
+            weights[i] = w
+            for j in range(TAPS):
+                slope[j] -= np.int64(merged[i * TAPS + j]) * np.int64(change)
