@@ -6,7 +6,6 @@ look at the data, so they only see bytes whose header says what the tile is.
 
 from __future__ import annotations
 
-import struct
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -16,10 +15,9 @@ from tilepress.codecs.codec import Settings, TileCodec, TileSpec
 from tilepress.codecs.errors import StreamError, UnsupportedError
 from tilepress.codecs.jpeg_header import JpegFrame, read_frame
 from tilepress.codecs.jpegxl_stream import bare_codestream, check_codestream
+from tilepress.codecs.png_stream import check_png
 
 _VERSION = 1
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PNG_COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}  # channels -> IHDR colour type (PNG specification, table 11.1)
 _JPEG_MAX_SIDE = 65500  # libjpeg's JPEG_MAX_DIMENSION
 
 
@@ -131,11 +129,8 @@ class Png(ClassicalCodec):
         return bytes(_imagecodecs().png_encode(image, level=settings.effort or 6, out=room))
 
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
-        """The samples, after IHDR was found to say what `spec` says."""
-        bits = 8 * np.dtype(spec.dtype).itemsize
-        header = struct.pack(">II5B", spec.width, spec.height, bits, _PNG_COLOUR_TYPE[spec.channels], 0, 0, 0)
-        if not payload.startswith(_PNG_SIGNATURE + struct.pack(">I4s", len(header), b"IHDR") + header):
-            raise StreamError("PNG stream does not begin with the header of this tile")
+        """The samples, after the stream was found whole: libpng must not fail (see png_stream.py)."""
+        check_png(payload, spec.width, spec.height, spec.channels, np.dtype(spec.dtype).itemsize)
         return _image(_imagecodecs().png_decode(payload), spec)
 
 
