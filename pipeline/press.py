@@ -110,7 +110,7 @@ class ShardPress:
         if file.image in self._distrusted:
             return self._keep(work, UNTRUSTED, self._distrusted[file.image])
         try:
-            work.picture = read_picture(work.data, self._settings.limits, name=file.path)
+            work.picture = read_picture(work.data, self._settings.limits)
         except PictureError as exc:
             return self._keep(work, exc.code, str(exc))
         return work if self._becomes_tiles(work) else None
