@@ -16,27 +16,32 @@ from tilepress.pipeline.tiff_layout import DEFLATE, LZW, NONE, OLD_DEFLATE, PACK
 
 _ZSTD_LEVELS = (3, 9, 1, 5, 15, 19, 22)
 _MAX_WINDOW = 1 << 27
-_SMALLEST = DeflateSettings(9)  # a segment that does not grow stays in its place
+_LIBDEFLATE_LEVELS = (6, 9, 12, 1)
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """How segments are compressed again. `level`: of Zstandard; `sized`: its frames say how long they are."""
+    """How segments are compressed again: deflate by zlib with `settings`, or by libdeflate if it has a level.
 
-    settings: DeflateSettings = _SMALLEST
-    level: int = 9
-    sized: bool = True
+    `zstd_level`, `zstd_sized`: level of Zstandard, and whether its frames say how long they are.
+    """
+
+    settings: DeflateSettings = DeflateSettings()  # noqa: RUF009 - frozen
+    libdeflate_level: int = 0
+    zstd_level: int = 9
+    zstd_sized: bool = True
 
     def to_list(self) -> list[int]:
         """For a recipe."""
-        return [*self.settings.to_list(), self.level, int(self.sized)]
+        return [*self.settings.to_list(), self.libdeflate_level, self.zstd_level, int(self.zstd_sized)]
 
     @staticmethod
     def from_list(values: object) -> Encoder:
         """From a recipe; IntegrityError if it is not valid."""
-        if not isinstance(values, list) or len(values) != 6:
-            raise ValueError("six encoder settings expected")
-        return Encoder(DeflateSettings.from_list(values[:4]), whole(values[4], 1, 22), bool(whole(values[5], 0, 1)))
+        if not isinstance(values, list) or len(values) != 7:
+            raise ValueError("seven encoder settings expected")
+        settings = DeflateSettings.from_list(values[:4])
+        return Encoder(settings, whole(values[4], 0, 12), whole(values[5], 1, 22), bool(whole(values[6], 0, 1)))
 
 
 def decode_segment(stored: bytes, layout: Layout, rows: int) -> np.ndarray:
@@ -67,12 +72,15 @@ def encode_segment(samples: np.ndarray, layout: Layout, encoder: Encoder) -> byt
 
 def guess_encoder(samples: np.ndarray, stored: bytes, layout: Layout) -> Encoder | None:
     """The encoder that seems to have written one segment; None if none is known."""
+    candidates = [Encoder()]
     if layout.compression in (DEFLATE, OLD_DEFLATE):
         raw = encode_segment(samples, replace(layout, compression=NONE), Encoder())
         settings = guess_settings(raw, stored, complete=True)
-        return None if settings is None else Encoder(settings)
-    tried = (Encoder(level=n, sized=s) for n in _ZSTD_LEVELS for s in (True, False))
-    candidates = tried if layout.compression == ZSTD else (Encoder(),)
+        if settings is not None:
+            return Encoder(settings)
+        candidates = [Encoder(libdeflate_level=n) for n in _LIBDEFLATE_LEVELS]
+    elif layout.compression == ZSTD:
+        candidates = [Encoder(zstd_level=n, zstd_sized=s) for n in _ZSTD_LEVELS for s in (True, False)]
     return next((e for e in candidates if encode_segment(samples, layout, e) == stored), None)
 
 
@@ -99,9 +107,11 @@ def _compress(raw: bytes, compression: int, encoder: Encoder) -> bytes:
         return raw
     if compression == LZW:
         return bytes(imagecodecs.lzw_encode(raw))
+    if compression != ZSTD and encoder.libdeflate_level:
+        return bytes(imagecodecs.deflate_encode(raw, level=encoder.libdeflate_level))
     if compression != ZSTD:
         return deflate(raw, encoder.settings)
-    if encoder.sized:
-        return zstandard.ZstdCompressor(level=encoder.level).compress(raw)
-    stream = zstandard.ZstdCompressor(level=encoder.level).compressobj()
+    if encoder.zstd_sized:
+        return zstandard.ZstdCompressor(level=encoder.zstd_level).compress(raw)
+    stream = zstandard.ZstdCompressor(level=encoder.zstd_level).compressobj()
     return stream.compress(raw) + stream.flush()

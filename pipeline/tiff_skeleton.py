@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from collections import deque
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -74,7 +75,10 @@ def cut_out(source: bytes | mmap.mmap, layout: Layout) -> CutFile:
 
 
 class Placement:
-    """Where segments go in the new file: to their old places if they fit, else to the end."""
+    """Where segments go in the new file: to their old places, as long as they have their old sizes.
+
+    From the first that has not, segments are packed into what places are left, and then put at the end.
+    """
 
     def __init__(self, directory: Directory, layout: Layout, size: int, out: BinaryIO) -> None:
         self._directory = directory
@@ -83,37 +87,51 @@ class Placement:
         self._end = size
         self._offsets = layout.offsets.copy()
         self._sizes = layout.sizes.copy()
+        self._left = np.ones(len(layout.offsets), bool)
+        self._free: deque[tuple[int, int]] | None = None
 
     def put(self, number: int, stored: bytes) -> None:
         """Write one segment."""
-        at = int(self._offsets[number])
-        if len(stored) > self._sizes[number]:
-            at = self._offsets[number] = self._append(stored)
-        else:
-            self._out.seek(at)
-            self._out.write(stored)
-        self._sizes[number] = len(stored)
+        if self._free is None and len(stored) != self._sizes[number]:
+            self._free = self._places_left()
+        if self._free is not None:
+            self._offsets[number] = self._allocate(len(stored))
+            self._sizes[number] = len(stored)
+        self._left[number] = False
+        self._out.seek(int(self._offsets[number]))
+        self._out.write(stored)
+
+    def _places_left(self) -> deque[tuple[int, int]]:
+        """(begin, end) of the ranges that only segments to come had occupied."""
+        starts = self._layout.offsets[self._left]
+        order = np.argsort(starts, kind="stable")
+        starts, ends = starts[order], (starts + self._layout.sizes[self._left])[order]
+        breaks = np.flatnonzero(starts[1:] != ends[:-1])
+        first, last = np.append(0, breaks + 1), np.append(breaks, len(starts) - 1)
+        return deque(zip(starts[first].tolist(), ends[last].tolist(), strict=True))
+
+    def _allocate(self, size: int) -> int:
+        while self._free:
+            start, end = self._free.popleft()
+            if end - start >= size:
+                self._free.appendleft((start + size, end))
+                return start
+        at = self._end + self._end % 2
+        if not self._directory.big and at + size > _CLASSIC_MAX:
+            raise LimitExceeded("the TIFF file would exceed 4 GB with these pixels")
+        self._end = at + size
+        return at
 
     def finish(self) -> None:
         """Make the tables say where the segments are, if any has changed."""
-        if (self._sizes == self._layout.sizes).all():
+        if self._free is None:
             return
         tags = self._directory.tags
         tiled = self._layout.tiled
-        if (self._offsets != self._layout.offsets).any():
-            self._patch(tags[TILE_OFFSETS if tiled else OFFSETS], self._offsets)
+        self._patch(tags[TILE_OFFSETS if tiled else OFFSETS], self._offsets)
         self._patch(tags[TILE_COUNTS if tiled else COUNTS], self._sizes)
         if self._out.seek(0, 2) < self._end:
             self._out.truncate(self._end)
-
-    def _append(self, data: bytes) -> int:
-        at = self._end + self._end % 2
-        if not self._directory.big and at + len(data) > _CLASSIC_MAX:
-            raise LimitExceeded("the TIFF file would exceed 4 GB with these pixels")
-        self._out.seek(at)
-        self._out.write(data)
-        self._end = at + len(data)
-        return at
 
     def _patch(self, tag: Tag, values: np.ndarray) -> None:
         directory = self._directory
@@ -127,6 +145,10 @@ class Placement:
         wide = directory.pack_values(kind, values)
         if wide is None:
             raise LimitExceeded("the TIFF file would exceed 4 GB with these pixels")
-        at = int(values[0]) if tag.count == 1 else self._append(wide)
+        at = int(values[0])
+        if tag.count > 1:
+            at = self._allocate(len(wide))
+            self._out.seek(at)
+            self._out.write(wide)
         self._out.seek(tag.entry)
         self._out.write(directory.pack_entry(tag, kind, at))
