@@ -50,9 +50,7 @@ def unpack_jpeg(data: bytes) -> bytes:
     packed = payload[_LENGTH.size :]
     width, height = image_size(bare_codestream(packed))
     if not 0 < length <= MAX_JPEG_BYTES or not 0 < width * height <= MAX_PIXELS_UNPACKED:
-        raise StreamError(
-            f"JPEG transcoding claims {length} bytes and {width} x {height} pixels: beyond the limits"
-        )
+        raise StreamError(f"JPEG transcoding claims {length} bytes and {width} x {height} pixels: beyond the limits")
     jpeg = _decode(packed, length)
     if len(jpeg) != length:
         raise StreamError(f"JPEG transcoding gave {len(jpeg)} bytes, not {length}")

@@ -168,9 +168,7 @@ def _read_extra_channel(reader: _Bits, bits: int) -> None:
     if reader.read(1):
         return
     if reader.choice(_ENUM) != 0:
-        raise StreamError(
-            "JPEG XL stream has an extra channel that is not alpha, which tilepress never writes"
-        )
+        raise StreamError("JPEG XL stream has an extra channel that is not alpha, which tilepress never writes")
     _read_depth(reader, bits)
     if reader.choice(_SHIFT) or reader.choice(_NAME):
         raise StreamError("JPEG XL stream has a subsampled or named channel, which tilepress never writes")

@@ -25,9 +25,7 @@ CODECS: dict[str, str] = {
 RESIDUALS: dict[str, str] = {
     "adaptive-1": "tilepress.codecs.residual:AdaptiveResidual",
 }
-DEFAULT_MODELS: dict[str, str] = {
-    "block-dnn": "block-dnn-16"
-}  # codec id -> the model its bare name stands for
+DEFAULT_MODELS: dict[str, str] = {"block-dnn": "block-dnn-16"}  # codec id -> the model its bare name stands for
 ENTRY_POINTS = "tilepress.codecs"  # group in which other packages name their codecs
 
 
@@ -82,9 +80,7 @@ def load_codec(codec_id: str, model: Model | str | Path | None = None, device: s
             raise ModelError(f"codec {codec_id} takes no model")
         return cls()
     if model is None:
-        raise ModelError(
-            f"codec {codec_id} needs a model: name a shipped one or give the path of a model folder"
-        )
+        raise ModelError(f"codec {codec_id} needs a model: name a shipped one or give the path of a model folder")
     model = model if isinstance(model, Model) else Model.load(model)
     if model.codec_id != codec_id:
         raise ModelError(f"the model is one of codec {model.codec_id}, not of {codec_id}")
@@ -124,9 +120,7 @@ def _resolve_codec(codec_id: str, models: dict[str, Path]) -> CodecChoice:
     default = DEFAULT_MODELS.get(codec_id)
     if default in models:
         return CodecChoice(codec_id, models[default])
-    raise UnknownCodecError(
-        f"codec {codec_id} has no default model here: give the path or URL of a model folder"
-    )
+    raise UnknownCodecError(f"codec {codec_id} has no default model here: give the path or URL of a model folder")
 
 
 def _family(folder: Path) -> str:
