@@ -241,8 +241,9 @@ def _copier(source: Path) -> Callable[[BinaryIO], None]:
 
 
 def _check_prefix(prefix: str) -> None:
-    if prefix:
-        check_name(prefix.rstrip("/") if not prefix.endswith("//") else prefix)
+    folder, slash, _ = prefix.rpartition("/")
+    if slash:
+        check_name(folder)
 
 
 def _ignore(name: str, reason: str) -> None:
