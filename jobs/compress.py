@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -67,6 +68,7 @@ class CompressReport:
     shards: int = 0
     resumed_shards: int = 0
     engine: str = ""
+    seconds: float = 0.0  # from the first shard to the manifest
     summary: Summary = field(default_factory=Summary)
     skipped: list[tuple[str, str]] = field(default_factory=list)  # in the source, but nothing that can be read
     notes: list[str] = field(default_factory=list)
@@ -219,6 +221,7 @@ def _execute(
     report.engine = engine_config.kind
     engine = open_engine(engine_config, config.archive, plan.totals.shards, plan.totals.bytes, networks=networks)
     spool, entries = IndexSpool(), []
+    started = time.monotonic()
     try:
         _recover_from_crashes(engine)
         with Meter("compress", plan.totals.bytes, quiet=config.quiet) as meter:
@@ -232,6 +235,7 @@ def _execute(
         file, seal = write_index(plan.shards(), spool)
         _create_index(storage, run, file.seek(0) or file.read(), seal)
         write_manifest(storage, run, entries, plan.seal, seal)
+        report.seconds = round(time.monotonic() - started, 3)
     finally:
         spool.close()
         engine.close()

@@ -51,6 +51,8 @@ def show_compress(config: CompressConfig, report: CompressReport, *, as_json: bo
     if report.resumed_shards:
         print(f"{report.resumed_shards:,} shards were already committed by an earlier attempt")
     _print_summary(report.summary)
+    rate = report.summary.pixels / 1e6 / max(1e-3, report.seconds)
+    print(f"in {report.seconds:.1f} s, {rate:.3g} MP/s, engine {report.engine}")
     if report.exit_code:
         print(f"Some files need a look: tilepress errors {config.archive}")
     return report.exit_code

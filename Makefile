@@ -1,0 +1,32 @@
+# The two commands of the README: `make demo` and `make test`. Both set up .venv first if it is not there.
+PYTHON ?= python3
+BIN := .venv/bin
+IMAGES ?= ../shared/data
+
+.PHONY: setup demo test slow check bench
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml infra/constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c infra/constraints.txt -e '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/python infra/demo.py
+
+test: setup
+	$(BIN)/python -m pytest
+
+slow: setup
+	$(BIN)/python -m pytest -m slow
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cd infra/src && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p tilepress
+
+# Figures of the README. IMAGES is a folder as described in infra/bench/README.md.
+bench: setup
+	$(BIN)/python infra/bench/all.py $(IMAGES)
