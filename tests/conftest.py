@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tilepress.pipeline.errors import AlreadyExists
+from tilepress.pipeline.storage import Storage, open_storage
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -44,3 +49,29 @@ def storage_root(request: pytest.FixtureRequest) -> str:
     if request.param == "s3":
         return request.getfixturevalue("s3_url")
     return str(request.getfixturevalue("tmp_path") / "root")
+
+
+@pytest.fixture(params=["local", "s3", "memory"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    """An empty storage of every kind."""
+    if request.param == "memory":
+        return open_storage(f"memory://{tmp_path.name}-{time.monotonic_ns()}/root")
+    return open_storage(request.getfixturevalue("s3_url") if request.param == "s3" else str(tmp_path / "root"))
+
+
+@pytest.fixture
+def create_at_once() -> Callable[[Storage, str, Sequence[bytes]], list[int]]:
+    """Creates one name with several contents, all at the same time; gives the numbers of those that succeeded."""
+
+    def race(storage: Storage, name: str, contents: Sequence[bytes]) -> list[int]:
+        def create(content: bytes) -> bool:
+            try:
+                storage.create(name, content)
+            except AlreadyExists:
+                return False
+            return True
+
+        with ThreadPoolExecutor(len(contents)) as threads:
+            return [number for number, won in enumerate(threads.map(create, contents)) if won]
+
+    return race

@@ -1,38 +1,18 @@
-"""What every storage promises, on a local folder, on a real S3 server and, where it can keep it, in memory."""
+"""What every storage promises: on a local folder, on a real S3 server and, where it can be kept, in memory."""
 
 from __future__ import annotations
 
-import contextlib
 import mmap
-import os
-import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from tilepress.pipeline import local_publish, local_storage, retry, s3_storage, s3_upload
-from tilepress.pipeline.errors import (
-    AlreadyExists,
-    ChangedError,
-    MissingError,
-    StorageError,
-    TransientStorageError,
-    UnsafeName,
-    UsageError,
-)
+from tilepress.pipeline import local_storage, s3_storage
+from tilepress.pipeline.errors import AlreadyExists, ChangedError, MissingError, StorageError, UnsafeName, UsageError
 from tilepress.pipeline.external_sort import sorted_by_name
 from tilepress.pipeline.storage import Entry, Storage, check_name, open_storage
-
-
-@pytest.fixture(params=["local", "s3", "memory"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    if request.param == "memory":
-        return open_storage(f"memory://{tmp_path.name}-{time.monotonic_ns()}/root")
-    return open_storage(request.getfixturevalue("s3_url") if request.param == "s3" else str(tmp_path / "root"))
 
 
 def names(storage: Storage, prefix: str = "") -> list[str]:
@@ -114,20 +94,10 @@ def test_the_probe_finds_a_store_without_the_create_only_promise(storage, monkey
 
 
 @pytest.mark.parametrize("size", [3, 100_000])
-def test_of_eight_concurrent_creators_exactly_one_wins(storage_root, size):
+def test_of_eight_concurrent_creators_exactly_one_wins(storage_root, create_at_once, size):
     storage = open_storage(storage_root)
-
-    def create(who: int) -> bool:
-        try:
-            storage.create("runs/one", bytes([who]) * size)
-        except AlreadyExists:
-            return False
-        return True
-
-    with ThreadPoolExecutor(8) as threads:
-        won = list(threads.map(create, range(8)))
-    assert won.count(True) == 1
-    assert storage.read("runs/one") == bytes([won.index(True)]) * size
+    (winner,) = create_at_once(storage, "runs/one", [bytes([who]) * size for who in range(8)])
+    assert storage.read("runs/one") == bytes([winner]) * size
     assert names(storage) == ["runs/one"]
 
 
@@ -231,257 +201,6 @@ def test_local_storage_needs_no_cloud_libraries():
     code = "import sys, tilepress.pipeline.storage as s; s.open_storage('.').exists('x'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"fsspec", "s3fs", "botocore", "aiohttp", "torch", "ray", "numpy"} & set(loaded)
-
-
-# Local folders
-
-
-def test_killing_a_writer_leaves_nothing_under_the_final_name(tmp_path):
-    code = (
-        "import sys\nfrom tilepress.pipeline.storage import open_storage\n"
-        "def content(out):\n"
-        "    out.write(b'x' * 5_000_000); out.flush(); print('half', flush=True); sys.stdin.read()\n"
-        "open_storage(sys.argv[1])._publish('runs/part', content, exclusive=True, durable=True)"
-    )
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], **pipes) as writer:
-        assert writer.stdout.readline() == b"half\n"
-        writer.send_signal(signal.SIGKILL)
-    storage = open_storage(str(tmp_path))
-    assert not storage.exists("runs/part") and names(storage) == []
-    assert len(list((tmp_path / "runs").iterdir())) == 1
-    assert storage.remove_stale_temporaries(older_than_s=3600) == 0
-    assert storage.remove_stale_temporaries(older_than_s=0) == 1
-    storage.create("runs/part", b"again")
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["part"]
-
-
-def test_a_failing_writer_leaves_nothing_behind(tmp_path, monkeypatch):
-    storage = open_storage(str(tmp_path))
-
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StorageError, match="disk is full"):
-        storage.create("x", b"123")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_creating_is_exclusive_where_hard_links_are_missing(tmp_path, monkeypatch):
-    def no_links(source: str, target: str) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", no_links)
-    test_of_eight_concurrent_creators_exactly_one_wins(str(tmp_path), 1000)
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["one"]
-
-
-def test_the_claim_of_a_killed_writer_does_not_block_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(PermissionError(1, "no links")))
-    monkeypatch.setattr(os, "rename", lambda *_: os._exit(9))
-    if (child := os.fork()) == 0:
-        open_storage(str(tmp_path)).create("x", b"never")
-    os.waitpid(child, 0)
-    monkeypatch.undo()
-    monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(PermissionError(1, "no links")))
-    (claim,) = tmp_path.glob(".claim-*")
-    os.utime(claim, (0, 0))
-    open_storage(str(tmp_path)).create("x", b"second")
-    assert names(open_storage(str(tmp_path))) == ["x"]
-    assert local_publish.TEMPORARY_SUFFIX in claim.name and not claim.exists()
-
-
-def test_restored_files_never_pass_a_link_that_leaves_the_root(tmp_path):
-    outside, root = tmp_path / "outside", tmp_path / "root"
-    outside.mkdir()
-    root.mkdir()
-    (root / "inside").mkdir()
-    (root / "way-out").symlink_to(outside)
-    (root / "dangling").symlink_to(tmp_path / "nowhere")
-    (root / "alias").symlink_to("inside")
-    (outside / "victim").write_bytes(b"precious")
-    (root / "file-link").symlink_to(outside / "victim")
-    storage = open_storage(str(root))
-    for name in ("way-out/x", "way-out/deep/x", "dangling/x"):
-        with pytest.raises(UnsafeName):
-            storage.write(name, b"evil", overwrite=True)
-    storage.write("alias/x", b"fine")
-    storage.write("file-link", b"replaces the link", overwrite=True)
-    assert (outside / "victim").read_bytes() == b"precious"
-    assert sorted(path.name for path in outside.iterdir()) == ["victim"]
-    assert (root / "inside/x").read_bytes() == b"fine"
-
-
-def test_modification_times_can_be_restored(tmp_path):
-    storage = open_storage(str(tmp_path))
-    storage.write("x", b"1")
-    storage.set_modified("x", 1_234_567_890_123_456_789)
-    assert (tmp_path / "x").stat().st_mtime_ns == storage.stat("x").modified_ns == 1_234_567_890_123_456_789
-
-
-@pytest.mark.parametrize("threshold", [1, 1 << 30])
-def test_a_local_file_that_changes_while_it_is_read_is_noticed(tmp_path, monkeypatch, threshold):
-    monkeypatch.setattr(local_storage, "MAP_FROM", threshold)
-    storage, path = open_storage(str(tmp_path)), tmp_path / "x"
-    path.write_bytes(b"123")
-    if threshold > 3:
-        original = local_storage._content
-        monkeypatch.setattr(local_storage, "_content", lambda *a: (original(*a), path.write_bytes(b"4567"))[0])
-    with pytest.raises(ChangedError), storage.open_source("x"):
-        path.write_bytes(b"4567")
-
-
-def test_a_file_in_the_way_of_a_folder_is_explained(tmp_path):
-    storage = open_storage(str(tmp_path))
-    storage.create("a", b"")
-    with pytest.raises(StorageError, match="in the way"):
-        storage.create("a/b", b"")
-
-
-# S3
-
-
-def test_large_uploads_go_in_parts_and_stay_create_only(s3_url, tmp_path, monkeypatch):
-    monkeypatch.setattr(s3_upload, "SINGLE_LIMIT", 1 << 20)
-    monkeypatch.setattr(s3_upload, "PART_BYTES", 5 << 20)  # the least that S3 accepts
-    storage, content = open_storage(s3_url), os.urandom(12 << 20)
-    storage.create("big", content)
-    assert storage.read("big") == content
-    monkeypatch.setattr(s3_upload, "_exists", lambda *_: False)  # as if it were created meanwhile
-    with pytest.raises(AlreadyExists):
-        storage.create("big", content[::-1])
-    spool = tmp_path / "spool"
-    spool.write_bytes(content)
-    storage.create_file("big2", spool)
-    assert storage.read_ranges("big2", [(5 << 20, 1000)]) == [content[5 << 20 : (5 << 20) + 1000]]
-    assert storage.remove_stale_temporaries(older_than_s=0) == 0
-
-
-def test_unfinished_uploads_are_removed(s3_url):
-    from tilepress.pipeline.s3_client import client
-
-    storage = open_storage(s3_url)
-    storage.create("x", b"")
-    bucket, key = s3_url.removeprefix("s3://").split("/")
-    client().create_multipart_upload(Bucket=bucket, Key=f"{key}/part")
-    assert storage.remove_stale_temporaries(older_than_s=3600) == 0
-    assert storage.remove_stale_temporaries(older_than_s=-5) == 1
-    assert storage.remove_stale_temporaries(older_than_s=-5) == 0
-
-
-def requests_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the S3 requests sent from now on."""
-    from tilepress.pipeline.s3_client import client
-
-    sent: list[str] = []
-    s3, original = client(), client()._make_api_call
-    monkeypatch.setattr(s3, "_make_api_call", lambda name, params: (sent.append(name), original(name, params))[1])
-    return sent
-
-
-def test_reading_takes_one_request_a_range_and_none_besides(s3_url, monkeypatch):
-    storage = open_storage(s3_url)
-    storage.create("x", bytes(100))
-    sent = requests_of(monkeypatch)
-    storage.read_ranges("x", [(0, 10), (50, 10)])
-    assert sent == ["GetObject"] * 2
-    with storage.open_source("x"):
-        assert sent == ["GetObject"] * 3
-
-
-@pytest.mark.parametrize("arrived", [True, False])
-def test_a_lost_answer_to_create_is_reported_as_doubt_or_repaired(s3_url, monkeypatch, arrived):
-    from botocore.exceptions import ConnectionClosedError
-
-    from tilepress.pipeline.s3_client import client
-
-    storage, original, lost = open_storage(s3_url), client()._make_api_call, []
-
-    def lossy(name: str, params: dict) -> object:
-        if lost:
-            return original(name, params)
-        lost.append(original(name, params) if arrived else None)
-        raise ConnectionClosedError(endpoint_url="test")
-
-    monkeypatch.setattr(client(), "_make_api_call", lossy)
-    with pytest.raises(TransientStorageError, match="compare it") if arrived else contextlib.nullcontext():
-        storage.create("x", b"mine")
-    assert storage.read("x") == b"mine"
-
-
-def test_throttling_is_waited_for(s3_url, monkeypatch):
-    from botocore.exceptions import ClientError
-
-    from tilepress.pipeline.s3_client import client
-
-    monkeypatch.setattr(retry, "POLICY", retry.RetryPolicy(first_delay_s=0.01))
-    storage, original, refused = open_storage(s3_url), client()._make_api_call, []
-    storage.create("x", b"1")
-
-    def busy(name: str, params: dict) -> object:
-        if len(refused) < 3:
-            refused.append(name)
-            answer = {"Error": {"Code": "SlowDown"}, "ResponseMetadata": {"HTTPStatusCode": 503}}
-            raise ClientError(answer, name)
-        return original(name, params)
-
-    monkeypatch.setattr(client(), "_make_api_call", busy)
-    assert storage.read("x") == b"1" and len(refused) == 3
-    refused.clear()
-    storage.create("y", b"2")
-    with pytest.raises(AlreadyExists):  # refused attempts leave no doubt about whose object it is
-        refused.clear()
-        storage.create("y", b"3")
-
-
-def test_an_unreachable_server_is_reported_within_seconds(s3_url, monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    start = time.monotonic()
-    with pytest.raises(TransientStorageError, match="AWS_ENDPOINT_URL") as caught:
-        open_storage(s3_url).read("x")
-    assert time.monotonic() - start < 15 and caught.value.exit_code == 5
-
-
-@pytest.mark.parametrize("variable", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
-def test_wrong_credentials_are_named_at_once(s3_url, monkeypatch, variable):
-    monkeypatch.setenv(variable, "wrong")
-    storage = open_storage(s3_url)
-    for action in (lambda: storage.read("x"), lambda: names(storage), lambda: storage.create("x", b"")):
-        with pytest.raises(StorageError, match="AWS_SECRET_ACCESS_KEY") as caught:
-            action()
-        assert not isinstance(caught.value, TransientStorageError | MissingError)
-
-
-def test_a_missing_bucket_is_named(s3_url):
-    with pytest.raises(MissingError, match="bucket"):
-        names(open_storage("s3://no-such-bucket/x"))
-
-
-def test_a_forked_child_gets_connections_of_its_own(s3_url, monkeypatch):
-    monkeypatch.setattr(retry, "POLICY", retry.RetryPolicy(attempts=1))
-    storage = open_storage(s3_url)
-    contents = {"parent": b"p" * 50_000, "child": b"c" * 70_000}
-    for name, content in contents.items():
-        storage.create(name, content)
-
-    def all_right(name: str) -> bool:
-        return all(storage.read(name) == contents[name] for _ in range(50))
-
-    if (child := os.fork()) == 0:
-        with contextlib.suppress(BaseException):
-            os._exit(0 if all_right("child") else 1)
-        os._exit(2)
-    assert all_right("parent")
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def test_listings_of_more_than_a_page_are_complete(s3_url):
-    storage = open_storage(s3_url)
-    made = [f"{i % 7}/{i:04d}" for i in range(1100)]
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda name: storage.create(name, b""), made))
-    assert names(storage) == sorted(made)
 
 
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 57])
