@@ -11,7 +11,7 @@ State lives in arrays, so that one kernel can hand it on: `coder` int64[6], `wor
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from tilepress.codecs.kernel import Int, inline
 
 LOW, RANGE, POSITION, CODE, ENCODING, OVERFLOW = range(6)
 NEW_CELL = 1 << 31  # probability one half, never seen
@@ -53,9 +53,6 @@ _SQUASH = _LOGISTIC.astype(np.uint16)
 _STRETCH = _stretch_table(_LOGISTIC).astype(np.int16)
 _RATE = np.array([65536 * 2 // (2 * n + 3) for n in range(1024)], np.int32)
 
-# Inlined by force: passing the arrays costs more than coding a bit
-jit = njit(nogil=True, cache=True, forceinline=True)
-
 
 def start(words: np.ndarray, encoding: bool) -> np.ndarray:
     """Coder state at the beginning of `words` (uint16: to fill when encoding, to read when decoding)."""
@@ -71,8 +68,8 @@ def start(words: np.ndarray, encoding: bool) -> np.ndarray:
     return coder
 
 
-@jit
-def _carry(words: np.ndarray, position: int) -> None:
+@inline
+def _carry(words: np.ndarray, position: Int) -> None:
     """Add one to the last word written, and to those before it that overflow."""
     while position > 0:
         position -= 1
@@ -81,7 +78,7 @@ def _carry(words: np.ndarray, position: int) -> None:
             return
 
 
-@jit
+@inline
 def _emit(coder: np.ndarray, words: np.ndarray) -> None:
     low = coder[LOW]
     position = coder[POSITION]
@@ -93,8 +90,8 @@ def _emit(coder: np.ndarray, words: np.ndarray) -> None:
     coder[LOW] = (low << 16) & (_TOP - 1)
 
 
-@jit
-def raw_bit(bit: int, probability: int, coder: np.ndarray, words: np.ndarray) -> int:
+@inline
+def raw_bit(bit: Int, probability: Int, coder: np.ndarray, words: np.ndarray) -> Int:
     """Code one bit that is 1 with `probability` / 65536 (1..65535); returns it."""
     bound = (coder[RANGE] >> 16) * probability
     if coder[ENCODING]:
@@ -125,8 +122,8 @@ def raw_bit(bit: int, probability: int, coder: np.ndarray, words: np.ndarray) ->
     return bit
 
 
-@jit
-def _learn(cells: np.ndarray, index: int, bit: int) -> None:
+@inline
+def _learn(cells: np.ndarray, index: Int, bit: Int) -> None:
     state = np.int64(cells[index])
     count = state & 1023
     probability = state >> 10
@@ -135,8 +132,8 @@ def _learn(cells: np.ndarray, index: int, bit: int) -> None:
     cells[index] = (probability << 10) | count
 
 
-@jit
-def single_bit(bit: int, index: int, cells: np.ndarray, coder: np.ndarray, words: np.ndarray) -> int:
+@inline
+def single_bit(bit: Int, index: Int, cells: np.ndarray, coder: np.ndarray, words: np.ndarray) -> Int:
     """Code one bit with the probability of one cell."""
     probability = np.int64(cells[index]) >> 16
     bit = raw_bit(bit, min(max(probability, 64), 65472), coder, words)
@@ -144,19 +141,19 @@ def single_bit(bit: int, index: int, cells: np.ndarray, coder: np.ndarray, words
     return bit
 
 
-@jit
+@inline
 def mixed_bit(
-    bit: int,
-    a: int,
-    b: int,
-    c: int,
-    d: int,
-    mixer: int,
+    bit: Int,
+    a: Int,
+    b: Int,
+    c: Int,
+    d: Int,
+    mixer: Int,
     cells: np.ndarray,
     weights: np.ndarray,
     coder: np.ndarray,
     words: np.ndarray,
-) -> int:
+) -> Int:
     """Code one bit with the mixed probability of cells `a`, `b`, `c`, `d`; `mixer` is the index of four weights."""
     ua, ub, uc, ud, um = np.uint64(a), np.uint64(b), np.uint64(c), np.uint64(d), np.uint64(mixer)
     u1, u2, u3 = um + np.uint64(1), um + np.uint64(2), um + np.uint64(3)

@@ -8,7 +8,7 @@ neighbours in this plane, of the planes coded before (right and below too), or o
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from tilepress.codecs.kernel import Int, inline, kernel
 from tilepress.codecs.range_coder import mixed_bit, single_bit
 from tilepress.codecs.residual_prediction import (
     BLOCK,
@@ -18,7 +18,6 @@ from tilepress.codecs.residual_prediction import (
     TAPS,
     accumulate,
     gather,
-    inline,
     merge,
     predict,
     remember,
@@ -58,7 +57,7 @@ _LEVEL = _level_table()
 
 
 @inline
-def _level(energy):  # type: ignore[no-untyped-def]
+def _level(energy: Int) -> Int:
     """Class 0..LEVELS-1 of an error energy below 2^26 (eight absolute errors)."""
     v = energy >> 2
     if v < 4096:
@@ -67,17 +66,17 @@ def _level(energy):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _coarse(energy):  # type: ignore[no-untyped-def]
+def _coarse(energy: Int) -> Int:
     return min(_level(energy), _COARSE - 1)
 
 
 @inline
-def _sign(v):  # type: ignore[no-untyped-def]
+def _sign(v: Int) -> Int:
     return np.int64(v > 0) + np.int64(v >= 0)
 
 
 @inline
-def _energy(error, at, row, other):  # type: ignore[no-untyped-def]
+def _energy(error: np.ndarray, at: Int, row: Int, other: Int) -> tuple[Int, Int]:
     """Error energy around a sample, and of the plane coded before at the same place (if `other` is not 0)."""
     near = 2 * abs(error[at - 1]) + 2 * abs(error[at - row]) + abs(error[at - row - 1])
     near += abs(error[at - row + 1]) + abs(error[at - 2]) + abs(error[at - 2 * row])
@@ -90,15 +89,26 @@ def _energy(error, at, row, other):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _slope(field, base, row):  # type: ignore[no-untyped-def]
+def _slope(field: np.ndarray, base: Int, row: Int) -> Int:
     """Slope of the base at flat position `base`, on the scale of an energy."""
     steps = abs(field[base + 1] - field[base - 1]) + abs(field[base + row] - field[base - row])
     return np.int64(steps) << 4
 
 
 @inline
-def _code_sample(actual, guess, low, high, c, cells, mixer, weights, coder, words):  # type: ignore[no-untyped-def]
-    """Code one sample within low..high; `c` is (first cell, level, cross, west, north classes); returns it."""
+def _code_sample(
+    actual: Int,
+    guess: Int,
+    low: Int,
+    high: Int,
+    c: tuple[Int, Int, Int, Int, Int],
+    cells: np.ndarray,
+    mixer: Int,
+    weights: np.ndarray,
+    coder: np.ndarray,
+    words: np.ndarray,
+) -> Int:
+    """Code one sample within low..high and return it; `c`: first cell, classes of level, cross, west and north."""
     first, level, cross, west, north = c
     whole, part = guess >> _FRACTION, guess & 15
     above = mixed_bit(
@@ -137,8 +147,8 @@ def _code_sample(actual, guess, low, high, c, cells, mixer, weights, coder, word
     return min(max(whole + 1 + n if above else whole - n, low), high)
 
 
-@njit(nogil=True, cache=True)
-def _code_escape(value, first, cells, coder, words):  # type: ignore[no-untyped-def]
+@kernel
+def _code_escape(value: Int, first: Int, cells: np.ndarray, coder: np.ndarray, words: np.ndarray) -> Int:
     """Exp-Golomb code of a value below 2^18, the length adaptive; more is cut off, as hostile bytes may ask."""
     bits = 0
     while bits < 17 and single_bit(np.int64((value + 1) >> (bits + 1) != 0), first + bits, cells, coder, words):
@@ -150,8 +160,10 @@ def _code_escape(value, first, cells, coder, words):  # type: ignore[no-untyped-
     return out - 1
 
 
-@njit(nogil=True, cache=True)
-def _code_low(away, n, shift, first, cells, coder, words):  # type: ignore[no-untyped-def]
+@kernel
+def _code_low(
+    away: Int, n: Int, shift: Int, first: Int, cells: np.ndarray, coder: np.ndarray, words: np.ndarray
+) -> Int:
     """Append `shift` (at most 14) low bits of `away` to `n`."""
     for i in range(shift):
         cell = first + (shift * 16 + i) * 8 + (min(n, 3) if i == 0 else 5)
@@ -159,10 +171,21 @@ def _code_low(away, n, shift, first, cells, coder, words):  # type: ignore[no-un
     return n
 
 
-@njit(nogil=True, cache=True)
-def code_plane(  # type: ignore[no-untyped-def]
-    samples, low, high, plane, field, error, offsets, block_weights, cells, mixers, coder, words
-):
+@kernel
+def code_plane(
+    samples: np.ndarray,
+    low: Int,
+    high: Int,
+    plane: Int,
+    field: np.ndarray,
+    error: np.ndarray,
+    offsets: np.ndarray,
+    block_weights: np.ndarray,
+    cells: np.ndarray,
+    mixers: np.ndarray,
+    coder: np.ndarray,
+    words: np.ndarray,
+) -> None:
     """Code the samples (height, width) int32 of coded plane number `plane`: read when encoding, else written.
 
     `field` int32: padded error planes, then padded base planes; `error` int32: padded prediction errors, all in

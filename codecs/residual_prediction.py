@@ -10,7 +10,7 @@ scaled below LIMIT, so the sums stay below 2^28 in magnitude whatever the pixels
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from tilepress.codecs.kernel import Int, inline, kernel
 
 PAD = 4  # border on every side of a plane
 TAPS = 24
@@ -31,8 +31,6 @@ _NEAR = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, 1)]
 _FAR = [(0, -3), (-1, -2), (-1, 2), (-2, -1), (-2, 2), (-3, 0)]
 _FARTHER = [(-1, 3), (-2, -2), (-1, -3), (-3, 1), (-3, -1), (-4, 0)]
 _ACROSS = [(0, 0), (0, -1), (-1, 0), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, 1)]
-
-inline = njit(nogil=True, cache=True, forceinline=True)
 
 
 def tap_offsets(plane: int, planes: int, size: int, row: int) -> np.ndarray:
@@ -55,17 +53,18 @@ def first_weights(plane: int, blocks: int) -> np.ndarray:
     return weights
 
 
-def _gain_table() -> np.ndarray:
-    """256 * 2^(-0.325 i) for error class i, at least 1: noisy places count less in the sums."""
-    return np.array([max(1, int(256 * 2 ** (-0.325 * i))) for i in range(40)], np.int32)
-
-
-_GAIN = _gain_table()
+# 256 * 2^(-0.325 i) for error class i, at least 1: noisy places count less in the sums. Part of the format.
+# fmt: off
+_GAIN = np.array([
+    256, 204, 163, 130, 103, 82, 66, 52, 42, 33, 26, 21, 17, 13, 10, 8, 6, 5, 4, 3, 2, 2, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+], np.int32)
+# fmt: on
 _BASE_TAPS = len(BASE_TAPS)
 
 
 @inline
-def gather(field, at, here, offsets, taps):  # type: ignore[no-untyped-def]
+def gather(field: np.ndarray, at: Int, here: Int, offsets: np.ndarray, taps: np.ndarray) -> None:
     """Fill `taps` with the inputs of the sample at `at`, whose base is `here`."""
     for i in range(_BASE_TAPS):
         taps[i] = field[np.uint64(at + offsets[i])] - here
@@ -74,7 +73,7 @@ def gather(field, at, here, offsets, taps):  # type: ignore[no-untyped-def]
 
 
 @inline
-def predict(here, taps, weights):  # type: ignore[no-untyped-def]
+def predict(here: Int, taps: np.ndarray, weights: np.ndarray) -> Int:
     """Predicted sample with 16 fractional bits."""
     total = np.int64(here) << 16
     for i in range(TAPS):
@@ -83,7 +82,7 @@ def predict(here, taps, weights):  # type: ignore[no-untyped-def]
 
 
 @inline
-def remember(target, taps, seen, column, level):  # type: ignore[no-untyped-def]
+def remember(target: Int, taps: np.ndarray, seen: np.ndarray, column: Int, level: Int) -> None:
     """Write taps and target to row `column` of `seen`, weighted by the error class and below LIMIT."""
     gain = _GAIN[level]
     top = abs(target)
@@ -98,8 +97,8 @@ def remember(target, taps, seen, column, level):  # type: ignore[no-untyped-def]
     seen[o + TAPS] = np.int32(target * gain) >> shift
 
 
-@njit(nogil=True, cache=True)
-def accumulate(s, sums):  # type: ignore[no-untyped-def]
+@kernel
+def accumulate(s: np.ndarray, sums: np.ndarray) -> None:
     """Decay `sums` by an eighth and add the outer products of the BLOCK rows of `s`."""
     for i in range(SUMS):
         sums[i] -= sums[i] >> 3
@@ -120,15 +119,15 @@ def accumulate(s, sums):  # type: ignore[no-untyped-def]
                 )
 
 
-@njit(nogil=True, cache=True)
-def merge(left, here, right, merged):  # type: ignore[no-untyped-def]
+@kernel
+def merge(left: np.ndarray, here: np.ndarray, right: np.ndarray, merged: np.ndarray) -> None:
     """Sums of a block and its neighbours, its own twice."""
     for i in range(SUMS):
         merged[i] = left[i] + 2 * here[i] + right[i]
 
 
-@njit(nogil=True, cache=True)
-def solve(merged, weights, inverse, slope):  # type: ignore[no-untyped-def]
+@kernel
+def solve(merged: np.ndarray, weights: np.ndarray, inverse: np.ndarray, slope: np.ndarray) -> None:
     """Sweeps of coordinate descent on the normal equations; `inverse` and `slope` (TAPS,) int64 are scratch."""
     for i in range(TAPS):
         inverse[i] = (1 << 32) // (np.int64(merged[i * TAPS + i]) + _RIDGE)
