@@ -11,7 +11,7 @@ from tilepress.codecs.registry import codec_class, codec_ids, needs_model, shipp
 
 def codec_rows() -> list[dict[str, Any]]:
     """One row a codec: what it does and which options change it. A broken plug-in is listed with its error."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for codec_id in codec_ids():
         try:
             codec = codec_class(codec_id)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import click
+
 import tilepress
+from tilepress.jobs.arguments import (
+    engine_config,
+    engine_options,
+    exclude_option,
+    include_option,
+    json_option,
+    parsed,
+    region,
+    size,
+    subset,
+)
 
 _EXIT_CODES = """\b
 Exit codes: 0 complete; 2 usage; 3 complete, but some files are held only as damaged bytes, or changed or vanished
@@ -44,78 +54,6 @@ def cli() -> None:
     """
 
 
-def _size(text: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)(i?)B?", text.strip(), re.I)
-    if not match:
-        raise click.BadParameter(f"{text!r} is not a size such as 256MB")
-    power = " kmgt".index(match[2].lower() or " ")
-    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
-
-
-def _region(text: str) -> tuple[int, int, int, int]:
-    parts = text.split(",")
-    if len(parts) != 4 or not all(re.fullmatch(r"\s*\d+\s*", part) for part in parts):
-        raise click.BadParameter(f"{text!r} is not X,Y,WIDTH,HEIGHT in pixels, such as 0,0,512,512")
-    x, y, w, h = (int(part) for part in parts)
-    if not w or not h:
-        raise click.BadParameter(f"{text!r} is empty: width and height are at least 1")
-    return x, y, w, h
-
-
-def _subset(text: str) -> tuple[int, int]:
-    share = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text)
-    if share and 0 < float(share[1]) <= 100:
-        return 1, max(1, round(100 / float(share[1])))
-    part = re.fullmatch(r"(\d+)/(\d+)", text)
-    if part and 1 <= int(part[1]) <= int(part[2]):
-        return int(part[1]), int(part[2])
-    raise click.BadParameter(f"{text!r} is neither a share such as 1% nor a part such as 3/30")
-
-
-def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    return lambda context, parameter, value: None if value is None else parse(value)
-
-
-def _engine_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(
-        (
-            click.option(
-                "-j", "--workers", type=click.IntRange(1), help="Shards at a time; one a processor if not given."
-            ),
-            click.option(
-                "--engine",
-                type=click.Choice(["auto", "local", "ray"]),
-                default="auto",
-                show_default=True,
-                help="local: this process; ray: a Ray cluster; auto: this process for small work.",
-            ),
-            click.option("--ray-address", metavar="ADDRESS", help="An existing Ray cluster ('auto' finds one)."),
-            click.option(
-                "--gpus-per-actor",
-                type=float,
-                default=1.0,
-                show_default=True,
-                help="GPU share of a codec actor, on Ray.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def _engine(options: dict[str, Any]) -> Any:
-    from tilepress.pipeline.engine import EngineConfig
-
-    return EngineConfig(
-        options.pop("engine"), options.pop("workers"), options.pop("ray_address"), options.pop("gpus_per_actor")
-    )
-
-
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-_include = click.option("--include", multiple=True, metavar="GLOB", help="Only files that match; may be repeated.")
-_exclude = click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match; may be repeated.")
-
-
 @cli.command()
 @click.argument("source")
 @click.argument("archive")
@@ -129,13 +67,13 @@ _exclude = click.option("--exclude", multiple=True, metavar="GLOB", help="Leave 
     show_default=True,
     help="pixels: pixels and metadata exact; file: every byte; lossy: latents only.",
 )
-@_include
-@_exclude
+@include_option
+@exclude_option
 @click.option("--tile", type=click.IntRange(16, 16384), default=512, show_default=True, help="Tile size in pixels.")
-@click.option("--shard-size", "shard_bytes", callback=_parsed(_size), metavar="SIZE", help="Bytes of files a shard.")
+@click.option("--shard-size", "shard_bytes", callback=parsed(size), metavar="SIZE", help="Bytes of files a shard.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
-@_engine_options
-@_json
+@engine_options
+@json_option
 def compress(as_json: bool, **options: Any) -> None:
     """Compress SOURCE (folder, glob, file or bucket prefix) into ARCHIVE; run again to add what is new.
 
@@ -154,21 +92,21 @@ def compress(as_json: bool, **options: Any) -> None:
     from tilepress.jobs.compress import CompressConfig, run_compress
     from tilepress.jobs.reports import show_compress
 
-    config = CompressConfig(engine=_engine(options), quiet=as_json, **options)
+    config = CompressConfig(engine=engine_config(options), quiet=as_json, **options)
     _finish(show_compress(config, run_compress(config), as_json=as_json))
 
 
 @cli.command()
 @click.argument("archive")
 @click.argument("destination")
-@_include
-@_exclude
-@click.option("--region", callback=_parsed(_region), metavar="X,Y,W,H", help="Only this rectangle, as PNG or TIFF.")
+@include_option
+@exclude_option
+@click.option("--region", callback=parsed(region), metavar="X,Y,W,H", help="Only this rectangle, as PNG or TIFF.")
 @click.option("--preview", is_flag=True, help="The lossy picture of the latents, where there is one.")
 @click.option("--overwrite", is_flag=True, help="Replace files that differ.")
 @click.option("--skip-gone", is_flag=True, help="Leave out files that the source no longer had.")
-@_engine_options
-@_json
+@engine_options
+@json_option
 def restore(as_json: bool, **options: Any) -> None:
     """Restore files of ARCHIVE into DESTINATION, a folder or bucket prefix.
 
@@ -186,18 +124,16 @@ def restore(as_json: bool, **options: Any) -> None:
     from tilepress.jobs.reports import show_restore
     from tilepress.jobs.restore import RestoreConfig, run_restore
 
-    config = RestoreConfig(engine=_engine(options), quiet=as_json, **options)
+    config = RestoreConfig(engine=engine_config(options), quiet=as_json, **options)
     _finish(show_restore(config, run_restore(config), as_json=as_json))
 
 
 @cli.command()
 @click.argument("archive")
 @click.option("--against", metavar="SOURCE", help="Also compare every stored file with its source.")
-@click.option(
-    "--subset", callback=_parsed(_subset), metavar="3/30|1%", help="Only a part of the images, chosen by name."
-)
-@_engine_options
-@_json
+@click.option("--subset", callback=parsed(subset), metavar="3/30|1%", help="Only a part of the images, chosen by name.")
+@engine_options
+@json_option
 def verify(as_json: bool, **options: Any) -> None:
     """Check ARCHIVE: read every byte, decode every image, name whatever is damaged (exit code 4).
 
@@ -210,14 +146,14 @@ def verify(as_json: bool, **options: Any) -> None:
     from tilepress.jobs.reports import show_verify
     from tilepress.jobs.verify import VerifyConfig, run_verify
 
-    config = VerifyConfig(engine=_engine(options), quiet=as_json, **options)
+    config = VerifyConfig(engine=engine_config(options), quiet=as_json, **options)
     _finish(show_verify(config, run_verify(config), as_json=as_json))
 
 
 @cli.command()
 @click.argument("archive")
 @click.argument("path", required=False)
-@_json
+@json_option
 def ls(archive: str, path: str | None, as_json: bool) -> None:
     """List the images of ARCHIVE: all, those below a folder PATH, or those that match a glob.
 
@@ -250,7 +186,7 @@ def cat(archive: str, path: str, output: str | None) -> None:
 @cli.command()
 @click.argument("archive")
 @click.argument("path", required=False)
-@_json
+@json_option
 def info(archive: str, path: str | None, as_json: bool) -> None:
     """What ARCHIVE is and holds, or all about one image PATH.
 
@@ -266,7 +202,7 @@ def info(archive: str, path: str | None, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("archive")
-@_json
+@json_option
 def errors(archive: str, as_json: bool) -> None:
     """Files of ARCHIVE that are held only as their bytes, or not at all, each with the reason.
 
@@ -280,7 +216,7 @@ def errors(archive: str, as_json: bool) -> None:
 
 
 @cli.command()
-@_json
+@json_option
 def codecs(as_json: bool) -> None:
     """The codecs that --codec takes."""
     from tilepress.jobs.reports import show_codecs
@@ -289,7 +225,7 @@ def codecs(as_json: bool) -> None:
 
 
 @cli.command()
-@_json
+@json_option
 def models(as_json: bool) -> None:
     """The trained models that come with tilepress and that --codec takes."""
     from tilepress.jobs.reports import show_models

@@ -233,7 +233,8 @@ def _execute(
                 report.resumed_shards += result.resumed
                 meter.advance(**result.summary.progress())
         file, seal = write_index(plan.shards(), spool)
-        _create_index(storage, run, file.seek(0) or file.read(), seal)
+        file.seek(0)
+        _create_index(storage, run, file.read(), seal)
         write_manifest(storage, run, entries, plan.seal, seal)
         report.seconds = round(time.monotonic() - started, 3)
     finally:

@@ -8,10 +8,12 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from rich.console import Console
 from rich.table import Table
+
 from tilepress.jobs import catalogue, listing
 from tilepress.jobs.progress import size
 from tilepress.pipeline.reader import open_archive
@@ -87,9 +89,7 @@ def show_restore(config: RestoreConfig, report: RestoreReport, *, as_json: bool)
         _print_json(asdict(report) | {"exit_code": report.exit_code})
         return report.exit_code
     _notes(report.notes)
-    words = ", ".join(
-        f"{count:,} {how if how != 'there' else 'already there'}" for how, count in report.restored.items()
-    )
+    words = ", ".join(f"{count:,} {how}" for how, count in report.restored.items())
     print(f"restored to {config.destination}: {words or 'nothing'}")
     _failures("damaged, not restored", report.failed)
     _failures("not restored", report.refused)
@@ -102,9 +102,8 @@ def show_verify(config: VerifyConfig, report: VerifyReport, *, as_json: bool) ->
         _print_json(asdict(report) | {"exit_code": report.exit_code})
         return report.exit_code
     _notes(report.notes)
-    print(
-        f"verified {config.archive}: {report.parts:,} parts, {report.images:,} images, {size(report.source_bytes)} of files"
-    )
+    counts = f"{report.parts:,} parts, {report.images:,} images, {size(report.source_bytes)} of files"
+    print(f"verified {config.archive}: {counts}")
     for part, image, problem in report.problems:
         print(f"DAMAGED {part}{': ' + image if image else ''}: {problem}")
     _failures("differs from the source", report.differing)
@@ -125,9 +124,8 @@ def show_ls(url: str, path: str | None, *, as_json: bool) -> int:
             continue
         shape = f"{row['width']}x{row['height']} {row['mode']}" if row["width"] else "-"
         gone = "  (gone from the source)" if row["gone_from_source"] else ""
-        print(
-            f"{row['source_bytes']:>12,} {row['stored_bytes']:>12,}  {row['method']:<12} {shape:<18} {row['path']}{gone}"
-        )
+        sizes = f"{row['source_bytes']:>12,} {row['stored_bytes']:>12,}"
+        print(f"{sizes}  {row['method']:<12} {shape:<18} {row['path']}{gone}")
     if path is not None and not found:
         print(f"tilepress: nothing in {url} matches {path!r}", file=sys.stderr)
         return 2
@@ -192,7 +190,7 @@ def write_cat(url: str, path: str, output: str | None) -> int:
             shutil.copyfileobj(scratch, sys.stdout.buffer)
             sys.stdout.buffer.flush()
         else:
-            with open(output, "wb") as file:
+            with Path(output).open("wb") as file:
                 shutil.copyfileobj(scratch, file)
     return 0
 

@@ -29,7 +29,7 @@ BYTES, PIXELS, LOSSY, PREVIEW, REGION, THERE = (
     "lossy",
     "preview",
     "region",
-    "there",
+    "already there",
 )
 Region = tuple[int, int, int, int]
 

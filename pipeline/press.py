@@ -104,15 +104,19 @@ class ShardPress:
             work.data = work.open.enter_context(self._source.open_source(file.entry))
             work.sha256 = sha256(work.data)
         except MissingError:
-            return self._not_stored(work, VANISHED, "the file was gone when its turn came")
+            self._not_stored(work, VANISHED, "the file was gone when its turn came")
+            return None
         except ChangedError:
-            return self._not_stored(work, CHANGED, _CHANGED)
+            self._not_stored(work, CHANGED, _CHANGED)
+            return None
         if file.image in self._distrusted:
-            return self._keep(work, UNTRUSTED, self._distrusted[file.image])
+            self._keep(work, UNTRUSTED, self._distrusted[file.image])
+            return None
         try:
             work.picture = read_picture(work.data, self._settings.limits)
         except PictureError as exc:
-            return self._keep(work, exc.code, str(exc))
+            self._keep(work, exc.code, str(exc))
+            return None
         return work if self._becomes_tiles(work) else None
 
     def _becomes_tiles(self, work: Work) -> bool:

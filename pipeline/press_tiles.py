@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
+
 from tilepress.codecs.codec import Codec, Settings, TileSpec
 from tilepress.pipeline.rows import TileFacts
 from tilepress.pipeline.tiles import Tile, batches, windows
@@ -23,7 +24,7 @@ class Coding:
     """How tiles of one kind are to be coded."""
 
     reference: str  # codec id, or id@model hash
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     lossy: bool = False
     residual_id: str = "adaptive-1"
 
@@ -104,7 +105,7 @@ def _describe(tile: Tile, coding: Coding, codec: Codec, base: np.ndarray, latent
         residual_codec=coding.residual_id if residual else "",
         base_crc=samples_crc(base) if codec.exact else None,
         pixels_crc=samples_crc(returned) if codec.exact else None,
-        psnr=psnr(tile.samples, base, tile.spec.maximum),
+        psnr=None if codec.lossless else psnr(tile.samples, base, tile.spec.maximum),
     )
     return CodedTile(facts, latents, residual)
 
@@ -129,8 +130,6 @@ def samples_crc(samples: np.ndarray) -> int:
 
 def psnr(original: np.ndarray, decoded: np.ndarray, maximum: int) -> float | None:
     """Peak signal-to-noise ratio over all planes in dB, None where they are equal; float32 precision."""
-    if original is decoded:
-        return None
     difference = original.astype(np.int64) - decoded
     squares = int(np.dot(difference.ravel(), difference.ravel()))
     if not squares:
