@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import zstandard
+
 from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.errors import StreamError
 from tilepress.pipeline.errors import IntegrityError

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
+
 from tilepress.pipeline.container import Container, unpack_container
 from tilepress.pipeline.errors import (
     DamagedPicture,

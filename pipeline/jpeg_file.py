@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
+
 from tilepress.pipeline.bands import checked
 from tilepress.pipeline.container import Container, pack_container, reading_container, whole
 from tilepress.pipeline.errors import IntegrityError, LimitExceeded
@@ -23,6 +24,7 @@ from tilepress.pipeline.proof import Proof
 
 _QUALITY = 100
 _TRANSFORM = 15  # position of the transform flag in an Adobe segment
+_MAX_WORK = 1 << 33  # scans times samples: a minute or two
 _YCBCR, _AS_IS = 1, 0
 
 
@@ -49,6 +51,8 @@ def _check_limits(file: JpegFile, limits: Limits) -> None:
     if file.width * file.height > limits.max_pixels:
         raise LimitExceeded(f"{size} pixels; the limit is {limits.max_pixels} pixels")
     samples = file.width * file.height * file.components
+    if samples * file.scans > _MAX_WORK:
+        raise LimitExceeded(f"{size} in {file.scans} scans: decoding would take minutes")
     needed = samples * 3 if file.progressive else samples  # libjpeg holds all 16-bit coefficients
     if needed > limits.max_whole_bytes:
         raise LimitExceeded(f"{size}: decoding takes {needed} bytes; the limit is {limits.max_whole_bytes} bytes")

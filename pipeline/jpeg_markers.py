@@ -32,6 +32,7 @@ class JpegFile:
     metadata: tuple[bytes, ...]
     structure: tuple[tuple[int, int], ...]  # ranges of the source that decoding needs
     trailer: bytes
+    scans: int
 
     @property
     def mode(self) -> str:
@@ -143,4 +144,4 @@ class Scanner:
             raise LimitExceeded(f"JPEG with {kept >> 20} MB besides its pixels")
         self._structure.append((at, at + 2))
         trailer = bytes(self._source[at + 2 :])
-        return JpegFile(*self._frame, tuple(self._metadata), tuple(self._structure), trailer)
+        return JpegFile(*self._frame, tuple(self._metadata), tuple(self._structure), trailer, self._scans)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
+
 from tilepress.pipeline.container import MAX_BYTES
 from tilepress.pipeline.errors import DamagedPicture, LimitExceeded, UnsupportedPicture
 from tilepress.pipeline.picture import Limits

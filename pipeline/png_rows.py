@@ -7,6 +7,7 @@ import zlib
 
 import imagecodecs
 import numpy as np
+
 from tilepress.pipeline.png_chunks import SIGNATURE, chunk
 
 # bytes a pixel -> colour type and bits of a PNG whose pixels have as many, and need no other chunk

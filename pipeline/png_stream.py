@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
+
 from tilepress.pipeline.deflate import Deflater, DeflateSettings, guess_settings
 from tilepress.pipeline.errors import DamagedPicture, UnsupportedPicture
 from tilepress.pipeline.png_chunks import Pass, PngFile

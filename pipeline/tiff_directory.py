@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+
 from tilepress.pipeline.errors import DamagedPicture, UnsupportedPicture
 
 _MAX_TAGS = 4096

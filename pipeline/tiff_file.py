@@ -13,6 +13,7 @@ from functools import partial
 from typing import BinaryIO
 
 import numpy as np
+
 from tilepress.pipeline.bands import checked, regroup
 from tilepress.pipeline.container import Container, pack_container, reading_container
 from tilepress.pipeline.errors import UnsupportedPicture

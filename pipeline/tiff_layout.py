@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+
 from tilepress.pipeline.errors import DamagedPicture, LimitExceeded, UnsupportedPicture
 from tilepress.pipeline.picture import Limits
 from tilepress.pipeline.samples import row_bytes
@@ -15,7 +16,7 @@ OFFSETS, COUNTS, TILE_OFFSETS, TILE_COUNTS = 273, 279, 324, 325
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _SAMPLES, _ROWS, _PLANAR, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT = 277, 278, 284, 317, 322, 323
 _SUB_IFDS, _INK_SET, _EXTRA, _FORMAT = 330, 332, 338, 339
-_MAX_SEGMENTS = 1 << 24
+_MAX_SEGMENTS = 1 << 20
 _MAX_PADDING = 1 << 22  # pixels
 _VIRTUAL_BYTES = 1 << 20
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import imagecodecs
 import numpy as np
 import zstandard
+
 from tilepress.pipeline.container import whole
 from tilepress.pipeline.deflate import DeflateSettings, deflate, guess_settings
 from tilepress.pipeline.errors import DamagedPicture

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
+
 from tilepress.pipeline.container import MAX_BYTES
 from tilepress.pipeline.errors import IntegrityError, LimitExceeded
 from tilepress.pipeline.tiff_directory import Directory, Tag
