@@ -81,7 +81,7 @@ def archive_info(url: str) -> ArchiveInfo:
             {"run": view.run.number, "complete": view.complete, "images": view.index.rows, "settings": settings}
         )
     identity = archive.identity
-    info = ArchiveInfo(url, identity["archive_id"], identity["format"], runs, problems=archive.problems)
+    info = ArchiveInfo(url, identity.get("archive_id", ""), identity.get("format", ""), runs, problems=archive.problems)
     for entry in archive.entries():
         info.summary.add(entry.stored)
         info.gone += entry.gone

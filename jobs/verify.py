@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
+
 from tilepress.jobs.progress import Meter
 from tilepress.pipeline.archive import Run, is_complete, list_parts, load_model, read_manifest
 from tilepress.pipeline.batches import EntryTask, entry_tasks, task_entries
@@ -167,6 +168,7 @@ def _check_run_files(storage: Storage, run: Run, report: VerifyReport) -> None:
 
 
 def _sort_out_problems(archive: Archive, report: VerifyReport) -> None:
+    report.problems += [("", "", problem) for problem in archive.damage]
     for view in archive.runs:
         if view.complete:
             report.problems += [(view.run.folder, "", problem) for problem in view.problems]

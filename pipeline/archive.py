@@ -1,6 +1,7 @@
 """The folder that is an archive: its files, their names, and what makes a run visible.
 
 archive.json                     format and id; created once
+README.txt                       what this folder is, for whoever finds it
 models/SHA256/                   every model used
 runs/0001/plan.parquet           inputs and settings; created once, before any part
 runs/0001/parts/00000.parquet    one a shard, create-only
@@ -13,14 +14,17 @@ from __future__ import annotations
 import io
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
+
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.model import Model
-from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, UsageError
+from tilepress.pipeline.archive_readme import README_TEXT
+from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, StorageError, UsageError
 from tilepress.pipeline.sealed import (
     SealedWriter,
     check_seal,
@@ -34,6 +38,7 @@ from tilepress.pipeline.storage import Storage
 FORMAT = "tilepress-archive-1"
 MANIFEST_FORMAT = "tilepress-manifest-1"
 ARCHIVE_JSON = "archive.json"
+README = "README.txt"
 MODEL_FILES = ("model.json", "weights.safetensors")
 
 MANIFEST_SCHEMA = pa.schema(
@@ -108,6 +113,7 @@ def create_archive(storage: Storage) -> dict[str, Any]:
     content = {"format": FORMAT, "archive_id": str(uuid.uuid4())}
     try:
         storage.create(ARCHIVE_JSON, seal_json(content))
+        storage.create(README, README_TEXT.encode())
     except AlreadyExists:
         return read_archive(storage)
     return content
@@ -127,13 +133,22 @@ def read_archive(storage: Storage) -> dict[str, Any]:
 
 
 def list_runs(storage: Storage) -> list[Run]:
-    """Runs that have a plan, oldest first. Names are probed in turn, so no listing is needed."""
-    runs = []
-    number = 1
-    while storage.exists(Run(number).plan) or storage.exists(Run(number).manifest):
-        runs.append(Run(number))
-        number += 1
-    return runs
+    """Runs of which anything is there, oldest first; a number is missing where a run was lost.
+
+    Names are probed in turn, which works without a listing; a listing, where the store gives one, finds what is
+    behind a lost run, and a run of which parts alone are left.
+    """
+    numbers: set[int] = set()
+    while _has_begun(storage, Run(len(numbers) + 1)):
+        numbers.add(len(numbers) + 1)
+    with suppress(StorageError):
+        others = {int(name) for name in storage.folders("runs/") if name.isdecimal()} - numbers
+        numbers |= {n for n in others if _has_begun(storage, Run(n)) or list_parts(storage, Run(n))}
+    return [Run(number) for number in sorted(numbers)]
+
+
+def _has_begun(storage: Storage, run: Run) -> bool:
+    return storage.exists(run.plan) or storage.exists(run.manifest)
 
 
 def is_complete(storage: Storage, run: Run) -> bool:
@@ -189,10 +204,8 @@ def read_manifest(storage: Storage, run: Run) -> Manifest:
 
 def write_summary(storage: Storage, run: Run, content: Mapping[str, Any]) -> None:
     """Write run.json, for people; the plan holds the same settings."""
-    try:
+    with suppress(AlreadyExists):  # of a resumed run, or another driver
         storage.create(run.summary, seal_json(content))
-    except AlreadyExists:
-        pass  # a resumed run, or another driver
 
 
 def store_model(storage: Storage, folder: Path | str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+
 from tilepress.pipeline.archive import (
     Manifest,
     Run,
@@ -64,21 +65,34 @@ class Archive(Mapping[str, "Entry"]):
     def __init__(self, storage: Storage, tools: Toolbox | None = None) -> None:
         """Open for reading; UsageError if there is no archive."""
         self.storage = storage
-        self.identity = read_archive(storage)
+        self.damage: list[str] = []  # of what no run holds
+        self.identity = self._identify()
         self.tools = tools or Toolbox(storage)
         self.runs = [view_run(storage, run) for run in list_runs(storage)]
+        there = {view.run.number for view in self.runs}
+        lost = sorted(set(range(1, max(there, default=0))) - there)
+        self.damage += [f"{storage.url}/{Run(number).folder} is missing, later runs are there" for number in lost]
 
     @classmethod
     def for_worker(cls, storage: Storage, tools: Toolbox) -> Archive:
         """An archive without runs, for workers that are given entries and only need to fetch and decode them."""
         archive = cls.__new__(cls)
         archive.storage, archive.tools, archive.identity, archive.runs = storage, tools, {}, []
+        archive.damage = []
         return archive
+
+    def _identify(self) -> dict[str, Any]:
+        # The runs prove themselves: a few damaged bytes in archive.json must not keep anyone from them.
+        try:
+            return read_archive(self.storage)
+        except IntegrityError as exc:
+            self.damage.append(str(exc))
+            return {}
 
     @property
     def problems(self) -> list[str]:
         """Damage that was worked around, and runs that are not complete."""
-        return [problem for view in self.runs for problem in view.problems]
+        return [*self.damage, *(problem for view in self.runs for problem in view.problems)]
 
     def __getitem__(self, path: str) -> Entry:
         gone = False

@@ -5,10 +5,11 @@ FORMAT.md describes the same columns for readers in other languages.
 
 from __future__ import annotations
 
-import json
+import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import cast
 
 import pyarrow as pa
 
@@ -58,8 +59,9 @@ class ImageFacts:
 class TileFacts:
     """Everything about a tile but its payload.
 
-    `codec` is "id" or "id@model hash"; `residual_codec` is "" where there is no residual. `base_crc` is the CRC-32 of the exact base (raster order, little-endian),
-    `pixels_crc` that of the pixels to be returned; None where the codec does not decode exactly.
+    `codec` is "id" or "id@model hash"; `residual_codec` is "" where there is no residual. `base_crc` is the CRC-32
+    of the exact base (raster order, little-endian), `pixels_crc` that of the pixels to be returned; None where the
+    codec does not decode exactly.
     `psnr` in dB is that of the base against the original, None where they are equal.
     """
 
@@ -85,6 +87,9 @@ class PieceFacts:
 
 
 Facts = ImageFacts | TileFacts | PieceFacts
+_KINDS: dict[type[Facts], str] = {ImageFacts: IMAGE_ROW, TileFacts: TILE_ROW, PieceFacts: PIECE_ROW}
+_INT = struct.Struct("<q")
+_FLOAT = struct.Struct("<f")
 
 _IMAGE_FIELDS = {
     "image": pa.int32(),
@@ -166,13 +171,26 @@ def facts_dict(facts: Facts) -> dict[str, object]:
 
 
 def row_crc(facts: Facts, payloads: Sequence[bytes]) -> int:
-    """CRC-32 of a row: its facts as compact JSON (a list, hashes in hex), then each payload with its length.
-
-    `payloads` in the order of KIND_PAYLOADS.
-    """
-    values = [getattr(facts, field.name) for field in fields(facts)]
-    head = [value.hex() if isinstance(value, bytes) else value for value in values]
-    crc = zlib.crc32(json.dumps(head, separators=(",", ":"), ensure_ascii=True).encode())
-    for payload in payloads:
-        crc = zlib.crc32(payload, zlib.crc32(len(payload).to_bytes(8, "little"), crc))
+    """CRC-32 of a row: its kind, its facts and its payloads in the order of KIND_PAYLOADS, each by `_coded`."""
+    kind = _KINDS[type(facts)]
+    values = [kind, *(getattr(facts, field.name) for field in fields(facts)), *payloads]
+    crc = 0
+    for value in values:
+        for piece in _coded(value):
+            crc = zlib.crc32(piece, crc)
     return crc
+
+
+def _coded(value: object) -> tuple[bytes, ...]:
+    """A value as a CRC covers it: a letter for its type, then fixed little-endian numbers or length and bytes.
+
+    Not JSON: readers in other languages would have to spell numbers and escapes as Python does.
+    """
+    if value is None:
+        return (b"n",)
+    if isinstance(value, int):
+        return (b"i", _INT.pack(value))
+    if isinstance(value, float):
+        return (b"f", _FLOAT.pack(value))
+    data = value.encode() if isinstance(value, str) else cast(bytes, value)
+    return (b"b", _INT.pack(len(data)), data)

@@ -1,7 +1,7 @@
 """Files that prove themselves: every Parquet and JSON file of an archive carries the SHA-256 of itself.
 
-Parquet: the footer's key-value metadata holds `tilepress.seal`, 64 hex digits of the SHA-256 of the whole file taken
-with those 64 digits as zeros. JSON: the field `sha256` holds that of the canonical text without the field.
+The seal is 64 hex digits of the SHA-256 of the whole file, taken with those 64 digits as zeros. In Parquet it is
+`tilepress.seal` in the footer's key-value metadata, in JSON the member `sha256`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from tilepress.pipeline.errors import IntegrityError
 
 SEAL_KEY = "tilepress.seal"
 _BLANK = b"0" * 64
+_PLACE = SEAL_KEY.encode() + b"\x18\x40" + _BLANK  # Thrift: the key, then field 2, a string of 64 bytes
 _MAX_FOOTER = 64 << 20
 
 
@@ -83,11 +85,11 @@ def _footer_size(file: BinaryIO) -> int:
 
 
 def _seal_offset(footer: bytes) -> int:
-    at = footer.find(SEAL_KEY.encode())
-    at = footer.find(_BLANK, at) if at >= 0 else -1
+    # The last occurrence: paths in the statistics before it may be anything, but JSON and hashes behind it cannot.
+    at = footer.rfind(_PLACE)
     if at < 0:
         raise IntegrityError("a Parquet footer has no place for its seal")
-    return at
+    return at + len(_PLACE) - len(_BLANK)
 
 
 def check_seal(file: BinaryIO, name: str, expected: str | None = None) -> str:
@@ -133,9 +135,11 @@ def footer_metadata(file: pq.ParquetFile) -> dict[str, str]:
 
 
 def seal_json(content: Mapping[str, Any]) -> bytes:
-    """Canonical JSON text (sorted keys, two spaces) with its own SHA-256 in the field `sha256`."""
-    digest = hashlib.sha256(_canonical(content)).hexdigest()
-    return _canonical({**content, "sha256": digest})
+    """JSON text (sorted keys, two spaces) with its own seal in the member `sha256`."""
+    blank = json.dumps({**content, "sha256": _BLANK.decode()}, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    digest = hashlib.sha256(blank.encode()).hexdigest()
+    place = f'\n  "sha256": "{_BLANK.decode()}"'  # only a member of the outermost object stands so
+    return blank.replace(place, place.replace(_BLANK.decode(), digest)).encode()
 
 
 def read_json(data: bytes, name: str) -> dict[str, Any]:
@@ -143,12 +147,9 @@ def read_json(data: bytes, name: str) -> dict[str, Any]:
     try:
         content = json.loads(data)
         digest = content.pop("sha256")
+        blank = data.replace(digest.encode(), _BLANK)
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as exc:
         raise IntegrityError(f"{name}: not a sealed JSON file ({exc!r})") from exc
-    if hashlib.sha256(_canonical(content)).hexdigest() != digest or seal_json(content) != data:
+    if len(digest) != len(_BLANK) or hashlib.sha256(blank).hexdigest() != digest:
         raise IntegrityError(f"{name}: the file's bytes are not what was written (its SHA-256 does not match)")
     return dict(content)
-
-
-def _canonical(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
