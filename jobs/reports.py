@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -37,7 +37,7 @@ _METHODS = {
 def show_compress(config: CompressConfig, report: CompressReport, *, as_json: bool) -> int:
     """Summary of a run by method, with bytes in and out."""
     if as_json:
-        _print_json(asdict(report) | {"exit_code": report.exit_code})
+        _print_json(vars(report) | {"exit_code": report.exit_code})
         return report.exit_code
     for name, reason in report.skipped:
         print(f"left out: {name} ({reason})", file=sys.stderr)
@@ -86,7 +86,7 @@ def _sizes(count: int, bytes_in: int, bytes_out: int) -> tuple[str, str, str, st
 def show_restore(config: RestoreConfig, report: RestoreReport, *, as_json: bool) -> int:
     """How the files came back, and which did not."""
     if as_json:
-        _print_json(asdict(report) | {"exit_code": report.exit_code})
+        _print_json(vars(report) | {"exit_code": report.exit_code})
         return report.exit_code
     _notes(report.notes)
     words = ", ".join(f"{count:,} {how}" for how, count in report.restored.items())
@@ -99,7 +99,7 @@ def show_restore(config: RestoreConfig, report: RestoreReport, *, as_json: bool)
 def show_verify(config: VerifyConfig, report: VerifyReport, *, as_json: bool) -> int:
     """What was checked, and what is wrong."""
     if as_json:
-        _print_json(asdict(report) | {"exit_code": report.exit_code})
+        _print_json(vars(report) | {"exit_code": report.exit_code})
         return report.exit_code
     _notes(report.notes)
     counts = f"{report.parts:,} parts, {report.images:,} images, {size(report.source_bytes)} of files"
@@ -139,7 +139,7 @@ def show_info(url: str, path: str | None, *, as_json: bool) -> int:
         return 0
     info = listing.archive_info(url)
     if as_json:
-        _print_json(asdict(info))
+        _print_json(info)
         return 0
     _notes(info.problems)
     print(f"archive {info.archive_id}  {info.format}  {info.url}")
@@ -247,4 +247,9 @@ def _failures(title: str, failures: list[tuple[str, str]]) -> None:
 
 
 def _print_json(value: Any, indent: int | None = 2) -> None:
-    print(json.dumps(value, indent=indent, default=str, ensure_ascii=False))
+    print(json.dumps(value, indent=indent, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    # Not dataclasses.asdict: it counts the items of a Counter anew.
+    return vars(value) if is_dataclass(value) else str(value)
