@@ -9,6 +9,7 @@ has no luma, which a lossy base wants.
 from __future__ import annotations
 
 import numpy as np
+
 from tilepress.codecs.codec import TileSpec
 
 

@@ -11,6 +11,7 @@ State lives in arrays, so that one kernel can hand it on: `coder` int64[6], `wor
 from __future__ import annotations
 
 import numpy as np
+
 from tilepress.codecs.kernel import Int, inline
 
 LOW, RANGE, POSITION, CODE, ENCODING, OVERFLOW = range(6)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 
 import numpy as np
+
 from tilepress.codecs import range_coder
 from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.codec import ResidualCoder, TileSpec
@@ -112,5 +113,5 @@ def _code(
         part = np.ascontiguousarray(samples[..., plane])
         offsets = tap_offsets(number, len(order), size, row)
         weights = first_weights(number, blocks)
-        code_plane(part, *bounds, number, field, error, offsets, weights, cells, mixers, coder, words)
+        code_plane(part, bounds, number, (field, error), offsets, weights, (cells, mixers, coder, words))
         samples[..., plane] = part

@@ -8,8 +8,10 @@ neighbours in this plane, of the planes coded before (right and below too), or o
 from __future__ import annotations
 
 import numpy as np
+
 from tilepress.codecs.kernel import Int, inline, kernel
 from tilepress.codecs.range_coder import mixed_bit, single_bit
+from tilepress.codecs.residual_contexts import COARSE, LEVELS, coarse_of, energy_of, level_of, sign_of, slope_of
 from tilepress.codecs.residual_prediction import (
     BLOCK,
     PAD,
@@ -24,75 +26,22 @@ from tilepress.codecs.residual_prediction import (
     solve,
 )
 
-LEVELS = 40  # classes of error energy that choose mixing weights
-_COARSE = 24  # classes where two are combined
 _FRACTION = 4
 _UNARY = 12  # unary steps before the Exp-Golomb escape
 MIXERS = LEVELS * 64  # mixing weights of one plane
 
 # cells of one plane, by what they predict
-_PAIRS = _COARSE * _COARSE
+_PAIRS = COARSE * COARSE
 _ABOVE_1 = LEVELS * 16
 _ABOVE_2 = _ABOVE_1 + _PAIRS * 8
 _ABOVE_3 = _ABOVE_2 + _PAIRS * 8
 _FAR_0 = _ABOVE_3 + _PAIRS * 8
 _FAR_1 = _FAR_0 + LEVELS * 64
-_FAR_2 = _FAR_1 + _COARSE * LEVELS * 16
+_FAR_2 = _FAR_1 + COARSE * LEVELS * 16
 _FAR_3 = _FAR_2 + _PAIRS * 16
 _ESCAPE = _FAR_3 + _PAIRS * 32
 _LOW = _ESCAPE + 64
 CELLS = _LOW + 16 * 16 * 8
-
-
-def _level_table() -> np.ndarray:
-    """Class of v = 0..4095: v itself below 4, then two classes an octave."""
-    table = np.arange(4096, dtype=np.int32)
-    for v in range(4, 4096):
-        octave = v.bit_length() - 2
-        table[v] = 2 * octave + (v >> octave)
-    return table.astype(np.uint8)
-
-
-_LEVEL = _level_table()
-
-
-@inline
-def _level(energy: Int) -> Int:
-    """Class 0..LEVELS-1 of an error energy below 2^26 (eight absolute errors)."""
-    v = energy >> 2
-    if v < 4096:
-        return np.int64(_LEVEL[np.uint64(v)])
-    return min(np.int64(_LEVEL[np.uint64(v >> 12)]) + 24, LEVELS - 1)
-
-
-@inline
-def _coarse(energy: Int) -> Int:
-    return min(_level(energy), _COARSE - 1)
-
-
-@inline
-def _sign(v: Int) -> Int:
-    return np.int64(v > 0) + np.int64(v >= 0)
-
-
-@inline
-def _energy(error: np.ndarray, at: Int, row: Int, other: Int) -> tuple[Int, Int]:
-    """Error energy around a sample, and of the plane coded before at the same place (if `other` is not 0)."""
-    near = 2 * abs(error[at - 1]) + 2 * abs(error[at - row]) + abs(error[at - row - 1])
-    near += abs(error[at - row + 1]) + abs(error[at - 2]) + abs(error[at - 2 * row])
-    if other == 0:
-        return near, np.int64(0)
-    o = at + other
-    cross = abs(error[o])
-    around = abs(error[o + 1]) + abs(error[o + row]) + abs(error[o - 1]) + abs(error[o - row])
-    return (near * 5 + cross * 12 + around * 3) >> 3, 4 * cross + around
-
-
-@inline
-def _slope(field: np.ndarray, base: Int, row: Int) -> Int:
-    """Slope of the base at flat position `base`, on the scale of an energy."""
-    steps = abs(field[base + 1] - field[base - 1]) + abs(field[base + row] - field[base - row])
-    return np.int64(steps) << 4
 
 
 @inline
@@ -114,9 +63,9 @@ def _code_sample(
     above = mixed_bit(
         np.int64(actual > whole),
         first + level * 16 + part,
-        first + _ABOVE_1 + (cross * _COARSE + west) * 8 + (part >> 1),
-        first + _ABOVE_2 + (north * _COARSE + west) * 8 + (part >> 1),
-        first + _ABOVE_3 + (north * _COARSE + cross) * 8 + (part >> 1),
+        first + _ABOVE_1 + (cross * COARSE + west) * 8 + (part >> 1),
+        first + _ABOVE_2 + (north * COARSE + west) * 8 + (part >> 1),
+        first + _ABOVE_3 + (north * COARSE + cross) * 8 + (part >> 1),
         mixer,
         cells,
         weights,
@@ -131,8 +80,8 @@ def _code_sample(
         np.int64((away >> shift) > n),
         first + _FAR_0 + (level * 4 + fine) * 16 + n,
         first + _FAR_1 + (cross * LEVELS + level) * 16 + n,
-        first + _FAR_2 + (north * _COARSE + west) * 16 + n,
-        first + _FAR_3 + ((west * _COARSE + cross) * 2 + above) * 16 + n,
+        first + _FAR_2 + (north * COARSE + west) * 16 + n,
+        first + _FAR_3 + ((west * COARSE + cross) * 2 + above) * 16 + n,
         mixer + 4 + 4 * n,
         cells,
         weights,
@@ -171,35 +120,83 @@ def _code_low(
     return n
 
 
-@kernel
-def code_plane(
-    samples: np.ndarray,
+@inline
+def _code_at(
+    actual: Int,
+    at: Int,
+    plane: Int,
+    row: Int,
+    size: Int,
     low: Int,
     high: Int,
-    plane: Int,
+    weights: np.ndarray,
+    taps: np.ndarray,
+    biases: np.ndarray,
     field: np.ndarray,
     error: np.ndarray,
-    offsets: np.ndarray,
-    block_weights: np.ndarray,
     cells: np.ndarray,
     mixers: np.ndarray,
     coder: np.ndarray,
     words: np.ndarray,
+) -> tuple[Int, Int]:
+    """Predict and code the sample at flat position `at`, keep its errors; returns the sample and its class.
+
+    `row`, `size`: samples of a padded row and plane. Arrays are not handed on in tuples: that counts references.
+    """
+    base = at + error.size
+    energy, across = energy_of(error, at, row, -size if plane else 0)
+    level = level_of(energy)
+    bias = (level * 3 + sign_of(error[at - 1])) * 9 + 3 * sign_of(error[at - row])
+    if plane:
+        bias += sign_of(error[at - size])
+    else:
+        across = slope_of(field, base, row)
+    guess = (predict(field[base], taps, weights) >> (16 - _FRACTION)) + (biases[bias] >> 12)
+    guess = min(max(guess, low << _FRACTION), high << _FRACTION)
+    west, north = coarse_of(8 * abs(error[at - 1])), coarse_of(8 * abs(error[at - row]))
+    classes = (plane * CELLS, level, coarse_of(across), west, north)
+    mixer = plane * MIXERS + level * 64
+    actual = _code_sample(actual, guess, low, high, classes, cells, mixer, mixers, coder, words)
+    field[at] = actual - field[base]
+    error[at] = (actual << _FRACTION) - guess
+    biases[bias] += ((np.int64(error[at]) << 12) - biases[bias]) >> 7
+    return actual, level
+
+
+@inline
+def _extend(field: np.ndarray, error: np.ndarray, last: Int) -> None:
+    """Repeat the last sample of a row into the border right of it."""
+    for i in range(1, PAD + 1):
+        field[last + i] = field[last]
+        error[last + i] = error[last]
+
+
+@kernel
+def code_plane(
+    samples: np.ndarray,
+    bounds: tuple[Int, Int],
+    plane: Int,
+    planes: tuple[np.ndarray, np.ndarray],
+    offsets: np.ndarray,
+    block_weights: np.ndarray,
+    model: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     """Code the samples (height, width) int32 of coded plane number `plane`: read when encoding, else written.
 
-    `field` int32: padded error planes, then padded base planes; `error` int32: padded prediction errors, all in
-    coding order; the planes before `plane` are complete. `cells` and `mixers` belong to the tile.
+    `bounds`: lowest and highest sample. `planes`: field int32, padded error planes and then padded base planes,
+    and prediction errors int32, padded; both in coding order, complete before `plane`. `offsets`,
+    `block_weights`: from residual_prediction. `model`: cells and mixers of the tile, coder, words.
     """
+    field, error = planes
+    cells, mixers, coder, words = model
+    low, high = bounds
     height, width = samples.shape
     row = width + 2 * PAD
     size = (height + 2 * PAD) * row
-    to_base = size * (error.size // size)
     sums = np.zeros((block_weights.shape[0] + 2, SUMS), np.int32)
-    merged, seen = np.zeros(SUMS, np.int32), np.zeros(SEEN, np.int32)
-    inverse, slope, taps = np.zeros(TAPS, np.int64), np.zeros(TAPS, np.int64), np.zeros(TAPS, np.int32)
-    biases = np.zeros(LEVELS * 27, np.int64)
-    other = -size if plane else 0
+    merged, seen, taps = np.zeros(SUMS, np.int32), np.zeros(SEEN, np.int32), np.zeros(TAPS, np.int32)
+    inverse, slope, biases = np.zeros(TAPS, np.int64), np.zeros(TAPS, np.int64), np.zeros(LEVELS * 27, np.int64)
+    start = np.int64(0)
     for y in range(height):
         start = plane * size + (y + PAD) * row + PAD
         for i in range(1, PAD + 1):
@@ -211,39 +208,28 @@ def code_plane(
             seen[:] = 0
             for x in range(block * BLOCK, min(width, block * BLOCK + BLOCK)):
                 at = start + x
-                here = field[at + to_base]
-                gather(field, at, here, offsets, taps)
-                energy, across = _energy(error, at, row, other)
-                level = _level(energy)
-                bias = (level * 3 + _sign(error[at - 1])) * 9 + 3 * _sign(error[at - row])
-                if other:
-                    bias += _sign(error[at + other])
-                else:
-                    across = _slope(field, at + to_base, row)
-                guess = (predict(here, taps, weights) >> (16 - _FRACTION)) + (biases[bias] >> 12)
-                guess = min(max(guess, low << _FRACTION), high << _FRACTION)
-                west, north = _coarse(8 * abs(error[at - 1])), _coarse(8 * abs(error[at - row]))
-                actual = _code_sample(
+                gather(field, at, field[at + error.size], offsets, taps)
+                sample, level = _code_at(
                     np.int64(samples[y, x]),
-                    guess,
+                    at,
+                    plane,
+                    row,
+                    size,
                     low,
                     high,
-                    (plane * CELLS, level, _coarse(across), west, north),
+                    weights,
+                    taps,
+                    biases,
+                    field,
+                    error,
                     cells,
-                    plane * MIXERS + level * 64,
                     mixers,
                     coder,
                     words,
                 )
-                samples[y, x] = actual
-                target = np.int32(actual - here)
-                field[at] = target
-                error[at] = (actual << _FRACTION) - guess
-                biases[bias] += ((np.int64(error[at]) << 12) - biases[bias]) >> 7
-                remember(target, taps, seen, x - block * BLOCK, level)
+                samples[y, x] = sample
+                remember(field[at], taps, seen, x - block * BLOCK, level)
             accumulate(seen, sums[block + 1])
-        for i in range(PAD):
-            field[start + width + i] = field[start + width - 1]
-            error[start + width + i] = error[start + width - 1]
+        _extend(field, error, start + width - 1)
     for i in range(row):  # the row below, which later planes look at
         field[start - PAD + row + i] = field[start - PAD + i]

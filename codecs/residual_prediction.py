@@ -10,6 +10,7 @@ scaled below LIMIT, so the sums stay below 2^28 in magnitude whatever the pixels
 from __future__ import annotations
 
 import numpy as np
+
 from tilepress.codecs.kernel import Int, inline, kernel
 
 PAD = 4  # border on every side of a plane

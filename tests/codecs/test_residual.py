@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from tilepress.codecs import bitstream
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError, UnsupportedError
