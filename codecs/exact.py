@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from tilepress.codecs.errors import ModelError
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ class IntegerNetwork:
 
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             narrow = _float32_is_exact(self.device)
-            y = torch.as_tensor(x).to(self.device).to(torch.float32 if narrow else torch.float64)
+            first = torch.float32 if narrow and self.needs[0] == 24 else torch.float64
+            y = torch.as_tensor(x).to(self.device).to(first)
             self._check_input(y)
             for step, placed, need in zip(self._steps, self._layers, self.needs, strict=True):
                 y = _run(step, *placed[need if narrow else 53], y)

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+
 from tilepress.codecs.block_dnn import BlockConfig, BlockDnn
 from tilepress.codecs.block_planes import frames, to_blocks
 from tilepress.codecs.codec import TileSpec
@@ -27,16 +28,7 @@ from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.block_entropy import fit
 
 TILE = 512
-STEPS = (
-    384.0,
-    256.0,
-    192.0,
-    128.0,
-    96.0,
-    64.0,
-    32.0,
-    16.0,
-)  # gray levels of 256 in a unit vector's direction
+STEPS = "256,128,64,32,16,8,4,2"
 SPEC = TileSpec(TILE, TILE, 3, "uint8", 8, "rgb")
 BATCH = 4096
 
@@ -82,9 +74,10 @@ def begin_with_pca(net: Autoencoder, blocks: torch.Tensor) -> torch.Tensor:
     latents = net.last.out_features
     mean = blocks.mean(dim=0)
     centred = blocks - mean
-    basis = torch.linalg.eigh((centred.T @ centred).double())[1].flip(1)[:, :latents].T.float()
+    vectors: torch.Tensor = torch.linalg.eigh((centred.T @ centred).double()).eigenvectors
+    basis = vectors.flip(1)[:, :latents].T.float()
     basis = basis * torch.sign(basis.sum(dim=1, keepdim=True))
-    rest = -1.1 * (centred @ basis.T).min(dim=0).values
+    rest: torch.Tensor = -1.1 * (centred @ basis.T).min(dim=0).values
     net.first.weight[: 2 * latents] = torch.cat([basis, -basis])
     net.first.bias[: 2 * latents] = torch.cat([-basis @ mean, basis @ mean])
     net.last.weight.zero_()
@@ -98,7 +91,7 @@ def begin_with_pca(net: Autoencoder, blocks: torch.Tensor) -> torch.Tensor:
 def train(net: Autoencoder, blocks: torch.Tensor, rest: torch.Tensor, minutes: float, rate: float) -> dict[str, float]:
     """Adam on squared error + `rate` * log2(1 + |z - rest| / step), learning rate falling to 0 over the time."""
     optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
-    begin, steps, step = time.monotonic(), 0, 96 / 256
+    begin, steps, step = time.monotonic(), 0, 16 / 256
     while (share := (time.monotonic() - begin) / (60 * minutes + 1e-9)) < 1:
         optimiser.param_groups[0]["lr"] = 5e-4 * (1 - share)
         x = blocks[torch.randint(len(blocks), (BATCH,))]
@@ -118,9 +111,9 @@ def train(net: Autoencoder, blocks: torch.Tensor, rest: torch.Tensor, minutes: f
 def normalise(net: Autoencoder) -> None:
     """Give the decoder columns of norm 1, so that one step suits all latents; ReLU lets the scale through."""
     norms = net.decoder.weight.norm(dim=0)
-    net.decoder.weight /= norms
-    net.last.weight *= norms[:, None]
-    net.last.bias *= norms
+    net.decoder.weight.div_(norms)
+    net.last.weight.mul_(norms[:, None])
+    net.last.bias.mul_(norms)
 
 
 def refit_decoder(latents: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -144,7 +137,7 @@ def export(net: Autoencoder, blocks: np.ndarray, args: argparse.Namespace, recor
     with torch.no_grad():
         flat = torch.from_numpy(blocks.reshape(-1, blocks.shape[-1]))
         z = torch.cat([net.encode(part) for part in torch.split(flat, 1 << 14)]).numpy()
-    steps = [s / 256 for s in STEPS]
+    steps = [float(s) / 256 for s in args.steps.split(",")]
     tops = [np.ceil(z.max(axis=0) * 1.1 / s + 1) for s in steps]
     quantised = [np.rint(z / s).astype(np.int16) for s in steps]
     thin = slice(None, None, max(1, len(z) // 200_000))
@@ -161,14 +154,14 @@ def export(net: Autoencoder, blocks: np.ndarray, args: argparse.Namespace, recor
         tensors[f"level{level}.cdf"] = cdf
         tensors[f"level{level}.decoder"] = _narrow(quantise(weight, bits))
         tensors[f"level{level}.offset"] = quantise(offset, bits).astype(np.int32)
-        print(f"level {level}: step {STEPS[level]:g}/256 fitted", flush=True)
+        print(f"level {level}: step {256 * steps[level]:g}/256 fitted", flush=True)
     config = BlockConfig(net_block(net), args.ratio_latents, tuple(steps), args.level, bits, 2)
     return Model("block-dnn", config.to_json(), record, args.licence, tensors)
 
 
 def net_block(net: Autoencoder) -> int:
     """Side of the blocks that a network takes."""
-    return round(float(net.first.in_features) ** 0.5)
+    return int(net.first.in_features**0.5)
 
 
 def _narrow(array: np.ndarray) -> np.ndarray:
@@ -184,8 +177,9 @@ def main() -> None:
     parser.add_argument("--ratio", type=int, required=True, help="inputs per latent: 4, 8, 16 ...")
     parser.add_argument("--block", type=int, default=16)
     parser.add_argument("--extra", type=int, default=32, help="hidden neurons besides the 2 K of the PCA")
-    parser.add_argument("--rate", type=float, default=0.02, help="weight of the proxy of the rate")
+    parser.add_argument("--rate", type=float, default=0.0005, help="weight of the proxy of the rate")
     parser.add_argument("--level", type=int, default=0, help="default quality level")
+    parser.add_argument("--steps", default=STEPS, help="quantisation steps, coarse to fine, 256 = full scale")
     parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tiles", type=int, default=250, help="use at most so many tiles")

@@ -7,6 +7,7 @@ the integer model itself makes, found by running its own kernel.
 from __future__ import annotations
 
 import numpy as np
+
 from tilepress.codecs import rans
 from tilepress.codecs.block_latents import (
     FORECASTERS,
@@ -22,7 +23,7 @@ from tilepress.codecs.block_latents import (
 )
 
 _BUCKETS = 28
-_SYMBOLS = 64
+_SYMBOLS = 128
 _ROWS = 60_000  # blocks a regression sees
 _RIDGE = 1e-3
 _LAYOUT = Layout.of(KINDS, differences=True)
@@ -86,55 +87,62 @@ def _views(padded: np.ndarray, kind: int, chosen: np.ndarray) -> list[np.ndarray
 
 
 def _fit_means(model: Fitted, padded: np.ndarray, kind: int, chosen: np.ndarray) -> None:
-    here, *around = _views(padded, kind, chosen)
-    reach = model.near.shape[2] // 5
-    near = np.concatenate([v[:, :reach] for v in (here, around[0], around[1], around[4], around[5])], axis=1)
-    for k in range(here.shape[1]):
-        visible = near.copy() if k < reach else near
-        visible[:, k:reach] = 0
-        inputs = np.concatenate([visible, np.stack([v[:, k] for v in around], axis=1)], axis=1)
-        weights, bias = _ridge(inputs, here[:, k])
+    views = _views(padded, kind, chosen)
+    depth, reach = views[0].shape[1], model.near.shape[2] // 5
+    moments = _Moments(np.concatenate(views, axis=1))
+    for k in range(depth):
+        near = np.array([v * depth + j for v in (0, 1, 2, 5, 6) for j in range(reach)])
+        visible = np.flatnonzero((near >= depth) | (near < k))
+        own = np.arange(1, 1 + NEIGHBOURS) * depth + k
+        weights, bias = moments.regress(np.concatenate([near[visible], own]), k)
         fixed = np.clip(np.rint(weights * (1 << MEAN_BITS)), -(1 << 15), (1 << 15) - 1).astype(np.int32)
-        model.near[kind, k], model.own[kind, k] = fixed[: near.shape[1]], fixed[near.shape[1] :]
+        model.near[kind, k, visible] = fixed[: len(visible)]
+        model.own[kind, k] = fixed[len(visible) :]
         model.bias[kind, k] = round(bias * (1 << MEAN_BITS))
 
 
 def _fit_sizes(model: Fitted, padded: np.ndarray, errors: np.ndarray, kind: int, chosen: np.ndarray) -> None:
     _, west, north, *_ = _views(padded, kind, chosen)
-    here, *around = (np.abs(v) for v in _views(errors, kind, chosen))
-    for k in range(here.shape[1]):
-        inputs = np.zeros((len(chosen), FORECASTERS))
-        inputs[:, :NEIGHBOURS] = np.stack([v[:, k] for v in around], axis=1)
-        for j in range(min(k, 2)):
-            inputs[:, NEIGHBOURS + j] = here[:, k - 1 - j]
-        inputs[:, -1] = np.abs(west[:, k] - north[:, k])
-        weights, bias = _ridge_positive(inputs, here[:, k])
-        model.slope[kind, k] = np.minimum(np.rint(weights * (1 << SIZE_BITS)), (1 << 15) - 1)
+    sizes = [np.abs(v) for v in (*_views(errors, kind, chosen), west - north)]
+    depth = west.shape[1]
+    moments = _Moments(np.concatenate(sizes, axis=1))
+    for k in range(depth):
+        around = [(i, v * depth + k) for i, v in enumerate(range(1, 1 + NEIGHBOURS))]
+        before = [(NEIGHBOURS + j, k - 1 - j) for j in range(min(k, 2))]
+        places, columns = np.array([*around, *before, (FORECASTERS - 1, (1 + NEIGHBOURS) * depth + k)]).T
+        weights, bias = moments.regress_positive(columns, k)
+        model.slope[kind, k, places] = np.minimum(np.rint(weights * (1 << SIZE_BITS)), (1 << 15) - 1)
         model.base[kind, k] = max(round(bias * (1 << SIZE_BITS)), 0)
 
 
-def _ridge(inputs: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
-    centre, level = inputs.mean(axis=0), target.mean()
-    centred = inputs - centre
-    gram = centred.T @ centred / len(target)
-    gram[np.diag_indices_from(gram)] += _RIDGE
-    weights = np.linalg.solve(gram, centred.T @ (target - level) / len(target))
-    return weights, float(level - centre @ weights)
+class _Moments:
+    """Means and covariances of the columns of (m, c), from which any column is regressed on any others."""
 
+    def __init__(self, columns: np.ndarray):
+        self.mean = columns.mean(axis=0)
+        centred = columns - self.mean
+        self.covariance = centred.T @ centred / len(columns)
 
-def _ridge_positive(inputs: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
-    """Ridge regression whose negative weights are removed one round after another."""
-    active = np.ones(inputs.shape[1], bool)
-    while True:
-        weights, bias = _ridge(inputs * active, target)
-        if (weights[active] >= 0).all():
-            return np.where(active, weights, 0), bias
-        active &= weights >= 0
+    def regress(self, inputs: np.ndarray, target: int) -> tuple[np.ndarray, float]:
+        """Weights of the ridge regression, and its constant."""
+        gram = self.covariance[np.ix_(inputs, inputs)] + _RIDGE * np.eye(len(inputs))
+        weights = np.linalg.solve(gram, self.covariance[inputs, target])
+        return weights, float(self.mean[target] - self.mean[inputs] @ weights)
+
+    def regress_positive(self, inputs: np.ndarray, target: int) -> tuple[np.ndarray, float]:
+        """The same, dropping inputs of negative weight one round after another."""
+        active = np.ones(len(inputs), bool)
+        while True:
+            weights = np.zeros(len(inputs))
+            weights[active], bias = self.regress(inputs[active], target)
+            if (weights >= 0).all():
+                return weights, bias
+            active &= weights >= 0
 
 
 def _spread(forecasts: np.ndarray) -> np.ndarray:
     """Thresholds in geometric progression over the forecasts."""
-    low, high = np.quantile(forecasts[:, ::1, ::4].reshape(-1), [0.002, 0.9995])
+    low, high = np.quantile(forecasts[:, :, ::4].reshape(-1), [0.002, 0.9995])
     return np.rint(np.geomspace(max(low, 4), max(high, 64), _BUCKETS - 1)).astype(np.int32)
 
 
