@@ -21,6 +21,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
     os.environ[_name] = "1"
 
 import numpy as np  # noqa: E402 - the libraries read the number of threads when they are loaded
+
 from tilepress.codecs import registry  # noqa: E402
 from tilepress.codecs.codec import Codec, ResidualCoder, Settings, TileSpec  # noqa: E402
 

@@ -1,0 +1,113 @@
+"""What the driver of `compress` costs: shards committed a second, and its memory over a plan of a million images.
+
+    python infra/bench/driver.py [--shards 400] [--images 1000000]
+
+The first figure is the real thing on tiny files and a codec that does nothing: plan, read, build, decode again, commit
+to local disk with fsync. The second plans a million files and runs the driver's own loop over them; only the stage
+is replaced, by one that makes up a result for each shard, so that nothing but the driver is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+PLUGIN = Path(__file__).parent / "plugin"
+sys.path.insert(0, str(PLUGIN))
+
+import numpy as np  # noqa: E402
+import psutil  # noqa: E402
+import pyarrow as pa  # noqa: E402
+import tifffile  # noqa: E402
+
+from tilepress.jobs import compress as job  # noqa: E402
+from tilepress.pipeline.archive import PartEntry, create_archive, list_runs  # noqa: E402
+from tilepress.pipeline.commit import PressResult, PressTask, to_ipc  # noqa: E402
+from tilepress.pipeline.engine import EngineConfig  # noqa: E402
+from tilepress.pipeline.plan import ADD, PlannedFile, write_plan  # noqa: E402
+from tilepress.pipeline.press import image_facts  # noqa: E402
+from tilepress.pipeline.rows import INDEX_SCHEMA, facts_dict  # noqa: E402
+from tilepress.pipeline.storage import Storage, open_storage  # noqa: E402
+from tilepress.pipeline.summary import summarise  # noqa: E402
+from tilepress.pipeline.toolbox import Toolbox  # noqa: E402
+
+_MB = 1 << 20
+
+
+def commit_rate(shards: int) -> float:
+    """Shards a second, one tiny file each."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "source"
+        source.mkdir()
+        for number in range(shards):
+            pixels = np.full((64, 64), number % 256, np.uint8)
+            tifffile.imwrite(source / f"{number:06d}.tif", pixels, metadata=None)
+        config = job.CompressConfig(
+            str(source), f"{folder}/a", codec="bench-noop", shard_bytes=1, engine=EngineConfig("local", 2)
+        )
+        report = job.run_compress(config)
+        assert report.shards == shards, report
+        return shards / report.seconds
+
+
+def made_up(task: PressTask, archive: Storage, tools: Toolbox) -> PressResult:
+    """A result such as `press_shard` gives, without any work."""
+    rows = []
+    for file in task.shard.additions:
+        facts = facts_dict(image_facts(file, None, task.settings)) | {"method": "file", "file_sha256": os.urandom(32)}
+        spans = {f"{name}_{end}": 0 for name in ("container", "shared", "payload") for end in ("offset", "bytes")}
+        rows.append({**facts, **spans, "part": task.number, "row_crc": 1, "pieces": [], "tiles": []})
+    index = pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)
+    entry = PartEntry(task.number, len(rows), len(rows), 1, "0" * 64)
+    return PressResult(entry, to_ipc(index), summarise(index))
+
+
+def memory(images: int) -> list[tuple[int, float]]:
+    """(images done, resident MB of this process) while the driver's loop runs over a plan of that many images."""
+    process = psutil.Process()
+    samples: list[tuple[int, float]] = []
+    done = 0
+
+    def watched(task: PressTask, archive: Storage, tools: Toolbox) -> PressResult:
+        nonlocal done
+        done += len(task.shard.additions)
+        if done * 10 // images > (done - len(task.shard.additions)) * 10 // images:
+            samples.append((done, process.memory_info().rss / _MB))
+        return made_up(task, archive, tools)
+
+    job.press_shard = watched  # type: ignore[assignment]
+    with tempfile.TemporaryDirectory() as folder:
+        storage = open_storage(f"{folder}/a")
+        create_archive(storage)
+        config = job.CompressConfig("nowhere", storage.url, engine=EngineConfig("local", 1))
+        files = (PlannedFile(0, 0, ADD, f"{n // 1000:05d}/image-{n:08d}.tif", b"", 4096, n) for n in range(images))
+        with job.chosen_codec("auto") as choice:
+            settings = job._settings(config, choice)
+            plan = write_plan(files, job._plan_settings(config, settings))
+            samples.append((0, process.memory_info().rss / _MB))
+            run = job.Run(1)
+            storage.create(run.plan, plan.file.seek(0) or plan.file.read())
+            job._execute(storage, config, settings, run, plan, job.CompressReport(), networks=False)
+        samples.append((images, process.memory_info().rss / _MB))
+        assert len(list_runs(storage)) == 1
+    return samples
+
+
+def main() -> None:
+    """Print both figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shards", type=int, default=400)
+    parser.add_argument("--images", type=int, default=1_000_000)
+    options = parser.parse_args()
+    commit_rate(20)
+    print(f"shards committed a second, one tiny file each: {commit_rate(options.shards):.0f} (target 50)")
+    print("images done, resident MB of the driver:")
+    for done, megabytes in memory(options.images):
+        print(f"  {done:>9,}  {megabytes:7.0f}")
+
+
+if __name__ == "__main__":
+    main()
