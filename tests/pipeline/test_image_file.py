@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import mmap
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from tilepress.pipeline.picture import Limits
 
 from .make_images import make_png, make_tiff, picture_of, pixels_of, rebuilt
 
+SAMPLES = Path(__file__).parents[2] / "infra/samples/images"
 SMALL = Limits(max_pixels=1 << 20, max_whole_bytes=1 << 22)
 
 
@@ -134,6 +136,38 @@ def test_every_flipped_byte_of_a_container_is_found_out(kind):
     for size in range(0, len(picture.container), 7):
         with pytest.raises(IntegrityError):
             rebuild(picture.container[:size], iter([pixels]), io.BytesIO())
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "dtype", "bits"),
+    [
+        ("coffee.png", "RGB", "uint8", 8),
+        ("coffee-sideways.jpg", "RGB", "uint8", 8),
+        ("coffee-palette.png", "P", "uint8", 8),
+        ("coffee-lzw.tif", "RGB", "uint8", 8),
+        ("gray/camera.png", "L", "uint8", 8),
+        ("gray/camera.tif", "L", "uint8", 8),
+        ("gray/horse-1bit.png", "1", "uint8", 1),
+        ("nature/cliff.png", "RGB", "uint8", 8),
+        ("nature/cliff-16bit.png", "RGB", "uint16", 16),
+        ("nature/cliff-16bit.tif", "RGB", "uint16", 16),
+        ("nature/tulips-alpha.png", "RGBA", "uint8", 8),
+    ],
+)
+def test_the_samples_are_what_their_table_says_and_come_back(name, mode, dtype, bits):
+    data = (SAMPLES / name).read_bytes()
+    picture = read_picture(data, proof="full")
+    assert (picture.mode, picture.dtype, picture.bit_depth) == (mode, dtype, bits)
+    if picture.format != "jpeg":
+        back = rebuilt(picture, pixels_of(picture))
+        assert back == data if picture.byte_exact else np.array_equal(pixels_of(read_picture(back)), pixels_of(picture))
+
+
+def test_the_samples_hold_a_damaged_file_and_one_that_is_no_image():
+    with pytest.raises(DamagedPicture, match="truncated"):
+        read_picture((SAMPLES / "damaged.png").read_bytes())
+    with pytest.raises(UnsupportedPicture, match="not an image"):
+        read_picture((SAMPLES / "notes.txt").read_bytes())
 
 
 RECIPES = [
