@@ -10,6 +10,7 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
+
 from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.codec import Settings, TileCodec, TileSpec
 from tilepress.codecs.errors import StreamError, UnsupportedError

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
+
 from tilepress.codecs.errors import StreamError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -7,6 +7,7 @@ import mmap
 from collections.abc import Iterator
 
 import zstandard
+
 from tilepress.pipeline.part import Held, PartBuilder
 from tilepress.pipeline.rows import FILE, FILE_ZSTD, PIECE_ROW, PieceFacts
 

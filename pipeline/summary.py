@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+
 from tilepress.pipeline.rows import FAILURES, TILES
 from tilepress.pipeline.stored import StoredImage, stored_image
 

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TypeVar
 
 import numpy as np
+
 from tilepress.codecs.codec import TileSpec
 
 # A batch is what a codec gets in one call, a window is how far ahead tiles are looked at to fill batches. Both are

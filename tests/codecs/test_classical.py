@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+
 from tilepress.codecs.bitstream import seal
 from tilepress.codecs.classical import ClassicalCodec, Jpeg, JpegXl, Png, Raw
 from tilepress.codecs.codec import Settings, TileSpec

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tilepress.codecs import colour
 from tilepress.codecs.codec import COLOUR_PLANES, TileSpec
 

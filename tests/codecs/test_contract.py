@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tilepress.codecs import registry
 from tilepress.codecs.codec import Codec, Settings, TileSpec
 from tilepress.codecs.errors import StreamError, UnsupportedError

@@ -8,6 +8,7 @@ import struct
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+
 from tilepress.codecs import jpeg_transcode
 from tilepress.codecs.bitstream import seal
 from tilepress.codecs.errors import StreamError

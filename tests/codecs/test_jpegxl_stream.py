@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from tilepress.codecs.bitstream import seal
 from tilepress.codecs.classical import JpegXl
 from tilepress.codecs.codec import Settings, TileSpec

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tilepress.codecs import registry
 from tilepress.codecs.classical import JpegXl, Raw
 from tilepress.codecs.errors import CodecError, ModelError, UnknownCodecError

@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+
 from tilepress.codecs import registry
 from tilepress.codecs.codec import ResidualCoder, TileSpec
 from tilepress.codecs.errors import StreamError

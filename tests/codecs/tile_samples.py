@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tilepress.codecs.bitstream import seal
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
