@@ -91,6 +91,7 @@ def show_restore(config: RestoreConfig, report: RestoreReport, *, as_json: bool)
     _notes(report.notes)
     words = ", ".join(f"{count:,} {how}" for how, count in report.restored.items())
     print(f"restored to {config.destination}: {words or 'nothing'}")
+    _failures("damaged", report.damage)
     _failures("damaged, not restored", report.failed)
     _failures("not restored", report.refused)
     return report.exit_code

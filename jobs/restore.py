@@ -66,14 +66,15 @@ class RestoreReport:
 
     restored: Counter[str] = field(default_factory=Counter)
     failed: list[tuple[str, str]] = field(default_factory=list)  # damage: (path, reason)
-    refused: list[tuple[str, str]] = field(default_factory=list)  # something else has the name
+    refused: list[tuple[str, str]] = field(default_factory=list)  # the name is taken, or there is no such region
+    damage: list[tuple[str, str]] = field(default_factory=list)  # in the archive's own files: (file, reason)
     notes: list[str] = field(default_factory=list)
     source_bytes: int = 0
 
     @property
     def exit_code(self) -> int:
-        """0 all is there; 4 something is damaged; 2 only names that are taken."""
-        return 4 if self.failed else 2 if self.refused else 0
+        """0 all is there; 4 something is damaged; 2 only names that are taken, or what cannot be done as asked."""
+        return 4 if self.failed or self.damage else 2 if self.refused else 0
 
     def merge(self, other: RestoreReport) -> None:
         """Add another report."""
@@ -92,21 +93,20 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
     """Restore what is selected; run again, files that are already right are left alone."""
     archive = open_archive(config.archive)
     selection = Selection(config.include, config.exclude)
-    report = RestoreReport(notes=archive.problems)
+    report = RestoreReport(notes=archive.notes, damage=archive.damage)
     shards, size, networks = _measure(archive, config, selection)
     if not shards and not archive.problems:
         raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")
     options = RestoreOptions(config.destination, config.region, config.preview, config.overwrite)
-    engine = open_engine(config.engine, config.archive, shards, size, networks=networks)
-    try:
-        with Meter("restore", size, quiet=config.quiet) as meter:
-            tasks = entry_tasks(_selected(archive, config, selection), options)
-            for result in engine.map_shards(restore_entries, tasks):
-                report.merge(result)
-                images = result.restored.total() + len(result.failed) + len(result.refused)
-                meter.advance(bytes_in=result.source_bytes, images=images, failures=len(result.failed))
-    finally:
-        engine.close()
+    with (
+        open_engine(config.engine, config.archive, shards, size, networks=networks) as engine,
+        Meter("restore", size, quiet=config.quiet) as meter,
+    ):
+        tasks = entry_tasks(_selected(archive, config, selection), options)
+        for result in engine.map_shards(restore_entries, tasks):
+            report.merge(result)
+            images = result.restored.total() + len(result.failed) + len(result.refused)
+            meter.advance(bytes_in=result.source_bytes, images=images, failures=len(result.failed))
     return report
 
 
@@ -136,8 +136,8 @@ def restore_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> Restor
         except AlreadyExists:
             reason = "another file has this name; restore elsewhere or add --overwrite"
             report.refused.append((entry.path, reason))
-        except (IntegrityError, UsageError, PictureError) as exc:
-            report.failed.append((entry.path, str(exc)))
+        except (UsageError, PictureError) as exc:
+            report.refused.append((entry.path, str(exc)))
         except TilepressError as exc:
             if exc.exit_code != IntegrityError.exit_code:
                 raise

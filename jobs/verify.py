@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import pyarrow as pa
 
@@ -87,18 +87,17 @@ def run_verify(config: VerifyConfig) -> VerifyReport:
     report = VerifyReport()
     for view in archive.runs:
         _check_run_files(archive.storage, view.run, report)
-    _sort_out_problems(archive, report)
+    report.problems += [(name, "", problem) for name, problem in archive.damage]
+    report.notes += archive.notes
     _check_models(archive, report)
     parts = list(_part_tasks(archive.storage, [view.run for view in archive.runs], report))
     size, tasks = _measure(archive, config)
-    engine = open_engine(config.engine, config.archive, max(tasks, len(parts)), size, networks=_uses_models(archive))
-    try:
+    shards, networks = max(tasks, len(parts)), _uses_models(archive)
+    with open_engine(config.engine, config.archive, shards, size, networks=networks) as engine:
         if config.subset is None:
             for result in engine.map_shards(verify_part, parts):
                 report.merge(result)
         _check_images(engine, archive, config, size, report)
-    finally:
-        engine.close()
     report.problems = sorted(set(report.problems))
     return report
 
@@ -155,25 +154,30 @@ def _measure(archive: Archive, config: VerifyConfig) -> tuple[int, int]:
 
 
 def _check_run_files(storage: Storage, run: Run, report: VerifyReport) -> None:
-    """Plan, run.json, manifest and index: each proves itself; the manifest names plan and index."""
-    try:
-        plan = plan_from_bytes(storage.read(run.plan), run.plan)
-        summary = read_json(storage.read(run.summary), run.summary)
-        if summary.get("plan") != plan.seal:
+    """Plan and run.json prove themselves; the manifest names the plan (and the index: see view_run)."""
+    complete = is_complete(storage, run)
+    plan = _checked(report, run.plan, lambda: plan_from_bytes(storage.read(run.plan), run.plan))
+    if plan is None:
+        return
+    if complete or storage.exists(run.summary):
+        summary = _checked(report, run.summary, lambda: read_json(storage.read(run.summary), run.summary))
+        if summary is not None and summary.get("plan") != plan.seal:
             report.problems.append((run.summary, "", "it is of another plan than the one beside it"))
-        if is_complete(storage, run) and read_manifest(storage, run).plan_seal != plan.seal:
-            report.problems.append((run.plan, "", "this is not the plan that the manifest names"))
-    except TilepressError as exc:
-        report.problems.append((run.folder, "", str(exc)))
+    manifest = _checked(report, run.manifest, lambda: read_manifest(storage, run)) if complete else None
+    if manifest is not None and manifest.plan_seal != plan.seal:
+        report.problems.append((run.plan, "", "this is not the plan that the manifest names"))
 
 
-def _sort_out_problems(archive: Archive, report: VerifyReport) -> None:
-    report.problems += [("", "", problem) for problem in archive.damage]
-    for view in archive.runs:
-        if view.complete:
-            report.problems += [(view.run.folder, "", problem) for problem in view.problems]
-        else:
-            report.notes += view.problems
+Checked = TypeVar("Checked")
+
+
+def _checked(report: VerifyReport, name: str, read: Callable[[], Checked]) -> Checked | None:
+    """What `read` gives; None, and a problem in the report, if the file is missing or damaged."""
+    try:
+        return read()
+    except (IntegrityError, MissingError) as exc:
+        report.problems.append((name, "", str(exc)))
+        return None
 
 
 def _check_models(archive: Archive, report: VerifyReport) -> None:

@@ -120,10 +120,12 @@ def create_archive(storage: Storage) -> dict[str, Any]:
 
 
 def read_archive(storage: Storage) -> dict[str, Any]:
-    """The archive's identity; UsageError where there is none or it is of a later format."""
+    """The archive's identity; UsageError where there is none or it is of a later format, IntegrityError if damaged."""
     try:
         content = read_json(storage.read(ARCHIVE_JSON), f"{storage.url}/{ARCHIVE_JSON}")
     except MissingError as exc:
+        if list_runs(storage):
+            raise IntegrityError(f"{storage.url}/{ARCHIVE_JSON} is missing, though there are runs") from exc
         raise UsageError(
             f"there is no archive at {storage.url} (no {ARCHIVE_JSON}); `tilepress compress` makes one"
         ) from exc

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
+
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.plan import PlannedFile, Shard
 from tilepress.pipeline.rows import GONE, INDEX_SCHEMA
@@ -66,10 +67,12 @@ def _words() -> list[str]:
 
 def _shard_rows(shard: Shard, spool: IndexSpool) -> pa.Table:
     rows = spool.get(shard.number) if shard.additions else INDEX_SCHEMA.empty_table()
-    if shard.gone:
-        gone = pa.Table.from_pylist([_gone_row(file) for file in shard.gone], schema=INDEX_SCHEMA)
-        rows = pa.concat_tables([rows, gone]).sort_by("image")
-    return rows
+    return pa.concat_tables([rows, gone_rows(shard)]).sort_by("image") if shard.gone else rows
+
+
+def gone_rows(shard: Shard) -> pa.Table:
+    """Index rows of the files of a shard that the source no longer has; no part knows of them."""
+    return pa.Table.from_pylist([_gone_row(file) for file in shard.gone], schema=INDEX_SCHEMA)
 
 
 def _gone_row(file: PlannedFile) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from tilepress.pipeline.archive import (
+    ARCHIVE_JSON,
     Manifest,
     Run,
     is_complete,
@@ -21,11 +22,18 @@ from tilepress.pipeline.archive import (
     read_archive,
     read_manifest,
 )
-from tilepress.pipeline.errors import IntegrityError, MissingError, StorageError, UsageError
+from tilepress.pipeline.errors import (
+    IntegrityError,
+    MissingError,
+    StorageError,
+    TransientStorageError,
+    UsageError,
+)
 from tilepress.pipeline.image_file import read_picture
-from tilepress.pipeline.index import DerivedIndex, Index
+from tilepress.pipeline.index import DerivedIndex, Index, gone_rows
 from tilepress.pipeline.part import part_index
 from tilepress.pipeline.picture import Limits
+from tilepress.pipeline.plan import plan_from_bytes
 from tilepress.pipeline.range_file import RangeFile
 from tilepress.pipeline.rows import GONE, NOT_STORED, TILES
 from tilepress.pipeline.storage import Entry as SourceEntry
@@ -33,21 +41,24 @@ from tilepress.pipeline.storage import Storage, open_storage
 from tilepress.pipeline.stored import StoredImage, stored_image
 from tilepress.pipeline.tiles import Box
 from tilepress.pipeline.toolbox import Toolbox
-from tilepress.pipeline.unpress import Outcome, file_chunks, read_bands, write_file
+from tilepress.pipeline.unpress import Outcome, read_bands, write_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+Problem = tuple[str, str]  # file of the archive, what is wrong with it
+
+
 @dataclass
 class RunView:
-    """One run as a reader sees it; `problems` say what had to be worked around."""
+    """One run as a reader sees it; `problems` say what is damaged and had to be worked around."""
 
     run: Run
     complete: bool
     manifest: Manifest | None
     index: Index | DerivedIndex
-    problems: list[str]
+    problems: list[Problem]
 
 
 Version = tuple[RunView, dict[str, Any]]  # a row of an index, and the run it is of
@@ -65,20 +76,21 @@ class Archive(Mapping[str, "Entry"]):
     def __init__(self, storage: Storage, tools: Toolbox | None = None) -> None:
         """Open for reading; UsageError if there is no archive."""
         self.storage = storage
-        self.damage: list[str] = []  # of what no run holds
+        self._damage: list[Problem] = []  # of what no run holds
         self.identity = self._identify()
         self.tools = tools or Toolbox(storage)
-        self.runs = [view_run(storage, run) for run in list_runs(storage)]
-        there = {view.run.number for view in self.runs}
+        runs = list_runs(storage)
+        self.runs = [view_run(storage, run, last=run == runs[-1]) for run in runs]
+        there = {run.number for run in runs}
         lost = sorted(set(range(1, max(there, default=0))) - there)
-        self.damage += [f"{storage.url}/{Run(number).folder} is missing, later runs are there" for number in lost]
+        self._damage += [(Run(number).folder, "missing, though later runs are there") for number in lost]
 
     @classmethod
     def for_worker(cls, storage: Storage, tools: Toolbox) -> Archive:
         """An archive without runs, for workers that are given entries and only need to fetch and decode them."""
         archive = cls.__new__(cls)
         archive.storage, archive.tools, archive.identity, archive.runs = storage, tools, {}, []
-        archive.damage = []
+        archive._damage = []
         return archive
 
     def _identify(self) -> dict[str, Any]:
@@ -86,13 +98,24 @@ class Archive(Mapping[str, "Entry"]):
         try:
             return read_archive(self.storage)
         except IntegrityError as exc:
-            self.damage.append(str(exc))
+            self._damage.append((ARCHIVE_JSON, str(exc)))
             return {}
 
     @property
+    def damage(self) -> list[Problem]:
+        """Damage found on opening, and worked around."""
+        return [*self._damage, *(problem for view in self.runs for problem in view.problems)]
+
+    @property
+    def notes(self) -> list[str]:
+        """Runs that are not complete."""
+        unfinished = [view.run.folder for view in self.runs if not view.complete]
+        return [f"{folder} is not complete: only what it has committed so far is read" for folder in unfinished]
+
+    @property
     def problems(self) -> list[str]:
-        """Damage that was worked around, and runs that are not complete."""
-        return [*self.damage, *(problem for view in self.runs for problem in view.problems)]
+        """Notes, and damage in words."""
+        return [*self.notes, *(f"damaged: {name}: {problem}" for name, problem in self.damage)]
 
     def __getitem__(self, path: str) -> Entry:
         gone = False
@@ -162,10 +185,18 @@ class Entry:
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Byte ranges of the part."""
+        storage = self.archive.storage
         try:
-            return self.archive.storage.read_ranges(self.part, list(ranges))
+            return storage.read_ranges(self.part, list(ranges))
         except MissingError as exc:
-            raise IntegrityError(f"{self.archive.storage.url}/{self.part} is missing") from exc
+            raise IntegrityError(f"{storage.url}/{self.part} is missing") from exc
+        except TransientStorageError:
+            raise
+        except StorageError as exc:
+            size = storage.size(self.part)
+            if all(0 <= offset <= offset + length <= size for offset, length in ranges):
+                raise
+            raise IntegrityError(f"{storage.url}/{self.part} ends before the bytes that its index names") from exc
 
     def write(self, out: BinaryIO) -> Outcome:
         """Write the whole file to a readable, seekable `out`, proven right."""
@@ -195,8 +226,7 @@ class Entry:
         return Image.open(io.BytesIO(self.bytes()))
 
     def _array_of_file(self, region: tuple[int, int, int, int] | None) -> np.ndarray:
-        data = b"".join(file_chunks(self.stored, self.fetch))
-        picture = read_picture(data, Limits(), name=self.path)
+        picture = read_picture(self.bytes(), Limits(), name=self.path)
         pixels = np.concatenate(list(picture.read_bands(512)))
         area = self._area(region, picture.width, picture.height)
         return pixels[area.y : area.y + area.h, area.x : area.x + area.w]
@@ -211,32 +241,43 @@ class Entry:
         return area
 
 
-def view_run(storage: Storage, run: Run) -> RunView:
-    """A run through its index, or through its parts where the index is damaged or not written yet."""
-    problems: list[str] = []
+def view_run(storage: Storage, run: Run, *, last: bool = True) -> RunView:
+    """A run through its index, or through its parts where the index is damaged or not written yet.
+
+    `last`: no run was begun after it. Only that one may be without a manifest.
+    """
+    problems: list[Problem] = []
     manifest = None
     complete = is_complete(storage, run)
     try:
         if complete:
             manifest = read_manifest(storage, run)
-            index = Index(storage.read(run.index), f"{storage.url}/{run.index}", manifest.index_seal)
+            index = Index(storage.read(run.index), run.index, manifest.index_seal)
             return RunView(run, True, manifest, index, problems)
-        problems.append(f"run {run.number} is not complete: only what it has committed so far is read")
+        if not last or storage.exists(run.index):
+            problems.append((run.manifest, "missing; repeat the command of this run, if it is the last, to write it"))
     except (IntegrityError, MissingError) as exc:
-        problems.append(f"{exc}; its rows are derived from the parts instead")
-    return RunView(run, complete, manifest, derive_index(storage, run, problems), problems)
+        name = run.index if manifest else run.manifest
+        problems.append((name, f"{exc}; the rows of the parts are used instead"))
+    return RunView(run, complete, manifest, derive_index(storage, run, manifest, problems), problems)
 
 
-def derive_index(storage: Storage, run: Run, problems: list[str]) -> DerivedIndex:
-    """Index rows from the parts themselves; a part that cannot be read becomes a problem."""
+def derive_index(storage: Storage, run: Run, manifest: Manifest | None, problems: list[Problem]) -> DerivedIndex:
+    """Index rows from the parts and the plan; what cannot be read becomes a problem."""
     tables: list[pa.Table] = []
-    for shard in list_parts(storage, run):
+    shards = {part.shard for part in manifest.parts} if manifest else set()
+    for shard in sorted(shards | list_parts(storage, run).keys()):
         name = run.part(shard)
         try:
             with RangeFile(storage, name) as file:
-                tables.append(part_index(file, f"{storage.url}/{name}", shard))
+                tables.append(part_index(file, name, shard))
         except (IntegrityError, StorageError) as exc:
-            problems.append(str(exc))
+            problems.append((name, str(exc)))
+    try:
+        plan = plan_from_bytes(storage.read(run.plan), run.plan)
+        tables += [gone_rows(shard) for shard in plan.shards() if shard.gone]
+    except (IntegrityError, MissingError) as exc:
+        problems.append((run.plan, str(exc)))
     return DerivedIndex(tables)
 
 

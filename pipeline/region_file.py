@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
 import tifffile
+
 from tilepress.pipeline.rows import ImageFacts
 
 _TIFF_MODES = {"CMYK": "separated"}
 
 
 def region_name(path: str, region: tuple[int, int, int, int], facts: ImageFacts) -> str:
-    """`a/b.jpg` -> `a/b-10-20-300x200.png`."""
+    """`a/b.jpg` -> `a/b.jpg-10-20-300x200.png`: the whole name, for `a/b.tif` may be there too."""
     x, y, w, h = region
     suffix = ".tif" if facts.mode in _TIFF_MODES else ".png"
-    name = PurePosixPath(path)
-    return str(name.with_name(f"{name.stem}-{x}-{y}-{w}x{h}{suffix}"))
+    return f"{path}-{x}-{y}-{w}x{h}{suffix}"
 
 
 def write_region(samples: np.ndarray, facts: ImageFacts, out: BinaryIO) -> None:
