@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -25,7 +26,7 @@ from tilepress.pipeline.changes import planned_files
 from tilepress.pipeline.collection import Collection
 from tilepress.pipeline.commit import PressTask, press_shard
 from tilepress.pipeline.engine import Engine, EngineConfig, open_engine
-from tilepress.pipeline.errors import AlreadyExists, ResumeError, UsageError
+from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, ResumeError, UsageError
 from tilepress.pipeline.index import IndexSpool, write_index
 from tilepress.pipeline.plan import Plan, plan_from_bytes, write_plan
 from tilepress.pipeline.reader import Archive
@@ -159,7 +160,7 @@ def _new_plan(
     storage: Storage, config: CompressConfig, settings: PressSettings, report: CompressReport
 ) -> tuple[Run, Plan]:
     collection = _collection(config, report.skipped)
-    existing = Archive(storage) if storage.exists("archive.json") else None
+    existing = Archive(storage) if list_runs(storage) else None
     filtered = bool(config.include or config.exclude)
     files = planned_files(collection.entries(), existing, mark_gone=not filtered)
     plan = write_plan(files, _plan_settings(config, settings), config.shard_bytes)
@@ -203,7 +204,13 @@ def _claim(
 
 
 def _load_plan(storage: Storage, run: Run) -> Plan:
-    return plan_from_bytes(storage.read(run.plan), f"{storage.url}/{run.plan}")
+    name = f"{storage.url}/{run.plan}"
+    try:
+        return plan_from_bytes(storage.read(run.plan), name)
+    except MissingError as exc:
+        raise IntegrityError(
+            f"{name} is missing, so {run.folder} cannot be finished: move that folder out of the archive, then compress again"
+        ) from exc
 
 
 def _execute(
@@ -219,11 +226,9 @@ def _execute(
     """Map over the shards that are not committed yet, then index and complete the run."""
     engine_config = config.engine.resolve(plan.totals.shards, plan.totals.bytes)
     report.engine = engine_config.kind
-    engine = open_engine(engine_config, config.archive, plan.totals.shards, plan.totals.bytes, networks=networks)
     spool, entries = IndexSpool(), []
     started = time.monotonic()
-    try:
-        _recover_from_crashes(engine)
+    with closing(spool), _engine(engine_config, config.archive, plan, networks=networks) as engine:
         with Meter("compress", plan.totals.bytes, quiet=config.quiet) as meter:
             tasks = _tasks(plan, run, settings, config.source, set(list_parts(storage, run)))
             for result in engine.map_shards(press_shard, tasks):
@@ -237,15 +242,11 @@ def _execute(
         _create_index(storage, run, file.read(), seal)
         write_manifest(storage, run, entries, plan.seal, seal)
         report.seconds = round(time.monotonic() - started, 3)
-    finally:
-        spool.close()
-        engine.close()
 
 
-def _recover_from_crashes(engine: Engine) -> None:
-    # Only engines whose workers are other processes can lose one and go on.
-    if hasattr(engine, "recover"):
-        engine.recover = find_suspects
+def _engine(config: EngineConfig, archive: str, plan: Plan, *, networks: bool) -> Engine:
+    totals = plan.totals
+    return open_engine(config, archive, totals.shards, totals.bytes, networks=networks, recover=find_suspects)
 
 
 def _tasks(plan: Plan, run: Run, settings: PressSettings, source: str, committed: set[int]) -> Iterator[PressTask]:

@@ -31,6 +31,8 @@ def _raise(number: int, frame: FrameType | None) -> None:
 
 
 def _leave(code: int, word: str) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # already on the way
     print(f"tilepress: {word}; run the same command again to go on from here", file=sys.stderr, flush=True)
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():

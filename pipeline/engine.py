@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import Any, Protocol, TypeVar
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
 
-from tilepress.pipeline.errors import InfrastructureError, IntegrityError, UsageError
+from tilepress.pipeline.errors import EngineError, TransientStorageError, UsageError
+from tilepress.pipeline.memory import budget, declared_bytes
 from tilepress.pipeline.storage import Storage, open_storage
 from tilepress.pipeline.toolbox import Toolbox, one_torch_thread
 
 ATTEMPTS = 3  # of a shard, for transient failures
-_FIRST_DELAY_S = 1.0
+FIRST_DELAY_S = 1.0  # before the second attempt; four times that before the third
 _SMALL_BYTES = 64 << 20  # below this, `auto` does not start Ray
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Task(Protocol):
@@ -34,6 +37,8 @@ class Task(Protocol):
 AnyTask = TypeVar("AnyTask", bound=Task)
 Result = TypeVar("Result")
 Stage = Callable[[Any, Storage, Toolbox], Any]  # (task, archive, tools) -> result, a module-level function
+Survives = Callable[[Stage, Any], bool]  # whether a worker lives through a stage of a task
+Recover = Callable[[Any, Survives], Any]  # a task that crashes workers -> one that should not
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,8 @@ class EngineConfig:
     kind: str = "auto"  # auto, local or ray
     workers: int | None = None  # shards at a time; None: one a processor
     ray_address: str | None = None  # an existing cluster
-    gpus_per_actor: float = 1.0
-    shard_timeout_s: float = 6 * 3600
+    gpus_per_actor: float = 1.0  # 0: networks run on processors even where there are GPUs
+    shard_timeout_s: float = 6 * 3600  # on Ray; threads of this process cannot be stopped
 
     def resolve(self, shards: int, size: int) -> EngineConfig:
         """`auto` decided: this process for small work, Ray for the rest or where a cluster is named."""
@@ -52,12 +57,18 @@ class EngineConfig:
             raise UsageError(f"--engine {self.kind!r} is not one of auto, local, ray")
         if self.ray_address and self.kind == "local":
             raise UsageError("--ray-address has no effect with --engine local")
-        workers = self.workers or os.cpu_count() or 1
-        if workers < 1:
+        if self.workers is not None and self.workers < 1:
             raise UsageError(f"-j must be at least 1, not {self.workers}")
-        small = shards < 2 or size < _SMALL_BYTES or workers == 1
+        if self.gpus_per_actor < 0 or (self.gpus_per_actor > 1 and self.gpus_per_actor % 1):
+            raise UsageError(f"--gpus-per-actor {self.gpus_per_actor:g} is neither a share below 1 nor a whole number")
+        small = shards < 2 or size < _SMALL_BYTES or self.width == 1
         kind = self.kind if self.kind != "auto" else "ray" if self.ray_address or not small else "local"
-        return replace(self, kind=kind, workers=workers)
+        return replace(self, kind=kind)
+
+    @property
+    def width(self) -> int:
+        """Shards at a time on this machine."""
+        return self.workers or os.cpu_count() or 1
 
 
 class Engine(Protocol):
@@ -66,26 +77,61 @@ class Engine(Protocol):
     def map_shards(self, stage: Stage, tasks: Iterable[Any]) -> Iterator[Any]:
         """Results in the order in which they are ready; raises the first error that retries do not cure."""
 
-    def close(self) -> None:
-        """Free workers."""
+    def __enter__(self) -> Self:
+        """Itself."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Free workers. What is running is finished first, unless a signal ends the program."""
 
 
-def open_engine(config: EngineConfig, archive_url: str, shards: int, size: int, *, networks: bool) -> Engine:
-    """The engine for `shards` shards of `size` bytes in all; `networks`: some codec has a device step."""
+def open_engine(
+    config: EngineConfig,
+    archive_url: str,
+    shards: int,
+    size: int,
+    *,
+    networks: bool,
+    recover: Recover | None = None,
+) -> Engine:
+    """The engine for `shards` shards of `size` bytes in all; `networks`: some codec has a device step.
+
+    `recover` is asked for another task where one keeps crashing its worker; only worker processes can be lost so.
+    """
     config = config.resolve(shards, size)
     if config.kind == "ray":
         from tilepress.pipeline.ray_engine import RayEngine
 
-        return RayEngine(config, archive_url, shards, networks=networks)
-    return LocalEngine(config.workers or 1, archive_url, shards)
+        return RayEngine(config, archive_url, shards, networks=networks, recover=recover)
+    return LocalEngine(config.width, archive_url, shards)
+
+
+def run_stage(stage: Stage, task: Task, archive: Storage, tools: Toolbox) -> Any:
+    """One attempt; this machine's own shortages become errors that say what to do."""
+    one_torch_thread()
+    try:
+        return stage(task, archive, tools)
+    except MemoryError as exc:
+        raise EngineError(f"shard {task.number} needs more memory than there is: lower -j, and run it again") from exc
+    except OSError as exc:
+        if exc.errno not in _NO_SPACE:
+            raise
+        raise EngineError(f"no space left for temporary files: free some, or set TMPDIR ({exc})") from exc
+
+
+def delay_s(attempt: int) -> float:
+    """Seconds to wait after a failed attempt 1, 2, ..."""
+    return FIRST_DELAY_S * 4.0 ** (attempt - 1)
 
 
 class LocalEngine:
     """Threads of this process: kernels release the interpreter's lock, so they run side by side."""
 
-    def __init__(self, workers: int, archive_url: str, shards: int) -> None:
-        """`workers` shards at a time, or fewer shards with several threads each."""
+    def __init__(self, workers: int, archive_url: str, shards: int, memory: int | None = None) -> None:
+        """`workers` shards at a time, or fewer shards with several threads each; `memory` in bytes for all."""
         self._abreast = max(1, min(workers, shards))
+        self._memory = memory or budget()
         self._archive = open_storage(archive_url)
         self._tools = Toolbox(self._archive, device="cpu", threads=max(1, workers // self._abreast))
         self._pool = ThreadPoolExecutor(self._abreast, "shard", initializer=one_torch_thread)
@@ -93,31 +139,38 @@ class LocalEngine:
     def map_shards(self, stage: Stage, tasks: Iterable[Any]) -> Iterator[Any]:
         """See Engine."""
         waiting = iter(tasks)
-        running: set[Future[Any]] = set()
+        task = next(waiting, None)
+        running: dict[Future[Any], int] = {}
         try:
-            while True:
-                for task in islice(waiting, 2 * self._abreast - len(running)):
-                    running.add(self._pool.submit(self._attempt, stage, task))
-                if not running:
-                    return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
+            while task is not None or running:
+                while task is not None and self._admits(task, running):
+                    running[self._pool.submit(self._attempt, stage, task)] = declared_bytes(task)
+                    task = next(waiting, None)
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    del running[future]
                     yield future.result()
         finally:
             for future in running:
                 future.cancel()
 
-    def close(self) -> None:
-        """Finish what is running and free the threads."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        by_signal = kind is not None and not issubclass(kind, Exception)
+        self._pool.shutdown(wait=not by_signal, cancel_futures=True)
+
+    def _admits(self, task: Task, running: dict[Future[Any], int]) -> bool:
+        if len(running) >= self._abreast:
+            return False
+        return not running or sum(running.values()) + declared_bytes(task) <= self._memory
 
     def _attempt(self, stage: Stage, task: Task) -> Any:
-        one_torch_thread()
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, ATTEMPTS):
             try:
-                return stage(task, self._archive, self._tools)
-            except InfrastructureError:
-                if attempt == ATTEMPTS:
-                    raise
-                time.sleep(_FIRST_DELAY_S * 4 ** (attempt - 1))
-        raise IntegrityError("unreachable")
+                return run_stage(stage, task, self._archive, self._tools)
+            except TransientStorageError:
+                time.sleep(delay_s(attempt))
+        return run_stage(stage, task, self._archive, self._tools)

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from tilepress.pipeline.collection import Collection
-from tilepress.pipeline.commit import PressTask
-from tilepress.pipeline.errors import TilepressError
-from tilepress.pipeline.image_file import read_picture
-from tilepress.pipeline.picture import Limits
-from tilepress.pipeline.plan import PlannedFile
+from tilepress.pipeline.commit import PressTask, build_part
+from tilepress.pipeline.engine import Survives
+from tilepress.pipeline.plan import Shard
+from tilepress.pipeline.storage import Storage
+from tilepress.pipeline.toolbox import Toolbox
 
-_REASON = "reading it crashed the worker process more than once"
+_REASON = "compressing it crashed the worker process, or took too long, every time"
 
 
-def find_suspects(task: PressTask, survives: Callable[..., Any]) -> PressTask:
-    """The task with every file marked that a worker does not survive reading; `survives(function, *args)` tries."""
+def find_suspects(task: PressTask, survives: Survives) -> PressTask:
+    """The task with every file marked that no worker survives compressing, each tried alone."""
     suspects = {
         file.image: _REASON
         for file in task.shard.additions
-        if not survives(_read_once, task.source, file, task.settings.limits)
+        if file.image not in task.undecodable
+        and not survives(press_alone, replace(task, shard=Shard(task.number, (file,))))
     }
     return replace(task, undecodable={**task.undecodable, **suspects})
 
 
-def _read_once(source: str, file: PlannedFile, limits: Limits) -> None:
-    try:
-        with Collection.open(source).open_source(file.entry) as data:
-            for _ in read_picture(data, limits, name=file.path).read_bands(512):
-                pass
-    except TilepressError:
-        return
+def press_alone(task: PressTask, archive: Storage, tools: Toolbox) -> None:
+    """The stage: all the work on a shard, from reading to the check before commit, and nothing stored."""
+    part, _ = build_part(task, tools)
+    part.close()
