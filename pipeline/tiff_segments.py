@@ -15,7 +15,7 @@ from tilepress.pipeline.errors import DamagedPicture
 from tilepress.pipeline.samples import pack_samples, unpack_samples
 from tilepress.pipeline.tiff_layout import DEFLATE, LZW, NONE, OLD_DEFLATE, PACKBITS, ZSTD, Layout
 
-_ZSTD_LEVELS = (3, 9, 1, 5, 15, 19, 22)
+_ZSTD_LEVELS = (3, 9, 1, 5, 15, 19)  # above, an encoder takes 600 MB
 _MAX_WINDOW = 1 << 27
 _LIBDEFLATE_LEVELS = (6, 9, 12, 1)
 
@@ -42,7 +42,7 @@ class Encoder:
         if not isinstance(values, list) or len(values) != 7:
             raise ValueError("seven encoder settings expected")
         settings = DeflateSettings.from_list(values[:4])
-        return Encoder(settings, whole(values[4], 0, 12), whole(values[5], 1, 22), bool(whole(values[6], 0, 1)))
+        return Encoder(settings, whole(values[4], 0, 12), whole(values[5], 1, 19), bool(whole(values[6], 0, 1)))
 
 
 def decode_segment(stored: bytes, layout: Layout, rows: int) -> np.ndarray:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import mmap
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tilepress.pipeline.container import pack_container
+from tilepress.codecs.bitstream import seal
+from tilepress.pipeline.container import pack_container, unpack_container
 from tilepress.pipeline.errors import DamagedPicture, IntegrityError, LimitExceeded, PictureError, UnsupportedPicture
 from tilepress.pipeline.image_file import read_picture, rebuild
 from tilepress.pipeline.picture import Limits
@@ -190,6 +193,14 @@ RECIPES = [
 def test_a_sealed_container_with_nonsense_inside_is_an_integrity_error(recipe, blobs):
     with pytest.raises(IntegrityError):
         rebuild(pack_container(recipe, *blobs), iter([np.zeros((24, 20, 3), np.uint8)]), io.BytesIO())
+
+
+def test_a_container_whose_parts_do_not_add_up_is_an_integrity_error():
+    header = b'{"format":"png","blobs":[3,%d]}'
+    for size in (1, 3, 1 << 40, -3):
+        raw = struct.pack("<I", len(header % size)) + header % size + b"12345"
+        with pytest.raises(IntegrityError, match="image container"):
+            unpack_container(seal(b"TC", 1, zstandard.compress(raw)))
 
 
 @settings(max_examples=200, deadline=None)

@@ -119,6 +119,17 @@ def test_a_container_of_other_pixels_still_makes_a_valid_png():
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(back))), other)
 
 
+@pytest.mark.parametrize("proof", ["none", "full"])
+def test_pngs_of_many_bands_come_back(proof):
+    """Larger than the pieces in which files are inflated, filtered and deflated."""
+    samples = picture_of(4, 1500, 900, 3, 8)
+    data = imagecodecs.png_encode(samples, level=6)
+    picture = read_picture(data, proof=proof)
+    assert np.array_equal(pixels_of(picture, 333), samples)
+    back = rebuilt(picture, samples, 77)
+    assert back == data if picture.byte_exact else np.array_equal(imagecodecs.png_decode(back), samples)
+
+
 def test_the_container_is_small():
     picture = read_picture(make_png(picture_of(0, 40, 70, 3, 8), 2, 8))
     assert len(picture.container) < 200

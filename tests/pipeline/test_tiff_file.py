@@ -226,6 +226,17 @@ def test_positions_and_sizes_in_a_file_are_not_trusted():
         read_picture(data, Limits(max_pixels=399))
 
 
+def test_strips_that_share_bytes_are_refused():
+    data = bytearray(make_tiff(picture_of(0, 20, 20, 1, 8), "minisblack", rowsperstrip=10, metadata=None))
+    page = tifffile.TiffFile(io.BytesIO(bytes(data))).pages[0]
+    struct.pack_into("<I", data, page.tags[273].valueoffset + 4, page.dataoffsets[0] + 100)
+    with pytest.raises(UnsupportedPicture, match="share bytes"):
+        read_picture(bytes(data))
+    struct.pack_into("<I", data, page.tags[273].valueoffset, page.tags[273].valueoffset)
+    with pytest.raises(PictureError):
+        read_picture(bytes(data))
+
+
 def test_a_truncated_tiff_is_damaged():
     data = make_tiff(picture_of(0, 20, 20, 1, 8), "minisblack", compression="lzw", metadata=None)
     page = tifffile.TiffFile(io.BytesIO(data)).pages[0]
