@@ -104,7 +104,8 @@ def _code(
     order = _order(spec)
     around = ((0, 0), (PAD, PAD), (PAD, PAD))
     bases = np.pad(base.transpose(2, 0, 1)[order].astype(np.int32), around, mode="edge")
-    field = np.concatenate([np.zeros(bases.size, np.int32), bases.reshape(-1)])
+    # where nothing is coded yet, as in the border, samples are those of the base
+    field = np.concatenate([bases.reshape(-1), bases.reshape(-1)])
     error = np.zeros(bases.size, np.int32)
     cells = np.full(CELLS * len(order), range_coder.NEW_CELL, np.uint32)
     mixers = np.full(MIXERS * len(order), _FIRST_MIXER, np.int32)
@@ -112,6 +113,6 @@ def _code(
     for number, plane in enumerate(order):
         part = np.ascontiguousarray(samples[..., plane])
         offsets = tap_offsets(number, len(order), size, row)
-        weights = first_weights(number, blocks)
+        weights = first_weights(blocks)
         code_plane(part, bounds, number, (field, error), offsets, weights, (cells, mixers, coder, words))
         samples[..., plane] = part

@@ -157,7 +157,7 @@ def _code_at(
     classes = (plane * CELLS, level, coarse_of(across), west, north)
     mixer = plane * MIXERS + level * 64
     actual = _code_sample(actual, guess, low, high, classes, cells, mixer, mixers, coder, words)
-    field[at] = actual - field[base]
+    field[at] = actual
     error[at] = (actual << _FRACTION) - guess
     biases[bias] += ((np.int64(error[at]) << 12) - biases[bias]) >> 7
     return actual, level
@@ -183,7 +183,7 @@ def code_plane(
 ) -> None:
     """Code the samples (height, width) int32 of coded plane number `plane`: read when encoding, else written.
 
-    `bounds`: lowest and highest sample. `planes`: field int32, padded error planes and then padded base planes,
+    `bounds`: lowest and highest sample. `planes`: field int32, padded planes of samples and then of the base,
     and prediction errors int32, padded; both in coding order, complete before `plane`. `offsets`,
     `block_weights`: from residual_prediction. `model`: cells and mixers of the tile, coder, words.
     """
@@ -208,7 +208,7 @@ def code_plane(
             seen[:] = 0
             for x in range(block * BLOCK, min(width, block * BLOCK + BLOCK)):
                 at = start + x
-                gather(field, at, field[at + error.size], offsets, taps)
+                gather(field, at, offsets, taps)
                 sample, level = _code_at(
                     np.int64(samples[y, x]),
                     at,
@@ -228,7 +228,7 @@ def code_plane(
                     words,
                 )
                 samples[y, x] = sample
-                remember(field[at], taps, seen, x - block * BLOCK, level)
+                remember(np.int32(field[at] - field[at + error.size]), taps, seen, x - block * BLOCK, level)
             accumulate(seen, sums[block + 1])
         _extend(field, error, start + width - 1)
     for i in range(row):  # the row below, which later planes look at

@@ -106,7 +106,7 @@ def test_a_constant_tile_and_a_perfect_base_cost_almost_nothing() -> None:
     flat = np.full((256, 256, 3), 77, np.uint8)
     assert len(round_trip(flat, np.zeros_like(flat), spec_of(flat, "rgb"))) <= OVERHEAD
     tile = scene(256, 256, 3, "uint8", 8)
-    assert len(round_trip(tile, tile, spec_of(tile, "rgb"))) < tile.nbytes // 500
+    assert len(round_trip(tile, tile, spec_of(tile, "rgb"))) < tile.nbytes // 200
 
 
 def test_a_better_base_makes_a_smaller_stream() -> None:
@@ -230,8 +230,8 @@ def test_a_tile_or_base_that_contradicts_its_spec_is_refused() -> None:
 # ------------------------------------------------------------------------------------------------ permanence
 
 GOLDEN = {
-    ("uint8", 3, "rgb", 8): "ba72e9948f8e9d1e138f6429fe326f19129059cfa2514d95c5a0fe0c763bca08",
-    ("uint16", 1, "gray", 12): "3b608438f908ff10c76a3ef60637f801d788f0ac65f66d25c567b241b3cd7026",
+    ("uint8", 3, "rgb", 8): "5ef1c7f56d0f9051e81e5d4785af79db4198094fe77c739685fafe33503bc71f",
+    ("uint16", 1, "gray", 12): "b0ecb014678be3d9a1589385e6bc2609c13d38ddfc2f4eda960fe9ac9abd7db2",
 }
 
 
