@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,9 +15,9 @@ from tilepress.pipeline.archive import (
     Run,
     create_archive,
     is_complete,
+    is_create_only,
     list_parts,
     list_runs,
-    read_archive,
     store_model,
     write_manifest,
     write_summary,
@@ -26,7 +26,14 @@ from tilepress.pipeline.changes import planned_files
 from tilepress.pipeline.collection import Collection
 from tilepress.pipeline.commit import PressTask, press_shard
 from tilepress.pipeline.engine import Engine, EngineConfig, open_engine
-from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, ResumeError, UsageError
+from tilepress.pipeline.errors import (
+    AlreadyExists,
+    IntegrityError,
+    MissingError,
+    ResumeError,
+    StorageError,
+    UsageError,
+)
 from tilepress.pipeline.index import IndexSpool, write_index
 from tilepress.pipeline.plan import Plan, plan_from_bytes, write_plan
 from tilepress.pipeline.reader import Archive
@@ -89,6 +96,7 @@ def run_compress(config: CompressConfig) -> CompressReport:
     """One run: resumed if one is unfinished, else planned anew."""
     if config.tile < 16 or config.tile > 1 << 14:
         raise UsageError(f"--tile {config.tile} is not within 16 to 16384")
+    config.engine.resolve(1, 0)  # a wrong engine option must not leave an unfinished run behind
     report = CompressReport()
     with chosen_codec(config.codec) as choice:
         settings = _settings(config, choice)
@@ -122,6 +130,7 @@ def _plan_settings(config: CompressConfig, settings: PressSettings) -> dict[str,
         "include": list(config.include),
         "exclude": list(config.exclude),
         "codec": config.codec,
+        "shard_bytes": config.shard_bytes,
         "press": settings.to_json(),
     }
 
@@ -181,13 +190,15 @@ def _claim(
     storage: Storage, run: Run, plan: Plan, config: CompressConfig, settings: PressSettings, choice: ChosenCodec
 ) -> tuple[Run, Plan]:
     """Store model and plan. If another driver was first with the same settings, its plan becomes ours."""
-    if not storage.probe_create_only():
+    create_archive(storage)
+    if not is_create_only(storage):
         raise UsageError(
             f"{storage.url} does not refuse to overwrite existing objects, so two writers could lose data: "
             "use a local disk or an S3 store with conditional writes"
         )
-    create_archive(storage)
-    read_archive(storage)
+    with suppress(StorageError):  # housekeeping: a store may not permit it
+        for prefix in (".", f"{run.folder}/"):
+            storage.remove_stale_temporaries(prefix)
     if choice.model_folder is not None:
         store_model(storage, choice.model_folder)
     try:
@@ -209,7 +220,7 @@ def _load_plan(storage: Storage, run: Run) -> Plan:
         return plan_from_bytes(storage.read(run.plan), name)
     except MissingError as exc:
         raise IntegrityError(
-            f"{name} is missing, so {run.folder} cannot be finished: move that folder out of the archive, then compress again"
+            f"{name} is missing, so that run cannot be finished: move its folder out of the archive, then compress again"
         ) from exc
 
 

@@ -12,7 +12,14 @@ from typing import Any, BinaryIO, cast
 from tilepress.jobs.progress import Meter
 from tilepress.pipeline.batches import EntryTask, entry_tasks, task_entries
 from tilepress.pipeline.engine import EngineConfig, open_engine
-from tilepress.pipeline.errors import AlreadyExists, IntegrityError, PictureError, TilepressError, UsageError
+from tilepress.pipeline.errors import (
+    AlreadyExists,
+    IntegrityError,
+    MissingError,
+    PictureError,
+    TilepressError,
+    UsageError,
+)
 from tilepress.pipeline.globs import Selection
 from tilepress.pipeline.image_file import rebuild
 from tilepress.pipeline.reader import Archive, Entry, open_archive
@@ -133,8 +140,8 @@ def restore_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> Restor
         report.source_bytes += entry.stored.facts.source_bytes
         try:
             report.restored[_restore_one(entry, destination, task.options)] += 1
-        except AlreadyExists:
-            reason = "another file has this name; restore elsewhere or add --overwrite"
+        except (AlreadyExists, MissingError):  # missing: what has the name is no file
+            reason = "something else has this name; restore elsewhere, or replace a file by --overwrite"
             report.refused.append((entry.path, reason))
         except (UsageError, PictureError) as exc:
             report.refused.append((entry.path, str(exc)))
@@ -181,7 +188,10 @@ def _how(outcome: Outcome, fidelity: str) -> str:
 
 
 def _same(destination: Storage, name: str, path: Path) -> bool:
-    if destination.size(name) != path.stat().st_size:
+    try:
+        if destination.size(name) != path.stat().st_size:
+            return False
+    except MissingError:  # a folder, or a link that leads nowhere
         return False
     with destination.open_source(name) as there, path.open("rb") as ours:
         return all(

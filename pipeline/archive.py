@@ -111,12 +111,21 @@ class Manifest:
 def create_archive(storage: Storage) -> dict[str, Any]:
     """Make `storage` an archive, or read the one that is there."""
     content = {"format": FORMAT, "archive_id": str(uuid.uuid4())}
-    try:
+    with suppress(AlreadyExists):
         storage.create(ARCHIVE_JSON, seal_json(content))
+    with suppress(AlreadyExists):  # by itself, since whoever made the first may have been killed then
         storage.create(README, README_TEXT.encode())
+    return read_archive(storage)
+
+
+def is_create_only(storage: Storage) -> bool:
+    """Whether the live store refuses to replace archive.json; tried with its own bytes, so nothing can change."""
+    content = storage.read(ARCHIVE_JSON)
+    try:
+        storage.create(ARCHIVE_JSON, content)
     except AlreadyExists:
-        return read_archive(storage)
-    return content
+        return True
+    return False
 
 
 def read_archive(storage: Storage) -> dict[str, Any]:
@@ -176,6 +185,7 @@ def write_manifest(storage: Storage, run: Run, parts: Iterable[PartEntry], plan_
     writer.write(pa.Table.from_pylist([asdict(part) for part in ordered], schema=MANIFEST_SCHEMA))
     metadata = {
         "tilepress.format": MANIFEST_FORMAT,
+        "tilepress.run": str(run.number),
         "tilepress.plan": plan_seal,
         "tilepress.index": index_seal,
     }
@@ -200,6 +210,8 @@ def read_manifest(storage: Storage, run: Run) -> Manifest:
     metadata = footer_metadata(file)
     if metadata.get("tilepress.format") != MANIFEST_FORMAT or file.schema_arrow.names != MANIFEST_SCHEMA.names:
         raise IntegrityError(f"{name}: not a manifest that this tilepress reads")
+    if metadata.get("tilepress.run") != str(run.number):
+        raise IntegrityError(f"{name}: this is the manifest of another run ({metadata.get('tilepress.run')})")
     parts = tuple(PartEntry(**row) for row in file.read().to_pylist())
     return Manifest(parts, metadata.get("tilepress.plan", ""), metadata.get("tilepress.index", ""))
 

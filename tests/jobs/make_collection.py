@@ -87,7 +87,10 @@ def images() -> dict[str, bytes]:
     files |= {f"jpeg/{mode}.jpg": encoded(image_of(mode, 90, 77), "JPEG", quality=90) for mode in ("L", "RGB")}
     files |= {"jpeg/progressive.jpg": encoded(image_of("RGB", 99, 64), "JPEG", progressive=True)}
     files |= {"png/gray16.png": png16(1), "png/rgb16.png": png16(3), "tiff/gray16.tif": tiff16(1)}
-    files |= {"tiff/rgb16.tif": tiff16(3), "tiff/lzw.tif": encoded(image_of("RGB", 60, 60), "TIFF", compression="tiff_lzw")}
+    files |= {
+        "tiff/rgb16.tif": tiff16(3),
+        "tiff/lzw.tif": encoded(image_of("RGB", 60, 60), "TIFF", compression="tiff_lzw"),
+    }
     files |= {"many/tiles.png": encoded(image_of("RGB", 150, 210), "PNG", dpi=(300, 300))}
     return files | {name: encoded(image_of("L", 33, 20, seed=at), "PNG") for at, name in enumerate(NASTY)}
 
