@@ -15,7 +15,7 @@ from tilepress.pipeline.container import whole
 
 PIECE = 1 << 16  # deflate always gets its input in pieces of this size: some levels look at the call boundaries
 _STEP = 1 << 14
-_ENOUGH = 1 << 12  # equal output bytes that settle a guess
+_ENOUGH = 1 << 12  # bytes of the stream that settle a guess
 _BUDGET = 3 << 20
 _QUICK_LEVEL = 6
 # by the level that the zlib header hints at: (level, memory level, strategy), in order of how common they are
@@ -85,15 +85,42 @@ def deflate(data: bytes, settings: DeflateSettings) -> bytes:
     return deflater.feed(data) + deflater.finish()
 
 
-def guess_settings(raw: bytes, stream: bytes, complete: bool) -> DeflateSettings | None:
-    """The settings under which `raw` gives the beginning of `stream`, or all of it if `complete`; None if none does.
+@dataclass(frozen=True)
+class Probe:
+    """What is kept of a zlib stream to recognise its settings: the two header bytes, and a CRC-32 of its beginning."""
+
+    hint: int  # uint16, big-endian as in the stream
+    length: int
+    crc: int
+
+    @staticmethod
+    def of(stream: bytes) -> Probe:
+        """Of a stream, or of its first 4096 bytes."""
+        start = stream[:_ENOUGH]
+        return Probe(int.from_bytes(start[:2], "big"), len(start), zlib.crc32(start))
+
+    def to_list(self) -> list[int]:
+        """For a recipe."""
+        return list(astuple(self))
+
+    @staticmethod
+    def from_list(values: object) -> Probe:
+        """From a recipe; IntegrityError if it makes no sense."""
+        if not isinstance(values, list) or len(values) != 3:
+            raise ValueError("three numbers of a probe expected")
+        limits = ((0, 0xFFFF), (0, _ENOUGH), (0, 0xFFFFFFFF))
+        return Probe(*(whole(v, *pair) for v, pair in zip(values, limits, strict=True)))
+
+
+def guess_settings(raw: bytes, probe: Probe, complete: bool) -> DeflateSettings | None:
+    """The settings under which `raw` (all of it, if `complete`) gives the stream that was probed; None if none does.
 
     Tries the most common settings first, and gives up after deflating a few MB: the cost is bounded.
     """
     budget = _BUDGET
-    for settings in _candidates(stream):
-        agrees, used = _begins(settings, raw, stream, complete)
-        if agrees:
+    for settings in _candidates(probe.hint.to_bytes(2, "big")):
+        start, used = _beginning(settings, raw, probe.length, complete)
+        if len(start) == probe.length and zlib.crc32(start) == probe.crc:
             return settings
         budget -= used
         if budget < 0:
@@ -109,15 +136,14 @@ def _candidates(stream: bytes) -> Iterator[DeflateSettings]:
         yield DeflateSettings(level, memory, strategy, window)
 
 
-def _begins(settings: DeflateSettings, raw: bytes, stream: bytes, complete: bool) -> tuple[bool, int]:
-    """(nothing contradicts these settings, input bytes that it took): deflate writes a block at a time, unevenly."""
+def _beginning(settings: DeflateSettings, raw: bytes, length: int, complete: bool) -> tuple[bytes, int]:
+    """(first bytes of the stream, input bytes that it took): deflate writes a block at a time, unevenly."""
     deflater = settings.compressor()
-    done = 0
+    out = bytearray()
     for at in range(0, len(raw), _STEP):
-        out = deflater.compress(raw[at : at + _STEP])
-        if out != stream[done : done + len(out)]:
-            return False, at + _STEP
-        done += len(out)
-        if done >= _ENOUGH:
-            return True, at + _STEP
-    return not complete or deflater.flush() == stream[done:], len(raw)
+        out += deflater.compress(raw[at : at + _STEP])
+        if len(out) >= length:
+            return bytes(out[:length]), at + _STEP
+    if complete:
+        out += deflater.flush()
+    return bytes(out[:length]), len(raw)

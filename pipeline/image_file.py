@@ -85,9 +85,8 @@ def read_picture(
     """Describe an image file; its pixels come from `Picture.read_bands`, as often as it is called, from the top.
 
     `source` must stay open while they are read; `name` only appears in messages. `proof`: how much work to spend on
-    finding out how the file can come back byte for byte. "quick" compresses it again unless it was written by zlib
-    at a level above 6 (such files get an untested recipe, which is usually right, and `byte_exact` stays False);
-    "full" always does; "none" finds no recipe, and restores pixels and metadata only.
+    finding out how the file can come back byte for byte. "none" keeps no recipe: pixels and metadata only. The others
+    keep one; for TIFF "full" proves it by compressing again, "quick" does unless that is slow, "guess" never does.
 
     Raises UnsupportedPicture, LimitExceeded or DamagedPicture, with a reason for people, and nothing else.
     """

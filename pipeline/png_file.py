@@ -1,7 +1,7 @@
 """PNG files: pixels out in bands, and the file back around them, byte for byte where zlib allows.
 
-The container keeps every chunk but IDAT verbatim, trailing bytes included. If the zlib settings that wrote the
-pixels were found, it also keeps each row's filter type and the sizes of the IDAT chunks.
+The container keeps every chunk but IDAT verbatim, trailing bytes included, each row's filter type, the sizes of the
+IDAT chunks, and a probe of the compressed stream, by which restoring finds the zlib settings that wrote it.
 """
 
 from __future__ import annotations
@@ -15,29 +15,26 @@ import numpy as np
 
 from tilepress.pipeline.bands import checked, regroup
 from tilepress.pipeline.container import Container, pack_container, reading_container, whole
-from tilepress.pipeline.deflate import Deflater, DeflateSettings
+from tilepress.pipeline.deflate import Deflater, DeflateSettings, Probe, guess_settings
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.picture import Limits, Picture
 from tilepress.pipeline.png_chunks import SIGNATURE, Header, Pass, PngFile, chunk, parse_header, scan
 from tilepress.pipeline.png_rows import choose_types, filter_rows, unfilter
-from tilepress.pipeline.png_stream import filtered_rows, find_settings, reproduces, survey
-from tilepress.pipeline.proof import Proof, is_worth_proving
+from tilepress.pipeline.png_stream import filtered_rows, probe, survey
+from tilepress.pipeline.proof import Proof
 from tilepress.pipeline.samples import pack_samples, unpack_samples
 
 _BAND_BYTES = 1 << 20
 _IDAT_BYTES = 1 << 16
+_PREFIX = 1 << 20  # of the filtered rows: enough to recognise the zlib settings
+_RECIPE = {"format": "png"}
 
 
 def read_png(source: bytes | mmap.mmap, limits: Limits, proof: Proof) -> Picture:
     """Describe a PNG file; everything is inflated and checked once. Raises PictureError."""
     header = parse_header(source)
     file = scan(source, header, limits)
-    types, prefix = survey(file)
-    settings = None if proof == "none" else find_settings(file, prefix)
-    proven = False
-    if settings is not None and is_worth_proving(settings, proof):
-        proven = reproduces(file, settings)
-        settings = settings if proven else None
+    types = survey(file)
     return Picture(
         format="png",
         mode=header.mode,
@@ -45,16 +42,13 @@ def read_png(source: bytes | mmap.mmap, limits: Limits, proof: Proof) -> Picture
         height=header.height,
         dtype=header.dtype,
         bit_depth=header.bits,
-        container=_container(file, types, settings),
+        container=_container(file, types) if proof != "none" else pack_container(_RECIPE, file.head, file.tail),
         read_bands=partial(_read_bands, file),
-        byte_exact=proven,
     )
 
 
-def _container(file: PngFile, types: np.ndarray, settings: DeflateSettings | None) -> bytes:
-    if settings is None:
-        return pack_container({"format": "png"}, file.head, file.tail)
-    recipe = {"format": "png", "zlib": settings.to_list()}
+def _container(file: PngFile, types: np.ndarray) -> bytes:
+    recipe = {**_RECIPE, "zlib": probe(file).to_list()}
     size = int(file.sizes[0])
     if (file.sizes[:-1] == size).all() and 0 < file.sizes[-1] <= size:
         return pack_container({**recipe, "idat": size}, file.head, file.tail, types.tobytes())
@@ -102,9 +96,9 @@ class _Writer:
             raise IntegrityError("image container: no PNG signature")
         self.types: np.ndarray | None = None
         self.sizes: Iterator[int] = _repeat(_IDAT_BYTES)
-        self.settings = DeflateSettings()
+        self.probe: Probe | None = None
         if "zlib" in container.recipe:
-            self.settings = DeflateSettings.from_list(container.recipe["zlib"])
+            self.probe = Probe.from_list(container.recipe["zlib"])
             self._set_layout(container, *rest)
 
     def _set_layout(self, container: Container, types: bytes, sizes: bytes | None = None) -> None:
@@ -125,7 +119,21 @@ class _Writer:
         out.write(self.tail)
 
     def _deflated(self, bands: Iterator[np.ndarray]) -> Iterator[bytes]:
-        deflater = Deflater(self.settings)
+        rows = self._filtered(bands)
+        prefix = bytearray()
+        while self.probe is not None and len(prefix) < _PREFIX and (piece := next(rows, b"")):
+            prefix += piece
+        deflater = Deflater(self._settings(bytes(prefix)))
+        yield deflater.feed(bytes(prefix))
+        for piece in rows:
+            yield deflater.feed(piece)
+        yield deflater.finish()
+
+    def _settings(self, prefix: bytes) -> DeflateSettings:
+        found = guess_settings(prefix, self.probe, complete=len(prefix) < _PREFIX) if self.probe else None
+        return found or DeflateSettings()
+
+    def _filtered(self, bands: Iterator[np.ndarray]) -> Iterator[bytes]:
         done = 0
         above: np.ndarray | None = None
         for first, samples in _pass_bands(self.header, bands):
@@ -134,8 +142,7 @@ class _Writer:
             rows = filter_rows(packed, above, self.header.pixel_bytes, self._types(packed, above, done))
             above = packed[-1]
             done += len(packed)
-            yield deflater.feed(rows.tobytes())
-        yield deflater.finish()
+            yield rows.tobytes()
 
     def _types(self, packed: np.ndarray, above: np.ndarray, done: int) -> np.ndarray:
         if self.types is not None:

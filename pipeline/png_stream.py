@@ -1,4 +1,4 @@
-"""The compressed pixels of a PNG file as a stream of filtered rows, and the proof that it can be written again."""
+"""The compressed pixels of a PNG file as a stream of filtered rows, and what is kept to write it again."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tilepress.pipeline.deflate import Deflater, DeflateSettings, guess_settings
+from tilepress.pipeline.deflate import PIECE, Probe
 from tilepress.pipeline.errors import DamagedPicture, UnsupportedPicture
 from tilepress.pipeline.png_chunks import Pass, PngFile
 
 _STEP = 1 << 20
-_PREFIX = 1 << 20  # of the filtered rows: enough to recognise the zlib settings
 
 
 class _Inflater:
@@ -63,48 +62,20 @@ def filtered_rows(file: PngFile) -> Iterator[tuple[Pass, int, np.ndarray]]:
     stream.finish()
 
 
-def survey(file: PngFile) -> tuple[np.ndarray, bytes]:
-    """Filter types of all rows, and the beginning of the filtered rows; inflates and checks everything."""
-    types: list[np.ndarray] = []
-    prefix = bytearray()
-    for _, _, rows in filtered_rows(file):
-        types.append(rows[:, 0].copy())
-        if len(prefix) < _PREFIX:
-            prefix += rows.tobytes()
-    joined = np.concatenate(types)
-    if joined.max() > 4:
-        raise DamagedPicture(f"PNG: row {int(np.argmax(joined > 4))} has no valid filter type")
-    return joined, bytes(prefix[:_PREFIX])
+def survey(file: PngFile) -> np.ndarray:
+    """Filter types of all rows; inflates and checks everything. DamagedPicture."""
+    types = np.concatenate([rows[:, 0].copy() for _, _, rows in filtered_rows(file)])
+    if types.max() > 4:
+        raise DamagedPicture(f"PNG: row {int(np.argmax(types > 4))} has no valid filter type")
+    return types
 
 
-def find_settings(file: PngFile, prefix: bytes) -> DeflateSettings | None:
-    """The zlib settings that seem to have written the file."""
+def probe(file: PngFile) -> Probe:
+    """What is kept to find the zlib settings again that wrote the file. Finding them is left to restoring: it takes
+    longer than reading a small image, and most images are read more often than they are restored."""
     start = bytearray()
     for piece in file.payload():
         start += piece
-        if len(start) > 2 * _PREFIX:
+        if len(start) >= PIECE:
             break
-    return guess_settings(prefix, bytes(start), complete=len(prefix) < _PREFIX)
-
-
-def reproduces(file: PngFile, settings: DeflateSettings) -> bool:
-    """Whether deflating the filtered rows again gives the file's IDAT content byte for byte; costs just that."""
-    stored = file.payload()
-    waiting = bytearray()
-    for out in _deflated(file, settings):
-        while len(waiting) < len(out):
-            piece = next(stored, b"")
-            if not piece:
-                return False
-            waiting += piece
-        if not waiting.startswith(out):
-            return False
-        del waiting[: len(out)]
-    return not waiting and not any(stored)
-
-
-def _deflated(file: PngFile, settings: DeflateSettings) -> Iterator[bytes]:
-    deflater = Deflater(settings)
-    for _, _, rows in filtered_rows(file):
-        yield deflater.feed(rows.tobytes())
-    yield deflater.finish()
+    return Probe.of(bytes(start))

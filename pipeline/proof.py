@@ -1,10 +1,13 @@
-"""How much work reading spends on proving that a file comes back byte for byte."""
+"""How much work reading spends on bringing a TIFF file back byte for byte.
+
+PNG needs none: what is kept of its stream costs next to nothing, and the search is left to restoring.
+"""
 
 from typing import Literal
 
 from tilepress.pipeline.deflate import DeflateSettings
 
-Proof = Literal["none", "quick", "full"]
+Proof = Literal["none", "guess", "quick", "full"]
 
 
 def is_worth_proving(settings: DeflateSettings, proof: Proof) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import zstandard
 
 from tilepress.pipeline.container import whole
-from tilepress.pipeline.deflate import DeflateSettings, deflate, guess_settings
+from tilepress.pipeline.deflate import DeflateSettings, Probe, deflate, guess_settings
 from tilepress.pipeline.errors import DamagedPicture
 from tilepress.pipeline.samples import pack_samples, unpack_samples
 from tilepress.pipeline.tiff_layout import DEFLATE, LZW, NONE, OLD_DEFLATE, PACKBITS, ZSTD, Layout
@@ -76,7 +76,7 @@ def guess_encoder(samples: np.ndarray, stored: bytes, layout: Layout) -> Encoder
     candidates = [Encoder()]
     if layout.compression in (DEFLATE, OLD_DEFLATE):
         raw = encode_segment(samples, replace(layout, compression=NONE), Encoder())
-        settings = guess_settings(raw, stored, complete=True)
+        settings = guess_settings(raw, Probe.of(stored), complete=True)
         if settings is not None:
             return Encoder(settings)
         candidates = [Encoder(libdeflate_level=n) for n in _LIBDEFLATE_LEVELS]
