@@ -113,7 +113,7 @@ class ShardPress:
             self._keep(work, UNTRUSTED, self._distrusted[file.image])
             return None
         try:
-            work.picture = read_picture(work.data, self._settings.limits)
+            work.picture = read_picture(work.data, self._settings.limits, proof="guess")
         except PictureError as exc:
             self._keep(work, exc.code, str(exc))
             return None
@@ -218,7 +218,7 @@ class ShardPress:
         self._builder.add(others)
         self._add_row(work, method, **row)
 
-    def _add_row(self, work: Work, method: str, *, container: bytes = b"", payload: bytes = b"", **reason: str) -> None:
+    def _add_row(self, work: Work, method: str, *, container: bytes = b"", payload: bytes = b"", **reason: Any) -> None:
         facts = replace(
             image_facts(work.file, work.picture, self._settings),
             method=method,
