@@ -14,6 +14,7 @@ from tilepress.jobs.progress import Meter
 from tilepress.pipeline.archive import Run, is_complete, list_parts, load_model, read_manifest
 from tilepress.pipeline.batches import EntryTask, entry_tasks, task_entries
 from tilepress.pipeline.collection import Collection
+from tilepress.pipeline.commit import prove
 from tilepress.pipeline.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, TilepressError, UsageError
 from tilepress.pipeline.kept import sha256
@@ -30,11 +31,15 @@ from tilepress.pipeline.toolbox import Toolbox
 
 @dataclass(frozen=True)
 class VerifyConfig:
-    """Everything a person can say to `verify`. `subset` is (part, parts) of the images, chosen by name."""
+    """Everything a person can say to `verify`. `subset` is (part, parts) of the images, chosen by name.
+
+    `rebuild` also writes every file to scratch space, as `restore` would, and reads it back.
+    """
 
     archive: str
     against: str | None = None
     subset: tuple[int, int] | None = None
+    rebuild: bool = False
     engine: EngineConfig = field(default_factory=EngineConfig)
     quiet: bool = True
 
@@ -104,7 +109,7 @@ def run_verify(config: VerifyConfig) -> VerifyReport:
 
 def _check_images(engine: Engine, archive: Archive, config: VerifyConfig, size: int, report: VerifyReport) -> None:
     with Meter("verify", size, quiet=config.quiet) as meter:
-        tasks = entry_tasks(_selected(archive, config, report), config.against)
+        tasks = entry_tasks(_selected(archive, config, report), config)
         for result in engine.map_shards(verify_entries, tasks):
             report.merge(result)
             meter.advance(bytes_in=result.source_bytes, images=result.images, failures=len(result.problems))
@@ -242,20 +247,27 @@ def verify_part(task: PartTask, archive: Storage, tools: Toolbox) -> VerifyRepor
 
 
 def verify_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> VerifyReport:
-    """The stage: restore every image of a task to scratch space, and compare it with the source if asked."""
+    """The stage: decode every image of a task, and compare it with the source if asked."""
     report = VerifyReport()
     for entry in task_entries(task, archive, tools):
         report.images += 1
         report.source_bytes += entry.stored.facts.source_bytes
         try:
-            with tempfile.TemporaryFile() as scratch:
-                entry.write(cast(BinaryIO, scratch))
+            _check_one(entry, rebuild=task.options.rebuild)
         except (IntegrityError, UsageError) as exc:
             report.problems.append((entry.part, entry.path, str(exc)))
             continue
-        if task.options is not None:
-            _compare(entry, task.options, report)
+        if task.options.against is not None:
+            _compare(entry, task.options.against, report)
     return report
+
+
+def _check_one(entry: Entry, *, rebuild: bool) -> None:
+    if rebuild:
+        with tempfile.TemporaryFile() as scratch:
+            entry.write(cast(BinaryIO, scratch))
+    else:
+        prove(entry.stored, entry.fetch, entry.archive.tools)
 
 
 def _compare(entry: Entry, source: str, report: VerifyReport) -> None:
