@@ -12,7 +12,7 @@ import click
 def size(text: str) -> int:
     """Bytes of "256MB", "1.5GiB" or "4096"."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)(i?)B?", text.strip(), re.I)
-    if not match:
+    if not match or not float(match[1]):
         raise click.BadParameter(f"{text!r} is not a size such as 256MB")
     power = " kmgt".index(match[2].lower() or " ")
     return int(float(match[1]) * (1024 if match[3] else 1000) ** power)

@@ -35,6 +35,17 @@ class Verbs(click.Group):
         """Not by the alphabet."""
         return list(self.commands)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """A reader of the output that closes early, such as `head`, is no error (click would exit with 1)."""
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(0) from None
+
 
 @click.group(
     cls=Verbs, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -132,6 +143,7 @@ def restore(as_json: bool, **options: Any) -> None:
 @click.argument("archive")
 @click.option("--against", metavar="SOURCE", help="Also compare every stored file with its source.")
 @click.option("--subset", callback=parsed(subset), metavar="3/30|1%", help="Only a part of the images, chosen by name.")
+@click.option("--rebuild", is_flag=True, help="Also rebuild every file in scratch space, as restore would.")
 @engine_options
 @json_option
 def verify(as_json: bool, **options: Any) -> None:
@@ -254,13 +266,10 @@ def _run(arguments: list[str]) -> int:
     except click.ClickException as exc:
         exc.show()
         return 2
-    except click.Abort:
-        return 130
+    except click.Abort as exc:
+        raise KeyboardInterrupt from exc  # what click made of it: see ending_by_signal
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else 1
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (TilepressError, CodecError) as exc:
         click.echo(f"tilepress: {exc}", err=True)
         return getattr(exc, "exit_code", 1)

@@ -220,7 +220,7 @@ def _load_plan(storage: Storage, run: Run) -> Plan:
         return plan_from_bytes(storage.read(run.plan), name)
     except MissingError as exc:
         raise IntegrityError(
-            f"{name} is missing, so that run cannot be finished: move its folder out of the archive, then compress again"
+            f"{name} is missing, so that run cannot be finished: move its folder out of the archive and try again"
         ) from exc
 
 

@@ -9,13 +9,14 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from rich.console import Console
 from rich.table import Table
 
 from tilepress.jobs import catalogue, listing
 from tilepress.jobs.progress import size
+from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reader import open_archive
 from tilepress.pipeline.rows import FAILURES
 from tilepress.pipeline.summary import Summary
@@ -191,9 +192,16 @@ def write_cat(url: str, path: str, output: str | None) -> int:
             shutil.copyfileobj(scratch, sys.stdout.buffer)
             sys.stdout.buffer.flush()
         else:
-            with Path(output).open("wb") as file:
-                shutil.copyfileobj(scratch, file)
+            _copy_to(Path(output), scratch)
     return 0
+
+
+def _copy_to(output: Path, source: IO[bytes]) -> None:
+    try:
+        with output.open("wb") as file:
+            shutil.copyfileobj(source, file)
+    except OSError as exc:
+        raise UsageError(f"{output} cannot be written: {exc.strerror}") from exc
 
 
 def show_codecs(*, as_json: bool) -> int:

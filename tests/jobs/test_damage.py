@@ -168,9 +168,7 @@ KINDS: tuple[Callable[[random.Random, Sound, Path], Damage], ...] = (flip, overw
 
 
 @pytest.fixture
-def damaged(
-    sound: Sound, tmp_path: Path
-) -> Iterator[Callable[[Callable[..., Damage], random.Random], tuple[Path, Damage]]]:
+def damaged(sound: Sound, tmp_path: Path) -> Damager:
     """A function that gives a freshly damaged copy of the archive."""
 
     def make(kind: Callable[..., Damage], rng: random.Random) -> tuple[Path, Damage]:
