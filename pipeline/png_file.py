@@ -7,7 +7,7 @@ IDAT chunks, and a probe of the compressed stream, by which restoring finds the 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import BinaryIO
 
@@ -20,7 +20,7 @@ from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.picture import Limits, Picture
 from tilepress.pipeline.png_chunks import SIGNATURE, Header, Pass, PngFile, chunk, parse_header, scan
 from tilepress.pipeline.png_rows import choose_types, filter_rows, unfilter
-from tilepress.pipeline.png_stream import filtered_rows, probe, survey
+from tilepress.pipeline.png_stream import Rows, filtered_rows, probe, survey
 from tilepress.pipeline.proof import Proof
 from tilepress.pipeline.samples import pack_samples, unpack_samples
 
@@ -34,7 +34,7 @@ def read_png(source: bytes | mmap.mmap, limits: Limits, proof: Proof) -> Picture
     """Describe a PNG file; everything is inflated and checked once. Raises PictureError."""
     header = parse_header(source)
     file = scan(source, header, limits)
-    types = survey(file)
+    types, rows = survey(file)
     return Picture(
         format="png",
         mode=header.mode,
@@ -43,7 +43,7 @@ def read_png(source: bytes | mmap.mmap, limits: Limits, proof: Proof) -> Picture
         dtype=header.dtype,
         bit_depth=header.bits,
         container=_container(file, types) if proof != "none" else pack_container(_RECIPE, file.head, file.tail),
-        read_bands=partial(_read_bands, file),
+        read_bands=partial(_read_bands, file, rows),
     )
 
 
@@ -55,14 +55,15 @@ def _container(file: PngFile, types: np.ndarray) -> bytes:
     return pack_container(recipe, file.head, file.tail, types.tobytes(), file.sizes.astype("<u4").tobytes())
 
 
-def _read_bands(file: PngFile, rows: int) -> Iterator[np.ndarray]:
-    samples = _interlaced(file) if file.header.interlaced else _progressive(file)
+def _read_bands(file: PngFile, inflated: list[Rows] | None, rows: int) -> Iterator[np.ndarray]:
+    samples = _progressive(file.header, filtered_rows(file) if inflated is None else inflated)
+    if file.header.interlaced:
+        samples = _interlaced(file.header, samples)
     return regroup((band for _, _, band in samples), rows)
 
 
-def _progressive(file: PngFile) -> Iterator[tuple[Pass, int, np.ndarray]]:
-    header = file.header
-    for part, y, filtered in filtered_rows(file):
+def _progressive(header: Header, inflated: Iterable[Rows]) -> Iterator[tuple[Pass, int, np.ndarray]]:
+    for part, y, filtered in inflated:
         if y == 0:
             above = np.zeros(filtered.shape[1] - 1, np.uint8)
         packed = unfilter(filtered, above, header.pixel_bytes)
@@ -70,10 +71,11 @@ def _progressive(file: PngFile) -> Iterator[tuple[Pass, int, np.ndarray]]:
         yield part, y, unpack_samples(packed, part.width, header.channels, header.bits)
 
 
-def _interlaced(file: PngFile) -> Iterator[tuple[Pass, int, np.ndarray]]:
-    header = file.header
+def _interlaced(
+    header: Header, passes: Iterator[tuple[Pass, int, np.ndarray]]
+) -> Iterator[tuple[Pass, int, np.ndarray]]:
     image = np.zeros((header.height, header.width, header.channels), header.dtype)
-    for part, y, samples in _progressive(file):
+    for part, y, samples in passes:
         rows = slice(part.y + y * part.step_y, None, part.step_y)
         image[rows, part.x :: part.step_x][: len(samples)] = samples
     yield header.passes[0], 0, image

@@ -12,6 +12,7 @@ from tilepress.pipeline.errors import DamagedPicture, UnsupportedPicture
 from tilepress.pipeline.png_chunks import Pass, PngFile
 
 _STEP = 1 << 20
+_KEPT_BYTES = 8 << 20  # of inflated rows, so that small images are inflated once
 
 
 class _Inflater:
@@ -50,8 +51,11 @@ class _Inflater:
         return out
 
 
-def filtered_rows(file: PngFile) -> Iterator[tuple[Pass, int, np.ndarray]]:
-    """(pass, first row, filtered rows (n, 1 + row bytes) uint8) through the whole file, about 1 MB at a time."""
+Rows = tuple[Pass, int, np.ndarray]  # pass, first row, filtered rows (n, 1 + row bytes) uint8
+
+
+def filtered_rows(file: PngFile) -> Iterator[Rows]:
+    """The whole file, inflated about 1 MB at a time."""
     stream = _Inflater(file)
     for part in file.header.passes:
         length = 1 + file.header.row_bytes(part.width)
@@ -62,12 +66,22 @@ def filtered_rows(file: PngFile) -> Iterator[tuple[Pass, int, np.ndarray]]:
     stream.finish()
 
 
-def survey(file: PngFile) -> np.ndarray:
-    """Filter types of all rows; inflates and checks everything. DamagedPicture."""
-    types = np.concatenate([rows[:, 0].copy() for _, _, rows in filtered_rows(file)])
-    if types.max() > 4:
-        raise DamagedPicture(f"PNG: row {int(np.argmax(types > 4))} has no valid filter type")
-    return types
+def survey(file: PngFile) -> tuple[np.ndarray, list[Rows] | None]:
+    """Filter types of all rows, and the rows themselves where they are few; inflates and checks everything.
+
+    DamagedPicture.
+    """
+    kept: list[Rows] | None = []
+    types = []
+    size = 0
+    for part, y, rows in filtered_rows(file):
+        types.append(rows[:, 0].copy())
+        size += rows.nbytes
+        kept = [*kept, (part, y, rows)] if kept is not None and size <= _KEPT_BYTES else None
+    joined = np.concatenate(types)
+    if joined.max() > 4:
+        raise DamagedPicture(f"PNG: row {int(np.argmax(joined > 4))} has no valid filter type")
+    return joined, kept
 
 
 def probe(file: PngFile) -> Probe:
