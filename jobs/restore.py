@@ -25,7 +25,7 @@ from tilepress.pipeline.image_file import rebuild
 from tilepress.pipeline.reader import Archive, Entry, open_archive
 from tilepress.pipeline.region_file import region_name, write_region
 from tilepress.pipeline.rows import TILES
-from tilepress.pipeline.storage import Storage, open_storage
+from tilepress.pipeline.storage import Storage, check_name, open_storage
 from tilepress.pipeline.stored import fetch_image_row
 from tilepress.pipeline.toolbox import Toolbox
 from tilepress.pipeline.unpress import Outcome, read_bands
@@ -154,6 +154,7 @@ def restore_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> Restor
 
 
 def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) -> str:
+    check_name(entry.path)
     with tempfile.NamedTemporaryFile(prefix="tilepress-") as scratch:
         file = cast(BinaryIO, scratch)
         name, how = _write(entry, options, file)
