@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 
 from tilepress.codecs.codec import Codec, Settings, TileSpec
+from tilepress.codecs.errors import CodecError
 from tilepress.pipeline.rows import TileFacts
 from tilepress.pipeline.tiles import Tile, batches, windows
 from tilepress.pipeline.toolbox import Toolbox
@@ -63,7 +64,23 @@ def _split_for_threads(work: list[tuple[list[Tile], Coding]], tools: Toolbox) ->
 
 
 def _code_batch(tools: Toolbox, work: tuple[list[Tile], Coding]) -> list[CodedTile]:
+    """Code a batch; tiles that the codec turns out to refuse are coded by JPEG XL, or kept as they are."""
     batch, coding = work
+    try:
+        return _code(tools, batch, coding)
+    except CodecError:
+        if len(batch) > 1:
+            return [coded for tile in batch for coded in _code_batch(tools, ([tile], coding))]
+        others = [Coding(reference) for reference in (FALLBACK, LAST_RESORT)]
+        fitting = [other for other in others if tools.codec(other.reference).supports(batch[0].spec)]
+        if coding in fitting:
+            fitting = fitting[fitting.index(coding) + 1 :]
+        if not fitting:
+            raise
+        return _code_batch(tools, (batch, fitting[0]))
+
+
+def _code(tools: Toolbox, batch: list[Tile], coding: Coding) -> list[CodedTile]:
     spec = batch[0].spec
     codec = tools.codec(coding.reference)
     samples = np.stack([tile.samples for tile in batch])
