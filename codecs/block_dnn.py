@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+
 from tilepress.codecs import rans
 from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.block_analysis import BlockAnalysis, Quantiser

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+
 from tilepress.codecs import rans
 from tilepress.codecs.errors import ModelError, StreamError
 

@@ -9,6 +9,7 @@ ones take the tile's own range, so that 12 bits stored anywhere within 16 fill [
 from __future__ import annotations
 
 import numpy as np
+
 from tilepress.codecs import colour
 from tilepress.codecs.codec import COLOUR_PLANES, Tiles, TileSpec
 from tilepress.codecs.errors import StreamError

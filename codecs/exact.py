@@ -143,10 +143,13 @@ def _float32_is_exact(device: torch.device) -> bool:
     """Whether float32 products are computed as such; other devices than CPUs may reduce them unasked."""
     import torch
 
-    reduced = torch.get_float32_matmul_precision() != "highest"
-    mkldnn = getattr(torch.backends.mkldnn, "matmul", None)
-    reduced = reduced or getattr(mkldnn, "fp32_precision", "ieee") not in ("ieee", "none")
-    return device.type == "cpu" and not reduced
+    places = (torch.backends, torch.backends.mkldnn, getattr(torch.backends.mkldnn, "matmul", None))
+    asked = {str(getattr(place, "fp32_precision", "none")) for place in places}
+    try:
+        whole = torch.get_float32_matmul_precision() == "highest"
+    except RuntimeError:  # the old and the new settings contradict each other
+        whole = False
+    return device.type == "cpu" and whole and asked <= {"none", "ieee"}
 
 
 def _run(layer: IntegerLayer, matrix: torch.Tensor, bias: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

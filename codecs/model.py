@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import safetensors
 import safetensors.numpy
+
 from tilepress.codecs.errors import ModelError
 
 JSON_NAME = "model.json"

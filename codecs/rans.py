@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
+
 from tilepress.codecs.errors import ModelError, StreamError
 
 PRECISION = 15

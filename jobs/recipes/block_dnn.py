@@ -28,7 +28,7 @@ from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.block_entropy import fit
 
 TILE = 512
-STEPS = "256,128,64,32,16,8,4,2"
+STEPS = "256,128,64,32,24,16,12,8"
 SPEC = TileSpec(TILE, TILE, 3, "uint8", 8, "rgb")
 BATCH = 4096
 
@@ -88,10 +88,12 @@ def begin_with_pca(net: Autoencoder, blocks: torch.Tensor) -> torch.Tensor:
     return rest
 
 
-def train(net: Autoencoder, blocks: torch.Tensor, rest: torch.Tensor, minutes: float, rate: float) -> dict[str, float]:
+def train(
+    net: Autoencoder, blocks: torch.Tensor, rest: torch.Tensor, minutes: float, rate: float, step: float
+) -> dict[str, float]:
     """Adam on squared error + `rate` * log2(1 + |z - rest| / step), learning rate falling to 0 over the time."""
     optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
-    begin, steps, step = time.monotonic(), 0, 16 / 256
+    begin, steps = time.monotonic(), 0
     while (share := (time.monotonic() - begin) / (60 * minutes + 1e-9)) < 1:
         optimiser.param_groups[0]["lr"] = 5e-4 * (1 - share)
         x = blocks[torch.randint(len(blocks), (BATCH,))]
@@ -104,7 +106,7 @@ def train(net: Autoencoder, blocks: torch.Tensor, rest: torch.Tensor, minutes: f
         loss.backward()
         optimiser.step()
         steps += 1
-    return {"steps": steps, "batch": BATCH}
+    return {"updates": steps, "batch": BATCH}
 
 
 @torch.no_grad()
@@ -177,8 +179,9 @@ def main() -> None:
     parser.add_argument("--ratio", type=int, required=True, help="inputs per latent: 4, 8, 16 ...")
     parser.add_argument("--block", type=int, default=16)
     parser.add_argument("--extra", type=int, default=32, help="hidden neurons besides the 2 K of the PCA")
-    parser.add_argument("--rate", type=float, default=0.0005, help="weight of the proxy of the rate")
-    parser.add_argument("--level", type=int, default=0, help="default quality level")
+    parser.add_argument("--rate", type=float, default=0.03, help="weight of the proxy of the rate")
+    parser.add_argument("--proxy-step", type=float, default=96, help="step that the proxy assumes, 256 = full scale")
+    parser.add_argument("--level", type=int, default=1, help="default quality level")
     parser.add_argument("--steps", default=STEPS, help="quantisation steps, coarse to fine, 256 = full scale")
     parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--seed", type=int, default=1)
@@ -193,11 +196,11 @@ def main() -> None:
     flat = torch.from_numpy(blocks.reshape(-1, blocks.shape[-1]))
     net = Autoencoder(args.block**2, 2 * args.ratio_latents + args.extra, args.ratio_latents)
     rest = begin_with_pca(net, flat)
-    record: dict[str, object] = {key: str(value) for key, value in vars(args).items() if key not in ("data", "out")}
+    record: dict[str, object] = {key: value for key, value in vars(args).items() if key not in ("data", "out")}
     record |= {
         "tiles": len(tiles),
         "pca_mse": mse(net, flat),
-        **train(net, flat, rest, args.minutes, args.rate),
+        **train(net, flat, rest, args.minutes, args.rate, args.proxy_step / 256),
     }
     record["mse"] = mse(net, flat)
     print(record, flush=True)

@@ -92,6 +92,23 @@ def test_reduced_precision_asked_for_elsewhere_changes_nothing() -> None:
             np.testing.assert_array_equal(network(x).numpy(), wanted)
 
 
+@pytest.mark.parametrize("place", ["torch.backends", "torch.backends.mkldnn", "torch.backends.mkldnn.matmul"])
+def test_float32_is_left_where_products_may_be_reduced(place: str) -> None:
+    """In a process of its own: torch does not forget such a setting."""
+    code = f"""if True:
+        import numpy as np, torch
+        from tilepress.codecs import exact
+        assert exact._float32_is_exact(torch.device("cpu"))
+        {place}.fp32_precision = "bf16" if "mkldnn" in "{place}" else "tf32"
+        assert not exact._float32_is_exact(torch.device("cpu"))
+        layer = exact.IntegerLayer(np.array([[4097, -255]]), np.array([3]))
+        y = exact.IntegerNetwork([layer], [2049, 4095])(np.array([[2049, 4093]]))
+        assert y.item() == 4097 * 2049 - 255 * 4093 + 3
+    """
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_every_device_gives_the_same_bits(device: str) -> None:
     layers, bounds = convolutions()
