@@ -24,6 +24,7 @@ from tilepress.pipeline.errors import MissingError, UsageError
 from tilepress.pipeline.globs import MAGIC, Selection, compile_glob, literal_prefix
 from tilepress.pipeline.storage import Entry, OnSkip, Storage, is_url, local_path_of, open_storage
 
+_ARCHIVE_README = "README.txt"
 _ARCHIVE_JSON, _ARCHIVE_MARK, _ARCHIVE_JSON_LIMIT = "archive.json", b'"tilepress-archive-', 1 << 16
 
 logger = logging.getLogger(__name__)
@@ -116,8 +117,18 @@ class StoredCollection(Collection):
                     raise UsageError(f"{self.source} is an archive; to get its images, `tilepress restore` it")
                 self._on_skip(folder, "an archive of tilepress, not part of the collection")
                 own = (f"{folder}models/", f"{folder}runs/")
-            elif not entry.name.startswith(own or "\0"):
+            elif not entry.name.startswith(own or "\0") and not self._explains_archive(entry):
                 yield entry
+
+    def _explains_archive(self, entry: Entry) -> bool:
+        """Whether it is the README.txt of an archive, which is listed before the archive.json beside it."""
+        folder = entry.name.removesuffix(_ARCHIVE_README)
+        if folder == entry.name or folder[-1:] not in ("", "/"):
+            return False
+        try:
+            return self._is_archive(self._storage.stat(folder + _ARCHIVE_JSON))
+        except MissingError:
+            return False
 
     def _is_archive(self, entry: Entry) -> bool:
         if entry.size > _ARCHIVE_JSON_LIMIT:
