@@ -1,0 +1,151 @@
+"""Writes the golden archive of format 1. It was run once; an archive that exists must be read for ever.
+
+Do not run it because a test fails: a test that fails says that archives out there can no longer be read. It is run
+again only before a release that adds something to the format, and then into a new folder.
+
+    python tests/golden/make_golden.py NEW_FOLDER
+
+The archive holds every method, codec, mode and sample type in two runs. A few functions of the writer are replaced,
+so that one run uses several codecs and small files suffice; what it writes is an ordinary archive.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import sys
+import tempfile
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from models import cosine_model
+from sources import CODECS, first_files, second_files
+
+from tilepress.codecs.codec import Settings, TileSpec
+from tilepress.jobs import compress
+from tilepress.pipeline import archive, kept, press, press_tiles
+from tilepress.pipeline.picture import Limits
+from tilepress.pipeline.press_tiles import Coding
+from tilepress.pipeline.reader import open_archive
+from tilepress.pipeline.storage import open_storage
+
+TILE = 16
+RATIOS = (4, 8, 16)
+# width of a tile -> codec: what sources.py names its files after
+EXACT = {width: name for width, (name, _) in CODECS.items()}
+LOSSY = {**EXACT, 15: "jpeg"}
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    if folder.exists():
+        raise SystemExit(f"{folder} exists; a golden archive is never replaced")
+    with tempfile.TemporaryDirectory() as scratch:
+        write(folder / "archive", Path(scratch))
+    expected = describe(folder / "archive")
+    lines = (f"{json.dumps(name)}: {json.dumps(facts)}" for name, facts in sorted(expected.items()))
+    (folder / "expected.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    print(f"SHA-256 of the archive: {digest(folder / 'archive')}")
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over all names and contents."""
+    out = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        out.update(f"{path.relative_to(folder).as_posix()}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return out.hexdigest()
+
+
+def write(folder: Path, scratch: Path) -> None:
+    """Two runs of a source that changes between them."""
+    source = scratch / "source"
+    storage = open_storage(str(folder))
+    models = {}
+    archive.create_archive(storage)
+    for ratio in RATIOS:
+        model = cosine_model(ratio)
+        model.save(scratch / f"model-{ratio}")
+        models[f"block-dnn-{ratio}"] = f"block-dnn@{archive.store_model(storage, scratch / f'model-{ratio}')}"
+    put(source, first_files())
+    run(source, folder, EXACT, models, lossy=False)
+    for gone in ("codec/gone.png", "kept/vanishes.txt"):
+        (source / gone).unlink(missing_ok=True)
+    put(source, second_files())
+    run(source, folder, LOSSY, models, lossy=True)
+
+
+def put(folder: Path, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
+def run(source: Path, folder: Path, codecs: dict[int, str], models: dict[str, str], *, lossy: bool) -> None:
+    def choose(self: press.ShardPress, spec: TileSpec) -> Coding:
+        name = codecs.get(spec.width, "jpegxl")
+        reference = models.get(name, name)
+        codec = self._tools.codec(reference)
+        if not codec.supports(spec):
+            return Coding("jpegxl")
+        return Coding(reference, Settings(quality=90 if name == "jpeg" else None), lossy and not codec.lossless)
+
+    def begin(self: press.ShardPress, file: Any) -> Any:
+        if file.path == "kept/vanishes.txt":
+            (source / file.path).unlink()
+        if file.path == "kept/changes.txt" and not lossy:
+            (source / file.path).write_bytes(b"not what was planned")
+        return original_begin(self, file)
+
+    def settings(config: Any, choice: Any) -> Any:
+        return replace(original_settings(config, choice), limits=Limits(max_pixels=5000))
+
+    original_begin, original_settings = press.ShardPress._begin, compress._settings
+    original_size = press.Work.tiled_bytes
+    small = property(lambda work: 0 if work.file.path.startswith("codec/") else original_size.fget(work))
+    with (
+        patch.object(press.ShardPress, "_choose", choose),
+        patch.object(press.ShardPress, "_begin", begin),
+        patch.object(press.Work, "tiled_bytes", small),
+        patch.object(press_tiles, "_never_larger", lambda tile, coded, tools: coded),
+        patch.object(compress, "_settings", settings),
+        patch.object(kept, "_PIECE_BYTES", 1000),
+    ):
+        codec, fidelity = ("jpeg", "lossy") if lossy else ("auto", "pixels")
+        compress.compress(str(source), str(folder), codec=codec, fidelity=fidelity, tile=TILE)
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """What every path of every run must come back as; found by the program that wrote it."""
+    opened = open_archive(str(folder))
+    found: dict[str, Any] = {}
+    for versions in opened.histories():
+        for view, row in versions:
+            facts = {name: row[name] for name in ("method", "reason_code")}
+            if row["method"] not in ("none", "gone"):
+                entry = opened.entry(view, row)
+                facts["file"] = hashlib.sha256(entry.bytes()).hexdigest()
+            if row["method"] == "tiles":
+                facts |= pixels(entry.array(), entry.array(preview=True), row)
+            found[f"{view.run.number}:{row['path']}"] = facts
+    return found
+
+
+def pixels(whole: np.ndarray, base: np.ndarray, row: dict[str, Any]) -> dict[str, Any]:
+    codecs = sorted({tile["codec"].partition("@")[0] for tile in row["tiles"]})
+    facts: dict[str, Any] = {"shape": list(whole.shape), "codecs": codecs}
+    if codecs == ["jpeg"]:  # libraries differ by a level
+        return facts | {"samples": base64.b64encode(zlib.compress(whole.tobytes(), 9)).decode()}
+    for name, samples in (("pixels", whole), ("base", base)):
+        facts[name] = hashlib.sha256(samples.astype(samples.dtype.newbyteorder("<")).tobytes()).hexdigest()
+    if facts["base"] == facts["pixels"]:
+        del facts["base"]
+    return facts
+
+
+if __name__ == "__main__":
+    main()
