@@ -1,7 +1,8 @@
 """What stands in README.txt of every archive, for someone who finds it without this program."""
 
 README_TEXT = """\
-This folder is a tilepress archive, format 1 ("tilepress-archive-1"): images, stored so that they come back exactly.
+This folder is a tilepress archive, format 1 ("tilepress-archive-1"): images, stored so that they come back exactly
+(but for those whose column `fidelity` says "lossy").
 Do not edit, rename or delete anything in it; copy it whole.
 
 archive.json                    format and identity
