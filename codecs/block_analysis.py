@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 _BLOCKS_AT_ONCE = 1 << 14
+_SWEEPS = 3
 _FAITH = 0.03  # weight of what the network says against the samples of an incomplete block
 
 
@@ -101,4 +102,25 @@ class BlockAnalysis:
         gram += _FAITH * torch.diag((matrix**2).sum(dim=0).mean().expand(len(gram)))
         error = (target - offset - start @ matrix.T) @ matrix
         change = torch.linalg.solve(gram, error.reshape(-1, len(gram)).T).T
-        q[:, :, *where] = (start + change.reshape(start.shape)).float()
+        chosen_q = self._round_in_turn(start + change.reshape(start.shape), target - offset, matrix, quantiser)
+        q[:, :, *where] = chosen_q.float()
+
+    def _round_in_turn(
+        self, q: torch.Tensor, target: torch.Tensor, matrix: torch.Tensor, quantiser: Quantiser
+    ) -> torch.Tensor:
+        """Integer symbols near `q`; each is moved by whole steps as long as that brings the samples closer.
+
+        Columns of `matrix` are far from orthogonal where few samples are real: rounding alone would add up.
+        """
+        import torch
+
+        top = torch.from_numpy(quantiser.top).to(self.device)
+        q = torch.minimum(torch.round(q).clamp_min(0), top)
+        energy = (matrix**2).sum(dim=0) + 1e-12
+        error = target - q @ matrix.T
+        for k in [*range(matrix.shape[1])] * _SWEEPS:
+            wanted = q[..., k] + torch.round(error @ matrix[:, k] / energy[k])
+            move = wanted.clamp(0, int(quantiser.top[k])) - q[..., k]
+            q[..., k] += move
+            error -= move[..., None] * matrix[:, k]
+        return q

@@ -1,0 +1,287 @@
+"""block-dnn: what its models promise, its frame, its latents, and what hostile models and bytes may do."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from tilepress.codecs.bitstream import seal
+from tilepress.codecs.block_dnn import BlockDnn
+from tilepress.codecs.block_latents import LatentCoder, Layout
+from tilepress.codecs.codec import Settings, Symbols, TileSpec
+from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
+from tilepress.codecs.model import SHIPPED, Model
+
+from .test_exact import DEVICES, torch_settings
+
+RATIOS = [4, 8, 16]
+RGB = TileSpec(96, 80, 3, "uint8", 8, "rgb")
+every_ratio = pytest.mark.parametrize("ratio", RATIOS)
+
+
+@cache
+def codec(ratio: int = 16) -> BlockDnn:
+    return BlockDnn(Model.load(SHIPPED / f"block-dnn-{ratio}"))
+
+
+def picture(spec: TileSpec, count: int = 1, seed: int = 0) -> np.ndarray:
+    """Tiles with the spectrum of photographs: waves of amplitude 1/f, correlated between planes."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: spec.height, : spec.width]
+    out = np.full((count, *spec.shape), 0.5)
+    for tile in out:
+        for _ in range(40):
+            fy, fx = rng.normal(0, 6, 2)
+            wave = np.sin(2 * np.pi * (fy * y / 512 + fx * x / 512) + rng.uniform(0, 6.3))
+            tile += wave[:, :, None] * (rng.normal(1, 0.2, spec.channels) * 0.15 / (1 + np.hypot(fy, fx)))
+    return np.rint(np.clip(out, 0, 1) * spec.maximum).astype(spec.dtype)
+
+
+def psnr(a: np.ndarray, b: np.ndarray, maximum: int) -> float:
+    return float(10 * np.log10(maximum**2 / max(np.mean((a.astype(np.float64) - b) ** 2), 1e-9)))
+
+
+def symbols_equal(a: Symbols, b: Symbols) -> bool:
+    return a.spec == b.spec and all(np.array_equal(a.arrays[key], b.arrays[key]) for key in a.arrays)
+
+
+@every_ratio
+def test_the_shipped_models_are_what_their_names_say(ratio: int) -> None:
+    folder = SHIPPED / f"block-dnn-{ratio}"
+    assert codec(ratio).config.latents * ratio == codec(ratio).config.block ** 2
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 1_000_000
+    assert "CC BY-SA 4.0" in codec(ratio).model.licence
+    assert len(codec(ratio).config.steps) >= 6
+    assert codec(ratio).model.training["seed"]
+
+
+@every_ratio
+def test_higher_quality_is_closer_and_larger(ratio: int) -> None:
+    tiles = picture(RGB, 3)
+    levels = len(codec(ratio).config.steps)
+    streams = [codec(ratio).encode(tiles, RGB, Settings(quality=q)) for q in (1, 50, 100)]
+    sizes = [sum(map(len, s)) for s in streams]
+    close = [psnr(codec(ratio).decode(s, RGB), tiles, 255) for s in streams]
+    assert sizes == sorted(set(sizes))
+    assert close == sorted(set(close))
+    assert close[2] > 33
+    assert {codec(ratio).level_of(q) for q in range(1, 101)} == set(range(levels))
+
+
+def test_quality_out_of_range_is_refused() -> None:
+    for quality in (0, 101, -5):
+        with pytest.raises(UnsupportedError):
+            codec().encode(picture(RGB), RGB, Settings(quality=quality))
+
+
+@every_ratio
+def test_latents_come_back_from_their_streams(ratio: int) -> None:
+    for spec in (RGB, TileSpec(50, 90, 4, "uint8", 8, "rgb"), TileSpec(33, 20, 5, "uint16", 16, "cmyk")):
+        tiles = picture(spec, 2)
+        for quality in (None, 1, 100):
+            symbols = codec(ratio).analyse(tiles, spec, Settings(quality=quality))
+            assert all(len(a) == 2 for a in symbols.arrays.values())
+            assert symbols_equal(codec(ratio).unpack(codec(ratio).pack(symbols), spec), symbols)
+
+
+def test_any_latents_within_range_can_be_packed() -> None:
+    rng = np.random.default_rng(3)
+    symbols = codec().analyse(picture(RGB, 2), RGB, Settings())
+    shape = symbols.arrays["latents"].shape
+    limits = codec()._levels[codec().config.default_level].coder.fitted.top
+    for latents in (rng.integers(0, limits + 1, shape), np.broadcast_to(limits, shape)):
+        symbols.arrays["latents"] = latents.astype(np.int16)
+        assert symbols_equal(codec().unpack(codec().pack(symbols), RGB), symbols)
+
+
+@every_ratio
+def test_decoding_is_the_same_over_batches_threads_memory_formats_and_onednn(ratio: int) -> None:
+    spec = replace(RGB, height=70, width=50)
+    symbols = codec(ratio).analyse(picture(spec, 32), spec, Settings())
+    whole = codec(ratio).synthesise(symbols)
+    for threads, batch, onednn, order in itertools.product((1, 2), (1, 8, 16, 32), (True, False), ("C", "F")):
+        parts = []
+        with torch_settings(threads, onednn, "medium" if order == "F" else "highest"):
+            for at in range(0, 32, batch):
+                arrays = {k: np.asarray(a[at : at + batch], order=order) for k, a in symbols.arrays.items()}
+                parts.append(codec(ratio).synthesise(Symbols(spec, arrays)))
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+@every_ratio
+def test_the_base_of_a_stream_never_changes(ratio: int) -> None:
+    """Golden: the integer decoder of the shipped models, computed here in numpy's own integers."""
+    model, spec = codec(ratio).model, TileSpec(32, 48, 1, "uint8", 8, "gray")
+    symbols = codec(ratio).analyse(picture(spec), spec, Settings())
+    level, bits = int(symbols.arrays["level"][0]), codec(ratio).config.fraction_bits
+    latents = symbols.arrays["latents"].astype(np.int64)
+    fixed = latents @ model.tensors[f"level{level}.decoder"].T.astype(np.int64) + model.tensors[f"level{level}.offset"]
+    values = np.clip((fixed + (1 << (bits - 9))) >> (bits - 8), 0, 255)
+    rows, columns, side = *latents.shape[2:4], codec(ratio).config.block
+    cut = values.reshape(rows, columns, side, side).swapaxes(1, 2).reshape(rows * side, columns * side)
+    np.testing.assert_array_equal(codec(ratio).synthesise(symbols)[0, ..., 0], cut[:32, :48])
+
+
+@given(height=st.integers(1, 70), width=st.integers(1, 70), seed=st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_incomplete_blocks_are_as_good_as_whole_ones(height: int, width: int, seed: int) -> None:
+    spec = TileSpec(height, width, 1, "uint8", 8, "gray")
+    tiles = picture(spec, 1, seed)
+    assert psnr(codec().decode(codec().encode(tiles, spec, Settings(quality=100)), spec), tiles, 255) > 33
+
+
+@pytest.mark.parametrize("offset", [0, 1024, 31_000, 65_535 - 4095])
+def test_twelve_bits_anywhere_within_sixteen_cost_and_look_the_same(offset: int) -> None:
+    spec = TileSpec(64, 64, 1, "uint16", 16, "gray")
+    twelve = picture(replace(spec, bit_depth=12), 1)
+    twelve[0, 0, :2, 0] = 0, 4095
+    moved = (twelve + offset).astype(np.uint16)
+    streams = [codec().encode(t, spec) for t in (twelve, moved)]
+    assert len(streams[0][0]) == len(streams[1][0])
+    base = codec().decode(streams[1], spec)
+    assert psnr(base, moved, 4095) > 25
+    assert base.max() <= 65_535
+
+
+def test_opaque_alpha_does_not_blur_dark_sixteen_bit_colours() -> None:
+    spec = TileSpec(48, 48, 4, "uint16", 16, "rgb")
+    tiles = picture(replace(spec, bit_depth=10), 1)
+    tiles[..., 3] = 65_535
+    base = codec().decode(codec().encode(tiles, spec), spec)
+    assert psnr(base[..., :3], tiles[..., :3], 1023) > 25
+    assert abs(int(base[..., 3].min()) - 65_535) < 4000
+
+
+def test_palettes_and_single_bits_are_not_supported() -> None:
+    for spec in (TileSpec(8, 8, 1, "uint8", 8, "indexed"), TileSpec(8, 8, 1, "uint8", 1, "gray")):
+        assert not codec().supports(spec)
+        with pytest.raises(UnsupportedError):
+            codec().encode(np.zeros((1, *spec.shape), np.uint8), spec)
+
+
+@cache
+def payload_of(spec: TileSpec) -> bytes:
+    return codec().encode(picture(spec), spec)[0][7:]
+
+
+@given(data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_forged_payloads_give_a_valid_tile_or_a_stream_error(data: st.DataObject) -> None:
+    spec = data.draw(st.sampled_from([replace(RGB, height=40, width=20), TileSpec(40, 20, 4, "uint16", 16, "rgb")]))
+    payload = bytearray(payload_of(spec))
+    for at in data.draw(st.lists(st.integers(0, len(payload) - 1), min_size=1, max_size=4)):
+        payload[at] = data.draw(st.integers(0, 255))
+    forged = seal(b"BD", 1, bytes(payload[: data.draw(st.integers(0, len(payload)))] if at % 3 == 0 else payload))
+    try:
+        base = codec().decode([forged], spec)
+    except StreamError:
+        return
+    assert base.shape == (1, *spec.shape)
+    assert base.max() <= spec.maximum
+
+
+def changed(**tensors: object) -> Model:
+    """The shipped model with some tensors changed by functions of them; its content hash is right."""
+    model = codec().model
+    return replace(model, tensors={k: tensors.get(k, lambda a: a)(a) for k, a in model.tensors.items()})
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("level0.decoder", lambda a: a[:, :-1]),
+        ("level0.decoder", lambda a: a.astype(np.float32)),
+        ("level1.offset", lambda a: a[:-1]),
+        ("level0.cdf", lambda a: a[:-1]),
+        ("level0.cdf", lambda a: a[:, ::-1].copy()),
+        ("level0.near", lambda a: a[..., :-1]),
+        ("level0.thresholds", lambda a: a[::-1].copy()),
+        ("level0.top", lambda a: a * 0),
+        ("level0.top", lambda a: a.astype(np.int32) + 70_000),
+        ("level0.start", lambda a: a.astype(np.int32) - 70_000),
+        ("analysis0.weight", lambda a: a[:, 1:]),
+        ("analysis1.bias", lambda a: a * np.nan),
+    ],
+)
+def test_a_hostile_model_is_a_model_error(name: str, change: object) -> None:
+    with pytest.raises(ModelError):
+        BlockDnn(changed(**{name: change}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"block": 0}, {"block": 10**9}, {"latents": 17}, {"steps": []}, {"steps": "x"}, {"default_level": 8},
+     {"layers": 0}, {"fraction_bits": 60}, {"latents": None}, {"steps": [1e-300] * 8}, {"block": 1e999}],
+)  # fmt: skip
+def test_a_hostile_configuration_is_a_model_error(change: dict[str, object]) -> None:
+    with pytest.raises(ModelError):
+        BlockDnn(replace(codec().model, config={**codec().model.config, **change}))
+
+
+def test_weights_beyond_float32_are_decoded_in_float64_and_still_exact() -> None:
+    """The proof is repeated at load: a model cannot leave the bounds unnoticed."""
+    grown = BlockDnn(changed(**{f"level{i}.decoder": lambda a: a.astype(np.int32) * 4096 for i in range(8)}))
+    level = grown._levels[3].decoder
+    assert level.needs == [53]
+    tensors = grown.model.tensors
+    rows = np.random.default_rng(1).integers(0, 5, (40, 16))
+    wanted = rows @ tensors["level3.decoder"].T.astype(np.int64) + tensors["level3.offset"]
+    one = 1 << grown.config.fraction_bits
+    np.testing.assert_array_equal(level(rows).numpy(), np.clip(wanted, -one, 2 * one))
+
+
+def test_a_model_of_another_family_is_a_model_error() -> None:
+    with pytest.raises(ModelError, match="codec other"):
+        BlockDnn(replace(codec().model, codec_id="other"))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_every_device_gives_the_same_base(device: str) -> None:
+    symbols = codec().analyse(picture(RGB, 4), RGB, Settings())
+    other = BlockDnn(codec().model, device)
+    np.testing.assert_array_equal(other.synthesise(symbols), codec().synthesise(symbols))
+    assert psnr(other.decode(other.encode(picture(RGB), RGB), RGB), picture(RGB), 255) > 25
+
+
+def test_latents_lean_on_their_neighbours_in_every_direction() -> None:
+    """Repeating an image of one block costs far less per block than the block alone."""
+    spec = replace(RGB, height=16, width=16)
+    tile = picture(spec, 1, 5)
+    wall = np.tile(tile, (1, 8, 8, 1))
+    one = len(codec().encode(tile, spec)[0])
+    assert len(codec().encode(wall, replace(RGB, height=128, width=128))[0]) < 64 * one / 2
+
+
+def test_the_entropy_coder_checks_the_end_of_its_stream() -> None:
+    coder: LatentCoder = codec()._levels[0].coder
+    layout = Layout.of(1, differences=False)
+    stream = coder.encode(np.ones((1, 2, 3, 16), np.int16), layout)
+    np.testing.assert_array_equal(coder.decode(stream, (1, 2, 3, 16), layout), 1)
+    for bad in (stream + b"\0\0", stream[:-2], stream[:3]):
+        with pytest.raises(StreamError):
+            coder.decode(bad, (1, 2, 3, 16), layout)
+
+
+def test_the_training_script_makes_a_model_that_codes(tmp_path: Path) -> None:
+    tile = picture(replace(RGB, height=512, width=512))[0]
+    (tmp_path / "data").mkdir()
+    Image.fromarray(tile).save(tmp_path / "data" / "a.png")
+    arguments = f"--data {tmp_path}/data --ratio 16 --block 8 --out {tmp_path}/m --minutes 0.01 --extra 2 --seed 7"
+    script = [sys.executable, "-m", "tilepress.jobs.recipes.block_dnn", *arguments.split()]
+    subprocess.run(script, check=True, capture_output=True, timeout=250)
+    trained = BlockDnn(Model.load(tmp_path / "m"))
+    assert trained.config.latents == 4
+    assert trained.model.training["seed"] == 7
+    spec = replace(RGB, height=512, width=512)
+    streams = trained.encode(tile[None], spec, Settings(quality=100))
+    assert psnr(trained.decode(streams, spec), tile[None], 255) > 33
