@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 
@@ -231,7 +231,7 @@ def store_model(storage: Storage, folder: Path | str) -> str:
         except AlreadyExists:
             continue
     load_model(storage, model.name)  # what is stored is what was meant, whoever wrote it
-    return cast(str, model.name)
+    return model.name
 
 
 def load_model(storage: Storage, sha256: str) -> Model:
