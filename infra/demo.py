@@ -12,7 +12,7 @@ import imagecodecs
 import numpy as np
 import tifffile
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parent / "samples" / "images"
 TILEPRESS = Path(sys.executable).with_name("tilepress")
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     try:
         for name, options in (("auto", []), ("block-dnn-16", ["--codec", "block-dnn-16"])):
             round_trip(work / f"{name}.tp", work / f"{name}-restored", options)
-        run("info", work / "block-dnn-16.tp", "photos/coffee.png")
+        run("info", work / "block-dnn-16.tp", "coffee.png")
         run("errors", work / "auto.tp")
     finally:
         shutil.rmtree(work)
