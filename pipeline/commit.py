@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
+
 from tilepress.pipeline.archive import PartEntry, Run
 from tilepress.pipeline.collection import Collection
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, TilepressError
@@ -67,7 +68,7 @@ class PressResult:
 
 def press_shard(task: PressTask, archive: Storage, tools: Toolbox) -> PressResult:
     """Commit one shard, or accept the part that is there."""
-    if task.committed:
+    if task.committed or archive.exists(task.run.part(task.number)):  # by another driver, or an earlier attempt
         return accept_part(task, archive)
     part, index = build_part(task, tools)
     try:
@@ -170,7 +171,12 @@ def _create(archive: Storage, name: str, part: BuiltPart) -> None:
     if part.nbytes <= _MEMORY_PART:
         archive.create(name, part.fetch([(0, part.nbytes)])[0])
         return
-    with tempfile.NamedTemporaryFile() as file:
+    part.file.flush()
+    spool = Path(f"/proc/self/fd/{part.file.fileno()}")
+    if spool.exists():
+        archive.create_file(name, spool)
+        return
+    with tempfile.NamedTemporaryFile() as file:  # systems that do not show open files by name
         part.file.seek(0)
         shutil.copyfileobj(part.file, file, 1 << 24)
         file.flush()

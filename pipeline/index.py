@@ -7,7 +7,6 @@ import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
@@ -23,25 +22,26 @@ _CACHED_GROUPS = 16
 
 
 class IndexSpool:
-    """Index rows of each shard as workers report them, on local disk until the run is complete."""
+    """Index rows of each shard as workers report them, in a nameless local file until the run is complete."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="tilepress-index-")
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`, or with the process
+        self._spans: dict[int, tuple[int, int]] = {}
 
     def put(self, shard: int, rows: bytes) -> None:
         """Keep a shard's rows (an Arrow IPC stream)."""
-        self._path(shard).write_bytes(rows)
+        self._spans[shard] = self._file.seek(0, io.SEEK_END), len(rows)
+        self._file.write(rows)
 
     def get(self, shard: int) -> pa.Table:
         """A shard's rows."""
-        return pa.ipc.open_stream(self._path(shard).read_bytes()).read_all()
+        start, length = self._spans[shard]
+        self._file.seek(start)
+        return pa.ipc.open_stream(self._file.read(length)).read_all()
 
     def close(self) -> None:
-        """Remove the scratch folder."""
-        self._folder.cleanup()
-
-    def _path(self, shard: int) -> Path:
-        return Path(self._folder.name) / f"{shard}.arrow"
+        """Free the disk space."""
+        self._file.close()
 
 
 def write_index(shards: Iterable[Shard], spool: IndexSpool) -> tuple[BinaryIO, str]:

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -26,11 +27,21 @@ _NO_LINKS = {
     errno.EINVAL,
 }
 _CLAIM_ABANDONED_S = 600.0  # holding one takes milliseconds
+_DESCRIPTORS = "/proc/self/fd/"
 
 
 @contextlib.contextmanager
-def temporary_in(folder: str) -> Iterator[tuple[str, BinaryIO]]:
-    """Path and open file of a new temporary file in `folder`; what is left of it at the end is removed."""
+def temporary_in(folder: str, *, nameless: bool = False) -> Iterator[tuple[str, BinaryIO]]:
+    """Path and open file of a new temporary file in `folder`; what is left of it at the end is removed.
+
+    `nameless`: where the system can, a file without a name in any folder, so that nothing is left of it however its
+    writer dies; its path is good for `link_exclusively` only.
+    """
+    descriptor = _open_nameless(folder) if nameless else None
+    if descriptor is not None:
+        with open(descriptor, "wb") as out:
+            yield f"{_DESCRIPTORS}{descriptor}", out
+        return
     path = f"{folder}/.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
     try:
         with open(path, "xb") as out:
@@ -43,13 +54,35 @@ def temporary_in(folder: str) -> Iterator[tuple[str, BinaryIO]]:
 def link_exclusively(temporary: str, target: str) -> None:
     """Give the file its final name. FileExistsError if that is taken: one of several callers succeeds."""
     try:
-        os.link(temporary, target)
+        # A directory descriptor, though unused, makes Python follow the link that stands for a nameless file.
+        os.link(temporary, target, src_dir_fd=0, follow_symlinks=True)
     except FileExistsError:
         raise
     except OSError as exc:
         if exc.errno not in _NO_LINKS:
             raise
-        rename_exclusively(temporary, target)
+        if temporary.startswith(_DESCRIPTORS):
+            _name_and_rename(temporary, target)
+        else:
+            rename_exclusively(temporary, target)
+
+
+def _open_nameless(folder: str) -> int | None:
+    flag = getattr(os, "O_TMPFILE", 0)
+    if not flag or not os.path.isdir(_DESCRIPTORS):
+        return None
+    try:
+        return os.open(folder, flag | os.O_RDWR, 0o666)
+    except OSError:  # many file systems over a network, old kernels
+        return None
+
+
+def _name_and_rename(nameless: str, target: str) -> None:
+    with temporary_in(os.path.dirname(target)) as (named, out), open(nameless, "rb") as file:
+        shutil.copyfileobj(file, out, 1 << 20)
+        out.flush()
+        os.fsync(out.fileno())
+        rename_exclusively(named, target)
 
 
 def rename_exclusively(temporary: str, target: str) -> None:

@@ -164,7 +164,7 @@ class LocalStorage(Storage):
             if exclusive and os.path.lexists(target):
                 raise FileExistsError(errno.EEXIST, "already there")
             make_folders(folder)
-            with temporary_in(folder) as (temporary, out):
+            with temporary_in(folder, nameless=exclusive) as (temporary, out):
                 fill(out)
                 out.flush()
                 if durable:
