@@ -225,11 +225,9 @@ def write_summary(storage: Storage, run: Run, content: Mapping[str, Any]) -> Non
 def store_model(storage: Storage, folder: Path | str) -> str:
     """Copy a model folder into the archive; returns its hash."""
     model = Model.load(Path(folder))
-    for name in MODEL_FILES:
-        try:
-            storage.create(f"models/{model.name}/{name}", (Path(folder) / name).read_bytes())
-        except AlreadyExists:
-            continue
+    for name, content in zip(MODEL_FILES, model.to_bytes(), strict=True):
+        with suppress(AlreadyExists):
+            storage.create(f"models/{model.name}/{name}", content)
     load_model(storage, model.name)  # what is stored is what was meant, whoever wrote it
     return model.name
 
@@ -244,6 +242,8 @@ def load_model(storage: Storage, sha256: str) -> Model:
         raise IntegrityError(f"{storage.url}/{folder}: the archive lacks a model that it uses") from exc
     except ModelError as exc:
         raise IntegrityError(f"{storage.url}/{folder}: {exc}") from exc
+    if model.to_bytes()[0] != files["model.json"]:  # the hash does not cover how it is spelt
+        raise IntegrityError(f"{storage.url}/{folder}/model.json: its bytes are not what was written")
     if model.name != sha256:
         raise IntegrityError(f"{storage.url}/{folder}: the model's content is not that of its name")
     return model

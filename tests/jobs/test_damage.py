@@ -214,6 +214,17 @@ def test_damage_is_found_and_named_and_never_restored(kind, sound: Sound, damage
         check(sound, copy, damage, tmp_path / "restored")
 
 
+def test_a_model_that_lost_its_last_byte_is_found(sound: Sound, tmp_path: Path) -> None:
+    shutil.copytree(sound.archive, tmp_path / "copy")
+    for path in sorted(tmp_path.glob("copy/models/*/*")):
+        data = path.read_bytes()
+        for wrong in (data[:-1], data + b"\n"):
+            path.write_bytes(wrong)
+            name = str(path.parent.relative_to(tmp_path / "copy"))
+            check(sound, tmp_path / "copy", Damage((f"{name}/{path.name}",), sound.learned), tmp_path / "restored")
+        path.write_bytes(data)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_thousands_of_damages_are_found_and_named_and_never_restored(kind, sound, damaged, tmp_path) -> None:

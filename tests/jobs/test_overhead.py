@@ -18,7 +18,7 @@ KINDS = {"jpegxl": "pixels in one tile", "jpeg": "transcoded JPEGs", "file": "ke
 def small_file(method: str, number: int) -> bytes:
     """A file that is held by this method."""
     if method == "jpeg":
-        return encoded(image_of("RGB", 48, 40, seed=number), "JPEG", quality=95)
+        return encoded(image_of("RGB", 96, 88, seed=number), "JPEG", quality=90)
     if method == "file":
         return noise(5, 20, 1, seed=number).tobytes()
     return encoded(image_of("L", 32, 32, seed=number), "TIFF")
