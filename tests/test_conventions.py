@@ -21,7 +21,7 @@ LAYERS = {
 }  # layer -> the layers it may import
 STORAGE = {"ray", "fsspec", "s3fs", "botocore", "pyarrow"}  # what the codec layer knows nothing of
 UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "marshal", "shelve"}
-MAX_FILE, MAX_FUNCTION = 300, 40  # lines
+MAX_FILE, MAX_FUNCTION = 300, 40  # lines; of a function, those below its docstring
 
 SOURCES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
 every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -86,7 +86,8 @@ def test_nothing_is_pickled(path: Path) -> None:
 def test_files_and_functions_are_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= MAX_FILE
     for function in functions(path):
-        length = (function.end_lineno or 0) - function.lineno + 1
+        body = function.body[1:] if ast.get_docstring(function) and len(function.body) > 1 else function.body
+        length = (function.end_lineno or 0) - body[0].lineno + 1
         assert length <= MAX_FUNCTION, f"{function.name} has {length} lines"
 
 
