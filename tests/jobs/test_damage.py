@@ -31,7 +31,7 @@ class Sound:
     archive: Path
     files: dict[str, bytes]  # what is restored from it
     spans: dict[str, list[tuple[str, int, int]]]  # part -> (image, start, end) of every payload
-    learned: frozenset[str]  # images that need a model
+    learned: dict[str, frozenset[str]]  # folder of a model -> the images that need it
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
     """An archive of three runs: several shards, a learned and two classical codecs, JPEGs, kept files, a gone one."""
     folder = tmp_path_factory.mktemp("sound")
     source, archive = folder / "source", folder / "archive"
-    learned = "block-dnn-16" if "block-dnn-16" in shipped_models() else "png"
+    learned, second = (name if name in shipped_models() else "png" for name in ("block-dnn-16", "block-dnn-8"))
     write_tree(source, source_files())
     tilepress.compress(str(source), str(archive), codec=learned, tile=64, shard_bytes=20_000, engine=LOCAL)
     write_tree(
@@ -68,11 +68,14 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
     (source / "0.jpg").unlink()
     tilepress.compress(str(source), str(archive), tile=64, engine=LOCAL)
     write_tree(source, {"last.tif": encoded(image_of("RGB", 64, 65), "TIFF")})
-    tilepress.compress(str(source), str(archive), codec="png", tile=64, engine=LOCAL)
+    tilepress.compress(str(source), str(archive), codec=second, tile=64, engine=LOCAL)
     restored = folder / "restored"
     assert tilepress.restore(str(archive), str(restored), engine=LOCAL).exit_code == 0
     entries = list(tilepress.open(str(archive)).entries())
-    users = frozenset(e.path for e in entries if any("@" in tile.facts.codec for tile in e.stored.tiles))
+    users: dict[str, frozenset[str]] = {}
+    for entry in entries:
+        for sha256 in {tile.facts.codec.partition("@")[2] for tile in entry.stored.tiles} - {""}:
+            users[f"models/{sha256}"] = users.get(f"models/{sha256}", frozenset()) | {entry.path}
     return Sound(archive, tree(restored), payload_spans(archive), users)
 
 
@@ -99,7 +102,7 @@ def files_of(archive: Path) -> list[str]:
 def hit(sound: Sound, name: str, start: int, end: int) -> frozenset[str]:
     """Images that may be lost with these bytes of a file of the archive."""
     if name.startswith("models/"):
-        return sound.learned
+        return sound.learned[name.rpartition("/")[0]]
     return frozenset(path for path, begin, stop in sound.spans.get(name, []) if begin < end and start < stop)
 
 
@@ -141,7 +144,7 @@ def append(rng: random.Random, sound: Sound, copy: Path) -> Damage:
     name = rng.choice(files_of(copy))
     with (copy / name).open("ab") as file:
         file.write(rng.choice((b"\0", b"}", rng.randbytes(50))))
-    return Damage((name,), sound.learned if name.startswith("models/") else frozenset())
+    return Damage((name,), hit(sound, name, 0, 0) if name.startswith("models/") else frozenset())
 
 
 def delete(rng: random.Random, sound: Sound, copy: Path) -> Damage:
@@ -221,7 +224,9 @@ def test_a_model_that_lost_its_last_byte_is_found(sound: Sound, tmp_path: Path) 
         for wrong in (data[:-1], data + b"\n"):
             path.write_bytes(wrong)
             name = str(path.parent.relative_to(tmp_path / "copy"))
-            check(sound, tmp_path / "copy", Damage((f"{name}/{path.name}",), sound.learned), tmp_path / "restored")
+            check(
+                sound, tmp_path / "copy", Damage((f"{name}/{path.name}",), sound.learned[name]), tmp_path / "restored"
+            )
         path.write_bytes(data)
 
 
