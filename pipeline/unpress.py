@@ -16,7 +16,7 @@ from tilepress.codecs.jpeg_transcode import unpack_jpeg
 from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
 from tilepress.pipeline.image_file import read_picture, rebuild
 from tilepress.pipeline.part import Fetch
-from tilepress.pipeline.picture import Limits, tile_spec
+from tilepress.pipeline.picture import MODES, Limits, tile_spec
 from tilepress.pipeline.press_tiles import samples_crc
 from tilepress.pipeline.rows import FILE, FILE_ZSTD, JPEG, TILES, ImageFacts, TileFacts
 from tilepress.pipeline.stored import (
@@ -30,6 +30,7 @@ from tilepress.pipeline.tiles import BATCH_PIXELS, BATCH_TILES, Box, join_band
 from tilepress.pipeline.toolbox import Toolbox
 
 _FETCH_BYTES = 64 << 20  # payload of the rows of tiles that are fetched together
+_MAX_PIECE_BYTES = 64 << 20  # expanded: what kept.py puts into one value
 _NO_LIMITS = Limits(max_pixels=1 << 62, max_file_bytes=1 << 62, max_whole_bytes=1 << 62)
 
 Loaded = tuple[StoredTile, bytes, bytes]
@@ -129,7 +130,10 @@ def _expand(data: bytes) -> bytes:
     if not data:
         return b""
     try:
-        return zstandard.ZstdDecompressor().decompress(data, max_output_size=1 << 31)
+        size = zstandard.frame_content_size(data)
+        if not 0 <= size <= _MAX_PIECE_BYTES:
+            raise IntegrityError(f"a kept file claims pieces of {size} bytes; the limit is {_MAX_PIECE_BYTES}")
+        return zstandard.ZstdDecompressor().decompress(data)
     except zstandard.ZstdError as exc:
         raise IntegrityError(f"a kept file does not decompress: {exc}") from exc
 
@@ -197,6 +201,8 @@ def _hash_file(file: BinaryIO) -> bytes:
 
 def _check_grid(image: StoredImage) -> None:
     facts = image.facts
+    if min(facts.width, facts.height, facts.tile_size) < 1 or facts.mode not in MODES:
+        raise IntegrityError(f"{facts.width} x {facts.height} pixels of mode {facts.mode!r} are no image")
     row = 0
     for at, tile in enumerate(image.tiles):
         across = -(-facts.width // facts.tile_size)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -21,8 +23,10 @@ from tilepress.pipeline.errors import IntegrityError, UnsupportedPicture, UsageE
 from tilepress.pipeline.image_file import read_picture
 from tilepress.pipeline.plan import write_plan
 from tilepress.pipeline.reader import Archive
+from tilepress.pipeline.rows import row_crc
 from tilepress.pipeline.storage import open_storage
 from tilepress.pipeline.toolbox import Toolbox
+from tilepress.pipeline.unpress import file_chunks
 
 from .make_archives import encoded, noise, planned, smooth, task_of, write_files
 
@@ -263,6 +267,30 @@ def test_wrong_pixels_are_never_returned(copy: Path) -> None:
         entry.array()
     first = second.facts.x
     assert entry.array((0, 0, first, 10)).shape == (10, first, 1), "the other tiles are still there"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"tile_size": 0}, {"width": 0}, {"height": -1}, {"mode": "XYZ"}, {"width": 10**6}, {"dtype": "float64"}],
+    ids=str,
+)
+def test_facts_that_no_image_has_are_damage(facts: dict[str, object], archive: Archive) -> None:
+    entry = archive["a/gray.png"]
+    hostile = replace(entry, stored=replace(entry.stored, facts=replace(entry.stored.facts, **facts)))
+    with pytest.raises(IntegrityError):
+        hostile.array()
+    with pytest.raises(IntegrityError):
+        hostile.bytes()
+
+
+def test_a_kept_file_that_claims_to_expand_beyond_reason_is_damage(archive: Archive) -> None:
+    entry = archive["d.txt"]
+    assert entry.stored.facts.method == "file-zstd"
+    bomb = zstandard.ZstdCompressor().compress(bytes(1 << 28))
+    crc = row_crc(entry.stored.facts, (b"", b"", bomb))
+    spans = entry.stored.spans | {"payload": (0, len(bomb))}
+    with pytest.raises(IntegrityError, match="claims"):
+        list(file_chunks(replace(entry.stored, spans=spans, crc=crc), lambda ranges: [bomb for _ in ranges]))
 
 
 def test_there_must_be_an_archive(tmp_path: Path) -> None:
