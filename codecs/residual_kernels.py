@@ -164,6 +164,13 @@ def _code_at(
 
 
 @inline
+def _begin_row(field: np.ndarray, start: Int, row: Int) -> None:
+    """Repeat the sample above a row's first into the border left of it."""
+    for i in range(1, PAD + 1):
+        field[start - i] = field[start - row]
+
+
+@inline
 def _extend(field: np.ndarray, error: np.ndarray, last: Int) -> None:
     """Repeat the last sample of a row into the border right of it."""
     for i in range(1, PAD + 1):
@@ -199,8 +206,7 @@ def code_plane(
     start = np.int64(0)
     for y in range(height):
         start = plane * size + (y + PAD) * row + PAD
-        for i in range(1, PAD + 1):
-            field[start - i] = field[start - row]
+        _begin_row(field, start, row)
         for block in range(block_weights.shape[0]):
             merge(sums[block], sums[block + 1], sums[block + 2], merged)
             weights = block_weights[block]
@@ -209,7 +215,7 @@ def code_plane(
             for x in range(block * BLOCK, min(width, block * BLOCK + BLOCK)):
                 at = start + x
                 gather(field, at, offsets, taps)
-                sample, level = _code_at(
+                samples[y, x], level = _code_at(
                     np.int64(samples[y, x]),
                     at,
                     plane,
@@ -227,7 +233,6 @@ def code_plane(
                     coder,
                     words,
                 )
-                samples[y, x] = sample
                 remember(np.int32(field[at] - field[at + error.size]), taps, seen, x - block * BLOCK, level)
             accumulate(seen, sums[block + 1])
         _extend(field, error, start + width - 1)
