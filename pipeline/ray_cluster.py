@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +71,15 @@ def connect(config: EngineConfig) -> bool:
     finally:
         if main:
             signal.signal(signal.SIGTERM, ours)  # Ray's own handler would make 15 the exit code
+    _keep_off_stdout()
     return True
+
+
+def _keep_off_stdout() -> None:
+    # Ray prints raylets' messages about dead workers to standard output, where --json belongs; no option stops it.
+    worker = sys.modules.get("ray._private.worker")
+    if hasattr(worker, "_worker_logs_enabled"):
+        worker._worker_logs_enabled = False
 
 
 def start_actors(config: EngineConfig, capacity: Capacity, archive_url: str, shards: int) -> tuple[Any, ...]:

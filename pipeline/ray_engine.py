@@ -80,7 +80,7 @@ class RayEngine:
                     attempt = _Attempt(task, self._admissible(declared_bytes(task)))
                     running[self._submit(stage, attempt)] = attempt
                     task = next(waiting, None)
-                for ref in self._ready(running):
+                for ref in _ready(running, again):
                     yield from self._collect(running.pop(ref), ref, again)
         finally:
             for ref in running:
@@ -121,13 +121,6 @@ class RayEngine:
     def _submit(self, stage: Stage, attempt: _Attempt, context: WorkerContext | None = None) -> Any:
         options = {"num_cpus": self._cpus, "memory": attempt.memory or None}
         return run_shard.options(**options).remote(stage, attempt.task, context or self._context)
-
-    def _ready(self, running: dict[Any, _Attempt]) -> list[Any]:
-        if not running:
-            time.sleep(_POLL_S)
-            return []
-        ready, _ = ray.wait(list(running), num_returns=1, timeout=_POLL_S)
-        return list(ready)
 
     def _collect(self, attempt: _Attempt, ref: Any, again: list[_Attempt]) -> Iterator[Any]:
         try:
@@ -171,6 +164,15 @@ class RayEngine:
             raise cause
         raise EngineError(
             f"shard {attempt.task.number} failed {attempt.number} times, or took longer than "
-            f"{self._config.shard_timeout_s:.0f} s; what is committed stays, and the same command goes on from there. "
+            f"{self._config.shard_timeout_s:g} s; what is committed stays, and the same command goes on from there. "
             f"Last cause: {cause}"
         ) from cause
+
+
+def _ready(running: dict[Any, _Attempt], again: list[_Attempt]) -> list[Any]:
+    """What has finished, waiting for it for a while, or until a shard is to be tried again."""
+    if running:
+        return list(ray.wait(list(running), num_returns=1, timeout=_POLL_S)[0])
+    if again:
+        time.sleep(max(0.0, min(attempt.not_before for attempt in again) - time.monotonic()))
+    return []

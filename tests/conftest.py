@@ -1,8 +1,9 @@
-"""Fixtures that all tests share: a real S3 server, and roots on every kind of storage."""
+"""Fixtures that all tests share: a real S3 server, a Ray cluster, and roots on every kind of storage."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,8 @@ from tilepress.pipeline.errors import AlreadyExists
 from tilepress.pipeline.storage import Storage, open_storage
 
 REPOSITORY = Path(__file__).parent.parent
+PLUGIN = REPOSITORY / "tests/plugin"
+os.environ["RAY_AUTH_MODE"] = "disabled"  # before Ray is imported: no token file in the home folder
 
 
 def _load(path: Path) -> ModuleType:
@@ -35,6 +38,33 @@ def s3_server() -> Iterator[object]:
         for name, value in server.environment.items():
             patch.setenv(name, value)
         yield server
+
+
+@pytest.fixture(scope="session")
+def plugin() -> Iterator[Path]:
+    """The folder of tests/plugin, a package with codecs of its own, as if it were installed; for children too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(PLUGIN))
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(PLUGIN), os.environ.get("PYTHONPATH")])))
+        yield PLUGIN
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(plugin) -> Iterator[object]:
+    """Ray with 4 processors and 2 pretended GPUs, shared because starting takes long; gives the module `ray`.
+
+    Actors for GPUs compute on processors here, on machines with GPUs too.
+    """
+    import ray
+
+    from tilepress.pipeline import ray_cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ray_cluster, "_GPU_DEVICE", "cpu")
+        quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+        ray.init(address="local", num_cpus=4, num_gpus=2, object_store_memory=300 << 20, **quiet)
+        yield ray
+        ray.shutdown()
 
 
 @pytest.fixture
