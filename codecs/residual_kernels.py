@@ -209,32 +209,17 @@ def code_plane(
         _begin_row(field, start, row)
         for block in range(block_weights.shape[0]):
             merge(sums[block], sums[block + 1], sums[block + 2], merged)
-            weights = block_weights[block]
-            solve(merged, weights, inverse, slope)
+            fit = block_weights[block]
+            solve(merged, fit, inverse, slope)
             seen[:] = 0
             for x in range(block * BLOCK, min(width, block * BLOCK + BLOCK)):
-                at = start + x
+                at, now = start + x, np.int64(samples[y, x])
                 gather(field, at, offsets, taps)
                 samples[y, x], level = _code_at(
-                    np.int64(samples[y, x]),
-                    at,
-                    plane,
-                    row,
-                    size,
-                    low,
-                    high,
-                    weights,
-                    taps,
-                    biases,
-                    field,
-                    error,
-                    cells,
-                    mixers,
-                    coder,
-                    words,
+                    now, at, plane, row, size, low, high, fit, taps, biases, field, error, cells, mixers, coder, words
                 )
                 remember(np.int32(field[at] - field[at + error.size]), taps, seen, x - block * BLOCK, level)
             accumulate(seen, sums[block + 1])
         _extend(field, error, start + width - 1)
-    for i in range(row):  # the row below, which later planes look at
-        field[start - PAD + row + i] = field[start - PAD + i]
+    below = start - PAD + row  # the row below the plane, which later planes look at
+    field[below : below + row] = field[start - PAD : start - PAD + row]

@@ -172,7 +172,9 @@ def _new_plan(
     existing = Archive(storage) if list_runs(storage) else None
     filtered = bool(config.include or config.exclude)
     files = planned_files(collection.entries(), existing, mark_gone=not filtered)
-    plan = write_plan(files, _plan_settings(config, settings), config.shard_bytes)
+    newest = existing.runs[-1].manifest if existing and existing.runs else None
+    parent = newest.seal if newest else ""
+    plan = write_plan(files, _plan_settings(config, settings), config.shard_bytes, parent)
     number = existing.runs[-1].run.number + 1 if existing and existing.runs else 1
     return Run(number), plan
 

@@ -171,6 +171,11 @@ def _check_run_files(storage: Storage, run: Run, report: VerifyReport) -> None:
     manifest = _checked(report, run.manifest, lambda: read_manifest(storage, run)) if complete else None
     if manifest is not None and manifest.plan_seal != plan.seal:
         report.problems.append((run.plan, "", "this is not the plan that the manifest names"))
+    before = Run(run.number - 1)
+    if plan.parent and storage.exists(before.manifest):
+        manifest = _checked(report, before.manifest, lambda: read_manifest(storage, before))
+        if manifest is not None and manifest.seal != plan.parent:
+            report.problems.append((before.manifest, "", f"this is not the run that {run.folder} was added to"))
 
 
 Checked = TypeVar("Checked")

@@ -106,6 +106,7 @@ class Manifest:
     parts: tuple[PartEntry, ...]
     plan_seal: str
     index_seal: str
+    seal: str = ""  # its own
 
 
 def create_archive(storage: Storage) -> dict[str, Any]:
@@ -205,7 +206,7 @@ def read_manifest(storage: Storage, run: Run) -> Manifest:
     """The manifest, its seal checked."""
     name = f"{storage.url}/{run.manifest}"
     data = io.BytesIO(storage.read(run.manifest))
-    check_seal(data, name)
+    seal = check_seal(data, name)
     file = open_parquet(data, name)
     metadata = footer_metadata(file)
     if metadata.get("tilepress.format") != MANIFEST_FORMAT or file.schema_arrow.names != MANIFEST_SCHEMA.names:
@@ -213,7 +214,7 @@ def read_manifest(storage: Storage, run: Run) -> Manifest:
     if metadata.get("tilepress.run") != str(run.number):
         raise IntegrityError(f"{name}: this is the manifest of another run ({metadata.get('tilepress.run')})")
     parts = tuple(PartEntry(**row) for row in file.read().to_pylist())
-    return Manifest(parts, metadata.get("tilepress.plan", ""), metadata.get("tilepress.index", ""))
+    return Manifest(parts, metadata.get("tilepress.plan", ""), metadata.get("tilepress.index", ""), seal)
 
 
 def write_summary(storage: Storage, run: Run, content: Mapping[str, Any]) -> None:

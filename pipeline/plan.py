@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.sealed import SealedWriter, check_seal, footer_metadata, open_parquet
 from tilepress.pipeline.storage import Entry
@@ -99,6 +100,7 @@ class Plan:
         if metadata.get("tilepress.format") != FORMAT:
             raise IntegrityError(f"{name}: not a plan that this tilepress reads")
         self.settings: dict[str, Any] = json.loads(metadata["tilepress.settings"])
+        self.parent = metadata.get("tilepress.parent", "")
         self.totals = Totals(**json.loads(metadata["tilepress.totals"]))
 
     @property
@@ -132,11 +134,13 @@ class Plan:
         return open_parquet(self._file, self._name)
 
 
-def write_plan(files: Iterable[PlannedFile], settings: Mapping[str, Any], shard_bytes: int | None = None) -> Plan:
+def write_plan(
+    files: Iterable[PlannedFile], settings: Mapping[str, Any], shard_bytes: int | None = None, parent: str = ""
+) -> Plan:
     """Number `files` (in path order), cut them into shards and write the plan to local scratch space.
 
     A shard ends at `shard_bytes` (by default a 64th of the run, within 8 to 256 MB) or 1,000 files; a file that
-    is as large as that by itself is alone. Two passes over a scratch file: memory does not grow with the plan.
+    is as large as that by itself is alone. `parent` is the seal of the manifest of the run before. Two passes over a scratch file: memory does not grow with the plan.
     """
     scratch = _temporary()
     with pq.ParquetWriter(scratch, PLAN_SCHEMA) as writer:
@@ -154,6 +158,7 @@ def write_plan(files: Iterable[PlannedFile], settings: Mapping[str, Any], shard_
     sealed.close(
         {
             "tilepress.format": FORMAT,
+            "tilepress.parent": parent,
             "tilepress.settings": json.dumps(settings, sort_keys=True),
             "tilepress.totals": json.dumps(asdict(counter.totals), sort_keys=True),
         }

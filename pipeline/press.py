@@ -12,7 +12,7 @@ from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.jpeg_transcode import pack_jpeg
 from tilepress.pipeline.collection import Collection
-from tilepress.pipeline.errors import ChangedError, MissingError, PictureError
+from tilepress.pipeline.errors import ChangedError, MissingError, PictureError, StorageError, TransientStorageError
 from tilepress.pipeline.image_file import read_picture
 from tilepress.pipeline.kept import Source, keep_bytes, sha256
 from tilepress.pipeline.part import Held, PartBuilder
@@ -28,11 +28,13 @@ from tilepress.pipeline.rows import (
     NOT_STORED,
     TILE_ROW,
     TILES,
+    UNREADABLE,
     UNTRUSTED,
     VANISHED,
     ImageFacts,
 )
 from tilepress.pipeline.settings import PressSettings
+from tilepress.pipeline.storage import is_url
 from tilepress.pipeline.tiles import Tile, cut_band
 from tilepress.pipeline.toolbox import Toolbox
 from tilepress.pipeline.unpress import hash_band
@@ -100,14 +102,9 @@ class ShardPress:
     def _begin(self, file: PlannedFile) -> Work | None:
         """Read a file and decide; None if it is already dealt with, else it is to be cut into tiles."""
         work = Work(file)
-        try:
-            work.data = work.open.enter_context(self._source.open_source(file.entry))
-            work.sha256 = sha256(work.data)
-        except MissingError:
-            self._not_stored(work, VANISHED, "the file was gone when its turn came")
-            return None
-        except ChangedError:
-            self._not_stored(work, CHANGED, _CHANGED)
+        failure = self._read(work)
+        if failure is not None:
+            self._not_stored(work, *failure)
             return None
         if file.image in self._distrusted:
             self._keep(work, UNTRUSTED, self._distrusted[file.image])
@@ -118,6 +115,23 @@ class ShardPress:
             self._keep(work, exc.code, str(exc))
             return None
         return work if self._becomes_tiles(work) else None
+
+    def _read(self, work: Work) -> tuple[str, str] | None:
+        """Open the file; reason code and reason if it cannot be had. Errors of a remote store end the shard."""
+        try:
+            work.data = work.open.enter_context(self._source.open_source(work.file.entry))
+            work.sha256 = sha256(work.data)
+        except MissingError:
+            return VANISHED, "the file was gone when its turn came"
+        except ChangedError:
+            return CHANGED, _CHANGED
+        except TransientStorageError:
+            raise
+        except StorageError as exc:
+            if is_url(self._source.source):
+                raise
+            return UNREADABLE, str(exc)
+        return None
 
     def _becomes_tiles(self, work: Work) -> bool:
         if work.picture is not None and work.picture.format == "jpeg" and not self._settings.lossy:

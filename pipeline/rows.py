@@ -25,8 +25,8 @@ GONE = "gone"  # in the index only: the source no longer had it when the run was
 UNSUPPORTED, LIMIT, DAMAGED = "unsupported", "limit", "damaged"  # the codes of PictureError
 INCOMPRESSIBLE = "incompressible"  # no codec made it smaller than the file
 UNTRUSTED = "untrusted"  # a codec's stored bytes did not decode to the source; the file was kept instead
-CHANGED, VANISHED = "changed", "vanished"
-FAILURES = frozenset({DAMAGED, UNTRUSTED, CHANGED, VANISHED})  # what exit code 3 reports
+CHANGED, VANISHED, UNREADABLE = "changed", "vanished", "unreadable"
+FAILURES = frozenset({DAMAGED, UNTRUSTED, CHANGED, VANISHED, UNREADABLE})  # what exit code 3 reports
 
 IMAGE_ROW, TILE_ROW, PIECE_ROW = "image", "tile", "piece"
 

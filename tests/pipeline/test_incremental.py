@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -253,3 +254,18 @@ def test_an_archive_inside_its_source_is_no_part_of_it(tmp_path: Path) -> None:
     for _ in range(2):
         tilepress.compress(str(source), str(source / "archive"), engine=LOCAL)
     assert set(open_archive(str(source / "archive"))) == set(FILES)
+
+
+def test_verify_sees_that_a_run_is_not_the_one_that_the_next_was_added_to(place: Path) -> None:
+    write_files(place / "source", {"new.png": encoded(smooth(70, 70, 1))})
+    assert compress(place).run == 2
+    archive = place / "archive"
+    assert tilepress.verify(str(archive), engine=LOCAL).exit_code == 0
+    shutil.rmtree(archive / "runs" / "0001")
+    other = place / "other"
+    write_files(other / "source", {"a.png": FILES["a.png"]})
+    assert compress(other).run == 1
+    shutil.copytree(other / "archive" / "runs" / "0001", archive / "runs" / "0001")
+    report = tilepress.verify(str(archive), engine=LOCAL)
+    assert report.exit_code == 4
+    assert any("0001" in name and "0002" in problem for name, _, problem in report.problems)

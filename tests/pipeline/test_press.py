@@ -284,6 +284,16 @@ def test_a_file_that_changed_or_vanished_since_the_plan_is_recorded_as_such(tmp_
         assert (image.nbytes, image.tiles, image.facts.file_sha256) == (0, (), b"")
 
 
+def test_a_file_that_cannot_be_read_costs_that_file_and_not_the_run(tmp_path: Path) -> None:
+    source = write_files(tmp_path / "s", {name: encoded(smooth(80, 80, 3)) for name in ("a.png", "b.png")})
+    files = planned(source)
+    (source / "a.png").unlink()
+    (source / "a.png").symlink_to("a.png")  # opening it is an error that even root meets
+    pressed = press(task_of(source, files))
+    assert method_and_reason(pressed, "a.png") == (NOT_STORED, "unreadable")
+    assert method_and_reason(pressed, "b.png") == (TILES, "")
+
+
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.txt"])
 def test_a_file_that_changes_while_it_is_read_is_recorded_as_such(name: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(local_storage, "MAP_FROM", 1)  # as for large files, which are mapped
