@@ -65,7 +65,7 @@ def cli() -> None:
     """
 
 
-@cli.command()
+@cli.command(short_help="Compress a folder, glob or bucket into an archive.")
 @click.argument("source")
 @click.argument("archive")
 @click.option("--codec", default="auto", show_default=True, metavar="auto|NAME|MODEL", help="See `tilepress codecs`.")
@@ -107,7 +107,7 @@ def compress(as_json: bool, **options: Any) -> None:
     _finish(show_compress(config, run_compress(config), as_json=as_json))
 
 
-@cli.command()
+@cli.command(short_help="Bring files of an archive back.")
 @click.argument("archive")
 @click.argument("destination")
 @include_option
@@ -139,7 +139,7 @@ def restore(as_json: bool, **options: Any) -> None:
     _finish(show_restore(config, run_restore(config), as_json=as_json))
 
 
-@cli.command()
+@cli.command(short_help="Check that everything stored is as it was written.")
 @click.argument("archive")
 @click.option("--against", metavar="SOURCE", help="Also compare every stored file with its source.")
 @click.option("--subset", callback=parsed(subset), metavar="3/30|1%", help="Only a part of the images, chosen by name.")
@@ -162,7 +162,7 @@ def verify(as_json: bool, **options: Any) -> None:
     _finish(show_verify(config, run_verify(config), as_json=as_json))
 
 
-@cli.command()
+@cli.command(short_help="List images.")
 @click.argument("archive")
 @click.argument("path", required=False)
 @json_option
@@ -179,7 +179,7 @@ def ls(archive: str, path: str | None, as_json: bool) -> None:
     _finish(show_ls(archive, path, as_json=as_json))
 
 
-@cli.command()
+@cli.command(short_help="Write one file to standard output.")
 @click.argument("archive")
 @click.argument("path")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output.")
@@ -195,7 +195,7 @@ def cat(archive: str, path: str, output: str | None) -> None:
     _finish(write_cat(archive, path, output))
 
 
-@cli.command()
+@cli.command(short_help="What an archive, or one image of it, is.")
 @click.argument("archive")
 @click.argument("path", required=False)
 @json_option
@@ -212,7 +212,7 @@ def info(archive: str, path: str | None, as_json: bool) -> None:
     _finish(show_info(archive, path, as_json=as_json))
 
 
-@cli.command()
+@cli.command(short_help="Files held only as their bytes, and why.")
 @click.argument("archive")
 @json_option
 def errors(archive: str, as_json: bool) -> None:
@@ -227,7 +227,7 @@ def errors(archive: str, as_json: bool) -> None:
     _finish(show_errors(archive, as_json=as_json))
 
 
-@cli.command()
+@cli.command(short_help="The codecs that --codec takes.")
 @json_option
 def codecs(as_json: bool) -> None:
     """The codecs that --codec takes."""
@@ -236,7 +236,7 @@ def codecs(as_json: bool) -> None:
     _finish(show_codecs(as_json=as_json))
 
 
-@cli.command()
+@cli.command(short_help="The trained models that --codec takes.")
 @json_option
 def models(as_json: bool) -> None:
     """The trained models that come with tilepress and that --codec takes."""
