@@ -147,11 +147,9 @@ def _unfinished(storage: Storage, config: CompressConfig, settings: PressSetting
 
 
 def _other_settings(storage: Storage, run: Run, plan: Plan, asked: dict[str, Any]) -> str:
-    differ = ", ".join(
-        f"{name} was {plan.settings.get(name)!r}, now {value!r}"
-        for name, value in _flat(asked).items()
-        if _flat(plan.settings).get(name) != value
-    )
+    before, now = _flat(plan.settings), _flat(asked)
+    names = [name for name in before | now if before.get(name) != now.get(name)]
+    differ = ", ".join(f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in names)
     return (
         f"{storage.url} holds an unfinished run ({run.folder}) with other settings: {differ}. Finish it first with the "
         "same source and options as before"

@@ -77,7 +77,7 @@ def connect(config: EngineConfig) -> bool:
 
 def _keep_off_stdout() -> None:
     # Ray prints raylets' messages about dead workers to standard output, where --json belongs; no option stops it.
-    worker = sys.modules.get("ray._private.worker")
+    worker: Any = sys.modules.get("ray._private.worker")
     if hasattr(worker, "_worker_logs_enabled"):
         worker._worker_logs_enabled = False
 
