@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Any
@@ -63,8 +64,18 @@ def main() -> None:
     """Entry point: every error becomes one line on standard error and an exit code."""
     from tilepress.jobs.signals import ending_by_signal
 
+    _open_streams()
     with ending_by_signal():
         sys.exit(_run(sys.argv[1:]))
+
+
+def _open_streams() -> None:
+    """Output that is closed goes nowhere; names that the terminal's encoding lacks are spelled, never an error."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(arguments: list[str]) -> int:
@@ -83,4 +94,7 @@ def _run(arguments: list[str]) -> int:
     except (TilepressError, CodecError) as exc:
         click.echo(f"tilepress: {exc}", err=True)
         return getattr(exc, "exit_code", 1)
+    except OSError as exc:  # of standard output, or of temporary files in this process
+        click.echo(f"tilepress: {exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}", err=True)
+        return 5
     return 0

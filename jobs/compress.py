@@ -126,13 +126,18 @@ def _settings(config: CompressConfig, choice: ChosenCodec) -> PressSettings:
 
 def _plan_settings(config: CompressConfig, settings: PressSettings) -> dict[str, Any]:
     return {
-        "source": config.source,
-        "include": list(config.include),
-        "exclude": list(config.exclude),
-        "codec": config.codec,
+        "source": _text(config.source),
+        "include": list(map(_text, config.include)),
+        "exclude": list(map(_text, config.exclude)),
+        "codec": _text(config.codec),
         "shard_bytes": config.shard_bytes,
         "press": settings.to_json(),
     }
+
+
+def _text(argument: str) -> str:
+    """Valid Unicode for files of the archive: bytes of an argument that are not UTF-8 become \\udcNN."""
+    return argument.encode(errors="backslashreplace").decode()
 
 
 def _unfinished(storage: Storage, config: CompressConfig, settings: PressSettings) -> tuple[Run, Plan] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from tilepress.pipeline.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import (
     AlreadyExists,
     IntegrityError,
+    InTheWay,
     MissingError,
     PictureError,
     TilepressError,
@@ -25,7 +27,7 @@ from tilepress.pipeline.image_file import rebuild
 from tilepress.pipeline.reader import Archive, Entry, open_archive
 from tilepress.pipeline.region_file import region_name, write_region
 from tilepress.pipeline.rows import TILES
-from tilepress.pipeline.storage import Storage, check_name, open_storage
+from tilepress.pipeline.storage import Storage, check_name, is_url, open_storage
 from tilepress.pipeline.stored import fetch_image_row
 from tilepress.pipeline.toolbox import Toolbox
 from tilepress.pipeline.unpress import Outcome, read_bands
@@ -99,6 +101,8 @@ def restore(archive: str, destination: str, **options: Any) -> RestoreReport:
 def run_restore(config: RestoreConfig) -> RestoreReport:
     """Restore what is selected; run again, files that are already right are left alone."""
     archive = open_archive(config.archive)
+    if f"{_place(open_storage(config.destination))}/".startswith(f"{_place(archive.storage)}/"):
+        raise UsageError(f"{config.destination} is the archive itself or lies within it: restore elsewhere")
     selection = Selection(config.include, config.exclude)
     report = RestoreReport(notes=archive.notes, damage=archive.damage)
     shards, size, networks = _measure(archive, config, selection)
@@ -115,6 +119,10 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
             images = result.restored.total() + len(result.failed) + len(result.refused)
             meter.advance(bytes_in=result.source_bytes, images=images, failures=len(result.failed))
     return report
+
+
+def _place(storage: Storage) -> str:
+    return storage.url if is_url(storage.url) else os.path.realpath(storage.url)
 
 
 def _selected(archive: Archive, config: RestoreConfig, selection: Selection) -> Iterator[Entry]:
@@ -143,7 +151,7 @@ def restore_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> Restor
         except (AlreadyExists, MissingError):  # missing: what has the name is no file
             reason = "something else has this name; restore elsewhere, or replace a file by --overwrite"
             report.refused.append((entry.path, reason))
-        except (UsageError, PictureError) as exc:
+        except (UsageError, PictureError, InTheWay) as exc:
             report.refused.append((entry.path, str(exc)))
         except TilepressError as exc:
             if exc.exit_code != IntegrityError.exit_code:

@@ -17,12 +17,13 @@ from tilepress.pipeline.collection import Collection
 from tilepress.pipeline.commit import prove
 from tilepress.pipeline.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, TilepressError, UsageError
+from tilepress.pipeline.index import Index
 from tilepress.pipeline.kept import sha256
 from tilepress.pipeline.part import part_index
 from tilepress.pipeline.plan import plan_from_bytes
 from tilepress.pipeline.range_file import RangeFile
-from tilepress.pipeline.reader import Archive, Entry, open_archive
-from tilepress.pipeline.rows import NOT_STORED
+from tilepress.pipeline.reader import Archive, Entry, RunView, open_archive
+from tilepress.pipeline.rows import GONE, NOT_STORED
 from tilepress.pipeline.sealed import check_seal, read_json
 from tilepress.pipeline.storage import Entry as SourceEntry
 from tilepress.pipeline.storage import Storage
@@ -91,7 +92,7 @@ def run_verify(config: VerifyConfig) -> VerifyReport:
     archive = open_archive(config.archive)
     report = VerifyReport()
     for view in archive.runs:
-        _check_run_files(archive.storage, view.run, report)
+        _check_run_files(archive.storage, view, report)
     report.problems += [(name, "", problem) for name, problem in archive.damage]
     report.notes += archive.notes
     _check_models(archive, report)
@@ -123,7 +124,7 @@ def _selected(archive: Archive, config: VerifyConfig, report: VerifyReport) -> I
         return
     for versions in archive.histories():
         for view, row in versions:
-            if row["part"] is not None and row["method"] != NOT_STORED and _in_subset(row["path"], config.subset):
+            if row["method"] not in (NOT_STORED, GONE) and _in_subset(row["path"], config.subset):
                 yield archive.entry(view, row)
 
 
@@ -158,8 +159,9 @@ def _measure(archive: Archive, config: VerifyConfig) -> tuple[int, int]:
     return size, tasks
 
 
-def _check_run_files(storage: Storage, run: Run, report: VerifyReport) -> None:
+def _check_run_files(storage: Storage, view: RunView, report: VerifyReport) -> None:
     """Plan and run.json prove themselves; the manifest names the plan (and the index: see view_run)."""
+    run = view.run
     complete = is_complete(storage, run)
     plan = _checked(report, run.plan, lambda: plan_from_bytes(storage.read(run.plan), run.plan))
     if plan is None:
@@ -171,6 +173,9 @@ def _check_run_files(storage: Storage, run: Run, report: VerifyReport) -> None:
     manifest = _checked(report, run.manifest, lambda: read_manifest(storage, run)) if complete else None
     if manifest is not None and manifest.plan_seal != plan.seal:
         report.problems.append((run.plan, "", "this is not the plan that the manifest names"))
+    images = sum(part.images for part in manifest.parts) + plan.totals.gone if manifest is not None else 0
+    if manifest is not None and isinstance(view.index, Index) and view.index.rows != images:
+        report.problems.append((run.index, "", f"it has {view.index.rows} rows for {images} files"))
     before = Run(run.number - 1)
     if plan.parent and storage.exists(before.manifest):
         manifest = _checked(report, before.manifest, lambda: read_manifest(storage, before))
@@ -200,7 +205,8 @@ def _check_models(archive: Archive, report: VerifyReport) -> None:
 
 
 def _references(archive: Archive) -> set[str]:
-    return {tile["codec"] for view in archive.runs for row in view.index.walk(["tiles"]) for tile in row["tiles"] or ()}
+    rows = (row for view in archive.runs for row in view.index.walk(["tiles"]))
+    return {tile["codec"] or "" for row in rows for tile in row["tiles"] or ()}
 
 
 def _uses_models(archive: Archive) -> bool:

@@ -12,6 +12,7 @@ runs/0001/manifest.parquet       written last, create-only: the run is complete
 from __future__ import annotations
 
 import io
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -27,6 +28,7 @@ from tilepress.pipeline.archive_readme import README_TEXT
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, StorageError, UsageError
 from tilepress.pipeline.sealed import (
     SealedWriter,
+    check_schema,
     check_seal,
     footer_metadata,
     open_parquet,
@@ -39,6 +41,7 @@ FORMAT = "tilepress-archive-1"
 MANIFEST_FORMAT = "tilepress-manifest-1"
 ARCHIVE_JSON = "archive.json"
 README = "README.txt"
+_RUN_NAME = re.compile("[0-9]{4,6}")
 MODEL_FILES = ("model.json", "weights.safetensors")
 
 MANIFEST_SCHEMA = pa.schema(
@@ -154,7 +157,7 @@ def list_runs(storage: Storage) -> list[Run]:
     while _has_begun(storage, Run(len(numbers) + 1)):
         numbers.add(len(numbers) + 1)
     with suppress(StorageError):
-        others = {int(name) for name in storage.folders("runs/") if name.isdecimal()} - numbers
+        others = {int(name) for name in storage.folders("runs/") if _RUN_NAME.fullmatch(name)} - numbers
         numbers |= {n for n in others if _has_begun(storage, Run(n)) or list_parts(storage, Run(n))}
     return [Run(number) for number in sorted(numbers)]
 
@@ -173,7 +176,7 @@ def list_parts(storage: Storage, run: Run) -> dict[int, int]:
     parts = {}
     for entry in storage.list(f"{run.folder}/parts/"):
         stem, _, suffix = entry.name.rpartition("/")[2].partition(".")
-        if suffix == "parquet" and stem.isdigit():
+        if suffix == "parquet" and stem.isascii() and stem.isdigit():
             parts[int(stem)] = entry.size
     return parts
 
@@ -209,8 +212,9 @@ def read_manifest(storage: Storage, run: Run) -> Manifest:
     seal = check_seal(data, name)
     file = open_parquet(data, name)
     metadata = footer_metadata(file)
-    if metadata.get("tilepress.format") != MANIFEST_FORMAT or file.schema_arrow.names != MANIFEST_SCHEMA.names:
+    if metadata.get("tilepress.format") != MANIFEST_FORMAT:
         raise IntegrityError(f"{name}: not a manifest that this tilepress reads")
+    check_schema(file, MANIFEST_SCHEMA, name)
     if metadata.get("tilepress.run") != str(run.number):
         raise IntegrityError(f"{name}: this is the manifest of another run ({metadata.get('tilepress.run')})")
     parts = tuple(PartEntry(**row) for row in file.read().to_pylist())

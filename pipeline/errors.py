@@ -14,6 +14,7 @@ TilepressError                    1
     │   ├── MissingError              no such object
     │   ├── AlreadyExists             create-only refused: something is there
     │   ├── ChangedError              no longer the object that was listed
+    │   ├── InTheWay              2   a file stands where a folder is needed
     │   └── UnsafeName            4   a name that would leave the folder or bucket prefix
     └── EngineError               5
 """
@@ -87,6 +88,12 @@ class AlreadyExists(StorageError):  # noqa: N818
 
 class ChangedError(StorageError):
     """The object is not, or no longer, the one that was listed: it changed under way."""
+
+
+class InTheWay(StorageError):  # noqa: N818
+    """A file stands where a folder is needed."""
+
+    exit_code = 2
 
 
 class UnsafeName(StorageError):  # noqa: N818

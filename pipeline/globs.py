@@ -29,6 +29,8 @@ class Selection:
     """Which names are wanted: those that an include pattern (or there is none) and no exclude pattern matches."""
 
     def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+        if isinstance(include, str) or isinstance(exclude, str):
+            raise UsageError("include and exclude are lists of patterns, not one text")
         self._include = [compile_glob(pattern) for pattern in include]
         self._exclude = [compile_glob(pattern) for pattern in exclude]
 

@@ -7,18 +7,19 @@ import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import pyarrow as pa
 
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.plan import PlannedFile, Shard
 from tilepress.pipeline.rows import GONE, INDEX_SCHEMA
-from tilepress.pipeline.sealed import SealedWriter, check_seal, footer_metadata, open_parquet
+from tilepress.pipeline.sealed import SealedWriter, check_schema, check_seal, footer_metadata, open_parquet
 
 FORMAT = "tilepress-index-1"
 _GROUP_ROWS = 4096
 _CACHED_GROUPS = 16
+Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 
 
 class IndexSpool:
@@ -96,13 +97,15 @@ class Index:
         self._parquet = open_parquet(file, name)
         if footer_metadata(self._parquet).get("tilepress.format") != FORMAT:
             raise IntegrityError(f"{name}: not an index that this tilepress reads")
+        check_schema(self._parquet, INDEX_SCHEMA, name)
+        self._name = name
         self.rows = self._parquet.metadata.num_rows
         self._first = [self._first_path(group) for group in range(self._parquet.num_row_groups)]
         self._group = lru_cache(maxsize=_CACHED_GROUPS)(self._read_group)
 
     def find(self, path: str) -> Mapping[str, Any] | None:
         """The row of a path."""
-        group = bisect_right(self._first, path.encode()) - 1
+        group = bisect_right(self._first, path.encode(errors="surrogatepass")) - 1
         if group < 0:
             return None
         table, positions = self._group(group)
@@ -112,14 +115,20 @@ class Index:
     def walk(self, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
         """All rows in path order."""
         for batch in self._parquet.iter_batches(_GROUP_ROWS, columns=columns):
-            yield from batch.to_pylist()
+            yield from self._named(batch).to_pylist()
 
     def _first_path(self, group: int) -> bytes:
-        rows = self._parquet.read_row_group(group, columns=["path"])
-        return cast(str, rows.column("path")[0].as_py()).encode()
+        rows = self._named(self._parquet.read_row_group(group, columns=["path"]))
+        return cast(str, rows.column("path")[0].as_py()).encode() if rows.num_rows else b""
+
+    def _named(self, rows: Rows) -> Rows:
+        for column in ("path", "method"):
+            if column in rows.schema.names and rows.column(column).null_count:
+                raise IntegrityError(f"{self._name}: a row has no {column}")
+        return rows
 
     def _read_group(self, group: int) -> tuple[pa.Table, dict[str, int]]:
-        table = self._parquet.read_row_group(group)
+        table = self._named(self._parquet.read_row_group(group))
         return table, {path: at for at, path in enumerate(table.column("path").to_pylist())}
 
 

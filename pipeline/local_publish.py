@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from tilepress.pipeline.errors import StorageError
+from tilepress.pipeline.errors import InTheWay
 from tilepress.pipeline.local_walk import TEMPORARY_SUFFIX
 
 _NO_LINKS = {
@@ -107,14 +107,16 @@ def rename_exclusively(temporary: str, target: str) -> None:
 
 def make_folders(path: str) -> None:
     """Create the folder and those above it, durably."""
-    if not os.path.isdir(path):
-        above = os.path.dirname(path)
-        make_folders(above)
+    missing = []
+    while not os.path.isdir(path) and os.path.dirname(path) != path:
+        missing.append(path)
+        path = os.path.dirname(path)
+    for folder in reversed(missing):
         with contextlib.suppress(FileExistsError):
-            os.mkdir(path)
-        if not os.path.isdir(path):
-            raise StorageError(f"{path} is in the way: it is a file where a folder is needed")
-        sync_folder(above)
+            os.mkdir(folder)
+        if not os.path.isdir(folder):
+            raise InTheWay(f"{folder} is in the way: it is a file where a folder is needed")
+        sync_folder(os.path.dirname(folder))
 
 
 def sync_folder(path: str) -> None:

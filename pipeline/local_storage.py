@@ -24,7 +24,7 @@ from tilepress.pipeline.errors import (
     UnsafeName,
 )
 from tilepress.pipeline.local_publish import link_exclusively, make_folders, sync_folder, temporary_in
-from tilepress.pipeline.local_walk import TEMPORARY_SUFFIX, walk
+from tilepress.pipeline.local_walk import TEMPORARY_SUFFIX, modified_ns, walk
 from tilepress.pipeline.retry import retrying
 from tilepress.pipeline.storage import (
     Blobs,
@@ -77,7 +77,7 @@ class LocalStorage(Storage):
             facts = os.stat(self._path(name, locator))
             if not stat.S_ISREG(facts.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "not a file")
-        return Entry(name, facts.st_size, "", facts.st_mtime_ns, locator)
+        return Entry(name, facts.st_size, "", modified_ns(facts), locator)
 
     def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[Entry]:
         _check_prefix(prefix)
@@ -105,7 +105,7 @@ class LocalStorage(Storage):
                 file = stack.enter_context(_open_regular(self._path(name, locator)))
                 before = os.fstat(file.fileno())
                 data = _content(file, before.st_size)
-            found = Entry(name, before.st_size, "", before.st_mtime_ns)
+            found = Entry(name, before.st_size, "", modified_ns(before))
             if expect is not None and expect.fingerprint != found.fingerprint:
                 raise ChangedError(f"{where} changed since it was listed")
             if isinstance(data, mmap.mmap):

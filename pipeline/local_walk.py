@@ -34,6 +34,11 @@ class _Folder:
         return _Folder(f"{self.path}/{raw}", self.shown + key, f"{self.raw}{raw}/")
 
 
+def modified_ns(facts: os.stat_result) -> int:
+    """Modification time; what 64 bits cannot hold (before 1677, after 2262) becomes the nearest they can."""
+    return min(max(facts.st_mtime_ns, -(1 << 63)), (1 << 63) - 1)
+
+
 def walk(root: str, prefix: str, on_skip: OnSkip) -> Iterator[Entry]:
     """Files below `root` whose name starts with `prefix`; see Storage.list. StorageError: unreadable."""
     folder, slash, stem = prefix.rpartition("/")
@@ -99,5 +104,5 @@ def _entry(folder: _Folder, name: str, raw: str, on_skip: OnSkip) -> Entry | Non
     else:
         relative = folder.raw + raw
         locator = b"" if relative == shown else os.fsencode(relative)
-        return Entry(shown, facts.st_size, "", facts.st_mtime_ns, locator)
+        return Entry(shown, facts.st_size, "", modified_ns(facts), locator)
     return None

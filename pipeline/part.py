@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.rows import (
     IMAGE_COLUMNS,
@@ -32,7 +33,7 @@ from tilepress.pipeline.rows import (
     facts_dict,
     row_crc,
 )
-from tilepress.pipeline.sealed import SealedWriter, footer_metadata, open_parquet
+from tilepress.pipeline.sealed import SealedWriter, check_schema, footer_metadata, open_parquet
 
 FORMAT = "tilepress-part-1"
 _GROUP_BYTES = 16 << 20  # payload of a row group; small images share large groups
@@ -187,8 +188,7 @@ def read_part_footer(file: Any, name: str) -> tuple[pq.ParquetFile, dict[str, st
     if metadata.get("tilepress.format") != FORMAT:
         found = metadata.get("tilepress.format")
         raise IntegrityError(f"{name}: not a part that this tilepress reads (format {found!r}, not {FORMAT!r})")
-    if part.schema_arrow.names != PART_SCHEMA.names:
-        raise IntegrityError(f"{name}: its columns are not those of a part")
+    check_schema(part, PART_SCHEMA, name)
     return part, metadata
 
 
@@ -232,6 +232,8 @@ def _add_to_index(images: dict[int, dict[str, Any]], row: dict[str, Any], offset
         spans |= {f"{column}_offset": offsets[column], f"{column}_bytes": row[f"{column}_bytes"]}
     if row["kind"] == IMAGE_ROW:
         entry = {column: row[column] for column in IMAGE_COLUMNS}
+        if None in entry.values():
+            raise ValueError("an image row lacks a fact")
         images[row["image"]] = {**entry, **spans, "part": shard, "pieces": [], "tiles": []}
     elif row["kind"] == TILE_ROW:
         images[row["image"]]["tiles"].append({**{column: row[column] for column in TILE_COLUMNS[1:]}, **spans})

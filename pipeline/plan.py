@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tilepress.pipeline.errors import IntegrityError
-from tilepress.pipeline.sealed import SealedWriter, check_seal, footer_metadata, open_parquet
+from tilepress.pipeline.sealed import SealedWriter, check_schema, check_seal, footer_metadata, open_parquet
 from tilepress.pipeline.storage import Entry
 
 FORMAT = "tilepress-plan-1"
@@ -99,9 +99,13 @@ class Plan:
         metadata = footer_metadata(self._parquet())
         if metadata.get("tilepress.format") != FORMAT:
             raise IntegrityError(f"{name}: not a plan that this tilepress reads")
-        self.settings: dict[str, Any] = json.loads(metadata["tilepress.settings"])
+        check_schema(self._parquet(), PLAN_SCHEMA, name)
+        try:
+            self.settings: dict[str, Any] = dict(json.loads(metadata["tilepress.settings"]))
+            self.totals = Totals(**json.loads(metadata["tilepress.totals"]))
+        except (KeyError, ValueError, TypeError, RecursionError) as exc:
+            raise IntegrityError(f"{name}: its settings cannot be read ({exc!r})") from exc
         self.parent = metadata.get("tilepress.parent", "")
-        self.totals = Totals(**json.loads(metadata["tilepress.totals"]))
 
     @property
     def file(self) -> BinaryIO:

@@ -128,6 +128,12 @@ def open_parquet(file: Any, name: str) -> pq.ParquetFile:
         raise IntegrityError(f"{name}: not a readable Parquet file ({exc})") from exc
 
 
+def check_schema(file: pq.ParquetFile, schema: pa.Schema, name: str) -> None:
+    """IntegrityError unless the columns and their types are those of `schema`."""
+    if not file.schema_arrow.equals(schema):
+        raise IntegrityError(f"{name}: its columns are not those that this tilepress reads")
+
+
 def footer_metadata(file: pq.ParquetFile) -> dict[str, str]:
     """Key-value metadata of a Parquet footer."""
     found = file.metadata.metadata or {}

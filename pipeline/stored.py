@@ -8,10 +8,12 @@ from typing import Any
 
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.part import Fetch
+from tilepress.pipeline.picture import MODES
 from tilepress.pipeline.rows import (
     IMAGE_COLUMNS,
     IMAGE_PAYLOADS,
     TILE_COLUMNS,
+    TILES,
     ImageFacts,
     PieceFacts,
     TileFacts,
@@ -66,6 +68,7 @@ def stored_image(row: dict[str, Any]) -> StoredImage:
     try:
         facts = ImageFacts(**{column: row[column] for column in IMAGE_COLUMNS})
         number = facts.image
+        _check_facts(facts, row["part"])
         return StoredImage(
             facts,
             row["part"],
@@ -81,8 +84,17 @@ def stored_image(row: dict[str, Any]) -> StoredImage:
         raise IntegrityError(f"an index row cannot be read ({exc!r})") from exc
 
 
+def _check_facts(facts: ImageFacts, part: int | None) -> None:
+    if part is None or None in vars(facts).values():
+        raise ValueError("a fact is missing")
+    if facts.method == TILES and (facts.mode not in MODES or min(facts.width, facts.height, facts.tile_size) < 1):
+        raise ValueError(f"{facts.mode} of {facts.width} x {facts.height} in tiles of {facts.tile_size}")
+
+
 def _stored_tile(image: int, tile: dict[str, Any]) -> StoredTile:
     facts = TileFacts(image, **{column: tile[column] for column in TILE_COLUMNS[1:]})
+    if None in (facts.tile, facts.x, facts.y, facts.w, facts.h, facts.codec, facts.residual_codec):
+        raise ValueError("a fact of a tile is missing")
     return StoredTile(facts, tile["row_crc"], _span(tile, "latents"), _span(tile, "residual"))
 
 

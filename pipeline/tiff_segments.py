@@ -17,6 +17,7 @@ from tilepress.pipeline.tiff_layout import DEFLATE, LZW, NONE, OLD_DEFLATE, PACK
 
 _ZSTD_LEVELS = (3, 9, 1, 5, 15, 19)  # above, an encoder takes 600 MB
 _MAX_WINDOW = 1 << 27
+_BEHIND = 1 << 16  # bytes at a time of what a strip holds beyond its pixels
 _LIBDEFLATE_LEVELS = (6, 9, 12, 1)
 
 
@@ -89,13 +90,27 @@ def _decompress(stored: bytes, layout: Layout, size: int) -> bytes:
     if layout.compression == NONE:
         return stored
     if layout.compression in (DEFLATE, OLD_DEFLATE):
-        return zlib.decompressobj().decompress(stored, size)
+        return _inflate(stored, size)
     if layout.compression == ZSTD:
         with zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(stored) as reader:
             return reader.read(size)
     if layout.compression == LZW:
         return bytes(imagecodecs.lzw_decode(stored, out=size))
     return _unpack_bits(stored, size)
+
+
+def _inflate(stored: bytes, size: int) -> bytes:
+    """Up to `size` bytes, and a look at the checksum behind them: pixels alone do not show that they are damaged."""
+    inflater = zlib.decompressobj()
+    data = inflater.decompress(stored, size)
+    rest = inflater.unconsumed_tail
+    behind = 0
+    while not inflater.eof and behind <= size + _BEHIND:  # padding; a bomb is not worth more looks
+        more = inflater.decompress(rest, _BEHIND)
+        if not more and not inflater.eof:
+            raise DamagedPicture("TIFF: a strip or tile is truncated")
+        rest, behind = inflater.unconsumed_tail, behind + len(more)
+    return data
 
 
 def _unpack_bits(stored: bytes, size: int) -> bytes:

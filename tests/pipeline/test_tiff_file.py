@@ -248,3 +248,19 @@ def test_a_truncated_tiff_is_damaged():
     cut[at : at + 40] = b"\xff" * 40
     with pytest.raises(DamagedPicture):
         list(read_picture(bytes(cut)).read_bands(8))
+
+
+@pytest.mark.parametrize("damage", ["checksum", "end"])
+def test_deflated_strip_with_a_damaged_end_is_damaged(damage: str):
+    out = io.BytesIO()
+    tifffile.imwrite(out, np.arange(4000, dtype=np.uint16).reshape(50, 80), compression="zlib", metadata=None)
+    with tifffile.TiffFile(io.BytesIO(out.getvalue())) as file:
+        (start,), (size,) = file.pages[0].dataoffsets, file.pages[0].databytecounts
+        counts = file.pages[0].tags[279].valueoffset
+    data = bytearray(out.getvalue())
+    if damage == "checksum":
+        data[start + size - 1] ^= 1
+    else:
+        data[counts : counts + 4] = (size - 4).to_bytes(4, "little")
+    with pytest.raises(DamagedPicture):
+        list(read_picture(bytes(data)).read_bands(512))
