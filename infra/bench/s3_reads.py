@@ -42,12 +42,12 @@ class Wire:
 
 
 def make_crops(folder: Path, target: Path, count: int) -> None:
-    """Crops of 64 to 511 pixels a side, as PNG."""
+    """Crops of 64 to 255 pixels a side, as PNG."""
     pictures = [imagecodecs.png_decode(path.read_bytes()) for path in sorted(folder.glob("*.png"))]
     random = np.random.default_rng(1)
     for number in range(count):
         picture = pictures[number % len(pictures)]
-        height, width = (int(side) for side in random.integers(64, 512, 2))
+        height, width = (int(side) for side in random.integers(64, 256, 2))
         y, x = int(random.integers(0, 512 - height)), int(random.integers(0, 512 - width))
         crop = np.ascontiguousarray(picture[y : y + height, x : x + width])
         (target / f"crop-{number:05d}.png").write_bytes(imagecodecs.png_encode(crop))
