@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tilepress.pipeline.entry import Entry
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.globs import Selection
 from tilepress.pipeline.plan import plan_from_bytes
-from tilepress.pipeline.reader import Archive, Entry, open_archive
+from tilepress.pipeline.reader import Archive, open_archive
 from tilepress.pipeline.rows import NOT_STORED
 from tilepress.pipeline.summary import Summary, method_key
 

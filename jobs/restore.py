@@ -11,20 +11,21 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tilepress.jobs.progress import Meter
-from tilepress.pipeline.batches import EntryTask, entry_tasks, task_entries
 from tilepress.pipeline.engine import EngineConfig, open_engine
+from tilepress.pipeline.entry import Entry, Region
+from tilepress.pipeline.entry_tasks import EntryTask, entry_tasks, task_entries
 from tilepress.pipeline.errors import (
     AlreadyExists,
     IntegrityError,
     InTheWay,
     MissingError,
     PictureError,
-    TilepressError,
+    UnsafeName,
     UsageError,
 )
 from tilepress.pipeline.globs import Selection
 from tilepress.pipeline.image_file import rebuild
-from tilepress.pipeline.reader import Archive, Entry, open_archive
+from tilepress.pipeline.reader import Archive, open_archive
 from tilepress.pipeline.region_file import region_name, write_region
 from tilepress.pipeline.rows import TILES
 from tilepress.pipeline.storage import Storage, check_name, is_url, open_storage
@@ -40,7 +41,6 @@ BYTES, PIXELS, LOSSY, PREVIEW, REGION, THERE = (
     "region",
     "already there",
 )
-Region = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,7 @@ def restore_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> Restor
             report.refused.append((entry.path, reason))
         except (UsageError, PictureError, InTheWay) as exc:
             report.refused.append((entry.path, str(exc)))
-        except TilepressError as exc:
-            if exc.exit_code != IntegrityError.exit_code:
-                raise
+        except (IntegrityError, UnsafeName) as exc:
             report.failed.append((entry.path, str(exc)))
     destination.flush()
     return report
@@ -186,7 +184,7 @@ def _write(entry: Entry, options: RestoreOptions, file: BinaryIO) -> tuple[str, 
         return region_name(entry.path, options.region, facts), REGION
     if options.preview and facts.method == TILES:
         container, _, _ = fetch_image_row(entry.stored, entry.fetch)
-        rebuild(container, read_bands(entry.stored, entry.fetch, entry.archive.tools, preview=True), file)
+        rebuild(container, read_bands(entry.stored, entry.fetch, entry.tools, preview=True), file)
         return entry.path, PREVIEW
     outcome = entry.write(file)
     return entry.path, _how(outcome, facts.fidelity)

@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.rows import GONE
 from tilepress.pipeline.sealed import SealedWriter, check_schema, check_seal, footer_metadata, open_parquet
 from tilepress.pipeline.storage import Entry
 
 FORMAT = "tilepress-plan-1"
-ADD, GONE = "add", "gone"
+ADD = "add"  # the other state is GONE
 MAX_SHARD_IMAGES = 1000
 _SHARD_BOUNDS = (8 << 20, 256 << 20)  # bytes; between them, a 64th of the run
 _BATCH_ROWS = 8192
@@ -144,7 +145,8 @@ def write_plan(
     """Number `files` (in path order), cut them into shards and write the plan to local scratch space.
 
     A shard ends at `shard_bytes` (by default a 64th of the run, within 8 to 256 MB) or 1,000 files; a file that
-    is as large as that by itself is alone. `parent` is the seal of the manifest of the run before. Two passes over a scratch file: memory does not grow with the plan.
+    is as large as that by itself is alone. `parent` is the seal of the manifest of the run before. Two passes over
+    a scratch file: memory does not grow with the plan.
     """
     scratch = _temporary()
     with pq.ParquetWriter(scratch, PLAN_SCHEMA) as writer:

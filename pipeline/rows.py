@@ -20,6 +20,7 @@ FILE = "file"  # the file's bytes
 FILE_ZSTD = "file-zstd"  # the file's bytes, compressed by Zstandard
 NOT_STORED = "none"  # changed or vanished while the run went on; `reason` says which
 GONE = "gone"  # in the index only: the source no longer had it when the run was planned
+CONTENTLESS = frozenset({NOT_STORED, GONE})
 
 # Why pixels are not what is held (column `reason_code`); "" where nothing is wrong.
 UNSUPPORTED, LIMIT, DAMAGED = "unsupported", "limit", "damaged"  # the codes of PictureError

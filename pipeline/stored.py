@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,7 @@ class StoredImage:
         return sum(length for _, length in ranges)
 
 
-def stored_image(row: dict[str, Any]) -> StoredImage:
+def stored_image(row: Mapping[str, Any]) -> StoredImage:
     """From an index row; IntegrityError if the row makes no sense."""
     try:
         facts = ImageFacts(**{column: row[column] for column in IMAGE_COLUMNS})
@@ -91,14 +91,14 @@ def _check_facts(facts: ImageFacts, part: int | None) -> None:
         raise ValueError(f"{facts.mode} of {facts.width} x {facts.height} in tiles of {facts.tile_size}")
 
 
-def _stored_tile(image: int, tile: dict[str, Any]) -> StoredTile:
+def _stored_tile(image: int, tile: Mapping[str, Any]) -> StoredTile:
     facts = TileFacts(image, **{column: tile[column] for column in TILE_COLUMNS[1:]})
     if None in (facts.tile, facts.x, facts.y, facts.w, facts.h, facts.codec, facts.residual_codec):
         raise ValueError("a fact of a tile is missing")
     return StoredTile(facts, tile["row_crc"], _span(tile, "latents"), _span(tile, "residual"))
 
 
-def _span(row: dict[str, Any], name: str) -> Span:
+def _span(row: Mapping[str, Any], name: str) -> Span:
     length = row[f"{name}_bytes"]
     return (row[f"{name}_offset"], length) if length else _EMPTY
 

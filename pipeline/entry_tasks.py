@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tilepress.pipeline.archive import Run
-from tilepress.pipeline.reader import Archive, Entry
+from tilepress.pipeline.entry import Entry
 from tilepress.pipeline.storage import Entry as SourceEntry
 from tilepress.pipeline.storage import Storage
 from tilepress.pipeline.stored import StoredImage
@@ -16,14 +16,15 @@ from tilepress.pipeline.toolbox import Toolbox
 _BATCH_IMAGES = 64
 _BATCH_BYTES = 32 << 20  # of source files
 
+Compared = tuple[Entry, SourceEntry | None]  # a stored image, and the source file that it is compared with
+
 
 @dataclass(frozen=True)
 class EntryTask:
-    """Some images of one part, and what a stage needs to know to deal with them."""
+    """Some images of one part, each with the source file it is compared with, if any; `options` are the stage's."""
 
     number: int
     run: Run
-    part: int
     images: tuple[StoredImage, ...]
     sources: tuple[SourceEntry | None, ...]
     options: Any = None
@@ -39,19 +40,20 @@ class EntryTask:
         return sum(image.facts.source_bytes for image in self.images)
 
 
-def entry_tasks(entries: Iterable[Entry], options: Any) -> Iterator[EntryTask]:
+def entry_tasks(entries: Iterable[Entry | Compared], options: Any) -> Iterator[EntryTask]:
     """Group consecutive entries of the same part, a bounded number at a time."""
-    batch: list[Entry] = []
+    batch: list[Compared] = []
     number = size = 0
-    for entry in entries:
+    for item in entries:
+        entry, source = item if isinstance(item, tuple) else (item, None)
         if batch and (
-            _place(entry) != _place(batch[0])
+            _place(entry) != _place(batch[0][0])
             or len(batch) >= _BATCH_IMAGES
             or size + entry.stored.facts.source_bytes > _BATCH_BYTES
         ):
             yield _task(number, batch, options)
             number, batch, size = number + 1, [], 0
-        batch.append(entry)
+        batch.append((entry, source))
         size += entry.stored.facts.source_bytes
     if batch:
         yield _task(number, batch, options)
@@ -59,16 +61,14 @@ def entry_tasks(entries: Iterable[Entry], options: Any) -> Iterator[EntryTask]:
 
 def task_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> Iterator[Entry]:
     """The entries of a task again, in a worker."""
-    reader = Archive.for_worker(archive, tools)
-    pairs = zip(task.images, task.sources, strict=True)
-    return (Entry(reader, task.run, image, source=source) for image, source in pairs)
+    return (Entry(archive, tools, task.run, image) for image in task.images)
 
 
 def _place(entry: Entry) -> tuple[int, int]:
     return entry.run.number, entry.stored.part
 
 
-def _task(number: int, batch: list[Entry], options: Any) -> EntryTask:
-    images = tuple(entry.stored for entry in batch)
-    sources = tuple(entry.source for entry in batch)
-    return EntryTask(number, batch[0].run, batch[0].stored.part, images, sources, options)
+def _task(number: int, batch: list[Compared], options: Any) -> EntryTask:
+    images = tuple(entry.stored for entry, _ in batch)
+    sources = tuple(source for _, source in batch)
+    return EntryTask(number, batch[0][0].run, images, sources, options)
