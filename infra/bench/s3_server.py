@@ -75,6 +75,10 @@ class S3Server:
         self._end()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def interrupt(self) -> None:
+        """End the server as a crash does; `start` brings it back with its objects, on another port."""
+        self._end()
+
     def _spawn(self) -> None:
         ports = _free_ports(8)
         self.port = ports[0]
@@ -106,12 +110,13 @@ class S3Server:
 
         names = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY, "region_name": "us-east-1"}
         s3 = botocore.session.Session().create_client("s3", endpoint_url=self.endpoint, **names)
-        s3.create_bucket(Bucket=BUCKET)
+        with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):  # after `interrupt`
+            s3.create_bucket(Bucket=BUCKET)
         s3.close()
 
     def _end(self) -> None:
         if self._process is not None:
-            self._process.kill()  # nothing in it is kept, and its graceful stop takes seconds
+            self._process.kill()  # its graceful stop takes seconds, and what it has answered is on disk
             self._process.wait()
             self._process = None
 
