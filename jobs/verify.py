@@ -10,19 +10,19 @@ from typing import Any, BinaryIO, cast
 
 from tilepress.jobs.progress import Meter
 from tilepress.jobs.verify_files import check_files, verify_part
+from tilepress.pipeline.checksums import sha256
 from tilepress.pipeline.collection import Collection
-from tilepress.pipeline.commit import prove
 from tilepress.pipeline.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.entry import Entry
 from tilepress.pipeline.entry_tasks import Compared, EntryTask, entry_tasks, task_entries
 from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, UsageError
-from tilepress.pipeline.kept import sha256
 from tilepress.pipeline.merge_join import merge_join
 from tilepress.pipeline.reader import Archive, open_archive
 from tilepress.pipeline.rows import GONE, NOT_STORED
 from tilepress.pipeline.storage import Entry as SourceEntry
 from tilepress.pipeline.storage import Storage
 from tilepress.pipeline.toolbox import Toolbox
+from tilepress.pipeline.unpress import prove
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ it is of the same plan and shard. Nothing is ever compared by bytes.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -21,14 +20,13 @@ from tilepress.pipeline.part import BuiltPart, Fetch, PartBuilder, part_index, r
 from tilepress.pipeline.plan import Shard
 from tilepress.pipeline.press import ShardPress
 from tilepress.pipeline.range_file import RangeFile
-from tilepress.pipeline.rows import FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES
 from tilepress.pipeline.sealed import SEAL_KEY
 from tilepress.pipeline.settings import PressSettings
 from tilepress.pipeline.storage import Storage
-from tilepress.pipeline.stored import StoredImage, stored_image
+from tilepress.pipeline.stored import stored_image
 from tilepress.pipeline.summary import Summary, summarise
 from tilepress.pipeline.toolbox import Toolbox
-from tilepress.pipeline.unpress import file_chunks, hash_band, read_bands
+from tilepress.pipeline.unpress import prove
 
 _MEMORY_PART = 64 << 20
 
@@ -115,24 +113,6 @@ def check_images(index: pa.Table, fetch: Fetch, tools: Toolbox) -> dict[int, str
     return failed
 
 
-def prove(image: StoredImage, fetch: Fetch, tools: Toolbox) -> None:
-    """Decode an image's stored bytes and compare with its hashes; IntegrityError unless all is right."""
-    facts = image.facts
-    digest = hashlib.sha256()
-    if facts.method in (FILE, FILE_ZSTD, JPEG):
-        for chunk in file_chunks(image, fetch):
-            digest.update(chunk)
-        if digest.digest() != facts.file_sha256:
-            raise IntegrityError("the kept file's SHA-256 differs")
-    elif facts.method == TILES:
-        for band in read_bands(image, fetch, tools):
-            hash_band(digest, band)
-        if facts.fidelity != "lossy" and digest.digest() != facts.pixels_sha256:
-            raise IntegrityError("the decoded pixels' SHA-256 differs")
-    elif facts.method != NOT_STORED:
-        raise IntegrityError(f"unknown method {facts.method!r}")
-
-
 def accept_part(task: PressTask, archive: Storage) -> PressResult:
     """The part that is there, if it is of this plan and shard; IntegrityError if it is something else."""
     name = task.run.part(task.number)
@@ -155,16 +135,11 @@ def accept_part(task: PressTask, archive: Storage) -> PressResult:
 
 
 def to_ipc(table: pa.Table) -> bytes:
-    """A table as an Arrow IPC stream, as it travels and waits."""
+    """A table as an Arrow IPC stream, as it travels to the driver and waits in its spool."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
         writer.write_table(table)
     return bytes(sink.getvalue())
-
-
-def from_ipc(data: bytes) -> pa.Table:
-    """Inverse of `to_ipc`."""
-    return pa.ipc.open_stream(data).read_all()
 
 
 def _create(archive: Storage, name: str, part: BuiltPart) -> None:

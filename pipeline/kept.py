@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 from collections.abc import Iterator
 
@@ -51,12 +50,3 @@ def _squeeze(data: bytes) -> bytes:
 def _worth_squeezing(data: Source) -> bool:
     sample = bytes(data[:_SAMPLE_BYTES])
     return len(_squeeze(sample)) < _WORTH_IT * len(sample)
-
-
-def sha256(data: Source) -> bytes:
-    """SHA-256 of a file, without copying it."""
-    digest = hashlib.sha256()
-    with memoryview(data) as view:
-        for start in range(0, len(view), 1 << 24):
-            digest.update(view[start : start + (1 << 24)])
-    return digest.digest()

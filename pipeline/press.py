@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.jpeg_transcode import pack_jpeg
+from tilepress.pipeline.checksums import hash_band, sha256
 from tilepress.pipeline.collection import Collection
 from tilepress.pipeline.errors import ChangedError, MissingError, PictureError, StorageError, TransientStorageError
 from tilepress.pipeline.image_file import read_picture
-from tilepress.pipeline.kept import Source, keep_bytes, sha256
+from tilepress.pipeline.kept import keep_bytes
 from tilepress.pipeline.part import Held, PartBuilder
 from tilepress.pipeline.picture import Picture, tile_spec
 from tilepress.pipeline.plan import PlannedFile
-from tilepress.pipeline.press_tiles import FALLBACK, Coding, code_tiles
+from tilepress.pipeline.press_tiles import FALLBACKS, JPEG_XL, Coding, code_tiles
 from tilepress.pipeline.rows import (
     CHANGED,
     DAMAGED,
@@ -31,35 +31,15 @@ from tilepress.pipeline.rows import (
     UNREADABLE,
     UNTRUSTED,
     VANISHED,
-    ImageFacts,
 )
 from tilepress.pipeline.settings import PressSettings
 from tilepress.pipeline.storage import is_url
 from tilepress.pipeline.tiles import Tile, cut_band
 from tilepress.pipeline.toolbox import Toolbox
-from tilepress.pipeline.unpress import hash_band
+from tilepress.pipeline.work import Work, image_facts
 
+_BAND_ROWS = 512
 _CHANGED = "the file changed after the run was planned"
-
-
-@dataclass
-class Work:
-    """One file under way."""
-
-    file: PlannedFile
-    data: Source = b""
-    sha256: bytes = b""
-    picture: Picture | None = None
-    failure: PictureError | None = None
-    pixels: bytes = b""  # SHA-256, once all tiles are cut
-    held: list[Held] = field(default_factory=list)
-    open: ExitStack = field(default_factory=ExitStack)
-
-    @property
-    def tiled_bytes(self) -> int:
-        """Payload bytes of the image as tiles."""
-        container = len(self.picture.container) if self.picture else 0
-        return container + sum(held.nbytes for held in self.held)
 
 
 class ShardPress:
@@ -97,7 +77,7 @@ class ShardPress:
             work = self._begin(file)
             if work and work.picture:
                 under_way[file.image] = work
-                yield from self._tiles(work)
+                yield from self._tiles(work, work.picture)
 
     def _begin(self, file: PlannedFile) -> Work | None:
         """Read a file and decide; None if it is already dealt with, else it is to be cut into tiles."""
@@ -114,7 +94,7 @@ class ShardPress:
         except PictureError as exc:
             self._keep(work, exc.code, str(exc))
             return None
-        return work if self._becomes_tiles(work) else None
+        return work if self._becomes_tiles(work, work.picture) else None
 
     def _read(self, work: Work) -> tuple[str, str] | None:
         """Open the file; reason code and reason if it cannot be had. Errors of a remote store end the shard."""
@@ -133,34 +113,31 @@ class ShardPress:
             return UNREADABLE, str(exc)
         return None
 
-    def _becomes_tiles(self, work: Work) -> bool:
-        if work.picture is not None and work.picture.format == "jpeg" and not self._settings.lossy:
-            self._keep_jpeg(work)
+    def _becomes_tiles(self, work: Work, picture: Picture) -> bool:
+        if picture.format == "jpeg" and not self._settings.lossy:
+            self._keep_jpeg(work, picture)
             return False
         if self._settings.fidelity == "file":
             self._keep(work, "", "")
             return False
         return True
 
-    def _keep_jpeg(self, work: Work) -> None:
+    def _keep_jpeg(self, work: Work, picture: Picture) -> None:
         packed = pack_jpeg(bytes(work.data))
-        if packed is not None and len(packed) < len(work.data):
+        if packed is not None:
             self._add_image(work, JPEG, [], payload=packed)
             return
-        reason = "JPEG XL's reversible transcoding does not reproduce this JPEG"
         try:
-            for _ in work.picture.read_bands(512) if work.picture else ():
+            for _ in picture.read_bands(_BAND_ROWS):  # to tell a damaged file from an unusual one
                 pass
         except PictureError as exc:
             self._keep(work, exc.code, str(exc))
             return
-        self._keep(work, INCOMPRESSIBLE, reason if packed is None else "JPEG XL's transcoding is no smaller")
+        self._keep(work, INCOMPRESSIBLE, "JPEG XL's reversible transcoding does not reproduce this JPEG")
 
-    def _tiles(self, work: Work) -> Iterator[Tile]:
+    def _tiles(self, work: Work, picture: Picture) -> Iterator[Tile]:
         """Tiles of one image in raster order; a file that breaks on the way is marked, not raised."""
-        picture, size = work.picture, self._settings.tile
-        assert picture is not None
-        digest, number, y = hashlib.sha256(), 0, 0
+        digest, number, y, size = hashlib.sha256(), 0, 0, self._settings.tile
         try:
             for band in picture.read_bands(size):
                 hash_band(digest, band)
@@ -175,8 +152,7 @@ class ShardPress:
 
     def _choose(self, spec: TileSpec) -> Coding:
         """The chosen codec where it can represent the tile, JPEG XL where not, raw samples as the last resort."""
-        asked = self._settings.coding
-        for coding in (asked, Coding(FALLBACK), Coding("raw")):
+        for coding in (self._settings.coding, *FALLBACKS):
             if self._tools.codec(coding.reference).supports(spec):
                 return coding
         raise CodecError(f"no codec represents {spec}")
@@ -193,23 +169,17 @@ class ShardPress:
 
     def _shrinks_by_fallback(self, work: Work) -> bool:
         """Code the image again with JPEG XL, which shrinks what the chosen codec does not."""
-        if self._settings.coding.reference.partition("@")[0] == FALLBACK:
+        picture = work.picture
+        if picture is None or self._settings.coding.reference == JPEG_XL.reference:
             return False
-        fallback = Coding(FALLBACK)
-        if not self._can_use_fallback(work):
+        spec = tile_spec(picture.mode, picture.dtype, picture.bit_depth, 1, 1)
+        if not self._tools.codec(JPEG_XL.reference).supports(spec):
             return False
         work.held = [
             self._builder.hold(TILE_ROW, coded.facts, (coded.latents, coded.residual))
-            for coded in code_tiles(self._tiles(work), lambda _: fallback, self._tools)
+            for coded in code_tiles(self._tiles(work, picture), lambda _: JPEG_XL, self._tools)
         ]
         return work.failure is None and work.tiled_bytes < len(work.data)
-
-    def _can_use_fallback(self, work: Work) -> bool:
-        picture = work.picture
-        if picture is None:
-            return False
-        spec = tile_spec(picture.mode, picture.dtype, picture.bit_depth, 1, 1)
-        return self._tools.codec(FALLBACK).supports(spec)
 
     def _not_stored(self, work: Work, code: str, reason: str) -> None:
         work.sha256, work.picture = b"", None
@@ -242,27 +212,3 @@ class ShardPress:
         )
         self._builder.add([self._builder.hold(IMAGE_ROW, facts, (container, b"", payload))])
         work.data = b""
-
-
-def image_facts(file: PlannedFile, picture: Picture | None, settings: PressSettings) -> ImageFacts:
-    """Facts of a file that are known before it is coded."""
-    return ImageFacts(
-        image=file.image,
-        path=file.path,
-        source_bytes=file.bytes,
-        modified_ns=file.modified_ns,
-        etag=file.etag,
-        format=picture.format if picture else "",
-        mode=picture.mode if picture else "",
-        width=picture.width if picture else 0,
-        height=picture.height if picture else 0,
-        dtype=picture.dtype if picture else "",
-        bit_depth=picture.bit_depth if picture else 0,
-        tile_size=settings.tile,
-        fidelity=settings.fidelity,
-        method=NOT_STORED,
-        reason_code="",
-        reason="",
-        file_sha256=b"",
-        pixels_sha256=b"",
-    )

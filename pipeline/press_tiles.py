@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,12 +11,10 @@ import numpy as np
 
 from tilepress.codecs.codec import Codec, Settings, TileSpec
 from tilepress.codecs.errors import CodecError
+from tilepress.pipeline.checksums import samples_crc
 from tilepress.pipeline.rows import TileFacts
 from tilepress.pipeline.tiles import Tile, batches, windows
 from tilepress.pipeline.toolbox import Toolbox
-
-FALLBACK = "jpegxl"  # lossless, for what the chosen codec cannot represent or does not shrink
-LAST_RESORT = "raw"
 
 
 @dataclass(frozen=True)
@@ -28,6 +25,10 @@ class Coding:
     settings: Settings = field(default_factory=Settings)
     lossy: bool = False
     residual_id: str = "adaptive-1"
+
+
+JPEG_XL, RAW = Coding("jpegxl"), Coding("raw")
+FALLBACKS = (JPEG_XL, RAW)  # lossless, in this order, for what a codec cannot represent, refuses or does not shrink
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,7 @@ def _code_batch(tools: Toolbox, work: tuple[list[Tile], Coding]) -> list[CodedTi
     except CodecError:
         if len(batch) > 1:
             return [coded for tile in batch for coded in _code_batch(tools, ([tile], coding))]
-        others = [Coding(reference) for reference in (FALLBACK, LAST_RESORT)]
-        fitting = [other for other in others if tools.codec(other.reference).supports(batch[0].spec)]
+        fitting = [other for other in FALLBACKS if tools.codec(other.reference).supports(batch[0].spec)]
         if coding in fitting:
             fitting = fitting[fitting.index(coding) + 1 :]
         if not fitting:
@@ -130,19 +130,14 @@ def _describe(tile: Tile, coding: Coding, codec: Codec, base: np.ndarray, latent
 def _never_larger(tile: Tile, coded: CodedTile, tools: Toolbox) -> CodedTile:
     """The smallest of what the codec made, JPEG XL and the raw samples."""
     best = coded
-    for reference in (FALLBACK, LAST_RESORT):
-        codec = tools.codec(reference)
-        if coded.facts.codec == reference or not codec.supports(tile.spec):
+    for other in FALLBACKS:
+        codec = tools.codec(other.reference)
+        if coded.facts.codec == other.reference or not codec.supports(tile.spec):
             continue
         latents = codec.encode(tile.samples[None], tile.spec)[0]
         if len(latents) < best.nbytes:
-            best = _describe(tile, Coding(reference), codec, tile.samples, latents, b"")
+            best = _describe(tile, other, codec, tile.samples, latents, b"")
     return best
-
-
-def samples_crc(samples: np.ndarray) -> int:
-    """CRC-32 of samples in raster order, little-endian."""
-    return zlib.crc32(np.ascontiguousarray(samples, samples.dtype.newbyteorder("<")).data)
 
 
 def psnr(original: np.ndarray, decoded: np.ndarray, maximum: int) -> float | None:

@@ -95,8 +95,13 @@ def batches(window: Sequence[Tile]) -> Iterator[list[Tile]]:
     by_spec = sorted(enumerate(window), key=lambda pair: (_spec_key(pair[1].spec), pair[0]))
     for _, group in groupby(by_spec, key=lambda pair: _spec_key(pair[1].spec)):
         tiles = [tile for _, tile in group]
-        size = max(1, min(BATCH_TILES, BATCH_PIXELS // (tiles[0].box.w * tiles[0].box.h)))
-        yield from (tiles[start : start + size] for start in range(0, len(tiles), size))
+        yield from chunks(tiles, tiles[0].box.w, tiles[0].box.h)
+
+
+def chunks(items: list[Item], width: int, height: int) -> Iterator[list[Item]]:
+    """Things about tiles of one size, as many at a time as make a batch."""
+    size = max(1, min(BATCH_TILES, BATCH_PIXELS // (width * height)))
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _spec_key(spec: TileSpec) -> tuple[object, ...]:

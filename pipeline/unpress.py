@@ -13,12 +13,12 @@ import zstandard
 
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.jpeg_transcode import unpack_jpeg
+from tilepress.pipeline.checksums import hash_band, samples_crc
 from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
 from tilepress.pipeline.image_file import read_picture, rebuild
 from tilepress.pipeline.part import Fetch
 from tilepress.pipeline.picture import MODES, Limits, tile_spec
-from tilepress.pipeline.press_tiles import samples_crc
-from tilepress.pipeline.rows import FILE, FILE_ZSTD, JPEG, TILES, ImageFacts, TileFacts
+from tilepress.pipeline.rows import FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES, ImageFacts, TileFacts
 from tilepress.pipeline.stored import (
     StoredImage,
     StoredTile,
@@ -26,11 +26,12 @@ from tilepress.pipeline.stored import (
     fetch_piece,
     fetch_tile_rows,
 )
-from tilepress.pipeline.tiles import BATCH_PIXELS, BATCH_TILES, Box, join_band
+from tilepress.pipeline.tiles import Box, chunks, grid, join_band
 from tilepress.pipeline.toolbox import Toolbox
 
 _FETCH_BYTES = 64 << 20  # payload of the rows of tiles that are fetched together
 _MAX_PIECE_BYTES = 64 << 20  # expanded: what kept.py puts into one value
+_FILE_METHODS = (FILE, FILE_ZSTD, JPEG)
 _NO_LIMITS = Limits(max_pixels=1 << 62, max_file_bytes=1 << 62, max_whole_bytes=1 << 62)
 
 Loaded = tuple[StoredTile, bytes, bytes]
@@ -70,8 +71,8 @@ def decode_tiles(
     order = sorted(range(len(loaded)), key=lambda at: _kind(loaded[at][0].facts))
     batches = [
         chunk
-        for _, group in groupby(order, key=lambda at: _kind(loaded[at][0].facts))
-        for chunk in _chunks(list(group), loaded[0][0].facts)
+        for (_, height, width), group in groupby(order, key=lambda at: _kind(loaded[at][0].facts))
+        for chunk in chunks(list(group), width, height)
     ]
     results = tools.map(lambda batch: _decode_batch(facts, [loaded[at] for at in batch], tools, preview), batches)
     samples: list[np.ndarray] = [np.empty(0)] * len(loaded)
@@ -138,13 +139,31 @@ def _expand(data: bytes) -> bytes:
         raise IntegrityError(f"a kept file does not decompress: {exc}") from exc
 
 
+def prove(image: StoredImage, fetch: Fetch, tools: Toolbox) -> None:
+    """Decode an image's stored bytes and compare with its hashes; IntegrityError unless all is right."""
+    facts = image.facts
+    digest = hashlib.sha256()
+    if facts.method in _FILE_METHODS:
+        for chunk in file_chunks(image, fetch):
+            digest.update(chunk)
+        if digest.digest() != facts.file_sha256:
+            raise IntegrityError("the kept file's SHA-256 differs")
+    elif facts.method == TILES:
+        for band in read_bands(image, fetch, tools):
+            hash_band(digest, band)
+        if facts.fidelity != "lossy" and digest.digest() != facts.pixels_sha256:
+            raise IntegrityError("the decoded pixels' SHA-256 differs")
+    elif facts.method != NOT_STORED:
+        raise IntegrityError(f"unknown method {facts.method!r}")
+
+
 def write_file(image: StoredImage, fetch: Fetch, tools: Toolbox, out: BinaryIO) -> Outcome:
     """Write the image's file to `out` (readable and seekable), and prove it: IntegrityError unless it is right.
 
     Kept files and JPEGs equal the source byte for byte. Tiled images have the source's pixels (checked by decoding
     the file just written, unless the fidelity is lossy) and metadata, and are byte-identical where that is possible.
     """
-    if image.facts.method in (FILE, FILE_ZSTD, JPEG):
+    if image.facts.method in _FILE_METHODS:
         for chunk in file_chunks(image, fetch):
             out.write(chunk)
         sha256 = _hash_file(out)
@@ -183,11 +202,6 @@ def pixels_sha256(file: BinaryIO) -> bytes:
     return digest.digest()
 
 
-def hash_band(digest: hashlib._Hash, band: np.ndarray) -> None:
-    """Add a band to a pixel hash: samples in raster order, little-endian."""
-    digest.update(np.ascontiguousarray(band, band.dtype.newbyteorder("<")).data)
-
-
 def _hashed(bands: Iterable[np.ndarray], digest: hashlib._Hash) -> Iterator[np.ndarray]:
     for band in bands:
         hash_band(digest, band)
@@ -203,16 +217,12 @@ def _check_grid(image: StoredImage) -> None:
     facts = image.facts
     if min(facts.width, facts.height, facts.tile_size) < 1 or facts.mode not in MODES:
         raise IntegrityError(f"{facts.width} x {facts.height} pixels of mode {facts.mode!r} are no image")
-    row = 0
-    for at, tile in enumerate(image.tiles):
-        across = -(-facts.width // facts.tile_size)
-        x, y = at % across * facts.tile_size, at // across * facts.tile_size
-        expected = Box(x, y, min(facts.tile_size, facts.width - x), min(facts.tile_size, facts.height - y))
-        if _box(tile.facts) != expected or tile.facts.tile != at:
+    expected = -(-facts.width // facts.tile_size) * -(-facts.height // facts.tile_size)
+    if len(image.tiles) != expected:  # before a grid is made of what may be hostile facts
+        raise IntegrityError(f"{len(image.tiles)} tiles are there where the image has {expected}")
+    for at, (tile, box) in enumerate(zip(image.tiles, grid(facts.width, facts.height, facts.tile_size), strict=True)):
+        if _box(tile.facts) != box or tile.facts.tile != at:
             raise IntegrityError(f"tile {at} is missing or not where it belongs")
-        row = max(row, y + expected.h)
-    if row != facts.height:
-        raise IntegrityError("tiles are missing at the end of the image")
 
 
 def _box(facts: TileFacts) -> Box:
@@ -221,11 +231,6 @@ def _box(facts: TileFacts) -> Box:
 
 def _kind(facts: TileFacts) -> tuple[str, int, int]:
     return facts.codec, facts.h, facts.w
-
-
-def _chunks(items: list[int], facts: TileFacts) -> Iterator[list[int]]:
-    size = max(1, min(BATCH_TILES, BATCH_PIXELS // (facts.w * facts.h)))
-    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _fetch_chunks(tiles: Sequence[StoredTile]) -> Iterator[list[StoredTile]]:

@@ -28,11 +28,11 @@ from tilepress.pipeline.archive import PartEntry, create_archive, list_runs  # n
 from tilepress.pipeline.commit import PressResult, PressTask, to_ipc  # noqa: E402
 from tilepress.pipeline.engine import EngineConfig  # noqa: E402
 from tilepress.pipeline.plan import ADD, PlannedFile, write_plan  # noqa: E402
-from tilepress.pipeline.press import image_facts  # noqa: E402
 from tilepress.pipeline.rows import INDEX_SCHEMA, facts_dict  # noqa: E402
 from tilepress.pipeline.storage import Storage, open_storage  # noqa: E402
 from tilepress.pipeline.summary import summarise  # noqa: E402
 from tilepress.pipeline.toolbox import Toolbox  # noqa: E402
+from tilepress.pipeline.work import image_facts  # noqa: E402
 
 _MB = 1 << 20
 

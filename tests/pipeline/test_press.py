@@ -17,10 +17,10 @@ from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import StreamError, UnsupportedError
 from tilepress.pipeline import local_storage, press_tiles
 from tilepress.pipeline import press as press_module
-from tilepress.pipeline.commit import prove
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.rows import FAILURES, FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES
 from tilepress.pipeline.summary import Summary
+from tilepress.pipeline.unpress import prove
 
 from .make_archives import (
     Pressed,

@@ -1,0 +1,30 @@
+"""The checksums of what is stored: of files, of pixels, of a tile's samples. FORMAT.md says the same."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import zlib
+
+import numpy as np
+
+_STEP = 1 << 24
+
+
+def sha256(data: bytes | mmap.mmap) -> bytes:
+    """SHA-256 of a file, without copying it."""
+    digest = hashlib.sha256()
+    with memoryview(data) as view:
+        for start in range(0, len(view), _STEP):
+            digest.update(view[start : start + _STEP])
+    return digest.digest()
+
+
+def hash_band(digest: hashlib._Hash, band: np.ndarray) -> None:
+    """Add a band to a pixel hash: samples in raster order, little-endian."""
+    digest.update(np.ascontiguousarray(band, band.dtype.newbyteorder("<")).data)
+
+
+def samples_crc(samples: np.ndarray) -> int:
+    """CRC-32 of samples in raster order, little-endian."""
+    return zlib.crc32(np.ascontiguousarray(samples, samples.dtype.newbyteorder("<")).data)

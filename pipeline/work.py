@@ -1,0 +1,58 @@
+"""One file on its way into a part: what is known of it, and the facts of its row."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from tilepress.pipeline.errors import PictureError
+from tilepress.pipeline.kept import Source
+from tilepress.pipeline.part import Held
+from tilepress.pipeline.picture import Picture
+from tilepress.pipeline.plan import PlannedFile
+from tilepress.pipeline.rows import NOT_STORED, ImageFacts
+from tilepress.pipeline.settings import PressSettings
+
+
+@dataclass
+class Work:
+    """One file under way."""
+
+    file: PlannedFile
+    data: Source = b""
+    sha256: bytes = b""
+    picture: Picture | None = None
+    failure: PictureError | None = None
+    pixels: bytes = b""  # SHA-256, once all tiles are cut
+    held: list[Held] = field(default_factory=list)
+    open: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def tiled_bytes(self) -> int:
+        """Payload bytes of the image as tiles."""
+        container = len(self.picture.container) if self.picture else 0
+        return container + sum(held.nbytes for held in self.held)
+
+
+def image_facts(file: PlannedFile, picture: Picture | None, settings: PressSettings) -> ImageFacts:
+    """Facts of a file that are known before it is coded."""
+    return ImageFacts(
+        image=file.image,
+        path=file.path,
+        source_bytes=file.bytes,
+        modified_ns=file.modified_ns,
+        etag=file.etag,
+        format=picture.format if picture else "",
+        mode=picture.mode if picture else "",
+        width=picture.width if picture else 0,
+        height=picture.height if picture else 0,
+        dtype=picture.dtype if picture else "",
+        bit_depth=picture.bit_depth if picture else 0,
+        tile_size=settings.tile,
+        fidelity=settings.fidelity,
+        method=NOT_STORED,
+        reason_code="",
+        reason="",
+        file_sha256=b"",
+        pixels_sha256=b"",
+    )
