@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ _OBJECT_STORE = 512 << 20
 _CPU_ACTORS = 8  # at most; where there is no GPU an actor is one thread of networks
 _GPU_DEVICE = "cuda"
 _ACTOR_START_S = 120.0
+_CONNECT_S = 10.0
 _RESTARTS = 20  # of an actor; a file that crashes it is found long before
 
 
@@ -64,6 +66,7 @@ def connect(config: EngineConfig) -> bool:
     main = threading.current_thread() is threading.main_thread()
     ours = signal.getsignal(signal.SIGTERM) if main else None
     try:
+        _check_reachable(address or "")
         ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as exc:
         where = address or "this machine"
@@ -73,6 +76,13 @@ def connect(config: EngineConfig) -> bool:
             signal.signal(signal.SIGTERM, ours)  # Ray's own handler would make 15 the exit code
     _keep_off_stdout()
     return True
+
+
+def _check_reachable(address: str) -> None:
+    """OSError at once for a HOST:PORT that nobody answers at: Ray itself tries for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
 
 
 def _keep_off_stdout() -> None:
