@@ -11,10 +11,11 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 import pyarrow as pa
 
-from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.errors import AlreadyExists, IntegrityError
 from tilepress.pipeline.plan import PlannedFile, Shard
 from tilepress.pipeline.rows import GONE, INDEX_SCHEMA
 from tilepress.pipeline.sealed import SealedWriter, check_schema, check_seal, footer_metadata, open_parquet
+from tilepress.pipeline.storage import Storage
 
 FORMAT = "tilepress-index-1"
 _GROUP_ROWS = 4096
@@ -58,6 +59,17 @@ def write_index(shards: Iterable[Shard], spool: IndexSpool) -> tuple[BinaryIO, s
     if pending:
         writer.write(pa.concat_tables(pending), _GROUP_ROWS)
     return out, writer.close({"tilepress.format": FORMAT})
+
+
+def create_index(storage: Storage, name: str, shards: Iterable[Shard], spool: IndexSpool) -> str:
+    """Store the index of a run as `name`, or accept the same one that is there; returns its seal."""
+    file, seal = write_index(shards, spool)
+    file.seek(0)
+    try:
+        storage.create(name, file.read())
+    except AlreadyExists:  # by another driver, or by this one before it was killed
+        Index(storage.read(name), f"{storage.url}/{name}", seal)
+    return seal
 
 
 def _words() -> list[str]:

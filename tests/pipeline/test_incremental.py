@@ -192,7 +192,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
             compress(tmp_path, shard_bytes=1)
     committed = snapshot(tmp_path / "archive/runs/0001/parts")
     assert len(committed) == 3  # the folder and two parts
-    with pytest.raises(ResumeError, match="tile was .*, now 64"):
+    with pytest.raises(ResumeError, match=r"tile was .*, now 64"):
         compress(tmp_path, shard_bytes=1, tile=64)
     report = compress(tmp_path, shard_bytes=1)
     assert (report.run, report.resumed_shards) == (1, 2)

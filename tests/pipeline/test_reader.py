@@ -51,9 +51,8 @@ def pixels(data: bytes) -> np.ndarray:
 
 def commit(source: Path, archive: Path, number: int, *, finish: bool, **settings: object) -> None:
     """One run of all files of a folder, two to a shard, without its index and manifest unless it is to be finished."""
-    from tilepress.jobs.compress import _create_index
     from tilepress.pipeline.archive import write_manifest
-    from tilepress.pipeline.index import IndexSpool, write_index
+    from tilepress.pipeline.index import IndexSpool, create_index
 
     storage = open_storage(str(archive))
     create_archive(storage)
@@ -69,8 +68,7 @@ def commit(source: Path, archive: Path, number: int, *, finish: bool, **settings
         entries.append(result.entry)
         spool.put(shard.number, result.index)
     if finish:
-        file, seal = write_index(plan.shards(), spool)
-        _create_index(storage, run, file.seek(0) or file.read(), seal)
+        seal = create_index(storage, run.index, plan.shards(), spool)
         write_manifest(storage, run, entries, plan.seal, seal)
     spool.close()
 
