@@ -16,11 +16,9 @@ from tilepress.codecs.kernel import Int, inline
 
 LOW, RANGE, POSITION, CODE, ENCODING, OVERFLOW = range(6)
 NEW_CELL = 1 << 31  # probability one half, never seen
-INPUTS = 4  # contexts mixed for one bit
 
 _CELL_LIMIT = 250
 _LOGIT_MAX = 2047  # logits have 8 fractional bits
-_WORD = (1 << 16) - 1
 _TOP = 1 << 48
 _BOTTOM = 1 << 32
 

@@ -6,7 +6,7 @@ TilepressError                    1
 ├── PictureError                      one file cannot be held as pixels: it is kept as its bytes
 │   ├── UnsupportedPicture            not an image, or a kind that no codec represents
 │   ├── LimitExceeded                 larger than the limits allow
-│   └── DamagedPicture            3   an image file that does not decode
+│   └── DamagedPicture                an image file that does not decode
 ├── IntegrityError                4   an archive that is damaged; never answered with wrong pixels
 └── InfrastructureError           5   storage or cluster; trying again later may help
     ├── StorageError              5

@@ -1,15 +1,22 @@
 """tilepress: compress large image archives with learned and classical codecs, and get them back exactly."""
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what __getattr__ gives
+    from tilepress.jobs.compress import compress
+    from tilepress.jobs.restore import restore
+    from tilepress.jobs.verify import verify
+    from tilepress.pipeline.reader import open_archive as open
 
 __version__ = "0.1.0"
 
 # Verbs are loaded on first use, so that `import tilepress` and `tilepress --help` stay light.
 _VERBS = {
-    "compress": "tilepress.jobs.compress",
-    "restore": "tilepress.jobs.restore",
-    "verify": "tilepress.jobs.verify",
-    "open": "tilepress.pipeline.reader",
+    "compress": ("tilepress.jobs.compress", "compress"),
+    "restore": ("tilepress.jobs.restore", "restore"),
+    "verify": ("tilepress.jobs.verify", "verify"),
+    "open": ("tilepress.pipeline.reader", "open_archive"),
 }
 __all__ = ["__version__", "compress", "open", "restore", "verify"]
 
@@ -18,7 +25,10 @@ def __getattr__(name: str) -> Any:
     """Import the verb of that name."""
     if name not in _VERBS:
         raise AttributeError(f"module 'tilepress' has no attribute {name!r}")
-    import importlib
+    module, function = _VERBS[name]
+    return getattr(importlib.import_module(module), function)
 
-    module = importlib.import_module(_VERBS[name])
-    return module.open_archive if name == "open" else getattr(module, name)
+
+def __dir__() -> list[str]:
+    """What there is to use, loaded or not."""
+    return list(__all__)
