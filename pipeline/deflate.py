@@ -17,7 +17,6 @@ PIECE = 1 << 16  # deflate always gets its input in pieces of this size: some le
 _STEP = 1 << 14
 _ENOUGH = 1 << 12  # bytes of the stream that settle a guess
 _BUDGET = 3 << 20
-_QUICK_LEVEL = 6
 # by the level that the zlib header hints at: (level, memory level, strategy), in order of how common they are
 _F, _D, _H, _R = zlib.Z_FILTERED, zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE
 _BY_HEADER = (
@@ -36,11 +35,6 @@ class DeflateSettings:
     memory: int = 8
     strategy: int = zlib.Z_DEFAULT_STRATEGY
     window: int = 15
-
-    @property
-    def slow(self) -> bool:
-        """Whether compressing photographs with them takes about a second a megapixel."""
-        return self.level > _QUICK_LEVEL
 
     def compressor(self) -> zlib._Compress:
         """A new stream with them."""

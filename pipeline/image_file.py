@@ -27,11 +27,10 @@ from tilepress.pipeline.errors import (
 from tilepress.pipeline.jpeg_file import read_jpeg, rebuild_jpeg
 from tilepress.pipeline.picture import Bands, Limits, Picture
 from tilepress.pipeline.png_file import read_png, rebuild_png
-from tilepress.pipeline.proof import Proof
 from tilepress.pipeline.tiff_file import read_tiff, rebuild_tiff
 
 Source = bytes | mmap.mmap
-Reader = Callable[[Source, Limits, Proof], Picture]
+Reader = Callable[[Source, Limits, bool], Picture]
 Writer = Callable[[Container, Iterator[np.ndarray], BinaryIO], None]
 
 _READERS: tuple[tuple[bytes, str, Reader], ...] = (
@@ -80,29 +79,28 @@ def read_picture(
     limits: Limits = _LIMITS,
     *,
     name: str = "",
-    proof: Proof = "quick",
+    recipe: bool = True,
 ) -> Picture:
     """Describe an image file; its pixels come from `Picture.read_bands`, as often as it is called, from the top.
 
-    `source` must stay open while they are read; `name` only appears in messages. `proof`: how much work to spend on
-    finding out how the file can come back byte for byte. "none" keeps no recipe: pixels and metadata only. The others
-    keep one; for TIFF "full" proves it by compressing again, "quick" does unless that is slow, "guess" never does.
+    `source` must stay open while they are read; `name` only appears in messages. Without `recipe`, no work goes into
+    finding out how the file can come back byte for byte: its container is good for pixels and metadata only.
 
     Raises UnsupportedPicture, LimitExceeded or DamagedPicture, with a reason for people, and nothing else.
     """
     with _translated(name):
         if len(source) > limits.max_file_bytes:
             raise LimitExceeded(f"file of {len(source)} bytes; the limit is {limits.max_file_bytes} bytes")
-        picture = _reader(source)(source, limits, proof)
+        picture = _reader(source)(source, limits, recipe)
     return replace(picture, read_bands=lambda rows: _translated_bands(picture.read_bands, rows, name))
 
 
 def rebuild(container: bytes, bands: Iterator[np.ndarray], out: BinaryIO) -> None:
     """Write the file that `container` describes with the pixels of `bands` to `out`, an empty binary file.
 
-    `bands` are (rows, width, channels) of any heights, in order. With the pixels of a picture that is `byte_exact`,
-    and the zlib it was proven with, the result is the original file; otherwise its pixels (JPEG: approximately) and
-    metadata are. TIFF is written out of order: through a temporary file where `out` cannot seek.
+    `bands` are (rows, width, channels) of any heights, in order. With the picture's own pixels the result is the
+    original file where its compression is recognised; otherwise its pixels (JPEG: approximately) and metadata are.
+    TIFF is written out of order: through a temporary file where `out` cannot seek.
 
     Raises IntegrityError if the container is damaged or the pixels do not fit it, and whatever `bands` and `out` raise.
     """

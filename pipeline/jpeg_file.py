@@ -20,7 +20,6 @@ from tilepress.pipeline.container import Container, pack_container, reading_cont
 from tilepress.pipeline.errors import IntegrityError, LimitExceeded
 from tilepress.pipeline.jpeg_markers import MAX_SIDE, MODES, JpegFile, Scanner, is_adobe, is_metadata
 from tilepress.pipeline.picture import Limits, Picture
-from tilepress.pipeline.proof import Proof
 
 _QUALITY = 100
 _TRANSFORM = 15  # position of the transform flag in an Adobe segment
@@ -28,11 +27,11 @@ _MAX_WORK = 1 << 33  # scans times samples: a minute or two
 _YCBCR, _AS_IS = 1, 0
 
 
-def read_jpeg(source: bytes | mmap.mmap, limits: Limits, proof: Proof) -> Picture:
-    """Describe a JPEG file; the whole image is decoded when bands are read. `proof` changes nothing."""
+def read_jpeg(source: bytes | mmap.mmap, limits: Limits, recipe: bool) -> Picture:
+    """Describe a JPEG file; the whole image is decoded when bands are read. `recipe` changes nothing."""
     file = Scanner(source).scan()
     _check_limits(file, limits)
-    recipe = {"format": "jpeg", "width": file.width, "height": file.height, "components": file.components}
+    facts = {"format": "jpeg", "width": file.width, "height": file.height, "components": file.components}
     sizes = [len(segment) for segment in file.metadata]
     return Picture(
         format="jpeg",
@@ -41,7 +40,7 @@ def read_jpeg(source: bytes | mmap.mmap, limits: Limits, proof: Proof) -> Pictur
         height=file.height,
         dtype="uint8",
         bit_depth=8,
-        container=pack_container({**recipe, "segments": sizes}, b"".join(file.metadata), file.trailer),
+        container=pack_container({**facts, "segments": sizes}, b"".join(file.metadata), file.trailer),
         read_bands=partial(_read_bands, source, file),
     )
 

@@ -49,7 +49,6 @@ class Picture:
     bit_depth: int
     container: bytes
     read_bands: Callable[[int], Bands]  # rows a band; may raise DamagedPicture at any band
-    byte_exact: bool = False  # rebuilding from exact pixels gives the file byte for byte: proven at reading
 
     @property
     def colour(self) -> Colour:

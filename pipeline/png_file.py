@@ -21,7 +21,6 @@ from tilepress.pipeline.picture import Limits, Picture
 from tilepress.pipeline.png_chunks import SIGNATURE, Header, Pass, PngFile, chunk, parse_header, scan
 from tilepress.pipeline.png_rows import choose_types, filter_rows, unfilter
 from tilepress.pipeline.png_stream import Rows, filtered_rows, probe, survey
-from tilepress.pipeline.proof import Proof
 from tilepress.pipeline.samples import pack_samples, unpack_samples
 
 _BAND_BYTES = 1 << 20
@@ -30,7 +29,7 @@ _PREFIX = 1 << 20  # of the filtered rows: enough to recognise the zlib settings
 _RECIPE = {"format": "png"}
 
 
-def read_png(source: bytes | mmap.mmap, limits: Limits, proof: Proof) -> Picture:
+def read_png(source: bytes | mmap.mmap, limits: Limits, recipe: bool) -> Picture:
     """Describe a PNG file; everything is inflated and checked once. Raises PictureError."""
     header = parse_header(source)
     file = scan(source, header, limits)
@@ -42,7 +41,7 @@ def read_png(source: bytes | mmap.mmap, limits: Limits, proof: Proof) -> Picture
         height=header.height,
         dtype=header.dtype,
         bit_depth=header.bits,
-        container=_container(file, types) if proof != "none" else pack_container(_RECIPE, file.head, file.tail),
+        container=_container(file, types) if recipe else pack_container(_RECIPE, file.head, file.tail),
         read_bands=partial(_read_bands, file, rows),
     )
 

@@ -90,7 +90,7 @@ class ShardPress:
             self._keep(work, UNTRUSTED, self._distrusted[file.image])
             return None
         try:
-            work.picture = read_picture(work.data, self._settings.limits, proof="guess")
+            work.picture = read_picture(work.data, self._settings.limits)
         except PictureError as exc:
             self._keep(work, exc.code, str(exc))
             return None

@@ -18,7 +18,6 @@ from tilepress.pipeline.bands import checked, regroup
 from tilepress.pipeline.container import Container, pack_container, reading_container
 from tilepress.pipeline.errors import UnsupportedPicture
 from tilepress.pipeline.picture import Limits, Picture
-from tilepress.pipeline.proof import Proof, is_worth_proving
 from tilepress.pipeline.tiff_directory import read_directory
 from tilepress.pipeline.tiff_layout import DEFLATE, NONE, OLD_DEFLATE, Layout, read_layout
 from tilepress.pipeline.tiff_segments import Encoder, decode_segment, encode_segment, guess_encoder
@@ -28,15 +27,14 @@ _CLASSIC_MAX = 1 << 32
 _NO_LIMITS = Limits(max_pixels=1 << 62, max_file_bytes=1 << 62, max_whole_bytes=1 << 62)
 
 
-def read_tiff(source: bytes | mmap.mmap, limits: Limits, proof: Proof) -> Picture:
+def read_tiff(source: bytes | mmap.mmap, limits: Limits, recipe: bool) -> Picture:
     """Describe a TIFF file of one page. Raises PictureError."""
     directory = read_directory(source)
     layout = read_layout(directory, limits)
     skeleton = cut_out(source, layout)
-    encoder, proven = _find_encoder(source, layout, proof)
-    if not proven and not directory.big and len(source) + 2 * layout.nbytes > _CLASSIC_MAX:
+    encoder, proven = _find_encoder(source, layout) if recipe else (Encoder(), False)
+    if recipe and not proven and not directory.big and len(source) + 2 * layout.nbytes > _CLASSIC_MAX:
         raise UnsupportedPicture("TIFF that could outgrow 4 GB when its pixels are compressed again")
-    recipe = {"format": "tiff", "encoder": encoder.to_list()}
     return Picture(
         format="tiff",
         mode=layout.mode,
@@ -44,25 +42,21 @@ def read_tiff(source: bytes | mmap.mmap, limits: Limits, proof: Proof) -> Pictur
         height=layout.height,
         dtype=layout.dtype,
         bit_depth=layout.bits,
-        container=pack_container(recipe, *skeleton.to_blobs()),
+        container=pack_container({"format": "tiff", "encoder": encoder.to_list()}, *skeleton.to_blobs()),
         read_bands=partial(_read_bands, source, layout),
-        byte_exact=proven,
     )
 
 
-def _find_encoder(source: bytes | mmap.mmap, layout: Layout, proof: Proof) -> tuple[Encoder, bool]:
+def _find_encoder(source: bytes | mmap.mmap, layout: Layout) -> tuple[Encoder, bool]:
     """The encoder to rebuild with, and whether it is proven to give the file's own bytes."""
     if layout.compression == NONE and layout.bits >= 8 and not layout.tiled:
         return Encoder(), True  # samples and stored bytes are the same
-    if proof == "none":
-        return Encoder(), False
     first = next(_stored_segments(source, layout))
     encoder = guess_encoder(first[1], first[0], layout)
     if encoder is None:
         return Encoder(), False
-    deflated = layout.compression in (DEFLATE, OLD_DEFLATE)
-    if deflated and not is_worth_proving(encoder.settings, proof):
-        return encoder, False
+    if layout.compression in (DEFLATE, OLD_DEFLATE):
+        return encoder, False  # deflating everything again takes longer than all else, and seldom tells otherwise
     segments = _stored_segments(source, layout)
     proven = all(encode_segment(samples, layout, encoder) == stored for stored, samples in segments)
     return (encoder, True) if proven else (Encoder(), False)

@@ -193,7 +193,7 @@ def pixels_sha256(file: BinaryIO) -> bytes:
     """SHA-256 of the pixels of an image file in raster order, little-endian."""
     file.seek(0)
     try:
-        picture = read_picture(file.read(), _NO_LIMITS, proof="none")
+        picture = read_picture(file.read(), _NO_LIMITS, recipe=False)
         digest = hashlib.sha256()
         for _ in _hashed(picture.read_bands(512), digest):
             pass

@@ -76,8 +76,7 @@ def test_every_kind_of_tiff_comes_back_sample_by_sample(
 def test_common_tiffs_come_back_byte_for_byte(compression, tile):
     samples = picture_of(8, 40, 70, 3, 8)
     data = make_tiff(samples, "rgb", compression=compression, tile=tile, rowsperstrip=None if tile else 11)
-    picture, back = assert_comes_back(data + b"stray bytes", samples)
-    assert picture.byte_exact
+    _, back = assert_comes_back(data + b"stray bytes", samples)
     assert back == data + b"stray bytes"
 
 
