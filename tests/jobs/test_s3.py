@@ -93,7 +93,7 @@ def test_a_server_that_goes_away_ends_the_run_with_5_and_the_run_goes_on_when_it
 
     monkeypatch.setattr(retry, "POLICY", retry.RetryPolicy(attempts=2, first_delay_s=0.05))
     monkeypatch.setattr(engines, "FIRST_DELAY_S", 0.05)
-    monkeypatch.setenv("TILEPRESS_TEST_SECONDS", "0.3")
+    monkeypatch.setenv("TILEPRESS_TEST_SECONDS", "0.15")
     wanted = uninterrupted(local_source, tmp_path / "wanted", codec="test-slow", **SMALL)
     with S3Server() as server:
         for name, value in server.environment.items():

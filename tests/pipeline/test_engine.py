@@ -65,16 +65,14 @@ def notes(folder: Path, count: int, what: object = None, size: int = 0) -> list[
     return [Note(number, str(folder), size, what) for number in range(count)]
 
 
-@pytest.mark.parametrize("codec", ["auto", "block-dnn-16"])
-def test_the_engine_and_its_width_do_not_show_in_the_archive(codec, source, tmp_path, ray_cluster):
+def test_the_engine_and_its_width_do_not_show_in_the_archive(source, tmp_path, ray_cluster):
     configs = {"one": ("local", 1), "two": ("local", 2), "ray": ("ray", 3)}
     for name, (kind, workers) in configs.items():
-        gpus = 0.5 if name == "ray" else 1
-        config = EngineConfig(kind, workers, gpus_per_actor=gpus)
-        report = compress(str(source), str(tmp_path / name), codec=codec, shard_bytes=40_000, engine=config)
+        config = EngineConfig(kind, workers)
+        report = compress(str(source), str(tmp_path / name), shard_bytes=40_000, engine=config)
         assert report.engine == kind and report.shards > 1 and report.exit_code == 0
     assert tree(tmp_path / "one") == tree(tmp_path / "two") == tree(tmp_path / "ray")
-    restored = restore(str(tmp_path / "ray"), str(tmp_path / "out"), engine=EngineConfig("ray", 2, gpus_per_actor=0))
+    restored = restore(str(tmp_path / "ray"), str(tmp_path / "out"), engine=EngineConfig("ray", 2))
     assert restored.exit_code == 0
     assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == {
         p.name: p.read_bytes() for p in source.iterdir()

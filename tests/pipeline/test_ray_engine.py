@@ -127,11 +127,13 @@ def test_a_shard_that_never_ends_is_given_up_with_what_to_do(tmp_path):
     assert time.monotonic() - started < 30
 
 
-def test_networks_run_in_actors_with_two_batches_in_flight(source, tmp_path, monkeypatch):
+def test_networks_run_in_actors_two_batches_in_flight_and_nothing_shows_in_the_archive(tmp_path, monkeypatch):
+    source = make_source(tmp_path / "source")
+    one, two = (compressed(source, tmp_path / str(n), EngineConfig("local", n), "block-dnn-16") for n in (1, 2))
     monkeypatch.setattr(compress_job, "press_shard", engine_stages.watched)
-    report = compress(str(source), str(tmp_path / "a"), codec="block-dnn-16", tile=32, engine=ON_CPUS)
-    assert report.shards == 1
-    assert (source.parent / "most-0").read_text() == "RemoteNetworks 2"
+    assert compressed(source, tmp_path / "ray", ON_CPUS, "block-dnn-16") == one == two
+    notes = [path.read_text() for path in tmp_path.glob("most-*")]
+    assert max(notes) == "RemoteNetworks 2"
 
 
 def test_gpus_are_taken_while_the_engine_is_open_and_given_back(ray_cluster, tmp_path):
@@ -147,6 +149,7 @@ def test_no_gpu_is_taken_for_codecs_without_networks(ray_cluster, tmp_path):
         assert engine._actors == () and ray_cluster.available_resources()["GPU"] == 2
 
 
+@pytest.mark.slow
 def test_gpus_of_other_jobs_are_not_waited_for(ray_cluster, tmp_path, monkeypatch):
     @ray_cluster.remote(num_cpus=0)
     class Holder:
