@@ -60,7 +60,6 @@ class CompressReport:
     seconds: float = 0.0  # from the first shard to the manifest
     summary: Summary = field(default_factory=Summary)
     skipped: list[tuple[str, str]] = field(default_factory=list)  # in the source, but nothing that can be read
-    notes: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:

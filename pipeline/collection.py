@@ -67,10 +67,6 @@ class Collection(ABC):
     def open_source(self, entry: Entry) -> AbstractContextManager[bytes | mmap.mmap]:
         """The file's bytes. MissingError if it vanished, ChangedError if it is not that version."""
 
-    def fingerprint(self, entry: Entry) -> str:
-        """Changes whenever the file does: its size with its etag or, locally, its modification time."""
-        return entry.fingerprint
-
     @abstractmethod
     def _all(self) -> Iterator[Entry]:
         """Every file, wanted or not, sorted by name."""

@@ -1,6 +1,6 @@
 """Any other place that fsspec can reach: memory://, gs://, az://, sftp:// ...
 
-Whether such a place keeps the create-only promise depends on its driver: see Storage.probe_create_only.
+Whether such a place keeps the create-only promise depends on its driver: see archive.is_create_only.
 """
 
 # ruff: noqa: D102 - the methods are documented in Storage

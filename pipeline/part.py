@@ -28,14 +28,14 @@ from tilepress.pipeline.rows import (
     TILE_COLUMNS,
     TILE_ROW,
     Facts,
-    ImageFacts,
-    TileFacts,
     facts_dict,
     row_crc,
 )
 from tilepress.pipeline.sealed import SealedWriter, check_schema, footer_metadata, open_parquet
 
 FORMAT = "tilepress-part-1"
+Fetch = Callable[[Sequence[tuple[int, int]]], list[bytes]]  # (offset, length) ranges of a part -> their bytes
+
 _GROUP_BYTES = 16 << 20  # payload of a row group; small images share large groups
 _GROUP_ROWS = 8192
 _IN_MEMORY = 64 << 20  # larger parts are spooled to local disk
@@ -239,7 +239,3 @@ def _add_to_index(images: dict[int, dict[str, Any]], row: dict[str, Any], offset
         images[row["image"]]["tiles"].append({**{column: row[column] for column in TILE_COLUMNS[1:]}, **spans})
     elif row["kind"] == PIECE_ROW:
         images[row["image"]]["pieces"].append(spans)
-
-
-Fetch = Callable[[Sequence[tuple[int, int]]], list[bytes]]
-__all__ = ["FORMAT", "BuiltPart", "Fetch", "Held", "ImageFacts", "PartBuilder", "TileFacts", "part_index"]

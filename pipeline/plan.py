@@ -131,10 +131,6 @@ class Plan:
         if files:
             yield Shard(number, tuple(files))
 
-    def close(self) -> None:
-        """Free the file."""
-        self._file.close()
-
     def _parquet(self) -> pq.ParquetFile:
         return open_parquet(self._file, self._name)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -37,8 +36,3 @@ class PressSettings:
     def to_json(self) -> dict[str, Any]:
         """Plain values, for the plan."""
         return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> PressSettings:
-        """From a plan."""
-        return cls(**{**content, "limits": Limits(**content["limits"])})

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import mmap
 import re
-import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import unquote
 
-from tilepress.pipeline.errors import AlreadyExists, MissingError, StorageError, UnsafeName
+from tilepress.pipeline.errors import MissingError, StorageError, UnsafeName
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
 Ranges = Sequence[tuple[int, int]]  # (offset, length) in bytes
@@ -146,19 +145,6 @@ class Storage(ABC):
     def flush(self) -> None:
         """Make everything written so far survive a power failure."""
         return
-
-    def probe_create_only(self) -> bool:
-        """Whether the live store refuses a second `create` of a name; leaves nothing behind."""
-        name = f".tilepress-probe-{secrets.token_hex(8)}"
-        self.create(name, b"first")
-        try:
-            self.create(name, b"second")
-        except AlreadyExists:
-            return self.read(name) == b"first"
-        finally:
-            with contextlib.suppress(StorageError):
-                self.remove(name)
-        return False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tilepress.pipeline import local_storage, s3_storage
+from tilepress.pipeline.archive import create_archive, is_create_only
 from tilepress.pipeline.errors import AlreadyExists, ChangedError, MissingError, StorageError, UnsafeName, UsageError
 from tilepress.pipeline.external_sort import sorted_by_name
 from tilepress.pipeline.storage import Entry, Storage, check_name, open_storage
@@ -83,14 +84,16 @@ def test_create_refuses_a_name_that_is_taken_and_changes_nothing(storage):
         with pytest.raises(AlreadyExists):
             action("x", b"second")
     assert storage.read("x") == b"first"
-    assert storage.probe_create_only()
     assert names(storage) == ["x"]
 
 
-def test_the_probe_finds_a_store_without_the_create_only_promise(storage, monkeypatch):
+def test_a_store_without_the_create_only_promise_is_found_out(storage, monkeypatch):
+    create_archive(storage)
+    content = {name: storage.read(name) for name in names(storage)}
+    assert is_create_only(storage)
     monkeypatch.setattr(storage, "create", lambda name, data: storage.write(name, data, overwrite=True))
-    assert not storage.probe_create_only()
-    assert names(storage) == []
+    assert not is_create_only(storage)
+    assert {name: storage.read(name) for name in names(storage)} == content
 
 
 @pytest.mark.parametrize("size", [3, 100_000])
