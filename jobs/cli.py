@@ -34,8 +34,13 @@ class Verbs(click.Group):
             finally:
                 sys.stdout.flush()
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             raise SystemExit(0) from None
+
+
+def _drop_output() -> None:
+    """What standard output still holds goes nowhere: the interpreter would fail to write it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(
@@ -96,5 +101,6 @@ def _run(arguments: list[str]) -> int:
         return getattr(exc, "exit_code", 1)
     except OSError as exc:  # of standard output, or of temporary files in this process
         click.echo(f"tilepress: {exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}", err=True)
+        _drop_output()
         return 5
     return 0
