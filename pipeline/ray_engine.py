@@ -83,8 +83,7 @@ class RayEngine:
                 for ref in _ready(running, again):
                     yield from self._collect(running.pop(ref), ref, again)
         finally:
-            for ref in running:
-                ray.cancel(ref, force=True)
+            self._abandon(running)
 
     def survives(self, stage: Stage, task: Any) -> bool:
         """Whether a worker lives through a stage, with networks of its own; dying once may be somebody else's doing."""
@@ -114,6 +113,12 @@ class RayEngine:
             ray.kill(actor)
         if self._started:
             ray.shutdown()
+
+    def _abandon(self, running: Iterable[Any]) -> None:
+        """End what runs on a cluster that goes on; one of our own ends with its tasks."""
+        if not self._started:
+            for ref in running:
+                ray.cancel(ref)  # not by force: in a race with the task's end that aborts this process (Ray 2.60)
 
     def _admissible(self, memory: int) -> int:
         return min(memory, self._capacity.most_memory)

@@ -189,7 +189,7 @@ def test_a_driver_on_ray_may_be_killed_too(number, source, slowly_wanted, tmp_pa
         time.sleep(0.01)
     driver.send_signal(number)
     _, said = driver.communicate(timeout=30)
-    assert driver.returncode == (-9 if number == signal.SIGKILL else 128 + number)
+    assert driver.returncode == (-9 if number == signal.SIGKILL else 128 + number), said
     assert (number == signal.SIGKILL) == (said == "") and "Traceback" not in said
     before = identities(str(archive))
     monkeypatch.setenv("TILEPRESS_TEST_SECONDS", "0")
