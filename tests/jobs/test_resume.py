@@ -166,8 +166,8 @@ def test_killed_at_random_moments_until_it_completes(seed, source, slowly_wanted
     options = SMALL | {"engine": EngineConfig("local", 2), "codec": "test-slow"}
     while True:
         before = identities(archive)
-        child = drivers.start(drivers.run, str(source), archive, options, {"TILEPRESS_TEST_SECONDS": "0.05"})
-        child.join(rng.uniform(0.05, 0.4 + 0.02 * kills))
+        child = drivers.start(drivers.run, str(source), archive, options, {"TILEPRESS_TEST_SECONDS": "0.15"})
+        child.join(rng.uniform(0.05, 0.4 + 0.05 * kills))
         child.kill()
         child.join()
         assert is_kept(before, archive)
