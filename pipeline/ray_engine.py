@@ -66,24 +66,25 @@ class RayEngine:
         self._context = WorkerContext(archive_url, environment(), config.shard_timeout_s, threads, self._actors)
 
     def map_shards(self, stage: Stage, tasks: Iterable[Any]) -> Iterator[Any]:
-        """See Engine."""
+        """See Engine. After an error, shards under way end by themselves, as the cluster's or this process's end does.
+
+        They are not cancelled: by force that races with a task's end and aborts this process (a failed check in Ray
+        2.60's task_manager.cc), gently it is lost where a task is just beginning. What they still commit counts.
+        """
         waiting = iter(tasks)
         task = next(waiting, None)
         running: dict[Any, _Attempt] = {}
         again: list[_Attempt] = []
-        try:
-            while task is not None or running or again:
-                for attempt in [a for a in again if a.not_before <= time.monotonic()]:
-                    again.remove(attempt)
-                    running[self._submit(stage, attempt)] = attempt
-                while task is not None and len(running) + len(again) < self._abreast:
-                    attempt = _Attempt(task, self._admissible(declared_bytes(task)))
-                    running[self._submit(stage, attempt)] = attempt
-                    task = next(waiting, None)
-                for ref in _ready(running, again):
-                    yield from self._collect(running.pop(ref), ref, again)
-        finally:
-            self._abandon(running)
+        while task is not None or running or again:
+            for attempt in [a for a in again if a.not_before <= time.monotonic()]:
+                again.remove(attempt)
+                running[self._submit(stage, attempt)] = attempt
+            while task is not None and len(running) + len(again) < self._abreast:
+                attempt = _Attempt(task, self._admissible(declared_bytes(task)))
+                running[self._submit(stage, attempt)] = attempt
+                task = next(waiting, None)
+            for ref in _ready(running, again):
+                yield from self._collect(running.pop(ref), ref, again)
 
     def survives(self, stage: Stage, task: Any) -> bool:
         """Whether a worker lives through a stage, with networks of its own; dying once may be somebody else's doing."""
@@ -113,12 +114,6 @@ class RayEngine:
             ray.kill(actor)
         if self._started:
             ray.shutdown()
-
-    def _abandon(self, running: Iterable[Any]) -> None:
-        """End what runs on a cluster that goes on; one of our own ends with its tasks."""
-        if not self._started:
-            for ref in running:
-                ray.cancel(ref)  # not by force: in a race with the task's end that aborts this process (Ray 2.60)
 
     def _admissible(self, memory: int) -> int:
         return min(memory, self._capacity.most_memory)

@@ -137,11 +137,5 @@ class Watched:
                 self.now -= 1
 
 
-def fails_or_sleeps(task: Note, archive: Any, tools: Any) -> None:
-    if task.number:
-        sleeps(task, archive, tools)
-    raise ERRORS["custom"]()
-
-
 def sleeps(task: Note, archive: Any, tools: Any) -> None:
     time.sleep(3600)

@@ -177,17 +177,6 @@ def test_a_gpu_that_does_not_work_is_said_to_be_the_cause(ray_cluster, tmp_path,
         open_engine(EngineConfig("ray"), str(tmp_path), 9, 0, networks=True)
 
 
-def test_an_error_ends_the_other_shards_on_a_cluster_that_goes_on(ray_cluster, tmp_path):
-    with (
-        open_engine(EngineConfig("ray", 2), str(tmp_path), 3, 0, networks=False) as engine,
-        pytest.raises(engine_stages.CustomError),
-    ):
-        list(engine.map_shards(engine_stages.fails_or_sleeps, [Note(n, str(tmp_path)) for n in range(3)]))
-    before = ray_cluster.cluster_resources()["memory"]
-    assert eventually(lambda: ray_cluster.available_resources().get("CPU") == 4)
-    assert eventually(lambda: ray_cluster.available_resources().get("memory") == before)
-
-
 def eventually(condition: object, seconds: float = 10.0) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
