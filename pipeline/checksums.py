@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import zlib
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -23,6 +24,13 @@ def sha256(data: bytes | mmap.mmap) -> bytes:
 def hash_band(digest: hashlib._Hash, band: np.ndarray) -> None:
     """Add a band to a pixel hash: samples in raster order, little-endian."""
     digest.update(np.ascontiguousarray(band, band.dtype.newbyteorder("<")).data)
+
+
+def hashed(digest: hashlib._Hash, bands: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same bands, each added to the digest as it passes."""
+    for band in bands:
+        hash_band(digest, band)
+        yield band
 
 
 def samples_crc(samples: np.ndarray) -> int:

@@ -10,8 +10,9 @@ from typing import Any
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.jpeg_transcode import pack_jpeg
-from tilepress.pipeline.checksums import hash_band, sha256
+from tilepress.pipeline.checksums import hashed, sha256
 from tilepress.pipeline.collection import Collection
+from tilepress.pipeline.dataset import picture_tiles
 from tilepress.pipeline.errors import ChangedError, MissingError, PictureError, StorageError, TransientStorageError
 from tilepress.pipeline.image_file import read_picture
 from tilepress.pipeline.kept import keep_bytes
@@ -34,7 +35,7 @@ from tilepress.pipeline.rows import (
 )
 from tilepress.pipeline.settings import PressSettings
 from tilepress.pipeline.storage import is_url
-from tilepress.pipeline.tiles import Tile, cut_band
+from tilepress.pipeline.tiles import Tile
 from tilepress.pipeline.toolbox import Toolbox
 from tilepress.pipeline.work import Work, image_facts
 
@@ -137,15 +138,9 @@ class ShardPress:
 
     def _tiles(self, work: Work, picture: Picture) -> Iterator[Tile]:
         """Tiles of one image in raster order; a file that breaks on the way is marked, not raised."""
-        digest, number, y, size = hashlib.sha256(), 0, 0, self._settings.tile
+        digest, size = hashlib.sha256(), self._settings.tile
         try:
-            for band in picture.read_bands(size):
-                hash_band(digest, band)
-                for box, samples in cut_band(band, y, size):
-                    spec = tile_spec(picture.mode, picture.dtype, picture.bit_depth, box.h, box.w)
-                    yield Tile(work.file.image, number, box, spec, samples)
-                    number += 1
-                y += band.shape[0]
+            yield from picture_tiles(work.file.image, picture, hashed(digest, picture.read_bands(size)), size)
         except PictureError as exc:
             work.failure = exc
         work.pixels = digest.digest()

@@ -13,7 +13,7 @@ import zstandard
 
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.jpeg_transcode import unpack_jpeg
-from tilepress.pipeline.checksums import hash_band, samples_crc
+from tilepress.pipeline.checksums import hash_band, hashed, samples_crc
 from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
 from tilepress.pipeline.image_file import read_picture, rebuild
 from tilepress.pipeline.part import Fetch
@@ -178,7 +178,7 @@ def write_file(image: StoredImage, fetch: Fetch, tools: Toolbox, out: BinaryIO) 
 def _write_tiled(image: StoredImage, fetch: Fetch, tools: Toolbox, out: BinaryIO) -> Outcome:
     container, _, _ = fetch_image_row(image, fetch)
     digest = hashlib.sha256()
-    rebuild(container, _hashed(read_bands(image, fetch, tools), digest), out)
+    rebuild(container, hashed(digest, read_bands(image, fetch, tools)), out)
     exact = image.facts.fidelity != "lossy"
     if exact and digest.digest() != image.facts.pixels_sha256:
         raise IntegrityError("the decoded pixels are not the source's (SHA-256 differs)")
@@ -195,17 +195,11 @@ def pixels_sha256(file: BinaryIO) -> bytes:
     try:
         picture = read_picture(file.read(), _NO_LIMITS, recipe=False)
         digest = hashlib.sha256()
-        for _ in _hashed(picture.read_bands(512), digest):
+        for _ in hashed(digest, picture.read_bands(512)):
             pass
     except PictureError as exc:
         raise IntegrityError(f"the file just rebuilt does not decode: {exc}") from exc
     return digest.digest()
-
-
-def _hashed(bands: Iterable[np.ndarray], digest: hashlib._Hash) -> Iterator[np.ndarray]:
-    for band in bands:
-        hash_band(digest, band)
-        yield band
 
 
 def _hash_file(file: BinaryIO) -> bytes:

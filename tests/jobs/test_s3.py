@@ -129,7 +129,7 @@ def test_killed_at_random_moments_a_run_in_a_bucket_completes(local_source, plug
     rng, archive, kills = random.Random(5), s3_server.new_prefix(), 0
     wanted = uninterrupted(local_source, tmp_path / "wanted", codec="test-slow", **SMALL)
     options = SMALL | {"engine": EngineConfig("local", 2), "codec": "test-slow"}
-    environment = s3_server.environment | {"TILEPRESS_TEST_SECONDS": "0.05"}
+    environment = s3_server.environment | {"TILEPRESS_TEST_SECONDS": "0.15"}
     while True:
         before = identities(archive)
         child = drivers.start(drivers.run, str(local_source), archive, options, environment)
