@@ -184,6 +184,45 @@ def errors(archive: str, as_json: bool) -> None:
     _finish(show_errors(archive, as_json=as_json))
 
 
+@click.command(short_help="Train a learned codec on a collection or an archive.")
+@click.argument("recipe")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--data", required=True, metavar="SOURCE", help="Collection or archive to learn from.")
+@click.option("--out", required=True, metavar="MODEL", help="Folder or prefix that becomes the model.")
+@include_option
+@exclude_option
+@click.option("--preview", is_flag=True, help="Of an archive, learn from the lossy pictures of the latents.")
+@engine_options
+@json_option
+def train(as_json: bool, **options: Any) -> None:
+    """Train RECIPE (`tilepress recipes` lists them, or the path of a YAML) into a model folder.
+
+    \b
+    Examples:
+      tilepress train block-dnn --data photos/ --out my-model ratio=8 minutes=5
+      tilepress train gdn-factorized --data photos.tp --out s3://models/aerial -j 4      4 workers on Ray
+      tilepress compress photos/ photos.tp --codec my-model
+
+    \b
+    Checkpoints, log (Parquet, TensorBoard) and curves are kept in MODEL.training. A killed training goes on from its
+    last checkpoint when the command is repeated. It ends with steps=, minutes=, a plateau (patience=) or stop_mse=.
+    """
+    from tilepress.jobs.reports import show_train
+    from tilepress.jobs.train import TrainConfig, run_train
+
+    config = TrainConfig(engine=engine_config(options), quiet=as_json, **options)
+    _finish(show_train(config, run_train(config), as_json=as_json))
+
+
+@click.command(short_help="The recipes that train takes.")
+@json_option
+def recipes(as_json: bool) -> None:
+    """The recipes that `tilepress train` takes, with their keys and defaults."""
+    from tilepress.jobs.views import show_recipes
+
+    _finish(show_recipes(as_json=as_json))
+
+
 @click.command(short_help="The codecs that --codec takes.")
 @json_option
 def codecs(as_json: bool) -> None:
@@ -206,4 +245,5 @@ def _finish(code: int) -> None:
     raise SystemExit(code)
 
 
-COMMANDS = (compress, restore, verify, ls, cat, info, errors, codecs, models)  # in the order in which people meet them
+# In the order in which people meet them.
+COMMANDS = (compress, restore, verify, ls, cat, info, errors, train, codecs, models, recipes)

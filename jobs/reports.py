@@ -11,6 +11,7 @@ from tilepress.jobs.progress import size
 if TYPE_CHECKING:
     from tilepress.jobs.compress import CompressConfig, CompressReport
     from tilepress.jobs.restore import RestoreConfig, RestoreReport
+    from tilepress.jobs.train import TrainConfig, TrainReport
     from tilepress.jobs.verify import VerifyConfig, VerifyReport
 
 
@@ -66,4 +67,28 @@ def show_verify(config: VerifyConfig, report: VerifyReport, *, as_json: bool) ->
         print(f"DAMAGED {part}{': ' + image if image else ''}: {problem}")
     print_failures("differs from the source", report.differing)
     print(f"{len(report.problems):,} problems found" if report.problems else "everything stored is as it was written")
+    return report.exit_code
+
+
+def show_train(config: TrainConfig, report: TrainReport, *, as_json: bool) -> int:
+    """What was trained, how well it does, and how to use it."""
+    if as_json:
+        print_json(vars(report) | {"exit_code": report.exit_code})
+        return report.exit_code
+    print_failures("not trained on", report.unusable)
+    if not report.trained:
+        print(f"{report.out} is already this model ({report.sha256[:16]}), nothing was done")
+        return report.exit_code
+    where = f"{report.workers} workers on Ray" if report.engine == "ray" else "this process"
+    begun = f" (from step {report.resumed_at:,})" if report.resumed_at else ""
+    print(
+        f"trained {report.codec} on {report.images:,} images: {report.steps:,} steps{begun} in "
+        f"{report.seconds / 60:.1f} min by {where}, stopped by {report.stopped_by}"
+    )
+    rate = f", {report.figures['bpp']:.3f} bpp" if "bpp" in report.figures else ""
+    print(f"held-out images: {report.figures['psnr']:.2f} dB{rate} (before quantisation and entropy coding)")
+    print(
+        f"{report.out}: model {report.sha256[:16]}, {size(report.model_bytes)}; log and curves in {report.out}.training"
+    )
+    print(f"Use it: tilepress compress SOURCE ARCHIVE --codec {report.out}")
     return report.exit_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import tempfile
@@ -128,3 +129,22 @@ def show_models(*, as_json: bool) -> int:
         ("model", "codec", "bytes", "sha256", "licence"),
     )
     return 0
+
+
+def show_recipes(*, as_json: bool) -> int:
+    """The recipes that come with tilepress: their keys, and what they are set to."""
+    from tilepress.jobs.recipe import load_plan, recipe_names
+
+    plans = [load_plan(name) for name in recipe_names()]
+    if as_json:
+        print_json([plan.to_json() for plan in plans])
+        return 0
+    for plan in plans:
+        print(f"{plan.name} (codec {plan.family})")
+        print("  " + " ".join(f"{key}={_plain(value)}" for key, value in vars(plan.options).items()))
+        print("  " + " ".join(f"{key}={_plain(value)}" for key, value in plan.recipe().model.items()))
+    return 0
+
+
+def _plain(value: object) -> str:
+    return json.dumps(value).replace(" ", "")

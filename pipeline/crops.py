@@ -40,6 +40,7 @@ class Split:
     train: tuple[Item, ...]
     validation: tuple[Item, ...]
     unusable: tuple[tuple[str, str], ...]  # name, why
+    pixels: int  # of the images to train on: an epoch
 
     @property
     def fingerprint(self) -> str:
@@ -55,12 +56,15 @@ def split(data: DataSet, validation: float) -> Split:
 
     With a single image, it is in both parts. Only headers are read.
     """
-    usable, unusable = [], []
+    usable: list[Item] = []
+    unusable: list[tuple[str, str]] = []
+    pixels: dict[str, int] = {}
     for item in data.items():
         try:
             with data.open(item) as picture:
                 _require_trainable(picture)
             usable.append(item)
+            pixels[item.name] = picture.pixels
         except PictureError as exc:
             unusable.append((item.name, str(exc)))
     if not usable:
@@ -69,7 +73,7 @@ def split(data: DataSet, validation: float) -> Split:
     ranked = sorted(usable, key=lambda item: hashlib.sha256(item.name.encode()).digest())
     held = min(_MAX_VALIDATION, max(1, round(validation * len(usable))))
     train = tuple(ranked[held:]) or tuple(ranked)
-    return Split(train, tuple(ranked[:held]), tuple(unusable))
+    return Split(train, tuple(ranked[:held]), tuple(unusable), sum(pixels[item.name] for item in train))
 
 
 def _require_trainable(picture: Picture) -> None:
@@ -121,9 +125,15 @@ class Cropper:
             out[slot] = self._crop(self._image(int(at)), rng)
         return out
 
-    def images(self, count: int) -> list[np.ndarray]:
-        """The first `count` images whole, uint8 (h, w, channels)."""
-        return [self._image(at) for at in range(min(count, len(self._items)))]
+    def images(self, count: int, side: int) -> list[np.ndarray]:
+        """One tile of up to `side` pixels a side of each of the first `count` images, uint8 (h, w, channels)."""
+        rng = _rng(self._settings.seed, 2)
+        tiles = []
+        for at in range(min(count, len(self._items))):
+            image = self._image(at)
+            y, x = (int(rng.integers(0, max(1, size - side + 1))) for size in image.shape[:2])
+            tiles.append(image[y : y + side, x : x + side].copy())
+        return tiles
 
     def _crop(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         side = self._settings.side

@@ -43,7 +43,8 @@ def environment() -> tuple[tuple[str, str], ...]:
     return tuple(sorted(item for item in os.environ.items() if item[0].startswith(_FORWARDED)))
 
 
-def _adopt(variables: tuple[tuple[str, str], ...]) -> None:
+def adopt(variables: tuple[tuple[str, str], ...]) -> None:
+    """Take over a driver's storage settings."""
     for name in [name for name in os.environ if name.startswith(_FORWARDED)]:
         del os.environ[name]
     os.environ.update(variables)
@@ -64,7 +65,7 @@ def run_shard(stage: Stage, task: Any, context: WorkerContext) -> Any:
     """A stage's result, or the Failure that it raised."""
     try:
         with _time_limit(context.timeout_s):
-            _adopt(context.environment)
+            adopt(context.environment)
             return run_stage(stage, task, open_storage(context.archive_url), _toolbox(context, task.number))
     except Exception as exc:  # noqa: BLE001 - raised again by the driver
         return Failure.of(exc)
@@ -124,7 +125,7 @@ class CodecActor:
 
     def __init__(self, archive_url: str, variables: tuple[tuple[str, str], ...], device: str) -> None:
         """`device`: "cpu" or "cuda"."""
-        _adopt(variables)
+        adopt(variables)
         self._device = device
         self._tools = Toolbox(open_storage(archive_url), device)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.compress import compress
     from tilepress.jobs.restore import restore
+    from tilepress.jobs.train import train
     from tilepress.jobs.verify import verify
     from tilepress.pipeline.reader import open_archive as open
 
@@ -15,10 +16,11 @@ __version__ = "0.1.0"
 _VERBS = {
     "compress": ("tilepress.jobs.compress", "compress"),
     "restore": ("tilepress.jobs.restore", "restore"),
+    "train": ("tilepress.jobs.train", "train"),
     "verify": ("tilepress.jobs.verify", "verify"),
     "open": ("tilepress.pipeline.reader", "open_archive"),
 }
-__all__ = ["__version__", "compress", "open", "restore", "verify"]
+__all__ = ["__version__", "compress", "open", "restore", "train", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,108 @@
+"""Crops on their way from a data set into the loop: made in this process, or by Ray Data's tasks. See crops.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from tilepress.jobs.recipe import Options
+from tilepress.pipeline.crops import Cropper, CropSettings, Split
+from tilepress.pipeline.dataset import Source
+
+_WINDOW_CROPS = 256  # of 16 images, about
+_CACHE_BYTES = 1 << 30
+_INITIAL_BYTES = 48 << 20
+_VALIDATION_CROPS = 128
+_TILE = 512
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What to train on; travels to workers."""
+
+    source: Source
+    split: Split
+    options: Options
+    channels: int
+
+    @property
+    def crops(self) -> CropSettings:
+        """Of the training crops."""
+        return CropSettings(self.options.crop, self.channels, self.options.flips, self.options.seed)
+
+    @property
+    def batches_per_window(self) -> int:
+        """Whole batches that a window is cut into."""
+        return max(1, _WINDOW_CROPS // self.options.batch_size)
+
+    @property
+    def window_crops(self) -> int:
+        """Crops of a window."""
+        return self.batches_per_window * self.options.batch_size
+
+    def cropper(self, cache_bytes: int = 0) -> Cropper:
+        """Over the training images."""
+        return Cropper(self.source, self.split.train, self.crops, cache_bytes)
+
+
+def batches(feed: Feed, first_step: int) -> Iterator[torch.Tensor]:
+    """Batches uint8 (batch_size, side, side, c) from a step on, for ever."""
+    cropper = feed.cropper(_CACHE_BYTES)
+    number, skip = divmod(first_step, feed.batches_per_window)
+    while True:
+        window = torch.from_numpy(cropper.window(number, feed.window_crops))
+        yield from torch.split(window, feed.options.batch_size)[skip:]
+        number, skip = number + 1, 0
+
+
+def initial_crops(feed: Feed) -> np.ndarray:
+    """Crops to initialise from: about 48 MB, or a pass over the data set if that is less."""
+    cropper = feed.cropper()
+    each = feed.options.crop**2 * feed.channels * feed.window_crops
+    windows = max(1, min(cropper.windows_per_pass, _INITIAL_BYTES // each))
+    return np.concatenate([cropper.window(number, feed.window_crops) for number in range(windows)])
+
+
+def validation_batches(feed: Feed) -> list[torch.Tensor]:
+    """Crops of the held-out images, the same every time."""
+    settings = replace(feed.crops, flips=False, seed=0)
+    cropper = Cropper(feed.source, feed.split.validation, settings)
+    each = max(1, _VALIDATION_CROPS // cropper.windows_per_pass)
+    crops = np.concatenate([cropper.window(number, each) for number in range(cropper.windows_per_pass)])
+    return list(torch.split(torch.from_numpy(crops), feed.options.batch_size))
+
+
+def export_tiles(feed: Feed) -> list[np.ndarray]:
+    """Tiles of up to 512 x 512 of the training images, uint8 (h, w, c), one an image."""
+    return feed.cropper().images(feed.options.export_tiles, _TILE)
+
+
+def ray_dataset(feed: Feed, first_step: int, world: int) -> Any:
+    """A ray.data.Dataset of the windows that are left, one crop a row: column `crop` uint8 (side, side, c)."""
+    import ray
+
+    from tilepress.pipeline.ray_workers import environment
+
+    first = first_step * world // feed.batches_per_window
+    last = -(-feed.options.steps * world // feed.batches_per_window) + world
+    windows = ray.data.range(max(1, last - first), override_num_blocks=max(1, min(last - first, 2000)))
+    variables = environment()
+    return windows.flat_map(lambda row: _window_rows(feed, first + int(row["id"]), variables))
+
+
+_CROPPERS: dict[str, Cropper] = {}  # of this process: the windows that a worker of Ray Data makes share one
+
+
+def _window_rows(feed: Feed, number: int, variables: tuple[tuple[str, str], ...]) -> list[dict[str, np.ndarray]]:
+    from tilepress.pipeline.ray_workers import adopt
+
+    adopt(variables)
+    key = f"{feed.source} {feed.crops} {len(feed.split.train)}"
+    if key not in _CROPPERS:
+        _CROPPERS.clear()
+        _CROPPERS[key] = feed.cropper(_CACHE_BYTES // 4)
+    return [{"crop": crop} for crop in _CROPPERS[key].window(number, feed.window_crops)]

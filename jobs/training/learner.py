@@ -1,0 +1,143 @@
+"""One worker's network under training: a step, the moving average of the weights, and all of it as named tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import numpy as np
+import torch
+
+from tilepress.jobs.recipe import Loss, Options, Plan
+from tilepress.pipeline.errors import IntegrityError
+
+Wrap = Callable[[torch.nn.Module], torch.nn.Module]
+_ADAM = ("step", "exp_avg", "exp_avg_sq")
+
+
+class Learner:
+    """Network, optimiser (Adam) and moving average. `tensors` and `restore` are inverse: nothing else is state."""
+
+    def __init__(self, plan: Plan, device: str = "cpu") -> None:
+        self.options: Options = plan.options
+        self.recipe = plan.recipe()
+        self.device = torch.device(device)
+        torch.manual_seed(plan.options.seed)
+        self.network = self.recipe.build().to(self.device)
+        self.average: dict[str, torch.Tensor] = {}
+        self._wrapped = self.network
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        self._optimiser = torch.optim.Adam(trained, lr=plan.options.lr) if trained else None
+
+    def wrap(self, wrap: Wrap) -> None:
+        """Train through a wrapper (DistributedDataParallel); the network inside stays the one that is kept."""
+        self._wrapped = wrap(self.network)
+
+    def initialise(self, crops: np.ndarray) -> None:
+        """From data, before the first step."""
+        with torch.no_grad():
+            self.recipe.initialise(self.network, torch.from_numpy(crops).to(self.device))
+        self.begin_average()
+
+    def begin_average(self) -> None:
+        """Let the moving average start at the weights as they are."""
+        if self.options.ema:
+            self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+
+    def learn(self, crops: torch.Tensor, step: int, share: float, rank: int = 0) -> dict[str, float]:
+        """One step on crops uint8 (n, side, side, c). `share` (0..1) of the training is over; figures of the batch."""
+        if self._optimiser is None:
+            raise ValueError("this recipe has nothing to learn by steps: set steps=0")
+        torch.manual_seed(self.options.seed + 1_000_003 * step + rank)  # noise is a function of the step: see crops.py
+        for group in self._optimiser.param_groups:
+            group["lr"] = learning_rate(self.options, step, share)
+        self.network.train()
+        with self._precision():
+            loss = self.recipe.loss(self._wrapped, crops.to(self.device))
+        self._optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss.total)
+        if self.options.clip:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
+        self._optimiser.step()
+        self._follow(step)
+        return _numbers(loss)
+
+    def validate(self, batches: Iterator[torch.Tensor]) -> dict[str, float]:
+        """Figures over held-out crops, of the weights that would be exported; the mean over batches."""
+        sums: dict[str, float] = {}
+        count = 0
+        with self.exported(), torch.no_grad():
+            for crops in batches:
+                torch.manual_seed(self.options.seed)
+                loss = self.recipe.loss(self.network, crops.to(self.device))
+                for name, value in _numbers(loss).items():
+                    sums[name] = sums.get(name, 0.0) + value
+                count += 1
+        return {name: value / count for name, value in sums.items()}
+
+    @contextmanager
+    def exported(self) -> Iterator[torch.nn.Module]:
+        """The network as it would be exported: in evaluation mode, with the averaged weights if there are any."""
+        kept = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        self.network.eval()
+        if self.average:
+            self.network.load_state_dict(self.average)
+        try:
+            yield self.network
+        finally:
+            self.network.load_state_dict(kept)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Everything that is learned, by name, on the CPU."""
+        out = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        out |= {f"average.{name}": value for name, value in self.average.items()}
+        if self._optimiser is not None:
+            for name, parameter in self.network.named_parameters():
+                state = self._optimiser.state.get(parameter, {})
+                out |= {f"adam.{name}.{key}": state[key] for key in _ADAM if key in state}
+        return {name: value.detach().cpu().contiguous().clone() for name, value in out.items()}
+
+    def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Inverse of `tensors`. IntegrityError if they are of another network."""
+        try:
+            self.network.load_state_dict(_under(tensors, "network."))
+        except RuntimeError as exc:
+            raise IntegrityError(f"the checkpoint is not one of this network: {exc}") from exc
+        self.average = {name: value.to(self.device) for name, value in _under(tensors, "average.").items()}
+        if self._optimiser is None:
+            return
+        for name, parameter in self.network.named_parameters():
+            state = _under(tensors, f"adam.{name}.")
+            if set(state) == set(_ADAM):
+                moved = {key: value.to(self.device) for key, value in state.items() if key != "step"}
+                self._optimiser.state[parameter] = {"step": state["step"], **moved}
+
+    def _follow(self, step: int) -> None:
+        decay = min(self.options.ema, (1 + step) / (10 + step))  # follows closely at first
+        current = self.network.state_dict()
+        for name, value in self.average.items():
+            if value.is_floating_point():
+                value.lerp_(current[name].detach(), 1 - decay)
+            else:
+                value.copy_(current[name])
+
+    def _precision(self) -> AbstractContextManager[object]:
+        wanted = self.options.precision
+        if wanted == "float32" or (wanted == "auto" and self.device.type != "cuda"):
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+
+def learning_rate(options: Options, step: int, share: float) -> float:
+    """Linear warm-up over steps, then a cosine from `lr` to `lr * lr_end` over the training."""
+    cosine = options.lr_end + (1 - options.lr_end) * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+    return options.lr * cosine * min(1.0, (step + 1) / (options.warmup + 1))
+
+
+def _numbers(loss: Loss) -> dict[str, float]:
+    return {name: float(value.detach()) for name, value in {"loss": loss.total, **loss.figures}.items()}
+
+
+def _under(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,157 @@
+"""The loop that every training worker runs, in this process or on Ray: learn, log, validate, save, stop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from tilepress.jobs.recipe import Options
+from tilepress.jobs.training.checkpoints import State
+from tilepress.jobs.training.learner import Learner, learning_rate
+from tilepress.pipeline.errors import UsageError
+
+Row = dict[str, float]
+_LOG_EVERY = 20  # steps
+_LEAST_GAIN = 1e-3  # of the validation loss, for a validation to count as better
+
+
+@dataclass
+class Hooks:
+    """What the loop needs of the world around it. `agree`: rank 0's values, at every rank.
+
+    `validation` gives the held-out crops anew at every call; `post` and `save` are only called at rank 0.
+    """
+
+    validation: Callable[[], Iterator[torch.Tensor]]
+    post: Callable[[Row], None]
+    save: Callable[[State], None]
+    agree: Callable[[list[float]], list[float]] = lambda values: values
+    rank: int = 0
+    world: int = 1
+
+
+def run(learner: Learner, state: State, batches: Iterator[torch.Tensor], epoch_pixels: float, hooks: Hooks) -> State:
+    """Train from `state` until something stops it. `epoch_pixels`: pixels of the data set, which make an epoch."""
+    options = learner.options
+    clock = _Clock(state.seconds)
+    recent: list[Row] = []
+    while not state.stopped_by:
+        share, over = hooks.agree([_share(options, state, clock), float(_stop_code(options, state, clock))])
+        if over:
+            state.stopped_by = STOPS[int(over)]
+            break
+        crops = next(batches, None)
+        if crops is None:
+            raise UsageError("the data set has no more images to train on")
+        recent.append(learner.learn(crops, state.step, share, hooks.rank))
+        state.step += 1
+        _require_finite(recent[-1], state.step)
+        if state.step % _log_every(options) == 0:
+            row = _row(recent, state, clock, options, share)
+            row["epoch"] = state.step * hooks.world * options.batch_size * options.crop**2 / epoch_pixels
+            recent = []
+            _log(hooks, state, row)
+        _validate_and_save(learner, state, hooks, clock)
+    if hooks.rank == 0:
+        _finish(learner, state, hooks, clock)
+    return state
+
+
+STOPS = ("", "steps", "minutes", "plateau", "mse")
+
+
+def _stop_code(options: Options, state: State, clock: _Clock) -> int:
+    if state.step >= options.steps:
+        return 1
+    if options.minutes and clock.seconds >= 60 * options.minutes:
+        return 2
+    if options.patience and state.stale >= options.patience:
+        return 3
+    return 4 if state.figures.get("mse", math.inf) < options.stop_mse else 0
+
+
+def _share(options: Options, state: State, clock: _Clock) -> float:
+    by_time = clock.seconds / (60 * options.minutes) if options.minutes else 0.0
+    return min(1.0, max(by_time, state.step / max(1, options.steps)))
+
+
+def _validate_and_save(learner: Learner, state: State, hooks: Hooks, clock: _Clock) -> None:
+    if hooks.rank:
+        return
+    options = learner.options
+    if state.step % options.validate_every == 0:
+        _validate(learner, state, hooks)
+    if state.step % options.checkpoint_every == 0 and state.step < options.steps:
+        state.seconds = clock.seconds
+        hooks.save(state)
+
+
+def _validate(learner: Learner, state: State, hooks: Hooks) -> None:
+    state.figures = learner.validate(hooks.validation())
+    better = state.figures["loss"] < state.best * (1 - math.copysign(_LEAST_GAIN, state.best))
+    state.stale = 0 if better or math.isinf(state.best) else state.stale + 1
+    state.best = min(state.best, state.figures["loss"])
+    row = {"step": float(state.step), **{f"val_{name}": value for name, value in state.figures.items()}}
+    row["val_psnr"] = psnr(state.figures["mse"])
+    _log(hooks, state, row)
+
+
+def _finish(learner: Learner, state: State, hooks: Hooks, clock: _Clock) -> None:
+    if not any(row["step"] == state.step and "val_mse" in row for row in state.rows):
+        _validate(learner, state, hooks)
+    state.seconds = clock.seconds
+    hooks.save(state)
+
+
+def _log(hooks: Hooks, state: State, row: Row) -> None:
+    if hooks.rank == 0:
+        state.rows.append(row)
+        hooks.post(row)
+
+
+def _row(recent: list[Row], state: State, clock: _Clock, options: Options, share: float) -> Row:
+    row = {name: sum(figures[name] for figures in recent) / len(recent) for name in recent[0]}
+    lap = clock.lap()
+    return {
+        "step": float(state.step),
+        "seconds": clock.seconds,
+        **row,
+        "psnr": psnr(row["mse"]),
+        "lr": learning_rate(options, state.step, share),
+        "images_per_s": len(recent) * options.batch_size / max(lap, 1e-9),
+    }
+
+
+def psnr(mse: float) -> float:
+    """dB of a mean squared error at full scale 1."""
+    return -10 * math.log10(max(mse, 1e-12))
+
+
+def _log_every(options: Options) -> int:
+    return max(1, min(_LOG_EVERY, options.steps // 20))
+
+
+def _require_finite(figures: Row, step: int) -> None:
+    if not all(math.isfinite(value) for value in figures.values()):
+        raise UsageError(f"training diverged at step {step} ({figures}): lower lr=, or set clip=1.0")
+
+
+class _Clock:
+    """Seconds of training, those before a restart included."""
+
+    def __init__(self, before: float) -> None:
+        self._before = before
+        self._started = self._lap = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return self._before + time.monotonic() - self._started
+
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        last, self._lap = self._lap, time.monotonic()
+        return self._lap - last

@@ -1,0 +1,199 @@
+"""The training loop on Ray Train: one worker a GPU or some processors, DistributedDataParallel, fed by Ray Data."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+import ray.train
+import torch
+from ray import exceptions as ray_errors
+from ray.train.torch import TorchTrainer, get_device, prepare_model
+
+from tilepress.jobs.recipe import Plan
+from tilepress.jobs.training.checkpoints import State, latest, save
+from tilepress.jobs.training.feeding import Feed, initial_crops, ray_dataset, validation_batches
+from tilepress.jobs.training.learner import Learner
+from tilepress.jobs.training.loop import Hooks, Row, run
+from tilepress.pipeline.engine import EngineConfig
+from tilepress.pipeline.errors import EngineError, TilepressError, UsageError
+from tilepress.pipeline.ray_cluster import Capacity, connect
+from tilepress.pipeline.ray_workers import adopt, environment
+from tilepress.pipeline.storage import open_storage
+
+_FAILURES = 3  # workers may die so often; each time training goes on from the last checkpoint
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every worker is told."""
+
+    plan: Plan
+    feed: Feed
+    work: str  # URL of the folder that holds the checkpoints
+    variables: tuple[tuple[str, str], ...]
+    board: Any
+
+
+@ray.remote(num_cpus=0)
+class Board:
+    """Where rank 0 posts the log, and the driver reads it."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._error = ""
+
+    def post(self, row: Row) -> None:
+        """Add a row."""
+        self._rows.append(row)
+
+    def fail(self, message: str) -> None:
+        """Say what a worker could not go on with."""
+        self._error = message
+
+    def take(self) -> tuple[list[Row], str]:
+        """The rows since the last call, and the error."""
+        rows, self._rows = self._rows, []
+        return rows, self._error
+
+
+def train_on_ray(
+    plan: Plan, feed: Feed, work: str, first_step: int, config: EngineConfig, post: Callable[[Row], None]
+) -> int:
+    """Train to the end, which is a checkpoint in `work`; the number of workers. EngineError, UsageError."""
+    started = connect(config)
+    try:
+        capacity = Capacity.of(ray.nodes())
+        scaling = _scaling(config, capacity)
+        board = Board.remote()  # type: ignore[attr-defined]
+        job = Job(plan, feed, work, environment(), board)
+        with _reading(board, post) as error, tempfile.TemporaryDirectory() as scratch:
+            trainer = TorchTrainer(
+                _worker,
+                train_loop_config={"job": job},
+                scaling_config=scaling,
+                datasets={"train": ray_dataset(feed, first_step, scaling.num_workers)},
+                run_config=ray.train.RunConfig(
+                    storage_path=scratch, failure_config=ray.train.FailureConfig(max_failures=_FAILURES)
+                ),
+            )
+            try:
+                trainer.fit()
+            except (ray.train.TrainingFailedError, ray_errors.RayError) as exc:
+                error.read()
+                if error.message:
+                    raise UsageError(error.message) from exc
+                raise EngineError(
+                    f"training failed more than {_FAILURES} times; the same command goes on from the last checkpoint. "
+                    f"Last cause: {exc}"
+                ) from exc
+        return int(scaling.num_workers)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _scaling(config: EngineConfig, capacity: Capacity) -> ray.train.ScalingConfig:
+    gpus = int(sum(capacity.gpus)) if config.gpus_per_actor else 0
+    workers = config.workers or gpus or max(1, min(4, capacity.cpus // 2))
+    on_gpus = gpus >= workers
+    # One processor of the cluster is left to Ray Data, or it could never make a crop.
+    cpus = max(0.5 / workers, min(1.0, (capacity.cpus - 1) / workers))
+    resources = {"CPU": cpus, **({"GPU": 1} if on_gpus else {})}
+    return ray.train.ScalingConfig(num_workers=workers, use_gpu=on_gpus, resources_per_worker=resources)
+
+
+class _Reader:
+    """The driver's end of the board."""
+
+    def __init__(self, board: Any, post: Callable[[Row], None]) -> None:
+        self._board, self._post = board, post
+        self._lock = threading.Lock()
+        self.message = ""
+
+    def read(self) -> None:
+        """Hand on what is new."""
+        with self._lock:
+            rows, self.message = ray.get(self._board.take.remote())
+            for row in rows:
+                self._post(row)
+
+
+class _reading:  # noqa: N801 - a context, used like a function
+    """Reads the board twice a second as long as the context lasts, and once more at its end."""
+
+    def __init__(self, board: Any, post: Callable[[Row], None]) -> None:
+        self._reader = _Reader(board, post)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> _Reader:
+        self._thread.start()
+        return self._reader
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(_POLL_S):
+            self._reader.read()
+        self._reader.read()
+
+
+def _worker(given: dict[str, Any]) -> None:
+    job: Job = given["job"]
+    adopt(job.variables)
+    try:
+        _train(job)
+    except TilepressError as exc:
+        ray.get(job.board.fail.remote(str(exc)))
+        raise
+
+
+def _train(job: Job) -> None:
+    context = ray.train.get_context()
+    rank, world = context.get_world_rank(), context.get_world_size()
+    work = open_storage(job.work)
+    learner = Learner(job.plan, str(get_device()))
+    state = State()
+    found = latest(work)
+    if found:
+        state, tensors = found
+        learner.restore(tensors)
+    elif rank == 0:
+        learner.initialise(initial_crops(job.feed))
+    if world > 1 and job.plan.options.steps:
+        learner.wrap(lambda network: prepare_model(network, move_to_device=False))  # gives all ranks rank 0's weights
+    if not found:
+        learner.begin_average()
+    validation = validation_batches(job.feed) if rank == 0 else []
+    hooks = Hooks(
+        lambda: iter(validation),
+        lambda row: job.board.post.remote(row),
+        lambda reached: save(work, reached, learner.tensors()),
+        _agree if world > 1 else lambda values: values,
+        rank,
+        world,
+    )
+    run(learner, state, _batches(job), job.feed.split.pixels, hooks)
+
+
+def _batches(job: Job) -> Iterator[torch.Tensor]:
+    shard = ray.train.get_dataset_shard("train")
+    while True:
+        for batch in shard.iter_torch_batches(batch_size=job.feed.options.batch_size, drop_last=True):
+            yield batch["crop"]
+
+
+def _agree(values: list[float]) -> list[float]:
+    """Rank 0's values at every rank."""
+    device = get_device()
+    tensor = torch.tensor(values, dtype=torch.float64, device=device)
+    torch.distributed.broadcast(tensor, src=0)
+    return [float(value) for value in tensor]
