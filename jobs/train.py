@@ -28,7 +28,7 @@ from tilepress.pipeline.crops import split
 from tilepress.pipeline.dataset import Source
 from tilepress.pipeline.engine import EngineConfig
 from tilepress.pipeline.errors import AlreadyExists, EngineError, MissingError, ResumeError, UsageError
-from tilepress.pipeline.storage import Storage, open_storage
+from tilepress.pipeline.storage import Storage, absolute, open_storage
 
 _PLAN = "training.json"
 
@@ -89,7 +89,7 @@ def run_train(config: TrainConfig) -> TrainReport:
     storage = open_storage(config.out)
     if _finished(storage, asked, report):
         return report
-    work = open_storage(config.out.rstrip("/") + ".training")
+    work = open_storage(absolute(config.out.rstrip("/") + ".training"))
     _claim(work, asked)
     state, learner = _trained(config, plan, feed, work, report)
     model = _export(learner, feed, _record(plan, feed, state, report))
@@ -109,7 +109,7 @@ def _engine(config: EngineConfig) -> str:
 
 
 def _feed(config: TrainConfig, plan: Plan) -> Feed:
-    source = Source(config.data, config.include, config.exclude, config.preview)
+    source = Source(config.data, config.include, config.exclude, config.preview).absolute()
     return Feed(source, split(source.open(), plan.options.validation), plan.options, plan.recipe().channels)
 
 

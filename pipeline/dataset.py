@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,11 +19,12 @@ from tilepress.pipeline.collection import Collection
 from tilepress.pipeline.entry import Entry
 from tilepress.pipeline.globs import Selection
 from tilepress.pipeline.image_file import read_picture
+from tilepress.pipeline.listed import LIST_PREFIX
 from tilepress.pipeline.picture import Limits, Picture, tile_spec
 from tilepress.pipeline.reader import open_archive
 from tilepress.pipeline.rows import TILES
 from tilepress.pipeline.storage import Entry as SourceEntry
-from tilepress.pipeline.storage import open_storage
+from tilepress.pipeline.storage import absolute, open_storage
 from tilepress.pipeline.stored import StoredImage
 from tilepress.pipeline.tiles import Tile, cut_band
 from tilepress.pipeline.unpress import read_bands
@@ -38,6 +39,11 @@ class Source:
     exclude: tuple[str, ...] = ()
     preview: bool = False
     limits: Limits = field(default_factory=Limits)
+
+    def absolute(self) -> Source:
+        """The same data set for workers, whose working folder may be another."""
+        listed = LIST_PREFIX if self.url.startswith(LIST_PREFIX) else ""
+        return replace(self, url=listed + absolute(self.url.removeprefix(listed)))
 
     def open(self) -> DataSet:
         """The data set: an archive if there is one at the URL, else a collection. UsageError if there is neither."""
@@ -147,6 +153,6 @@ def whole(picture: Picture, rows: int = 512) -> np.ndarray:
 
 
 def _is_archive(url: str) -> bool:
-    if url.startswith("list:") or any(mark in url for mark in "*?["):
+    if url.startswith(LIST_PREFIX) or any(mark in url for mark in "*?["):
         return False
     return open_storage(url).exists(ARCHIVE_JSON)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -180,6 +181,12 @@ def local_path_of(url: str) -> str | None:
 def is_url(source: str) -> bool:
     """Whether this is a URL of another place than the local disk."""
     return local_path_of(source) is None
+
+
+def absolute(url: str) -> str:
+    """The same place for a process with another working folder."""
+    path = local_path_of(url)
+    return url if path is None else os.path.abspath(path)  # noqa: PTH100 - a path may be bytes that are no text
 
 
 def check_ranges(where: str, ranges: Ranges) -> None:

@@ -56,6 +56,10 @@ class Board:
         """Say what a worker could not go on with."""
         self._error = message
 
+    def failed(self) -> bool:
+        """Whether a worker has said so: trying again would not help."""
+        return bool(self._error)
+
     def take(self) -> tuple[list[Row], str]:
         """The rows since the last call, and the error."""
         rows, self._rows = self._rows, []
@@ -85,13 +89,12 @@ def train_on_ray(
             try:
                 trainer.fit()
             except (ray.train.TrainingFailedError, ray_errors.RayError) as exc:
-                error.read()
-                if error.message:
-                    raise UsageError(error.message) from exc
                 raise EngineError(
                     f"training failed more than {_FAILURES} times; the same command goes on from the last checkpoint. "
                     f"Last cause: {exc}"
                 ) from exc
+        if error.message:
+            raise UsageError(error.message)
         return int(scaling.num_workers)
     finally:
         if started:
@@ -149,6 +152,8 @@ class _reading:  # noqa: N801 - a context, used like a function
 def _worker(given: dict[str, Any]) -> None:
     job: Job = given["job"]
     adopt(job.variables)
+    if ray.get(job.board.failed.remote()):
+        return  # started again after an error that is not of the machines: there is no point in it
     try:
         _train(job)
     except TilepressError as exc:
