@@ -20,6 +20,7 @@ from tilepress.jobs.arguments import (
     size,
     subset,
 )
+from tilepress.jobs.evaluation.command import evaluate
 
 
 @click.command(short_help="Compress a folder, glob or bucket into an archive.")
@@ -246,4 +247,4 @@ def _finish(code: int) -> None:
 
 
 # In the order in which people meet them.
-COMMANDS = (compress, restore, verify, ls, cat, info, errors, train, codecs, models, recipes)
+COMMANDS = (compress, restore, verify, ls, cat, info, errors, train, evaluate, codecs, models, recipes)

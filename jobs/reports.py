@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tilepress.jobs.output import print_failures, print_json, print_notes, print_summary
+from tilepress.jobs.output import print_failures, print_json, print_notes, print_summary, print_table
 from tilepress.jobs.progress import size
 
 if TYPE_CHECKING:
     from tilepress.jobs.compress import CompressConfig, CompressReport
+    from tilepress.jobs.evaluate import EvaluateConfig, EvaluateReport
     from tilepress.jobs.restore import RestoreConfig, RestoreReport
     from tilepress.jobs.train import TrainConfig, TrainReport
     from tilepress.jobs.verify import VerifyConfig, VerifyReport
@@ -91,4 +92,30 @@ def show_train(config: TrainConfig, report: TrainReport, *, as_json: bool) -> in
         f"{report.out}: model {report.sha256[:16]}, {size(report.model_bytes)}; log and curves in {report.out}.training"
     )
     print(f"Use it: tilepress compress SOURCE ARCHIVE --codec {report.out}")
+    return report.exit_code
+
+
+def show_evaluate(config: EvaluateConfig, report: EvaluateReport, *, as_json: bool) -> int:
+    """Means of every codec at every quality, BD-rates, and what could not be evaluated."""
+    from tilepress.jobs.evaluation.report import BD_COLUMNS, COLUMNS, bd_cells, point_cells
+
+    if as_json:
+        print_json(vars(report) | {"images": report.images, "exit_code": report.exit_code})
+        return report.exit_code
+    print_table((dict(zip(COLUMNS, point_cells(means), strict=True)) for means in report.means), COLUMNS)
+    if report.comparisons:
+        print(f"\nBD-rate against {report.anchor}; negative: less rate at equal quality")
+        print_table((dict(zip(BD_COLUMNS, cells, strict=True)) for cells in bd_cells(report.comparisons)), BD_COLUMNS)
+    print()
+    for codec, count in report.unsupported.items():
+        print(f"{codec} cannot represent {count:,} of the images")
+    print_failures("no image", report.no_image)
+    print_failures("could not be read", report.unreadable)
+    print_failures("failed", report.failed)
+    images = f"{report.images:,} images of {report.files:,} files"
+    if not report.written:
+        print(f"{images}: {config.out} was complete already, nothing was written")
+        return report.exit_code
+    resumed = f" ({report.resumed_tasks:,} of {report.tasks:,} tasks by an earlier run)" if report.resumed_tasks else ""
+    print(f"{images}{resumed} in {report.seconds:.1f} s, engine {report.engine or 'none'}: see {config.out}/summary.md")
     return report.exit_code

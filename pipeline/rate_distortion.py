@@ -1,7 +1,7 @@
 """Bjontegaard delta rate (BD-rate): how much more or less rate one codec needs for the quality of another.
 
 ITU-T SG16 VCEG-M33 (2001), with piecewise cubic interpolation (PCHIP: Fritsch and Butland, SIAM J. Sci. Stat. Comput.
-5, 1984) of log10 rate over quality in place of one cubic polynomial, as VCEG and JVET do since VCEG-AE07: it passes
+5, 1984) of log10 rate over quality in place of one cubic polynomial, as in the reporting sheets of JVET: it passes
 through every point, never overshoots, and takes any number of points from two on. Integrals are exact.
 """
 
@@ -33,7 +33,7 @@ class BdRate:
 def bd_rate(anchor: Iterable[Point], test: Iterable[Point]) -> BdRate | None:
     """BD-rate of `test` against `anchor`; None where a curve has fewer than two useful points or they do not overlap.
 
-    Points are used as `frontier` leaves them. ValueError for rates that are not positive or numbers that are not finite.
+    Points are used as `frontier` leaves them. ValueError for rates that are not positive and for infinite numbers.
     """
     curves = [frontier(anchor), frontier(test)]
     if min(map(len, curves)) < MIN_POINTS:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.compress import compress
+    from tilepress.jobs.evaluate import evaluate
     from tilepress.jobs.restore import restore
     from tilepress.jobs.train import train
     from tilepress.jobs.verify import verify
@@ -15,12 +16,13 @@ __version__ = "0.1.0"
 # Verbs are loaded on first use, so that `import tilepress` and `tilepress --help` stay light.
 _VERBS = {
     "compress": ("tilepress.jobs.compress", "compress"),
+    "evaluate": ("tilepress.jobs.evaluate", "evaluate"),
     "restore": ("tilepress.jobs.restore", "restore"),
     "train": ("tilepress.jobs.train", "train"),
     "verify": ("tilepress.jobs.verify", "verify"),
     "open": ("tilepress.pipeline.reader", "open_archive"),
 }
-__all__ = ["__version__", "compress", "open", "restore", "train", "verify"]
+__all__ = ["__version__", "compress", "evaluate", "open", "restore", "train", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,182 @@
+"""From rows to figures: means of an operating point over images, curves, and BD-rates between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tilepress.jobs.evaluation.folder import EVALUATED, FAILED, UNSUPPORTED
+from tilepress.jobs.evaluation.points import OperatingPoint
+from tilepress.pipeline.metrics import psnr
+from tilepress.pipeline.rate_distortion import MIN_POINTS, BdRate, Point, bd_rate
+
+_FIGURES = ("bpp", "psnr", "ms_ssim")
+
+
+@dataclass(frozen=True)
+class PointMeans:
+    """One operating point over the images that it evaluated; None where there is no such figure.
+
+    `psnr`: mean over the images that changed (None: none did); `psnr_of_mse`: of their mean squared error relative
+    to the peak, unchanged images included. `equal`: images that came back unchanged. Speeds are megapixels a second
+    of CPU time, of wall time where `wall`: networks that ran in actors.
+    """
+
+    codec: str
+    quality: int | None
+    images: int
+    unsupported: int
+    failed: int
+    equal: int = 0
+    bpp: float | None = None
+    psnr: float | None = None
+    psnr_of_mse: float | None = None
+    ssim: float | None = None
+    ms_ssim: float | None = None
+    max_error: int | None = None
+    encode_mp_s: float | None = None
+    decode_mp_s: float | None = None
+    wall: bool = False
+
+    @property
+    def lossless(self) -> bool:
+        """Whether every image came back unchanged."""
+        return self.images > 0 and self.equal == self.images
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """BD-rate of a curve against the anchor by one metric, over `images`; or the reason why there is none."""
+
+    curve: str
+    metric: str  # psnr or ms_ssim
+    points: int
+    images: int
+    result: BdRate | None
+    reason: str = ""
+
+
+class Rows:
+    """The rows of an evaluation by operating point; row n of each point is about the same image."""
+
+    def __init__(self, table: pa.Table, points: Sequence[OperatingPoint]) -> None:
+        self.points = tuple(points)
+        self.tables = {point: _of_point(table, point) for point in points}
+        self._figures = {point: {name: _floats(rows, name) for name in _FIGURES} for point, rows in self.tables.items()}
+
+    def means(self) -> list[PointMeans]:
+        """Every operating point."""
+        return [_means(point, rows) for point, rows in self.tables.items()]
+
+    def curves(self) -> dict[str, list[OperatingPoint]]:
+        """Points by curve, in the order in which they were named."""
+        found: dict[str, list[OperatingPoint]] = {}
+        for point in self.points:
+            found.setdefault(point.curve, []).append(point)
+        return found
+
+    def measured(self, metric: str, points: Sequence[OperatingPoint]) -> list[OperatingPoint]:
+        """Those points that have the metric at all: not those that change nothing or could represent no image."""
+        figures = self._figures
+        return [p for p in points if np.isfinite(figures[p]["psnr"]).any() and np.isfinite(figures[p][metric]).any()]
+
+    def common(self, metric: str, points: Sequence[OperatingPoint]) -> np.ndarray:
+        """Mask of the images for which every one of the points has the metric."""
+        masks = [np.isfinite(self._figures[point][metric]) for point in points]
+        return np.logical_and.reduce(masks) if masks else np.zeros(0, bool)
+
+    def curve(self, metric: str, points: Sequence[OperatingPoint], images: np.ndarray) -> dict[OperatingPoint, Point]:
+        """(mean bits per pixel, mean quality in dB) over the masked images; points of infinite quality left out."""
+        found = {}
+        for point in points:
+            figures = self._figures[point]
+            quality = decibels(metric, float(figures[metric][images].mean()))
+            if math.isfinite(quality):
+                found[point] = (float(figures["bpp"][images].mean()), quality)
+        return found
+
+    def compare(self, anchor: str) -> list[Comparison]:
+        """Every other curve against the anchor, by PSNR and by MS-SSIM."""
+        curves = self.curves()
+        return [
+            self._compare(curves, anchor, name, metric)
+            for name in curves
+            if name != anchor
+            for metric in ("psnr", "ms_ssim")
+        ]
+
+    def _compare(self, curves: Mapping[str, list[OperatingPoint]], anchor: str, name: str, metric: str) -> Comparison:
+        ours, theirs = self.measured(metric, curves[name]), self.measured(metric, curves[anchor])
+        images = self.common(metric, ours + theirs)
+        for who, points in ((name, ours), (anchor, theirs)):
+            if len(points) < MIN_POINTS:
+                reason = self._no_curve(who, metric, curves[who], len(points))
+                return Comparison(name, metric, len(ours), 0, None, reason)
+        if not images.any():
+            return Comparison(name, metric, len(ours), 0, None, "no image in common")
+        before, after = (self.curve(metric, points, images).values() for points in (theirs, ours))
+        result = bd_rate(before, after)
+        reason = "" if result else "the curves do not overlap"
+        return Comparison(name, metric, len(ours), int(images.sum()), result, reason)
+
+    def _no_curve(self, name: str, metric: str, points: Sequence[OperatingPoint], measured: int) -> str:
+        if measured:
+            return f"no curve: {name} has one point"
+        if metric != "psnr" and self.measured("psnr", points):
+            return "the images are too small"
+        return f"no curve: {name} is lossless or represents none of the images"
+
+
+def decibels(metric: str, mean: float) -> float:
+    """The quality axis of a curve: PSNR as it is, MS-SSIM as -10 log10(1 - MS-SSIM), which spreads its upper end."""
+    if metric != "ms_ssim":
+        return mean
+    return -10 * math.log10(1 - mean) if mean < 1 else math.inf
+
+
+def _of_point(table: pa.Table, point: OperatingPoint) -> pa.Table:
+    quality = pc.field("quality")
+    at = quality.is_null() if point.quality is None else quality == point.quality
+    return table.filter((pc.field("codec") == point.codec) & at)
+
+
+def _floats(rows: pa.Table, name: str) -> np.ndarray:
+    return np.asarray(rows.column(name).to_numpy(), np.float64)  # null becomes NaN
+
+
+def _means(point: OperatingPoint, rows: pa.Table) -> PointMeans:
+    outcomes = rows.column("outcome").to_pylist()
+    done = rows.filter(pc.field("outcome") == EVALUATED)
+    counted = PointMeans(point.codec, point.quality, done.num_rows, outcomes.count(UNSUPPORTED), outcomes.count(FAILED))
+    if not done.num_rows:
+        return counted
+    mse, peak = _floats(done, "mse"), 2.0 ** _floats(done, "bit_depth") - 1
+    wall = bool(np.isnan(_floats(done, "encode_cpu_s")).any())
+    return replace(
+        counted,
+        equal=int((mse == 0).sum()),
+        bpp=float(_floats(done, "bpp").mean()),
+        psnr=_mean(_floats(done, "psnr")),
+        psnr_of_mse=psnr(float((mse / peak**2).mean()), 1),
+        ssim=_mean(_floats(done, "ssim")),
+        ms_ssim=_mean(_floats(done, "ms_ssim")),
+        max_error=int(_floats(done, "max_error").max()),
+        encode_mp_s=_speed(done, "encode_s" if wall else "encode_cpu_s"),
+        decode_mp_s=_speed(done, "decode_s" if wall else "decode_cpu_s"),
+        wall=wall,
+    )
+
+
+def _speed(rows: pa.Table, seconds: str) -> float:
+    pixels = float((_floats(rows, "width") * _floats(rows, "height")).sum())
+    return pixels / 1e6 / max(float(_floats(rows, seconds).sum()), 1e-9)
+
+
+def _mean(values: np.ndarray) -> float | None:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else None

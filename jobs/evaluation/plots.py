@@ -1,0 +1,88 @@
+"""Rate-distortion plots of an evaluation, as SVG and PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tilepress.jobs.evaluation.means import Rows
+from tilepress.jobs.evaluation.points import OperatingPoint
+
+_METRICS = {"psnr": "PSNR, dB", "ms_ssim": "MS-SSIM, dB: -10 log10(1 - MS-SSIM)"}
+_FORMATS = ("svg", "png")
+NAMES = tuple(f"rate-distortion-{metric.replace('_', '-')}.{kind}" for metric in _METRICS for kind in _FORMATS)
+_MARKERS = "osD^vPX*<>"
+_LABELLED = 8  # points of a curve up to which each says its quality
+
+
+def plots(rows: Rows) -> dict[str, Callable[[], bytes]]:
+    """What makes each file, by name."""
+    kinds = [(metric, kind) for metric in _METRICS for kind in _FORMATS]
+    return {name: partial(_plot, rows, *kind) for name, kind in zip(NAMES, kinds, strict=True)}
+
+
+def _plot(rows: Rows, metric: str, kind: str) -> bytes:
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with rc_context({"svg.hashsalt": "tilepress"}):  # the same bytes for the same rows
+        figure = Figure(figsize=(8, 5.5), layout="constrained")
+        FigureCanvasAgg(figure)
+        _draw(figure.add_subplot(), rows, metric)
+        out = io.BytesIO()
+        figure.savefig(out, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+    return out.getvalue()
+
+
+def _draw(axes: Any, rows: Rows, metric: str) -> None:
+    measured = {name: rows.measured(metric, points) for name, points in rows.curves().items()}
+    everything = [point for points in measured.values() for point in points]
+    common = rows.common(metric, everything)
+    for number, (name, points) in enumerate(measured.items()):
+        images = common if common.any() else rows.common(metric, points)
+        if points and images.any():
+            _draw_curve(axes, rows, metric, name, points, images, number)
+    for means in rows.means():
+        if means.lossless:  # infinitely far up, and often far to the right
+            axes.plot([], [], " ", label=f"{means.codec}: lossless, {means.bpp:.2f} bits per pixel")
+    axes.set_xlabel("bits per pixel")
+    axes.set_ylabel(_METRICS[metric])
+    axes.set_title(_title(common, bool(everything)), fontsize="medium")
+    axes.grid(alpha=0.3)
+    if any(measured.values()):
+        axes.set_xlim(left=0)
+    if axes.lines:
+        axes.legend(loc="lower right")
+
+
+def _title(common: np.ndarray, any_points: bool) -> str:
+    if not any_points:
+        return "no codec has this figure: all are lossless, or the images are too small"
+    if not common.any():
+        return "no image in common: curves are means over different images"
+    count = int(common.sum())
+    return f"mean over the {count:,} images that all represent" if count > 1 else "one image"
+
+
+def _draw_curve(
+    axes: Any, rows: Rows, metric: str, name: str, points: list[OperatingPoint], images: np.ndarray, number: int
+) -> None:
+    found = sorted(rows.curve(metric, points, images).items(), key=lambda item: item[1])
+    if not found:
+        return
+    rates, qualities = zip(*(position for _, position in found), strict=True)
+    marker = _MARKERS[number % len(_MARKERS)]
+    colour = f"C{number % 10}"
+    axes.plot(rates, qualities, marker=marker, markersize=5, linewidth=1.5, label=name, color=colour)
+    if len(found) > _LABELLED:
+        return
+    for point, (rate, quality) in found:
+        text = point.codec if point.quality is None else str(point.quality)
+        axes.annotate(
+            text, (rate, quality), xytext=(4, -10), textcoords="offset points", fontsize="x-small", color=colour
+        )

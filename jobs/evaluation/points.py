@@ -1,0 +1,109 @@
+"""What `evaluate` compares: codecs, each at its qualities, from what a person typed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tilepress.codecs.codec import Codec, Settings
+from tilepress.jobs.codec_choice import ChosenCodec
+from tilepress.pipeline.errors import UsageError
+
+DEFAULT_QUALITIES = (10, 30, 50, 70, 90)
+LOSSY, PIXELS = "lossy", "pixels"  # fidelities: latents alone, or with the residual to the exact pixels
+_OWN_QUALITIES = re.compile(r"(.+):(\d+(?:,\d+)*)")
+_LAST_NUMBER = re.compile(r"-\d+$")
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """One codec at one quality. `codec` is the name that was typed, `quality` None where it takes none.
+
+    `curve` names the points that are one rate-distortion curve: the qualities of a codec, or models whose names
+    differ only in a last number (block-dnn-4, block-dnn-8, block-dnn-16).
+    """
+
+    codec: str
+    quality: int | None
+    reference: str  # "id" or "id@model hash"
+    curve: str
+    tile: int  # pixels, a multiple of the codec's granule
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return self.codec if self.quality is None else f"{self.codec} q{self.quality}"
+
+    @property
+    def settings(self) -> Settings:
+        """For the codec."""
+        return Settings(quality=self.quality)
+
+
+@dataclass(frozen=True)
+class NamedCodec:
+    """A codec as it was typed after --codec: its name, and the qualities after a colon, if any."""
+
+    name: str
+    qualities: tuple[int, ...] | None
+
+    @staticmethod
+    def parse(text: str) -> NamedCodec:
+        """`jpeg`, `jpeg:10,30`, a model, or the path or URL of its folder."""
+        match = _OWN_QUALITIES.fullmatch(text)
+        if match is None or Path(text).is_dir() or match[1].endswith(":/"):
+            return NamedCodec(text, None)
+        return NamedCodec(match[1], tuple(map(int, match[2].split(","))))
+
+
+def operating_points(
+    chosen: Sequence[tuple[NamedCodec, ChosenCodec]], qualities: Sequence[int], tile: int, fidelity: str
+) -> tuple[OperatingPoint, ...]:
+    """Every codec at each of its qualities. `qualities` are those for all codecs that take any; empty: the default.
+
+    UsageError for what contradicts a codec, has no effect or is named twice.
+    """
+    points: list[OperatingPoint] = []
+    for named, choice in chosen:
+        _check_fidelity(named.name, choice.codec, fidelity)
+        points += _points(named, choice, qualities, tile)
+    if qualities and not any("quality" in choice.codec.options and named.qualities is None for named, choice in chosen):
+        raise UsageError("--quality has no effect: each codec takes none or has its own after a colon; leave it out")
+    _check_distinct(points)
+    return tuple(points)
+
+
+def _points(named: NamedCodec, choice: ChosenCodec, qualities: Sequence[int], tile: int) -> list[OperatingPoint]:
+    granule = choice.codec.granule
+    size = max(granule, tile // granule * granule)
+    if "quality" not in choice.codec.options:
+        if named.qualities is not None:
+            raise UsageError(f"--codec {named.name} has no quality to choose: leave out what follows the colon")
+        return [OperatingPoint(named.name, None, choice.reference, _LAST_NUMBER.sub("", named.name), size)]
+    wanted = named.qualities or tuple(qualities) or DEFAULT_QUALITIES
+    for quality in wanted:
+        if not 1 <= quality <= 100:
+            raise UsageError(f"quality {quality} of --codec {named.name} is not within 1 to 100")
+    return [OperatingPoint(named.name, quality, choice.reference, named.name, size) for quality in sorted(set(wanted))]
+
+
+def _check_fidelity(name: str, codec: type[Codec], fidelity: str) -> None:
+    if fidelity not in (LOSSY, PIXELS):
+        raise UsageError(f"--fidelity {fidelity!r} is neither lossy nor pixels")
+    if fidelity == PIXELS and not (codec.lossless or codec.exact):
+        raise UsageError(
+            f"--codec {name} does not decode the same on every machine, so nothing exact can be built on it: "
+            "leave out --fidelity pixels, or that codec"
+        )
+
+
+def _check_distinct(points: Sequence[OperatingPoint]) -> None:
+    seen: dict[tuple[str, int | None], str] = {}
+    for point in points:
+        other = seen.setdefault((point.reference, point.quality), point.codec)
+        if other != point.codec:
+            raise UsageError(f"--codec {other} and --codec {point.codec} are the same codec: name one of them")
+    if len(seen) < len(points):
+        raise UsageError("a codec is named twice at the same quality: name it once")

@@ -1,0 +1,141 @@
+"""What an evaluation says to people: the lines of its table, and the Markdown summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import tilepress
+from tilepress.jobs.evaluation.means import Comparison, PointMeans
+from tilepress.jobs.evaluation.plots import NAMES
+from tilepress.jobs.evaluation.points import PIXELS
+from tilepress.jobs.progress import size
+
+if TYPE_CHECKING:
+    from tilepress.jobs.evaluate import EvaluateConfig, EvaluateReport
+
+COLUMNS = (
+    "codec",
+    "quality",
+    "images",
+    "bpp",
+    "PSNR, dB",
+    "of mean MSE",
+    "SSIM",
+    "MS-SSIM",
+    "max error",
+    "encode MP/s",
+    "decode MP/s",
+)
+BD_COLUMNS = ("codec", "points", "by PSNR", "PSNR range", "by MS-SSIM", "MS-SSIM range")
+_MANY = 50  # files named one by one
+
+_LEGEND = """\
+- **bpp**: bits per pixel of all bytes that decoding needs but the model, mean over images.
+- **PSNR**: of all samples of all planes, peak 2^bit depth - 1; mean over the images that changed. **of mean MSE**: PSNR
+  of the mean squared error over images, each relative to its peak. *lossless*: no pixel changed, the PSNR is infinite.
+- **SSIM**: Wang et al. 2004 (Gaussian 11x11, sigma 1.5, K1 0.01, K2 0.03); **MS-SSIM**: Wang et al. 2003 (five scales),
+  for images of 161 pixels a side or more. Each plane by itself, means over planes, then over images.
+- **max error**: largest difference of a sample, in levels, over all images.
+- **MP/s**: megapixels per CPU second of one worker, entropy coding included, after a warm-up; * wall time instead,
+  because the networks ran in actors. File formats, storage and measuring are not counted.
+- **BD-rate**: mean difference of rate at equal quality (piecewise cubic log rate over quality; MS-SSIM as
+  -10 log10(1 - MS-SSIM)), negative where rate is saved, over the qualities that both curves cover; in parentheses
+  their share of what either covers. Curves are means over the images that every point of both represents.
+"""
+
+
+def point_cells(means: PointMeans) -> list[str]:
+    """One line of the table of operating points."""
+    star = "*" if means.wall else ""
+    return [
+        means.codec,
+        "" if means.quality is None else str(means.quality),
+        str(means.images),
+        _number(means.bpp, ".3f"),
+        "lossless" if means.lossless else _number(means.psnr, ".2f"),
+        "lossless" if means.lossless else _number(means.psnr_of_mse, ".2f"),
+        _number(means.ssim, ".4f"),
+        _number(means.ms_ssim, ".4f"),
+        _number(means.max_error, "d"),
+        _number(means.encode_mp_s, ".3g") + star,
+        _number(means.decode_mp_s, ".3g") + star,
+    ]
+
+
+def bd_cells(comparisons: Sequence[Comparison]) -> Iterator[list[str]]:
+    """The lines of the table of BD-rates: both metrics of a curve on one."""
+    for by_psnr, by_ms_ssim in zip(comparisons[::2], comparisons[1::2], strict=True):
+        cells = [*_bd_pair(by_psnr), *_bd_pair(by_ms_ssim)]
+        if by_psnr.reason == by_ms_ssim.reason:
+            cells[3] = "" if by_psnr.reason else cells[3]
+        yield [by_psnr.curve, str(by_psnr.points), *cells]
+
+
+def _bd_pair(comparison: Comparison) -> tuple[str, str]:
+    found = comparison.result
+    if found is None:
+        return "-", comparison.reason
+    images = f"{comparison.images:,} image{'s' if comparison.images > 1 else ''}"
+    return f"{found.percent:+.1f} %", f"{found.low:.1f} to {found.high:.1f} dB ({100 * found.overlap:.0f} %), {images}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def summary(config: EvaluateConfig, report: EvaluateReport) -> str:
+    """The text of summary.md."""
+    parts = [
+        f"# Evaluation of {config.source}\n",
+        f"{_what(config, report)} Every figure comes from stored bytes that were decoded again; by image they are in "
+        "`results.parquet`.\n",
+        _table(COLUMNS, map(point_cells, report.means)),
+        *_bd_section(report),
+        *(f"![{name}]({name})\n" for name in NAMES if name.endswith(".svg")),
+        *_missing_section(report),
+        f"## How to read this\n\n{_LEGEND}",
+    ]
+    return "\n".join(parts)
+
+
+def _what(config: EvaluateConfig, report: EvaluateReport) -> str:
+    chosen = "".join(f", {verb} {', '.join(globs)}" for verb, globs in _selection(config) if globs)
+    exact = "; exact pixels, by a residual where a codec is lossy" if config.fidelity == PIXELS else ""
+    return (
+        f"{report.images:,} images of {report.files:,} files, {size(report.source_bytes)}{chosen}; "
+        f"tiles of {config.tile}{exact}; tilepress {tilepress.__version__}."
+    )
+
+
+def _selection(config: EvaluateConfig) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return ("only", config.include), ("without", config.exclude)
+
+
+def _bd_section(report: EvaluateReport) -> Iterator[str]:
+    if report.comparisons:
+        yield f"## BD-rate against {report.anchor}\n"
+        yield _table(BD_COLUMNS, bd_cells(report.comparisons))
+
+
+def _missing_section(report: EvaluateReport) -> Iterator[str]:
+    lines = [f"- {codec} cannot represent {count:,} of the images" for codec, count in report.unsupported.items()]
+    for title, found in (
+        ("no image", report.no_image),
+        ("could not be read", report.unreadable),
+        ("failed", report.failed),
+    ):
+        lines += [f"- {title}: {name}: {reason}" for name, reason in found[:_MANY]]
+        if len(found) > _MANY:
+            lines.append(f"- {title}: {len(found) - _MANY:,} more, see results.parquet")
+    if lines:
+        yield "## Not evaluated\n"
+        yield "\n".join(lines) + "\n"
+
+
+def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    def line(cells: Iterable[str]) -> str:
+        return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+    rule = ["---", *("---:" for _ in header[1:])]
+    return "\n".join([line(header), line(rule), *map(line, lines)]) + "\n"
