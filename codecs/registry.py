@@ -21,11 +21,15 @@ CODECS: dict[str, str] = {
     "png": "tilepress.codecs.classical:Png",
     "jpeg": "tilepress.codecs.classical:Jpeg",
     "block-dnn": "tilepress.codecs.block_dnn:BlockDnn",
+    "pca": "tilepress.codecs.pca:Pca",
 }
 RESIDUALS: dict[str, str] = {
     "adaptive-1": "tilepress.codecs.residual:AdaptiveResidual",
 }
-DEFAULT_MODELS: dict[str, str] = {"block-dnn": "block-dnn-16"}  # codec id -> the model its bare name stands for
+DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands for
+    "block-dnn": "block-dnn-16",
+    "pca": "pca-16",
+}
 ENTRY_POINTS = "tilepress.codecs"  # group in which other packages name their codecs
 
 

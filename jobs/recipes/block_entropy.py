@@ -30,20 +30,24 @@ _LAYOUT = Layout.of(KINDS, differences=True)
 
 
 def fit(latents: np.ndarray, top: np.ndarray, seed: int) -> tuple[Fitted, np.ndarray]:
-    """Entropy model and cdf of latents (tiles, KINDS, rows, columns, K) that were cut from RGB tiles.
+    """Entropy model and cdf of latents (tiles, planes, rows, columns, K) that were cut from RGB or gray tiles.
 
-    `top` (K,): largest latent. Integers fit int16, except `bias`, `base` and `thresholds`.
+    `planes`: KINDS, or 1 of gray tiles, whose model then serves colour differences too. `top` (K,): largest latent.
+    Integers fit int16, except `bias`, `base` and `thresholds`.
     """
     rng = np.random.default_rng(seed)
     model = _blank(latents, top)
     chosen = rng.permutation(latents[:, 0, ..., 0].size)[:_ROWS]
     padded = _pad(latents, model.start)
-    for kind in range(KINDS):
+    kinds = range(latents.shape[1])
+    for kind in kinds:
         _fit_means(model, padded, kind, chosen)
     errors = _trace_all(latents, model)[:, 0]
     model.doubt[:] = np.rint(np.abs(errors).mean(axis=(0, 2, 3)))
-    for kind in range(KINDS):
+    for kind in kinds:
         _fit_sizes(model, padded, _pad(errors, model.doubt), kind, chosen)
+    for array in (model.near, model.own, model.bias, model.base, model.slope):
+        array[len(kinds) :] = array[0]
     errors, quarters, forecasts = _trace_all(latents, model).swapaxes(0, 1)
     model.thresholds[:] = _spread(forecasts)
     rows = np.searchsorted(model.thresholds, forecasts, side="right") * FRACTIONS + quarters
@@ -56,13 +60,15 @@ def _blank(latents: np.ndarray, top: np.ndarray) -> Fitted:
     shapes = [(KINDS, depth, 5 * reach), (KINDS, depth, NEIGHBOURS), (KINDS, depth), (KINDS, depth)]
     shapes += [(KINDS, depth, FORECASTERS), (_BUCKETS - 1,)]
     start = np.rint(latents.mean(axis=(0, 2, 3))).astype(np.int32)
+    start = np.broadcast_to(start, (KINDS, depth)).copy()
     zeros = [np.zeros(shape, np.int32) for shape in shapes]
     return Fitted._make([*zeros, start, np.zeros_like(start), top.astype(np.int32)])
 
 
 def _trace_all(latents: np.ndarray, model: Fitted) -> np.ndarray:
-    """(tiles, 3, KINDS, rows, columns, K): errors, quarters, forecasts."""
-    layout = (_LAYOUT.kinds, _LAYOUT.before, _LAYOUT.first)
+    """(tiles, 3, planes, rows, columns, K): errors, quarters, forecasts."""
+    planes = latents.shape[1]
+    layout = (_LAYOUT.kinds[:planes], _LAYOUT.before[:planes], _LAYOUT.first[:planes])
     return np.stack([trace(np.ascontiguousarray(q), *layout, model) for q in latents])
 
 
@@ -70,7 +76,7 @@ def _pad(values: np.ndarray, above: np.ndarray) -> np.ndarray:
     """As the kernel pads: a row above (`above`), what is north of it left of a row, the last again right of it."""
     tiles, planes, rows, columns, depth = values.shape
     out = np.empty((tiles, planes, rows + 1, columns + 2, depth), np.int32)
-    out[:, :, 0] = above[None, :, None]
+    out[:, :, 0] = above[None, :planes, None]
     out[:, :, 1:, 1:-1] = values
     out[:, :, 1:, 0] = out[:, :, :-1, 1]
     out[:, :, 1:, -1] = out[:, :, 1:, -2]
