@@ -27,7 +27,7 @@ from tilepress.pipeline.dataset import Source
 from tilepress.pipeline.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.picture import Limits
-from tilepress.pipeline.storage import Storage, is_url, local_path_of, open_storage
+from tilepress.pipeline.storage import Storage, local_path_of, open_storage
 
 DEFAULT_TILE = 512
 _LIMITS = Limits(max_pixels=1 << 28)  # an image is held whole, twice
@@ -72,6 +72,7 @@ class EvaluateReport:
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     unsupported: dict[str, int] = field(default_factory=dict)
+    jpeg_images: int = 0  # whose own losses are part of the original
 
     @property
     def images(self) -> int:
@@ -130,7 +131,7 @@ def _check(config: EvaluateConfig) -> None:
     source, out = (local_path_of(url) for url in (config.source, config.out))
     if source is None or out is None:
         source, out = config.source.rstrip("/"), config.out
-    elif not is_url(config.source):
+    else:
         source, out = os.path.realpath(source), os.path.realpath(out)
     if f"{out}/".startswith(f"{source}/"):
         raise UsageError(f"--out {config.out} lies within the source and would become part of it: choose another")
@@ -204,6 +205,7 @@ def _fill(report: EvaluateReport, table: pa.Table, rows: Rows) -> None:
     """Figures, and what is missing from them with the reasons."""
     report.means, report.comparisons = rows.means(), rows.compare(report.anchor)
     report.unsupported = {f.codec: f.unsupported for f in report.means if f.unsupported}
+    report.jpeg_images = len(pc.unique(table.filter(pc.field("format") == "jpeg").column("image")))
     reasons: dict[str, dict[tuple[str, str], None]] = {}
     missing = table.filter(pc.is_in(pc.field("outcome"), pa.array([NO_IMAGE, UNREADABLE, FAILED])))
     for row in missing.select(["image", "outcome", "codec", "reason"]).to_pylist():

@@ -53,6 +53,7 @@ ROW_SCHEMA = pa.schema(
         pa.field("outcome", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
         pa.field("source_bytes", pa.int64(), nullable=False),
+        pa.field("format", pa.string()),
         pa.field("mode", pa.string()),
         pa.field("bit_depth", pa.int32()),
         pa.field("width", pa.int32()),

@@ -82,7 +82,7 @@ class EvaluateResult:
 
 def identity(item: Item) -> bytes:
     """Name and version of an image, for a digest."""
-    return f"{item.name}\0{item.fingerprint}\n".encode(errors="surrogatepass")
+    return f"{item.name}\0{item.fingerprint}\n".encode()
 
 
 def evaluate_images(task: EvaluateTask, storage: Storage, tools: Toolbox) -> EvaluateResult:
@@ -105,7 +105,7 @@ def _image_rows(data: DataSet, item: Item, options: EvaluateOptions, tools: Tool
         for point in options.points:
             yield _row(item, point, outcome, str(exc).removeprefix(f"{item.name}: "))
         return
-    facts = {name: getattr(picture, name) for name in ("mode", "bit_depth", "width", "height")}
+    facts = {name: getattr(picture, name) for name in ("format", "mode", "bit_depth", "width", "height")}
     for point in options.points:
         try:
             yield _row(item, point, folder.EVALUATED, "") | facts | measure(point, picture, pixels, options, tools)

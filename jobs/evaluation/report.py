@@ -89,7 +89,7 @@ def summary(config: EvaluateConfig, report: EvaluateReport) -> str:
     parts = [
         f"# Evaluation of {config.source}\n",
         f"{_what(config, report)} Every figure comes from stored bytes that were decoded again; by image they are in "
-        "`results.parquet`.\n",
+        f"`results.parquet`.{_of_jpeg(report)}\n",
         _table(COLUMNS, map(point_cells, report.means)),
         *_bd_section(report),
         *(f"![{name}]({name})\n" for name in NAMES if name.endswith(".svg")),
@@ -106,6 +106,12 @@ def _what(config: EvaluateConfig, report: EvaluateReport) -> str:
         f"{report.images:,} images of {report.files:,} files, {size(report.source_bytes)}{chosen}; "
         f"tiles of {config.tile}{exact}; tilepress {tilepress.__version__}."
     )
+
+
+def _of_jpeg(report: EvaluateReport) -> str:
+    if not report.jpeg_images:
+        return ""
+    return f" Mind that {report.jpeg_images:,} of the images are JPEG files: what they lost before is not seen here."
 
 
 def _selection(config: EvaluateConfig) -> tuple[tuple[str, tuple[str, ...]], ...]:
