@@ -22,6 +22,7 @@ CODECS: dict[str, str] = {
     "jpeg": "tilepress.codecs.classical:Jpeg",
     "block-dnn": "tilepress.codecs.block_dnn:BlockDnn",
     "pca": "tilepress.codecs.pca:Pca",
+    "cnn-ae": "tilepress.codecs.cnn_ae:CnnAe",
 }
 RESIDUALS: dict[str, str] = {
     "adaptive-1": "tilepress.codecs.residual:AdaptiveResidual",
@@ -29,6 +30,7 @@ RESIDUALS: dict[str, str] = {
 DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands for
     "block-dnn": "block-dnn-16",
     "pca": "pca-16",
+    "cnn-ae": "cnn-ae",
 }
 ENTRY_POINTS = "tilepress.codecs"  # group in which other packages name their codecs
 

@@ -1,0 +1,153 @@
+"""The model of `cnn-ae`: its configuration, and its quality levels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from tilepress.codecs import rans
+from tilepress.codecs.block_latents import MAX_LATENT, Fitted, LatentCoder
+from tilepress.codecs.cnn_cuts import Cut
+from tilepress.codecs.cnn_network import ANALYSIS, SYNTHESIS, Plan, plan
+from tilepress.codecs.conv_pictures import CHANNELS, MIN_BITS
+from tilepress.codecs.errors import ModelError
+from tilepress.codecs.model import Model
+
+UNIT = 256  # the latents' 1, in integers: steps and the synthesis' inputs are in units of 1 / UNIT
+_MAX_STEP = 1 << 14
+
+
+@dataclass(frozen=True)
+class CnnConfig:
+    """The `config` of a model, which it round-trips through.
+
+    `analysis`, `synthesis`: see cnn_network.py. `block`, `overlap`: see cnn_cuts.py. `steps`: quantisation step of
+    the latents at each level, coarse to fine. `strengths`: what the synthesis is told of each level in a channel of
+    its own behind the latents, or nothing. Decoded pictures are in units of 2^-fraction_bits of full scale.
+    """
+
+    analysis: tuple[str, ...]
+    synthesis: tuple[str, ...]
+    block: int
+    overlap: int
+    steps: tuple[int, ...]
+    strengths: tuple[int, ...]
+    default_level: int
+    activation_bits: int
+    fraction_bits: int
+
+    @classmethod
+    def from_json(cls, config: Mapping[str, Any]) -> Self:
+        """ModelError if a field is missing, of another type or out of range, or the networks do not fit together."""
+        try:
+            given = {f.name: config[f.name] for f in fields(cls) if f.name in config or f.default is MISSING}
+            for name in ("block", "overlap", "default_level", "activation_bits", "fraction_bits"):
+                given[name] = int(given[name])
+            for name in ("steps", "strengths"):
+                given[name] = tuple(int(v) for v in given[name])
+            for name in ("analysis", "synthesis"):
+                given[name] = tuple(str(v) for v in given[name])
+            new = cls(**given)
+        except (KeyError, TypeError, ValueError, OverflowError) as exc:
+            raise ModelError(f"config of a cnn-ae model is incomplete: {exc}") from exc
+        if not new._sane():
+            raise ModelError(f"config of a cnn-ae model is out of range: {config}")
+        return new
+
+    def to_json(self) -> dict[str, Any]:
+        """The `config` of a model."""
+        return {f.name: _listed(getattr(self, f.name)) for f in fields(self)}
+
+    @cached_property
+    def analysis_plan(self) -> Plan:
+        """From pictures of three channels to latents."""
+        return plan(self.analysis, CHANNELS, ANALYSIS)
+
+    @cached_property
+    def synthesis_plan(self) -> Plan:
+        """From latents, and the level's strength where there is one, to pictures."""
+        return plan(self.synthesis, self.latents + bool(self.strengths), SYNTHESIS)
+
+    @property
+    def latents(self) -> int:
+        """Channels of latents."""
+        return self.analysis_plan.outputs
+
+    @property
+    def cut(self) -> Cut:
+        """How pictures go through the networks."""
+        return Cut(self.analysis_plan.stride, self.block, self.overlap)
+
+    def _sane(self) -> bool:
+        steps = 1 <= len(self.steps) <= 16 and all(1 <= s <= _MAX_STEP for s in self.steps)
+        told = len(self.strengths) in (0, len(self.steps)) and all(0 <= s <= UNIT for s in self.strengths)
+        bits = 4 <= self.activation_bits <= 16 and 8 <= self.fraction_bits <= MIN_BITS + 4
+        level = 0 <= self.default_level < len(self.steps)
+        back = self.synthesis_plan.stride == self.analysis_plan.stride and self.synthesis_plan.outputs == CHANNELS
+        return steps and told and bits and level and back and self.block >= 0 and self.cut.sane
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True)
+class Quantiser:
+    """Latents z become symbols round(UNIT z / step) + zero within 0..top. `zero`, `top`: (K,) int32."""
+
+    step: int
+    zero: np.ndarray
+    top: np.ndarray
+
+    @property
+    def reach(self) -> np.ndarray:
+        """(K,) int64: max |value|."""
+        zero = self.zero.astype(np.int64)
+        reach: np.ndarray = np.maximum(np.abs(zero), np.abs(self.top - zero)) * self.step
+        return reach
+
+    def symbols(self, z: np.ndarray) -> np.ndarray:
+        """Latents (m, K, h, w) float32, 1 being full scale, to int16 symbols."""
+        column = (slice(None), None, None)
+        scaled = np.rint(z * np.float32(UNIT / self.step)) + self.zero.astype(np.float32)[column]
+        symbols: np.ndarray = np.clip(scaled, 0, self.top[column]).astype(np.int16)
+        return symbols
+
+    def values(self, symbols: np.ndarray) -> np.ndarray:
+        """Symbols (m, K, h, w) to int32 latents in units of 1 / UNIT."""
+        values: np.ndarray = (symbols.astype(np.int32) - self.zero[:, None, None]) * np.int32(self.step)
+        return values
+
+
+@dataclass(frozen=True)
+class Level:
+    """One quality level, as encoder and decoder take it."""
+
+    quantiser: Quantiser
+    coder: LatentCoder
+
+
+def load_level(model: Model, level: int, config: CnnConfig) -> Level:
+    """A level of a model; ModelError if it is damaged."""
+    fitted = Fitted._make(_integers(model, f"level{level}.{name}") for name in Fitted._fields)
+    if fitted.top.shape != (config.latents,):
+        raise ModelError(f"the entropy model of level {level} is not for {config.latents} latents")
+    cdf = model.tensors.get(f"level{level}.cdf")
+    if cdf is None:
+        raise ModelError(f"the model lacks the probability tables of level {level}")
+    zero = _integers(model, f"level{level}.zero")
+    if zero.shape != fitted.top.shape or abs(zero.astype(np.int64)).max() > MAX_LATENT:
+        raise ModelError(f"the zeros of level {level} are not {config.latents} symbols")
+    coder = LatentCoder(fitted, rans.Tables.from_cdf(np.asarray(cdf)))
+    return Level(Quantiser(config.steps[level], zero, fitted.top), coder)
+
+
+def _integers(model: Model, name: str) -> np.ndarray:
+    array = model.tensors.get(name)
+    if array is None or str(array.dtype) not in ("int8", "int16", "int32"):
+        raise ModelError(f"the model lacks tensor {name} of int8, int16 or int32")
+    return array.astype(np.int32)
