@@ -244,7 +244,7 @@ def test_workers_on_ray_learn_together_and_a_killed_one_is_replaced(recipe, phot
     out = str(tmp_path / "model")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TILEPRESS_TEST_STEP_SECONDS", "0.1")
-        report = train(recipe, photos, out, engine=EngineConfig("ray", 2), overrides=("steps=150",))
+        report = train(recipe, photos, out, engine=EngineConfig("ray", 2, gpus_per_actor=0), overrides=("steps=150",))
     assert killed and (report.workers, report.steps, report.engine) == (2, 150, "ray")
     alone = train(recipe, photos, str(tmp_path / "alone"), engine=LOCAL, overrides=("steps=150", "batch_size=8"))
     assert report.figures["mse"] == pytest.approx(alone.figures["mse"], rel=0.25)
