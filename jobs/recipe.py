@@ -109,6 +109,7 @@ class Options:
     precision: str = "auto"  # auto: bf16 autocast on GPUs; float32 elsewhere
     flips: bool = True  # random flips and quarter turns
     seed: int = 1
+    images: int = 20_000  # images of the data set that are used, at most, chosen by name
     validation: float = 0.1  # share of the images held out, chosen by name; at least one, at most 64
     validate_every: int = 200  # steps
     checkpoint_every: int = 200  # steps

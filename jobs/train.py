@@ -110,7 +110,8 @@ def _engine(config: EngineConfig) -> str:
 
 def _feed(config: TrainConfig, plan: Plan) -> Feed:
     source = Source(config.data, config.include, config.exclude, config.preview).absolute()
-    return Feed(source, split(source.open(), plan.options.validation), plan.options, plan.recipe().channels)
+    divided = split(source.open(), plan.options.validation, plan.options.images)
+    return Feed(source, divided, plan.options, plan.recipe().channels)
 
 
 def _finished(storage: Storage, asked: Mapping[str, Any], report: TrainReport) -> bool:

@@ -8,6 +8,8 @@ a training that is resumed sees what an uninterrupted one would have seen.
 from __future__ import annotations
 
 import hashlib
+import heapq
+import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tilepress.pipeline.dataset import DataSet, Item, Source, whole
-from tilepress.pipeline.errors import PictureError, UsageError
+from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
 from tilepress.pipeline.picture import Picture
+
+logger = logging.getLogger(__name__)
 
 _LUMA = np.array([19595, 38470, 7471], np.uint32)  # ITU-R 601 in units of 2^-16, as Pillow's "L"
 _MAX_VALIDATION = 64
@@ -51,29 +55,33 @@ class Split:
         return digest.hexdigest()
 
 
-def split(data: DataSet, validation: float) -> Split:
+def split(data: DataSet, validation: float, most: int = 1 << 62) -> Split:
     """Divide a data set: `validation` of its images (0..1), at least one, chosen by name. UsageError if none is usable.
 
-    With a single image, it is in both parts. Only headers are read.
+    With a single image, it is in both parts. Of more than `most` images, so many are chosen by name; only their
+    headers are read.
     """
     usable: list[Item] = []
     unusable: list[tuple[str, str]] = []
     pixels: dict[str, int] = {}
-    for item in data.items():
+    for item in heapq.nsmallest(most, data.items(), key=_rank):
         try:
             with data.open(item) as picture:
                 _require_trainable(picture)
             usable.append(item)
             pixels[item.name] = picture.pixels
-        except PictureError as exc:
+        except (PictureError, IntegrityError) as exc:
             unusable.append((item.name, str(exc)))
     if not usable:
         first = f", {unusable[0][0]}: {unusable[0][1]}" if unusable else ""
         raise UsageError(f"{data.source.url} holds no image that can be trained on (of {len(unusable)}{first})")
-    ranked = sorted(usable, key=lambda item: hashlib.sha256(item.name.encode()).digest())
     held = min(_MAX_VALIDATION, max(1, round(validation * len(usable))))
-    train = tuple(ranked[held:]) or tuple(ranked)
-    return Split(train, tuple(ranked[:held]), tuple(unusable), sum(pixels[item.name] for item in train))
+    train = tuple(usable[held:]) or tuple(usable)
+    return Split(train, tuple(usable[:held]), tuple(unusable), sum(pixels[item.name] for item in train))
+
+
+def _rank(item: Item) -> bytes:
+    return hashlib.sha256(item.name.encode()).digest()
 
 
 def _require_trainable(picture: Picture) -> None:
@@ -107,6 +115,8 @@ class Cropper:
         self._settings = settings
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         self._cache_bytes = cache_bytes
+        self._cached_bytes = 0
+        self._broken: set[int] = set()
 
     @property
     def windows_per_pass(self) -> int:
@@ -114,7 +124,7 @@ class Cropper:
         return -(-len(self._items) // WINDOW_IMAGES)
 
     def window(self, number: int, crops: int) -> np.ndarray:
-        """`crops` crops of the images of window `number`, shuffled. PictureError, StorageError, IntegrityError."""
+        """`crops` crops of the images of window `number`, shuffled. StorageError; UsageError if nothing decodes."""
         passed, place = divmod(number, self.windows_per_pass)
         order = _rng(self._settings.seed, passed).permutation(len(self._items))
         chosen = order[place * WINDOW_IMAGES : (place + 1) * WINDOW_IMAGES]
@@ -148,15 +158,28 @@ class Cropper:
         return crop
 
     def _image(self, at: int) -> np.ndarray:
-        if at in self._cache:
-            return self._cache[at]
-        item = self._items[at]
-        with self._data.open(item) as picture:
+        """An image; in the place of one that turns out not to decode, the next that does."""
+        for place in range(at, at + len(self._items)):
+            number = place % len(self._items)
+            if number in self._cache:
+                return self._cache[number]
+            if number in self._broken:
+                continue
+            try:
+                return self._decoded(number)
+            except (PictureError, IntegrityError) as exc:
+                self._broken.add(number)
+                logger.warning("left out: %s (%s)", self._items[number].name, exc)
+        raise UsageError(f"{self._data.source.url}: none of the {len(self._items)} images decodes")
+
+    def _decoded(self, number: int) -> np.ndarray:
+        with self._data.open(self._items[number]) as picture:
             image = as_samples(whole(picture), picture, self._settings.channels)
         if image.nbytes <= self._cache_bytes:
-            self._cache[at] = image
-            while sum(kept.nbytes for kept in self._cache.values()) > self._cache_bytes:
-                self._cache.popitem(last=False)
+            self._cache[number] = image
+            self._cached_bytes += image.nbytes
+            while self._cached_bytes > self._cache_bytes:
+                self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
         return image
 
 

@@ -180,3 +180,24 @@ def test_deep_samples_fill_eight_bits_wherever_they_lie(bits, offset):
     assert samples.dtype == np.uint8 and samples.max() >= 240 and samples.min() == 0
     order = np.argsort(pixels.ravel(), kind="stable")
     assert (np.diff(samples.ravel()[order].astype(int)) >= 0).all()
+
+
+def test_an_image_that_turns_out_to_be_damaged_is_left_out_and_training_goes_on(folder, tmp_path, caplog):
+    for name in ("0.png", "1.png", "2.png"):
+        data = (folder / name).read_bytes()
+        (tmp_path / name).write_bytes(data[: len(data) // 2] if name == "1.png" else data)
+    source = Source(str(tmp_path))
+    items = list(source.open().items())
+    settings = CropSettings(16, 3, False, 1)
+    crops = Cropper(source, items, settings).window(0, 30)
+    assert crops.shape == (30, 16, 16, 3) and "left out: 1.png" in caplog.text
+    with pytest.raises(UsageError, match="none of the 1 images decodes"):
+        Cropper(source, items[1:2], settings).window(0, 3)
+
+
+def test_of_many_images_some_are_chosen_by_name(folder):
+    data = Source(str(folder), include=("?.png", "gray.png")).open()
+    few = split(data, 0.3, most=3)
+    all_of_them = split(data, 0.3)
+    assert len(few.train) + len(few.validation) == 3
+    assert {*few.train, *few.validation} < {*all_of_them.train, *all_of_them.validation}
