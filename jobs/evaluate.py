@@ -16,7 +16,7 @@ from tilepress.jobs.codec_choice import chosen_codec
 from tilepress.jobs.evaluation import folder
 from tilepress.jobs.evaluation.folder import FAILED, NO_IMAGE, UNREADABLE
 from tilepress.jobs.evaluation.images import EvaluateOptions, EvaluateTask, evaluate_images
-from tilepress.jobs.evaluation.means import Comparison, PointMeans, Rows
+from tilepress.jobs.evaluation.means import Comparison, LosslessRate, PointMeans, Rows
 from tilepress.jobs.evaluation.plots import plots
 from tilepress.jobs.evaluation.points import LOSSY, NamedCodec, OperatingPoint, operating_points
 from tilepress.jobs.evaluation.report import summary
@@ -52,9 +52,11 @@ class EvaluateConfig:
 
 @dataclass
 class EvaluateReport:
-    """What was found. `means`: every codec at every quality; `comparisons`: BD-rates against `anchor`.
+    """What was found: `means` of every codec at every quality, `comparisons` (BD-rates) and `lossless` (bits) against
+    `anchor`, `plots` by file name.
 
     `unreadable` and `failed` are (image, reason), `no_image` files that are none, `unsupported` counts by codec.
+    `measuring_s`: from the first task to all rows; `seconds`: all of it. `written`: empty if all was there already.
     """
 
     out: str
@@ -63,11 +65,14 @@ class EvaluateReport:
     tasks: int = 0
     resumed_tasks: int = 0
     engine: str = ""
+    measuring_s: float = 0.0
     seconds: float = 0.0
     written: list[str] = field(default_factory=list)
     anchor: str = ""
     means: list[PointMeans] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
+    lossless: list[LosslessRate] = field(default_factory=list)
+    plots: list[str] = field(default_factory=list)
     no_image: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
@@ -190,20 +195,24 @@ def _measure(
             else:
                 yield task
 
+    started = time.monotonic()
     with (
         open_engine(engine_config, config.out, found.tasks, found.size, networks=networks) as engine,
         Meter("evaluate", found.size, quiet=config.quiet) as meter,
     ):
         for result in engine.map_shards(evaluate_images, unfinished()):
             meter.advance(**vars(result))
-    return pa.concat_tables(
+    table = pa.concat_tables(
         folder.read_part(storage, options.seal, number, images) for number, images in enumerate(fingerprints)
     )
+    report.measuring_s = round(time.monotonic() - started, 3)
+    return table
 
 
 def _fill(report: EvaluateReport, table: pa.Table, rows: Rows) -> None:
     """Figures, and what is missing from them with the reasons."""
     report.means, report.comparisons = rows.means(), rows.compare(report.anchor)
+    report.lossless = rows.compare_lossless(report.anchor)
     report.unsupported = {f.codec: f.unsupported for f in report.means if f.unsupported}
     report.jpeg_images = len(pc.unique(table.filter(pc.field("format") == "jpeg").column("image")))
     reasons: dict[str, dict[tuple[str, str], None]] = {}
@@ -220,7 +229,9 @@ def _write(
     storage: Storage, seal: str, config: EvaluateConfig, table: pa.Table, rows: Rows, report: EvaluateReport
 ) -> None:
     """What is not there yet; the table last, as the sign that all is."""
-    files = plots(rows) | {"summary.md": lambda: summary(config, report).encode()}
+    drawn = plots(rows)
+    report.plots = list(drawn)
+    files = drawn | {"summary.md": lambda: summary(config, report).encode()}
     report.written += [name for name, make in files.items() if folder.create_missing(storage, name, make)]
     if folder.create_results(storage, seal, table):
         report.written.append(folder.RESULTS)

@@ -97,7 +97,7 @@ def show_train(config: TrainConfig, report: TrainReport, *, as_json: bool) -> in
 
 def show_evaluate(config: EvaluateConfig, report: EvaluateReport, *, as_json: bool) -> int:
     """Means of every codec at every quality, BD-rates, and what could not be evaluated."""
-    from tilepress.jobs.evaluation.report import BD_COLUMNS, COLUMNS, bd_cells, point_cells
+    from tilepress.jobs.evaluation.report import BD_COLUMNS, COLUMNS, bd_cells, lossless_cells, point_cells
 
     if as_json:
         print_json(vars(report) | {"images": report.images, "exit_code": report.exit_code})
@@ -106,6 +106,10 @@ def show_evaluate(config: EvaluateConfig, report: EvaluateReport, *, as_json: bo
     if report.comparisons:
         print(f"\nBD-rate against {report.anchor}; negative: less rate at equal quality")
         print_table((dict(zip(BD_COLUMNS, cells, strict=True)) for cells in bd_cells(report.comparisons)), BD_COLUMNS)
+    for codec, quality, images, percent in map(lossless_cells, report.lossless):
+        print(
+            f"lossless, {codec}{quality and f' q{quality}'}: {percent} bits against {report.anchor} ({images} images)"
+        )
     print()
     for codec, count in report.unsupported.items():
         print(f"{codec} cannot represent {count:,} of the images")

@@ -61,6 +61,16 @@ class Comparison:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class LosslessRate:
+    """Rate of a lossless operating point against the anchor's best one: `percent`, negative where it saves."""
+
+    codec: str
+    quality: int | None
+    images: int  # that both represent
+    percent: float
+
+
 class Rows:
     """The rows of an evaluation by operating point; row n of each point is about the same image."""
 
@@ -101,14 +111,34 @@ class Rows:
         return found
 
     def compare(self, anchor: str) -> list[Comparison]:
-        """Every other curve against the anchor, by PSNR and by MS-SSIM."""
+        """Every other curve against the anchor, by PSNR and by MS-SSIM; left out where both have no lossy point."""
         curves = self.curves()
+        lossy = {name for name, points in curves.items() if self.measured("psnr", points)}
         return [
             self._compare(curves, anchor, name, metric)
             for name in curves
-            if name != anchor
+            if name != anchor and lossy & {name, anchor}
             for metric in ("psnr", "ms_ssim")
         ]
+
+    def compare_lossless(self, anchor: str) -> list[LosslessRate]:
+        """Every other lossless point against the anchor's smallest one, where that is lossless too."""
+        rates = {point: self._figures[point]["bpp"] for point in self.points if self._is_lossless(point)}
+        ours = [point for point in rates if point.curve == anchor]
+        if not ours:
+            return []
+        best = min(ours, key=lambda point: float(np.nanmean(rates[point])))
+        found = []
+        for point, rate in rates.items():
+            both = np.isfinite(rate) & np.isfinite(rates[best])
+            if point.curve != anchor and both.any():
+                percent = 100 * float(rate[both].mean() / rates[best][both].mean() - 1)
+                found.append(LosslessRate(point.codec, point.quality, int(both.sum()), percent))
+        return found
+
+    def _is_lossless(self, point: OperatingPoint) -> bool:
+        figures = self._figures[point]
+        return bool(np.isfinite(figures["bpp"]).any() and not np.isfinite(figures["psnr"]).any())
 
     def _compare(self, curves: Mapping[str, list[OperatingPoint]], anchor: str, name: str, metric: str) -> Comparison:
         ours, theirs = self.measured(metric, curves[name]), self.measured(metric, curves[anchor])
@@ -129,7 +159,8 @@ class Rows:
             return f"no curve: {name} has one point"
         if metric != "psnr" and self.measured("psnr", points):
             return "the images are too small"
-        return f"no curve: {name} is lossless or represents none of the images"
+        lossless = any(map(self._is_lossless, points))
+        return f"no curve: {name} {'is lossless' if lossless else 'represents none of the images'}"
 
 
 def decibels(metric: str, mean: float) -> float:

@@ -14,15 +14,18 @@ from tilepress.jobs.evaluation.points import OperatingPoint
 
 _METRICS = {"psnr": "PSNR, dB", "ms_ssim": "MS-SSIM, dB: -10 log10(1 - MS-SSIM)"}
 _FORMATS = ("svg", "png")
-NAMES = tuple(f"rate-distortion-{metric.replace('_', '-')}.{kind}" for metric in _METRICS for kind in _FORMATS)
 _MARKERS = "osD^vPX*<>"
 _LABELLED = 8  # points of a curve up to which each says its quality
 
 
 def plots(rows: Rows) -> dict[str, Callable[[], bytes]]:
-    """What makes each file, by name."""
-    kinds = [(metric, kind) for metric in _METRICS for kind in _FORMATS]
-    return {name: partial(_plot, rows, *kind) for name, kind in zip(NAMES, kinds, strict=True)}
+    """What makes each file, by name; none for a metric that no codec has."""
+    metrics = [metric for metric in _METRICS if rows.measured(metric, rows.points)]
+    return {
+        f"rate-distortion-{metric.replace('_', '-')}.{kind}": partial(_plot, rows, metric, kind)
+        for metric in metrics
+        for kind in _FORMATS
+    }
 
 
 def _plot(rows: Rows, metric: str, kind: str) -> bytes:
@@ -52,17 +55,13 @@ def _draw(axes: Any, rows: Rows, metric: str) -> None:
             axes.plot([], [], " ", label=f"{means.codec}: lossless, {means.bpp:.2f} bits per pixel")
     axes.set_xlabel("bits per pixel")
     axes.set_ylabel(_METRICS[metric])
-    axes.set_title(_title(common, bool(everything)), fontsize="medium")
+    axes.set_title(_title(common), fontsize="medium")
     axes.grid(alpha=0.3)
-    if any(measured.values()):
-        axes.set_xlim(left=0)
-    if axes.lines:
-        axes.legend(loc="lower right")
+    axes.set_xlim(left=0)
+    axes.legend(loc="lower right")
 
 
-def _title(common: np.ndarray, any_points: bool) -> str:
-    if not any_points:
-        return "no codec has this figure: all are lossless, or the images are too small"
+def _title(common: np.ndarray) -> str:
     if not common.any():
         return "no image in common: curves are means over different images"
     count = int(common.sum())

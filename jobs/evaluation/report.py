@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import tilepress
-from tilepress.jobs.evaluation.means import Comparison, PointMeans
-from tilepress.jobs.evaluation.plots import NAMES
+from tilepress.jobs.evaluation.means import Comparison, LosslessRate, PointMeans
 from tilepress.jobs.evaluation.points import PIXELS
 from tilepress.jobs.progress import size
 
@@ -28,6 +27,7 @@ COLUMNS = (
     "decode MP/s",
 )
 BD_COLUMNS = ("codec", "points", "by PSNR", "PSNR range", "by MS-SSIM", "MS-SSIM range")
+LOSSLESS_COLUMNS = ("codec", "quality", "images", "bits")
 _MANY = 50  # files named one by one
 
 _LEGEND = """\
@@ -80,6 +80,12 @@ def _bd_pair(comparison: Comparison) -> tuple[str, str]:
     return f"{found.percent:+.1f} %", f"{found.low:.1f} to {found.high:.1f} dB ({100 * found.overlap:.0f} %), {images}"
 
 
+def lossless_cells(rate: LosslessRate) -> list[str]:
+    """One line of the table of lossless rates."""
+    quality = "" if rate.quality is None else str(rate.quality)
+    return [rate.codec, quality, str(rate.images), f"{rate.percent:+.1f} %"]
+
+
 def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
@@ -91,8 +97,8 @@ def summary(config: EvaluateConfig, report: EvaluateReport) -> str:
         f"{_what(config, report)} Every figure comes from stored bytes that were decoded again; by image they are in "
         f"`results.parquet`.{_of_jpeg(report)}\n",
         _table(COLUMNS, map(point_cells, report.means)),
-        *_bd_section(report),
-        *(f"![{name}]({name})\n" for name in NAMES if name.endswith(".svg")),
+        *_rate_sections(report),
+        *(f"![{name}]({name})\n" for name in report.plots if name.endswith(".svg")),
         *_missing_section(report),
         f"## How to read this\n\n{_LEGEND}",
     ]
@@ -118,10 +124,13 @@ def _selection(config: EvaluateConfig) -> tuple[tuple[str, tuple[str, ...]], ...
     return ("only", config.include), ("without", config.exclude)
 
 
-def _bd_section(report: EvaluateReport) -> Iterator[str]:
+def _rate_sections(report: EvaluateReport) -> Iterator[str]:
     if report.comparisons:
         yield f"## BD-rate against {report.anchor}\n"
         yield _table(BD_COLUMNS, bd_cells(report.comparisons))
+    if report.lossless:
+        yield f"## Lossless: bits against {report.anchor}\n"
+        yield _table(LOSSLESS_COLUMNS, map(lossless_cells, report.lossless))
 
 
 def _missing_section(report: EvaluateReport) -> Iterator[str]:

@@ -1,0 +1,138 @@
+"""How much of a bare process pool's speed `evaluate` reaches, after start-up, doing the same work.
+
+    python infra/bench/evaluate.py FOLDER [--images 12] [--workers 2] [--rounds 3]
+
+The pool decodes each PNG, and for every codec and quality encodes its tiles, decodes them and takes the same measures;
+so does `evaluate`, which besides commits the rows of every task and reads them back. Summary and plots, made once, are
+stated apart. Both are warmed first; they take turns, so that a noisy machine is noisy to both, and the ratio is that
+of the medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import imagecodecs  # noqa: E402
+import numpy as np  # noqa: E402
+
+from tilepress.codecs.codec import Codec, Settings, TileSpec  # noqa: E402
+from tilepress.codecs.registry import load_codec, resolve  # noqa: E402
+from tilepress.jobs.evaluate import EvaluateReport, evaluate  # noqa: E402
+from tilepress.pipeline.engine import EngineConfig  # noqa: E402
+from tilepress.pipeline.metrics import distortion  # noqa: E402
+
+TARGET = 0.85
+TILE = 256
+QUALITIES = (10, 30, 50, 70, 90)
+CASES = (("jpeg",), ("jpegxl",), ("block-dnn-16",), ("jpeg", "jpegxl", "block-dnn-16"))
+
+
+@cache
+def codec_of(name: str) -> Codec:
+    """An instance, made once in a process."""
+    choice = resolve(name)
+    return load_codec(choice.codec_id, choice.model_folder)
+
+
+def bare(job: tuple[str, tuple[str, ...]]) -> int:
+    """One image by hand: decode, then for every codec and quality encode, decode back and measure."""
+    path, names = job
+    pixels = np.atleast_3d(imagecodecs.png_decode(Path(path).read_bytes()))
+    size = 0
+    for name in names:
+        codec = codec_of(name)
+        for quality in QUALITIES if "quality" in codec.options else (None,):
+            decoded = np.empty_like(pixels)
+            for y in range(0, pixels.shape[0], TILE):
+                for x in range(0, pixels.shape[1], TILE):
+                    tile = np.ascontiguousarray(pixels[y : y + TILE, x : x + TILE])
+                    spec = TileSpec(*tile.shape, "uint8", 8, "gray" if tile.shape[2] == 1 else "rgb")
+                    streams = codec.encode(tile[None], spec, Settings(quality))
+                    decoded[y : y + TILE, x : x + TILE] = codec.decode(streams, spec)[0]
+                    size += len(streams[0])
+            distortion(pixels, decoded, 255)
+    return size
+
+
+def one_thread() -> None:
+    """Workers are the parallelism."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def pool_seconds(pool: multiprocessing.pool.Pool, files: list[Path], names: tuple[str, ...]) -> float:
+    """Wall time of the bare pool."""
+    started = time.perf_counter()
+    pool.map(bare, [(str(file), names) for file in files], chunksize=1)
+    return time.perf_counter() - started
+
+
+def ours(source: Path, names: tuple[str, ...], engine: EngineConfig) -> EvaluateReport:
+    """One evaluation into an empty folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        qualities = QUALITIES if any("quality" in codec_of(name).options for name in names) else ()
+        return evaluate(str(source), f"{folder}/out", names, qualities=qualities, tile=TILE, engine=engine)
+
+
+def compare(files: list[Path], source: Path, names: tuple[str, ...], options: argparse.Namespace) -> None:
+    """One row for each engine, all measured in turn."""
+    engines = [EngineConfig(kind, options.workers) for kind in options.engines]
+    pool_s: list[float] = []
+    reports: dict[str, list[EvaluateReport]] = {engine.kind: [] for engine in engines}
+    with multiprocessing.get_context("spawn").Pool(options.workers, one_thread) as pool:
+        pool_seconds(pool, files[: 2 * options.workers], names)
+        for engine in engines:
+            ours(source, names, engine)
+        for _ in range(options.rounds):
+            pool_s.append(pool_seconds(pool, files, names))
+            for engine in engines:
+                reports[engine.kind].append(ours(source, names, engine))
+    bare_s = statistics.median(pool_s)
+    for kind, found in reports.items():
+        seconds = statistics.median(report.measuring_s for report in found)
+        rest = statistics.median(report.seconds - report.measuring_s for report in found)
+        print(
+            f"| {', '.join(names)} | {kind} | {bare_s:.2f} | {seconds:.2f} | {bare_s / seconds:.2f} | {TARGET:.2f} "
+            f"| {rest:.1f} |",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--images", type=int, default=12)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--engines", nargs="+", default=["ray", "local"])
+    options = parser.parse_args()
+    files = sorted(options.folder.glob("*.png"))[: options.images]
+    if "ray" in options.engines:
+        import ray
+
+        ray.init(num_cpus=options.workers, include_dashboard=False, log_to_driver=False)
+    print(
+        "| codecs | engine | bare pool, s | evaluate, s | share of the pool's speed | target | summary and plots, s |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for file in files:
+            (Path(folder) / file.name).symlink_to(file.resolve())
+        for names in CASES:
+            compare(files, Path(folder), names, options)
+
+
+if __name__ == "__main__":
+    main()
