@@ -47,27 +47,36 @@ def parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parame
 
 def engine_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say where and how wide a command runs."""
-    for option in reversed(
-        (
-            click.option(
-                "-j", "--workers", type=click.IntRange(1), help="Shards at a time; one a processor if not given."
-            ),
-            click.option(
-                "--engine",
-                type=click.Choice(["auto", "local", "ray"]),
-                default="auto",
-                show_default=True,
-                help="local: this process; ray: a Ray cluster; auto: this process for small work.",
-            ),
-            click.option("--ray-address", metavar="ADDRESS", help="An existing Ray cluster ('auto' finds one)."),
-            click.option(
-                "--gpus-per-actor",
-                type=float,
-                default=1.0,
-                show_default=True,
-                help="GPU share of a codec actor, on Ray.",
-            ),
-        )
+    return _engine_options(
+        command,
+        workers="Shards at a time; one a processor if not given.",
+        auto="this process for small work",
+        gpus="GPU share of a codec actor, on Ray.",
+    )
+
+
+def training_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The same for a training."""
+    return _engine_options(
+        command,
+        workers="Workers that learn together, on Ray; one a GPU if not given.",
+        auto="Ray where -j or --ray-address asks for it",
+        gpus="0: train on processors even where there are GPUs.",
+    )
+
+
+def _engine_options(command: Callable[..., None], *, workers: str, auto: str, gpus: str) -> Callable[..., None]:
+    for option in (
+        click.option("--gpus-per-actor", type=float, default=1.0, show_default=True, help=gpus),
+        click.option("--ray-address", metavar="ADDRESS", help="An existing Ray cluster ('auto' finds one)."),
+        click.option(
+            "--engine",
+            type=click.Choice(["auto", "local", "ray"]),
+            default="auto",
+            show_default=True,
+            help=f"local: this process; ray: a Ray cluster; auto: {auto}.",
+        ),
+        click.option("-j", "--workers", type=click.IntRange(1), help=workers),
     ):
         command = option(command)
     return command

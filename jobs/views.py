@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from tilepress.jobs import catalogue, listing
 from tilepress.jobs.output import print_json, print_notes, print_summary, print_table
 from tilepress.jobs.progress import size
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reader import open_archive
+
+if TYPE_CHECKING:
+    from tilepress.jobs.recipe import Plan
 
 
 def show_ls(url: str, path: str | None, *, as_json: bool) -> int:
@@ -131,20 +133,27 @@ def show_models(*, as_json: bool) -> int:
     return 0
 
 
-def show_recipes(*, as_json: bool) -> int:
-    """The recipes that come with tilepress: their keys, and what they are set to."""
+def show_recipes(name: str | None, *, as_json: bool) -> int:
+    """The recipes that come with tilepress; or one of them, every key resolved, as a YAML that `train` takes."""
+    import yaml
+
     from tilepress.jobs.recipe import load_plan, recipe_names
 
-    plans = [load_plan(name) for name in recipe_names()]
     if as_json:
-        print_json([plan.to_json() for plan in plans])
-        return 0
-    for plan in plans:
-        print(f"{plan.name} (codec {plan.family})")
-        print("  " + " ".join(f"{key}={_plain(value)}" for key, value in vars(plan.options).items()))
-        print("  " + " ".join(f"{key}={_plain(value)}" for key, value in plan.recipe().model.items()))
+        print_json([load_plan(each).to_json() for each in ([name] if name else recipe_names())])
+    elif name:
+        keys = load_plan(name).to_json()
+        print(yaml.safe_dump({key: value for key, value in keys.items() if key != "recipe"}, sort_keys=False), end="")
+    else:
+        rows = [
+            {"recipe": plan.name, "codec": plan.family, **_lengths(plan)} for plan in map(load_plan, recipe_names())
+        ]
+        print_table(rows, ("recipe", "codec", "steps", "minutes", "crop", "batch_size"))
+        print("Keys and values of one: tilepress recipes RECIPE")
     return 0
 
 
-def _plain(value: object) -> str:
-    return json.dumps(value).replace(" ", "")
+def _lengths(plan: Plan) -> dict[str, Any]:
+    options = plan.options
+    limit = f"{options.minutes:g}" if options.minutes else "no limit"
+    return {"steps": f"{options.steps:,}", "minutes": limit, "crop": options.crop, "batch_size": options.batch_size}
