@@ -19,8 +19,10 @@ from tilepress.jobs.arguments import (
     region,
     size,
     subset,
+    training_options,
 )
 from tilepress.jobs.evaluation.command import evaluate
+from tilepress.jobs.import_command import import_
 
 
 @click.command(short_help="Compress a folder, glob or bucket into an archive.")
@@ -193,7 +195,7 @@ def errors(archive: str, as_json: bool) -> None:
 @include_option
 @exclude_option
 @click.option("--preview", is_flag=True, help="Of an archive, learn from the lossy pictures of the latents.")
-@engine_options
+@training_options
 @json_option
 def train(as_json: bool, **options: Any) -> None:
     """Train RECIPE (`tilepress recipes` lists them, or the path of a YAML) into a model folder.
@@ -216,12 +218,18 @@ def train(as_json: bool, **options: Any) -> None:
 
 
 @click.command(short_help="The recipes that train takes.")
+@click.argument("recipe", required=False)
 @json_option
-def recipes(as_json: bool) -> None:
-    """The recipes that `tilepress train` takes, with their keys and defaults."""
+def recipes(recipe: str | None, as_json: bool) -> None:
+    """The recipes that `tilepress train` takes; or one RECIPE with all its keys, as a YAML to change.
+
+    \b
+    Example:
+      tilepress recipes block-dnn > mine.yaml
+    """
     from tilepress.jobs.views import show_recipes
 
-    _finish(show_recipes(as_json=as_json))
+    _finish(show_recipes(recipe, as_json=as_json))
 
 
 @click.command(short_help="The codecs that --codec takes.")
@@ -247,4 +255,4 @@ def _finish(code: int) -> None:
 
 
 # In the order in which people meet them.
-COMMANDS = (compress, restore, verify, ls, cat, info, errors, train, evaluate, codecs, models, recipes)
+COMMANDS = (compress, restore, verify, ls, cat, info, errors, import_, train, evaluate, codecs, models, recipes)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.compress import compress
     from tilepress.jobs.evaluate import evaluate
+    from tilepress.jobs.import_arrays import import_arrays
     from tilepress.jobs.restore import restore
     from tilepress.jobs.train import train
     from tilepress.jobs.verify import verify
@@ -17,12 +18,13 @@ __version__ = "0.1.0"
 _VERBS = {
     "compress": ("tilepress.jobs.compress", "compress"),
     "evaluate": ("tilepress.jobs.evaluate", "evaluate"),
+    "import_arrays": ("tilepress.jobs.import_arrays", "import_arrays"),
     "restore": ("tilepress.jobs.restore", "restore"),
     "train": ("tilepress.jobs.train", "train"),
     "verify": ("tilepress.jobs.verify", "verify"),
     "open": ("tilepress.pipeline.reader", "open_archive"),
 }
-__all__ = ["__version__", "compress", "evaluate", "open", "restore", "train", "verify"]
+__all__ = ["__version__", "compress", "evaluate", "import_arrays", "open", "restore", "train", "verify"]
 
 
 def __getattr__(name: str) -> Any:
