@@ -20,6 +20,7 @@ from tilepress.jobs.evaluation.means import Comparison, LosslessRate, PointMeans
 from tilepress.jobs.evaluation.plots import plots
 from tilepress.jobs.evaluation.points import LOSSY, NamedCodec, OperatingPoint, operating_points
 from tilepress.jobs.evaluation.report import summary
+from tilepress.jobs.evaluation.suspects import find_suspects
 from tilepress.jobs.evaluation.tasks import Survey, survey, tasks
 from tilepress.jobs.progress import Meter
 from tilepress.pipeline.archive import store_model
@@ -197,7 +198,9 @@ def _measure(
 
     started = time.monotonic()
     with (
-        open_engine(engine_config, config.out, found.tasks, found.size, networks=networks) as engine,
+        open_engine(
+            engine_config, config.out, found.tasks, found.size, networks=networks, recover=find_suspects
+        ) as engine,
         Meter("evaluate", found.size, quiet=config.quiet) as meter,
     ):
         for result in engine.map_shards(evaluate_images, unfinished()):

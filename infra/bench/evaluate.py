@@ -22,17 +22,17 @@ from pathlib import Path
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import imagecodecs  # noqa: E402
-import numpy as np  # noqa: E402
+import imagecodecs
+import numpy as np
 
-from tilepress.codecs.codec import Codec, Settings, TileSpec  # noqa: E402
-from tilepress.codecs.registry import load_codec, resolve  # noqa: E402
-from tilepress.jobs.evaluate import EvaluateReport, evaluate  # noqa: E402
-from tilepress.pipeline.engine import EngineConfig  # noqa: E402
-from tilepress.pipeline.metrics import distortion  # noqa: E402
+from tilepress.codecs.codec import COLOUR_PLANES, Codec, Settings, TileSpec
+from tilepress.codecs.registry import load_codec, resolve
+from tilepress.jobs.evaluate import EvaluateReport, evaluate
+from tilepress.pipeline.engine import EngineConfig
+from tilepress.pipeline.metrics import distortion
 
 TARGET = 0.85
-TILE = 256
+TILE = 512
 QUALITIES = (10, 30, 50, 70, 90)
 CASES = (("jpeg",), ("jpegxl",), ("block-dnn-16",), ("jpeg", "jpegxl", "block-dnn-16"))
 
@@ -56,7 +56,9 @@ def bare(job: tuple[str, tuple[str, ...]]) -> int:
             for y in range(0, pixels.shape[0], TILE):
                 for x in range(0, pixels.shape[1], TILE):
                     tile = np.ascontiguousarray(pixels[y : y + TILE, x : x + TILE])
-                    spec = TileSpec(*tile.shape, "uint8", 8, "gray" if tile.shape[2] == 1 else "rgb")
+                    spec = TileSpec(
+                        *tile.shape, "uint8", 8, "gray" if tile.shape[2] == COLOUR_PLANES["gray"] else "rgb"
+                    )
                     streams = codec.encode(tile[None], spec, Settings(quality))
                     decoded[y : y + TILE, x : x + TILE] = codec.decode(streams, spec)[0]
                     size += len(streams[0])

@@ -1,35 +1,22 @@
-"""The stage of `evaluate`: every image of a task through every codec, from real bytes and back, and measured.
-
-Tiles are cut as `compress` cuts them. What is measured is the codec itself: where `compress` would fall back to
-JPEG XL, because a tile did not shrink, the codec's own bytes count here.
-"""
+"""The stage of `evaluate`: every image of a task through every codec, and their rows committed."""
 
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from tilepress.codecs.codec import Codec, Tiles, TileSpec
 from tilepress.codecs.errors import CodecError, UnsupportedError
 from tilepress.jobs.evaluation import folder
+from tilepress.jobs.evaluation.coding import measure
 from tilepress.jobs.evaluation.points import PIXELS, OperatingPoint
-from tilepress.pipeline.dataset import DataSet, Item, Source, picture_tiles, whole
+from tilepress.pipeline.dataset import DataSet, Item, Source, whole
 from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, PictureError, UnsupportedPicture
-from tilepress.pipeline.metrics import distortion
-from tilepress.pipeline.picture import Picture
 from tilepress.pipeline.storage import Storage
-from tilepress.pipeline.tiles import Tile, batches, windows
 from tilepress.pipeline.toolbox import Toolbox
 
-RESIDUAL = "adaptive-1"
-_WARM_SIDE = 64  # pixels of the tile that is coded before clocks run
-_warm: set[tuple[str, str, int]] = set()  # what this process has already loaded and compiled
+CRASHES = "it crashed the worker process, or took too long, every time"
 
 
 @dataclass(frozen=True)
@@ -50,6 +37,7 @@ class EvaluateTask:
     number: int
     items: tuple[Item, ...]
     options: EvaluateOptions
+    suspects: frozenset[tuple[str, OperatingPoint]] = frozenset()  # images that crash a worker, by operating point
 
     @property
     def bytes(self) -> int:
@@ -87,28 +75,40 @@ def identity(item: Item) -> bytes:
 
 def evaluate_images(task: EvaluateTask, storage: Storage, tools: Toolbox) -> EvaluateResult:
     """The stage: measure the images of a task, and commit their rows."""
-    data = task.options.source.open()
-    rows = [row for item in task.items for row in _image_rows(data, item, task.options, tools)]
+    rows = task_rows(task, tools)
     folder.create_part(storage, task.options.seal, task.number, task.fingerprint, rows)
     pixels = sum(row["width"] * row["height"] for row in rows if row["outcome"] == folder.EVALUATED)
     failed = {row["image"] for row in rows if row["outcome"] in (folder.FAILED, folder.UNREADABLE)}
     return EvaluateResult(len(task.items), task.source_bytes, pixels, len(failed))
 
 
-def _image_rows(data: DataSet, item: Item, options: EvaluateOptions, tools: Toolbox) -> Iterator[dict[str, Any]]:
-    """One row for each operating point, whatever happens."""
+def task_rows(task: EvaluateTask, tools: Toolbox) -> list[dict[str, Any]]:
+    """Measure the images of a task; one row for each and each operating point, whatever happens."""
+    data, rows = task.options.source.open(), []
+    for item in task.items:
+        suspects = [point for point in task.options.points if (item.name, point) in task.suspects]
+        rows += [_row(item, point, folder.FAILED, CRASHES) for point in suspects]
+        points = [point for point in task.options.points if point not in suspects]
+        rows += _image_rows(data, item, points, task.options, tools) if points else ()
+    return rows
+
+
+def _image_rows(
+    data: DataSet, item: Item, points: Sequence[OperatingPoint], options: EvaluateOptions, tools: Toolbox
+) -> Iterator[dict[str, Any]]:
     try:
         with data.open(item) as picture:
             pixels = whole(picture)
     except (PictureError, IntegrityError, MissingError, ChangedError) as exc:
         outcome = folder.NO_IMAGE if isinstance(exc, UnsupportedPicture) else folder.UNREADABLE
-        for point in options.points:
+        for point in points:
             yield _row(item, point, outcome, str(exc).removeprefix(f"{item.name}: "))
         return
     facts = {name: getattr(picture, name) for name in ("format", "mode", "bit_depth", "width", "height")}
-    for point in options.points:
+    how = {"exact": options.fidelity == PIXELS, "actors": options.actors}
+    for point in points:
         try:
-            yield _row(item, point, folder.EVALUATED, "") | facts | measure(point, picture, pixels, options, tools)
+            yield _row(item, point, folder.EVALUATED, "") | facts | measure(point, picture, pixels, tools, **how)
         except UnsupportedError as exc:
             yield _row(item, point, folder.UNSUPPORTED, str(exc)) | facts
         except CodecError as exc:
@@ -125,118 +125,3 @@ def _row(item: Item, point: OperatingPoint, outcome: str, reason: str) -> dict[s
         "reason": reason,
         "source_bytes": item.size,
     }
-
-
-def measure(
-    point: OperatingPoint, picture: Picture, pixels: np.ndarray, options: EvaluateOptions, tools: Toolbox
-) -> dict[str, Any]:
-    """The figures of one row: `pixels` (h, w, c) through a codec and back. CodecError where it cannot."""
-    work = _Work(point, tools.codec(point.reference), options.fidelity == PIXELS, tools)
-    rows = [pixels[y : y + point.tile] for y in range(0, picture.height, point.tile)]
-    tiles = partial(picture_tiles, 0, picture, rows, point.tile)
-    if not work.codec.supports(next(tiles()).spec):
-        raise UnsupportedError(f"{point.codec} cannot represent {picture.mode} images of {picture.bit_depth} bits")
-    work.prepare(tiles())
-    decoded = np.empty_like(pixels)
-    cost = _Cost(nbytes=len(work.shared))
-    for window in windows(tiles()):
-        for batch, returned, part in tools.map(work.code, work.batches(window)):
-            cost += part
-            for tile, samples in zip(batch, returned, strict=True):
-                decoded[tile.box.y : tile.box.y + tile.box.h, tile.box.x : tile.box.x + tile.box.w] = samples
-    found = distortion(pixels, decoded, (1 << picture.bit_depth) - 1)
-    if found.max_error and (work.exact or work.codec.lossless):
-        raise CodecError(f"what should be lossless came back with errors of up to {found.max_error} levels")
-    return vars(found) | cost.figures(picture.pixels, in_actor=options.actors and work.codec.networks)
-
-
-@dataclass(frozen=True)
-class _Cost:
-    """What coding some tiles took: seconds, and bytes."""
-
-    nbytes: int = 0
-    encode_s: float = 0.0
-    decode_s: float = 0.0
-    encode_cpu_s: float = 0.0
-    decode_cpu_s: float = 0.0
-
-    def __add__(self, other: _Cost) -> _Cost:
-        return _Cost(*(mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)))
-
-    def figures(self, pixels: int, *, in_actor: bool) -> dict[str, Any]:
-        """Columns of a row."""
-        seconds = {name: value for name, value in vars(self).items() if name != "nbytes"}
-        if in_actor:
-            seconds |= {"encode_cpu_s": None, "decode_cpu_s": None}
-        return {"bytes": self.nbytes, "bpp": 8 * self.nbytes / pixels, **seconds}
-
-
-class _Work:
-    """One image on its way through one codec."""
-
-    def __init__(self, point: OperatingPoint, codec: Codec, exact: bool, tools: Toolbox) -> None:
-        """`exact`: with the residual that leads back to the original pixels."""
-        self.codec = codec
-        self.exact = exact
-        self.shared = b""
-        self._point = point
-        self._tools = tools
-        self._residual = tools.residual(RESIDUAL) if exact and not codec.lossless else None
-
-    def prepare(self, tiles: Iterator[Tile]) -> None:
-        """What the image's tiles share; and nothing that happens only once in a process is timed later."""
-        first = next(tiles)
-        if type(self.codec).prepare is not Codec.prepare:
-            samples = [first.samples, *(tile.samples for tile in tiles)]
-            self.shared = self.codec.prepare(samples, first.spec, self._point.settings)
-        kind = (self._point.reference, first.spec.dtype, first.spec.channels)
-        if kind not in _warm:
-            corner = np.ascontiguousarray(first.samples[:_WARM_SIDE, :_WARM_SIDE])
-            spec = replace(first.spec, height=corner.shape[0], width=corner.shape[1])
-            self._decode(self._encode(corner[None], spec), spec)
-            _warm.add(kind)
-
-    def batches(self, window: Sequence[Tile]) -> Iterator[list[Tile]]:
-        """Tiles for one call: equal ones together where there are networks to gain from it, as in `compress`."""
-        for batch in batches(window):
-            if self.codec.networks:
-                yield batch
-            else:
-                yield from ([tile] for tile in batch)
-
-    def code(self, batch: list[Tile]) -> tuple[list[Tile], Tiles, _Cost]:
-        """Encode and decode; both timed."""
-        samples, spec = np.stack([tile.samples for tile in batch]), batch[0].spec
-        clocks = [_clocks()]
-        streams = self._encode(samples, spec)
-        clocks.append(_clocks())
-        returned = self._decode(streams, spec)
-        clocks.append(_clocks())
-        (encode_s, encode_cpu_s), (decode_s, decode_cpu_s) = np.diff(clocks, axis=0).tolist()
-        nbytes = sum(len(latents) + len(residual) for latents, residual in streams)
-        return batch, returned, _Cost(nbytes, encode_s, decode_s, encode_cpu_s, decode_cpu_s)
-
-    def _encode(self, samples: Tiles, spec: TileSpec) -> list[tuple[bytes, bytes]]:
-        """(latents, residual) of each tile."""
-        symbols = self._tools.analyse(self._point.reference, samples, spec, self._point.settings, self.shared)
-        latents = self.codec.pack(symbols)
-        if self._residual is None:
-            return [(stream, b"") for stream in latents]
-        bases = self._synthesise(latents, spec)
-        gaps = [self._residual.encode(tile, base, spec) for tile, base in zip(samples, bases, strict=True)]
-        return list(zip(latents, gaps, strict=True))
-
-    def _decode(self, streams: Sequence[tuple[bytes, bytes]], spec: TileSpec) -> Tiles:
-        bases = self._synthesise([latents for latents, _ in streams], spec)
-        if self._residual is None:
-            return bases
-        pairs = zip(streams, bases, strict=True)
-        return np.stack([self._residual.decode(gap, base, spec) for (_, gap), base in pairs])
-
-    def _synthesise(self, latents: list[bytes], spec: TileSpec) -> Tiles:
-        return self._tools.synthesise(self._point.reference, self.codec.unpack(latents, spec), self.shared)
-
-
-def _clocks() -> tuple[float, float]:
-    """Wall time and CPU time of this thread, in seconds."""
-    return time.perf_counter(), time.thread_time()

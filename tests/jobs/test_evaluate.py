@@ -436,6 +436,20 @@ def test_a_codec_that_fails_on_an_image_has_a_row_that_says_so(source, tmp_path,
     assert [row["outcome"] for row in rows(tmp_path / "out")] == ["failed", "evaluated"]
 
 
+@pytest.mark.slow
+def test_on_ray_a_codec_that_crashes_its_worker_has_a_row_that_says_so_too(source, ray_cluster, tmp_path):
+    from tilepress_test_codecs import ENCODING_ABORTS
+
+    bomb = encoded(Image.new("L", (40, 40), ENCODING_ABORTS), "PNG")
+    write_tree(tmp_path / "source", {"bomb.png": bomb, "x.png": encoded(image_of("L", 40, 40), "PNG")})
+    given, out = str(tmp_path / "source"), tmp_path / "out"
+    report = evaluate(given, str(out), ["test-bomb", "png"], engine=EngineConfig("ray", 2))
+    ((name, reason),) = report.failed
+    assert name == "bomb.png" and reason.startswith("test-bomb: it crashed the worker") and report.exit_code == 3
+    outcomes = {(row["image"], row["codec"]): row["outcome"] for row in rows(out)}
+    assert outcomes.pop(("bomb.png", "test-bomb")) == "failed" and set(outcomes.values()) == {"evaluated"}
+
+
 def test_a_lossless_codec_that_is_not_is_found_out(source, tmp_path, monkeypatch):
     from tilepress.codecs.classical import Png
 

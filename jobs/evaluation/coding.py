@@ -1,0 +1,146 @@
+"""One image through one codec, from pixels to real bytes and back, timed and measured.
+
+Tiles are cut as `compress` cuts them. What is measured is the codec itself: where `compress` would fall back to
+JPEG XL, because a tile did not shrink, the codec's own bytes count here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tilepress.codecs.codec import Codec, Tiles, TileSpec
+from tilepress.codecs.errors import CodecError, UnsupportedError
+from tilepress.jobs.evaluation.points import OperatingPoint
+from tilepress.pipeline.dataset import picture_tiles
+from tilepress.pipeline.metrics import distortion
+from tilepress.pipeline.picture import Picture
+from tilepress.pipeline.tiles import Tile, batches, windows
+from tilepress.pipeline.toolbox import Toolbox
+
+RESIDUAL = "adaptive-1"
+_WARM_SIDE = 64  # pixels of the tile that is coded before clocks run
+_warm: set[tuple[str, str, int]] = set()  # what this process has already loaded and compiled
+
+
+def measure(
+    point: OperatingPoint, picture: Picture, pixels: np.ndarray, tools: Toolbox, *, exact: bool, actors: bool
+) -> dict[str, Any]:
+    """The figures of one row: `pixels` (h, w, c) through a codec and back.
+
+    `exact`: with the residual that leads back to the original pixels. `actors`: networks run where no clock of this
+    thread sees them. UnsupportedError if the codec cannot represent the picture, CodecError if it fails.
+    """
+    work = Trip(point, tools.codec(point.reference), exact, tools)
+    rows = [pixels[y : y + point.tile] for y in range(0, picture.height, point.tile)]
+    tiles = partial(picture_tiles, 0, picture, rows, point.tile)
+    if not work.codec.supports(next(tiles()).spec):
+        raise UnsupportedError(f"{point.codec} cannot represent {picture.mode} images of {picture.bit_depth} bits")
+    work.prepare(tiles())
+    decoded = np.empty_like(pixels)
+    cost = _Cost(nbytes=len(work.shared))
+    for window in windows(tiles()):
+        for batch, returned, part in tools.map(work.code, work.batches(window)):
+            cost += part
+            for tile, samples in zip(batch, returned, strict=True):
+                decoded[tile.box.y : tile.box.y + tile.box.h, tile.box.x : tile.box.x + tile.box.w] = samples
+    found = distortion(pixels, decoded, (1 << picture.bit_depth) - 1)
+    if found.max_error and (exact or work.codec.lossless):
+        raise CodecError(f"what should be lossless came back with errors of up to {found.max_error} levels")
+    return vars(found) | cost.figures(picture.pixels, in_actor=actors and work.codec.networks)
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What coding some tiles took: seconds, and bytes."""
+
+    nbytes: int = 0
+    encode_s: float = 0.0
+    decode_s: float = 0.0
+    encode_cpu_s: float = 0.0
+    decode_cpu_s: float = 0.0
+
+    def __add__(self, other: _Cost) -> _Cost:
+        return _Cost(*(mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+    def figures(self, pixels: int, *, in_actor: bool) -> dict[str, Any]:
+        """Columns of a row."""
+        seconds = {name: value for name, value in vars(self).items() if name != "nbytes"}
+        if in_actor:
+            seconds |= {"encode_cpu_s": None, "decode_cpu_s": None}
+        return {"bytes": self.nbytes, "bpp": 8 * self.nbytes / pixels, **seconds}
+
+
+class Trip:
+    """One image on its way through one codec."""
+
+    def __init__(self, point: OperatingPoint, codec: Codec, exact: bool, tools: Toolbox) -> None:
+        """`exact`: with the residual that leads back to the original pixels."""
+        self.codec = codec
+        self.shared = b""
+        self._point = point
+        self._tools = tools
+        self._residual = tools.residual(RESIDUAL) if exact and not codec.lossless else None
+
+    def prepare(self, tiles: Iterator[Tile]) -> None:
+        """What the image's tiles share; and nothing that happens only once in a process is timed later."""
+        first = next(tiles)
+        if type(self.codec).prepare is not Codec.prepare:
+            samples = [first.samples, *(tile.samples for tile in tiles)]
+            self.shared = self.codec.prepare(samples, first.spec, self._point.settings)
+        kind = (self._point.reference, first.spec.dtype, first.spec.channels)
+        if kind not in _warm:
+            corner = np.ascontiguousarray(first.samples[:_WARM_SIDE, :_WARM_SIDE])
+            spec = replace(first.spec, height=corner.shape[0], width=corner.shape[1])
+            self._decode(self._encode(corner[None], spec), spec)
+            _warm.add(kind)
+
+    def batches(self, window: Sequence[Tile]) -> Iterator[list[Tile]]:
+        """Tiles for one call: equal ones together where there are networks to gain from it, as in `compress`."""
+        for batch in batches(window):
+            if self.codec.networks:
+                yield batch
+            else:
+                yield from ([tile] for tile in batch)
+
+    def code(self, batch: list[Tile]) -> tuple[list[Tile], Tiles, _Cost]:
+        """Encode and decode; both timed."""
+        samples, spec = np.stack([tile.samples for tile in batch]), batch[0].spec
+        clocks = [_clocks()]
+        streams = self._encode(samples, spec)
+        clocks.append(_clocks())
+        returned = self._decode(streams, spec)
+        clocks.append(_clocks())
+        (encode_s, encode_cpu_s), (decode_s, decode_cpu_s) = np.diff(clocks, axis=0).tolist()
+        nbytes = sum(len(latents) + len(residual) for latents, residual in streams)
+        return batch, returned, _Cost(nbytes, encode_s, decode_s, encode_cpu_s, decode_cpu_s)
+
+    def _encode(self, samples: Tiles, spec: TileSpec) -> list[tuple[bytes, bytes]]:
+        """(latents, residual) of each tile."""
+        symbols = self._tools.analyse(self._point.reference, samples, spec, self._point.settings, self.shared)
+        latents = self.codec.pack(symbols)
+        if self._residual is None:
+            return [(stream, b"") for stream in latents]
+        bases = self._synthesise(latents, spec)
+        gaps = [self._residual.encode(tile, base, spec) for tile, base in zip(samples, bases, strict=True)]
+        return list(zip(latents, gaps, strict=True))
+
+    def _decode(self, streams: Sequence[tuple[bytes, bytes]], spec: TileSpec) -> Tiles:
+        bases = self._synthesise([latents for latents, _ in streams], spec)
+        if self._residual is None:
+            return bases
+        pairs = zip(streams, bases, strict=True)
+        return np.stack([self._residual.decode(gap, base, spec) for (_, gap), base in pairs])
+
+    def _synthesise(self, latents: list[bytes], spec: TileSpec) -> Tiles:
+        return self._tools.synthesise(self._point.reference, self.codec.unpack(latents, spec), self.shared)
+
+
+def _clocks() -> tuple[float, float]:
+    """Wall time and CPU time of this thread, in seconds."""
+    return time.perf_counter(), time.thread_time()
