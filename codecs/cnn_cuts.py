@@ -57,7 +57,7 @@ class Cut:
         windows = np.lib.stride_tricks.sliding_window_view(pictures, (self.block, self.block), axis=(2, 3))
         pitch = self.block - self.overlap
         chosen = windows[:, :, ::pitch, ::pitch].transpose(0, 2, 3, 1, 4, 5)
-        return np.ascontiguousarray(chosen.reshape(-1, *chosen.shape[3:]))
+        return np.require(chosen.reshape(-1, *chosen.shape[3:]), requirements=["C", "W"])
 
     def gather(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
         """Latents (m * blocks, k, b, b) of pictures of height x width to grids (m, k, rows, columns)."""

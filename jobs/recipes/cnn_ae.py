@@ -37,12 +37,12 @@ class CnnAeRecipe(Recipe):
     """See the module. Steps are in units of 1/256 of full scale."""
 
     defaults: ClassVar[Mapping[str, Any]] = {
-        "analysis": ["unshuffle 4", "conv 48 3", "relu", "conv 48 3", "relu", "conv 8 3"],
+        "analysis": ["unshuffle 4", "conv 48 3", "relu", "conv 48 3", "relu", "conv 12 3"],
         "synthesis": ["conv 64 3", "relu", "conv 64 3", "relu", "conv 48 3", "shuffle 4"],
         "block": 0,  # side of the blocks that pictures are cut into; 0: whole pictures
         "overlap": 0,  # pixels that neighbouring blocks share
-        "quantisation_steps": [256, 128, 64, 32, 24, 16, 12, 8],  # of the levels, coarse to fine
-        "default_level": 2,
+        "quantisation_steps": [192, 128, 96, 64, 48, 32, 24, 16],  # of the levels, coarse to fine
+        "default_level": 3,
         "told": True,  # the synthesis knows the level
         "bits": 0,  # latents are clipped to what so many bits hold at the finest step; 0: not clipped
         "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: squared error alone
