@@ -1,0 +1,78 @@
+"""Python packages that the machine lacks, as one small file: wheels without what tilepress never loads.
+
+    python -m infra.gpu.packages WHEELS .gpu/packages.tar.xz
+
+WHEELS is a folder of wheels for the machine's Python (see README.md). Ray's wheel alone is larger than what may
+travel; without its dashboard, Java and reinforcement learning, and packed by xz, it is about 32 MB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import io
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+_DROPPED = (
+    "ray/jars/*", "ray/rllib/*", "ray/llm/*", "ray/serve/*", "ray/cpp/*", "ray/dashboard/client/*", "ray/tests/*",
+    "imagecodecs.libs/libaom*", "imagecodecs.libs/libavif*", "imagecodecs.libs/libSZ3c*",
+    "imagecodecs.libs/libcpcodec*", "imagecodecs.libs/libblosc2*", "imagecodecs.libs/libuhdr*",
+    "imagecodecs.libs/libLerc*", "imagecodecs/_avif*", "imagecodecs/_sz3*", "imagecodecs/_pcodec*",
+    "imagecodecs/_blosc2*", "imagecodecs/_ultrahdr*", "imagecodecs/_lerc*", "imagecodecs/_apng*",
+    "imagecodecs/_htj2k*", "imagecodecs/_bcn*", "*.js.map", "*/__pycache__/*",
+)  # fmt: skip
+_SAME_TIME = 315_532_800
+
+
+def repack(wheels: list[Path], target: Path) -> int:
+    """Write the members of all wheels that are ever loaded; gives how many."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    count = 0
+    with tarfile.open(target, "w:xz", preset=6) as tar:
+        for wheel in sorted(wheels):
+            with zipfile.ZipFile(wheel) as container:
+                for info in container.infolist():
+                    if info.is_dir() or any(fnmatch.fnmatch(info.filename, pattern) for pattern in _DROPPED):
+                        continue
+                    member = tarfile.TarInfo(_installed(info.filename))
+                    member.size, member.mtime = info.file_size, _SAME_TIME
+                    member.mode = (info.external_attr >> 16) & 0o777 or 0o644
+                    tar.addfile(member, io.BytesIO(container.read(info)))
+                    count += 1
+    return count
+
+
+def _installed(name: str) -> str:
+    """Where pip would put a member, below site-packages."""
+    first, _, rest = name.partition("/")
+    if first.endswith(".data") and rest.startswith(("purelib/", "platlib/")):
+        return rest.partition("/")[2]
+    return name
+
+
+def install(packed: Path, folder: Path) -> None:
+    """Unpack, and let this process find them; packages that the machine has itself come first."""
+    with tarfile.open(packed) as tar:
+        tar.extractall(folder, filter="data")
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("wheels", type=Path)
+    parser.add_argument("target", type=Path)
+    options = parser.parse_args()
+    wheels = list(options.wheels.glob("*.whl"))
+    if not wheels:
+        parser.error(f"there are no wheels in {options.wheels}")
+    count = repack(wheels, options.target)
+    print(f"{options.target}: {len(wheels)} packages, {count} files, {options.target.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
