@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from tilepress.jobs.codec_choice import chosen_codec
 from tilepress.jobs.evaluation import folder
-from tilepress.jobs.evaluation.folder import FAILED, NO_IMAGE, UNREADABLE
+from tilepress.jobs.evaluation.folder import FAILED, UNKNOWN, UNREADABLE
 from tilepress.jobs.evaluation.images import EvaluateOptions, EvaluateTask, evaluate_images
 from tilepress.jobs.evaluation.means import Comparison, LosslessRate, PointMeans, Rows
 from tilepress.jobs.evaluation.plots import plots
@@ -56,7 +56,8 @@ class EvaluateReport:
     """What was found: `means` of every codec at every quality, `comparisons` (BD-rates) and `lossless` (bits) against
     `anchor`, `plots` by file name.
 
-    `unreadable` and `failed` are (image, reason), `no_image` files that are none, `unsupported` counts by codec.
+    `unreadable` and `failed` are (image, reason), `unknown` files that are no images to tilepress,
+    `unsupported` counts by codec.
     `measuring_s`: from the first task to all rows; `seconds`: all of it. `written`: empty if all was there already.
     """
 
@@ -74,7 +75,7 @@ class EvaluateReport:
     comparisons: list[Comparison] = field(default_factory=list)
     lossless: list[LosslessRate] = field(default_factory=list)
     plots: list[str] = field(default_factory=list)
-    no_image: list[tuple[str, str]] = field(default_factory=list)
+    unknown: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     unsupported: dict[str, int] = field(default_factory=dict)
@@ -83,7 +84,7 @@ class EvaluateReport:
     @property
     def images(self) -> int:
         """Files that were read as images."""
-        return self.files - len(self.no_image) - len(self.unreadable)
+        return self.files - len(self.unknown) - len(self.unreadable)
 
     @property
     def exit_code(self) -> int:
@@ -219,12 +220,12 @@ def _fill(report: EvaluateReport, table: pa.Table, rows: Rows) -> None:
     report.unsupported = {f.codec: f.unsupported for f in report.means if f.unsupported}
     report.jpeg_images = len(pc.unique(table.filter(pc.field("format") == "jpeg").column("image")))
     reasons: dict[str, dict[tuple[str, str], None]] = {}
-    missing = table.filter(pc.is_in(pc.field("outcome"), pa.array([NO_IMAGE, UNREADABLE, FAILED])))
+    missing = table.filter(pc.is_in(pc.field("outcome"), pa.array([UNKNOWN, UNREADABLE, FAILED])))
     for row in missing.select(["image", "outcome", "codec", "reason"]).to_pylist():
         reason = f"{row['codec']}: {row['reason']}" if row["outcome"] == FAILED else row["reason"]
         reasons.setdefault(row["outcome"], {})[row["image"], reason] = None
-    report.no_image, report.unreadable, report.failed = (
-        list(reasons.get(outcome, {})) for outcome in (NO_IMAGE, UNREADABLE, FAILED)
+    report.unknown, report.unreadable, report.failed = (
+        list(reasons.get(outcome, {})) for outcome in (UNKNOWN, UNREADABLE, FAILED)
     )
 
 

@@ -113,7 +113,7 @@ def show_evaluate(config: EvaluateConfig, report: EvaluateReport, *, as_json: bo
     print()
     for codec, count in report.unsupported.items():
         print(f"{codec} cannot represent {count:,} of the images")
-    print_failures("no image", report.no_image)
+    print_failures("unknown format", report.unknown)
     print_failures("could not be read", report.unreadable)
     print_failures("failed", report.failed)
     images = f"{report.images:,} images of {report.files:,} files"

@@ -38,7 +38,7 @@ EVALUATED = "evaluated"
 UNSUPPORTED = "unsupported"  # the codec cannot represent it
 FAILED = "failed"  # the codec should represent it, and did not
 UNREADABLE = "unreadable"  # damaged, over the limits, vanished or changed: no codec saw it
-NO_IMAGE = "no image"  # nothing that tilepress reads as an image
+UNKNOWN = "unknown format"  # nothing that tilepress reads as an image
 
 # One row for each image and operating point. `reason` says why where the outcome is not EVALUATED, and figures are
 # null then. `bytes`: latents, residual and what the tiles share; `bpp` = 8 bytes / (width height). `psnr` in dB is

@@ -100,7 +100,7 @@ def _image_rows(
         with data.open(item) as picture:
             pixels = whole(picture)
     except (PictureError, IntegrityError, MissingError, ChangedError) as exc:
-        outcome = folder.NO_IMAGE if isinstance(exc, UnsupportedPicture) else folder.UNREADABLE
+        outcome = folder.UNKNOWN if isinstance(exc, UnsupportedPicture) else folder.UNREADABLE
         for point in points:
             yield _row(item, point, outcome, str(exc).removeprefix(f"{item.name}: "))
         return

@@ -136,7 +136,7 @@ def _rate_sections(report: EvaluateReport) -> Iterator[str]:
 def _missing_section(report: EvaluateReport) -> Iterator[str]:
     lines = [f"- {codec} cannot represent {count:,} of the images" for codec, count in report.unsupported.items()]
     for title, found in (
-        ("no image", report.no_image),
+        ("unknown format", report.unknown),
         ("could not be read", report.unreadable),
         ("failed", report.failed),
     ):

@@ -161,7 +161,7 @@ def test_both_means_of_psnr_are_stated(done):
 def test_what_is_not_evaluated_is_counted_with_the_reason(done):
     out, report = done
     assert report.files == 6 and report.images == 4 and report.exit_code == 3
-    assert report.no_image == [("notes.txt", "not an image file that tilepress knows")]
+    assert report.unknown == [("notes.txt", "not an image file that tilepress knows")]
     ((name, reason),) = report.unreadable
     assert name == "torn.png" and "truncated" in reason
     assert report.unsupported == {"jpeg": 1}
@@ -420,7 +420,7 @@ def test_a_source_without_any_image_ends_with_3(tmp_path):
 def test_files_that_are_no_images_do_not_count_as_failures(tmp_path):
     write_tree(tmp_path / "s", {"notes.txt": b"nothing", "x.png": encoded(image_of("L", 40, 40), "PNG")})
     report = evaluate(str(tmp_path / "s"), str(tmp_path / "out"), ["png"], engine=ONE)
-    assert report.exit_code == 0 and report.no_image
+    assert report.exit_code == 0 and report.unknown
 
 
 def test_a_codec_that_fails_on_an_image_has_a_row_that_says_so(source, tmp_path, monkeypatch):
