@@ -18,7 +18,7 @@ from tilepress.jobs.evaluation.folder import FAILED, UNKNOWN, UNREADABLE
 from tilepress.jobs.evaluation.images import EvaluateOptions, EvaluateTask, evaluate_images
 from tilepress.jobs.evaluation.means import Comparison, LosslessRate, PointMeans, Rows
 from tilepress.jobs.evaluation.plots import plots
-from tilepress.jobs.evaluation.points import LOSSY, NamedCodec, OperatingPoint, operating_points
+from tilepress.jobs.evaluation.points import LOSSY, NamedCodec, OperatingPoint, named, operating_points
 from tilepress.jobs.evaluation.report import summary
 from tilepress.jobs.evaluation.suspects import find_suspects
 from tilepress.jobs.evaluation.tasks import Survey, survey, tasks
@@ -106,8 +106,8 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateReport:
     _check(config)
     report = EvaluateReport(config.out)
     with ExitStack() as stack:
-        named = [NamedCodec.parse(text) for text in config.codecs]
-        chosen = [(name, stack.enter_context(chosen_codec(name.name))) for name in named]
+        codecs = [NamedCodec.parse(text) for text in config.codecs]
+        chosen = [(codec, stack.enter_context(chosen_codec(codec.name))) for codec in codecs]
         points = operating_points(chosen, config.qualities, config.tile, config.fidelity)
         report.anchor = _anchor(config.anchor, points)
         source = Source(config.source, config.include, config.exclude, limits=_LIMITS)
@@ -163,7 +163,8 @@ def _asked(config: EvaluateConfig, points: Sequence[OperatingPoint], anchor: str
         "source": text(config.source),
         "include": list(map(text, config.include)),
         "exclude": list(map(text, config.exclude)),
-        "codecs": [[text(point.codec), point.quality, point.reference] for point in points],
+        "codecs": list(map(text, named(points))),
+        "models": {text(point.codec): point.reference for point in points if "@" in point.reference},
         "anchor": text(anchor),
         "fidelity": config.fidelity,
         "tile": config.tile,

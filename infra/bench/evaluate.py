@@ -119,6 +119,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--engines", nargs="+", default=["ray", "local"])
+    parser.add_argument("--codecs", nargs="+", help="only these, together")
     options = parser.parse_args()
     files = sorted(options.folder.glob("*.png"))[: options.images]
     if "ray" in options.engines:
@@ -132,7 +133,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for file in files:
             (Path(folder) / file.name).symlink_to(file.resolve())
-        for names in CASES:
+        for names in [tuple(options.codecs)] if options.codecs else CASES:
             compare(files, Path(folder), names, options)
 
 

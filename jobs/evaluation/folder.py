@@ -108,7 +108,17 @@ def _require_empty(storage: Storage) -> None:
 def _differences(before: Any, now: Mapping[str, Any]) -> str:
     before = before if isinstance(before, dict) else {}
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    return ", ".join(f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in names)
+    if set(names) <= {"files", "images"}:
+        return "the source has other images now"
+    return ", ".join(
+        f"{name} was {_shown(before.get(name))}, now {_shown(now.get(name))}"
+        for name in names
+        if name not in ("files", "images")
+    )
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else repr(value)
 
 
 def part_name(task: int) -> str:

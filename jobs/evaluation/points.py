@@ -66,27 +66,35 @@ def operating_points(
     UsageError for what contradicts a codec, has no effect or is named twice.
     """
     points: list[OperatingPoint] = []
-    for named, choice in chosen:
-        _check_fidelity(named.name, choice.codec, fidelity)
-        points += _points(named, choice, qualities, tile)
-    if qualities and not any("quality" in choice.codec.options and named.qualities is None for named, choice in chosen):
+    for typed, choice in chosen:
+        _check_fidelity(typed.name, choice.codec, fidelity)
+        points += _points(typed, choice, qualities, tile)
+    if qualities and not any("quality" in choice.codec.options and typed.qualities is None for typed, choice in chosen):
         raise UsageError("--quality has no effect: each codec takes none or has its own after a colon; leave it out")
     _check_distinct(points)
     return tuple(points)
 
 
-def _points(named: NamedCodec, choice: ChosenCodec, qualities: Sequence[int], tile: int) -> list[OperatingPoint]:
+def named(points: Sequence[OperatingPoint]) -> list[str]:
+    """The codecs with their qualities, as they could be typed: `jpeg:10,30`, `jpegxl`."""
+    qualities: dict[str, list[str]] = {}
+    for point in points:
+        qualities.setdefault(point.codec, []).extend([] if point.quality is None else [str(point.quality)])
+    return [f"{codec}:{','.join(each)}" if each else codec for codec, each in qualities.items()]
+
+
+def _points(typed: NamedCodec, choice: ChosenCodec, qualities: Sequence[int], tile: int) -> list[OperatingPoint]:
     granule = choice.codec.granule
     size = max(granule, tile // granule * granule)
     if "quality" not in choice.codec.options:
-        if named.qualities is not None:
-            raise UsageError(f"--codec {named.name} has no quality to choose: leave out what follows the colon")
-        return [OperatingPoint(named.name, None, choice.reference, _LAST_NUMBER.sub("", named.name), size)]
-    wanted = named.qualities or tuple(qualities) or DEFAULT_QUALITIES
+        if typed.qualities is not None:
+            raise UsageError(f"--codec {typed.name} has no quality to choose: leave out what follows the colon")
+        return [OperatingPoint(typed.name, None, choice.reference, _LAST_NUMBER.sub("", typed.name), size)]
+    wanted = typed.qualities or tuple(qualities) or DEFAULT_QUALITIES
     for quality in wanted:
         if not 1 <= quality <= 100:
-            raise UsageError(f"quality {quality} of --codec {named.name} is not within 1 to 100")
-    return [OperatingPoint(named.name, quality, choice.reference, named.name, size) for quality in sorted(set(wanted))]
+            raise UsageError(f"quality {quality} of --codec {typed.name} is not within 1 to 100")
+    return [OperatingPoint(typed.name, quality, choice.reference, typed.name, size) for quality in sorted(set(wanted))]
 
 
 def _check_fidelity(name: str, codec: type[Codec], fidelity: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import shutil
 import signal
 import time
 import xml.etree.ElementTree as ElementTree
@@ -331,7 +332,7 @@ def test_killed_for_real_the_same_command_goes_on(source, plugin, tmp_path, monk
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
-        ({"codecs": ["jpeg"]}, "codecs was"),
+        ({"codecs": ["jpeg"]}, "codecs was jpeg:20,60,90 jpegxl block-dnn-16:20,60,90, now jpeg:20,60,90"),
         ({"qualities": (20, 60)}, "codecs was"),
         ({"tile": 64}, "tile was 32, now 64"),
         ({"anchor": "block-dnn-16"}, "anchor was 'jpeg', now 'block-dnn-16'"),
@@ -357,7 +358,18 @@ def test_images_that_changed_since_are_refused(tmp_path):
     asked = (str(tmp_path / "source"), str(tmp_path / "out"), ["png"])
     evaluate(*asked, engine=ONE)
     (tmp_path / "source/x.png").write_bytes(encoded(image_of("L", 40, 41), "PNG"))
-    with pytest.raises(ResumeError, match="images was"):
+    with pytest.raises(ResumeError, match="the source has other images now"):
+        evaluate(*asked, engine=ONE)
+
+
+def test_a_model_that_was_trained_anew_under_the_same_name_is_refused(source, tmp_path):
+    models, mine = shipped_models(), tmp_path / "mine"
+    shutil.copytree(models["block-dnn-16"], mine)
+    asked = (str(source / "colour.png"), str(tmp_path / "out"), [f"{mine}:50"])
+    evaluate(*asked, engine=ONE)
+    shutil.rmtree(mine)
+    shutil.copytree(models["block-dnn-8"], mine)
+    with pytest.raises(ResumeError, match="models was"):
         evaluate(*asked, engine=ONE)
 
 
