@@ -46,13 +46,17 @@ def _exactness(results: Results) -> list[str]:
 
 def _speed(results: Results) -> list[str]:
     names = ("device", "side", "batch", "analyse", "pack", "unpack", "synthesise", "encode", "decode")
-    rows = [[model, *(row[name] for name in names)] for model, each in results.get("speed", {}).items() for row in each]
+    rows = [
+        [model, *(row.get(name, "") for name in names)]
+        for model, each in results.get("speed", {}).items()
+        for row in each
+    ]
     return ["## Speed, MP/s (one thread of the processor)", "", *_table(["model", *names], rows)]
 
 
 def _busy(results: Results) -> list[str]:
-    names = ("images", "megapixels", "seconds", "mp_per_s", "actors", "actor_busy", "device_busy")
-    rows = [[model, *(each[name] for name in names)] for model, each in results.get("busy", {}).items()]
+    names = ("images", "megapixels", "seconds", "mp_per_s", "actors", "actor_busy", "actor_busy_inside", "device_busy")
+    rows = [[model, *(each.get(name, "") for name in names)] for model, each in results.get("busy", {}).items()]
     return ["## compress --engine ray", "", *_table(["model", *names], rows)]
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCES = str(ROOT / "infra/src")  # where tilepress is, whether it is installed or not
-sys.path[:0] = [path for path in (SOURCES, str(ROOT)) if path not in sys.path]
+sys.path += [path for path in (SOURCES, str(ROOT)) if path not in sys.path]
 
 from infra.gpu import environment, packages, state  # noqa: E402 - light: the rest may need what is unpacked first
 from infra.gpu.report import markdown, passed  # noqa: E402
@@ -53,6 +53,13 @@ class Call:
         print(f"NOT DONE: {text}", flush=True)
         self.results.setdefault("notes", []).append(text)
 
+    def subjects(self) -> list[Any]:
+        """The models to look at, shipped ones and those trained here."""
+        from infra.gpu.subjects import subjects
+
+        wanted = self.options.models
+        return [subject for subject in subjects(self.work / "models") if not wanted or subject.name in wanted]
+
     def photos(self) -> tuple[Path, dict[str, Any]] | None:
         """The unpacked training set and what is known of it; None if there is none."""
         from infra.gpu.pack import unpack
@@ -66,10 +73,10 @@ class Call:
 def exactness(call: Call) -> None:
     """Every model that was not checked on this device yet."""
     from infra.gpu.exactness import Extent, check
-    from infra.gpu.subjects import subjects, without_model
+    from infra.gpu.subjects import without_model
 
-    found = subjects(call.work / "models")
-    call.results["without_model"] = without_model(found)
+    found = call.subjects()
+    call.results["without_model"] = [] if call.options.models else without_model(found)
     extent = Extent(40, 4, (1, 4)) if call.options.tiny else Extent()
     done = call.results.setdefault("exactness", {})
     for subject in _undone(call, found, done):
@@ -80,11 +87,10 @@ def exactness(call: Call) -> None:
 def speed(call: Call) -> None:
     """Every model that was not timed on this device yet."""
     from infra.gpu.speed import Load, measure
-    from infra.gpu.subjects import subjects
 
     load = Load(64, (1,), 1, 0.1) if call.options.tiny else Load()
     done, keys = call.results.setdefault("speed", {}), call.results.setdefault("speed_of", {})
-    for subject in _undone(call, subjects(call.work / "models"), keys):
+    for subject in _undone(call, call.subjects(), keys):
         done[subject.name], keys[subject.name] = measure(subject, call.here.device, load), _key(call, subject)
         print(f"speed of {subject.name}: {done[subject.name]}", flush=True)
 
@@ -92,14 +98,13 @@ def speed(call: Call) -> None:
 def busy(call: Call) -> None:
     """`compress --engine ray` over the photographs, once a model."""
     from infra.gpu.busy import cluster, measure
-    from infra.gpu.subjects import subjects
 
     found = call.photos()
     if found is None:
         call.note(f"busy: there are no photographs in {call.options.photos}: make them by infra/gpu/pack.py")
         return
     done, keys = call.results.setdefault("busy", {}), call.results.setdefault("busy_of", {})
-    waiting = _undone(call, subjects(call.work / "models"), keys, _BUSY_LEAST_S)[: 1 if call.options.tiny else None]
+    waiting = _undone(call, call.subjects(), keys, _BUSY_LEAST_S)[: 1 if call.options.tiny else None]
     if waiting:
         with cluster(call.here.device) as ray:
             for subject in waiting:
@@ -108,7 +113,7 @@ def busy(call: Call) -> None:
                     continue
                 folder = call.scratch / subject.name
                 subject.model.save(folder)
-                done[subject.name] = measure(ray, str(folder), found[0], call.here.device, 8 << 20)
+                done[subject.name] = measure(ray, str(folder), found[0], call.here.device)
                 keys[subject.name] = _key(call, subject)
 
 
@@ -174,16 +179,18 @@ def finish(call: Call) -> int:
     out = call.options.out
     out.mkdir(parents=True, exist_ok=True)
     call.results["environment"] = call.here.facts
-    (call.work / "report.json").write_text(json.dumps(call.results, indent=1))
-    (out / "report.json").write_text(json.dumps(call.results, indent=1))
-    (out / "report.md").write_text(markdown(call.results))
-    print(markdown(call.results), flush=True)
+    text = json.dumps(call.results, indent=1)
+    (call.work / "report.json").write_text(text)
+    (out / "report.json").write_text(text)
+    lost = ""
     try:
         state.save(call.work, out)
     except state.StateError as exc:
-        print(f"THE STATE IS LOST: {exc}", flush=True)
-        return 1
-    return 0 if passed(call.results) and not call.results.get("errors") else 1
+        lost = f"THE STATE IS LOST: {exc}"
+        call.note(lost)
+    (out / "report.md").write_text(markdown(call.results))
+    print(markdown(call.results), flush=True)
+    return 0 if passed(call.results) and not call.results.get("errors") and not lost else 1
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
@@ -193,6 +200,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--minutes", type=float, default=8.0, help="until the results are written")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="only these, of all shipped and trained here")
     parser.add_argument("--photos", type=Path, default=home / "photos.zip", help="made by infra/gpu/pack.py")
     parser.add_argument("--packages", type=Path, nargs="*", default=sorted(home.glob("packages*.tar.xz")))
     parser.add_argument("--state", type=Path, default=home / "state", help="what collect.py kept of the last call")
