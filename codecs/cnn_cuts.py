@@ -4,6 +4,10 @@ Blocks stand at multiples of `block - overlap`; where two overlap, both are deco
 rise linearly from one to the other (in both directions: the product). Weights are integers, so that the blend is
 exact: sum w x / (2 overlap)^2, rounded to the nearest.
 
+A whole picture gets a margin of replicated edges on its way in, and its latents one of replicated latents on their way
+out; what comes of margins is cut off. Networks pad with zeros, and zero is mid-gray: without margins the corners of a
+black picture would not be black.
+
 Latents of all ways have the same layout: one grid, blocks row by row and column by column in it.
 """
 
@@ -13,22 +17,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_MAX_MARGIN = 16
+
 
 @dataclass(frozen=True)
 class Cut:
-    """`stride`: pixels for one latent, each way; `block`: side of blocks, 0 for whole pictures; `overlap`: pixels."""
+    """`stride`: pixels for one latent, each way; `block`: side of blocks, 0 for whole pictures; `overlap`: pixels;
+    `margin`: latents, of whole pictures only."""
 
     stride: int
     block: int = 0
     overlap: int = 0
+    margin: int = 0
 
     @property
     def sane(self) -> bool:
         """Whether blocks are whole latents, and no pixel is in more than two blocks of a row."""
         if not self.block:
-            return self.overlap == 0
+            return self.overlap == 0 and 0 <= self.margin <= _MAX_MARGIN
         whole = self.block % self.stride == 0
-        return whole and self.stride <= self.block <= 1024 and 0 <= 2 * self.overlap <= self.block
+        return whole and not self.margin and self.stride <= self.block <= 1024 and 0 <= 2 * self.overlap <= self.block
 
     def blocks(self, side: int) -> int:
         """How many blocks cover `side` pixels; 1 where pictures are whole."""
@@ -45,13 +53,13 @@ class Cut:
         return self.blocks(side) * self.block // self.stride if self.block else self.padded(side) // self.stride
 
     def pad(self, pictures: np.ndarray) -> np.ndarray:
-        """Pictures (m, c, h, w) with edges replicated to their padded size."""
-        height, width = pictures.shape[2:]
-        wanted = [(0, 0), (0, 0), (0, self.padded(height) - height), (0, self.padded(width) - width)]
-        return np.pad(pictures, wanted, mode="edge") if wanted[2][1] or wanted[3][1] else pictures
+        """Pictures (m, c, h, w) with edges replicated to their padded size and margins."""
+        around = self.margin * self.stride
+        sides = [(around, around + self.padded(side) - side) for side in pictures.shape[2:]]
+        return np.pad(pictures, [(0, 0), (0, 0), *sides], mode="edge") if any(map(any, sides)) else pictures
 
     def split(self, pictures: np.ndarray) -> np.ndarray:
-        """Pictures (m, c, H, W) of padded size to what the analysis takes: themselves, or (m * blocks, c, b, b)."""
+        """Pictures (m, c, H, W) of `pad` to what the analysis takes: themselves, or (m * blocks, c, b, b)."""
         if not self.block:
             return pictures
         windows = np.lib.stride_tricks.sliding_window_view(pictures, (self.block, self.block), axis=(2, 3))
@@ -62,15 +70,16 @@ class Cut:
     def gather(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
         """Latents (m * blocks, k, b, b) of pictures of height x width to grids (m, k, rows, columns)."""
         if not self.block:
-            return latents
+            return _inside(latents, self.margin)
         rows, columns, side = self.blocks(height), self.blocks(width), self.block // self.stride
         cut = latents.reshape(-1, rows, columns, latents.shape[1], side, side).transpose(0, 3, 1, 4, 2, 5)
         return np.ascontiguousarray(cut.reshape(len(cut), -1, rows * side, columns * side))
 
     def scatter(self, grids: np.ndarray, height: int, width: int) -> np.ndarray:
-        """Inverse of `gather`."""
+        """Inverse of `gather`, margins replicated."""
         if not self.block:
-            return grids
+            sides = [(self.margin, self.margin)] * 2
+            return np.pad(grids, [(0, 0), (0, 0), *sides], mode="edge") if self.margin else grids
         rows, columns, side = self.blocks(height), self.blocks(width), self.block // self.stride
         cut = grids.reshape(len(grids), -1, rows, side, columns, side).transpose(0, 2, 4, 1, 3, 5)
         return np.ascontiguousarray(cut.reshape(-1, cut.shape[3], side, side))
@@ -79,7 +88,7 @@ class Cut:
         """Decoded integers (m * blocks, c, b, b) to int64 pictures (m, c, H, W) of padded size, blended. Exact for
         |values| below 2^40."""
         if not self.block:
-            return decoded
+            return _inside(decoded, self.margin * self.stride)
         rows, columns, block = self.blocks(height), self.blocks(width), self.block
         cut = decoded.astype(np.int64, copy=False).reshape(-1, rows, columns, decoded.shape[1], block, block)
         across = self._overlay(cut.transpose(0, 1, 3, 4, 2, 5))  # (m, rows, c, block, W)
@@ -108,3 +117,8 @@ class Cut:
         if after:
             weights[self.block - self.overlap :] = full - ramp
         return weights
+
+
+def _inside(array: np.ndarray, margin: int) -> np.ndarray:
+    height, width = array.shape[2:]
+    return array[:, :, margin : height - margin, margin : width - margin]

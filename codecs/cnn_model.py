@@ -25,9 +25,9 @@ _MAX_STEP = 1 << 14
 class CnnConfig:
     """The `config` of a model, which it round-trips through.
 
-    `analysis`, `synthesis`: see cnn_network.py. `block`, `overlap`: see cnn_cuts.py. `steps`: quantisation step of
-    the latents at each level, coarse to fine. `strengths`: what the synthesis is told of each level in a channel of
-    its own behind the latents, or nothing. Decoded pictures are in units of 2^-fraction_bits of full scale.
+    `analysis`, `synthesis`: see cnn_network.py. `block`, `overlap`, `margin`: see cnn_cuts.py. `steps`: quantisation
+    step of the latents at each level, coarse to fine. `strengths`: what the synthesis is told of each level in a
+    channel of its own behind the latents, or nothing. Decoded pictures are in units of 2^-fraction_bits of full scale.
     """
 
     analysis: tuple[str, ...]
@@ -39,14 +39,15 @@ class CnnConfig:
     default_level: int
     activation_bits: int
     fraction_bits: int
+    margin: int = 0
 
     @classmethod
     def from_json(cls, config: Mapping[str, Any]) -> Self:
         """ModelError if a field is missing, of another type or out of range, or the networks do not fit together."""
         try:
             given = {f.name: config[f.name] for f in fields(cls) if f.name in config or f.default is MISSING}
-            for name in ("block", "overlap", "default_level", "activation_bits", "fraction_bits"):
-                given[name] = int(given[name])
+            for name in ("block", "overlap", "default_level", "activation_bits", "fraction_bits", "margin"):
+                given[name] = int(given.get(name, 0))
             for name in ("steps", "strengths"):
                 given[name] = tuple(int(v) for v in given[name])
             for name in ("analysis", "synthesis"):
@@ -80,7 +81,7 @@ class CnnConfig:
     @property
     def cut(self) -> Cut:
         """How pictures go through the networks."""
-        return Cut(self.analysis_plan.stride, self.block, self.overlap)
+        return Cut(self.analysis_plan.stride, self.block, self.overlap, self.margin)
 
     def _sane(self) -> bool:
         steps = 1 <= len(self.steps) <= 16 and all(1 <= s <= _MAX_STEP for s in self.steps)
@@ -97,11 +98,17 @@ def _listed(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Quantiser:
-    """Latents z become symbols round(UNIT z / step) + zero within 0..top. `zero`, `top`: (K,) int32."""
+    """Latents z become symbols round(UNIT z / step) + zero within 0..top. `zero`, `top`: (K,) int32.
+
+    `dead` (K,) float32, 0..0.5: how much later than at a half the encoder rounds away from 0. Where a latent is mostly
+    0, that costs little error for its bits (Sullivan, "Efficient scalar quantization of exponential and Laplacian
+    random variables", IEEE Trans. Information Theory 42(5), 1996).
+    """
 
     step: int
     zero: np.ndarray
     top: np.ndarray
+    dead: np.ndarray
 
     @property
     def reach(self) -> np.ndarray:
@@ -113,9 +120,10 @@ class Quantiser:
     def symbols(self, z: np.ndarray) -> np.ndarray:
         """Latents (m, K, h, w) float32, 1 being full scale, to int16 symbols."""
         column = (slice(None), None, None)
-        scaled = np.rint(z * np.float32(UNIT / self.step)) + self.zero.astype(np.float32)[column]
-        symbols: np.ndarray = np.clip(scaled, 0, self.top[column]).astype(np.int16)
-        return symbols
+        scaled = z * np.float32(UNIT / self.step)
+        whole = np.copysign(np.floor(np.abs(scaled) + (np.float32(0.5) - self.dead[column])), scaled)
+        symbols: np.ndarray = np.clip(whole + self.zero.astype(np.float32)[column], 0, self.top[column])
+        return symbols.astype(np.int16)
 
     def values(self, symbols: np.ndarray) -> np.ndarray:
         """Symbols (m, K, h, w) to int32 latents in units of 1 / UNIT."""
@@ -142,8 +150,16 @@ def load_level(model: Model, level: int, config: CnnConfig) -> Level:
     zero = _integers(model, f"level{level}.zero")
     if zero.shape != fitted.top.shape or abs(zero.astype(np.int64)).max() > MAX_LATENT:
         raise ModelError(f"the zeros of level {level} are not {config.latents} symbols")
+    dead = model.tensors.get(f"level{level}.dead")
+    if (
+        dead is None
+        or dead.shape != zero.shape
+        or str(dead.dtype) != "float32"
+        or not ((dead >= 0) & (dead < 0.5)).all()
+    ):
+        raise ModelError(f"the dead zones of level {level} are not {config.latents} numbers within 0..0.5")
     coder = LatentCoder(fitted, rans.Tables.from_cdf(np.asarray(cdf)))
-    return Level(Quantiser(config.steps[level], zero, fitted.top), coder)
+    return Level(Quantiser(config.steps[level], zero, fitted.top, dead), coder)
 
 
 def _integers(model: Model, name: str) -> np.ndarray:

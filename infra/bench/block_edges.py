@@ -110,10 +110,11 @@ def load(name: str) -> Model:
 def ways_of(models: dict[str, Model], overlaps: list[int], qualities: list[int]) -> Iterator[Way]:
     """Every model in every way that suits it."""
     for note, model in models.items():
-        cuts = [("side by side", BLOCK, 0), *((f"overlapping by {n}", BLOCK, n) for n in overlaps)]
-        cuts += [] if note else [("whole", 0, 0)]
-        for name, block, overlap in cuts:
-            codec = CnnAe(replace(model, config={**model.config, "block": block, "overlap": overlap}))
+        cuts = [("side by side", BLOCK, 0, 0), *((f"overlapping by {n}", BLOCK, n, 0) for n in overlaps)]
+        cuts += [] if note else [("whole", 0, 0, model.config["margin"])]
+        for name, block, overlap, margin in cuts:
+            config = {**model.config, "block": block, "overlap": overlap, "margin": margin}
+            codec = CnnAe(replace(model, config=config))
             for quality in qualities:
                 yield Way(name + note, codec, quality)
 

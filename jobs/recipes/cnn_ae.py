@@ -1,4 +1,4 @@
-"""Trains `cnn-ae`: squared error and estimated rate over all quality levels at once, with noise for rounding.
+"""Trains `cnn-ae`: squared error and estimated rate over all quality levels at once, under quantisation.
 
 Every crop of a batch has its own step, log-uniform between the finest and the coarsest level, and pays for bits what
 a uniform quantiser of that step pays at high rate: with D = step^2 / 12 and 6 dB a bit, dD / dR = -ln(2) / 6 step^2.
@@ -41,10 +41,12 @@ class CnnAeRecipe(Recipe):
         "synthesis": ["conv 64 3", "relu", "conv 64 3", "relu", "conv 48 3", "shuffle 4"],
         "block": 0,  # side of the blocks that pictures are cut into; 0: whole pictures
         "overlap": 0,  # pixels that neighbouring blocks share
-        "quantisation_steps": [192, 128, 96, 64, 48, 32, 24, 16],  # of the levels, coarse to fine
-        "default_level": 3,
+        "margin": 3,  # latents replicated around whole pictures; as far as the synthesis sees
+        "quantisation_steps": [128, 96, 64, 48, 32, 24, 16, 12],  # of the levels, coarse to fine
+        "default_level": 2,
         "told": True,  # the synthesis knows the level
         "bits": 0,  # latents are clipped to what so many bits hold at the finest step; 0: not clipped
+        "dead_zone": 0.1,  # of latents that are mostly 0, in steps; 0: plain rounding
         "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: squared error alone
     }
 
@@ -66,6 +68,7 @@ class CnnAeRecipe(Recipe):
         """The configuration of the model that comes out. ModelError if it makes no sense."""
         strengths = [round(UNIT * math.log2(step) / LEVELS_OF_STRENGTH) for step in self.steps if step > 0]
         given = {name: self.model[name] for name in ("analysis", "synthesis", "block", "overlap", "default_level")}
+        given["margin"] = 0 if self.model["block"] else self.model["margin"]
         given |= {"steps": self.steps, "strengths": strengths if self.model["told"] else []}
         return CnnConfig.from_json({**given, "activation_bits": activation_bits, "fraction_bits": fraction_bits})
 
@@ -122,17 +125,20 @@ class CnnAeRecipe(Recipe):
         """Symbols for all latents of the training data and some beyond, or for 0..ceiling."""
         if self.shape.ceiling:
             top = np.full(z.shape[1], int(self.shape.ceiling * UNIT) // step, np.int32)
-            return Quantiser(step, np.zeros_like(top), top)
+            return Quantiser(step, np.zeros_like(top), top, np.zeros(len(top), np.float32))
         low, high = (_MARGIN * UNIT / step * edge for edge in (z.min(axis=(0, 2, 3)), z.max(axis=(0, 2, 3))))
         zero = np.ceil(np.maximum(-low, 0))
         top = np.clip(zero + np.ceil(np.maximum(high, 1)), 1, MAX_LATENT)
-        return Quantiser(step, zero.astype(np.int32), top.astype(np.int32))
+        sparse = np.diff(z, axis=3).var(axis=(0, 2, 3)) > z.var(axis=(0, 2, 3))  # 0 predicts better than neighbours
+        dead = np.where(sparse, self.model["dead_zone"], 0).astype(np.float32)
+        return Quantiser(step, zero.astype(np.int32), top.astype(np.int32), dead)
 
 
 def _entropy_model(quantiser: Quantiser, z: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Tensors of a level: every picture is one plane of its own."""
+    extra = {"zero": narrow(quantiser.zero), "dead": quantiser.dead}
     fitted, cdf = fit(quantiser.symbols(z).transpose(0, 2, 3, 1)[:, None], quantiser.top, seed)
-    return {name: narrow(a) for name, a in fitted._asdict().items()} | {"zero": narrow(quantiser.zero), "cdf": cdf}
+    return {name: narrow(a) for name, a in fitted._asdict().items()} | extra | {"cdf": cdf}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
-"""The float network of `cnn-ae` while it trains: analysis, noise in place of rounding, synthesis, and the rate.
+"""The float network of `cnn-ae` while it trains: analysis, surrogates of rounding, synthesis, and the rate.
 
-Rounding is replaced by additive uniform noise as wide as the step (Ballé, Laparra, Simoncelli 2017), in what the
-synthesis sees and in what the rate is estimated from; when only evaluated, latents are rounded.
+Two surrogates for rounding (Minnen, Singh, "Channel-wise autoregressive entropy models", 2020, section 3.3): the
+synthesis sees rounded latents, the gradient passing straight through, so that it learns what rounding does to smooth
+areas; the rate is estimated from latents with additive uniform noise as wide as the step (Ballé, Laparra, Simoncelli
+2017). When only evaluated, both are rounded.
 """
 
 from __future__ import annotations
@@ -55,12 +57,13 @@ class Autoencoder(nn.Module):
         pieces = split(x, self.shape.block)
         z = self.latents(pieces)
         each = step.repeat_interleave(len(pieces) // n)[:, None, None, None]
-        z = z + (torch.rand_like(z) - 0.5) * each if self.training else torch.round(z / each) * each
-        y = self.synthesis(self.told(z, each))
+        rounded = z + (torch.round(z / each) * each - z).detach()
+        y = self.synthesis(self.told(rounded, each))
         if not self.training:
             y = y.clamp(0, 1)
         error = (y.float() - pieces).square().reshape(n, -1).mean(dim=1)
-        bits = self.rate(join(z, n, height // self.shape.analysis.stride), step[:, None, None, None])
+        seen = z + (torch.rand_like(z) - 0.5) * each if self.training else rounded
+        bits = self.rate(join(seen, n, height // self.shape.analysis.stride), step[:, None, None, None])
         return error, bits / (height * width)
 
     def told(self, z: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
