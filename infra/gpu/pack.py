@@ -1,6 +1,6 @@
 """A training set in one small file: crops of real photographs, lossless, for a machine that can fetch nothing.
 
-    python -m infra.gpu.pack SOURCE .gpu/photos.zip --limit 40MB --licence "CID22, CC BY-SA 4.0"
+    python -m infra.gpu.pack SOURCE .gpu/photos.zip --limit 20MB --licence "CID22 (CC BY-SA 4.0)"
 
 One crop of every image (so that no image is on both sides of a validation split), all of the largest side that the
 limit allows; where in the image is a function of its name. The file is a ZIP of lossless WebP, which Pillow reads
@@ -118,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", help="collection or archive")
     parser.add_argument("target", type=Path)
-    parser.add_argument("--limit", type=size, default=size("40MB"), help="bytes of the pack, at most 60MB")
+    parser.add_argument("--limit", type=size, default=size("20MB"), help="bytes of the pack, at most 60MB")
     parser.add_argument("--side", type=int, default=1024, help="largest side of a crop")
     parser.add_argument("--licence", required=True, help="terms of the images; models trained on them carry it")
     options = parser.parse_args()

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import importlib
 import io
 import sys
 import tarfile
 import zipfile
 from pathlib import Path
 
+# Of imagecodecs' hundred formats, those that tilepress uses, and the libraries that these are linked to.
+_FORMATS = ("shared", "shared_cython", "imcd", "png", "jpegxl", "jpeg8", "deflate")
+_LIBRARIES = ("brotlicommon", "brotlidec", "brotlienc", "deflate", "jpeg", "jxl", "jxl_cms", "jxl_threads", "png16")
 _DROPPED = (
     "ray/jars/*", "ray/rllib/*", "ray/llm/*", "ray/serve/*", "ray/cpp/*", "ray/dashboard/client/*", "ray/tests/*",
-    "imagecodecs.libs/libaom*", "imagecodecs.libs/libavif*", "imagecodecs.libs/libSZ3c*",
-    "imagecodecs.libs/libcpcodec*", "imagecodecs.libs/libblosc2*", "imagecodecs.libs/libuhdr*",
-    "imagecodecs.libs/libLerc*", "imagecodecs/_avif*", "imagecodecs/_sz3*", "imagecodecs/_pcodec*",
-    "imagecodecs/_blosc2*", "imagecodecs/_ultrahdr*", "imagecodecs/_lerc*", "imagecodecs/_apng*",
-    "imagecodecs/_htj2k*", "imagecodecs/_bcn*", "*.js.map", "*/__pycache__/*",
+    "zstandard/_cffi*", "*.js.map", "*/__pycache__/*",
 )  # fmt: skip
 _SAME_TIME = 315_532_800
 
@@ -35,7 +35,7 @@ def repack(wheels: list[Path], target: Path) -> int:
         for wheel in sorted(wheels):
             with zipfile.ZipFile(wheel) as container:
                 for info in container.infolist():
-                    if info.is_dir() or any(fnmatch.fnmatch(info.filename, pattern) for pattern in _DROPPED):
+                    if info.is_dir() or not _loaded(info.filename):
                         continue
                     member = tarfile.TarInfo(_installed(info.filename))
                     member.size, member.mtime = info.file_size, _SAME_TIME
@@ -43,6 +43,16 @@ def repack(wheels: list[Path], target: Path) -> int:
                     tar.addfile(member, io.BytesIO(container.read(info)))
                     count += 1
     return count
+
+
+def _loaded(name: str) -> bool:
+    """Whether tilepress may ever load a member of a wheel."""
+    folder, _, file = name.rpartition("/")
+    if folder == "imagecodecs" and file.endswith((".so", ".pyd")):
+        return file.partition(".")[0].removeprefix("_") in _FORMATS
+    if folder == "imagecodecs.libs":
+        return file.removeprefix("lib").rpartition("-")[0] in _LIBRARIES
+    return not any(fnmatch.fnmatch(name, pattern) for pattern in _DROPPED)
 
 
 def _installed(name: str) -> str:
@@ -59,6 +69,7 @@ def install(packed: Path, folder: Path) -> None:
         tar.extractall(folder, filter="data")
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
+    importlib.invalidate_caches()
 
 
 def main() -> None:
