@@ -12,8 +12,14 @@ from tilepress.jobs.evaluation import folder
 from tilepress.jobs.evaluation.coding import measure
 from tilepress.jobs.evaluation.points import PIXELS, OperatingPoint
 from tilepress.pipeline.dataset import DataSet, Item, Source, whole
-from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, PictureError, UnsupportedPicture
-from tilepress.pipeline.storage import Storage
+from tilepress.pipeline.errors import (
+    IntegrityError,
+    PictureError,
+    StorageError,
+    TransientStorageError,
+    UnsupportedPicture,
+)
+from tilepress.pipeline.storage import Storage, is_url
 from tilepress.pipeline.toolbox import Toolbox
 
 CRASHES = "it crashed the worker process, or took too long, every time"
@@ -99,7 +105,9 @@ def _image_rows(
     try:
         with data.open(item) as picture:
             pixels = whole(picture)
-    except (PictureError, IntegrityError, MissingError, ChangedError) as exc:
+    except (PictureError, IntegrityError, StorageError) as exc:
+        if _is_of_the_store(exc, options.source.url):
+            raise
         outcome = folder.UNKNOWN if isinstance(exc, UnsupportedPicture) else folder.UNREADABLE
         for point in points:
             yield _row(item, point, outcome, str(exc).removeprefix(f"{item.name}: "))
@@ -113,6 +121,13 @@ def _image_rows(
             yield _row(item, point, folder.UNSUPPORTED, str(exc)) | facts
         except CodecError as exc:
             yield _row(item, point, folder.FAILED, str(exc)) | facts
+
+
+def _is_of_the_store(exc: Exception, source: str) -> bool:
+    """Whether an error is not this image's: worth another try, or of a remote store, for whatever is read from it."""
+    if isinstance(exc, TransientStorageError):
+        return True
+    return isinstance(exc, StorageError) and not isinstance(exc, (MissingError, ChangedError)) and is_url(source)
 
 
 def _row(item: Item, point: OperatingPoint, outcome: str, reason: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from tilepress.jobs.compress import compress
 from tilepress.jobs.evaluate import EvaluateReport, evaluate
 from tilepress.jobs.evaluation.folder import ROW_SCHEMA
 from tilepress.pipeline.engine import EngineConfig
-from tilepress.pipeline.errors import IntegrityError, ResumeError, UsageError
+from tilepress.pipeline.errors import IntegrityError, MissingError, ResumeError, StorageError, UsageError
 from tilepress.pipeline.local_storage import LocalStorage
 from tilepress.pipeline.storage import open_storage
 
@@ -433,6 +433,20 @@ def test_files_that_are_no_images_do_not_count_as_failures(tmp_path):
     write_tree(tmp_path / "s", {"notes.txt": b"nothing", "x.png": encoded(image_of("L", 40, 40), "PNG")})
     report = evaluate(str(tmp_path / "s"), str(tmp_path / "out"), ["png"], engine=ONE)
     assert report.exit_code == 0 and report.unknown
+
+
+@pytest.mark.parametrize(("error", "words"), [(MissingError, "vanished"), (StorageError, "permission denied")])
+def test_an_image_that_cannot_be_fetched_is_counted_and_the_others_go_on(error, words, source, tmp_path, monkeypatch):
+    read = LocalStorage.open_source
+
+    def refuse(storage: LocalStorage, name: str, *args: Any, **options: Any) -> Any:
+        if name == "colour.png":
+            raise error(words)
+        return read(storage, name, *args, **options)
+
+    monkeypatch.setattr(LocalStorage, "open_source", refuse)
+    report = evaluate(str(source), str(tmp_path / "out"), ["png"], exclude=("torn.png",), engine=ONE)
+    assert report.unreadable == [("colour.png", words)] and report.exit_code == 3 and report.images == 3
 
 
 def test_a_codec_that_fails_on_an_image_has_a_row_that_says_so(source, tmp_path, monkeypatch):
