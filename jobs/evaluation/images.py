@@ -13,7 +13,9 @@ from tilepress.jobs.evaluation.coding import measure
 from tilepress.jobs.evaluation.points import PIXELS, OperatingPoint
 from tilepress.pipeline.dataset import DataSet, Item, Source, whole
 from tilepress.pipeline.errors import (
+    ChangedError,
     IntegrityError,
+    MissingError,
     PictureError,
     StorageError,
     TransientStorageError,
