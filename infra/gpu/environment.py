@@ -35,18 +35,22 @@ class Environment:
         """Why a stage cannot run here, or ""."""
         lacks = self.missing.get(stage, [])
         names = " ".join(_DISTRIBUTIONS.get(name, name) for name in lacks)
-        return f"this machine lacks {names}: carry them (infra/gpu/README.md, packages)" if lacks else ""
+        return f"this machine lacks {names} or cannot use them: carry them (infra/gpu/README.md)" if lacks else ""
 
 
 def probe(device: str | None = None) -> Environment:
     """Look. `device` forces one; otherwise CUDA where PyTorch can use it."""
-    missing = {stage: [name for name in names if not _found(name)] for stage, names in NEEDS.items()}
+    names = sorted({name for needed in NEEDS.values() for name in needed})
+    reasons = {name: reason for name in names if (reason := _unusable(name))}
+    missing = {stage: [name for name in needed if name in reasons] for stage, needed in NEEDS.items()}
     facts: dict[str, Any] = {
         "python": platform.python_version(),
         "machine": platform.machine(),
         "processors": len(os.sched_getaffinity(0)),
-        "packages": {name: _version(name) for name in sorted({name for names in NEEDS.values() for name in names})},
+        "packages": {name: _version(name) for name in names},
     }
+    if reasons:
+        facts["unusable"] = reasons
     if "torch" not in missing["speed"]:
         device = _torch_facts(facts, device)
     return Environment(device or "cpu", facts, missing)
@@ -75,15 +79,19 @@ def _driver() -> str:
     return subprocess.run(query, capture_output=True, text=True, check=False, timeout=30).stdout.strip()
 
 
-def _found(name: str) -> bool:
+def _unusable(name: str) -> str:
+    """Why a package cannot be imported, or "". Ray is only looked for: it takes seconds."""
     try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
+        if name == "ray":
+            return "" if importlib.util.find_spec(name) else "not there"
+        importlib.import_module(name)
+    except Exception as exc:  # noqa: BLE001 - packages that do not fit each other raise what they like
+        return "not there" if isinstance(exc, ModuleNotFoundError) and exc.name == name else f"{exc}"
+    return ""
 
 
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(_DISTRIBUTIONS.get(name, name))
     except importlib.metadata.PackageNotFoundError:
-        return "found" if _found(name) else None
+        return None if _unusable(name) else "of unknown version"

@@ -64,11 +64,11 @@ def _installed(name: str) -> str:
 
 
 def install(packed: Path, folder: Path) -> None:
-    """Unpack, and let this process find them; packages that the machine has itself come first."""
+    """Unpack, and let this process find them, before what the machine has itself: they were carried for a reason."""
     with tarfile.open(packed) as tar:
         tar.extractall(folder, filter="data")
     if str(folder) not in sys.path:
-        sys.path.append(str(folder))
+        sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
 
 

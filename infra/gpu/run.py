@@ -130,7 +130,12 @@ def training(call: Call) -> None:
     licence = f"Weights trained on {about['licence']} photographs; keep that notice with them"
     call.results["training_set"] = {name: about[name] for name in ("count", "side", "licence", "fingerprint")}
     call.results["trainings"] = slice_of(
-        read_list(call.options.trainings), folder, call.work, licence, call.here.device, call.deadline
+        read_list(call.options.trainings, call.options.override),
+        folder,
+        call.work,
+        licence,
+        call.here.device,
+        call.deadline,
     )
     for name, each in call.results["trainings"].items():
         print(f"training {name}: {each['state']}", flush=True)
@@ -205,6 +210,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--packages", type=Path, nargs="*", default=sorted(home.glob("packages*.tar.xz")))
     parser.add_argument("--state", type=Path, default=home / "state", help="what collect.py kept of the last call")
     parser.add_argument("--trainings", type=Path, default=Path(__file__).parent / "trainings.yaml")
+    parser.add_argument("--override", nargs="+", default=[], metavar="KEY=VALUE", help="of every training, at last")
     parser.add_argument("--device", choices=["cuda", "cpu"], help="otherwise the GPU if there is one")
     parser.add_argument("--tiny", action="store_true", help="seconds instead of minutes: to see that it works")
     return parser.parse_args(arguments)

@@ -32,7 +32,11 @@ def measure(subject: Subject, device: str, load: Load) -> list[dict[str, Any]]:
     for place in dict.fromkeys((device, "cpu")):
         codec = subject.load(place)
         for batch in load.batches:
-            row = _row(codec, place, batch, load)
+            try:
+                row = _row(codec, place, batch, load)
+            except torch.OutOfMemoryError:
+                print(f"{subject.name}: {batch} tiles at a time do not fit the memory of the device")
+                break
             rows.append(row)
             if row["seconds"] * 4 > load.budget_s:  # the next batch is four times as large
                 break

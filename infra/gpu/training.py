@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,11 @@ class Training:
     overrides: tuple[str, ...] = field(default=())
 
 
-def read_list(path: Path) -> list[Training]:
-    """The trainings of a YAML: a list of name, recipe, overrides. ValueError if it is none."""
+def read_list(path: Path, more: Sequence[str] = ()) -> list[Training]:
+    """The trainings of a YAML: a list of name, recipe, overrides; `more` are added to each. ValueError if it is none."""
     try:
         entries = yaml.safe_load(path.read_text())
-        found = [Training(each["name"], each["recipe"], tuple(each.get("overrides", ()))) for each in entries]
+        found = [Training(each["name"], each["recipe"], (*each.get("overrides", ()), *more)) for each in entries]
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as exc:
         raise ValueError(f"{path} is not a list of trainings with name, recipe and overrides: {exc}") from exc
     if len({training.name for training in found}) != len(found):
