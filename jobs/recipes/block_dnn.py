@@ -65,7 +65,7 @@ class BlockDnnRecipe(Recipe):
         return channels_of(self.model)
 
     def build(self) -> BlockAutoencoder:
-        """Glorot's initialisation for the sigmoid, He's for ReLU."""
+        """Random orthogonal weights."""
         hidden = 2 * self.latents + self.model["extra"]
         return BlockAutoencoder(self.model["block"] ** 2, hidden, self.latents, self.model["activation"])
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from tilepress.codecs.bitstream import seal
 from tilepress.codecs.block_dnn import BlockDnn
@@ -272,16 +268,35 @@ def test_the_entropy_coder_checks_the_end_of_its_stream() -> None:
             coder.decode(bad, (1, 2, 3, 16), layout)
 
 
-def test_the_training_script_makes_a_model_that_codes(tmp_path: Path) -> None:
-    tile = picture(replace(RGB, height=512, width=512))[0]
-    (tmp_path / "data").mkdir()
-    Image.fromarray(tile).save(tmp_path / "data" / "a.png")
-    arguments = f"--data {tmp_path}/data --ratio 16 --block 8 --out {tmp_path}/m --minutes 0.01 --extra 2 --seed 7"
-    script = [sys.executable, "-m", "tilepress.jobs.recipes.block_dnn", *arguments.split()]
-    subprocess.run(script, check=True, capture_output=True, timeout=250)
-    trained = BlockDnn(Model.load(tmp_path / "m"))
-    assert trained.config.latents == 4
-    assert trained.model.training["seed"] == 7
-    spec = replace(RGB, height=512, width=512)
-    streams = trained.encode(tile[None], spec, Settings(quality=100))
-    assert psnr(trained.decode(streams, spec), tile[None], 255) > 33
+SIGMOID = [f"block-dnn-sigmoid-{ratio}" for ratio in RATIOS]
+
+
+@pytest.mark.parametrize("name", SIGMOID)
+def test_the_sigmoid_twins_are_what_their_names_say(name: str) -> None:
+    twin, ratio = BlockDnn(Model.load(SHIPPED / name)), int(name.rpartition("-")[2])
+    assert twin.config.activation == "sigmoid"
+    assert twin.config.latents * ratio == twin.config.block**2
+    assert "CC BY-SA 4.0" in twin.model.licence
+    tiles = picture(RGB, 2)
+    close = [psnr(twin.decode(twin.encode(tiles, RGB, Settings(quality=q)), RGB), tiles, 255) for q in (1, 50, 100)]
+    assert close == sorted(set(close))
+    assert close[2] > 31
+
+
+def test_a_model_that_names_no_activation_is_one_of_relu() -> None:
+    """Models of the first version do not: their archives stay readable."""
+    config = {key: value for key, value in codec().model.config.items() if key != "activation"}
+    old = BlockDnn(replace(codec().model, config=config))
+    assert old.config.activation == "relu"
+    assert old.encode(picture(RGB), RGB) == codec().encode(picture(RGB), RGB)
+
+
+@pytest.mark.parametrize("activation", ["tanh", 7, None, ["relu"]])
+def test_an_unknown_activation_is_a_model_error(activation: object) -> None:
+    with pytest.raises(ModelError):
+        BlockDnn(replace(codec().model, config={**codec().model.config, "activation": activation}))
+
+
+def test_a_sigmoid_model_without_its_scale_is_a_model_error() -> None:
+    with pytest.raises(ModelError, match="scale"):
+        BlockDnn(replace(codec().model, config={**codec().model.config, "activation": "sigmoid"}))
