@@ -32,7 +32,7 @@ class Training:
 
 
 def read_list(path: Path, more: Sequence[str] = ()) -> list[Training]:
-    """The trainings of a YAML: a list of name, recipe, overrides; `more` are added to each. ValueError if it is none."""
+    """The trainings of a YAML, a list of name, recipe, overrides, each with `more`. ValueError if it is none."""
     try:
         entries = yaml.safe_load(path.read_text())
         found = [Training(each["name"], each["recipe"], (*each.get("overrides", ()), *more)) for each in entries]

@@ -90,9 +90,17 @@ def test_one_command_trains_checks_and_reports_and_the_next_call_goes_on(tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_every_shipped_model_and_the_busy_share_as_a_person_would_run_it(tmp_path, photos):
     environment = os.environ | {"RAY_AUTH_MODE": "disabled", "OMP_NUM_THREADS": "1"}
-    call = [sys.executable, "-m", "infra.gpu.run", *arguments(tmp_path, photos, "out", "exactness", "busy")]
+    call = [
+        sys.executable,
+        "-m",
+        "infra.gpu.run",
+        *arguments(tmp_path, photos, "out", "exactness", "busy"),
+        "--minutes",
+        "25",
+    ]
     done = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     results = json.loads((tmp_path / "out/report.json").read_text())
@@ -103,6 +111,7 @@ def test_every_shipped_model_and_the_busy_share_as_a_person_would_run_it(tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_training_that_a_slice_cuts_goes_on_in_the_next_from_its_last_checkpoint(tmp_path, photos):
     (listed,) = training.read_list(trainings(tmp_path, endless="steps=1000000, minutes=1.5"))
     step = 0
