@@ -23,6 +23,7 @@ CODECS: dict[str, str] = {
     "block-dnn": "tilepress.codecs.block_dnn:BlockDnn",
     "pca": "tilepress.codecs.pca:Pca",
     "cnn-ae": "tilepress.codecs.cnn_ae:CnnAe",
+    "gdn-factorized": "tilepress.codecs.gdn_factorized:GdnFactorized",
 }
 RESIDUALS: dict[str, str] = {
     "adaptive-1": "tilepress.codecs.residual:AdaptiveResidual",
@@ -31,6 +32,7 @@ DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands
     "block-dnn": "block-dnn-16",
     "pca": "pca-16",
     "cnn-ae": "cnn-ae",
+    "gdn-factorized": "gdn-factorized",
 }
 ENTRY_POINTS = "tilepress.codecs"  # group in which other packages name their codecs
 
