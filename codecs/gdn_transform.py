@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 GRANULE = 16  # pixels of a latent's side
 SCALE = 4.0  # by which the analysis multiplies pixels, centred on 0, since GDN wants them around one
 BITS = 16  # fraction bits of decoded pictures
+FINE_BITS = 7  # of the first synthesis weights, besides the 8 that are stored for all
 _SHAPES = ((3, 8, 4, 2), (None, 5, 2, 2), (None, 5, 2, 2))  # inputs, kernel, stride, padding of the analysis
 _PIXELS_AT_ONCE = 1 << 20
 _MAX_CHANNELS, _MAX_LEVELS = 1024, 32
@@ -81,7 +82,9 @@ class GdnAnalysis:
             layer["bias"] = tensor(model, f"analysis{i}.bias", ("float32",), (outputs,))
             if i < len(config.channels) - 1:
                 layer["beta"] = tensor(model, f"gdn{i}.beta", ("float32",), (outputs,))
-                layer["gamma"] = tensor(model, f"gdn{i}.gamma", ("float32",), (outputs, outputs))[:, :, None, None]
+                layer["gamma"] = tensor(model, f"gdn{i}.gamma", ("float16", "float32"), (outputs, outputs))[
+                    :, :, None, None
+                ]
             self._layers.append({name: _place(array, device) for name, array in layer.items()})
             inputs = outputs
 
@@ -149,7 +152,19 @@ def _convolution(model: Model, i: int, shape: tuple[int, int], clip: tuple[int, 
     weight = tensor(model, f"synthesis{i}.weight", ("int8", "int16", "int32"), (*shape, 3, 3))
     bias = tensor(model, f"synthesis{i}.bias", ("int32", "int64"), shape[:1])
     shift = tensor(model, f"synthesis{i}.shift", ("int32",), shape[:1])
+    weight = _refined(model, weight) if i == 0 else weight
     return IntegerLayer(weight.astype(np.int64), bias.astype(np.int64), shift.astype(np.int64), *clip, padding=1)
+
+
+def _refined(model: Model, weight: np.ndarray) -> np.ndarray:
+    """Weights of 8 bits in units of 2^FINE_BITS, and `synthesis0.fine` added where the inputs are `synthesis0.index`:
+    the few latents of great power, whose products would otherwise be wrong by more than all others together."""
+    out = weight.astype(np.int64) << FINE_BITS
+    index = tensor(model, "synthesis0.index", ("int32",))
+    if index.ndim != 1 or ((index < 0) | (index >= weight.shape[1])).any() or len(np.unique(index)) != len(index):
+        raise ModelError("the finer weights of the synthesis are for inputs that it does not have")
+    out[:, index] += tensor(model, "synthesis0.fine", ("int8",), (len(weight), len(index), *weight.shape[2:]))
+    return out
 
 
 def _inverse_gdn(model: Model, i: int, channels: int) -> InverseGdn:

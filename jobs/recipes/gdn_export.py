@@ -17,7 +17,7 @@ from torch import nn
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.exact_steps import ROOT_BOUND
 from tilepress.codecs.factorized import Frozen, freeze
-from tilepress.codecs.gdn_transform import BITS, GdnConfig
+from tilepress.codecs.gdn_transform import BITS, FINE_BITS, GdnConfig
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.gdn_network import GRANULE, SCALE, Gdn, GdnNetwork
 from tilepress.jobs.recipes.rounding import gram, round_in_turn
@@ -29,6 +29,7 @@ _REACH = 2.0  # activations are clipped at so many times the largest that was se
 _SMOOTHING = 16.0  # latents that the density is worth beside the counts
 _COUNTED = 2047  # largest latent that is counted
 _SEEN = 16  # tiles that activations are measured on
+_FINE = 20  # latents, those of most power, whose weights get FINE_BITS more
 _WEIGHTS = (np.int8, np.int16, np.int16)  # of the synthesis
 _ANALYSIS = (np.float16, np.int8, np.int8)  # of the analysis, which nothing needs exact
 
@@ -105,7 +106,7 @@ def _analysis_tensors(network: GdnNetwork, pictures: Sequence[torch.Tensor]) -> 
         tensors[f"analysis{i}.bias"] = cast(torch.Tensor, layer.bias).detach().numpy().astype(np.float32)
     for i, norm in enumerate(norms):
         tensors[f"gdn{i}.beta"] = norm.beta.detach().numpy().astype(np.float32)
-        tensors[f"gdn{i}.gamma"] = norm.gamma.detach().numpy().astype(np.float32)
+        tensors[f"gdn{i}.gamma"] = norm.gamma.detach().numpy().astype(np.float16)
     return tensors
 
 
@@ -167,6 +168,8 @@ def _synthesis_tensors(network: GdnNetwork, reach: Sequence[np.ndarray], scaled:
             weight, bias, after = weight / SCALE, bias / SCALE + 0.5, BITS
         moments = gram(layer, scaled) if i == 0 else None
         parts = _rounded(weight, bias, (1 << 8 * np.dtype(kind).itemsize - 1) - 1, (before, after), moments)
+        if moments is not None:
+            parts, tensors["synthesis0.index"], tensors["synthesis0.fine"] = _split(parts, moments)
         for name, array, dtype in zip(("weight", "bias", "shift"), parts, (kind, np.int64, np.int32), strict=True):
             tensors[f"synthesis{i}.{name}"] = array.astype(dtype)
         before = after
@@ -184,12 +187,34 @@ def _rounded(
     largest = np.maximum(np.abs(weight).max(axis=(1, 2, 3)), 1e-9)
     bits = np.clip(np.floor(np.log2(top / largest)), after - before, 24).astype(np.int64)
     real = weight * np.exp2(bits)[:, None, None, None]
-    scaled = np.rint(real) if moments is None else round_in_turn(real, moments, top)
+    if moments is None:
+        scaled = np.rint(real)
+    else:
+        steps = np.ones(weight.shape[1:])
+        steps[_strongest(moments, weight.shape[1])] = 2.0**-FINE_BITS
+        scaled = round_in_turn(real, moments, top, steps)
     if np.abs(scaled).max() > top:
         raise ModelError("weights of the synthesis are too large for their type: the training failed")
     shift = bits + before - after
     half = np.where(shift > 0, np.exp2(shift - 1), 0)  # rounds to nearest, since the step itself rounds down
     return scaled, np.rint(bias * np.exp2(bits + before) + half), shift
+
+
+def _strongest(moments: np.ndarray, channels: int) -> np.ndarray:
+    """(_FINE,): the inputs of most power."""
+    power = np.diag(moments).reshape(channels, -1).sum(axis=1)
+    return np.sort(np.argsort(-power)[:_FINE])
+
+
+def _split(
+    parts: tuple[np.ndarray, np.ndarray, np.ndarray], moments: np.ndarray
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray, np.ndarray]:
+    """Weights, biases and shifts with whole weights; the inputs with finer ones; what those have besides."""
+    weight, bias, shift = parts
+    index = _strongest(moments, weight.shape[1])
+    whole = np.clip(np.rint(weight), -127, 127)
+    fine = np.rint((weight - whole)[:, index] * 2.0**FINE_BITS)
+    return (whole, bias * 2.0**FINE_BITS, shift + FINE_BITS), index.astype(np.int32), fine.astype(np.int8)
 
 
 def _igdn_tensors(norm: Gdn, i: int, inside: np.ndarray, outside: np.ndarray) -> Tensors:

@@ -28,19 +28,20 @@ def gram(layer: nn.Conv2d, inputs: Iterable[torch.Tensor]) -> np.ndarray:
     return total.double().numpy()
 
 
-def round_in_turn(weight: np.ndarray, moments: np.ndarray, top: int) -> np.ndarray:
-    """Weights (out, ...) in units of one step to integers within +-`top`; `moments` as `gram` gives them."""
+def round_in_turn(weight: np.ndarray, moments: np.ndarray, top: int, steps: np.ndarray | None = None) -> np.ndarray:
+    """Weights (out, ...) to multiples of `steps` (...), 1 if None, within +-`top`; `moments` as `gram` gives them."""
     flat = weight.reshape(len(weight), -1).astype(np.float64)
+    step = np.ones(flat.shape[1]) if steps is None else steps.reshape(-1)
     order = np.argsort(-np.diag(moments))
     damped = moments[np.ix_(order, order)] + _DAMPING * np.mean(np.diag(moments)) * np.eye(len(order))
     upper = np.linalg.cholesky(np.linalg.inv(damped)).T
-    left = np.ascontiguousarray(flat[:, order])
+    left, step = np.ascontiguousarray(flat[:, order]), step[order]
     out = np.empty_like(left)
     for begin in range(0, left.shape[1], _BLOCK):
         end = min(begin + _BLOCK, left.shape[1])
         errors = np.empty((len(left), end - begin))
         for j in range(begin, end):
-            out[:, j] = np.clip(np.rint(left[:, j]), -top, top)
+            out[:, j] = np.clip(np.rint(left[:, j] / step[j]) * step[j], -top, top)
             errors[:, j - begin] = (left[:, j] - out[:, j]) / upper[j, j]
             left[:, j + 1 : end] -= errors[:, j - begin, None] * upper[j, j + 1 : end]
         left[:, end:] -= errors @ upper[begin:end, end:]

@@ -118,6 +118,9 @@ def reference(latents: np.ndarray, level: int) -> np.ndarray:
     clips = [(-r, r) for r in codec().config.reach] + [(-(1 << BITS), 2 << BITS)]
     for i, (low, high) in enumerate(clips):
         weight = tensors[f"synthesis{i}.weight"].astype(np.int64)
+        if i == 0:
+            weight *= 128
+            weight[:, tensors["synthesis0.index"]] += tensors["synthesis0.fine"]
         padded = np.pad(x, [(0, 0), (1, 1), (1, 1)])
         windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
         sums = np.einsum("cyxij,ocij->oyx", windows, weight) + tensors[f"synthesis{i}.bias"][:, None, None]
@@ -190,6 +193,9 @@ def test_a_model_with_a_config_out_of_range_is_a_model_error(key: str, value: An
         ("synthesis2.weight", lambda a: a[:, :, :2]),
         ("synthesis0.bias", lambda a: a + (1 << 60)),
         ("synthesis0.shift", lambda a: a - 100),
+        ("synthesis0.index", lambda a: a + 256),
+        ("synthesis0.index", lambda a: a * 0),
+        ("synthesis0.fine", lambda a: a[:, :-1]),
         ("igdn0.gamma", lambda a: -1 - a),
         ("igdn0.gamma", lambda a: a.astype(np.int64) + (1 << 40)),
         ("igdn1.beta", lambda a: a + (1 << 53)),
