@@ -22,6 +22,8 @@ def main() -> None:
         ["startup.py"],
         ["codecs.py", str(photos / "eval")],
         ["throughput.py", str(photos / "train")],
+        ["evaluate.py", str(photos / "eval")],
+        ["block_edges.py", str(photos / "eval")],
         ["driver.py"],
         ["s3_reads.py", str(photos / "eval")],
         ["memory.py"],
