@@ -1,0 +1,88 @@
+"""Tiny models of the learned codecs for the golden streams: made by the recipes from drawn pictures, in seconds.
+
+The shipped models are too large for it, and are trained anew from time to time; a decoder does not see the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from tilepress.codecs.model import Model
+from tilepress.jobs.recipe import Options, Plan
+from tilepress.jobs.training.learner import Learner
+
+_SIDE = 64
+_BUCKETS, _SYMBOLS = 4, 20  # of the probability tables
+_WHOLE = ["unshuffle 4", "conv 6 1", "relu", "conv 3 3"]
+_BLOCKS = ["conv 6 3", "relu", "pool", "conv 3 3", "relu", "pool", "conv 3 3"]
+_UP = ["conv 6 3", "relu", "up", "conv 4 3", "relu", "up", "conv 3 3"]
+_BLOCK: dict[str, Any] = {"block": 8, "ratio": 16, "quantisation_steps": [64.0, 8.0]}
+_CNN: dict[str, Any] = {"analysis": _BLOCKS, "synthesis": _UP, "quantisation_steps": [24, 8], "told": False}
+
+# name: family, steps of training, `model` of the recipe
+MODELS: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "block-dnn-sigmoid": ("block-dnn", 4, {**_BLOCK, "extra": 4, "activation": "sigmoid"}),
+    "pca-uniform": ("pca", 0, _BLOCK),
+    "pca-kmeans": ("pca", 0, {**_BLOCK, "quantiser": "kmeans"}),
+    "cnn-ae-whole": (
+        "cnn-ae",
+        4,
+        {
+            "analysis": _WHOLE,
+            "synthesis": ["conv 6 3", "relu", "conv 48 3", "shuffle 4"],
+            "quantisation_steps": [64, 8],
+            "margin": 2,
+        },
+    ),
+    "cnn-ae-side-by-side": ("cnn-ae", 400, {**_CNN, "block": 16, "bits": 6}),
+    "cnn-ae-overlapping": ("cnn-ae", 400, {**_CNN, "block": 16, "overlap": 6}),
+    "gdn-factorized": ("gdn-factorized", 4, {"channels": [6, 6, 8], "rates": [0.003, 0.2]}),
+}
+
+
+def learned_model(name: str) -> Model:
+    """One of MODELS."""
+    family, steps, model = MODELS[name]
+    torch.set_num_threads(1)
+    options = Options(crop=_SIDE, seed=3, lr=3e-3 if steps > 9 else 1e-3)
+    learner = Learner(Plan("golden", family, options, {**model, "default_level": 1}))
+    pictures = np.stack([picture(_SIDE, _SIDE, 3, 8, seed) for seed in range(24)])
+    learner.initialise(pictures)
+    for step in range(steps):
+        learner.learn(torch.from_numpy(pictures[step % 3 :: 3]), step, step / steps)
+    training = {"made": "from drawn pictures, for tests", "seed": 3}
+    with learner.exported() as network, torch.no_grad():
+        exported = learner.recipe.export(network, list(pictures), training, "CC0-1.0")
+    return replace(exported, tensors=_thinned(exported.tensors))
+
+
+def _thinned(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """With few and short probability tables; what they leave out is escaped."""
+    out = dict(tensors)
+    for name in [name for name in tensors if name.endswith(".thresholds")]:
+        cdf = name.replace("thresholds", "cdf")
+        rows = tensors[cdf].reshape(-1, 4, tensors[cdf].shape[1])
+        buckets = np.linspace(0, len(rows) - 1, _BUCKETS).astype(int)
+        out[name] = np.ascontiguousarray(tensors[name][buckets[1:] - 1])
+        columns = np.append(np.arange(_SYMBOLS), rows.shape[2] - 1)
+        out[cdf] = np.ascontiguousarray(rows[buckets][:, :, columns].reshape(-1, len(columns)))
+    return out
+
+
+def picture(height: int, width: int, channels: int, bits: int, seed: int) -> np.ndarray:
+    """Waves, an edge and some noise: (height, width, channels), uint8, or uint16 for more than 8 bits."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    out = np.full((height, width, channels), 0.5)
+    for _ in range(12):
+        fy, fx = rng.normal(0, 0.03, 2)
+        wave = np.sin(2 * np.pi * (fy * y + fx * x) + rng.uniform(0, 6.3))
+        out += wave[:, :, None] * rng.normal(1, 0.4, channels) * 0.01 / (0.04 + np.hypot(fy, fx))
+    out[y > rng.uniform(0.3, 0.9) * height + 0.3 * x] *= rng.uniform(0.3, 0.8)
+    out += rng.normal(0, 0.01, out.shape)
+    return np.rint(np.clip(out, 0, 1) * ((1 << bits) - 1)).astype(np.uint16 if bits > 8 else np.uint8)

@@ -1,0 +1,83 @@
+"""Writes the golden streams of the learned codecs. It was run once; a stream that exists must be read for ever.
+
+Do not run it because a test fails: a test that fails says that archives out there can no longer be read. It is run
+again only before a release that adds something to the streams, and then into a new folder.
+
+    python tests/golden/make_golden_streams.py NEW_FOLDER
+
+When a shipped model is replaced, the pinned streams of shipped models are written anew. Models that archives hold are
+not affected: an archive keeps its own copies.
+
+    python tests/golden/make_golden_streams.py --shipped NEW_FILE
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from learned_models import MODELS, learned_model, picture
+from make_golden import digest
+
+from tilepress.codecs.codec import Settings, TileSpec
+from tilepress.codecs.model import SHIPPED, Model
+from tilepress.codecs.registry import load_codec
+
+RGB = TileSpec(29, 43, 3, "uint8", 8, "rgb")
+# what is coded, and at which quality: 1 is the coarsest level, 100 the finest
+TILES = (
+    (RGB, 1),
+    (RGB, 100),
+    (TileSpec(17, 23, 1, "uint8", 8, "gray"), 100),
+    (TileSpec(1, 1, 1, "uint8", 3, "gray"), 100),
+    (TileSpec(18, 21, 4, "uint16", 16, "rgb"), 1),
+    (TileSpec(21, 10, 2, "uint16", 12, "gray"), 100),
+    (TileSpec(16, 33, 4, "uint8", 8, "cmyk"), 1),
+)
+PINNED = TileSpec(64, 64, 3, "uint8", 8, "rgb")
+CHANGING = frozenset({"gdn-factorized"})  # shipped models that are not pinned
+
+
+def main(arguments: list[str]) -> None:
+    target = Path(arguments[-1])
+    if target.exists():
+        raise SystemExit(f"{target} exists; golden streams are never replaced")
+    if arguments[0] == "--shipped":
+        names = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir() and path.name not in CHANGING)
+        write(target, (facts for name in names for facts in coded(name, Model.load(SHIPPED / name), ((PINNED, None),))))
+        return
+    models = {name: learned_model(name) for name in MODELS}
+    for name, model in models.items():
+        model.save(target / "models" / name)
+    write(target / "expected.json", (facts for name in MODELS for facts in coded(name, models[name], TILES)))
+    print(f"SHA-256 of the golden streams: {digest(target)}")
+
+
+def coded(name: str, model: Model, tiles: Iterable[tuple[TileSpec, int | None]]) -> Iterator[dict[str, Any]]:
+    """A stream of each tile, and what it decodes to; found by the program that wrote it."""
+    codec = load_codec(model.codec_id, model)
+    for seed, (spec, quality) in enumerate(tiles):
+        tile = picture(spec.height, spec.width, spec.channels, spec.bit_depth, 100 + seed)
+        (stream,) = codec.encode(tile[None], spec, Settings(quality=quality))
+        (decoded,) = codec.decode([stream], spec)
+        yield {
+            "name": name,
+            "model": model.name,
+            "tile": asdict(spec),
+            "stream": base64.b64encode(stream).decode(),
+            "samples": hashlib.sha256(decoded.astype(decoded.dtype.newbyteorder("<")).tobytes()).hexdigest(),
+        }
+
+
+def write(path: Path, entries: Iterable[dict[str, Any]]) -> None:
+    path.write_text("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
