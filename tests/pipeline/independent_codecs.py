@@ -1,4 +1,4 @@
-"""The tile codecs as FORMAT.md specifies them: libraries for raw, png, jpegxl and jpeg; numpy for block-dnn."""
+"""The tile codecs as FORMAT.md specifies them: libraries for raw, png, jpegxl and jpeg; numpy for block-dnn and pca."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import safetensors.numpy
 
 _RGB = ("RGB", "RGBA")
 _ALPHA = ("LA", "RGBA")
+BLOCK_CODECS = {"block-dnn": b"BD", "pca": b"PC"}
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ def transcoded_jpeg(payload: bytes) -> bytes:
 def decode(codec: str, latents: bytes, shape: Shape, models: Path) -> np.ndarray:
     """The base of a tile, (h, w, channels)."""
     name, _, model = codec.partition("@")
-    if name == "block-dnn":
-        return BlockDecoder(*read_model(models / model)).decode(unseal(b"BD", latents), shape)
+    if name in BLOCK_CODECS:
+        return BlockDecoder(*read_model(models / model)).decode(unseal(BLOCK_CODECS[name], latents), shape)
     if name == "raw":
         samples = np.frombuffer(unseal(b"RW", latents), np.dtype(shape.dtype).newbyteorder("<"))
     else:
@@ -76,6 +77,13 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         digest.update(tensor.tobytes())
     assert digest.hexdigest() == facts["sha256"] == folder.name
     return facts["config"], tensors
+
+
+def level_tensors(tensors: dict[str, np.ndarray], level: int) -> dict[str, np.ndarray]:
+    """What `level{i}.NAME` says of a level, by NAME; integers."""
+    names = {name.partition(".")[2]: name for name in tensors if name.startswith(f"level{level}.")}
+    whole = {name for name in names if tensors[names[name]].dtype.kind in "iu"}
+    return {name: tensors[names[name]].astype(np.int64) for name in whole}
 
 
 class Rans:
@@ -118,17 +126,17 @@ class Rans:
 
 
 class BlockDecoder:
-    """FORMAT.md 8."""
+    """FORMAT.md 8 and 8a."""
 
     def __init__(self, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
         self.side, self.depth, self.fraction = config["block"], config["latents"], config["fraction_bits"]
+        self.kmeans = config.get("quantiser") == "kmeans"
         self.all = tensors
 
     def decode(self, content: bytes, shape: Shape) -> np.ndarray:
         """The base."""
         level, *frame = struct.unpack_from("<BHBHB", content)
-        self.m = {name[7:]: tensor for name, tensor in self.all.items() if name.startswith(f"level{level}.")}
-        self.m = {name: tensor.astype(np.int64) for name, tensor in self.m.items()}
+        self.m = level_tensors(self.all, level)
         rows, columns = -(-shape.height // self.side), -(-shape.width // self.side)
         rans = Rans(content[7:])
         planes: list[tuple[np.ndarray, np.ndarray]] = []
@@ -138,9 +146,14 @@ class BlockDecoder:
         return self._samples([q for q, _ in planes], frame, shape)
 
     def _plane(self, rans: Rans, number: int, rows: int, columns: int, shape: Shape, done: Any) -> Any:
-        kind, before, first = 0, None, None
         if shape.mode in _RGB and number in (1, 2):
-            kind, before, first = number, done[number - 1], done[0] if number == 2 else None
+            return self.plane(rans, rows, columns, number, done[number - 1], done[0] if number == 2 else None)
+        return self.plane(rans, rows, columns)
+
+    def plane(
+        self, rans: Rans, rows: int, columns: int, kind: int = 0, before: Any = None, first: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Latents and errors of a plane of blocks, (rows, columns, K) each."""
         q, r = np.zeros((2, rows, columns, self.depth), np.int64)
         for y in range(rows):
             for x in range(columns):
@@ -188,7 +201,8 @@ class BlockDecoder:
             depth = frame[3] if self._is_alpha(number, shape) else frame[1]
             difference = rgb and number in (1, 2)
             shift = self.fraction - depth - difference
-            y = np.clip(q @ self.m["decoder"].T + self.m["offset"], -one, 2 * one)
+            v = self.m["centres"][np.arange(self.depth), q] if self.kmeans else q
+            y = np.clip(v @ self.m["decoder"].T + self.m["offset"], -one, 2 * one)
             p = ((y + (1 << shift >> 1)) >> shift) - (difference << depth)
             rows, columns, _ = p.shape
             p = p.reshape(rows, columns, self.side, self.side).transpose(0, 2, 1, 3)

@@ -1,0 +1,61 @@
+"""FORMAT.md says enough about learned codecs: decoders written from it alone give what the golden streams gave."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tilepress.codecs.codec import Settings, TileSpec
+from tilepress.codecs.model import SHIPPED, Model
+from tilepress.codecs.registry import load_codec
+
+from . import independent_codecs, independent_networks
+from .independent_codecs import Shape
+
+FOLDER = Path(__file__).parent.parent / "golden"
+GOLDEN: list[dict[str, Any]] = json.loads((FOLDER / "learned-1" / "expected.json").read_text())
+PINNED: list[dict[str, Any]] = json.loads((FOLDER / "shipped.json").read_text())
+MODES = {("gray", 1): "L", ("gray", 2): "LA", ("rgb", 3): "RGB", ("rgb", 4): "RGBA", ("cmyk", 4): "CMYK"}
+UNPINNED = sorted({path.name for path in SHIPPED.iterdir() if path.is_dir()} - {entry["name"] for entry in PINNED})
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All models as an archive has them: in folders named by their hashes."""
+    folder = tmp_path_factory.mktemp("models")
+    for place in [*(FOLDER / "learned-1" / "models").iterdir(), *(p for p in SHIPPED.iterdir() if p.is_dir())]:
+        (folder / json.loads((place / "model.json").read_text())["sha256"]).symlink_to(place)
+    return folder
+
+
+def decoded(model: Path, stream: bytes, tile: dict[str, Any]) -> np.ndarray:
+    codec = json.loads((model / "model.json").read_text())["codec_id"]
+    facts = {name: tile[name] for name in ("height", "width", "channels", "dtype", "bit_depth")}
+    shape = Shape(**facts, mode=MODES[tile["colour"], tile["channels"]])
+    reader = independent_codecs if codec in independent_codecs.BLOCK_CODECS else independent_networks
+    return reader.decode(f"{codec}@{model.name}", stream, shape, model.parent)
+
+
+@pytest.mark.parametrize("name", sorted({entry["name"] for entry in GOLDEN + PINNED}))
+def test_a_decoder_written_from_the_text_alone_reads_learned_streams(name: str, models: Path) -> None:
+    for entry in (entry for entry in GOLDEN + PINNED if entry["name"] == name):
+        samples = decoded(models / entry["model"], base64.b64decode(entry["stream"]), entry["tile"])
+        little = samples.astype(samples.dtype.newbyteorder("<"))
+        assert hashlib.sha256(little.tobytes()).hexdigest() == entry["samples"], entry["tile"]
+
+
+@pytest.mark.parametrize("name", UNPINNED)
+def test_a_decoder_written_from_the_text_alone_reads_what_other_shipped_models_write(name: str, models: Path) -> None:
+    model = Model.load(SHIPPED / name)
+    codec, spec = load_codec(model.codec_id, model), TileSpec(37, 50, 2, "uint8", 8, "gray")
+    y, x = np.mgrid[:37, :50]
+    tile = np.stack([120 + 90 * np.sin(x / 5) * np.cos(y / 7), 255 - 3 * y], -1).astype(np.uint8)
+    for quality in (1, 100):
+        (stream,) = codec.encode(tile[None], spec, Settings(quality=quality))
+        np.testing.assert_array_equal(decoded(models / model.name, stream, vars(spec)), codec.decode([stream], spec)[0])
