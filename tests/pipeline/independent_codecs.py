@@ -1,41 +1,26 @@
-"""The tile codecs as FORMAT.md specifies them: libraries for raw, png, jpegxl and jpeg; numpy for block-dnn and pca."""
+"""The tile codecs as FORMAT.md specifies them: libraries for raw, png, jpegxl and jpeg; numpy for learned codecs."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 import struct
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
 import numpy as np
-import safetensors.numpy
 
-_RGB = ("RGB", "RGBA")
-_ALPHA = ("LA", "RGBA")
-BLOCK_CODECS = {"block-dnn": b"BD", "pca": b"PC"}
+from .independent_blocks import BlockDecoder
+from .independent_networks import CnnAe, Gdn
+from .independent_streams import Shape, read_model, unseal
 
+__all__ = ["Shape", "decode", "transcoded_jpeg", "unseal"]
 
-@dataclass(frozen=True)
-class Shape:
-    """What a tile is."""
-
-    height: int
-    width: int
-    channels: int
-    dtype: str
-    bit_depth: int
-    mode: str
-
-
-def unseal(magic: bytes, stream: bytes) -> bytes:
-    """FORMAT.md 6."""
-    assert stream[:3] == magic + b"\1" and struct.unpack_from("<I", stream, 3) == (zlib.crc32(stream[7:]),)
-    return stream[7:]
+LEARNED: dict[str, tuple[bytes, Any]] = {
+    "block-dnn": (b"BD", BlockDecoder),
+    "pca": (b"PC", BlockDecoder),
+    "cnn-ae": (b"CA", CnnAe),
+    "gdn-factorized": (b"GF", Gdn),
+}
 
 
 def transcoded_jpeg(payload: bytes) -> bytes:
@@ -49,8 +34,9 @@ def transcoded_jpeg(payload: bytes) -> bytes:
 def decode(codec: str, latents: bytes, shape: Shape, models: Path) -> np.ndarray:
     """The base of a tile, (h, w, channels)."""
     name, _, model = codec.partition("@")
-    if name in BLOCK_CODECS:
-        return BlockDecoder(*read_model(models / model)).decode(unseal(BLOCK_CODECS[name], latents), shape)
+    if name in LEARNED:
+        magic, decoder = LEARNED[name]
+        return decoder(*read_model(models / model)).decode(unseal(magic, latents), shape)
     if name == "raw":
         samples = np.frombuffer(unseal(b"RW", latents), np.dtype(shape.dtype).newbyteorder("<"))
     else:
@@ -62,160 +48,3 @@ def decode(codec: str, latents: bytes, shape: Shape, models: Path) -> np.ndarray
         samples = library(unseal(magic, latents))
     assert samples.max() < 1 << shape.bit_depth
     return samples.astype(shape.dtype).reshape(shape.height, shape.width, shape.channels)
-
-
-def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """FORMAT.md 10: `config` and tensors, after the hash was checked."""
-    text = (folder / "model.json").read_text()
-    facts = json.loads(text)
-    tensors = safetensors.numpy.load((folder / "weights.safetensors").read_bytes())
-    without = re.sub(r'\n "sha256": "[0-9a-f]{64}",', "", text)
-    strings_or_space = re.compile(r'("(?:[^"\\]|\\.)*")|\s+')
-    digest = hashlib.sha256(strings_or_space.sub(lambda found: found[1] or "", without).encode())
-    for name, tensor in sorted(tensors.items()):
-        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)], separators=(",", ":")).encode())
-        digest.update(tensor.tobytes())
-    assert digest.hexdigest() == facts["sha256"] == folder.name
-    return facts["config"], tensors
-
-
-def level_tensors(tensors: dict[str, np.ndarray], level: int) -> dict[str, np.ndarray]:
-    """What `level{i}.NAME` says of a level, by NAME; integers."""
-    names = {name.partition(".")[2]: name for name in tensors if name.startswith(f"level{level}.")}
-    whole = {name for name in names if tensors[names[name]].dtype.kind in "iu"}
-    return {name: tensors[names[name]].astype(np.int64) for name in whole}
-
-
-class Rans:
-    """FORMAT.md 8, rANS."""
-
-    def __init__(self, data: bytes) -> None:
-        (self.state,) = struct.unpack_from("<I", data)
-        self.words = list(np.frombuffer(data, "<u2", offset=4))
-        self.at = 0
-
-    def _advance(self, start: int, freq: int) -> None:
-        self.state = freq * (self.state >> 15) + (self.state & 32767) - start
-        if self.state < 1 << 16:
-            self.state = self.state << 16 | int(self.words[self.at])
-            self.at += 1
-
-    def bits(self, count: int) -> int:
-        """Raw bits."""
-        value = (self.state & 32767) >> (15 - count)
-        if count:
-            self._advance(value << (15 - count), 1 << (15 - count))
-        return value
-
-    def value(self, cdf: np.ndarray) -> int:
-        """A value under one row."""
-        last = len(cdf) - 2
-        symbol = int(np.searchsorted(cdf, self.state & 32767, side="right")) - 1
-        self._advance(int(cdf[symbol]), int(cdf[symbol + 1]) - int(cdf[symbol]))
-        if symbol < last:
-            return symbol
-        n = self.bits(5)
-        value = last - 1 + (1 << n)
-        for at in (0, 12, 24):
-            value += self.bits(min(max(n - at, 0), 12)) << at
-        return value
-
-    def check_end(self) -> None:
-        """All is read."""
-        assert self.state == 1 << 16 and self.at == len(self.words)
-
-
-class BlockDecoder:
-    """FORMAT.md 8 and 8a."""
-
-    def __init__(self, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
-        self.side, self.depth, self.fraction = config["block"], config["latents"], config["fraction_bits"]
-        self.kmeans = config.get("quantiser") == "kmeans"
-        self.all = tensors
-
-    def decode(self, content: bytes, shape: Shape) -> np.ndarray:
-        """The base."""
-        level, *frame = struct.unpack_from("<BHBHB", content)
-        self.m = level_tensors(self.all, level)
-        rows, columns = -(-shape.height // self.side), -(-shape.width // self.side)
-        rans = Rans(content[7:])
-        planes: list[tuple[np.ndarray, np.ndarray]] = []
-        for number in range(shape.channels):
-            planes.append(self._plane(rans, number, rows, columns, shape, planes))
-        rans.check_end()
-        return self._samples([q for q, _ in planes], frame, shape)
-
-    def _plane(self, rans: Rans, number: int, rows: int, columns: int, shape: Shape, done: Any) -> Any:
-        if shape.mode in _RGB and number in (1, 2):
-            return self.plane(rans, rows, columns, number, done[number - 1], done[0] if number == 2 else None)
-        return self.plane(rans, rows, columns)
-
-    def plane(
-        self, rans: Rans, rows: int, columns: int, kind: int = 0, before: Any = None, first: Any = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Latents and errors of a plane of blocks, (rows, columns, K) each."""
-        q, r = np.zeros((2, rows, columns, self.depth), np.int64)
-        for y in range(rows):
-            for x in range(columns):
-                self._block(rans, kind, (q, r), (y, x), before, first)
-        return q, r
-
-    def _at(self, plane: np.ndarray, y: int, x: int, outside: np.ndarray) -> np.ndarray:
-        """A block of a plane, or what stands for it outside the tile."""
-        if y < 0:
-            return outside
-        if x < 0:
-            return self._at(plane, y - 1, 0, outside)
-        return plane[y, min(x, plane.shape[1] - 1)]
-
-    def _around(self, array: int, t: int, here: Any, y: int, x: int, before: Any, first: Any) -> list[np.ndarray]:
-        """Latents (`array` 0) or errors (1) of the six neighbours."""
-        none, outside = np.zeros(self.depth, np.int64), self.m[("start", "doubt")[array]][t]
-        near = [(y, x - 1), (y - 1, x), (y - 1, x - 1), (y - 1, x + 1)]
-        earlier = [none if other is None else other[array][y, x] for other in (before, first)]
-        return [*(self._at(here[array], *place, outside) for place in near), *earlier]
-
-    def _block(self, rans: Rans, t: int, here: Any, place: tuple[int, int], before: Any, first: Any) -> None:
-        m, reach = self.m, min(self.depth, 16)
-        q, r = here[0][place], here[1][place]
-        latents = self._around(0, t, here, *place, before, first)
-        errors = self._around(1, t, here, *place, before, first)
-        for k in range(self.depth):
-            seen = np.concatenate([part[:reach] for part in (q, latents[0], latents[1], latents[4], latents[5])])
-            same, errs = [np.array([int(part[k]) for part in parts]) for parts in (latents, errors)]
-            total = int(m["bias"][t, k] + m["near"][t, k] @ seen + m["own"][t, k] @ same) + 2048
-            mean = min(max(total >> 12, 0), int(m["top"][k]))
-            slope = m["slope"][t, k]
-            size = int(m["base"][t, k] + slope[:6] @ abs(errs) + slope[8] * abs(same[0] - same[1]))
-            size += sum(int(slope[6 + j]) * abs(int(r[k - 1 - j])) for j in (0, 1) if j < k)
-            bucket = int((m["thresholds"] <= min(max(size, 0), 1 << 30)).sum())
-            code = rans.value(m["cdf"][4 * bucket + (total >> 10) % 4])
-            r[k] = -(code + 1) // 2 if code % 2 else code // 2
-            q[k] = mean + r[k]
-            assert 0 <= q[k] <= m["top"][k]
-
-    def _samples(self, planes: list[np.ndarray], frame: list[int], shape: Shape) -> np.ndarray:
-        one, out = 1 << self.fraction, []
-        rgb = shape.mode in _RGB
-        for number, q in enumerate(planes):
-            depth = frame[3] if self._is_alpha(number, shape) else frame[1]
-            difference = rgb and number in (1, 2)
-            shift = self.fraction - depth - difference
-            v = self.m["centres"][np.arange(self.depth), q] if self.kmeans else q
-            y = np.clip(v @ self.m["decoder"].T + self.m["offset"], -one, 2 * one)
-            p = ((y + (1 << shift >> 1)) >> shift) - (difference << depth)
-            rows, columns, _ = p.shape
-            p = p.reshape(rows, columns, self.side, self.side).transpose(0, 2, 1, 3)
-            out.append(p.reshape(rows * self.side, columns * self.side)[: shape.height, : shape.width])
-        if rgb:
-            luma, u, v = (np.clip(plane, -(1 << 18), 1 << 18) for plane in out[:3])
-            green = luma - ((u + v) >> 2)
-            out[:3] = [v + green, green, u + green]
-        most = (1 << shape.bit_depth) - 1
-        out = [np.clip(plane, 0, most) for plane in out]
-        offsets = [frame[2] if self._is_alpha(number, shape) else frame[0] for number in range(len(out))]
-        return np.stack([np.minimum(p + o, most) for p, o in zip(out, offsets, strict=True)], -1).astype(shape.dtype)
-
-    @staticmethod
-    def _is_alpha(number: int, shape: Shape) -> bool:
-        return shape.mode in _ALPHA and number == shape.channels - 1

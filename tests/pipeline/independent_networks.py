@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import math
 import struct
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .independent_codecs import BlockDecoder, Rans, Shape, level_tensors, read_model, unseal
+from .independent_blocks import BlockDecoder
+from .independent_streams import Rans, Shape, level_tensors
 
 _COLOURS = {"L": 1, "LA": 1, "RGB": 3, "RGBA": 3, "CMYK": 4}
 Planes = np.ndarray  # (channels, rows, columns)
-
-
-def decode(codec: str, latents: bytes, shape: Shape, models: Path) -> np.ndarray:
-    """The base of a tile, (h, w, channels). `codec`: ID@FOLDER."""
-    name, _, model = codec.partition("@")
-    config, tensors = read_model(models / model)
-    content = unseal({"cnn-ae": b"CA", "gdn-factorized": b"GF"}[name], latents)
-    level, *frame = struct.unpack_from("<BHBHB", content)
-    count = shape.channels - (2 if shape.mode in ("RGB", "RGBA") else 0)
-    network = {"cnn-ae": CnnAe, "gdn-factorized": Gdn}[name](config, tensors, level)
-    rans = Rans(content[7:])
-    symbols = network.latents(rans, count, shape.height, shape.width)
-    rans.check_end()
-    pictures = [network.synthesis(each, shape.height, shape.width) for each in symbols]
-    return samples(pictures, network.fraction, frame, shape)
 
 
 def samples(pictures: list[Planes], fraction: int, frame: list[int], shape: Shape) -> np.ndarray:
@@ -88,12 +73,39 @@ def _factor(kind: str, *numbers: str) -> int:
     return 2 if kind == "up" else int(numbers[0]) if kind == "shuffle" else 1
 
 
-class CnnAe:
+class _Pictures:
+    """8b: a codec of pictures of three channels."""
+
+    fraction: int
+
+    def __init__(self, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+        self.config, self.tensors = config, tensors
+
+    def decode(self, content: bytes, shape: Shape) -> np.ndarray:
+        """The base of a tile, (h, w, channels)."""
+        self.level, *frame = struct.unpack_from("<BHBHB", content)
+        self.m = level_tensors(self.tensors, self.level)
+        rans = Rans(content[7:])
+        count = shape.channels - (2 if shape.mode in ("RGB", "RGBA") else 0)
+        latents = self.latents(rans, count, shape.height, shape.width)
+        rans.check_end()
+        pictures = [self.synthesis(each, shape.height, shape.width) for each in latents]
+        return samples(pictures, self.fraction, frame, shape)
+
+    def latents(self, rans: Rans, count: int, height: int, width: int) -> Any:
+        """Of each picture."""
+        raise NotImplementedError
+
+    def synthesis(self, q: np.ndarray, height: int, width: int) -> Planes:
+        """A decoded picture."""
+        raise NotImplementedError
+
+
+class CnnAe(_Pictures):
     """8c."""
 
-    def __init__(self, config: dict[str, Any], tensors: dict[str, np.ndarray], level: int) -> None:
-        self.config, self.level, self.tensors = config, level, tensors
-        self.m = level_tensors(tensors, level)
+    def __init__(self, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+        super().__init__(config, tensors)
         self.stride = math.prod(_factor(*operation.split()) for operation in config["synthesis"])
         self.fraction = max(16, config["fraction_bits"])
 
@@ -163,13 +175,13 @@ class CnnAe:
         return out
 
 
-class Gdn:
+class Gdn(_Pictures):
     """8d."""
 
     fraction = 16
 
-    def __init__(self, config: dict[str, Any], tensors: dict[str, np.ndarray], level: int) -> None:
-        self.reach, self.m = config["reach"], level_tensors(tensors, level)
+    def __init__(self, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+        super().__init__(config, tensors)
         self.t = {name: tensor.astype(np.int64) for name, tensor in tensors.items() if tensor.dtype.kind in "iu"}
         self.t["synthesis0.weight"] <<= 7
         self.t["synthesis0.weight"][:, self.t["synthesis0.index"]] += self.t["synthesis0.fine"]
@@ -187,10 +199,10 @@ class Gdn:
                 assert m["low"][k] <= out[k][at] <= m["high"][k]
         return out.swapaxes(0, 1)
 
-    def synthesis(self, latents: np.ndarray, height: int, width: int) -> Planes:
+    def synthesis(self, q: np.ndarray, height: int, width: int) -> Planes:
         """A decoded picture."""
-        x = latents * self.m["inverse"][:, None, None]
-        for j, (low, high) in enumerate([(-a, a) for a in self.reach] + [(-(1 << 16), 1 << 17)]):
+        x = q * self.m["inverse"][:, None, None]
+        for j, (low, high) in enumerate([(-a, a) for a in self.config["reach"]] + [(-(1 << 16), 1 << 17)]):
             parts = (self.t[f"synthesis{j}.{name}"] for name in ("weight", "bias", "shift"))
             x = shuffle(np.clip(convolution(x, *parts), low, high), 4 if j == 2 else 2)
             if j < 2:
