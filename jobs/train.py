@@ -198,8 +198,8 @@ def _record(plan: Plan, feed: Feed, state: State, report: TrainReport) -> dict[s
     return {
         **plan.to_json(),
         "data": feed.split.fingerprint,
-        "images": len(feed.split.train),
-        "held_out": len(feed.split.validation),
+        "trained_images": len(feed.split.train),
+        "held_out_images": len(feed.split.validation),
         "preview": feed.source.preview,
         "trained_steps": state.step,
         "trained_minutes": round(state.seconds / 60, 2),

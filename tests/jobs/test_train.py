@@ -104,7 +104,7 @@ def test_the_model_says_how_it_was_made(recipe, photos, tmp_path):
     wanted = {"recipe": "tiny", "family": "test-tiny", "seed": 7, "batch_size": 4, "steps": 40, "trained_steps": 40}
     assert {key: training[key] for key in wanted} == wanted
     assert training["model"] == {"latents": 3, "colour": "rgb", "fails": False}
-    assert len(training["data"]) == 64 and training["images"] == 5 and training["held_out"] == 1
+    assert len(training["data"]) == 64 and training["trained_images"] == 5 and training["held_out_images"] == 1
     assert {"tilepress", "torch", "numpy", "python"} <= training["versions"].keys()
     assert training["final"]["psnr"] == pytest.approx(-10 * np.log10(training["final"]["mse"]), abs=1e-3)
 
