@@ -22,7 +22,7 @@ from tilepress.codecs.registry import load_codec
 
 FOLDER = Path(__file__).parent.parent / "golden"
 GOLDEN = FOLDER / "learned-1"
-SHA256 = "9f5785b0aa1a71327c66e465d6374b1d2cf3e75c5956987fd11d36f340c459de"  # as make_golden_streams.py gave it, once
+SHA256 = "6444c936f3a713b3e92141536a8d5fff91fc27a71f741aa5cc7726e7aa8b61b3"  # as make_golden_streams.py gave it, once
 EXPECTED: list[dict[str, Any]] = json.loads((GOLDEN / "expected.json").read_text())
 PINNED: list[dict[str, Any]] = json.loads((FOLDER / "shipped.json").read_text())
 
@@ -58,7 +58,7 @@ def test_the_golden_streams_are_those_that_were_written() -> None:
 
 
 def test_the_golden_streams_are_small() -> None:
-    assert sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file()) < 120_000
+    assert sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file()) < 125_000
 
 
 def test_the_golden_streams_cover_every_learned_family() -> None:

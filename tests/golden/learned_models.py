@@ -58,7 +58,29 @@ def learned_model(name: str) -> Model:
     training = {"made": "from drawn pictures, for tests", "seed": 3}
     with learner.exported() as network, torch.no_grad():
         exported = learner.recipe.export(network, list(pictures), training, "CC0-1.0")
-    return replace(exported, tensors=_thinned(exported.tensors))
+    return _adjusted(name, replace(exported, tensors=_thinned(exported.tensors)))
+
+
+def extreme(model: Model, latents: np.ndarray, level: int) -> np.ndarray:
+    """Latents of the same shape, drawn from all that the level allows: decoders have to clip what comes of them."""
+    low, high, axis = 0, model.tensors.get(f"level{level}.top"), -1
+    if high is None:
+        low, high, axis = model.tensors[f"level{level}.low"], model.tensors[f"level{level}.high"], 2
+    channel_last = np.moveaxis(latents, axis, -1)
+    drawn = np.random.default_rng(7).integers(low, high, channel_last.shape, endpoint=True)
+    return np.ascontiguousarray(np.moveaxis(drawn, -1, axis).astype(latents.dtype))
+
+
+def _adjusted(name: str, model: Model) -> Model:
+    """What recipes seldom give: less than 16 bits out of a cnn-ae, activations that a gdn-factorized has to clip."""
+    config, tensors = dict(model.config), dict(model.tensors)
+    if name == "cnn-ae-overlapping":
+        last = max(each for each in tensors if each.startswith("synthesis") and each.endswith(".shift"))
+        tensors[last] = tensors[last] + np.int8(2)
+        config["fraction_bits"] -= 2
+    if name == "gdn-factorized":
+        config["reach"] = [reach // 4 for reach in config["reach"]]
+    return replace(model, config=config, tensors=tensors)
 
 
 def _thinned(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -18,23 +18,25 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from learned_models import MODELS, learned_model, picture
+import numpy as np
+from learned_models import MODELS, extreme, learned_model, picture
 from make_golden import digest
 
-from tilepress.codecs.codec import Settings, TileSpec
+from tilepress.codecs.codec import Codec, Settings, TileSpec
 from tilepress.codecs.model import SHIPPED, Model
 from tilepress.codecs.registry import load_codec
 
 RGB = TileSpec(29, 43, 3, "uint8", 8, "rgb")
+GRAY = TileSpec(17, 23, 1, "uint8", 8, "gray")
 # what is coded, and at which quality: 1 is the coarsest level, 100 the finest
 TILES = (
     (RGB, 1),
     (RGB, 100),
-    (TileSpec(17, 23, 1, "uint8", 8, "gray"), 100),
+    (GRAY, 100),
     (TileSpec(1, 1, 1, "uint8", 3, "gray"), 100),
     (TileSpec(18, 21, 4, "uint16", 16, "rgb"), 1),
     (TileSpec(21, 10, 2, "uint16", 12, "gray"), 100),
@@ -55,7 +57,8 @@ def main(arguments: list[str]) -> None:
     models = {name: learned_model(name) for name in MODELS}
     for name, model in models.items():
         model.save(target / "models" / name)
-    write(target / "expected.json", (facts for name in MODELS for facts in coded(name, models[name], TILES)))
+    entries = ((*coded(name, model, TILES), *drawn(name, model)) for name, model in models.items())
+    write(target / "expected.json", (facts for several in entries for facts in several))
     print(f"SHA-256 of the golden streams: {digest(target)}")
 
 
@@ -64,15 +67,29 @@ def coded(name: str, model: Model, tiles: Iterable[tuple[TileSpec, int | None]])
     codec = load_codec(model.codec_id, model)
     for seed, (spec, quality) in enumerate(tiles):
         tile = picture(spec.height, spec.width, spec.channels, spec.bit_depth, 100 + seed)
-        (stream,) = codec.encode(tile[None], spec, Settings(quality=quality))
-        (decoded,) = codec.decode([stream], spec)
-        yield {
-            "name": name,
-            "model": model.name,
-            "tile": asdict(spec),
-            "stream": base64.b64encode(stream).decode(),
-            "samples": hashlib.sha256(decoded.astype(decoded.dtype.newbyteorder("<")).tobytes()).hexdigest(),
-        }
+        yield described(name, model, codec, spec, codec.encode(tile[None], spec, Settings(quality=quality))[0])
+
+
+def drawn(name: str, model: Model) -> Iterator[dict[str, Any]]:
+    """Streams of latents that no picture has, of the finest level."""
+    codec = load_codec(model.codec_id, model)
+    for spec in (RGB, GRAY):
+        symbols = codec.analyse(np.zeros((1, *spec.shape), np.uint8), spec, Settings(quality=100))
+        latents = extreme(model, symbols.arrays["latents"], int(symbols.arrays["level"][0]))
+        (stream,) = codec.pack(replace(symbols, arrays={**symbols.arrays, "latents": latents}))
+        yield described(name, model, codec, spec, stream)
+
+
+def described(name: str, model: Model, codec: Codec, spec: TileSpec, stream: bytes) -> dict[str, Any]:
+    """A stream, and what it decodes to."""
+    (decoded,) = codec.decode([stream], spec)
+    return {
+        "name": name,
+        "model": model.name,
+        "tile": asdict(spec),
+        "stream": base64.b64encode(stream).decode(),
+        "samples": hashlib.sha256(decoded.astype(decoded.dtype.newbyteorder("<")).tobytes()).hexdigest(),
+    }
 
 
 def write(path: Path, entries: Iterable[dict[str, Any]]) -> None:
