@@ -217,6 +217,7 @@ class LatentCoder:
         )  # fmt: skip
         if (
             kinds != KINDS
+            or m.thresholds.ndim != 1
             or depth < 1
             or any(a.shape != s or a.dtype != np.int32 for a, s in zip(m, shapes, strict=True))
         ):

@@ -88,7 +88,10 @@ class CnnConfig:
         told = len(self.strengths) in (0, len(self.steps)) and all(0 <= s <= UNIT for s in self.strengths)
         bits = 4 <= self.activation_bits <= 16 and 8 <= self.fraction_bits <= MIN_BITS + 4
         level = 0 <= self.default_level < len(self.steps)
-        back = self.synthesis_plan.stride == self.analysis_plan.stride and self.synthesis_plan.outputs == CHANNELS
+        few = self.latents <= CHANNELS * self.analysis_plan.stride**2  # no more numbers than the picture has
+        back = (
+            few and self.synthesis_plan.stride == self.analysis_plan.stride and self.synthesis_plan.outputs == CHANNELS
+        )
         return steps and told and bits and level and back and self.block >= 0 and self.cut.sane
 
 

@@ -74,7 +74,7 @@ def plan(texts: Sequence[str], inputs: int, allowed: frozenset[str]) -> Plan:
 
 
 def _read(text: str, channels: int, allowed: frozenset[str]) -> Operation:
-    kind, *words = str(text).split()
+    kind, *words = str(text).split() or [""]
     if kind not in allowed or len(words) != _ARGUMENTS[kind] or not all(w.isdecimal() and len(w) < 5 for w in words):
         raise ModelError(f"{text!r} is no operation of such a network: {', '.join(sorted(allowed))}")
     numbers = [int(word) for word in words]

@@ -72,6 +72,8 @@ class IntegerLayer(Step):
             raise ModelError(f"layer {number}: shapes {weight.shape}, {bias.shape} do not fit {inputs} inputs")
         if weight.dtype.kind not in "iu" or bias.dtype.kind not in "iu" or shift.dtype.kind not in "iu":
             raise ModelError(f"layer {number}: {weight.dtype} weights, {bias.dtype} biases; only integers are exact")
+        if (self.low or 0) > 0 or (self.high or 0) < 0:
+            raise ModelError(f"layer {number}: a clip to {self.low}..{self.high} would lift values beyond their bounds")
         clipped = self.low is None or self.high is None or -FLOAT32_BOUND < self.low <= self.high < FLOAT32_BOUND
         shifted = shift.shape in ((), bias.shape) and 0 <= int(shift.min()) <= int(shift.max()) <= MAX_SHIFT
         if not shifted or not clipped or self.stride < 1 or self.padding < 0:

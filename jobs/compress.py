@@ -12,7 +12,7 @@ from tilepress.jobs.codec_choice import AUTO, ChosenCodec, check_settings, chose
 from tilepress.jobs.progress import Meter
 from tilepress.jobs.run_plan import claim_run, new_run, unfinished_run
 from tilepress.pipeline.archive import Run, list_parts, write_manifest
-from tilepress.pipeline.collection import Collection
+from tilepress.pipeline.collection import Collection, absolute_source
 from tilepress.pipeline.commit import PressTask, press_shard
 from tilepress.pipeline.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import UsageError
@@ -152,7 +152,7 @@ def _execute(
         open_engine(engine_config, config.archive, shards, size, networks=networks, recover=find_suspects) as engine,
     ):
         with Meter("compress", size, quiet=config.quiet) as meter:
-            tasks = _tasks(plan, run, settings, config.source, set(list_parts(storage, run)))
+            tasks = _tasks(plan, run, settings, absolute_source(config.source), set(list_parts(storage, run)))
             for result in engine.map_shards(press_shard, tasks):
                 entries.append(result.entry)
                 spool.put(result.entry.shard, result.index)

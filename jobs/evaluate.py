@@ -110,7 +110,7 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateReport:
         chosen = [(codec, stack.enter_context(chosen_codec(codec.name))) for codec in codecs]
         points = operating_points(chosen, config.qualities, config.tile, config.fidelity)
         report.anchor = _anchor(config.anchor, points)
-        source = Source(config.source, config.include, config.exclude, limits=_LIMITS)
+        source = Source(config.source, config.include, config.exclude, limits=_LIMITS).absolute()
         found = survey(source.open())
         report.files, report.source_bytes, report.tasks = found.files, found.size, found.tasks
         storage = open_storage(config.out)

@@ -118,6 +118,22 @@ class Options:
     export_tiles: int = 200  # images that the entropy model is fitted to, at most
     licence: str = "not stated"  # terms under which the weights may be used; depends on the data
 
+    def __post_init__(self) -> None:
+        """UsageError for a value that could only fail later."""
+        for key, least in _LEAST.items():
+            if getattr(self, key) < least:
+                raise UsageError(f"{key} must be at least {least}, not {getattr(self, key)!r}")
+        if not 0 < self.validation < 1 or not 0 <= self.ema < 1 or not 0 <= self.lr_end <= 1:
+            raise UsageError("validation must be between 0 and 1, ema from 0 to below 1, lr_end from 0 to 1")
+        if self.precision not in ("auto", "float32", "bf16"):
+            raise UsageError(f"precision must be auto, float32 or bf16, not {self.precision!r}")
+
+
+_LEAST: dict[str, float] = {
+    **dict.fromkeys(("batch_size", "crop", "images", "validate_every", "checkpoint_every", "export_tiles"), 1),
+    **dict.fromkeys(("steps", "minutes", "lr", "warmup", "clip", "patience", "stop_mse", "seed"), 0),
+}
+
 
 @dataclass(frozen=True)
 class Plan:

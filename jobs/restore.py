@@ -28,7 +28,7 @@ from tilepress.pipeline.image_file import rebuild
 from tilepress.pipeline.reader import Archive, open_archive
 from tilepress.pipeline.region_file import region_name, write_region
 from tilepress.pipeline.rows import TILES
-from tilepress.pipeline.storage import Storage, check_name, is_url, open_storage
+from tilepress.pipeline.storage import Storage, absolute, check_name, is_url, open_storage
 from tilepress.pipeline.stored import fetch_image_row
 from tilepress.pipeline.toolbox import Toolbox
 from tilepress.pipeline.unpress import Outcome, read_bands
@@ -108,7 +108,7 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
     shards, size, networks = _measure(archive, config, selection)
     if not shards and not archive.problems:
         raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")
-    options = RestoreOptions(config.destination, config.region, config.preview, config.overwrite)
+    options = RestoreOptions(absolute(config.destination), config.region, config.preview, config.overwrite)
     with (
         open_engine(config.engine, config.archive, shards, size, networks=networks) as engine,
         Meter("restore", size, quiet=config.quiet) as meter,

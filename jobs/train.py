@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,7 @@ from tilepress.codecs.model import Model
 from tilepress.codecs.registry import load_codec
 from tilepress.jobs.recipe import Plan, load_plan
 from tilepress.jobs.training import records
-from tilepress.jobs.training.checkpoints import State, latest, remove_all, save
+from tilepress.jobs.training.checkpoints import PLAN, State, latest, remove_all, save
 from tilepress.jobs.training.display import TrainMeter
 from tilepress.jobs.training.feeding import Feed, batches, export_tiles, initial_crops, validation_batches
 from tilepress.jobs.training.learner import Learner
@@ -28,9 +29,11 @@ from tilepress.pipeline.crops import split
 from tilepress.pipeline.dataset import Source
 from tilepress.pipeline.engine import EngineConfig
 from tilepress.pipeline.errors import AlreadyExists, EngineError, MissingError, ResumeError, UsageError
-from tilepress.pipeline.storage import Storage, absolute, open_storage
+from tilepress.pipeline.picture import Limits
+from tilepress.pipeline.storage import Storage, absolute, is_url, open_storage
 
-_PLAN = "training.json"
+_EXPORT_ONLY = ("licence", "export_tiles")  # may be set right after a training that could not be exported
+_MAX_PIXELS = 1 << 28  # an image is held whole
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,9 @@ def run_train(config: TrainConfig) -> TrainReport:
     _claim(work, asked)
     state, learner = _trained(config, plan, feed, work, report)
     model = _export(learner, feed, _record(plan, feed, state, report))
-    _write_model(storage, model)
     records.write_log(work, state.rows)
     records.write_curves(work, state.rows, f"{plan.name}, {plan.family}")
+    _write_model(storage, model)  # last: it says that all is done
     remove_all(work)
     return _reported(report, state, model)
 
@@ -109,7 +112,7 @@ def _engine(config: EngineConfig) -> str:
 
 
 def _feed(config: TrainConfig, plan: Plan) -> Feed:
-    source = Source(config.data, config.include, config.exclude, config.preview).absolute()
+    source = Source(config.data, config.include, config.exclude, config.preview, Limits(_MAX_PIXELS)).absolute()
     divided = split(source.open(), plan.options.validation, plan.options.images)
     return Feed(source, divided, plan.options, plan.recipe().channels)
 
@@ -128,15 +131,18 @@ def _finished(storage: Storage, asked: Mapping[str, Any], report: TrainReport) -
 
 def _claim(work: Storage, asked: Mapping[str, Any]) -> None:
     """Begin a training, or go on with one that was begun with the same recipe and data."""
+    asked = {key: value for key, value in asked.items() if key not in _EXPORT_ONLY}
     try:
-        work.create(_PLAN, json.dumps(asked, indent=1, sort_keys=True).encode() + b"\n")
+        claim = {**asked, "id": uuid.uuid4().hex}
+        work.create(PLAN, json.dumps(claim, indent=1, sort_keys=True).encode() + b"\n")
         return
     except AlreadyExists:
         pass
     try:
-        before = json.loads(work.read(_PLAN))
-    except (ValueError, MissingError) as exc:
-        raise ResumeError(f"{work.url}/{_PLAN} is damaged: remove {work.url} to begin anew") from exc
+        before = json.loads(work.read(PLAN))
+        del before["id"]
+    except (ValueError, KeyError, TypeError, MissingError) as exc:
+        raise ResumeError(f"{work.url}/{PLAN} is damaged: remove {work.url} to begin anew") from exc
     changed = [key for key in {**before, **asked} if before.get(key) != asked.get(key)]
     if changed:
         words = ", ".join(f"{key} was {before.get(key)!r}, now {asked.get(key)!r}" for key in sorted(changed))
@@ -158,8 +164,12 @@ def _trained(config: TrainConfig, plan: Plan, feed: Feed, work: Storage, report:
                 events.add(row)
                 meter.show(row)
 
-            _train_on(config, plan, feed, work, report, post)
-        events.close()
+            try:
+                for row in found[0].rows if found and is_url(work.url) else ():
+                    events.add(row)  # what was uploaded before is replaced
+                _train_on(config, plan, feed, work, report, post)
+            finally:
+                events.close()
         found = latest(work)
     if not found:
         raise EngineError(f"training ended without a checkpoint in {work.url}: do the workers see that folder?")

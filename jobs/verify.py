@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, cast
 
 from tilepress.jobs.progress import Meter
 from tilepress.jobs.verify_files import check_files, verify_part
 from tilepress.pipeline.checksums import sha256
-from tilepress.pipeline.collection import Collection
+from tilepress.pipeline.collection import Collection, absolute_source
 from tilepress.pipeline.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.entry import Entry
 from tilepress.pipeline.entry_tasks import Compared, EntryTask, entry_tasks, task_entries
@@ -96,7 +96,8 @@ def _models(archive: Archive) -> set[str]:
 
 def _check_images(engine: Engine, archive: Archive, config: VerifyConfig, size: int, report: VerifyReport) -> None:
     with Meter("verify", size, quiet=config.quiet) as meter:
-        tasks = entry_tasks(_selected(archive, config, report), config)
+        against = config.against and absolute_source(config.against)
+        tasks = entry_tasks(_selected(archive, config, report), replace(config, against=against))
         for result in engine.map_shards(verify_entries, tasks):
             report.merge(result)
             meter.advance(bytes_in=result.source_bytes, images=result.images, failures=len(result.problems))

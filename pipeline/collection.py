@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tilepress.pipeline.errors import MissingError, UsageError
 from tilepress.pipeline.globs import MAGIC, Selection, compile_glob, literal_prefix
-from tilepress.pipeline.storage import Entry, OnSkip, Storage, is_url, local_path_of, open_storage
+from tilepress.pipeline.storage import Entry, OnSkip, Storage, absolute, is_url, local_path_of, open_storage
 
 _ARCHIVE_README = "README.txt"
 _ARCHIVE_JSON, _ARCHIVE_MARK, _ARCHIVE_JSON_LIMIT = "archive.json", b'"tilepress-archive-', 1 << 16
@@ -131,6 +131,14 @@ class StoredCollection(Collection):
             return False
         with self._storage.open_source(entry.name, entry.locator) as data:
             return _ARCHIVE_MARK in bytes(data)
+
+
+def absolute_source(source: str) -> str:
+    """The same source for workers, whose working folder may be another."""
+    from tilepress.pipeline.listed import LIST_PREFIX
+
+    listed = LIST_PREFIX if source.startswith(LIST_PREFIX) else ""
+    return listed + absolute(source.removeprefix(listed))
 
 
 def _locate(path: str) -> tuple[Storage, str]:

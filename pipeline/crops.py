@@ -1,8 +1,8 @@
-"""Random crops of a data set for training: what a step sees is a function of the seed and the step alone.
+"""Random crops of a data set for training: what a window of them holds is a function of the seed and its number.
 
 Crops are drawn a window at a time: some images of a shuffled pass over the data set, several crops of each, shuffled.
-A window is known by its number, so that any process can make it: the trainer itself, or tasks of Ray Data; and
-a training that is resumed sees what an uninterrupted one would have seen.
+Any process can make any window: the trainer itself, or tasks of Ray Data. In one process a training that is resumed
+sees what an uninterrupted one would have seen; on Ray, windows come in any order.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tilepress.pipeline.dataset import DataSet, Item, Source, whole
-from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
+from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, PictureError, UsageError
 from tilepress.pipeline.picture import Picture
 
+_UNUSABLE = (PictureError, IntegrityError, MissingError, ChangedError)  # of one image; the store's own errors go on
 logger = logging.getLogger(__name__)
 
 _LUMA = np.array([19595, 38470, 7471], np.uint32)  # ITU-R 601 in units of 2^-16, as Pillow's "L"
@@ -70,7 +71,7 @@ def split(data: DataSet, validation: float, most: int = 1 << 62) -> Split:
                 _require_trainable(picture)
             usable.append(item)
             pixels[item.name] = picture.pixels
-        except (PictureError, IntegrityError) as exc:
+        except _UNUSABLE as exc:
             unusable.append((item.name, str(exc)))
     if not usable:
         first = f", {unusable[0][0]}: {unusable[0][1]}" if unusable else ""
@@ -131,8 +132,12 @@ class Cropper:
         rng = _rng(self._settings.seed, number, 1)
         side, channels = self._settings.side, self._settings.channels
         out = np.empty((crops, side, side, channels), np.uint8)
-        for slot, at in zip(rng.permutation(crops), np.resize(chosen, crops), strict=True):
-            out[slot] = self._crop(self._image(int(at)), rng)
+        shares = np.diff(np.linspace(0, crops, len(chosen) + 1).astype(int))
+        slots = iter(rng.permutation(crops))
+        for at, share in zip(chosen, shares, strict=True):  # image by image: each is decoded once
+            image = self._image(int(at))
+            for _ in range(share):
+                out[next(slots)] = self._crop(image, rng)
         return out
 
     def images(self, count: int, side: int) -> list[np.ndarray]:
@@ -167,7 +172,7 @@ class Cropper:
                 continue
             try:
                 return self._decoded(number)
-            except (PictureError, IntegrityError) as exc:
+            except _UNUSABLE as exc:
                 self._broken.add(number)
                 logger.warning("left out: %s (%s)", self._items[number].name, exc)
         raise UsageError(f"{self._data.source.url}: none of the {len(self._items)} images decodes")

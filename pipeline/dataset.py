@@ -7,7 +7,7 @@ Tile. Items are small and travel to workers, which open the data set by the same
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from tilepress.pipeline.archive import ARCHIVE_JSON, Run
 from tilepress.pipeline.bands import regroup
-from tilepress.pipeline.collection import Collection
+from tilepress.pipeline.collection import Collection, absolute_source
 from tilepress.pipeline.entry import Entry
 from tilepress.pipeline.globs import Selection
 from tilepress.pipeline.image_file import read_picture
@@ -24,7 +24,7 @@ from tilepress.pipeline.picture import Limits, Picture, tile_spec
 from tilepress.pipeline.reader import open_archive
 from tilepress.pipeline.rows import TILES
 from tilepress.pipeline.storage import Entry as SourceEntry
-from tilepress.pipeline.storage import absolute, open_storage
+from tilepress.pipeline.storage import open_storage
 from tilepress.pipeline.stored import StoredImage
 from tilepress.pipeline.tiles import Tile, cut_band
 from tilepress.pipeline.unpress import read_bands
@@ -42,8 +42,7 @@ class Source:
 
     def absolute(self) -> Source:
         """The same data set for workers, whose working folder may be another."""
-        listed = LIST_PREFIX if self.url.startswith(LIST_PREFIX) else ""
-        return replace(self, url=listed + absolute(self.url.removeprefix(listed)))
+        return replace(self, url=absolute_source(self.url))
 
     def open(self) -> DataSet:
         """The data set: an archive if there is one at the URL, else a collection. UsageError if there is neither."""
@@ -148,8 +147,12 @@ def picture_tiles(owner: int, picture: Picture, bands: Iterable[np.ndarray], siz
 
 def whole(picture: Picture, rows: int = 512) -> np.ndarray:
     """All pixels of an image, (height, width, channels)."""
-    bands: Sequence[np.ndarray] = list(picture.read_bands(rows))
-    return bands[0] if len(bands) == 1 else np.concatenate(bands)
+    pixels = np.empty((picture.height, picture.width, picture.channels), picture.dtype)
+    y = 0
+    for band in picture.read_bands(rows):
+        pixels[y : y + len(band)] = band
+        y += len(band)
+    return pixels
 
 
 def _is_archive(url: str) -> bool:

@@ -22,6 +22,7 @@ from tilepress.pipeline.failure import Failure
 from tilepress.pipeline.memory import declared_bytes
 from tilepress.pipeline.ray_cluster import Capacity, connect, start_actors
 from tilepress.pipeline.ray_workers import ActorLostError, WorkerContext, environment, run_shard
+from tilepress.pipeline.storage import absolute
 
 _BATCHES_IN_FLIGHT = 2
 _POLL_S = 0.5
@@ -47,6 +48,7 @@ class RayEngine:
         self, config: EngineConfig, archive_url: str, shards: int, *, networks: bool, recover: Recover | None = None
     ) -> None:
         """Connects, and starts actors if `networks`; EngineError if there is no cluster."""
+        archive_url = absolute(archive_url)  # workers of a cluster have other working folders
         self._config = config
         self._recover = recover
         self._actors: tuple[Any, ...] = ()

@@ -32,11 +32,6 @@ class OperatingPoint:
     tile: int  # pixels, a multiple of the codec's granule
 
     @property
-    def label(self) -> str:
-        """For people."""
-        return self.codec if self.quality is None else f"{self.codec} q{self.quality}"
-
-    @property
     def settings(self) -> Settings:
         """For the codec."""
         return Settings(quality=self.quality)

@@ -12,9 +12,11 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import torch
 
+from tilepress.codecs.gdn_transform import GRANULE
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipe import Loss, Recipe
 from tilepress.jobs.recipes.gdn_network import Coded, GdnNetwork, begin_with_klt
+from tilepress.pipeline.errors import UsageError
 
 _FULL_SCALE = 256  # as codecs/conv_pictures.py divides
 _KLT_CROPS = 300
@@ -29,6 +31,17 @@ class GdnFactorizedRecipe(Recipe):
         "rates": [0.003, 0.0067, 0.015, 0.034, 0.076, 0.17],
         "default_level": 3,
     }
+
+    def __init__(self, model: Mapping[str, Any]) -> None:
+        """UsageError unless the model describes a codec."""
+        super().__init__(model)
+        channels, rates, default = (self.model[key] for key in ("channels", "rates", "default_level"))
+        if len(channels) != 3 or min(channels) < 1 or max(channels) > 1024:
+            raise UsageError(f"channels must be three numbers from 1 to 1024, not {channels}")
+        if not 1 <= len(rates) <= 32 or min(rates) <= 0 or not 0 <= default < len(rates):
+            raise UsageError(
+                f"rates must be up to 32 numbers above 0, and default_level one of them: {rates}, {default}"
+            )
 
     def build(self) -> torch.nn.Module:
         """The float network."""
@@ -47,6 +60,8 @@ class GdnFactorizedRecipe(Recipe):
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Random levels in training; all levels in turn otherwise."""
+        if crops.shape[1] % GRANULE:
+            raise UsageError(f"crop must be a multiple of {GRANULE}, not {crops.shape[1]}")
         x = pictures(crops)
         rates = torch.tensor(self.model["rates"], device=x.device)
         if network.training:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -21,6 +20,7 @@ import torch
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, StorageError
 from tilepress.pipeline.storage import Storage
 
+PLAN = "training.json"  # what the training was begun with
 FOLDER = "checkpoints/"
 _KEEP = 2
 _MAX_BYTES = 8 << 30
@@ -97,11 +97,6 @@ def remove_all(storage: Storage) -> None:
     with suppress(StorageError):
         for entry in list(storage.list(FOLDER)):
             storage.remove(entry.name)
-
-
-def write_json(storage: Storage, name: str, value: Any) -> None:
-    """Write or replace a small JSON file."""
-    replace_object(storage, name, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
 
 
 def replace_object(storage: Storage, name: str, content: bytes) -> None:

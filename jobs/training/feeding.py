@@ -18,6 +18,7 @@ _CACHE_BYTES = 1 << 30
 _INITIAL_BYTES = 48 << 20
 _VALIDATION_CROPS = 128
 _TILE = 512
+DATA_CPUS = 0.25  # of a task of Ray Data; trainers leave a quarter of the cluster, so that some node has that much free
 
 
 @dataclass(frozen=True)
@@ -91,17 +92,19 @@ def ray_dataset(feed: Feed, first_step: int, world: int) -> Any:
     last = -(-feed.options.steps * world // feed.batches_per_window) + world
     windows = ray.data.range(max(1, last - first), override_num_blocks=max(1, min(last - first, 2000)))
     variables = environment()
-    return windows.flat_map(lambda row: _window_rows(feed, first + int(row["id"]), variables))
+    key = f"{feed.split.fingerprint} {feed.source} {feed.crops}"
+    return windows.flat_map(lambda row: _window_rows(feed, key, first + int(row["id"]), variables), num_cpus=DATA_CPUS)
 
 
 _CROPPERS: dict[str, Cropper] = {}  # of this process: the windows that a worker of Ray Data makes share one
 
 
-def _window_rows(feed: Feed, number: int, variables: tuple[tuple[str, str], ...]) -> list[dict[str, np.ndarray]]:
+def _window_rows(
+    feed: Feed, key: str, number: int, variables: tuple[tuple[str, str], ...]
+) -> list[dict[str, np.ndarray]]:
     from tilepress.pipeline.ray_workers import adopt
 
     adopt(variables)
-    key = f"{feed.source} {feed.crops} {len(feed.split.train)}"
     if key not in _CROPPERS:
         _CROPPERS.clear()
         _CROPPERS[key] = feed.cropper(_CACHE_BYTES // 4)

@@ -52,6 +52,7 @@ def run(learner: Learner, state: State, batches: Iterator[torch.Tensor], epoch_p
         _require_finite(recent[-1], state.step)
         if state.step % _log_every(options) == 0:
             row = _row(recent, state, clock, options, share)
+            row["images_per_s"] *= hooks.world
             row["epoch"] = state.step * hooks.world * options.batch_size * options.crop**2 / epoch_pixels
             recent = []
             _log(hooks, state, row)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +17,16 @@ from ray import exceptions as ray_errors
 from ray.train.torch import TorchTrainer, get_device, prepare_model
 
 from tilepress.jobs.recipe import Plan
-from tilepress.jobs.training.checkpoints import State, latest, save
-from tilepress.jobs.training.feeding import Feed, initial_crops, ray_dataset, validation_batches
+from tilepress.jobs.training.checkpoints import PLAN, State, latest, save
+from tilepress.jobs.training.feeding import DATA_CPUS, Feed, initial_crops, ray_dataset, validation_batches
 from tilepress.jobs.training.learner import Learner
 from tilepress.jobs.training.loop import Hooks, Row, run
 from tilepress.pipeline.engine import EngineConfig
-from tilepress.pipeline.errors import EngineError, TilepressError, UsageError
+from tilepress.pipeline.errors import EngineError, InfrastructureError, TilepressError, UsageError
+from tilepress.pipeline.failure import Failure
 from tilepress.pipeline.ray_cluster import Capacity, connect
 from tilepress.pipeline.ray_workers import adopt, environment
-from tilepress.pipeline.storage import open_storage
+from tilepress.pipeline.storage import Storage, open_storage
 
 _FAILURES = 3  # workers may die so often; each time training goes on from the last checkpoint
 _POLL_S = 0.5
@@ -36,31 +39,32 @@ class Job:
     plan: Plan
     feed: Feed
     work: str  # URL of the folder that holds the checkpoints
+    claim: str  # id of the training, which is in that folder
     variables: tuple[tuple[str, str], ...]
     board: Any
 
 
-@ray.remote(num_cpus=0)
+@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
 class Board:
     """Where rank 0 posts the log, and the driver reads it."""
 
     def __init__(self) -> None:
         self._rows: list[Row] = []
-        self._error = ""
+        self._error: Failure | None = None
 
     def post(self, row: Row) -> None:
         """Add a row."""
         self._rows.append(row)
 
-    def fail(self, message: str) -> None:
+    def fail(self, error: Failure) -> None:
         """Say what a worker could not go on with."""
-        self._error = message
+        self._error = error
 
     def failed(self) -> bool:
         """Whether a worker has said so: trying again would not help."""
-        return bool(self._error)
+        return self._error is not None
 
-    def take(self) -> tuple[list[Row], str]:
+    def take(self) -> tuple[list[Row], Failure | None]:
         """The rows since the last call, and the error."""
         rows, self._rows = self._rows, []
         return rows, self._error
@@ -75,8 +79,9 @@ def train_on_ray(
         capacity = Capacity.of(ray.nodes())
         scaling = _scaling(config, capacity)
         board = Board.remote()  # type: ignore[attr-defined]
-        job = Job(plan, feed, work, environment(), board)
-        with _reading(board, post) as error, tempfile.TemporaryDirectory() as scratch:
+        claim = json.loads(open_storage(work).read(PLAN))["id"]
+        job = Job(plan, feed, work, claim, environment(), board)
+        with _reading(board, post) as reader, tempfile.TemporaryDirectory() as scratch:
             trainer = TorchTrainer(
                 _worker,
                 train_loop_config={"job": job},
@@ -87,26 +92,45 @@ def train_on_ray(
                 ),
             )
             try:
-                trainer.fit()
+                _fit(trainer)
             except (ray.train.TrainingFailedError, ray_errors.RayError) as exc:
                 raise EngineError(
                     f"training failed more than {_FAILURES} times; the same command goes on from the last checkpoint. "
                     f"Last cause: {exc}"
                 ) from exc
-        if error.message:
-            raise UsageError(error.message)
+        if reader.failure is not None:
+            raise reader.failure.error()
         return int(scaling.num_workers)
     finally:
         if started:
             ray.shutdown()
 
 
+def _fit(trainer: TorchTrainer) -> None:
+    """`trainer.fit`, off the main thread: there it would take Ctrl-C for itself, and end the program with 0."""
+    errors: list[BaseException] = []
+
+    def fit() -> None:
+        try:
+            trainer.fit()
+        except BaseException as exc:  # noqa: BLE001 - raised again by the thread that waits
+            errors.append(exc)
+
+    thread = threading.Thread(target=fit, daemon=True)  # dies with this process, whose end is the workers' end
+    thread.start()
+    while thread.is_alive():
+        thread.join(_POLL_S)
+    if errors:
+        raise errors[0]
+
+
 def _scaling(config: EngineConfig, capacity: Capacity) -> ray.train.ScalingConfig:
     gpus = int(sum(capacity.gpus)) if config.gpus_per_actor else 0
     workers = config.workers or gpus or max(1, min(4, capacity.cpus // 2))
+    if 0 < gpus < workers:
+        raise UsageError(f"the cluster has {gpus} GPUs for {workers} workers: -j {gpus}, or --gpus-per-actor 0")
     on_gpus = gpus >= workers
-    # One processor of the cluster is left to Ray Data, or it could never make a crop.
-    cpus = max(0.5 / workers, min(1.0, (capacity.cpus - 1) / workers))
+    cpus = min(1.0, (1 - DATA_CPUS) * capacity.cpus / workers)
     resources = {"CPU": cpus, **({"GPU": 1} if on_gpus else {})}
     return ray.train.ScalingConfig(num_workers=workers, use_gpu=on_gpus, resources_per_worker=resources)
 
@@ -117,12 +141,12 @@ class _Reader:
     def __init__(self, board: Any, post: Callable[[Row], None]) -> None:
         self._board, self._post = board, post
         self._lock = threading.Lock()
-        self.message = ""
+        self.failure: Failure | None = None
 
     def read(self) -> None:
         """Hand on what is new."""
         with self._lock:
-            rows, self.message = ray.get(self._board.take.remote())
+            rows, self.failure = ray.get(self._board.take.remote())
             for row in rows:
                 self._post(row)
 
@@ -144,9 +168,11 @@ class _reading:  # noqa: N801 - a context, used like a function
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._over.wait(_POLL_S):
-            self._reader.read()
-        self._reader.read()
+        over = False
+        while not over:
+            over = self._over.wait(_POLL_S)
+            with suppress(ray_errors.RayError):  # the board is being moved, or the cluster is gone: fit() says so
+                self._reader.read()
 
 
 def _worker(given: dict[str, Any]) -> None:
@@ -156,8 +182,10 @@ def _worker(given: dict[str, Any]) -> None:
         return  # started again after an error that is not of the machines: there is no point in it
     try:
         _train(job)
+    except InfrastructureError:
+        raise  # what trying again may cure
     except TilepressError as exc:
-        ray.get(job.board.fail.remote(str(exc)))
+        ray.get(job.board.fail.remote(Failure.of(exc)))
         raise
 
 
@@ -165,6 +193,7 @@ def _train(job: Job) -> None:
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
     work = open_storage(job.work)
+    _require_shared(work, job)
     learner = Learner(job.plan, str(get_device()))
     state = State()
     found = latest(work)
@@ -187,6 +216,15 @@ def _train(job: Job) -> None:
         world,
     )
     run(learner, state, _batches(job), job.feed.split.pixels, hooks)
+
+
+def _require_shared(work: Storage, job: Job) -> None:
+    """UsageError if this node sees another folder than the driver's: its checkpoints would be lost."""
+    if not work.exists(PLAN) or json.loads(work.read(PLAN)).get("id") != job.claim:
+        raise UsageError(
+            f"node {ray.util.get_node_ip_address()} does not see {work.url} as the driver does: "
+            "give an --out on a folder that all nodes share, or in a bucket"
+        )
 
 
 def _batches(job: Job) -> Iterator[torch.Tensor]:
