@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,10 @@ def uninterrupted(source: Path, archive: Path, **options: Any) -> dict[str, byte
 
 
 def command(*arguments: object) -> subprocess.Popen[str]:
-    """The command line in a process of its own."""
+    """The command line in a process of its own, which Ctrl-C reaches even if these tests run in the background."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-m", "tilepress", *map(str, arguments)], **pipes)
+    return subprocess.Popen(
+        [sys.executable, "-m", "tilepress", *map(str, arguments)],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **pipes,
+    )

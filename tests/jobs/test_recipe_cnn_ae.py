@@ -164,4 +164,4 @@ def test_the_command_trains_a_model_that_the_codec_takes(tmp_path: Path) -> None
     assert report.steps == 3
     codec = CnnAe(Model.load(tmp_path / "m"))
     assert codec.model.training["seed"] == 7
-    assert decoded_mse(codec, waves(1, 96), 100) < 1e-3
+    assert decoded_mse(codec, waves(1, 96), 100) < 4e-3  # 24 dB, after three steps from a PCA
