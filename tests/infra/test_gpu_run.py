@@ -107,7 +107,7 @@ def test_every_shipped_model_and_the_busy_share_as_a_person_would_run_it(tmp_pat
     assert {name for name, each in results["exactness"].items() if each["passed"]} == set(NETWORKS)
     (figures,) = results["busy"].values()
     assert figures["images"] == 6 and figures["megapixels"] > 0
-    assert figures["actor_busy"] >= 0 and figures["actor_busy_inside"] >= 0  # a measure of time, which a test leaves open
+    assert figures["actor_busy"] >= 0 and figures["actor_busy_inside"] >= 0  # how busy is left open: a time
 
 
 @pytest.mark.slow
