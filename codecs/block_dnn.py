@@ -14,7 +14,8 @@ import numpy as np
 
 from tilepress.codecs.block_analysis import BlockAnalysis
 from tilepress.codecs.block_codec import BlockCodec
-from tilepress.codecs.block_model import BlockConfig, load_layers, tensor
+from tilepress.codecs.block_model import BlockConfig, load_layers
+from tilepress.codecs.tensors import tensor
 
 
 @dataclass(frozen=True)
@@ -43,5 +44,5 @@ class BlockDnn(BlockCodec):
         config, scale = self.config, None
         layers = load_layers(self.model, config.block**2, config.layers, config.latents)
         if config.activation == "sigmoid":
-            scale = tensor(self.model, "analysis.scale", ("float32",), (config.latents,))
+            scale = tensor(self.model.tensors, "analysis.scale", ("float32",), (config.latents,))
         return BlockAnalysis(layers, self.device, config.activation, None if scale is None else np.asarray(scale))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Self
 
 import numpy as np
 
-from tilepress.codecs import rans
-from tilepress.codecs.block_latents import Fitted, LatentCoder
+from tilepress.codecs.block_latents import LatentCoder
 from tilepress.codecs.block_quantiser import Quantiser
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.exact import IntegerLayer, IntegerNetwork
 from tilepress.codecs.model import Model
+from tilepress.codecs.tensors import tensor
 
 VALUE_BITS = 8  # fraction bits of what symbols stand for, where a table says it
 _MIN_BITS, _MAX_BITS = 18, 22  # fraction bits; 17 bits of colour difference must fit below them
@@ -46,6 +46,11 @@ class BlockConfig:
             raise ModelError(f"config of a block model is out of range: {config}")
         return new
 
+    @property
+    def levels(self) -> int:
+        """How many quality levels there are."""
+        return len(self.steps)
+
     def sane(self) -> bool:
         """Whether all fields are within their range."""
         steps = 1 <= len(self.steps) <= 16 and all(1e-6 < s < 1e6 for s in self.steps)
@@ -76,13 +81,13 @@ class Level:
 
 def load_level(model: Model, level: int, config: BlockConfig, table: np.ndarray | None, device: str) -> Level:
     """A level of a model. `table`: as `Level` has it. ModelError if it is damaged or not provably exact."""
-    coder, layer = _load_coder(model, level, config), _load_decoder(model, level, config)
+    coder, layer = LatentCoder.of(model.tensors, f"level{level}", config.latents), _load_decoder(model, level, config)
     one, top = float(1 << config.fraction_bits), coder.fitted.top
     if table is not None and table.shape[1] <= top.max():
         raise ModelError(f"level {level} has latents without a value: the model is damaged")
     zero, name = np.zeros(len(top)), f"level{level}.zero"
     if name in model.tensors:
-        zero = tensor(model, name, ("float32",), top.shape).astype(np.float64)
+        zero = tensor(model.tensors, name, ("float32",), top.shape).astype(np.float64)
     floats = None if table is None else table.astype(np.float64)
     step = config.steps[level] if table is None else 2.0**-VALUE_BITS
     quantiser = Quantiser(step, zero, top, layer.weight / one, layer.bias / one, floats)
@@ -90,18 +95,10 @@ def load_level(model: Model, level: int, config: BlockConfig, table: np.ndarray 
     return Level(quantiser, coder, IntegerNetwork([layer], bounds, device), table)
 
 
-def _load_coder(model: Model, level: int, config: BlockConfig) -> LatentCoder:
-    integers = ("int8", "int16", "int32")
-    fitted = Fitted._make(tensor(model, f"level{level}.{name}", integers).astype(np.int32) for name in Fitted._fields)
-    if fitted.top.shape != (config.latents,):
-        raise ModelError(f"the entropy model of level {level} is not for {config.latents} latents")
-    return LatentCoder(fitted, rans.Tables.from_cdf(tensor(model, f"level{level}.cdf", ("uint16",))))
-
-
 def _load_decoder(model: Model, level: int, config: BlockConfig) -> IntegerLayer:
     size = config.block**2
-    weight = tensor(model, f"level{level}.decoder", ("int16", "int32"), (size, config.latents))
-    bias = tensor(model, f"level{level}.offset", ("int32",), (size,))
+    weight = tensor(model.tensors, f"level{level}.decoder", ("int16", "int32"), (size, config.latents))
+    bias = tensor(model.tensors, f"level{level}.offset", ("int32",), (size,))
     one = 1 << config.fraction_bits
     return IntegerLayer(weight.astype(np.int64), bias.astype(np.int64), low=-one, high=2 * one)
 
@@ -110,21 +107,11 @@ def load_layers(model: Model, inputs: int, count: int, outputs: int) -> list[tup
     """Weights (out, in) and biases (out,) float32 of `count` layers of an analysis; ModelError if they do not fit."""
     layers, width = [], inputs
     for i in range(count):
-        weight = tensor(model, f"analysis{i}.weight", ("float32",))
+        weight = tensor(model.tensors, f"analysis{i}.weight", ("float32",))
         if weight.ndim != 2 or weight.shape[1] != width:
             raise ModelError(f"analysis layer {i} has weights of {weight.shape} for {width} inputs")
-        layers.append((weight, tensor(model, f"analysis{i}.bias", ("float32",), weight.shape[:1])))
+        layers.append((weight, tensor(model.tensors, f"analysis{i}.bias", ("float32",), weight.shape[:1])))
         width = len(weight)
     if width != outputs:
         raise ModelError(f"the analysis gives {width} latents, not {outputs}")
     return layers
-
-
-def tensor(model: Model, name: str, dtypes: Sequence[str], shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """A tensor of a model; ModelError unless it is there with one of these dtypes, this shape, and finite values."""
-    array = model.tensors.get(name)
-    if array is None or str(array.dtype) not in dtypes or (shape is not None and array.shape != shape):
-        raise ModelError(f"model {model.name[:16]} lacks tensor {name} of {'/'.join(dtypes)} {shape or ''}")
-    if not np.isfinite(array).all():
-        raise ModelError(f"tensor {name} has values that are not finite: the training failed")
-    return array

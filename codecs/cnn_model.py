@@ -9,13 +9,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from tilepress.codecs import rans
-from tilepress.codecs.block_latents import MAX_LATENT, Fitted, LatentCoder
+from tilepress.codecs.block_latents import MAX_LATENT, LatentCoder
 from tilepress.codecs.cnn_cuts import Cut
 from tilepress.codecs.cnn_network import ANALYSIS, SYNTHESIS, Plan, plan
 from tilepress.codecs.conv_pictures import CHANNELS, MIN_BITS
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.model import Model
+from tilepress.codecs.tensors import INTEGERS, tensor
 
 UNIT = 256  # the latents' 1, in integers: steps and the synthesis' inputs are in units of 1 / UNIT
 _MAX_STEP = 1 << 14
@@ -72,6 +72,11 @@ class CnnConfig:
     def synthesis_plan(self) -> Plan:
         """From latents, and the level's strength where there is one, to pictures."""
         return plan(self.synthesis, self.latents + bool(self.strengths), SYNTHESIS)
+
+    @property
+    def levels(self) -> int:
+        """How many quality levels there are."""
+        return len(self.steps)
 
     @property
     def latents(self) -> int:
@@ -144,29 +149,12 @@ class Level:
 
 def load_level(model: Model, level: int, config: CnnConfig) -> Level:
     """A level of a model; ModelError if it is damaged."""
-    fitted = Fitted._make(_integers(model, f"level{level}.{name}") for name in Fitted._fields)
-    if fitted.top.shape != (config.latents,):
-        raise ModelError(f"the entropy model of level {level} is not for {config.latents} latents")
-    cdf = model.tensors.get(f"level{level}.cdf")
-    if cdf is None:
-        raise ModelError(f"the model lacks the probability tables of level {level}")
-    zero = _integers(model, f"level{level}.zero")
-    if zero.shape != fitted.top.shape or abs(zero.astype(np.int64)).max() > MAX_LATENT:
-        raise ModelError(f"the zeros of level {level} are not {config.latents} symbols")
-    dead = model.tensors.get(f"level{level}.dead")
-    if (
-        dead is None
-        or dead.shape != zero.shape
-        or str(dead.dtype) != "float32"
-        or not ((dead >= 0) & (dead < 0.5)).all()
-    ):
-        raise ModelError(f"the dead zones of level {level} are not {config.latents} numbers within 0..0.5")
-    coder = LatentCoder(fitted, rans.Tables.from_cdf(np.asarray(cdf)))
-    return Level(Quantiser(config.steps[level], zero, fitted.top, dead), coder)
-
-
-def _integers(model: Model, name: str) -> np.ndarray:
-    array = model.tensors.get(name)
-    if array is None or str(array.dtype) not in ("int8", "int16", "int32"):
-        raise ModelError(f"the model lacks tensor {name} of int8, int16 or int32")
-    return array.astype(np.int32)
+    coder = LatentCoder.of(model.tensors, f"level{level}", config.latents)
+    top = coder.fitted.top
+    zero = tensor(model.tensors, f"level{level}.zero", INTEGERS, top.shape).astype(np.int32)
+    if abs(zero.astype(np.int64)).max() > MAX_LATENT:
+        raise ModelError(f"the zeros of level {level} exceed 16 bits: the model is damaged")
+    dead = tensor(model.tensors, f"level{level}.dead", ("float32",), top.shape)
+    if not ((dead >= 0) & (dead < 0.5)).all():
+        raise ModelError(f"the dead zones of level {level} are not within 0..0.5: the model is damaged")
+    return Level(Quantiser(config.steps[level], zero, top, dead), coder)

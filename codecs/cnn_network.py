@@ -20,6 +20,7 @@ import numpy as np
 
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.exact import IntegerLayer, PixelShuffle, Step, Upsample
+from tilepress.codecs.tensors import tensor
 
 if TYPE_CHECKING:
     from torch import nn
@@ -116,8 +117,8 @@ def load_analysis(network: Plan, tensors: Mapping[str, np.ndarray], device: str)
 
     for i, conv in enumerate(network.convolutions):
         shape = (conv.outputs, conv.inputs, conv.size, conv.size)
-        _require(tensors, f"analysis{i}.weight", ("float32",), shape)
-        _require(tensors, f"analysis{i}.bias", ("float32",), shape[:1])
+        tensor(tensors, f"analysis{i}.weight", ("float32",), shape)
+        tensor(tensors, f"analysis{i}.bias", ("float32",), shape[:1])
     modules = float_network(network)
     with torch.no_grad():
         for i, module in enumerate(m for m in modules if isinstance(m, torch.nn.Conv2d)):
@@ -151,16 +152,9 @@ def load_synthesis(network: Plan, tensors: Mapping[str, np.ndarray], activation_
 
 def _integer_layer(conv: Operation, tensors: Mapping[str, np.ndarray], name: str, ceiling: int | None) -> IntegerLayer:
     shape = (conv.outputs, conv.inputs, conv.size, conv.size)
-    weight = _require(tensors, f"{name}.weight", ("int16", "int32"), shape)
-    bias = _require(tensors, f"{name}.bias", ("int32", "int64"), shape[:1])
-    shift = _require(tensors, f"{name}.shift", ("int8",), shape[:1])
+    weight = tensor(tensors, f"{name}.weight", ("int16", "int32"), shape)
+    bias = tensor(tensors, f"{name}.bias", ("int32", "int64"), shape[:1])
+    shift = tensor(tensors, f"{name}.shift", ("int8",), shape[:1])
     low = None if ceiling is None else 0
     weights, biases, shifts = (array.astype(np.int64) for array in (weight, bias, shift))
     return IntegerLayer(weights, biases, shifts, low, ceiling, padding=conv.size // 2)
-
-
-def _require(tensors: Mapping[str, np.ndarray], name: str, dtypes: Sequence[str], shape: tuple[int, ...]) -> np.ndarray:
-    array = tensors.get(name)
-    if array is None or str(array.dtype) not in dtypes or array.shape != shape or not np.isfinite(array).all():
-        raise ModelError(f"the model lacks a finite tensor {name} of {'/'.join(dtypes)} {shape}")
-    return array

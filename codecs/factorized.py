@@ -16,6 +16,7 @@ import numpy as np
 from tilepress.codecs import rans
 from tilepress.codecs.errors import ModelError, StreamError
 from tilepress.codecs.kernel import Int, kernel
+from tilepress.codecs.tensors import tensor
 
 MAX_SYMBOLS = 64  # of a table, the escape included
 MAX_SHIFT = 12
@@ -45,12 +46,11 @@ class Frozen(NamedTuple):
     @classmethod
     def of(cls, tensors: Mapping[str, np.ndarray], prefix: str) -> Frozen:
         """Inverse of `tensors`; ModelError if one is missing or of another type."""
-        found = {name: tensors.get(f"{prefix}.{name}") for name in cls._fields}
-        for name, array in found.items():
-            wanted = "uint16" if name == "cdf" else "int32"
-            if array is None or array.ndim != 1 or str(array.dtype) != wanted:
-                raise ModelError(f"the model lacks tensor {prefix}.{name} of {wanted} and one dimension")
-        return cls(**{name: np.asarray(array) for name, array in found.items()})
+        rest = (tensor(tensors, f"{prefix}.{name}", ("int32",)) for name in cls._fields[1:])
+        new = cls(tensor(tensors, f"{prefix}.cdf", ("uint16",)), *rest)
+        if any(array.ndim != 1 for array in new):
+            raise ModelError(f"tensors of {prefix} have more than one dimension: the model is damaged")
+        return new
 
 
 class FactorizedPrior:

@@ -17,7 +17,6 @@ from typing import ClassVar
 import numpy as np
 
 from tilepress.codecs.bitstream import seal, unseal
-from tilepress.codecs.block_model import tensor
 from tilepress.codecs.block_planes import FRAME, check_frame, frames
 from tilepress.codecs.codec import Codec, Settings, Symbols, Tiles, TileSpec
 from tilepress.codecs.conv_pictures import from_pictures, padded_size, pictures_per_tile, to_pictures
@@ -25,6 +24,7 @@ from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
 from tilepress.codecs.factorized import FactorizedPrior, Frozen
 from tilepress.codecs.gdn_transform import BITS, GRANULE, GdnAnalysis, GdnConfig, GdnSynthesis
 from tilepress.codecs.model import Model
+from tilepress.codecs.tensors import tensor
 
 _MAGIC = b"GF"
 _VERSION = 1
@@ -139,5 +139,5 @@ def _load_level(model: Model, level: int, config: GdnConfig) -> Level:
     prior = FactorizedPrior(Frozen.of(model.tensors, f"level{level}"), channels)
     if prior.bounds.max() > np.iinfo(_LATENT).max:
         raise ModelError(f"latents of level {level} do not fit {_LATENT.__name__}")
-    gain = tensor(model, f"level{level}.gain", ("float32",), (channels,))
+    gain = tensor(model.tensors, f"level{level}.gain", ("float32",), (channels,))
     return Level(np.asarray(gain), config.dead_zone[level], prior)

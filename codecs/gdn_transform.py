@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tilepress.codecs.block_model import tensor
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.exact import IntegerLayer, IntegerNetwork, InverseGdn, PixelShuffle, Step
 from tilepress.codecs.model import Model
+from tilepress.codecs.tensors import tensor
 
 if TYPE_CHECKING:
     import torch
@@ -79,10 +79,10 @@ class GdnAnalysis:
         for i, (outputs, (_, side, _, _)) in enumerate(zip(config.channels, _SHAPES, strict=True)):
             shape = (outputs, inputs, side, side)
             layer = {"weight": _float_weight(model, i, shape)}
-            layer["bias"] = tensor(model, f"analysis{i}.bias", ("float32",), (outputs,))
+            layer["bias"] = tensor(model.tensors, f"analysis{i}.bias", ("float32",), (outputs,))
             if i < len(config.channels) - 1:
-                layer["beta"] = tensor(model, f"gdn{i}.beta", ("float32",), (outputs,))
-                layer["gamma"] = tensor(model, f"gdn{i}.gamma", ("float16", "float32"), (outputs, outputs))[
+                layer["beta"] = tensor(model.tensors, f"gdn{i}.beta", ("float32",), (outputs,))
+                layer["gamma"] = tensor(model.tensors, f"gdn{i}.gamma", ("float16", "float32"), (outputs, outputs))[
                     :, :, None, None
                 ]
             self._layers.append({name: _place(array, device) for name, array in layer.items()})
@@ -115,7 +115,7 @@ class GdnSynthesis:
 
     def __init__(self, model: Model, config: GdnConfig, bounds: np.ndarray, device: str = "cpu"):
         latents = config.channels[2]
-        inverse = [tensor(model, f"level{i}.inverse", ("int32",), (latents,)) for i in range(config.levels)]
+        inverse = [tensor(model.tensors, f"level{i}.inverse", ("int32",), (latents,)) for i in range(config.levels)]
         self._inverse = np.stack(inverse).astype(np.int64)
         if (self._inverse < 1).any():
             raise ModelError("an inverse gain is not positive: the model is damaged")
@@ -149,9 +149,9 @@ def _steps(model: Model, config: GdnConfig) -> list[Step]:
 
 
 def _convolution(model: Model, i: int, shape: tuple[int, int], clip: tuple[int, int]) -> IntegerLayer:
-    weight = tensor(model, f"synthesis{i}.weight", ("int8", "int16", "int32"), (*shape, 3, 3))
-    bias = tensor(model, f"synthesis{i}.bias", ("int32", "int64"), shape[:1])
-    shift = tensor(model, f"synthesis{i}.shift", ("int32",), shape[:1])
+    weight = tensor(model.tensors, f"synthesis{i}.weight", ("int8", "int16", "int32"), (*shape, 3, 3))
+    bias = tensor(model.tensors, f"synthesis{i}.bias", ("int32", "int64"), shape[:1])
+    shift = tensor(model.tensors, f"synthesis{i}.shift", ("int32",), shape[:1])
     weight = _refined(model, weight) if i == 0 else weight
     return IntegerLayer(weight.astype(np.int64), bias.astype(np.int64), shift.astype(np.int64), *clip, padding=1)
 
@@ -160,25 +160,25 @@ def _refined(model: Model, weight: np.ndarray) -> np.ndarray:
     """Weights of 8 bits in units of 2^FINE_BITS, and `synthesis0.fine` added where the inputs are `synthesis0.index`:
     the few latents of great power, whose products would otherwise be wrong by more than all others together."""
     out = weight.astype(np.int64) << FINE_BITS
-    index = tensor(model, "synthesis0.index", ("int32",))
+    index = tensor(model.tensors, "synthesis0.index", ("int32",))
     if index.ndim != 1 or ((index < 0) | (index >= weight.shape[1])).any() or len(np.unique(index)) != len(index):
         raise ModelError("the finer weights of the synthesis are for inputs that it does not have")
-    out[:, index] += tensor(model, "synthesis0.fine", ("int8",), (len(weight), len(index), *weight.shape[2:]))
+    out[:, index] += tensor(model.tensors, "synthesis0.fine", ("int8",), (len(weight), len(index), *weight.shape[2:]))
     return out
 
 
 def _inverse_gdn(model: Model, i: int, channels: int) -> InverseGdn:
-    beta = tensor(model, f"igdn{i}.beta", ("int64",), (channels,))
-    gamma = tensor(model, f"igdn{i}.gamma", ("int32", "int64"), (channels, channels))
-    limit = tensor(model, f"igdn{i}.limit", ("int32",), (channels,))
-    shift = tensor(model, f"igdn{i}.shift", ("int32",), (1,))
+    beta = tensor(model.tensors, f"igdn{i}.beta", ("int64",), (channels,))
+    gamma = tensor(model.tensors, f"igdn{i}.gamma", ("int32", "int64"), (channels, channels))
+    limit = tensor(model.tensors, f"igdn{i}.limit", ("int32",), (channels,))
+    shift = tensor(model.tensors, f"igdn{i}.shift", ("int32",), (1,))
     return InverseGdn(beta, gamma.astype(np.int64), int(shift[0]), limit.astype(np.int64))
 
 
 def _float_weight(model: Model, i: int, shape: tuple[int, ...]) -> np.ndarray:
-    weight = tensor(model, f"analysis{i}.weight", ("int8", "float16", "float32"), shape).astype(np.float32)
+    weight = tensor(model.tensors, f"analysis{i}.weight", ("int8", "float16", "float32"), shape).astype(np.float32)
     if model.tensors[f"analysis{i}.weight"].dtype == np.int8:
-        weight = weight * tensor(model, f"analysis{i}.scale", ("float32",), shape[:1])[:, None, None, None]
+        weight = weight * tensor(model.tensors, f"analysis{i}.scale", ("float32",), shape[:1])[:, None, None, None]
     return weight
 
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from tilepress.codecs.block_analysis import BlockAnalysis
 from tilepress.codecs.block_codec import BlockCodec
-from tilepress.codecs.block_model import BlockConfig, load_layers, tensor
+from tilepress.codecs.block_model import BlockConfig, load_layers
 from tilepress.codecs.errors import ModelError
+from tilepress.codecs.tensors import tensor
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Pca(BlockCodec):
         """The centres of k-means, in units of 2^-VALUE_BITS of full scale."""
         if self.config.quantiser == "uniform":
             return None
-        table = tensor(self.model, f"level{level}.centres", ("int16", "int32")).astype(np.int32)
+        table = tensor(self.model.tensors, f"level{level}.centres", ("int16", "int32")).astype(np.int32)
         if table.ndim != 2 or len(table) != self.config.latents or (np.diff(table.astype(np.int64)) < 0).any():
             raise ModelError(f"the centres of level {level} do not rise for each latent: the model is damaged")
         return table
