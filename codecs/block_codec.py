@@ -8,50 +8,38 @@ the analysis computes in float, and only its symbols count.
 
 from __future__ import annotations
 
-import struct
 from abc import abstractmethod
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 
-from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.block_analysis import BlockAnalysis
 from tilepress.codecs.block_latents import Layout
 from tilepress.codecs.block_model import BlockConfig, Level, load_level
-from tilepress.codecs.block_planes import FRAME, check_frame, frames, from_blocks, to_blocks
-from tilepress.codecs.codec import Codec, Settings, Symbols, Tiles, TileSpec
-from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
+from tilepress.codecs.block_planes import from_blocks, to_blocks
+from tilepress.codecs.codec import Symbols, Tiles, TileSpec
+from tilepress.codecs.leveled_codec import LeveledCodec
 from tilepress.codecs.model import Model
 
-_VERSION = 1
-_HEADER = struct.Struct("<BHBHB")  # level, then the frame
 _BLOCKS_AT_ONCE = 1 << 14
 
 
-class BlockCodec(Codec):
-    """See the module. Symbols: `latents` int16 (n, c, rows, columns, K), `frame` int32 (n, 4), `level` int32 (n,)."""
+class BlockCodec(LeveledCodec):
+    """See the module. Latents of a tile: int16 (c, rows, columns, K)."""
 
-    exact: ClassVar[bool] = True
-    lossless: ClassVar[bool] = False
-    networks: ClassVar[bool] = True
-    colours: ClassVar[frozenset[str]] = frozenset({"gray", "rgb", "cmyk"})
-    options: ClassVar[frozenset[str]] = frozenset({"quality"})
-    magic: ClassVar[bytes]
+    config: BlockConfig
     config_class: ClassVar[type[BlockConfig]] = BlockConfig
 
     def __init__(self, model: Model, device: str = "cpu"):
         """ModelError if the model is of another family, damaged, or its decoder is not provably exact."""
         import torch
 
-        if model.codec_id != self.codec_id:
-            raise ModelError(f"model {model.name[:16]} is for codec {model.codec_id}, not {self.codec_id}")
-        self.model = model
+        super().__init__(model)
         self.config = self.config_class.from_json(model.config)
         self.device = torch.device(device)
         self._analysis = self.load_analysis()
         self._levels = [
-            load_level(model, i, self.config, self.load_table(i), device) for i in range(len(self.config.steps))
+            load_level(model, i, self.config, self.load_table(i), device) for i in range(self.config.levels)
         ]
 
     @abstractmethod
@@ -62,57 +50,23 @@ class BlockCodec(Codec):
         """What symbols stand for in the decoder, int32 (K, S) that rises along S; None: themselves."""
         return None
 
-    def level_of(self, quality: int | None) -> int:
-        """Level for a quality of 1..100: 0 is the coarsest; None is the model's default."""
-        if quality is None:
-            return self.config.default_level
-        if not 1 <= quality <= 100:
-            raise UnsupportedError(f"quality {quality} is not within 1..100")
-        return (quality - 1) * len(self.config.steps) // 100
+    def latents_shape(self, spec: TileSpec) -> tuple[int, int, int, int]:
+        """(c, rows, columns, K)."""
+        rows, columns = (-(-side // self.config.block) for side in (spec.height, spec.width))
+        return spec.channels, rows, columns, self.config.latents
 
-    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes = b"") -> Symbols:
-        """Tiles (n, h, w, c) of `spec.dtype` to symbols; float32 on the device."""
-        self.require(spec)
-        level = self.level_of(settings.quality)
-        frame = frames(tiles, spec)
+    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: int) -> np.ndarray:
+        """The analysis of all blocks, quantised."""
         blocks = to_blocks(tiles, spec, frame, self.config.block)
-        latents = self._analysis(blocks, (spec.height, spec.width), self._levels[level].quantiser)
-        levels = np.full(len(tiles), level, np.int32)
-        return Symbols(spec, {"latents": latents, "frame": frame, "level": levels}, settings)
+        return self._analysis(blocks, (spec.height, spec.width), self._levels[level].quantiser)
 
-    def pack(self, symbols: Symbols) -> list[bytes]:
-        """Level and frame in the clear, then one rANS stream a tile."""
-        layout = _layout(symbols.spec)
-        packed = []
-        rows = zip(*(symbols.arrays[key] for key in ("latents", "frame", "level")), strict=True)
-        for latents, frame, level in rows:
-            header = _HEADER.pack(int(level), *(int(v) for v in frame))
-            stream = self._levels[int(level)].coder.encode(latents, layout)
-            packed.append(seal(self.magic, _VERSION, header + stream))
-        return packed
+    def encode_latents(self, latents: np.ndarray, level: int, spec: TileSpec) -> bytes:
+        """One rANS stream; planes 1 and 2 of RGB are colour differences."""
+        return self._levels[level].coder.encode(latents, _layout(spec))
 
-    def unpack(self, latents: Sequence[bytes], spec: TileSpec) -> Symbols:
-        """Inverse of `pack`."""
-        self.require(spec)
-        grid = (spec.channels, -(-spec.height // self.config.block), -(-spec.width // self.config.block))
-        out = np.empty((len(latents), *grid, self.config.latents), np.int16)
-        frame = np.empty((len(latents), FRAME), np.int32)
-        levels = np.empty(len(latents), np.int32)
-        for i, data in enumerate(latents):
-            levels[i], frame[i], stream = self._open(data, spec)
-            out[i] = self._levels[levels[i]].coder.decode(stream, out.shape[1:], _layout(spec))
-        return Symbols(spec, {"latents": out, "frame": frame, "level": levels})
-
-    def _open(self, data: bytes, spec: TileSpec) -> tuple[int, np.ndarray, bytes]:
-        _, payload = unseal(self.magic, {_VERSION}, data)
-        if len(payload) < _HEADER.size:
-            raise StreamError(f"payload of {len(payload)} bytes is shorter than its header")
-        level, *frame = _HEADER.unpack_from(payload)
-        if level >= len(self.config.steps):
-            raise StreamError(f"level {level} is not one of this model's {len(self.config.steps)}")
-        values = np.array(frame, np.int32)
-        check_frame(values, spec)
-        return level, values, payload[_HEADER.size :]
+    def decode_latents(self, stream: bytes, level: int, spec: TileSpec) -> np.ndarray:
+        """Inverse of `encode_latents`."""
+        return self._levels[level].coder.decode(stream, self.latents_shape(spec), _layout(spec))
 
     def synthesise(self, symbols: Symbols, shared: bytes = b"", level: int | None = None) -> Tiles:
         """Exact integers: the same on every device, in batches of any size."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from typing import Any, Self
@@ -87,6 +87,18 @@ class CnnConfig:
     def cut(self) -> Cut:
         """How pictures go through the networks."""
         return Cut(self.analysis_plan.stride, self.block, self.overlap, self.margin)
+
+    def synthesis_inputs(self, values: np.ndarray, level: int) -> np.ndarray:
+        """Latents (m, K, h, w) int32 as the synthesis takes them: with the level's strength behind, if it is told."""
+        if not self.strengths:
+            return values
+        strength = np.full((len(values), 1, *values.shape[2:]), self.strengths[level], np.int32)
+        return np.concatenate([values, strength], axis=1)
+
+    def input_bounds(self, quantisers: Sequence[Quantiser]) -> np.ndarray:
+        """max |input| of each channel of the synthesis, over the quantisers of all levels."""
+        bounds: np.ndarray = np.max([quantiser.reach for quantiser in quantisers], axis=0)
+        return np.append(bounds, max(self.strengths)) if self.strengths else bounds
 
     def _sane(self) -> bool:
         steps = 1 <= len(self.steps) <= 16 and all(1 <= s <= _MAX_STEP for s in self.steps)

@@ -9,26 +9,20 @@ the other (RGB is one picture, each other plane one more: `conv_pictures.py`).
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from tilepress.codecs.bitstream import seal, unseal
-from tilepress.codecs.block_planes import FRAME, check_frame, frames
-from tilepress.codecs.codec import Codec, Settings, Symbols, Tiles, TileSpec
+from tilepress.codecs.codec import Symbols, Tiles, TileSpec
 from tilepress.codecs.conv_pictures import from_pictures, padded_size, pictures_per_tile, to_pictures
-from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
+from tilepress.codecs.errors import ModelError
 from tilepress.codecs.factorized import FactorizedPrior, Frozen
 from tilepress.codecs.gdn_transform import BITS, GRANULE, GdnAnalysis, GdnConfig, GdnSynthesis
+from tilepress.codecs.leveled_codec import LeveledCodec
 from tilepress.codecs.model import Model
 from tilepress.codecs.tensors import tensor
 
-_MAGIC = b"GF"
-_VERSION = 1
-_HEADER = struct.Struct("<BHBHB")  # level, then the frame
 _LATENT = np.int16
 
 
@@ -50,81 +44,46 @@ class Level:
         return symbols
 
 
-class GdnFactorized(Codec):
-    """See the module. Symbols: `latents` int16 (n, pictures, c, h, w), `frame` int32 (n, 4), `level` int32 (n,)."""
+class GdnFactorized(LeveledCodec):
+    """See the module. Latents of a tile: int16 (pictures, c, h, w)."""
 
     codec_id: ClassVar[str] = "gdn-factorized"
     summary: ClassVar[str] = "convolutional transform with divisive normalisation, factorised prior (learned)"
-    exact: ClassVar[bool] = True
-    lossless: ClassVar[bool] = False
-    networks: ClassVar[bool] = True
     granule: ClassVar[int] = GRANULE
-    colours: ClassVar[frozenset[str]] = frozenset({"gray", "rgb", "cmyk"})
-    options: ClassVar[frozenset[str]] = frozenset({"quality"})
+    magic: ClassVar[bytes] = b"GF"
+    config: GdnConfig
 
     def __init__(self, model: Model, device: str = "cpu"):
         """ModelError if the model is of another family, damaged, or its synthesis is not provably exact."""
         import torch
 
-        if model.codec_id != self.codec_id:
-            raise ModelError(f"model {model.name[:16]} is for codec {model.codec_id}, not {self.codec_id}")
-        self.model = model
+        super().__init__(model)
         self.config = GdnConfig.from_json(model.config)
         self._levels = [_load_level(model, i, self.config) for i in range(self.config.levels)]
         self._analysis = GdnAnalysis(model, self.config, torch.device(device))
         bounds = np.stack([level.prior.bounds for level in self._levels])
         self._synthesis = GdnSynthesis(model, self.config, bounds, device)
 
-    def level_of(self, quality: int | None) -> int:
-        """Level for a quality of 1..100: 0 is the coarsest; None is the model's default."""
-        if quality is None:
-            return self.config.default_level
-        if not 1 <= quality <= 100:
-            raise UnsupportedError(f"quality {quality} is not within 1..100")
-        return (quality - 1) * self.config.levels // 100
+    def latents_shape(self, spec: TileSpec) -> tuple[int, int, int, int]:
+        """(pictures, c, h, w)."""
+        height, width = (side // GRANULE for side in padded_size(spec, GRANULE))
+        return pictures_per_tile(spec), self.config.channels[2], height, width
 
-    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes = b"") -> Symbols:
-        """Tiles (n, h, w, c) of `spec.dtype` to symbols; float32 on the device."""
-        self.require(spec)
-        level = self.level_of(settings.quality)
-        frame = frames(tiles, spec)
+    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: int) -> np.ndarray:
+        """The analysis of all pictures, quantised."""
         latents = self._levels[level].quantise(self._analysis(to_pictures(tiles, spec, frame, GRANULE)))
-        latents = latents.reshape(len(tiles), pictures_per_tile(spec), *latents.shape[1:])
-        return Symbols(spec, {"latents": latents, "frame": frame, "level": np.full(len(tiles), level, np.int32)})
+        return latents.reshape(len(tiles), *self.latents_shape(spec))
 
-    def pack(self, symbols: Symbols) -> list[bytes]:
-        """Level and frame in the clear, then one rANS stream a tile."""
-        packed = []
-        for latents, frame, level in zip(*(symbols.arrays[k] for k in ("latents", "frame", "level")), strict=True):
-            header = _HEADER.pack(int(level), *(int(v) for v in frame))
-            stacked = np.moveaxis(latents, 0, 1).reshape(latents.shape[1], -1, latents.shape[3])
-            packed.append(seal(_MAGIC, _VERSION, header + self._levels[int(level)].prior.encode(stacked)))
-        return packed
+    def encode_latents(self, latents: np.ndarray, level: int, spec: TileSpec) -> bytes:
+        """One rANS stream, channel by channel, the pictures one above the other."""
+        stacked = np.moveaxis(latents, 0, 1).reshape(latents.shape[1], -1, latents.shape[3])
+        return self._levels[level].prior.encode(stacked)
 
-    def unpack(self, latents: Sequence[bytes], spec: TileSpec) -> Symbols:
-        """Inverse of `pack`."""
-        self.require(spec)
-        pictures, channels = pictures_per_tile(spec), self.config.channels[2]
-        rows, columns = (side // GRANULE for side in padded_size(spec, GRANULE))
-        out = np.empty((len(latents), pictures, channels, rows, columns), _LATENT)
-        frame = np.empty((len(latents), FRAME), np.int32)
-        levels = np.empty(len(latents), np.int32)
-        for i, data in enumerate(latents):
-            levels[i], frame[i], stream = self._open(data, spec)
-            stacked = self._levels[levels[i]].prior.decode(stream, pictures * rows, columns)
-            out[i] = np.moveaxis(stacked.reshape(channels, pictures, rows, columns), 1, 0)
-        return Symbols(spec, {"latents": out, "frame": frame, "level": levels})
-
-    def _open(self, data: bytes, spec: TileSpec) -> tuple[int, np.ndarray, bytes]:
-        _, payload = unseal(_MAGIC, {_VERSION}, data)
-        if len(payload) < _HEADER.size:
-            raise StreamError(f"payload of {len(payload)} bytes is shorter than its header")
-        level, *frame = _HEADER.unpack_from(payload)
-        if level >= self.config.levels:
-            raise StreamError(f"level {level} is not one of this model's {self.config.levels}")
-        values = np.array(frame, np.int32)
-        check_frame(values, spec)
-        return level, values, payload[_HEADER.size :]
+    def decode_latents(self, stream: bytes, level: int, spec: TileSpec) -> np.ndarray:
+        """Inverse of `encode_latents`."""
+        pictures, channels, height, width = self.latents_shape(spec)
+        stacked = self._levels[level].prior.decode(stream, pictures * height, width)
+        return np.moveaxis(stacked.reshape(channels, pictures, height, width), 1, 0)
 
     def synthesise(self, symbols: Symbols, shared: bytes = b"", level: int | None = None) -> Tiles:
         """Exact integers: the same on every device, in batches of any size."""

@@ -110,9 +110,7 @@ class CnnAeRecipe(Recipe):
         for i, quantiser in enumerate(quantisers):
             parts = _entropy_model(quantiser, stock.latents, training["seed"])
             tensors |= {f"level{i}.{name}": array for name, array in parts.items()}
-        bounds = np.max([quantiser.reach for quantiser in quantisers], axis=0)
-        bounds = np.append(bounds, max(config.strengths)) if config.strengths else bounds
-        samples = stock.samples(config, quantisers)
+        bounds, samples = config.input_bounds(quantisers), stock.samples(config, quantisers)
         exported = export_synthesis(self.shape.synthesis, network.synthesis, bounds, samples)
         for i, conv in enumerate(m for m in network.analysis if isinstance(m, torch.nn.Conv2d)):
             assert conv.bias is not None
@@ -166,10 +164,7 @@ class _Stock:
         for i, quantiser in enumerate(quantisers):
             at = i * len(self.latents) // len(quantisers)
             symbols = config.cut.scatter(quantiser.symbols(self.latents[at : at + 1]), side, side)
-            values = quantiser.values(symbols)
-            if config.strengths:
-                told = np.full((len(values), 1, *values.shape[2:]), config.strengths[i], np.int32)
-                values = np.concatenate([values, told], axis=1)
+            values = config.synthesis_inputs(quantiser.values(symbols), i)
             out.append(Sample(values, config.cut.split(config.cut.pad(_picture(self.pictures[at])))))
         return out
 
