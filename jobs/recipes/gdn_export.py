@@ -17,9 +17,9 @@ from torch import nn
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.exact_steps import ROOT_BOUND
 from tilepress.codecs.factorized import Frozen, freeze
-from tilepress.codecs.gdn_transform import BITS, FINE_BITS, GdnConfig
+from tilepress.codecs.gdn_transform import BITS, FINE_BITS, GRANULE, SCALE, GdnConfig
 from tilepress.codecs.model import Model
-from tilepress.jobs.recipes.gdn_network import GRANULE, SCALE, Gdn, GdnNetwork
+from tilepress.jobs.recipes.gdn_network import Gdn, GdnNetwork
 from tilepress.jobs.recipes.rounding import gram, round_in_turn
 
 FRACTION = 10  # bits of activations after each convolution and inverse GDN

@@ -17,9 +17,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-SCALE = 4.0  # of the pixels, which GDN wants around one
+from tilepress.codecs.gdn_transform import SCALE
+
 STRIDES = (4, 2, 2)
-GRANULE = 16
 COMPONENTS = 3  # of the mixture that is a channel's density
 _PIXELS = 3 * STRIDES[0] ** 2
 QUICK = 10.0  # gains and densities learn so much more quickly than weights: they are logarithms
