@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-_LINE_EVERY_S = 30.0
 
 
 def size(count: float) -> str:
@@ -22,13 +21,19 @@ def size(count: float) -> str:
     return f"{count:.3g} TB"
 
 
-class Meter:
-    """Bytes and images done of a total, on standard error. `quiet` for --json."""
+class LiveDisplay(ABC):
+    """A bar with facts behind it, on standard error: nothing if `quiet` (for --json).
 
-    def __init__(self, verb: str, total_bytes: int, *, quiet: bool = False) -> None:
-        self._verb, self._total = verb, total_bytes
-        self._bytes = self._images = self._pixels = self._out = self._failures = 0
-        self._started = self._last_line = time.monotonic()
+    Where there is no terminal, a line with the facts every `line_every_s` seconds, the first of them at once or, by
+    `line_at_once`, after that time.
+    """
+
+    line_every_s: ClassVar[float] = 30.0
+    line_at_once: ClassVar[bool] = False
+
+    def __init__(self, task: str, total: float, *, quiet: bool = False) -> None:
+        self._task_name, self._total = task, total
+        self._last_line = float("-inf") if self.line_at_once else time.monotonic()
         console = Console(stderr=True)
         self._plain = not quiet and not console.is_terminal
         columns = (
@@ -43,13 +48,35 @@ class Meter:
 
     def __enter__(self) -> Self:
         self._live.start()
-        self._task = self._live.add_task(self._verb, total=max(1, self._total), facts="starting")
+        self._task = self._live.add_task(self._task_name, total=self._total, facts="starting")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.stop()
+
+    @abstractmethod
+    def _facts(self) -> str:
+        """What there is to say now."""
+
+    def _show(self, completed: float) -> None:
+        """So much of the total is done."""
+        if self._task is not None:
+            self._live.update(self._task, completed=min(completed, self._total), facts=self._facts())
+        if self._plain and time.monotonic() - self._last_line >= self.line_every_s:
+            self._last_line = time.monotonic()
+            print(f"{self._task_name}: {self._facts()}", file=sys.stderr, flush=True)
+
+
+class Meter(LiveDisplay):
+    """Bytes and images done of a total."""
+
+    def __init__(self, verb: str, total_bytes: int, *, quiet: bool = False) -> None:
+        super().__init__(verb, max(1, total_bytes), quiet=quiet)
+        self._bytes_of = total_bytes
+        self._bytes = self._images = self._pixels = self._out = self._failures = 0
+        self._started = time.monotonic()
 
     def advance(self, *, bytes_in: int, images: int, bytes_out: int = 0, pixels: int = 0, failures: int = 0) -> None:
         """Add finished work."""
@@ -58,16 +85,11 @@ class Meter:
         self._images += images
         self._pixels += pixels
         self._failures += failures
-        if self._task is not None:
-            self._live.update(self._task, completed=min(self._bytes, self._total), facts=self._facts())
-        now = time.monotonic()
-        if self._plain and now - self._last_line >= _LINE_EVERY_S:
-            self._last_line = now
-            print(f"{self._verb}: {self._facts()}", file=sys.stderr, flush=True)
+        self._show(self._bytes)
 
     def _facts(self) -> str:
         seconds = max(1e-6, time.monotonic() - self._started)
-        parts = [f"{size(self._bytes)} of {size(self._total)}", f"{self._images:,} images"]
+        parts = [f"{size(self._bytes)} of {size(self._bytes_of)}", f"{self._images:,} images"]
         if self._pixels:
             parts.append(f"{self._pixels / 1e6 / seconds:.3g} MP/s")
         if self._out and self._bytes:
