@@ -98,3 +98,6 @@ include_option = click.option(
 exclude_option = click.option(
     "--exclude", multiple=True, metavar="GLOB", help="Leave out files that match; may be repeated."
 )
+tile_option = click.option(
+    "--tile", type=click.IntRange(16, 16384), default=512, show_default=True, help="Tile size in pixels."
+)

@@ -19,6 +19,7 @@ from tilepress.jobs.arguments import (
     region,
     size,
     subset,
+    tile_option,
     training_options,
 )
 from tilepress.jobs.evaluation.command import evaluate
@@ -40,7 +41,7 @@ from tilepress.jobs.import_command import import_
 )
 @include_option
 @exclude_option
-@click.option("--tile", type=click.IntRange(16, 16384), default=512, show_default=True, help="Tile size in pixels.")
+@tile_option
 @click.option("--shard-size", "shard_bytes", callback=parsed(size), metavar="SIZE", help="Bytes of files a shard.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @engine_options

@@ -13,6 +13,7 @@ from tilepress.jobs.arguments import (
     include_option,
     json_option,
     parsed,
+    tile_option,
 )
 
 
@@ -52,7 +53,7 @@ def qualities(text: str) -> tuple[int, ...]:
 )
 @include_option
 @exclude_option
-@click.option("--tile", type=click.IntRange(16, 16384), default=512, show_default=True, help="Tile size in pixels.")
+@tile_option
 @engine_options
 @json_option
 def evaluate(as_json: bool, **options: Any) -> None:
