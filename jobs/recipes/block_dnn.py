@@ -8,35 +8,27 @@ is refitted to the quantised latents of every level (block_levels.py), and the e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from tilepress.codecs.block_dnn import BlockDnn, BlockDnnConfig
-from tilepress.codecs.model import Model
-from tilepress.jobs.recipe import Loss, Recipe
-from tilepress.jobs.recipes.block_crops import (
-    channels_of,
-    export_blocks,
-    in_parts,
-    latents_of,
-    plane_blocks,
-    sample_mse,
-)
-from tilepress.jobs.recipes.block_levels import level_tensors, uniform
+from tilepress.codecs.block_codec import BlockCodec
+from tilepress.codecs.block_dnn import BlockDnn
+from tilepress.jobs.recipe import Loss
+from tilepress.jobs.recipes.block_crops import plane_blocks, sample_mse
 from tilepress.jobs.recipes.block_network import ACTIVATIONS, BlockAutoencoder
+from tilepress.jobs.recipes.block_recipe import DEFAULTS, BlockRecipe
 from tilepress.pipeline.errors import UsageError
 
 
-class BlockDnnRecipe(Recipe):
+class BlockDnnRecipe(BlockRecipe):
     """See the module; sizes of steps are in units of 1/256 of full scale."""
 
+    codec: ClassVar[type[BlockCodec]] = BlockDnn
     defaults: ClassVar[Mapping[str, Any]] = {
-        "colour": "rgb",  # rgb: luma and colour differences through one network; gray
-        "block": 16,
-        "ratio": 16,  # samples of a block for one latent
+        **DEFAULTS,
         "extra": 32,  # hidden neurons besides 2 K
         "activation": "relu",  # or sigmoid: of the hidden layer and of the latents
         "init": "pca",  # or random
@@ -45,24 +37,15 @@ class BlockDnnRecipe(Recipe):
         "sparsity": "none",  # l1: mean |z|; kl (sigmoid only): KL divergence of mean activations (Ng 2011, CS294A)
         "sparsity_weight": 1e-3,
         "sparsity_target": 0.05,  # of kl
-        "quantisation_steps": [256.0, 128.0, 64.0, 32.0, 24.0, 16.0, 12.0, 8.0],  # of the levels, coarse to fine
-        "default_level": 1,
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:
         super().__init__(model)
-        self.latents = latents_of(self.model)
-        self._check("activation", ACTIVATIONS)
-        self._check("init", ("pca", "random"))
-        self._check("sparsity", ("none", "l1", "kl") if self.model["activation"] == "sigmoid" else ("none", "l1"))
-        check_levels(self.model)
+        self.check("activation", ACTIVATIONS)
+        self.check("init", ("pca", "random"))
+        self.check("sparsity", ("none", "l1", "kl") if self.model["activation"] == "sigmoid" else ("none", "l1"))
         if not 0 < self.model["sparsity_target"] < 1 or self.model["extra"] < 0 or self.model["proxy_step"] <= 0:
             raise UsageError("model.sparsity_target must be within 0 and 1, extra not negative, proxy_step positive")
-
-    @property
-    def channels(self) -> int:
-        """1 or 3, by `colour`."""
-        return channels_of(self.model)
 
     def build(self) -> BlockAutoencoder:
         """Random orthogonal weights."""
@@ -101,31 +84,12 @@ class BlockDnnRecipe(Recipe):
         total: torch.Tensor = (target * active + (1 - target) * idle).sum()
         return total
 
-    def export(
-        self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str
-    ) -> Model:
-        """Latents scaled by what they move in pixels, quantised at every level, and the levels fitted to them."""
+    def encode(self, network: torch.nn.Module, blocks: torch.Tensor) -> torch.Tensor:
+        """Latents scaled by what they move in pixels."""
         assert isinstance(network, BlockAutoencoder)
-        blocks = export_blocks(tiles, self.model["block"])
-        z = in_parts(network.scaled, blocks)
-        gray = in_parts(network.scaled, np.full((1, blocks.shape[-1]), 0.5, np.float32))[0]
-        steps = [step / 256 for step in self.model["quantisation_steps"]]
-        tensors, bits = level_tensors([uniform(z, gray.astype(np.float64), s) for s in steps], z, blocks, seed=1)
-        level, activation = self.model["default_level"], self.model["activation"]
-        config = BlockDnnConfig(self.model["block"], self.latents, tuple(steps), level, bits, 2, activation)
-        model = Model("block-dnn", config.to_json(), training, licence, tensors | network.analysis_tensors())
-        BlockDnn(model)  # proves that it is exact
-        return model
+        return network.scaled(blocks)
 
-    def _check(self, key: str, known: Sequence[str]) -> None:
-        if self.model[key] not in known:
-            raise UsageError(f"model.{key} must be one of {', '.join(known)}, not {self.model[key]!r}")
-
-
-def check_levels(model: Mapping[str, Any]) -> None:
-    """UsageError unless `quantisation_steps` fall and `default_level` is one of them."""
-    steps = model["quantisation_steps"]
-    if not 1 <= len(steps) <= 16 or min(steps) < 0.5 or steps != sorted(set(steps), reverse=True):
-        raise UsageError(f"model.quantisation_steps must be 1 to 16 numbers that fall, 0.5 or more: {steps}")
-    if not 0 <= model["default_level"] < len(steps):
-        raise UsageError(f"model.default_level must be 0 to {len(steps) - 1}, the place of one of quantisation_steps")
+    def analysis(self, network: torch.nn.Module) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Two layers."""
+        assert isinstance(network, BlockAutoencoder)
+        return network.analysis_tensors(), {"layers": 2, "activation": self.model["activation"]}

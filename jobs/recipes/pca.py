@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from tilepress.codecs.model import Model
-from tilepress.codecs.pca import Pca, PcaConfig
-from tilepress.jobs.recipe import Loss, Recipe
-from tilepress.jobs.recipes.block_crops import (
-    channels_of,
-    export_blocks,
-    in_parts,
-    latents_of,
-    plane_blocks,
-    principal_components,
-    sample_mse,
-)
-from tilepress.jobs.recipes.block_dnn import check_levels
-from tilepress.jobs.recipes.block_levels import Quantisation, kmeans, level_tensors, uniform
-from tilepress.pipeline.errors import UsageError
+from tilepress.codecs.block_codec import BlockCodec
+from tilepress.codecs.pca import Pca
+from tilepress.jobs.recipe import Loss
+from tilepress.jobs.recipes.block_crops import plane_blocks, principal_components, sample_mse
+from tilepress.jobs.recipes.block_levels import Quantisation, kmeans
+from tilepress.jobs.recipes.block_recipe import DEFAULTS, BlockRecipe
 
 
 class PcaNetwork(torch.nn.Module):
@@ -44,29 +35,18 @@ class PcaNetwork(torch.nn.Module):
         return self.encode(x) @ self.basis + self.mean
 
 
-class PcaRecipe(Recipe):
+class PcaRecipe(BlockRecipe):
     """See the module; sizes of steps are in units of 1/256 of full scale."""
 
+    codec: ClassVar[type[BlockCodec]] = Pca
     defaults: ClassVar[Mapping[str, Any]] = {
-        "colour": "rgb",  # rgb: luma and colour differences in one transform; gray
-        "block": 16,
-        "ratio": 16,  # samples of a block for one coefficient
+        **DEFAULTS,
         "quantiser": "uniform",  # or kmeans: a codebook for each coefficient
-        "quantisation_steps": [256.0, 128.0, 64.0, 32.0, 24.0, 16.0, 12.0, 8.0],  # of the levels, coarse to fine
-        "default_level": 1,
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:
         super().__init__(model)
-        self.latents = latents_of(self.model)
-        check_levels(self.model)
-        if self.model["quantiser"] not in ("uniform", "kmeans"):
-            raise UsageError(f"model.quantiser must be uniform or kmeans, not {self.model['quantiser']!r}")
-
-    @property
-    def channels(self) -> int:
-        """1 or 3, by `colour`."""
-        return channels_of(self.model)
+        self.check("quantiser", ("uniform", "kmeans"))
 
     def build(self) -> PcaNetwork:
         """Without anything learned."""
@@ -85,23 +65,17 @@ class PcaRecipe(Recipe):
         mse = sample_mse(network(blocks) - blocks)
         return Loss(mse, {"mse": mse})
 
-    def export(
-        self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str
-    ) -> Model:
-        """Quantisers, decoders and entropy models of all levels."""
+    def encode(self, network: torch.nn.Module, blocks: torch.Tensor) -> torch.Tensor:
+        """Coefficients."""
         assert isinstance(network, PcaNetwork)
-        blocks = export_blocks(tiles, self.model["block"])
-        z = in_parts(network.encode, blocks)
-        gray = in_parts(network.encode, np.full((1, blocks.shape[-1]), 0.5, np.float32))[0].astype(np.float64)
-        steps = [step / 256 for step in self.model["quantisation_steps"]]
-        tensors, bits = level_tensors([self._quantisation(z, gray, step) for step in steps], z, blocks, seed=1)
-        tensors["analysis0.weight"] = network.basis.numpy().copy()
-        tensors["analysis0.bias"] = (-network.basis @ network.mean).numpy().copy()
-        level, quantiser = self.model["default_level"], self.model["quantiser"]
-        config = PcaConfig(self.model["block"], self.latents, tuple(steps), level, bits, quantiser)
-        model = Model("pca", config.to_json(), training, licence, tensors)
-        Pca(model)  # proves that it is exact
-        return model
+        return network.encode(blocks)
 
-    def _quantisation(self, z: np.ndarray, gray: np.ndarray, step: float) -> Quantisation:
-        return uniform(z, gray, step) if self.model["quantiser"] == "uniform" else kmeans(z, step, seed=1)
+    def analysis(self, network: torch.nn.Module) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """One linear layer."""
+        assert isinstance(network, PcaNetwork)
+        weight, bias = network.basis.numpy().copy(), (-network.basis @ network.mean).numpy().copy()
+        return {"analysis0.weight": weight, "analysis0.bias": bias}, {"quantiser": self.model["quantiser"]}
+
+    def quantisation(self, z: np.ndarray, gray: np.ndarray, step: float) -> Quantisation:
+        """Uniform, or a codebook for each coefficient."""
+        return kmeans(z, step, seed=1) if self.model["quantiser"] == "kmeans" else super().quantisation(z, gray, step)
