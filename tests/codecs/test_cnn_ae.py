@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tilepress.codecs.bitstream import seal
 from tilepress.codecs.cnn_ae import CnnAe
-from tilepress.codecs.codec import Settings, Symbols, TileSpec
-from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
+from tilepress.codecs.codec import Settings, TileSpec
+from tilepress.codecs.errors import ModelError, UnsupportedError
 from tilepress.codecs.model import SHIPPED, Model
 
-from .test_exact import DEVICES, torch_settings
+from .everywhere import DEVICES, assert_synthesis_is_the_same_everywhere, torch_settings
+from .photo_like import RGB, picture, psnr, symbols_equal
+from .tile_samples import assert_valid_or_stream_error, forged
 
 FOLDER = SHIPPED / "cnn-ae"
 SAMPLES = Path(__file__).parents[2] / "infra/samples/images"
-RGB = TileSpec(96, 80, 3, "uint8", 8, "rgb")
 WAYS = {"whole": (0, 0, 3), "side by side": (32, 0, 0), "overlapping": (32, 8, 0)}
 _NAMES = ("weight", "bias", "shift")
 every_way = pytest.mark.parametrize("way", WAYS)
@@ -42,30 +42,9 @@ def changed(config: dict[str, object] | None = None, **tensors: object) -> Model
     return replace(model, config={**model.config, **(config or {})}, tensors=new)
 
 
-def picture(spec: TileSpec, count: int = 1, seed: int = 0) -> np.ndarray:
-    """Tiles with the spectrum of photographs: waves of amplitude 1/f, correlated between planes."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[: spec.height, : spec.width]
-    out = np.full((count, *spec.shape), 0.5)
-    for tile in out:
-        for _ in range(40):
-            fy, fx = rng.normal(0, 6, 2)
-            wave = np.sin(2 * np.pi * (fy * y / 512 + fx * x / 512) + rng.uniform(0, 6.3))
-            tile += wave[:, :, None] * (rng.normal(1, 0.2, spec.channels) * 0.15 / (1 + np.hypot(fy, fx)))
-    return np.rint(np.clip(out, 0, 1) * spec.maximum).astype(spec.dtype)
-
-
 def photograph() -> np.ndarray:
     with Image.open(SAMPLES / "coffee.png") as file:
         return np.asarray(file.convert("RGB"))[None, :384, :512]
-
-
-def psnr(a: np.ndarray, b: np.ndarray, maximum: int = 255) -> float:
-    return float(10 * np.log10(maximum**2 / max(np.mean((a.astype(np.float64) - b) ** 2), 1e-9)))
-
-
-def symbols_equal(a: Symbols, b: Symbols) -> bool:
-    return a.spec == b.spec and all(np.array_equal(a.arrays[key], b.arrays[key]) for key in a.arrays)
 
 
 def test_the_shipped_model_is_small_and_says_where_it_comes_from() -> None:
@@ -153,14 +132,7 @@ def test_decoding_is_the_same_over_batches_threads_memory_formats_and_onednn(way
     symbols = codec(way).analyse(picture(spec, 6), spec, Settings())
     symbols.arrays["level"][::3] = 0
     symbols.arrays["latents"][::3] //= 4
-    whole = codec(way).synthesise(symbols)
-    for threads, batch, onednn, order in itertools.product((1, 2), (1, 4, 6), (True, False), ("C", "F")):
-        parts = []
-        with torch_settings(threads, onednn, "medium" if order == "F" else "highest"):
-            for at in range(0, 6, batch):
-                arrays = {k: np.asarray(a[at : at + batch], order=order) for k, a in symbols.arrays.items()}
-                parts.append(codec(way).synthesise(Symbols(spec, arrays)))
-        np.testing.assert_array_equal(np.concatenate(parts), whole)
+    assert_synthesis_is_the_same_everywhere(codec(way), symbols, batches=(1, 4, 6))
 
 
 def test_the_base_of_a_stream_never_changes() -> None:
@@ -227,16 +199,8 @@ def payload_of(spec: TileSpec) -> bytes:
 @settings(max_examples=60, deadline=None)
 def test_forged_payloads_give_a_valid_tile_or_a_stream_error(data: st.DataObject) -> None:
     spec = data.draw(st.sampled_from([replace(RGB, height=40, width=20), TileSpec(40, 20, 4, "uint16", 16, "rgb")]))
-    payload = bytearray(payload_of(spec))
-    for at in data.draw(st.lists(st.integers(0, len(payload) - 1), min_size=1, max_size=4)):
-        payload[at] = data.draw(st.integers(0, 255))
-    forged = seal(b"CA", 1, bytes(payload[: data.draw(st.integers(0, len(payload)))] if at % 3 == 0 else payload))
-    try:
-        base = codec().decode([forged], spec)
-    except StreamError:
-        return
-    assert base.shape == (1, *spec.shape)
-    assert base.max() <= spec.maximum
+    stream = forged(data, b"CA", payload_of(spec))
+    assert_valid_or_stream_error(lambda: codec().decode([stream], spec), spec)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -17,20 +14,7 @@ from hypothesis import strategies as st
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.exact import FLOAT32_BOUND, FLOAT64_BOUND, IntegerLayer, IntegerNetwork, prove, quantise
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-
-
-@contextmanager
-def torch_settings(threads: int, onednn: bool, precision: str = "highest") -> Iterator[None]:
-    before = torch.get_num_threads(), torch.backends.mkldnn.enabled, torch.get_float32_matmul_precision()
-    torch.set_num_threads(threads)
-    torch.set_float32_matmul_precision(precision)
-    try:
-        with torch.backends.mkldnn.flags(enabled=onednn):
-            yield
-    finally:
-        torch.set_num_threads(before[0])
-        torch.set_float32_matmul_precision(before[2])
+from .everywhere import DEVICES, assert_network_is_the_same_everywhere, torch_settings
 
 
 def random_layer(rng: np.random.Generator, shape: tuple[int, ...], peak: int, **rest: int) -> IntegerLayer:
@@ -72,15 +56,7 @@ def test_decoding_is_the_same_over_batches_threads_memory_formats_and_onednn() -
     assert network.needs == [24, 24, 24]
     x = np.random.default_rng(6).integers(-1500, 1501, (32, 8, 13, 11))
     wanted = expected(layers, x)
-    outputs = 0
-    for threads, batch, onednn in itertools.product((1, 2), (1, 8, 16, 32), (True, False)):
-        for memory in (torch.contiguous_format, torch.channels_last):
-            with torch_settings(threads, onednn):
-                parts = [part.contiguous(memory_format=memory) for part in torch.from_numpy(x).split(batch)]
-                got = torch.cat([network(part) for part in parts]).numpy()
-            np.testing.assert_array_equal(got, wanted)
-            outputs += 1
-    assert outputs == 32
+    assert_network_is_the_same_everywhere(network, x, wanted)
 
 
 def test_reduced_precision_asked_for_elsewhere_changes_nothing() -> None:

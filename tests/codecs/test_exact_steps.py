@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
@@ -25,7 +24,8 @@ from tilepress.codecs.exact import (
     prove,
 )
 
-from .test_exact import DEVICES, convolved, torch_settings
+from .everywhere import DEVICES, assert_network_is_the_same_everywhere
+from .test_exact import convolved
 
 
 def gdn(rng: np.random.Generator, channels: int, peak: int, shift: int, limit: int) -> InverseGdn:
@@ -81,12 +81,7 @@ def test_a_whole_synthesis_is_the_same_over_batches_threads_memory_formats_and_o
     assert set(network.needs) == {24, 53}
     x = np.random.default_rng(12).integers(-300, 301, (32, 6, 5, 4))
     wanted = expected(steps, x)
-    for threads, batch, onednn in itertools.product((1, 2), (1, 8, 16, 32), (True, False)):
-        for memory in (torch.contiguous_format, torch.channels_last):
-            with torch_settings(threads, onednn):
-                parts = [part.contiguous(memory_format=memory) for part in torch.from_numpy(x).split(batch)]
-                got = torch.cat([network(part) for part in parts]).numpy()
-            np.testing.assert_array_equal(got, wanted)
+    assert_network_is_the_same_everywhere(network, x, wanted)
 
 
 @pytest.mark.parametrize("device", DEVICES)

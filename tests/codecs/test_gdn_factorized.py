@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import subprocess
 import sys
@@ -14,17 +13,16 @@ import numpy as np
 import pytest
 
 from tilepress.codecs.bitstream import seal
-from tilepress.codecs.codec import Settings, Symbols, TileSpec
+from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.conv_pictures import from_pictures
 from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
 from tilepress.codecs.gdn_factorized import GdnFactorized
 from tilepress.codecs.gdn_transform import BITS
 from tilepress.codecs.model import SHIPPED, Model
 
-from .test_block_dnn import picture, psnr, symbols_equal
-from .test_exact import DEVICES, torch_settings
+from .everywhere import DEVICES, assert_synthesis_is_the_same_everywhere
+from .photo_like import RGB, picture, psnr, symbols_equal
 
-RGB = TileSpec(96, 80, 3, "uint8", 8, "rgb")
 GRAY = TileSpec(96, 80, 1, "uint8", 8, "gray")
 
 
@@ -95,14 +93,7 @@ def test_decoding_is_the_same_over_batches_threads_memory_formats_and_onednn() -
     symbols = codec().analyse(picture(spec, 32), spec, Settings())
     symbols.arrays["level"][:] = np.arange(32) % codec().config.levels
     symbols.arrays["latents"] = np.clip(symbols.arrays["latents"], -2, 2)
-    whole = codec().synthesise(symbols)
-    for threads, batch, onednn, order in itertools.product((1, 2), (1, 8, 16, 32), (True, False), ("C", "F")):
-        parts = []
-        with torch_settings(threads, onednn, "medium" if order == "F" else "highest"):
-            for at in range(0, 32, batch):
-                arrays = {k: np.asarray(a[at : at + batch], order=order) for k, a in symbols.arrays.items()}
-                parts.append(codec().synthesise(Symbols(spec, arrays)))
-        np.testing.assert_array_equal(np.concatenate(parts), whole)
+    assert_synthesis_is_the_same_everywhere(codec(), symbols)
 
 
 @pytest.mark.parametrize("device", DEVICES)

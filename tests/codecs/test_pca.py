@@ -17,7 +17,7 @@ from tilepress.codecs.errors import ModelError
 from tilepress.codecs.model import SHIPPED, Model
 from tilepress.codecs.pca import Pca
 
-from .test_block_dnn import RGB, picture, psnr, symbols_equal
+from .photo_like import RGB, picture, psnr, symbols_equal
 
 NAMES = ["pca-16", "pca-16-kmeans"]
 every_model = pytest.mark.parametrize("name", NAMES)

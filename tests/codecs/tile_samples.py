@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import strategies as st
 
 from tilepress.codecs.bitstream import seal
 from tilepress.codecs.codec import TileSpec
@@ -77,3 +78,12 @@ def resealed(data: bytes, rng: np.random.Generator) -> list[bytes]:
     magic, version, payload = data[:2], data[2], data[7:]
     assert seal(magic, version, payload) == data, "every stream begins with the frame of bitstream.py"
     return [seal(magic, version, bad) for bad in damaged(payload, rng)] if payload else []
+
+
+def forged(data: st.DataObject, magic: bytes, payload: bytes) -> bytes:
+    """A stream with up to four other bytes, maybe cut short, under a checksum that is right."""
+    changed = bytearray(payload)
+    for at in data.draw(st.lists(st.integers(0, len(payload) - 1), min_size=1, max_size=4)):
+        changed[at] = data.draw(st.integers(0, 255))
+    length = data.draw(st.integers(0, len(payload)))
+    return seal(magic, 1, bytes(changed[:length] if at % 3 == 0 else changed))
