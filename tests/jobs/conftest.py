@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from .make_collection import make_collection
+from tilepress.jobs.evaluate import EvaluateReport, evaluate
+
+from .evaluations import CODECS, QUALITIES
+from .interrupted import ONE
+from .make_collection import encoded, image_of, make_collection, png16, write_tree
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,3 +29,27 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("collection") / "source"
     make_collection(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photographs in colour and gray, one large enough for MS-SSIM, one of 16 bits, a text and a torn file."""
+    folder = tmp_path_factory.mktemp("evaluate") / "source"
+    whole = encoded(image_of("RGB", 90, 70, seed=5), "PNG")
+    files = {
+        "a/gray.png": encoded(image_of("L", 60, 80, seed=1), "PNG"),
+        "a/large.png": encoded(image_of("RGB", 170, 165, seed=2), "PNG"),
+        "colour.png": encoded(image_of("RGB", 60, 80, seed=3), "PNG"),
+        "deep.png": png16(1),
+        "notes.txt": b"not an image\n",
+        "torn.png": whole[: len(whole) // 2],
+    }
+    write_tree(folder, files)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def evaluated(mixed: Path) -> tuple[Path, EvaluateReport]:
+    """A finished evaluation, never written to."""
+    out = mixed.parent / "done"
+    return out, evaluate(str(mixed), str(out), CODECS, qualities=QUALITIES, tile=32, engine=ONE)

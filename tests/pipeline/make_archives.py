@@ -111,3 +111,9 @@ def press_files(folder: Path, files: dict[str, bytes], **settings: object) -> Pr
     """Write files and compress them as one shard."""
     source = write_files(folder / "source", files)
     return press(task_of(source, planned(source), **settings))
+
+
+def method_and_reason(pressed: Pressed, path: str) -> tuple[str, str]:
+    """Which way a file took, and why if it was not the usual one."""
+    facts = pressed.images[path].facts
+    return facts.method, facts.reason_code

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from tilepress.pipeline.collection import Collection
 from tilepress.pipeline.errors import ChangedError, MissingError, StorageError, UsageError
-from tilepress.pipeline.globs import Selection
 from tilepress.pipeline.storage import open_storage
 
 FILES = ["2020/a.png", "2020/raw/b.tif", "2021/c.PNG", "2021/raw/d.png", ".hidden.png", "top.png", "x y/[1].png"]
@@ -104,40 +103,6 @@ def test_a_single_file_with_special_characters_needs_no_quoting_locally(tmp_path
 )
 def test_include_and_exclude_select_by_relative_name(source, include, exclude, expected):
     assert names(source, include=include, exclude=exclude) == expected
-
-
-@given(st.text(alphabet="a*?[]!/.^-\\\n", max_size=12), st.text(alphabet="a/.]\\\n", max_size=8))
-def test_any_text_is_a_pattern_or_a_clear_mistake_and_brackets_take_characters_literally(pattern, name):
-    with contextlib.suppress(UsageError):
-        assert (name in Selection([pattern])) in (True, False)
-    meant = pattern.replace("/", "") + "x"
-    literal = "/" + "".join(f"[{c}]" if c in "*?[" else c for c in meant)
-    assert meant in Selection([literal]) and (name + "y") not in Selection([literal])
-
-
-@pytest.mark.parametrize(
-    ("pattern", "yes", "no"),
-    [
-        ("[a-c]", "b", "d"),
-        ("[!a-c]", "d", "b"),
-        ("[]x]", "]", "y"),
-        ("[!]]", "x", "]"),
-        ("[]", "[]", "]"),
-        ("a[!/]b", "a[!/]b", "axb"),
-        ("a**b", "axxb", "ax/xb"),
-        ("a/**/b", "a/b", "ab"),
-        ("a/**", "a/b/c", "a"),
-        ("?.png", "x.png", "/.png"),
-        ("*.png", "a\nb.png", "a.jpg"),
-    ],
-)
-def test_a_pattern_matches_as_documented(pattern, yes, no):
-    assert yes in Selection([pattern]) and no not in Selection([pattern])
-
-
-def test_a_backward_range_in_a_pattern_is_a_clear_mistake():
-    with pytest.raises(UsageError, match="backwards"):
-        Selection(["[z-a]"])
 
 
 def test_a_source_that_is_missing_or_empty_is_a_clear_mistake(storage_root, tmp_path):
