@@ -15,16 +15,18 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[_name] = "1"
+# before the libraries, which read the number of threads when they are loaded
+os.environ.update(
+    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+)
 
-import numpy as np  # noqa: E402 - the libraries read the number of threads when they are loaded
-import torch  # noqa: E402
-from block_dnn_training import BLOCK, RATIOS, Trained, draw, fit_pca, train  # noqa: E402
-from PIL import Image  # noqa: E402
+import numpy as np
+import torch
+from block_dnn_training import BLOCK, RATIOS, Trained, draw, fit_pca, train
+from PIL import Image
 
-from tilepress.codecs.block_codec import BlockCodec  # noqa: E402
-from tilepress.codecs.codec import Settings, TileSpec  # noqa: E402
+from tilepress.codecs.block_codec import BlockCodec
+from tilepress.codecs.codec import Settings, TileSpec
 
 IMAGES = ("lena", "baboon", "cameraman", "peppers", "boats")
 PUBLISHED = {  # dB, of IMAGES

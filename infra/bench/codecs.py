@@ -17,13 +17,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[_name] = "1"
+# before the libraries, which read the number of threads when they are loaded
+os.environ.update(
+    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+)
 
-import numpy as np  # noqa: E402 - the libraries read the number of threads when they are loaded
+import numpy as np
 
-from tilepress.codecs import registry  # noqa: E402
-from tilepress.codecs.codec import Codec, ResidualCoder, Settings, TileSpec  # noqa: E402
+from tilepress.codecs import registry
+from tilepress.codecs.codec import Codec, ResidualCoder, Settings, TileSpec
 
 SUFFIXES = {".png", ".tif", ".tiff"}
 COLOURS = {1: "gray", 2: "gray", 3: "rgb", 4: "rgb"}

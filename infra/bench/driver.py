@@ -15,24 +15,23 @@ import sys
 import tempfile
 from pathlib import Path
 
-PLUGIN = Path(__file__).parent / "plugin"
-sys.path.insert(0, str(PLUGIN))
+sys.path.insert(0, str(Path(__file__).parent / "plugin"))
 
-import numpy as np  # noqa: E402
-import psutil  # noqa: E402
-import pyarrow as pa  # noqa: E402
-import tifffile  # noqa: E402
+import numpy as np
+import psutil
+import pyarrow as pa
+import tifffile
 
-from tilepress.jobs import compress as job  # noqa: E402
-from tilepress.pipeline.archive import PartEntry, create_archive, list_runs  # noqa: E402
-from tilepress.pipeline.commit import PressResult, PressTask, to_ipc  # noqa: E402
-from tilepress.pipeline.engine import EngineConfig  # noqa: E402
-from tilepress.pipeline.plan import ADD, PlannedFile, write_plan  # noqa: E402
-from tilepress.pipeline.rows import INDEX_SCHEMA, facts_dict  # noqa: E402
-from tilepress.pipeline.storage import Storage, open_storage  # noqa: E402
-from tilepress.pipeline.summary import summarise  # noqa: E402
-from tilepress.pipeline.toolbox import Toolbox  # noqa: E402
-from tilepress.pipeline.work import image_facts  # noqa: E402
+from tilepress.jobs import compress as job
+from tilepress.pipeline.archive import PartEntry, create_archive, list_runs
+from tilepress.pipeline.commit import PressResult, PressTask, to_ipc
+from tilepress.pipeline.engine import EngineConfig
+from tilepress.pipeline.plan import ADD, PlannedFile, write_plan
+from tilepress.pipeline.rows import INDEX_SCHEMA, facts_dict
+from tilepress.pipeline.storage import Storage, open_storage
+from tilepress.pipeline.summary import summarise
+from tilepress.pipeline.toolbox import Toolbox
+from tilepress.pipeline.work import image_facts
 
 _MB = 1 << 20
 
@@ -86,7 +85,8 @@ def memory(images: int) -> list[tuple[int, float]]:
         files = (PlannedFile(0, 0, ADD, f"{n // 1000:05d}/image-{n:08d}.tif", b"", 4096, n) for n in range(images))
         with job.chosen_codec("auto") as choice:
             settings = job._settings(config, choice)
-            plan = write_plan(files, job._plan_settings(config, settings))
+            asked = job._asked(config, settings)
+            plan = write_plan(files, asked, asked["shard_bytes"])
             samples.append((0, process.memory_info().rss / _MB))
             run = job.Run(1)
             storage.create(run.plan, plan.file.seek(0) or plan.file.read())

@@ -18,15 +18,17 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[_name] = "1"
+# before the libraries, which read the number of threads when they are loaded
+os.environ.update(
+    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+)
 
-import imagecodecs  # noqa: E402 - the libraries read the number of threads when they are loaded
-import numpy as np  # noqa: E402
+import imagecodecs
+import numpy as np
 
-from tilepress.codecs import colour  # noqa: E402
-from tilepress.codecs.codec import TileSpec  # noqa: E402
-from tilepress.codecs.residual import AdaptiveResidual  # noqa: E402
+from tilepress.codecs import colour
+from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.residual import AdaptiveResidual
 
 BLOCK, KEPT = 16, 4
 EFFORTS = (1, 3, 7)

@@ -14,22 +14,22 @@ import hashlib
 import multiprocessing
 import os
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 
-PLUGIN = Path(__file__).parent / "plugin"
-os.environ["PYTHONPATH"] = f"{PLUGIN}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+sys.path.insert(0, str(Path(__file__).parent / "plugin"))
+os.environ["PYTHONPATH"] = f"{sys.path[0]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-__import__("sys").path.insert(0, str(PLUGIN))
 
-import imagecodecs  # noqa: E402
-import numpy as np  # noqa: E402
+import imagecodecs
+import numpy as np
 
-from tilepress.codecs.codec import COLOUR_PLANES, Settings, TileSpec  # noqa: E402
-from tilepress.codecs.registry import load_codec  # noqa: E402
-from tilepress.jobs.compress import CompressConfig, run_compress  # noqa: E402
-from tilepress.pipeline.engine import EngineConfig  # noqa: E402
+from tilepress.codecs.codec import COLOUR_PLANES, Settings, TileSpec
+from tilepress.codecs.registry import load_codec
+from tilepress.jobs.compress import CompressConfig, run_compress
+from tilepress.pipeline.engine import EngineConfig
 
 CASES = (("bench-slow", None, 0.90), ("bench-medium", None, 0.80), ("jpegxl", 7, 0.90))
 TILE = 512

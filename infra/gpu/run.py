@@ -21,13 +21,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-SOURCES = str(ROOT / "infra/src")  # where tilepress is, whether it is installed or not
-sys.path += [path for path in (SOURCES, str(ROOT)) if path not in sys.path]
+# where tilepress is, whether it is installed or not, and infra
+sys.path.extend(str(Path(__file__).resolve().parents[2] / folder) for folder in ("infra/src", "."))
 
-from infra.gpu import environment, packages, state  # noqa: E402 - light: the rest may need what is unpacked first
-from infra.gpu.report import markdown, passed  # noqa: E402
+from infra.gpu import environment, packages, state
+from infra.gpu.report import markdown, passed
 
+ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("exactness", "speed", "busy", "training")
 _END_S = 25.0  # of a call: to write the report and the state
 _BUSY_LEAST_S = 90.0  # Ray starts, and a run is long enough to be measured
@@ -224,7 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
         carried = Path(scratch) / "packages"
         for packed in options.packages:
             packages.install(packed, carried)
-        paths = (SOURCES, str(carried), os.environ.get("PYTHONPATH", ""))
+        paths = (str(ROOT / "infra/src"), str(carried), os.environ.get("PYTHONPATH", ""))
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))  # of trainings and Ray's workers
         work = Path(scratch) / "work"
         try:

@@ -77,8 +77,8 @@ def _median_seconds(codec: Codec, spec: TileSpec, batch: int, load: Load) -> dic
     while True:
         symbols = _timed(times["analyse"], lambda: codec.analyse(originals, spec, settings, shared))
         latents = _timed(times["pack"], lambda: codec.pack(symbols))  # noqa: B023 - called at once
-        symbols = _timed(times["unpack"], lambda: codec.unpack(latents, spec))  # noqa: B023
-        _timed(times["synthesise"], lambda: codec.synthesise(symbols, shared))  # noqa: B023
+        symbols = _timed(times["unpack"], lambda: codec.unpack(latents, spec))  # noqa: B023 - called at once
+        _timed(times["synthesise"], lambda: codec.synthesise(symbols, shared))  # noqa: B023 - called at once
         runs = len(times["pack"])
         if runs > load.repeats or (runs > 1 and time.monotonic() - started > load.budget_s):
             break

@@ -15,14 +15,15 @@ import pytest
 import tifffile
 from PIL import Image
 
-REPOSITORY = Path(__file__).parent.parent.parent
-sys.path.append(str(REPOSITORY))
+sys.path.append(str(Path(__file__).parents[2]))
 
-from infra.gpu import packages, state  # noqa: E402
-from infra.gpu.collect import collect  # noqa: E402
-from infra.gpu.pack import pack, unpack  # noqa: E402
-from tilepress.pipeline.crops import split  # noqa: E402
-from tilepress.pipeline.dataset import Source  # noqa: E402
+from infra.gpu import packages, state
+from infra.gpu.collect import collect
+from infra.gpu.pack import pack, unpack
+from tilepress.pipeline.crops import split
+from tilepress.pipeline.dataset import Source
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

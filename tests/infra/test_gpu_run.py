@@ -18,16 +18,16 @@ from tilepress.codecs.codec import Settings, Symbols
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import codec_class, load_codec, shipped_models
 
-REPOSITORY = Path(__file__).parent.parent.parent
-sys.path.append(str(REPOSITORY))
+sys.path.append(str(Path(__file__).parents[2]))
 
-from infra.gpu import exactness, run, speed, state, training  # noqa: E402
-from infra.gpu.busy import actor_spans, covered  # noqa: E402
-from infra.gpu.collect import collect  # noqa: E402
-from infra.gpu.environment import Environment, probe  # noqa: E402
-from infra.gpu.pack import pack, unpack  # noqa: E402
-from infra.gpu.subjects import Subject, kinds, tiles  # noqa: E402
+from infra.gpu import exactness, run, speed, state, training
+from infra.gpu.busy import actor_spans, covered
+from infra.gpu.collect import collect
+from infra.gpu.environment import Environment, probe
+from infra.gpu.pack import pack, unpack
+from infra.gpu.subjects import Subject, kinds, tiles
 
+REPOSITORY = Path(__file__).parents[2]
 SHIPPED = {name: Model.load(folder) for name, folder in shipped_models().items()}
 NETWORKS = {name: model for name, model in SHIPPED.items() if codec_class(model.codec_id).networks}
 NAME, MODEL = next(iter(NETWORKS.items()))

@@ -47,12 +47,12 @@ def test_where_it_was_raised_is_told_too():
 
 
 def test_a_class_that_is_unknown_here_becomes_an_engine_error_with_name_and_message():
-    class Foreign(Exception):  # noqa: N818
+    class ForeignError(Exception):
         pass
 
-    arrived = Failure.of(Foreign("went wrong")).error()
+    arrived = Failure.of(ForeignError("went wrong")).error()
     assert type(arrived) is EngineError
-    assert "Foreign" in str(arrived) and "went wrong" in str(arrived)
+    assert "ForeignError" in str(arrived) and "went wrong" in str(arrived)
 
 
 def test_what_names_no_exception_is_not_called():

@@ -219,7 +219,7 @@ def test_errors_of_the_pixels_and_of_the_output_pass_unchanged():
 
     with pytest.raises(ZeroDivisionError):
         rebuild(picture.container, failing(), io.BytesIO())
-    with open(os.devnull, "rb") as read_only, pytest.raises(OSError):  # noqa: PTH123
+    with Path(os.devnull).open("rb") as read_only, pytest.raises(OSError):
         rebuild(picture.container, picture.read_bands(4), read_only)
 
 
