@@ -1,6 +1,8 @@
 """How busy `compress --engine ray` keeps the actor that holds the networks, and the device below it.
 
 An actor is busy while it runs a step (from Ray's own timeline); the device's use is what NVIDIA's library samples.
+An actor reports its steps a few times a second, and is killed when a run ends: with it would go what it has not
+reported. So each is heard to the end first.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ _SHARD_BYTES = 2 << 20  # small, so that many shards are under way side by side
 _EVENTS_MS = 200
 _ACTOR = "task::CodecActor."
 _STEPS = ("analyse", "synthesise")
+_LAST = "device"  # a call that an actor answers at once: what it reports of it comes after all else
+_PATIENCE_S = 10.0
 
 
 @contextmanager
@@ -47,7 +51,8 @@ def cluster(device: str) -> Iterator[Any]:
 def measure(ray: Any, model: str, images: Path, device: str) -> dict[str, Any]:
     """Compress `images` with a model (a name or folder): wall time, MP/s, busy shares (0..1) over the run.
 
-    A run over a few images comes first: workers compile their kernels in it.
+    A run over a few images comes first: workers compile their kernels in it. TimeoutError if Ray does not tell what
+    the actors did.
     """
     with tempfile.TemporaryDirectory() as folder:
         engine = EngineConfig("ray")
@@ -57,9 +62,10 @@ def measure(ray: Any, model: str, images: Path, device: str) -> dict[str, Any]:
         run_compress(warm)
         config = CompressConfig(str(images), f"{folder}/archive", codec=model, shard_bytes=_SHARD_BYTES, engine=engine)
         started = time.time()
-        with _Sampler(device) as sampler:
+        with _Sampler(device) as sampler, heard_to_the_end(ray, sampler.stop) as unheard:
             report = run_compress(config)
-    time.sleep(5 * _EVENTS_MS / 1000)
+    if unheard:
+        raise TimeoutError(f"{model}: Ray did not tell within {_PATIENCE_S:.0f} s what {unheard[0]} did")
     spans = actor_spans(ray.timeline(), started)
     busy = [covered(each) for each in spans.values()]
     whole = max((end for each in spans.values() for _, end in each), default=0.0)
@@ -75,6 +81,42 @@ def measure(ray: Any, model: str, images: Path, device: str) -> dict[str, Any]:
         "actor_busy_inside": round(sum(busy) / max(1, len(busy)) / max(1e-3, whole - first), 4),
         "device_busy": sampler.mean,
     }
+
+
+@contextmanager
+def heard_to_the_end(ray: Any, over: Callable[[], None]) -> Iterator[list[str]]:
+    """While it lasts, actors are killed when all that they did is in Ray's timeline; gives those that it never was of.
+
+    `over` is called as soon as the first one is to be killed: then the run is over, and only the waiting begins.
+    """
+    kill, unheard = ray.kill, list[str]()
+
+    def kill_when_heard(actor: Any, **options: Any) -> None:
+        over()
+        if not _heard(ray, actor):
+            unheard.append(str(actor))
+        kill(actor, **options)
+
+    ray.kill = kill_when_heard
+    try:
+        yield unheard
+    finally:
+        ray.kill = kill
+
+
+def _heard(ray: Any, actor: Any) -> bool:
+    """Whether one more call of an actor came to be in the timeline; it reports in the order in which it worked."""
+    asked = time.time()
+    try:
+        ray.get(getattr(actor, _LAST).remote(), timeout=_PATIENCE_S)
+    except ray.exceptions.RayError as exc:
+        print(f"{actor} does not answer: {exc}")
+        return False
+    while time.time() < asked + _PATIENCE_S:
+        if any(e.get("cat") == _ACTOR + _LAST and e["ts"] / 1e6 >= asked for e in ray.timeline()):
+            return True
+        time.sleep(_EVENTS_MS / 1000)
+    return False
 
 
 def actor_spans(events: list[dict[str, Any]], since: float) -> dict[str, list[tuple[float, float]]]:
@@ -110,6 +152,10 @@ class _Sampler:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Nothing that comes later counts."""
         self._over.set()
         self._thread.join()
 
