@@ -159,9 +159,12 @@ def test_the_command_trains_a_model_that_the_codec_takes(tmp_path: Path) -> None
     (tmp_path / "photos").mkdir()
     for i, tile in enumerate(waves(5, 96)):
         Image.fromarray(tile).save(tmp_path / "photos" / f"{i}.png")
-    overrides = ("steps=3", "batch_size=2", "crop=32", "seed=7", *(f"{key}={value}" for key, value in SMALL.items()))
+    # Adam's first steps are as long as the learning rate whatever the gradient is: that of the recipe, which is meant
+    # for 100,000 steps, would lead three of them away from the principal components where the network begins.
+    options = ("steps=3", "batch_size=2", "crop=32", "seed=7", "lr=2e-4")
+    overrides = (*options, *(f"{key}={value}" for key, value in SMALL.items()))
     report = run_train(TrainConfig("cnn-ae", str(tmp_path / "photos"), str(tmp_path / "m"), overrides))
     assert report.steps == 3
     codec = CnnAe(Model.load(tmp_path / "m"))
     assert codec.model.training["seed"] == 7
-    assert decoded_mse(codec, waves(1, 96), 100) < 4e-3  # 24 dB, after three steps from a PCA
+    assert decoded_mse(codec, waves(1, 96), 100) < 1e-3
