@@ -8,7 +8,6 @@ the error is forecast from the errors made around it; forecast (a bucket) and th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +16,6 @@ from numba import njit
 
 from tilepress.codecs import rans
 from tilepress.codecs.errors import ModelError, StreamError
-from tilepress.codecs.tensors import INTEGERS, tensor
 
 KINDS = 3  # of planes: luma, gray, alpha, ink | first difference | second difference
 NEIGHBOURS = 6  # of the same channel: W, N, NW, NE, plane before, first plane
@@ -228,14 +226,6 @@ class LatentCoder:
             raise ModelError("the entropy model's tables do not match its thresholds: the model is damaged")
         if m.top.min() < 1 or m.top.max() > MAX_LATENT or abs(m.start).max() > MAX_LATENT:
             raise ModelError("the entropy model's latents exceed 16 bits: the model is damaged")
-
-    @classmethod
-    def of(cls, tensors: Mapping[str, np.ndarray], prefix: str, latents: int) -> LatentCoder:
-        """From a model's tensors `{prefix}.cdf` and those of `Fitted`; ModelError unless they are for K `latents`."""
-        fitted = Fitted._make(tensor(tensors, f"{prefix}.{name}", INTEGERS).astype(np.int32) for name in Fitted._fields)
-        if fitted.top.shape != (latents,):
-            raise ModelError(f"the entropy model of {prefix} is not for {latents} latents: the model is damaged")
-        return cls(fitted, rans.Tables.from_cdf(tensor(tensors, f"{prefix}.cdf", ("uint16",))))
 
     def encode(self, latents: np.ndarray, layout: Layout) -> bytes:
         """To a rANS stream."""

@@ -12,6 +12,7 @@ from tilepress.codecs.block_latents import LatentCoder
 from tilepress.codecs.block_quantiser import Quantiser
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.exact import IntegerLayer, IntegerNetwork
+from tilepress.codecs.latent_model import load_coder
 from tilepress.codecs.model import Model
 from tilepress.codecs.tensors import tensor
 
@@ -81,7 +82,7 @@ class Level:
 
 def load_level(model: Model, level: int, config: BlockConfig, table: np.ndarray | None, device: str) -> Level:
     """A level of a model. `table`: as `Level` has it. ModelError if it is damaged or not provably exact."""
-    coder, layer = LatentCoder.of(model.tensors, f"level{level}", config.latents), _load_decoder(model, level, config)
+    coder, layer = load_coder(model.tensors, f"level{level}", config.latents), _load_decoder(model, level, config)
     one, top = float(1 << config.fraction_bits), coder.fitted.top
     if table is not None and table.shape[1] <= top.max():
         raise ModelError(f"level {level} has latents without a value: the model is damaged")

@@ -14,6 +14,7 @@ from tilepress.codecs.cnn_cuts import Cut
 from tilepress.codecs.cnn_network import ANALYSIS, SYNTHESIS, Plan, plan
 from tilepress.codecs.conv_pictures import CHANNELS, MIN_BITS
 from tilepress.codecs.errors import ModelError
+from tilepress.codecs.latent_model import load_coder
 from tilepress.codecs.model import Model
 from tilepress.codecs.tensors import INTEGERS, tensor
 
@@ -161,7 +162,7 @@ class Level:
 
 def load_level(model: Model, level: int, config: CnnConfig) -> Level:
     """A level of a model; ModelError if it is damaged."""
-    coder = LatentCoder.of(model.tensors, f"level{level}", config.latents)
+    coder = load_coder(model.tensors, f"level{level}", config.latents)
     top = coder.fitted.top
     zero = tensor(model.tensors, f"level{level}.zero", INTEGERS, top.shape).astype(np.int32)
     if abs(zero.astype(np.int64)).max() > MAX_LATENT:
