@@ -84,6 +84,8 @@ class Codec(ABC):
     `exact`: decoding gives the same bits on every device, batch size and thread count.
     `lossless`: synthesise(unpack(pack(analyse(tiles)))) == tiles.
     `networks`: analyse and synthesise run networks and may be given to an actor with a GPU.
+    `rivals`: ids of lossless codecs that each tile is compared with, where `worth_trying` says so: an archive keeps
+    whichever is smallest. Without, another codec is only tried where this one does not shrink a tile.
     """
 
     codec_id: ClassVar[str]
@@ -97,6 +99,7 @@ class Codec(ABC):
     channels: ClassVar[frozenset[int]] = frozenset({1, 2, 3, 4, 5})
     colours: ClassVar[frozenset[str]] = frozenset(COLOUR_PLANES)
     options: ClassVar[frozenset[str]] = frozenset()  # the fields of Settings that change something
+    rivals: ClassVar[tuple[str, ...]] = ()
 
     def supports(self, spec: TileSpec) -> bool:
         """Whether tiles of this kind can be coded at all (any height and width)."""
@@ -107,6 +110,10 @@ class Codec(ABC):
         """Raise UnsupportedError unless `supports(spec)`."""
         if not self.supports(spec):
             raise UnsupportedError(f"codec {self.codec_id} cannot represent {spec}")
+
+    def worth_trying(self, tile: np.ndarray, spec: TileSpec, nbytes: int) -> bool:
+        """Whether a rival may beat the `nbytes` that this codec made of a tile (h, w, c); only speed depends on it."""
+        return True
 
     def prepare(self, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
         """Bytes shared by all tiles of one image (fitted or fine-tuned weights); stored once with the image."""

@@ -28,6 +28,7 @@ CODECS: dict[str, str] = {
 RESIDUALS: dict[str, str] = {
     "adaptive-1": "tilepress.codecs.residual:AdaptiveResidual",
 }
+DEFAULT_RESIDUAL = "adaptive-1"  # what new tiles with a lossy base get; those in archives say which one they have
 DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands for
     "block-dnn": "block-dnn-16",
     "pca": "pca-16",

@@ -11,6 +11,7 @@ import numpy as np
 
 from tilepress.codecs.codec import Codec, Settings, TileSpec
 from tilepress.codecs.errors import CodecError
+from tilepress.codecs.registry import DEFAULT_RESIDUAL
 from tilepress.pipeline.checksums import samples_crc
 from tilepress.pipeline.rows import TileFacts
 from tilepress.pipeline.tiles import Tile, batches, windows
@@ -24,7 +25,7 @@ class Coding:
     reference: str  # codec id, or id@model hash
     settings: Settings = field(default_factory=Settings)
     lossy: bool = False
-    residual_id: str = "adaptive-1"
+    residual_id: str = DEFAULT_RESIDUAL
 
 
 JPEG_XL, RAW = Coding("jpegxl"), Coding("raw")
@@ -90,10 +91,7 @@ def _code(tools: Toolbox, batch: list[Tile], coding: Coding) -> list[CodedTile]:
         _describe(tile, coding, codec, base, latent, residual)
         for tile, base, latent, residual in zip(batch, bases, latents, residuals, strict=True)
     ]
-    return [
-        _never_larger(tile, result, tools) if result.nbytes >= spec.nbytes else result
-        for tile, result in zip(batch, coded, strict=True)
-    ]
+    return [_smallest(tile, result, coding, tools) for tile, result in zip(batch, coded, strict=True)]
 
 
 def _close_the_gap(
@@ -127,17 +125,32 @@ def _describe(tile: Tile, coding: Coding, codec: Codec, base: np.ndarray, latent
     return CodedTile(facts, latents, residual)
 
 
+def _smallest(tile: Tile, coded: CodedTile, coding: Coding, tools: Toolbox) -> CodedTile:
+    """What the codec made, or a rival of its where that is smaller; no larger than the samples in any case."""
+    codec = tools.codec(coding.reference)
+    if codec.rivals and not coding.lossy and codec.worth_trying(tile.samples, tile.spec, coded.nbytes):
+        coded = _best(tile, coded, [Coding(rival) for rival in codec.rivals], tools)
+    return _never_larger(tile, coded, tools) if coded.nbytes >= tile.spec.nbytes else coded
+
+
 def _never_larger(tile: Tile, coded: CodedTile, tools: Toolbox) -> CodedTile:
     """The smallest of what the codec made, JPEG XL and the raw samples."""
-    best = coded
-    for other in FALLBACKS:
+    return _best(tile, coded, FALLBACKS, tools)
+
+
+def _best(tile: Tile, coded: CodedTile, others: Iterable[Coding], tools: Toolbox) -> CodedTile:
+    """The smallest of a coded tile and what other, lossless codecs make of it; the first of equals."""
+    for other in others:
         codec = tools.codec(other.reference)
         if coded.facts.codec == other.reference or not codec.supports(tile.spec):
             continue
-        latents = codec.encode(tile.samples[None], tile.spec)[0]
-        if len(latents) < best.nbytes:
-            best = _describe(tile, other, codec, tile.samples, latents, b"")
-    return best
+        try:
+            latents = codec.encode(tile.samples[None], tile.spec)[0]
+        except CodecError:  # what is there already is right
+            continue
+        if len(latents) < coded.nbytes:
+            coded = _describe(tile, other, codec, tile.samples, latents, b"")
+    return coded
 
 
 def psnr(original: np.ndarray, decoded: np.ndarray, maximum: int) -> float | None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from tilepress.codecs.codec import Codec, Tiles, TileSpec
 from tilepress.codecs.errors import CodecError, UnsupportedError
+from tilepress.codecs.registry import DEFAULT_RESIDUAL
 from tilepress.jobs.evaluation.points import OperatingPoint
 from tilepress.pipeline.dataset import picture_tiles
 from tilepress.pipeline.metrics import distortion
@@ -23,7 +24,6 @@ from tilepress.pipeline.picture import Picture
 from tilepress.pipeline.tiles import Tile, batches, windows
 from tilepress.pipeline.toolbox import Toolbox
 
-RESIDUAL = "adaptive-1"
 _WARM_SIDE = 64  # pixels of the tile that is coded before clocks run
 _warm: set[tuple[str, str, int]] = set()  # what this process has already loaded and compiled
 
@@ -85,7 +85,7 @@ class Trip:
         self.shared = b""
         self._point = point
         self._tools = tools
-        self._residual = tools.residual(RESIDUAL) if exact and not codec.lossless else None
+        self._residual = tools.residual(DEFAULT_RESIDUAL) if exact and not codec.lossless else None
 
     def prepare(self, tiles: Iterator[Tile]) -> None:
         """What the image's tiles share; and nothing that happens only once in a process is timed later."""
