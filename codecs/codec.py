@@ -84,6 +84,7 @@ class Codec(ABC):
     `exact`: decoding gives the same bits on every device, batch size and thread count.
     `lossless`: synthesise(unpack(pack(analyse(tiles)))) == tiles.
     `networks`: analyse and synthesise run networks and may be given to an actor with a GPU.
+    `prepares`: an image's tiles share bytes, which `prepare` makes of them before the first is coded.
     `rivals`: ids of lossless codecs that each tile is compared with, where `worth_trying` says so: an archive keeps
     whichever is smallest. Without, another codec is only tried where this one does not shrink a tile.
     """
@@ -99,6 +100,7 @@ class Codec(ABC):
     channels: ClassVar[frozenset[int]] = frozenset({1, 2, 3, 4, 5})
     colours: ClassVar[frozenset[str]] = frozenset(COLOUR_PLANES)
     options: ClassVar[frozenset[str]] = frozenset()  # the fields of Settings that change something
+    prepares: ClassVar[bool] = False
     rivals: ClassVar[tuple[str, ...]] = ()
 
     def supports(self, spec: TileSpec) -> bool:
@@ -116,7 +118,12 @@ class Codec(ABC):
         return True
 
     def prepare(self, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
-        """Bytes shared by all tiles of one image (fitted or fine-tuned weights); stored once with the image."""
+        """Bytes shared by all tiles of one image (fitted or fine-tuned weights), stored once with the image.
+
+        Called for codecs that say `prepares`; analyse and synthesise are given what it returns, which may be empty.
+        `tiles` are (h, w, c), a sample of at most 16 million pixels of a large image; `spec` is that of the first,
+        tiles at the image's edge are smaller. Decoding must refuse any other bytes with StreamError.
+        """
         return b""
 
     @abstractmethod
@@ -135,13 +142,15 @@ class Codec(ABC):
     def synthesise(self, symbols: Symbols, shared: bytes = b"", level: int | None = None) -> Tiles:
         """Symbols to tiles (n, h, w, c) of `spec.dtype`, values 0..spec.maximum. Exact integers if `exact`."""
 
-    def encode(self, tiles: Tiles, spec: TileSpec, settings: Settings | None = None) -> list[bytes]:
+    def encode(
+        self, tiles: Tiles, spec: TileSpec, settings: Settings | None = None, shared: bytes = b""
+    ) -> list[bytes]:
         """Both compression steps at once."""
-        return self.pack(self.analyse(tiles, spec, settings or Settings()))
+        return self.pack(self.analyse(tiles, spec, settings or Settings(), shared))
 
-    def decode(self, latents: Sequence[bytes], spec: TileSpec) -> Tiles:
+    def decode(self, latents: Sequence[bytes], spec: TileSpec, shared: bytes = b"") -> Tiles:
         """Both restoration steps at once."""
-        return self.synthesise(self.unpack(latents, spec))
+        return self.synthesise(self.unpack(latents, spec), shared)
 
 
 class TileCodec(Codec):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tilepress.jobs.progress import Meter
+from tilepress.pipeline.decode import read_bands
 from tilepress.pipeline.engine import EngineConfig, open_engine
 from tilepress.pipeline.entry import Entry, Region
 from tilepress.pipeline.entry_tasks import EntryTask, entry_tasks, task_entries
@@ -31,7 +32,7 @@ from tilepress.pipeline.rows import TILES
 from tilepress.pipeline.storage import Storage, absolute, check_name, is_url, open_storage
 from tilepress.pipeline.stored import fetch_image_row
 from tilepress.pipeline.toolbox import Toolbox
-from tilepress.pipeline.unpress import Outcome, read_bands
+from tilepress.pipeline.unpress import Outcome
 
 BYTES, PIXELS, LOSSY, PREVIEW, REGION, THERE = (
     "byte-identical",

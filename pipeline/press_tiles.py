@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -39,6 +39,7 @@ class CodedTile:
     facts: TileFacts
     latents: bytes
     residual: bytes
+    saved: int = 0  # bytes that the best rival is larger; 0 where none was tried
 
     @property
     def nbytes(self) -> int:
@@ -46,10 +47,10 @@ class CodedTile:
         return len(self.latents) + len(self.residual)
 
 
-def code_tiles(tiles: Iterable[Tile], choose: Callable[[TileSpec], Coding], tools: Toolbox) -> Iterator[CodedTile]:
+def code_tiles(tiles: Iterable[Tile], choose: Callable[[Tile], Coding], tools: Toolbox) -> Iterator[CodedTile]:
     """Code a stream of tiles, results in the same order; looks ahead one window to fill batches."""
     for window in windows(tiles):
-        work = [(batch, choose(batch[0].spec)) for batch in batches(window)]
+        work = [(batch, choose(batch[0])) for batch in batches(window)]
         work = list(_split_for_threads(work, tools))
         results = tools.map(partial(_code_batch, tools), work)
         coded = [tile for batch in results for tile in batch]
@@ -85,8 +86,9 @@ def _code(tools: Toolbox, batch: list[Tile], coding: Coding) -> list[CodedTile]:
     spec = batch[0].spec
     codec = tools.codec(coding.reference)
     samples = np.stack([tile.samples for tile in batch])
-    latents = codec.pack(tools.analyse(coding.reference, samples, spec, coding.settings))
-    bases, residuals = _close_the_gap(codec, samples, latents, spec, coding, tools)
+    shared = batch[0].shared if codec.prepares else b""
+    latents = codec.pack(tools.analyse(coding.reference, samples, spec, coding.settings, shared))
+    bases, residuals = _close_the_gap(codec, samples, latents, shared, spec, coding, tools)
     coded = [
         _describe(tile, coding, codec, base, latent, residual)
         for tile, base, latent, residual in zip(batch, bases, latents, residuals, strict=True)
@@ -95,12 +97,18 @@ def _code(tools: Toolbox, batch: list[Tile], coding: Coding) -> list[CodedTile]:
 
 
 def _close_the_gap(
-    codec: Codec, samples: np.ndarray, latents: list[bytes], spec: TileSpec, coding: Coding, tools: Toolbox
+    codec: Codec,
+    samples: np.ndarray,
+    latents: list[bytes],
+    shared: bytes,
+    spec: TileSpec,
+    coding: Coding,
+    tools: Toolbox,
 ) -> tuple[np.ndarray, Sequence[bytes]]:
     """Bases and residuals: what the latents decode to, and what is missing to the original."""
     if codec.lossless:
         return samples, [b""] * len(latents)
-    bases = tools.synthesise(coding.reference, codec.unpack(latents, spec))
+    bases = tools.synthesise(coding.reference, codec.unpack(latents, spec), shared)
     if coding.lossy:
         return bases, [b""] * len(latents)
     residual = tools.residual(coding.residual_id)
@@ -129,28 +137,33 @@ def _smallest(tile: Tile, coded: CodedTile, coding: Coding, tools: Toolbox) -> C
     """What the codec made, or a rival of its where that is smaller; no larger than the samples in any case."""
     codec = tools.codec(coding.reference)
     if codec.rivals and not coding.lossy and codec.worth_trying(tile.samples, tile.spec, coded.nbytes):
-        coded = _best(tile, coded, [Coding(rival) for rival in codec.rivals], tools)
+        coded = _smaller_than_rivals(tile, coded, [Coding(rival) for rival in codec.rivals], tools)
     return _never_larger(tile, coded, tools) if coded.nbytes >= tile.spec.nbytes else coded
 
 
+def _smaller_than_rivals(tile: Tile, coded: CodedTile, rivals: Sequence[Coding], tools: Toolbox) -> CodedTile:
+    others = list(_coded_by(rivals, tile, coded, tools))
+    best = min([coded, *others], key=lambda each: each.nbytes)
+    saved = min((each.nbytes - coded.nbytes for each in others), default=0)
+    return replace(best, saved=max(0, saved))
+
+
 def _never_larger(tile: Tile, coded: CodedTile, tools: Toolbox) -> CodedTile:
-    """The smallest of what the codec made, JPEG XL and the raw samples."""
-    return _best(tile, coded, FALLBACKS, tools)
+    """The smallest of what the codec made, JPEG XL and the raw samples; the first of equals."""
+    return min([coded, *_coded_by(FALLBACKS, tile, coded, tools)], key=lambda each: each.nbytes)
 
 
-def _best(tile: Tile, coded: CodedTile, others: Iterable[Coding], tools: Toolbox) -> CodedTile:
-    """The smallest of a coded tile and what other, lossless codecs make of it; the first of equals."""
+def _coded_by(others: Iterable[Coding], tile: Tile, coded: CodedTile, tools: Toolbox) -> Iterator[CodedTile]:
+    """What other, lossless codecs make of a tile that is coded already."""
     for other in others:
         codec = tools.codec(other.reference)
-        if coded.facts.codec == other.reference or not codec.supports(tile.spec):
+        if coded.facts.codec == other.reference or codec.prepares or not codec.supports(tile.spec):
             continue
         try:
             latents = codec.encode(tile.samples[None], tile.spec)[0]
         except CodecError:  # what is there already is right
             continue
-        if len(latents) < coded.nbytes:
-            coded = _describe(tile, other, codec, tile.samples, latents, b"")
-    return coded
+        yield _describe(tile, other, codec, tile.samples, latents, b"")
 
 
 def psnr(original: np.ndarray, decoded: np.ndarray, maximum: int) -> float | None:

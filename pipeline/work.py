@@ -24,14 +24,17 @@ class Work:
     picture: Picture | None = None
     failure: PictureError | None = None
     pixels: bytes = b""  # SHA-256, once all tiles are cut
+    shared: bytes = b""  # what the codec prepared for all tiles
     held: list[Held] = field(default_factory=list)
+    codecs: set[str] = field(default_factory=set)  # of the tiles held
+    saved: int = 0  # bytes that the codec's tiles are smaller than its rivals'
     open: ExitStack = field(default_factory=ExitStack)
 
     @property
     def tiled_bytes(self) -> int:
         """Payload bytes of the image as tiles."""
         container = len(self.picture.container) if self.picture else 0
-        return container + sum(held.nbytes for held in self.held)
+        return container + len(self.shared) + sum(held.nbytes for held in self.held)
 
 
 def image_facts(file: PlannedFile, picture: Picture | None, settings: PressSettings) -> ImageFacts:

@@ -1,0 +1,105 @@
+"""One image to tile rows: cut it, let the codec prepare, and keep it by whichever codec makes it smaller."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.errors import CodecError
+from tilepress.pipeline.checksums import hashed
+from tilepress.pipeline.dataset import picture_tiles
+from tilepress.pipeline.errors import PictureError
+from tilepress.pipeline.part import PartBuilder
+from tilepress.pipeline.picture import Picture, tile_spec
+from tilepress.pipeline.press_tiles import FALLBACKS, JPEG_XL, CodedTile, Coding, code_tiles
+from tilepress.pipeline.rows import TILE_ROW
+from tilepress.pipeline.settings import PressSettings
+from tilepress.pipeline.sharing import shared_bytes
+from tilepress.pipeline.tiles import Tile
+from tilepress.pipeline.toolbox import Toolbox
+from tilepress.pipeline.work import Work
+
+
+class ImagePress:
+    """Codes the images of a shard that are held as pixels."""
+
+    def __init__(self, settings: PressSettings, tools: Toolbox, builder: PartBuilder) -> None:
+        self._settings = settings
+        self._tools = tools
+        self._builder = builder
+
+    def tiles(self, work: Work, picture: Picture) -> Iterator[Tile]:
+        """Tiles of an image in raster order, once the codec has prepared; a file that breaks on the way is marked."""
+        self._prepare(work, picture)
+        yield from self._cut(work, picture)
+
+    def coding(self, tile: Tile) -> Coding:
+        """How a tile is to be coded."""
+        return self._choose(tile.spec)
+
+    def take(self, work: Work, coded: CodedTile) -> None:
+        """Keep a tile's row for the image."""
+        work.held.append(self._builder.hold(TILE_ROW, coded.facts, (coded.latents, coded.residual)))
+        work.codecs.add(coded.facts.codec)
+        work.saved += coded.saved
+
+    def settle(self, work: Work) -> bool:
+        """All tiles are coded: hold the image by the smallest of what there is. False if its file is no larger."""
+        if not any(self._tools.codec(reference).prepares for reference in work.codecs):
+            work.shared = b""
+        rivals = self._tools.codec(self._settings.coding.reference).rivals
+        if rivals and len(work.shared) > work.saved:  # shared bytes may have cost more than they saved
+            self._code_again(work, Coding(rivals[0]), work.tiled_bytes)
+        if work.tiled_bytes < len(work.data):
+            return True
+        if self._settings.coding.reference == JPEG_XL.reference:
+            return False
+        return self._code_again(work, JPEG_XL, len(work.data))
+
+    def _prepare(self, work: Work, picture: Picture) -> None:
+        """Let the codec find what the image's tiles share: reads the image once more, for codecs that do this."""
+        coding, size = self._settings.coding, self._settings.tile
+        codec = self._tools.codec(coding.reference)
+        if not codec.prepares or not codec.supports(_spec(picture)):
+            return
+        tiles = picture_tiles(work.file.image, picture, picture.read_bands(size), size)
+        place = (picture.width, picture.height, size)
+        with suppress(PictureError):  # reading the tiles meets it again
+            work.shared = shared_bytes(coding.reference, tiles, place, coding.settings, self._tools)
+
+    def _cut(self, work: Work, picture: Picture) -> Iterator[Tile]:
+        digest, size = hashlib.sha256(), self._settings.tile
+        bands = hashed(digest, picture.read_bands(size))
+        try:
+            yield from picture_tiles(work.file.image, picture, bands, size, work.shared)
+        except PictureError as exc:
+            work.failure = exc
+        work.pixels = digest.digest()
+
+    def _choose(self, spec: TileSpec) -> Coding:
+        """The chosen codec where it can represent the tile, JPEG XL where not, raw samples as the last resort."""
+        for coding in (self._settings.coding, *FALLBACKS):
+            if self._tools.codec(coding.reference).supports(spec):
+                return coding
+        raise CodecError(f"no codec represents {spec}")
+
+    def _code_again(self, work: Work, coding: Coding, limit: int) -> bool:
+        """Hold the image by another codec instead, if that takes less than `limit` bytes."""
+        picture = work.picture
+        if picture is None or not self._tools.codec(coding.reference).supports(_spec(picture)):
+            return False
+        again = replace(work, shared=b"", held=[], codecs=set(), saved=0)
+        for coded in code_tiles(self._cut(again, picture), lambda _: coding, self._tools):
+            self.take(again, coded)
+        if again.failure or again.tiled_bytes >= limit:
+            return False
+        work.shared, work.held, work.codecs = again.shared, again.held, again.codecs
+        return True
+
+
+def _spec(picture: Picture) -> TileSpec:
+    """Any tile of an image."""
+    return tile_spec(picture.mode, picture.dtype, picture.bit_depth, 1, 1)
