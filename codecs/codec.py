@@ -66,6 +66,10 @@ class Settings:
 
     quality: int | None = None  # 1 (smallest) .. 100 (best)
     effort: int | None = None  # 1 (fastest) .. 9 (smallest)
+    max_error: int | None = None  # levels that a decoded sample may differ by; None and 0: exact
+
+
+RANGES = {"quality": (1, 100), "effort": (1, 9), "max_error": (0, 65535)}  # of the fields of Settings
 
 
 @dataclass
@@ -82,7 +86,9 @@ class Codec(ABC):
 
     Class attributes are literal: archives refer to `codec_id` for ever.
     `exact`: decoding gives the same bits on every device, batch size and thread count.
-    `lossless`: synthesise(unpack(pack(analyse(tiles)))) == tiles.
+    `lossless`: synthesise(unpack(pack(analyse(tiles)))) == tiles, unless a max_error was asked for. A codec with
+    "max_error" in `options` keeps every sample, alpha included, within that many levels of the original (tiles that
+    are indexed or of 1 bit exactly); `lossless` says what it does at None and 0.
     `networks`: analyse and synthesise run networks and may be given to an actor with a GPU.
     `prepares`: an image's tiles share bytes, which `prepare` makes of them before the first is coded.
     `rivals`: ids of lossless codecs that each tile is compared with, where `worth_trying` says so: an archive keeps
@@ -186,14 +192,25 @@ class TileCodec(Codec):
 
 
 class ResidualCoder(ABC):
-    """Turns an exact base into the original: one tile and its base to bytes and back, in integers only."""
+    """Turns an exact base into the original: one tile and its base to bytes and back, in integers only.
+
+    `near_lossless`: it can also come within a bound of the original, in fewer bytes.
+    """
 
     residual_id: ClassVar[str]
+    near_lossless: ClassVar[bool] = False
 
     @abstractmethod
-    def encode(self, tile: np.ndarray, base: np.ndarray, spec: TileSpec) -> bytes:
-        """`tile` and `base` are (h, w, c) of `spec.dtype`; the bytes identify coder and version."""
+    def encode(self, tile: np.ndarray, base: np.ndarray, spec: TileSpec, max_error: int = 0) -> bytes:
+        """`tile` and `base` are (h, w, c) of `spec.dtype`; the bytes identify coder and version.
+
+        What they decode to differs from `tile` by at most `max_error` levels a sample, 0..65535. UnsupportedError for
+        any but 0 where the coder is not `near_lossless`.
+        """
 
     @abstractmethod
     def decode(self, data: bytes, base: np.ndarray, spec: TileSpec) -> np.ndarray:
-        """The original tile (h, w, c). Raises StreamError for any bytes that `encode` did not write."""
+        """The tile (h, w, c), exact or within what `encode` was asked for; values 0..spec.maximum.
+
+        Raises StreamError for any bytes that `encode` did not write.
+        """

@@ -38,6 +38,12 @@ from tilepress.jobs.import_command import import_
     show_default=True,
     help="pixels: pixels and metadata exact; file: every byte; lossy: latents only.",
 )
+@click.option(
+    "--max-error",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="Relaxes pixels: samples may differ by up to N levels, alpha too.",
+)
 @include_option
 @exclude_option
 @click.option("--tile", type=click.IntRange(16, 16384), default=512, show_default=True, help="Tile size in pixels.")
@@ -54,11 +60,13 @@ def compress(as_json: bool, **options: Any) -> None:
       tilepress compress s3://raw/2024 s3://archive/2024 --engine ray
       tilepress compress photos/ photos.tp --codec block-dnn-16       a learned preview and an exact residual
       tilepress compress photos/ small.tp --codec jpeg --fidelity lossy --quality 80
+      tilepress compress ct/ ct.tp --codec jpegls --max-error 2               every sample within 2 levels
       tilepress compress photos/ photos.tp --include '*.tif' --dry-run
 
     \b
     Nothing is lost: files that no codec can represent, that are damaged or over the limits are kept as their bytes,
     with the reason (`tilepress errors ARCHIVE`). A killed run goes on where it was when the command is repeated.
+    With --max-error, JPEGs, palettes and images of no more than 2N+1 levels stay exact.
     """
     from tilepress.jobs.compress import CompressConfig, run_compress
     from tilepress.jobs.reports import show_compress

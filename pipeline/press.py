@@ -174,7 +174,7 @@ class ShardPress:
         **reason: Any,
     ) -> None:
         facts = replace(
-            image_facts(work.file, work.picture, self._settings),
+            image_facts(work.file, work.picture, self._settings, near=method == TILES and work.near),
             method=method,
             file_sha256=work.sha256,
             pixels_sha256=work.pixels if method == TILES else b"",

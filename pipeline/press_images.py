@@ -12,12 +12,14 @@ from tilepress.codecs.errors import CodecError
 from tilepress.pipeline.checksums import hashed
 from tilepress.pipeline.dataset import picture_tiles
 from tilepress.pipeline.errors import PictureError
+from tilepress.pipeline.near_lossless import stays_exact
 from tilepress.pipeline.part import PartBuilder
 from tilepress.pipeline.picture import Picture, tile_spec
-from tilepress.pipeline.press_tiles import FALLBACKS, JPEG_XL, CodedTile, Coding, code_tiles
+from tilepress.pipeline.press_tiles import FALLBACKS, JPEG_XL, code_tiles
 from tilepress.pipeline.rows import TILE_ROW
 from tilepress.pipeline.settings import PressSettings
 from tilepress.pipeline.sharing import shared_bytes
+from tilepress.pipeline.tile_coding import CodedTile, Coding
 from tilepress.pipeline.tiles import Tile
 from tilepress.pipeline.toolbox import Toolbox
 from tilepress.pipeline.work import Work
@@ -44,6 +46,7 @@ class ImagePress:
         """Keep a tile's row for the image."""
         work.held.append(self._builder.hold(TILE_ROW, coded.facts, (coded.latents, coded.residual)))
         work.codecs.add(coded.facts.codec)
+        work.near = work.near or not coded.exact
         work.saved += coded.saved
 
     def settle(self, work: Work) -> bool:
@@ -81,7 +84,10 @@ class ImagePress:
 
     def _choose(self, spec: TileSpec) -> Coding:
         """The chosen codec where it can represent the tile, JPEG XL where not, raw samples as the last resort."""
-        for coding in (self._settings.coding, *FALLBACKS):
+        chosen = self._settings.coding
+        if stays_exact(spec, self._settings.max_error or 0):
+            chosen = replace(chosen, settings=replace(chosen.settings, max_error=None))
+        for coding in (chosen, *FALLBACKS):
             if self._tools.codec(coding.reference).supports(spec):
                 return coding
         raise CodecError(f"no codec represents {spec}")
@@ -91,12 +97,12 @@ class ImagePress:
         picture = work.picture
         if picture is None or not self._tools.codec(coding.reference).supports(_spec(picture)):
             return False
-        again = replace(work, shared=b"", held=[], codecs=set(), saved=0)
+        again = replace(work, shared=b"", held=[], codecs=set(), near=False, saved=0)
         for coded in code_tiles(self._cut(again, picture), lambda _: coding, self._tools):
             self.take(again, coded)
         if again.failure or again.tiled_bytes >= limit:
             return False
-        work.shared, work.held, work.codecs = again.shared, again.held, again.codecs
+        work.shared, work.held, work.codecs, work.near = again.shared, again.held, again.codecs, again.near
         return True
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from tilepress.pipeline.rows import FAILURES, TILES
+from tilepress.pipeline.rows import FAILURES, TILES, error_bound
 from tilepress.pipeline.stored import StoredImage, stored_image
 
 
@@ -54,10 +54,12 @@ class Summary:
 
 
 def method_key(image: StoredImage) -> str:
-    """How an image is held, for summaries: the method, or the codecs of its tiles."""
+    """How an image is held, for summaries: the method, or the codecs of its tiles and the bound they keep, if any."""
     if image.facts.method != TILES:
         return image.facts.method
-    return "+".join(sorted({tile.facts.codec.partition("@")[0] for tile in image.tiles}))
+    bound = error_bound(image.facts.fidelity)
+    codecs = "+".join(sorted({tile.facts.codec.partition("@")[0] for tile in image.tiles}))
+    return f"{codecs} (within {bound} levels)" if bound else codecs
 
 
 def summarise(index: pa.Table) -> Summary:

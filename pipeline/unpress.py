@@ -17,7 +17,7 @@ from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
 from tilepress.pipeline.image_file import read_picture, rebuild
 from tilepress.pipeline.part import Fetch
 from tilepress.pipeline.picture import Limits
-from tilepress.pipeline.rows import FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES
+from tilepress.pipeline.rows import FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES, error_bound
 from tilepress.pipeline.stored import StoredImage, fetch_image_row, fetch_piece
 from tilepress.pipeline.toolbox import Toolbox
 
@@ -62,7 +62,10 @@ def _expand(data: bytes) -> bytes:
 
 
 def prove(image: StoredImage, fetch: Fetch, tools: Toolbox) -> None:
-    """Decode an image's stored bytes and compare with its hashes; IntegrityError unless all is right."""
+    """Decode an image's stored bytes and compare with its hashes; IntegrityError unless all is right.
+
+    The pixels of images that are lossy, or within a bound, have no hash but the CRC of each tile.
+    """
     facts = image.facts
     digest = hashlib.sha256()
     if facts.method in _FILE_METHODS:
@@ -73,7 +76,7 @@ def prove(image: StoredImage, fetch: Fetch, tools: Toolbox) -> None:
     elif facts.method == TILES:
         for band in read_bands(image, fetch, tools):
             hash_band(digest, band)
-        if facts.fidelity != "lossy" and digest.digest() != facts.pixels_sha256:
+        if error_bound(facts.fidelity) == 0 and digest.digest() != facts.pixels_sha256:
             raise IntegrityError("the decoded pixels' SHA-256 differs")
     elif facts.method != NOT_STORED:
         raise IntegrityError(f"unknown method {facts.method!r}")
@@ -82,8 +85,9 @@ def prove(image: StoredImage, fetch: Fetch, tools: Toolbox) -> None:
 def write_file(image: StoredImage, fetch: Fetch, tools: Toolbox, out: BinaryIO) -> Outcome:
     """Write the image's file to `out` (readable and seekable), and prove it: IntegrityError unless it is right.
 
-    Kept files and JPEGs equal the source byte for byte. Tiled images have the source's pixels (checked by decoding
-    the file just written, unless the fidelity is lossy) and metadata, and are byte-identical where that is possible.
+    Kept files and JPEGs equal the source byte for byte. Tiled images have the source's pixels, or those within the
+    bound that was asked for (checked by decoding the file just written, unless the fidelity is lossy), and metadata,
+    and are byte-identical where that is possible.
     """
     if image.facts.method in _FILE_METHODS:
         for chunk in file_chunks(image, fetch):
@@ -101,12 +105,12 @@ def _write_tiled(image: StoredImage, fetch: Fetch, tools: Toolbox, out: BinaryIO
     container, _, _ = fetch_image_row(image, fetch)
     digest = hashlib.sha256()
     rebuild(container, hashed(digest, read_bands(image, fetch, tools)), out)
-    exact = image.facts.fidelity != "lossy"
-    if exact and digest.digest() != image.facts.pixels_sha256:
+    bound = error_bound(image.facts.fidelity)
+    if bound == 0 and digest.digest() != image.facts.pixels_sha256:
         raise IntegrityError("the decoded pixels are not the source's (SHA-256 differs)")
     sha256 = _hash_file(out)
     identical = sha256 == image.facts.file_sha256
-    if exact and not identical and pixels_sha256(out) != image.facts.pixels_sha256:
+    if bound is not None and not identical and pixels_sha256(out) != digest.digest():
         raise IntegrityError("the file just rebuilt does not hold the pixels that went into it")
     return Outcome(sha256, identical)
 

@@ -30,9 +30,9 @@ from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.jobs import compress
 from tilepress.pipeline import archive, kept, press, press_images, press_tiles
 from tilepress.pipeline.picture import Limits
-from tilepress.pipeline.press_tiles import Coding
 from tilepress.pipeline.reader import open_archive
 from tilepress.pipeline.storage import open_storage
+from tilepress.pipeline.tile_coding import Coding
 
 TILE = 16
 RATIOS = (4, 8, 16)

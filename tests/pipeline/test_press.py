@@ -15,8 +15,9 @@ from tilepress.codecs import registry
 from tilepress.codecs.classical import Raw
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import StreamError, UnsupportedError
-from tilepress.pipeline import local_storage, press_tiles
+from tilepress.pipeline import local_storage
 from tilepress.pipeline import press as press_module
+from tilepress.pipeline.checksums import samples_crc
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.rows import FAILURES, FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES
 from tilepress.pipeline.summary import Summary
@@ -322,6 +323,6 @@ def test_tiles_carry_what_is_needed_to_check_them(tmp_path: Path) -> None:
         (64, 64, 6, 36),
     ]
     first = image.tiles[0].facts
-    assert first.pixels_crc == press_tiles.samples_crc(smooth(100, 70, 3)[:64, :64])
+    assert first.pixels_crc == samples_crc(smooth(100, 70, 3)[:64, :64])
     assert first.base_crc == first.pixels_crc
     assert first.psnr is None

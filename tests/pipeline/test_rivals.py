@@ -10,7 +10,7 @@ import pytest
 from tilepress.codecs import registry
 from tilepress.codecs.classical import JpegXl
 from tilepress.codecs.errors import UnsupportedError
-from tilepress.pipeline.press_tiles import Coding
+from tilepress.pipeline.tile_coding import Coding
 
 from .make_archives import encoded, noise, press_files, smooth
 
