@@ -79,7 +79,9 @@ def press_shard(task: PressTask, archive: Storage, tools: Toolbox) -> PressResul
         size = part.nbytes
         part.close()
     entry = PartEntry(task.number, len(task.shard.additions), part.rows, size, part.seal)
-    return PressResult(entry, to_ipc(index), summarise(index))
+    summary = summarise(index)
+    summary.warnings.update(part.warnings)
+    return PressResult(entry, to_ipc(index), summary)
 
 
 def build_part(task: PressTask, tools: Toolbox) -> tuple[BuiltPart, pa.Table]:
@@ -89,8 +91,10 @@ def build_part(task: PressTask, tools: Toolbox) -> tuple[BuiltPart, pa.Table]:
     while True:
         builder = PartBuilder()
         try:
-            ShardPress(source, task.settings, tools, builder, distrusted).press(task.shard.additions)
+            press = ShardPress(source, task.settings, tools, builder, distrusted)
+            press.press(task.shard.additions)
             part = builder.finish({"tilepress.plan": task.plan_seal, "tilepress.shard": str(task.number)})
+            part.warnings.update(press.warnings)
         finally:
             builder.close()
         index = part_index(part.file, f"part {task.number}", task.number)

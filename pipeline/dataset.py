@@ -135,7 +135,7 @@ class ArchivedImages(DataSet):
 
 
 def picture_tiles(
-    owner: int, picture: Picture, bands: Iterable[np.ndarray], size: int, shared: bytes = b""
+    owner: int, picture: Picture, bands: Iterable[np.ndarray], size: int, shared: bytes | None = b""
 ) -> Iterator[Tile]:
     """Tile records of one image in raster order. `bands`: its pixels, `size` rows each; `owner`: whose they are."""
     number = y = 0

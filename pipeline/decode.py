@@ -9,6 +9,7 @@ import numpy as np
 
 from tilepress.codecs.errors import CodecError
 from tilepress.pipeline.checksums import samples_crc
+from tilepress.pipeline.codec_faults import is_codecs_own
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.part import Fetch
 from tilepress.pipeline.picture import MODES, tile_spec
@@ -89,11 +90,17 @@ def _decode_batch(
             tools.residual(tile.facts.residual_codec).decode(rest, base, spec) if rest else base
             for (tile, _, rest), base in zip(batch, bases, strict=True)
         ]
-    except CodecError as exc:
-        raise IntegrityError(f"tile {facts.tile} or one beside it does not decode: {exc}") from exc
+    except Exception as exc:
+        if not is_codecs_own(exc):
+            raise
+        raise IntegrityError(f"tile {facts.tile} or one beside it does not decode: {_what(exc)}") from exc
     for (tile, _, _), samples in zip(batch, decoded, strict=True):
         _check(tile.facts, "pixels", tile.facts.pixels_crc, samples)
     return decoded
+
+
+def _what(error: Exception) -> str:
+    return str(error) if isinstance(error, CodecError) else f"{type(error).__name__}: {error}"
 
 
 def _check(facts: TileFacts, what: str, crc: int | None, samples: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -57,6 +58,11 @@ class ShardPress:
         self._images = ImagePress(settings, tools, builder)
         self._builder = builder
         self._distrusted = distrusted
+
+    @property
+    def warnings(self) -> Counter[str]:
+        """Tiles on which codecs failed, by what they did: others keep them."""
+        return self._images.warnings
 
     def press(self, files: tuple[PlannedFile, ...]) -> None:
         """Add the rows of all files to the builder, in constant memory for any number of tiles."""
@@ -138,7 +144,7 @@ class ShardPress:
             self._keep(work, work.failure.code, str(work.failure))
         elif self._images.settle(work):
             container = work.picture.container if work.picture else b""
-            self._add_image(work, TILES, work.held, container=container, shared=work.shared)
+            self._add_image(work, TILES, work.held, container=container, shared=work.shared or b"")
         else:
             self._keep(work, INCOMPRESSIBLE, "no codec made it smaller than the file")
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import CodecError
 from tilepress.pipeline.checksums import hashed
+from tilepress.pipeline.codec_faults import fault, is_codecs_own
 from tilepress.pipeline.dataset import picture_tiles
 from tilepress.pipeline.errors import PictureError
 from tilepress.pipeline.near_lossless import stays_exact
@@ -19,8 +21,9 @@ from tilepress.pipeline.press_tiles import FALLBACKS, JPEG_XL, code_tiles
 from tilepress.pipeline.rows import TILE_ROW
 from tilepress.pipeline.settings import PressSettings
 from tilepress.pipeline.sharing import shared_bytes
+from tilepress.pipeline.summary import warn
 from tilepress.pipeline.tile_coding import CodedTile, Coding
-from tilepress.pipeline.tiles import Tile
+from tilepress.pipeline.tiles import Tile, grid_size
 from tilepress.pipeline.toolbox import Toolbox
 from tilepress.pipeline.work import Work
 
@@ -32,6 +35,7 @@ class ImagePress:
         self._settings = settings
         self._tools = tools
         self._builder = builder
+        self.warnings: Counter[str] = Counter()  # tiles on which codecs failed, by what they did
 
     def tiles(self, work: Work, picture: Picture) -> Iterator[Tile]:
         """Tiles of an image in raster order, once the codec has prepared; a file that breaks on the way is marked."""
@@ -40,7 +44,7 @@ class ImagePress:
 
     def coding(self, tile: Tile) -> Coding:
         """How a tile is to be coded."""
-        return self._choose(tile.spec)
+        return self._fallback(tile.spec) if tile.shared is None else self._choose(tile.spec)
 
     def take(self, work: Work, coded: CodedTile) -> None:
         """Keep a tile's row for the image."""
@@ -48,13 +52,15 @@ class ImagePress:
         work.codecs.add(coded.facts.codec)
         work.near = work.near or not coded.exact
         work.saved += coded.saved
+        for text in coded.warnings:
+            warn(self.warnings, text)
 
     def settle(self, work: Work) -> bool:
         """All tiles are coded: hold the image by the smallest of what there is. False if its file is no larger."""
         if not any(self._tools.codec(reference).prepares for reference in work.codecs):
             work.shared = b""
         rivals = self._tools.codec(self._settings.coding.reference).rivals
-        if rivals and len(work.shared) > work.saved:  # shared bytes may have cost more than they saved
+        if rivals and len(work.shared or b"") > work.saved:  # shared bytes may have cost more than they saved
             self._code_again(work, Coding(rivals[0]), work.tiled_bytes)
         if work.tiled_bytes < len(work.data):
             return True
@@ -70,8 +76,15 @@ class ImagePress:
             return
         tiles = picture_tiles(work.file.image, picture, picture.read_bands(size), size)
         place = (picture.width, picture.height, size)
-        with suppress(PictureError):  # reading the tiles meets it again
+        try:
             work.shared = shared_bytes(coding.reference, tiles, place, coding.settings, self._tools)
+        except PictureError:  # reading the tiles meets it again
+            return
+        except Exception as exc:
+            if not is_codecs_own(exc):
+                raise
+            work.shared = None
+            warn(self.warnings, fault(coding.reference, exc), math.prod(grid_size(*place)))
 
     def _cut(self, work: Work, picture: Picture) -> Iterator[Tile]:
         digest, size = hashlib.sha256(), self._settings.tile
@@ -83,11 +96,17 @@ class ImagePress:
         work.pixels = digest.digest()
 
     def _choose(self, spec: TileSpec) -> Coding:
-        """The chosen codec where it can represent the tile, JPEG XL where not, raw samples as the last resort."""
+        """The chosen codec where it can represent the tile, else a fall-back."""
         chosen = self._settings.coding
+        if not self._tools.codec(chosen.reference).supports(spec):
+            return self._fallback(spec)
         if stays_exact(spec, self._settings.max_error or 0):
-            chosen = replace(chosen, settings=replace(chosen.settings, max_error=None))
-        for coding in (chosen, *FALLBACKS):
+            return replace(chosen, settings=replace(chosen.settings, max_error=None))
+        return chosen
+
+    def _fallback(self, spec: TileSpec) -> Coding:
+        """JPEG XL where it can represent the tile, raw samples as the last resort."""
+        for coding in FALLBACKS:
             if self._tools.codec(coding.reference).supports(spec):
                 return coding
         raise CodecError(f"no codec represents {spec}")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from tilepress.codecs.errors import CodecError
+from tilepress.codecs.errors import UnsupportedError
+from tilepress.pipeline.codec_faults import fault, is_codecs_own
 from tilepress.pipeline.tile_coding import CodedTile, Coding, code_batch, coded_exactly
 from tilepress.pipeline.tiles import Tile, batches, windows
 from tilepress.pipeline.toolbox import Toolbox
@@ -35,11 +36,14 @@ def _split_for_threads(work: list[tuple[list[Tile], Coding]], tools: Toolbox) ->
 
 
 def _code_batch(tools: Toolbox, work: tuple[list[Tile], Coding]) -> list[CodedTile]:
-    """Code a batch; tiles that the codec turns out to refuse are coded by JPEG XL, or kept as they are."""
+    """Code a batch; tiles that the codec refuses, or fails on, are coded by JPEG XL, or kept as they are."""
     batch, coding = work
     try:
         coded = code_batch(tools, batch, coding)
-    except CodecError:
+        return [_smallest(tile, result, coding, tools) for tile, result in zip(batch, coded, strict=True)]
+    except Exception as exc:
+        if not is_codecs_own(exc):
+            raise
         if len(batch) > 1:
             return [coded for tile in batch for coded in _code_batch(tools, ([tile], coding))]
         fitting = [other for other in FALLBACKS if tools.codec(other.reference).supports(batch[0].spec)]
@@ -47,8 +51,14 @@ def _code_batch(tools: Toolbox, work: tuple[list[Tile], Coding]) -> list[CodedTi
             fitting = fitting[fitting.index(coding) + 1 :]
         if not fitting:
             raise
-        return _code_batch(tools, (batch, fitting[0]))
-    return [_smallest(tile, result, coding, tools) for tile, result in zip(batch, coded, strict=True)]
+        return [_warned(tile, coding, exc) for tile in _code_batch(tools, (batch, fitting[0]))]
+
+
+def _warned(coded: CodedTile, coding: Coding, error: Exception) -> CodedTile:
+    """With a warning, unless the codec just said that this is nothing for it."""
+    if isinstance(error, UnsupportedError):
+        return coded
+    return replace(coded, warnings=(fault(coding.reference, error), *coded.warnings))
 
 
 def _smallest(tile: Tile, coded: CodedTile, coding: Coding, tools: Toolbox) -> CodedTile:
@@ -60,25 +70,35 @@ def _smallest(tile: Tile, coded: CodedTile, coding: Coding, tools: Toolbox) -> C
 
 
 def _smaller_than_rivals(tile: Tile, coded: CodedTile, rivals: Sequence[str], tools: Toolbox) -> CodedTile:
-    others = list(_coded_by(rivals, tile, coded, tools))
+    others, warnings = _coded_by(rivals, tile, coded, tools)
     best = min([coded, *others], key=lambda each: each.nbytes)
     saved = min((each.nbytes - coded.nbytes for each in others), default=0)
-    return replace(best, saved=max(0, saved))
+    return replace(best, saved=max(0, saved), warnings=coded.warnings + warnings)
 
 
 def _never_larger(tile: Tile, coded: CodedTile, tools: Toolbox) -> CodedTile:
     """The smallest of what the codec made, JPEG XL and the raw samples; the first of equals."""
-    others = _coded_by([other.reference for other in FALLBACKS], tile, coded, tools)
-    return min([coded, *others], key=lambda each: each.nbytes)
+    others, warnings = _coded_by([other.reference for other in FALLBACKS], tile, coded, tools)
+    best = min([coded, *others], key=lambda each: each.nbytes)
+    return replace(best, saved=coded.saved, warnings=coded.warnings + warnings)
 
 
-def _coded_by(references: Iterable[str], tile: Tile, coded: CodedTile, tools: Toolbox) -> Iterator[CodedTile]:
-    """What other, lossless codecs make of a tile that is coded already."""
+def _coded_by(
+    references: Iterable[str], tile: Tile, coded: CodedTile, tools: Toolbox
+) -> tuple[list[CodedTile], tuple[str, ...]]:
+    """What other, lossless codecs make of a tile that is coded already, and what went wrong with them."""
+    others: list[CodedTile] = []
+    warnings: tuple[str, ...] = ()
     for reference in references:
         codec = tools.codec(reference)
         if coded.facts.codec == reference or codec.prepares or not codec.supports(tile.spec):
             continue
         try:
-            yield coded_exactly(tools, tile, reference)
-        except CodecError:  # what is there already is right
+            others.append(coded_exactly(tools, tile, reference))
+        except UnsupportedError:
             continue
+        except Exception as exc:  # what is there already is right
+            if not is_codecs_own(exc):
+                raise
+            warnings = (*warnings, fault(reference, exc))
+    return others, warnings

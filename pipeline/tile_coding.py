@@ -41,6 +41,7 @@ class CodedTile:
     residual: bytes
     exact: bool = True  # what comes back is the original; says nothing of lossy coding
     saved: int = 0  # bytes that the best rival is larger; 0 where none was tried
+    warnings: tuple[str, ...] = ()  # codecs that failed on the tile
 
     @property
     def nbytes(self) -> int:
@@ -53,7 +54,7 @@ def code_batch(tools: Toolbox, batch: Sequence[Tile], coding: Coding) -> list[Co
     spec = batch[0].spec
     codec = tools.codec(coding.reference)
     samples = np.stack([tile.samples for tile in batch])
-    shared = batch[0].shared if codec.prepares else b""
+    shared = (batch[0].shared if codec.prepares else None) or b""
     latents = codec.pack(tools.analyse(coding.reference, samples, spec, coding.settings, shared))
     bases = samples
     if not codec.lossless or coding.max_error:

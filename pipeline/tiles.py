@@ -39,7 +39,7 @@ class Box:
 class Tile:
     """A tile on its way to a codec: `owner` says whose it is.
 
-    `shared` is what Codec.prepare made of the image, for codecs that have it.
+    `shared` is what Codec.prepare made of the image, for codecs that have it; None: it failed, so they are out.
     """
 
     owner: int
@@ -47,7 +47,7 @@ class Tile:
     box: Box
     spec: TileSpec
     samples: np.ndarray  # (h, w, channels)
-    shared: bytes = b""
+    shared: bytes | None = b""
 
 
 def grid(width: int, height: int, tile: int) -> list[Box]:
@@ -115,4 +115,5 @@ def chunks(items: list[Item], width: int, height: int) -> Iterator[list[Item]]:
 
 def _kind(tile: Tile) -> tuple[object, ...]:
     spec = tile.spec
-    return spec.height, spec.width, spec.channels, spec.dtype, spec.bit_depth, spec.colour, tile.shared
+    shared = (tile.shared is None, tile.shared or b"")
+    return spec.height, spec.width, spec.channels, spec.dtype, spec.bit_depth, spec.colour, shared

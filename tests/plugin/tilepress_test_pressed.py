@@ -12,6 +12,7 @@ from tilepress_test_codecs import Slow
 from tilepress.codecs.codec import Codec, Settings, Symbols, Tiles, TileSpec
 from tilepress.codecs.errors import StreamError
 
+BAD_VALUE, NO_MEMORY, INTERRUPTED, BAD_PREPARATION, BAD_DECODING = 21, 22, 23, 24, 25  # first sample: what Faulty does
 CERTAIN = 77  # the first sample of tiles that Compared does not want to be compared
 
 
@@ -80,3 +81,30 @@ class RanksCompared(Ranks):
     codec_id: ClassVar[str] = "test-ranks-compared"
     networks: ClassVar[bool] = False
     rivals: ClassVar[tuple[str, ...]] = ("jpegxl",)
+
+
+class Faulty(Ranks):
+    """Ranks, with faults that a plug-in may have."""
+
+    codec_id: ClassVar[str] = "test-faulty"
+
+    def prepare(self, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
+        if tiles[0][0, 0, 0] == BAD_PREPARATION:
+            raise IndexError("nothing to fit")
+        return super().prepare(tiles, spec, settings)
+
+    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes = b"") -> Symbols:
+        for first in tiles[:, 0, 0, 0]:
+            if first == BAD_VALUE:
+                raise ValueError("no such\nvalue")
+            if first == NO_MEMORY:
+                raise MemoryError
+            if first == INTERRUPTED:
+                raise KeyboardInterrupt
+        return super().analyse(tiles, spec, settings, shared)
+
+    def synthesise(self, symbols: Symbols, shared: bytes = b"", level: int | None = None) -> Tiles:
+        tiles = super().synthesise(symbols, shared, level)
+        if (tiles[:, 0, 0, 0] == BAD_DECODING).any():
+            raise TypeError("not like this")
+        return tiles
