@@ -66,7 +66,8 @@ def compress(as_json: bool, **options: Any) -> None:
     \b
     Nothing is lost: files that no codec can represent, that are damaged or over the limits are kept as their bytes,
     with the reason (`tilepress errors ARCHIVE`). A killed run goes on where it was when the command is repeated.
-    With --max-error, JPEGs, palettes and images of no more than 2N+1 levels stay exact.
+    With --max-error, JPEGs, palettes, images of no more than 2N+1 levels, and those one of whose values stands for
+    transparency or no data (PNG tRNS, GDAL_NODATA) stay exact.
     """
     from tilepress.jobs.compress import CompressConfig, run_compress
     from tilepress.jobs.reports import show_compress

@@ -28,7 +28,7 @@ from tilepress.pipeline.globs import Selection
 from tilepress.pipeline.image_file import rebuild
 from tilepress.pipeline.reader import Archive, open_archive
 from tilepress.pipeline.region_file import region_name, write_region
-from tilepress.pipeline.rows import TILES, error_bound
+from tilepress.pipeline.rows import TILES, bound_text, error_bound
 from tilepress.pipeline.storage import Storage, absolute, check_name, is_url, open_storage
 from tilepress.pipeline.stored import fetch_image_row
 from tilepress.pipeline.toolbox import Toolbox
@@ -196,7 +196,7 @@ def _how(outcome: Outcome, fidelity: str) -> str:
     bound = error_bound(fidelity)
     if outcome.byte_identical:
         return BYTES
-    return LOSSY if bound is None else PIXELS if bound == 0 else f"within {bound} levels"
+    return LOSSY if bound is None else PIXELS if bound == 0 else bound_text(bound)
 
 
 def _same(destination: Storage, name: str, path: Path) -> bool:

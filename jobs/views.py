@@ -13,6 +13,7 @@ from tilepress.jobs.output import print_json, print_notes, print_summary, print_
 from tilepress.jobs.progress import size
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reader import open_archive
+from tilepress.pipeline.rows import bound_text
 
 if TYPE_CHECKING:
     from tilepress.jobs.recipe import Plan
@@ -64,7 +65,7 @@ def show_info(url: str, path: str | None, *, as_json: bool) -> int:
 
 
 def _bound(press: dict[str, Any]) -> str:
-    return f" within {press['max_error']} levels" if press.get("max_error") else ""
+    return f" {bound_text(press['max_error'])}" if press.get("max_error") else ""
 
 
 def _print_facts(facts: dict[str, Any], *, as_json: bool) -> None:

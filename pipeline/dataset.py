@@ -142,7 +142,7 @@ def picture_tiles(
     for band in bands:
         for box, samples in cut_band(band, y, size):
             spec = tile_spec(picture.mode, picture.dtype, picture.bit_depth, box.h, box.w)
-            yield Tile(owner, number, box, spec, samples, shared)
+            yield Tile(owner, number, box, spec, samples, shared, picture.keyed)
             number += 1
         y += band.shape[0]
 

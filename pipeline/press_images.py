@@ -44,7 +44,10 @@ class ImagePress:
 
     def coding(self, tile: Tile) -> Coding:
         """How a tile is to be coded."""
-        return self._fallback(tile.spec) if tile.shared is None else self._choose(tile.spec)
+        coding = self._fallback(tile.spec) if tile.shared is None else self._choose(tile.spec)
+        if tile.exact or stays_exact(tile.spec, coding.max_error):
+            return replace(coding, settings=replace(coding.settings, max_error=None))
+        return coding
 
     def take(self, work: Work, coded: CodedTile) -> None:
         """Keep a tile's row for the image."""
@@ -98,11 +101,7 @@ class ImagePress:
     def _choose(self, spec: TileSpec) -> Coding:
         """The chosen codec where it can represent the tile, else a fall-back."""
         chosen = self._settings.coding
-        if not self._tools.codec(chosen.reference).supports(spec):
-            return self._fallback(spec)
-        if stays_exact(spec, self._settings.max_error or 0):
-            return replace(chosen, settings=replace(chosen.settings, max_error=None))
-        return chosen
+        return chosen if self._tools.codec(chosen.reference).supports(spec) else self._fallback(spec)
 
     def _fallback(self, spec: TileSpec) -> Coding:
         """JPEG XL where it can represent the tile, raw samples as the last resort."""

@@ -106,6 +106,11 @@ def error_bound(fidelity: str) -> int | None:
     return int(match[1]) if match else 0
 
 
+def bound_text(max_error: int) -> str:
+    """A bound for people."""
+    return f"within {max_error} level{'' if max_error == 1 else 's'}"
+
+
 Facts = ImageFacts | TileFacts | PieceFacts
 _KINDS: dict[type[Facts], str] = {ImageFacts: IMAGE_ROW, TileFacts: TILE_ROW, PieceFacts: PIECE_ROW}
 _INT = struct.Struct("<q")

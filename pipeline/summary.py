@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from tilepress.pipeline.rows import FAILURES, TILES, error_bound
+from tilepress.pipeline.rows import FAILURES, TILES, bound_text, error_bound
 from tilepress.pipeline.stored import StoredImage, stored_image
 
 _MOST_WARNINGS = 20
@@ -70,7 +70,7 @@ def method_key(image: StoredImage) -> str:
         return image.facts.method
     bound = error_bound(image.facts.fidelity)
     codecs = "+".join(sorted({tile.facts.codec.partition("@")[0] for tile in image.tiles}))
-    return f"{codecs} (within {bound} levels)" if bound else codecs
+    return f"{codecs} ({bound_text(bound)})" if bound else codecs
 
 
 def summarise(index: pa.Table) -> Summary:

@@ -48,6 +48,7 @@ class Tile:
     spec: TileSpec
     samples: np.ndarray  # (h, w, channels)
     shared: bytes | None = b""
+    exact: bool = False  # whatever error is allowed elsewhere
 
 
 def grid(width: int, height: int, tile: int) -> list[Box]:
@@ -116,4 +117,4 @@ def chunks(items: list[Item], width: int, height: int) -> Iterator[list[Item]]:
 def _kind(tile: Tile) -> tuple[object, ...]:
     spec = tile.spec
     shared = (tile.shared is None, tile.shared or b"")
-    return spec.height, spec.width, spec.channels, spec.dtype, spec.bit_depth, spec.colour, shared
+    return spec.height, spec.width, spec.channels, spec.dtype, spec.bit_depth, spec.colour, shared, tile.exact

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 from tilepress.codecs import registry
 from tilepress.pipeline import commit
@@ -72,6 +75,23 @@ def test_what_no_bound_may_touch_stays_exact(tmp_path: Path) -> None:
         assert np.array_equal(pressed.pixels(name), exact.pixels(name)), name
     assert pressed.file("photo.jpg") == files["photo.jpg"] and pressed.file("text.txt") == files["text.txt"]
     assert error_of(pressed, "levels.png", smooth(90, 90, 1) // 64) <= 5
+
+
+def test_images_one_of_whose_values_has_a_meaning_of_its_own_stay_exact(tmp_path: Path) -> None:
+    """A transparent colour or a value for no data would be met by others, or missed, within any bound."""
+    samples = smooth(100, 120, 3)
+    no_data = io.BytesIO()
+    tifffile.imwrite(no_data, samples, extratags=[(42113, "s", 0, "0", True)])
+    transparent = io.BytesIO()
+    Image.fromarray(samples).save(transparent, "PNG", transparency=(9, 9, 9))
+    files = {"keyed.png": transparent.getvalue(), "no-data.tif": no_data.getvalue(), "plain.png": encoded(samples)}
+    pressed = press_files(tmp_path, files, codec="jpegls", max_error=2)
+    assert {name: error_of(pressed, name, samples) for name in files} == {
+        "keyed.png": 0,
+        "no-data.tif": 0,
+        "plain.png": 2,
+    }
+    assert {name for name in files if pressed.images[name].facts.fidelity == "pixels"} == {"keyed.png", "no-data.tif"}
 
 
 @pytest.mark.parametrize(("bound", "near"), [(127, True), (128, False), (60000, False)])
