@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tilepress.codecs.bitstream import seal, unseal
-from tilepress.codecs.codec import Settings, TileCodec, TileSpec
+from tilepress.codecs.codec import RANGES, Settings, TileCodec, TileSpec
 from tilepress.codecs.errors import StreamError, UnsupportedError
 from tilepress.codecs.jpeg_header import JpegFrame, read_frame
 from tilepress.codecs.jpegxl_stream import bare_codestream, check_codestream
@@ -172,9 +172,10 @@ def exceeds(tile: np.ndarray, spec: TileSpec) -> bool:
 
 
 def _check_settings(settings: Settings) -> None:
-    for name, value, most in (("quality", settings.quality, 100), ("effort", settings.effort, 9)):
-        if value is not None and not 1 <= value <= most:
-            raise UnsupportedError(f"{name} {value} is not within 1..{most}")
+    for name, (least, most) in RANGES.items():
+        value = getattr(settings, name)
+        if value is not None and not least <= value <= most:
+            raise UnsupportedError(f"{name} {value} is not within {least}..{most}")
 
 
 def _imagecodecs() -> Any:

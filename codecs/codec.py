@@ -66,6 +66,10 @@ class Settings:
 
     quality: int | None = None  # 1 (smallest) .. 100 (best)
     effort: int | None = None  # 1 (fastest) .. 9 (smallest)
+    max_error: int | None = None  # levels that a decoded sample may differ by; None and 0: exact
+
+
+RANGES = {"quality": (1, 100), "effort": (1, 9), "max_error": (0, 65535)}  # of the fields of Settings
 
 
 @dataclass
@@ -82,8 +86,13 @@ class Codec(ABC):
 
     Class attributes are literal: archives refer to `codec_id` for ever.
     `exact`: decoding gives the same bits on every device, batch size and thread count.
-    `lossless`: synthesise(unpack(pack(analyse(tiles)))) == tiles.
+    `lossless`: synthesise(unpack(pack(analyse(tiles)))) == tiles, unless a max_error was asked for. A codec with
+    "max_error" in `options` keeps every sample, alpha included, within that many levels of the original (tiles that
+    are indexed or of 1 bit exactly); `lossless` says what it does at None and 0.
     `networks`: analyse and synthesise run networks and may be given to an actor with a GPU.
+    `prepares`: an image's tiles share bytes, which `prepare` makes of them before the first is coded.
+    `rivals`: ids of lossless codecs that each tile is compared with, where `worth_trying` says so: an archive keeps
+    whichever is smallest. Without, another codec is only tried where this one does not shrink a tile.
     """
 
     codec_id: ClassVar[str]
@@ -97,6 +106,8 @@ class Codec(ABC):
     channels: ClassVar[frozenset[int]] = frozenset({1, 2, 3, 4, 5})
     colours: ClassVar[frozenset[str]] = frozenset(COLOUR_PLANES)
     options: ClassVar[frozenset[str]] = frozenset()  # the fields of Settings that change something
+    prepares: ClassVar[bool] = False
+    rivals: ClassVar[tuple[str, ...]] = ()
 
     def supports(self, spec: TileSpec) -> bool:
         """Whether tiles of this kind can be coded at all (any height and width)."""
@@ -108,8 +119,17 @@ class Codec(ABC):
         if not self.supports(spec):
             raise UnsupportedError(f"codec {self.codec_id} cannot represent {spec}")
 
+    def worth_trying(self, tile: np.ndarray, spec: TileSpec, nbytes: int) -> bool:
+        """Whether a rival may beat the `nbytes` that this codec made of a tile (h, w, c); only speed depends on it."""
+        return True
+
     def prepare(self, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
-        """Bytes shared by all tiles of one image (fitted or fine-tuned weights); stored once with the image."""
+        """Bytes shared by all tiles of one image (fitted or fine-tuned weights), stored once with the image.
+
+        Called for codecs that say `prepares`; analyse and synthesise are given what it returns, which may be empty.
+        `tiles` are (h, w, c), a sample of at most 16 million pixels of a large image; `spec` is that of the first,
+        tiles at the image's edge are smaller. Decoding must refuse any other bytes with StreamError.
+        """
         return b""
 
     @abstractmethod
@@ -128,13 +148,15 @@ class Codec(ABC):
     def synthesise(self, symbols: Symbols, shared: bytes = b"", level: int | None = None) -> Tiles:
         """Symbols to tiles (n, h, w, c) of `spec.dtype`, values 0..spec.maximum. Exact integers if `exact`."""
 
-    def encode(self, tiles: Tiles, spec: TileSpec, settings: Settings | None = None) -> list[bytes]:
+    def encode(
+        self, tiles: Tiles, spec: TileSpec, settings: Settings | None = None, shared: bytes = b""
+    ) -> list[bytes]:
         """Both compression steps at once."""
-        return self.pack(self.analyse(tiles, spec, settings or Settings()))
+        return self.pack(self.analyse(tiles, spec, settings or Settings(), shared))
 
-    def decode(self, latents: Sequence[bytes], spec: TileSpec) -> Tiles:
+    def decode(self, latents: Sequence[bytes], spec: TileSpec, shared: bytes = b"") -> Tiles:
         """Both restoration steps at once."""
-        return self.synthesise(self.unpack(latents, spec))
+        return self.synthesise(self.unpack(latents, spec), shared)
 
 
 class TileCodec(Codec):
@@ -170,14 +192,25 @@ class TileCodec(Codec):
 
 
 class ResidualCoder(ABC):
-    """Turns an exact base into the original: one tile and its base to bytes and back, in integers only."""
+    """Turns an exact base into the original: one tile and its base to bytes and back, in integers only.
+
+    `near_lossless`: it can also come within a bound of the original, in fewer bytes.
+    """
 
     residual_id: ClassVar[str]
+    near_lossless: ClassVar[bool] = False
 
     @abstractmethod
-    def encode(self, tile: np.ndarray, base: np.ndarray, spec: TileSpec) -> bytes:
-        """`tile` and `base` are (h, w, c) of `spec.dtype`; the bytes identify coder and version."""
+    def encode(self, tile: np.ndarray, base: np.ndarray, spec: TileSpec, max_error: int = 0) -> bytes:
+        """`tile` and `base` are (h, w, c) of `spec.dtype`; the bytes identify coder and version.
+
+        What they decode to differs from `tile` by at most `max_error` levels a sample, 0..65535. UnsupportedError for
+        any but 0 where the coder is not `near_lossless`.
+        """
 
     @abstractmethod
     def decode(self, data: bytes, base: np.ndarray, spec: TileSpec) -> np.ndarray:
-        """The original tile (h, w, c). Raises StreamError for any bytes that `encode` did not write."""
+        """The tile (h, w, c), exact or within what `encode` was asked for; values 0..spec.maximum.
+
+        Raises StreamError for any bytes that `encode` did not write.
+        """

@@ -20,6 +20,7 @@ CODECS: dict[str, str] = {
     "jpegxl": "tilepress.codecs.classical:JpegXl",
     "png": "tilepress.codecs.classical:Png",
     "jpeg": "tilepress.codecs.classical:Jpeg",
+    "jpegls": "tilepress.codecs.jpegls:JpegLs",
     "block-dnn": "tilepress.codecs.block_dnn:BlockDnn",
     "pca": "tilepress.codecs.pca:Pca",
     "cnn-ae": "tilepress.codecs.cnn_ae:CnnAe",
@@ -28,6 +29,7 @@ CODECS: dict[str, str] = {
 RESIDUALS: dict[str, str] = {
     "adaptive-1": "tilepress.codecs.residual:AdaptiveResidual",
 }
+DEFAULT_RESIDUAL = "adaptive-1"  # what new tiles with a lossy base get; those in archives say which one they have
 DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands for
     "block-dnn": "block-dnn-16",
     "pca": "pca-16",

@@ -29,8 +29,10 @@ class AdaptiveResidual(ResidualCoder):
 
     residual_id = "adaptive-1"
 
-    def encode(self, tile: np.ndarray, base: np.ndarray, spec: TileSpec) -> bytes:
+    def encode(self, tile: np.ndarray, base: np.ndarray, spec: TileSpec, max_error: int = 0) -> bytes:
         """At most the raw samples and 12 bytes. UnsupportedError if tile or base are not as `spec` says."""
+        if max_error:
+            raise UnsupportedError("adaptive-1 is lossless: it takes no max_error")
         for name, array in (("tile", tile), ("base", base)):
             _require(name, array, spec)
         low, high = int(tile.min()), int(tile.max())

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tilepress.codecs.codec import Codec
+from tilepress.codecs.codec import RANGES, Codec
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.model import Model
-from tilepress.codecs.registry import CodecChoice, codec_class, resolve
+from tilepress.codecs.registry import DEFAULT_RESIDUAL, CodecChoice, codec_class, load_residual, resolve
 from tilepress.pipeline.archive import MODEL_FILES
 from tilepress.pipeline.errors import UsageError
-from tilepress.pipeline.settings import FIDELITIES, PressSettings
+from tilepress.pipeline.rows import FIDELITIES
+from tilepress.pipeline.settings import PressSettings
 from tilepress.pipeline.storage import open_storage
 
 AUTO = "auto"
@@ -65,6 +66,8 @@ def check_settings(name: str, codec: type[Codec], settings: PressSettings) -> No
     for option in ("quality", "effort"):
         if getattr(settings, option) is not None and option not in codec.options:
             raise UsageError(f"--{option} has no effect on {name}: leave it out or choose another codec")
+    if settings.max_error is not None:
+        _check_max_error(name, codec, settings)
     if settings.fidelity == "file" and name != AUTO:
         raise UsageError(
             f"--fidelity file keeps every file byte for byte, so --codec {name} would have no effect: leave it out"
@@ -78,7 +81,20 @@ def check_settings(name: str, codec: type[Codec], settings: PressSettings) -> No
             f"--codec {name} does not decode the same on every machine, so nothing exact can be built on it: "
             "add --fidelity lossy or choose another codec"
         )
-    for option, low, high in (("quality", 1, 100), ("effort", 1, 9)):
+    for option, (low, high) in RANGES.items():
         value = getattr(settings, option)
         if value is not None and not low <= value <= high:
-            raise UsageError(f"--{option} {value} is not within {low} to {high}")
+            raise UsageError(f"--{option.replace('_', '-')} {value} is not within {low} to {high}")
+
+
+def _check_max_error(name: str, codec: type[Codec], settings: PressSettings) -> None:
+    if settings.fidelity == "lossy":
+        raise UsageError("--fidelity lossy keeps no bound, --max-error does: leave one of them out")
+    if settings.fidelity == "file":
+        raise UsageError("--fidelity file keeps every byte, so --max-error would have no effect: leave one of them out")
+    if "max_error" in codec.options or (not codec.lossless and load_residual(DEFAULT_RESIDUAL).near_lossless):
+        return
+    raise UsageError(
+        f"--max-error has no effect on {name}: leave it out, or choose a codec that has the option max_error "
+        "(`tilepress codecs`), such as jpegls"
+    )

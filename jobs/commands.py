@@ -39,6 +39,12 @@ from tilepress.jobs.import_command import import_
     show_default=True,
     help="pixels: pixels and metadata exact; file: every byte; lossy: latents only.",
 )
+@click.option(
+    "--max-error",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="Relaxes pixels: samples may differ by up to N levels, alpha too.",
+)
 @include_option
 @exclude_option
 @tile_option
@@ -55,11 +61,14 @@ def compress(as_json: bool, **options: Any) -> None:
       tilepress compress s3://raw/2024 s3://archive/2024 --engine ray
       tilepress compress photos/ photos.tp --codec block-dnn-16       a learned preview and an exact residual
       tilepress compress photos/ small.tp --codec jpeg --fidelity lossy --quality 80
+      tilepress compress ct/ ct.tp --codec jpegls --max-error 2               every sample within 2 levels
       tilepress compress photos/ photos.tp --include '*.tif' --dry-run
 
     \b
     Nothing is lost: files that no codec can represent, that are damaged or over the limits are kept as their bytes,
     with the reason (`tilepress errors ARCHIVE`). A killed run goes on where it was when the command is repeated.
+    With --max-error, JPEGs, palettes, images of no more than 2N+1 levels, and those one of whose values stands for
+    transparency or no data (PNG tRNS, GDAL_NODATA) stay exact.
     """
     from tilepress.jobs.compress import CompressConfig, run_compress
     from tilepress.jobs.reports import show_compress

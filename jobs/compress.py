@@ -29,7 +29,7 @@ DEFAULT_TILE = 512
 
 @dataclass(frozen=True)
 class CompressConfig:
-    """Everything a person can say to `compress`."""
+    """Everything a person can say to `compress`. `max_error`: None and 0 are exact."""
 
     source: str
     archive: str
@@ -37,6 +37,7 @@ class CompressConfig:
     quality: int | None = None
     effort: int | None = None
     fidelity: str = "pixels"
+    max_error: int | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     dry_run: bool = False
@@ -101,6 +102,7 @@ def _settings(config: CompressConfig, choice: ChosenCodec) -> PressSettings:
         fidelity=config.fidelity,
         quality=config.quality,
         effort=config.effort,
+        max_error=config.max_error or None,
         tile=max(granule, config.tile // granule * granule),
     )
 

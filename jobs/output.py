@@ -41,6 +41,8 @@ def print_summary(summary: Summary) -> None:
     for reason in sorted(FAILURES):
         if summary.failures[reason]:
             print(f"{reason}: {summary.failures[reason]:,}")
+    for text, count in summary.warnings.items():
+        print(f"warning: {text} on {count:,} tiles; other codecs keep them")
 
 
 def _sizes(count: int, bytes_in: int, bytes_out: int) -> tuple[str, str, str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tilepress.jobs.progress import Meter
+from tilepress.pipeline.decode import read_bands
 from tilepress.pipeline.engine import EngineConfig, open_engine
 from tilepress.pipeline.entry import Entry, Region
 from tilepress.pipeline.entry_tasks import EntryTask, entry_tasks, task_entries
@@ -27,11 +28,11 @@ from tilepress.pipeline.globs import Selection
 from tilepress.pipeline.image_file import rebuild
 from tilepress.pipeline.reader import Archive, open_archive
 from tilepress.pipeline.region_file import region_name, write_region
-from tilepress.pipeline.rows import TILES
+from tilepress.pipeline.rows import TILES, bound_text, error_bound
 from tilepress.pipeline.storage import Storage, absolute, check_name, is_url, open_storage
 from tilepress.pipeline.stored import fetch_image_row
 from tilepress.pipeline.toolbox import Toolbox
-from tilepress.pipeline.unpress import Outcome, read_bands
+from tilepress.pipeline.unpress import Outcome
 
 BYTES, PIXELS, LOSSY, PREVIEW, REGION, THERE = (
     "byte-identical",
@@ -172,7 +173,7 @@ def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) ->
             if not _same(destination, name, path):
                 raise
             return THERE
-    if entry.stored.facts.modified_ns and how in (BYTES, PIXELS):
+    if entry.stored.facts.modified_ns and how not in (LOSSY, PREVIEW, REGION):
         destination.set_modified(name, entry.stored.facts.modified_ns)
     return how
 
@@ -191,7 +192,11 @@ def _write(entry: Entry, options: RestoreOptions, file: BinaryIO) -> tuple[str, 
 
 
 def _how(outcome: Outcome, fidelity: str) -> str:
-    return BYTES if outcome.byte_identical else LOSSY if fidelity == "lossy" else PIXELS
+    """What the summary counts the file as; within a bound where its pixels are not the source's."""
+    bound = error_bound(fidelity)
+    if outcome.byte_identical:
+        return BYTES
+    return LOSSY if bound is None else PIXELS if bound == 0 else bound_text(bound)
 
 
 def _same(destination: Storage, name: str, path: Path) -> bool:

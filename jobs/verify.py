@@ -17,8 +17,9 @@ from tilepress.pipeline.entry import Entry
 from tilepress.pipeline.entry_tasks import Compared, EntryTask, entry_tasks, task_entries
 from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, UsageError
 from tilepress.pipeline.merge_join import merge_join
+from tilepress.pipeline.near_lossless import prove_within
 from tilepress.pipeline.reader import Archive, open_archive
-from tilepress.pipeline.rows import GONE, NOT_STORED
+from tilepress.pipeline.rows import GONE, NOT_STORED, error_bound
 from tilepress.pipeline.storage import Entry as SourceEntry
 from tilepress.pipeline.storage import Storage
 from tilepress.pipeline.toolbox import Toolbox
@@ -171,5 +172,9 @@ def _compare(entry: Entry, source: SourceEntry | None, against: str, report: Ver
         with Collection.open(against).open_source(source) as data:
             if sha256(data) != entry.stored.facts.file_sha256:
                 report.differing.append((entry.path, "the source file is not the one that was stored"))
+            elif error_bound(entry.stored.facts.fidelity):
+                prove_within(entry.stored, data, entry.fetch, entry.tools)
+    except IntegrityError as exc:
+        report.problems.append((entry.part, entry.path, str(exc)))
     except (MissingError, ChangedError) as exc:
         report.differing.append((entry.path, f"the source file could not be compared: {exc}"))

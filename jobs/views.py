@@ -13,6 +13,7 @@ from tilepress.jobs.output import print_json, print_notes, print_summary, print_
 from tilepress.jobs.progress import size
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reader import open_archive
+from tilepress.pipeline.rows import bound_text
 
 if TYPE_CHECKING:
     from tilepress.jobs.recipe import Plan
@@ -55,12 +56,16 @@ def show_info(url: str, path: str | None, *, as_json: bool) -> int:
         state = "complete" if run["complete"] else "NOT COMPLETE: repeat its command to finish it"
         print(
             f"run {run['run']}: {run['images']:,} images from {settings['source']}, codec {settings['codec']}, "
-            f"fidelity {press['fidelity']}, tiles of {press['tile']}, {state}"
+            f"fidelity {press['fidelity']}{_bound(press)}, tiles of {press['tile']}, {state}"
         )
     print_summary(info.summary)
     if info.gone:
         print(f"{info.gone:,} of them are gone from the source")
     return 0
+
+
+def _bound(press: dict[str, Any]) -> str:
+    return f" {bound_text(press['max_error'])}" if press.get("max_error") else ""
 
 
 def _print_facts(facts: dict[str, Any], *, as_json: bool) -> None:

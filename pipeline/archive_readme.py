@@ -2,7 +2,7 @@
 
 README_TEXT = """\
 This folder is a tilepress archive, format 1 ("tilepress-archive-1"): images, stored so that they come back exactly
-(but for those whose column `fidelity` says "lossy").
+(but for those whose column `fidelity` says "lossy", or "max-error-N": every sample within N levels).
 Do not edit, rename or delete anything in it; copy it whole.
 
 archive.json                    format and identity

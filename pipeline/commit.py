@@ -15,15 +15,17 @@ import pyarrow as pa
 
 from tilepress.pipeline.archive import PartEntry, Run
 from tilepress.pipeline.collection import Collection
-from tilepress.pipeline.errors import AlreadyExists, IntegrityError, TilepressError
+from tilepress.pipeline.errors import AlreadyExists, IntegrityError, TilepressError, TransientStorageError
+from tilepress.pipeline.near_lossless import prove_within
 from tilepress.pipeline.part import BuiltPart, Fetch, PartBuilder, part_index, read_part_footer
-from tilepress.pipeline.plan import Shard
+from tilepress.pipeline.plan import PlannedFile, Shard
 from tilepress.pipeline.press import ShardPress
 from tilepress.pipeline.range_file import RangeFile
+from tilepress.pipeline.rows import error_bound
 from tilepress.pipeline.sealed import SEAL_KEY
 from tilepress.pipeline.settings import PressSettings
 from tilepress.pipeline.storage import Storage
-from tilepress.pipeline.stored import stored_image
+from tilepress.pipeline.stored import StoredImage, stored_image
 from tilepress.pipeline.summary import Summary, summarise
 from tilepress.pipeline.toolbox import Toolbox
 from tilepress.pipeline.unpress import prove
@@ -77,7 +79,9 @@ def press_shard(task: PressTask, archive: Storage, tools: Toolbox) -> PressResul
         size = part.nbytes
         part.close()
     entry = PartEntry(task.number, len(task.shard.additions), part.rows, size, part.seal)
-    return PressResult(entry, to_ipc(index), summarise(index))
+    summary = summarise(index)
+    summary.warnings.update(part.warnings)
+    return PressResult(entry, to_ipc(index), summary)
 
 
 def build_part(task: PressTask, tools: Toolbox) -> tuple[BuiltPart, pa.Table]:
@@ -87,12 +91,14 @@ def build_part(task: PressTask, tools: Toolbox) -> tuple[BuiltPart, pa.Table]:
     while True:
         builder = PartBuilder()
         try:
-            ShardPress(source, task.settings, tools, builder, distrusted).press(task.shard.additions)
+            press = ShardPress(source, task.settings, tools, builder, distrusted)
+            press.press(task.shard.additions)
             part = builder.finish({"tilepress.plan": task.plan_seal, "tilepress.shard": str(task.number)})
+            part.warnings.update(press.warnings)
         finally:
             builder.close()
         index = part_index(part.file, f"part {task.number}", task.number)
-        failed = check_images(index, part.fetch, tools)
+        failed = check_images(index, part.fetch, tools, NearSources(source, task.shard.additions))
         if not failed:
             return part, index
         part.close()
@@ -101,13 +107,31 @@ def build_part(task: PressTask, tools: Toolbox) -> tuple[BuiltPart, pa.Table]:
         distrusted |= failed
 
 
-def check_images(index: pa.Table, fetch: Fetch, tools: Toolbox) -> dict[int, str]:
+@dataclass(frozen=True)
+class NearSources:
+    """The source files that near-lossless images are compared with: their bound can be proven in no other way."""
+
+    source: Collection
+    files: tuple[PlannedFile, ...]
+
+    def prove(self, image: StoredImage, fetch: Fetch, tools: Toolbox) -> None:
+        """Compare every sample of an image with its source; IntegrityError, or a StorageError where that is gone."""
+        (file,) = (file for file in self.files if file.image == image.facts.image)
+        with self.source.open_source(file.entry) as data:
+            prove_within(image, data, fetch, tools)
+
+
+def check_images(index: pa.Table, fetch: Fetch, tools: Toolbox, sources: NearSources) -> dict[int, str]:
     """Decode every image of a part; image number to reason of those that are not what the source was."""
     failed = {}
     for row in index.to_pylist():
         image = stored_image(row)
         try:
             prove(image, fetch, tools)
+            if error_bound(image.facts.fidelity):
+                sources.prove(image, fetch, tools)
+        except TransientStorageError:
+            raise
         except TilepressError as exc:
             failed[image.facts.image] = f"its stored bytes failed the check before commit: {exc}"
     return failed

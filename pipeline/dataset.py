@@ -16,6 +16,7 @@ import numpy as np
 from tilepress.pipeline.archive import ARCHIVE_JSON, Run
 from tilepress.pipeline.bands import regroup
 from tilepress.pipeline.collection import Collection, absolute_source
+from tilepress.pipeline.decode import read_bands
 from tilepress.pipeline.entry import Entry
 from tilepress.pipeline.globs import Selection
 from tilepress.pipeline.image_file import read_picture
@@ -27,7 +28,6 @@ from tilepress.pipeline.storage import Entry as SourceEntry
 from tilepress.pipeline.storage import open_storage
 from tilepress.pipeline.stored import StoredImage
 from tilepress.pipeline.tiles import Tile, cut_band
-from tilepress.pipeline.unpress import read_bands
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,15 @@ class ArchivedImages(DataSet):
         return read_bands(entry.stored, entry.fetch, entry.tools, preview=self.source.preview)
 
 
-def picture_tiles(owner: int, picture: Picture, bands: Iterable[np.ndarray], size: int) -> Iterator[Tile]:
+def picture_tiles(
+    owner: int, picture: Picture, bands: Iterable[np.ndarray], size: int, shared: bytes | None = b""
+) -> Iterator[Tile]:
     """Tile records of one image in raster order. `bands`: its pixels, `size` rows each; `owner`: whose they are."""
     number = y = 0
     for band in bands:
         for box, samples in cut_band(band, y, size):
             spec = tile_spec(picture.mode, picture.dtype, picture.bit_depth, box.h, box.w)
-            yield Tile(owner, number, box, spec, samples)
+            yield Tile(owner, number, box, spec, samples, shared, picture.keyed)
             number += 1
         y += band.shape[0]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from tilepress.pipeline.archive import Run
+from tilepress.pipeline.decode import read_bands
 from tilepress.pipeline.errors import (
     IntegrityError,
     MissingError,
@@ -23,7 +24,7 @@ from tilepress.pipeline.storage import Storage
 from tilepress.pipeline.stored import StoredImage
 from tilepress.pipeline.tiles import Box
 from tilepress.pipeline.toolbox import Toolbox
-from tilepress.pipeline.unpress import Outcome, read_bands, write_file
+from tilepress.pipeline.unpress import Outcome, write_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image

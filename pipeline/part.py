@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import tempfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
@@ -130,11 +131,12 @@ class PartBuilder:
 
 @dataclass
 class BuiltPart:
-    """A finished, sealed part that is not yet committed."""
+    """A finished, sealed part that is not yet committed. `warnings`: see Summary."""
 
     file: BinaryIO
     seal: str
     rows: int
+    warnings: Counter[str] = field(default_factory=Counter)
 
     @property
     def nbytes(self) -> int:

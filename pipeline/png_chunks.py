@@ -111,6 +111,16 @@ class PngFile:
             yield from _pieces(self.source, at, size)
 
 
+def has_chunk(head: bytes, kind: bytes) -> bool:
+    """Whether a chunk of that type is among those of a file's beginning, signature included."""
+    at = len(SIGNATURE)
+    while at + 8 <= len(head):
+        if head[at + 4 : at + 8] == kind:
+            return True
+        at += 12 + int.from_bytes(head[at : at + 4], "big")
+    return False
+
+
 def chunk(kind: bytes, content: bytes) -> bytes:
     """One chunk: length, type, content, CRC."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))

@@ -18,7 +18,7 @@ from tilepress.pipeline.container import Container, pack_container, reading_cont
 from tilepress.pipeline.deflate import Deflater, DeflateSettings, Probe, guess_settings
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.picture import Limits, Picture
-from tilepress.pipeline.png_chunks import SIGNATURE, Header, Pass, PngFile, chunk, parse_header, scan
+from tilepress.pipeline.png_chunks import SIGNATURE, Header, Pass, PngFile, chunk, has_chunk, parse_header, scan
 from tilepress.pipeline.png_rows import choose_types, filter_rows, unfilter
 from tilepress.pipeline.png_stream import Rows, filtered_rows, probe, survey
 from tilepress.pipeline.samples import pack_samples, unpack_samples
@@ -43,6 +43,7 @@ def read_png(source: bytes | mmap.mmap, limits: Limits, recipe: bool) -> Picture
         bit_depth=header.bits,
         container=_container(file, types) if recipe else pack_container(_RECIPE, file.head, file.tail),
         read_bands=partial(_read_bands, file, rows),
+        keyed=has_chunk(file.head, b"tRNS"),
     )
 
 

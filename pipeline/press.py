@@ -1,25 +1,23 @@
-"""One shard of files to rows: read, route, cut into tiles, code, and keep whatever is smallest and right."""
+"""One shard of files to rows: read them, route each, and keep whatever is smallest and right."""
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tilepress.codecs.codec import TileSpec
-from tilepress.codecs.errors import CodecError
 from tilepress.codecs.jpeg_transcode import pack_jpeg
-from tilepress.pipeline.checksums import hashed, sha256
+from tilepress.pipeline.checksums import sha256
 from tilepress.pipeline.collection import Collection
-from tilepress.pipeline.dataset import picture_tiles
 from tilepress.pipeline.errors import ChangedError, MissingError, PictureError, StorageError, TransientStorageError
 from tilepress.pipeline.image_file import read_picture
 from tilepress.pipeline.kept import keep_bytes
 from tilepress.pipeline.part import Held, PartBuilder
-from tilepress.pipeline.picture import Picture, tile_spec
+from tilepress.pipeline.picture import Picture
 from tilepress.pipeline.plan import PlannedFile
-from tilepress.pipeline.press_tiles import FALLBACKS, JPEG_XL, Coding, code_tiles
+from tilepress.pipeline.press_images import ImagePress
+from tilepress.pipeline.press_tiles import code_tiles
 from tilepress.pipeline.rows import (
     CHANGED,
     DAMAGED,
@@ -27,7 +25,6 @@ from tilepress.pipeline.rows import (
     INCOMPRESSIBLE,
     JPEG,
     NOT_STORED,
-    TILE_ROW,
     TILES,
     UNREADABLE,
     UNTRUSTED,
@@ -58,18 +55,23 @@ class ShardPress:
         self._source = source
         self._settings = settings
         self._tools = tools
+        self._images = ImagePress(settings, tools, builder)
         self._builder = builder
         self._distrusted = distrusted
+
+    @property
+    def warnings(self) -> Counter[str]:
+        """Tiles on which codecs failed, by what they did: others keep them."""
+        return self._images.warnings
 
     def press(self, files: tuple[PlannedFile, ...]) -> None:
         """Add the rows of all files to the builder, in constant memory for any number of tiles."""
         under_way: dict[int, Work] = {}
-        for coded in code_tiles(self._stream(files, under_way), self._choose, self._tools):
+        for coded in code_tiles(self._stream(files, under_way), self._images.coding, self._tools):
             image = coded.facts.image
             for earlier in [number for number in under_way if number < image]:
                 self._finish(under_way.pop(earlier))
-            row = self._builder.hold(TILE_ROW, coded.facts, (coded.latents, coded.residual))
-            under_way[image].held.append(row)
+            self._images.take(under_way[image], coded)
         for work in under_way.values():
             self._finish(work)
 
@@ -78,7 +80,7 @@ class ShardPress:
             work = self._begin(file)
             if work and work.picture:
                 under_way[file.image] = work
-                yield from self._tiles(work, work.picture)
+                yield from self._images.tiles(work, work.picture)
 
     def _begin(self, file: PlannedFile) -> Work | None:
         """Read a file and decide; None if it is already dealt with, else it is to be cut into tiles."""
@@ -136,45 +138,15 @@ class ShardPress:
             return
         self._keep(work, INCOMPRESSIBLE, "JPEG XL's reversible transcoding does not reproduce this JPEG")
 
-    def _tiles(self, work: Work, picture: Picture) -> Iterator[Tile]:
-        """Tiles of one image in raster order; a file that breaks on the way is marked, not raised."""
-        digest, size = hashlib.sha256(), self._settings.tile
-        try:
-            yield from picture_tiles(work.file.image, picture, hashed(digest, picture.read_bands(size)), size)
-        except PictureError as exc:
-            work.failure = exc
-        work.pixels = digest.digest()
-
-    def _choose(self, spec: TileSpec) -> Coding:
-        """The chosen codec where it can represent the tile, JPEG XL where not, raw samples as the last resort."""
-        for coding in (self._settings.coding, *FALLBACKS):
-            if self._tools.codec(coding.reference).supports(spec):
-                return coding
-        raise CodecError(f"no codec represents {spec}")
-
     def _finish(self, work: Work) -> None:
         """All tiles are coded: keep them, or whatever is smaller."""
         if work.failure:
             self._keep(work, work.failure.code, str(work.failure))
-        elif work.tiled_bytes < len(work.data) or self._shrinks_by_fallback(work):
+        elif self._images.settle(work):
             container = work.picture.container if work.picture else b""
-            self._add_image(work, TILES, work.held, container=container)
+            self._add_image(work, TILES, work.held, container=container, shared=work.shared or b"")
         else:
             self._keep(work, INCOMPRESSIBLE, "no codec made it smaller than the file")
-
-    def _shrinks_by_fallback(self, work: Work) -> bool:
-        """Code the image again with JPEG XL, which shrinks what the chosen codec does not."""
-        picture = work.picture
-        if picture is None or self._settings.coding.reference == JPEG_XL.reference:
-            return False
-        spec = tile_spec(picture.mode, picture.dtype, picture.bit_depth, 1, 1)
-        if not self._tools.codec(JPEG_XL.reference).supports(spec):
-            return False
-        work.held = [
-            self._builder.hold(TILE_ROW, coded.facts, (coded.latents, coded.residual))
-            for coded in code_tiles(self._tiles(work, picture), lambda _: JPEG_XL, self._tools)
-        ]
-        return work.failure is None and work.tiled_bytes < len(work.data)
 
     def _not_stored(self, work: Work, code: str, reason: str) -> None:
         work.sha256, work.picture = b"", None
@@ -197,13 +169,22 @@ class ShardPress:
         self._builder.add(others)
         self._add_row(work, method, **row)
 
-    def _add_row(self, work: Work, method: str, *, container: bytes = b"", payload: bytes = b"", **reason: Any) -> None:
+    def _add_row(
+        self,
+        work: Work,
+        method: str,
+        *,
+        container: bytes = b"",
+        shared: bytes = b"",
+        payload: bytes = b"",
+        **reason: Any,
+    ) -> None:
         facts = replace(
-            image_facts(work.file, work.picture, self._settings),
+            image_facts(work.file, work.picture, self._settings, near=method == TILES and work.near),
             method=method,
             file_sha256=work.sha256,
             pixels_sha256=work.pixels if method == TILES else b"",
             **reason,
         )
-        self._builder.add([self._builder.hold(IMAGE_ROW, facts, (container, b"", payload))])
+        self._builder.add([self._builder.hold(IMAGE_ROW, facts, (container, shared, payload))])
         work.data = b""

@@ -1,54 +1,25 @@
-"""Tiles to latents and residuals: the part of compression that knows codecs."""
+"""A stream of tiles to latents and residuals: batches, fall-backs, and the smallest of what codecs make of a tile."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 
-import numpy as np
-
-from tilepress.codecs.codec import Codec, Settings, TileSpec
-from tilepress.codecs.errors import CodecError
-from tilepress.pipeline.checksums import samples_crc
-from tilepress.pipeline.rows import TileFacts
+from tilepress.codecs.errors import UnsupportedError
+from tilepress.pipeline.codec_faults import fault, is_codecs_own
+from tilepress.pipeline.tile_coding import CodedTile, Coding, code_batch, coded_exactly
 from tilepress.pipeline.tiles import Tile, batches, windows
 from tilepress.pipeline.toolbox import Toolbox
-
-
-@dataclass(frozen=True)
-class Coding:
-    """How tiles of one kind are to be coded."""
-
-    reference: str  # codec id, or id@model hash
-    settings: Settings = field(default_factory=Settings)
-    lossy: bool = False
-    residual_id: str = "adaptive-1"
-
 
 JPEG_XL, RAW = Coding("jpegxl"), Coding("raw")
 FALLBACKS = (JPEG_XL, RAW)  # lossless, in this order, for what a codec cannot represent, refuses or does not shrink
 
 
-@dataclass(frozen=True)
-class CodedTile:
-    """A tile's row, and its payloads."""
-
-    facts: TileFacts
-    latents: bytes
-    residual: bytes
-
-    @property
-    def nbytes(self) -> int:
-        """Payload bytes."""
-        return len(self.latents) + len(self.residual)
-
-
-def code_tiles(tiles: Iterable[Tile], choose: Callable[[TileSpec], Coding], tools: Toolbox) -> Iterator[CodedTile]:
+def code_tiles(tiles: Iterable[Tile], choose: Callable[[Tile], Coding], tools: Toolbox) -> Iterator[CodedTile]:
     """Code a stream of tiles, results in the same order; looks ahead one window to fill batches."""
     for window in windows(tiles):
-        work = [(batch, choose(batch[0].spec)) for batch in batches(window)]
+        work = [(batch, choose(batch[0])) for batch in batches(window)]
         work = list(_split_for_threads(work, tools))
         results = tools.map(partial(_code_batch, tools), work)
         coded = [tile for batch in results for tile in batch]
@@ -65,11 +36,14 @@ def _split_for_threads(work: list[tuple[list[Tile], Coding]], tools: Toolbox) ->
 
 
 def _code_batch(tools: Toolbox, work: tuple[list[Tile], Coding]) -> list[CodedTile]:
-    """Code a batch; tiles that the codec turns out to refuse are coded by JPEG XL, or kept as they are."""
+    """Code a batch; tiles that the codec refuses, or fails on, are coded by JPEG XL, or kept as they are."""
     batch, coding = work
     try:
-        return _code(tools, batch, coding)
-    except CodecError:
+        coded = code_batch(tools, batch, coding)
+        return [_smallest(tile, result, coding, tools) for tile, result in zip(batch, coded, strict=True)]
+    except Exception as exc:
+        if not is_codecs_own(exc):
+            raise
         if len(batch) > 1:
             return [coded for tile in batch for coded in _code_batch(tools, ([tile], coding))]
         fitting = [other for other in FALLBACKS if tools.codec(other.reference).supports(batch[0].spec)]
@@ -77,73 +51,54 @@ def _code_batch(tools: Toolbox, work: tuple[list[Tile], Coding]) -> list[CodedTi
             fitting = fitting[fitting.index(coding) + 1 :]
         if not fitting:
             raise
-        return _code_batch(tools, (batch, fitting[0]))
+        return [_warned(tile, coding, exc) for tile in _code_batch(tools, (batch, fitting[0]))]
 
 
-def _code(tools: Toolbox, batch: list[Tile], coding: Coding) -> list[CodedTile]:
-    spec = batch[0].spec
+def _warned(coded: CodedTile, coding: Coding, error: Exception) -> CodedTile:
+    """With a warning, unless the codec just said that this is nothing for it."""
+    if isinstance(error, UnsupportedError):
+        return coded
+    return replace(coded, warnings=(fault(coding.reference, error), *coded.warnings))
+
+
+def _smallest(tile: Tile, coded: CodedTile, coding: Coding, tools: Toolbox) -> CodedTile:
+    """What the codec made, or a rival of its where that is smaller; no larger than the samples in any case."""
     codec = tools.codec(coding.reference)
-    samples = np.stack([tile.samples for tile in batch])
-    latents = codec.pack(tools.analyse(coding.reference, samples, spec, coding.settings))
-    bases, residuals = _close_the_gap(codec, samples, latents, spec, coding, tools)
-    coded = [
-        _describe(tile, coding, codec, base, latent, residual)
-        for tile, base, latent, residual in zip(batch, bases, latents, residuals, strict=True)
-    ]
-    return [
-        _never_larger(tile, result, tools) if result.nbytes >= spec.nbytes else result
-        for tile, result in zip(batch, coded, strict=True)
-    ]
+    if codec.rivals and not coding.lossy and codec.worth_trying(tile.samples, tile.spec, coded.nbytes):
+        coded = _smaller_than_rivals(tile, coded, codec.rivals, tools)
+    return _never_larger(tile, coded, tools) if coded.nbytes >= tile.spec.nbytes else coded
 
 
-def _close_the_gap(
-    codec: Codec, samples: np.ndarray, latents: list[bytes], spec: TileSpec, coding: Coding, tools: Toolbox
-) -> tuple[np.ndarray, Sequence[bytes]]:
-    """Bases and residuals: what the latents decode to, and what is missing to the original."""
-    if codec.lossless:
-        return samples, [b""] * len(latents)
-    bases = tools.synthesise(coding.reference, codec.unpack(latents, spec))
-    if coding.lossy:
-        return bases, [b""] * len(latents)
-    residual = tools.residual(coding.residual_id)
-    return bases, [residual.encode(tile, base, spec) for tile, base in zip(samples, bases, strict=True)]
-
-
-def _describe(tile: Tile, coding: Coding, codec: Codec, base: np.ndarray, latents: bytes, residual: bytes) -> CodedTile:
-    returned = base if coding.lossy else tile.samples
-    facts = TileFacts(
-        image=tile.owner,
-        tile=tile.number,
-        x=tile.box.x,
-        y=tile.box.y,
-        w=tile.box.w,
-        h=tile.box.h,
-        codec=coding.reference,
-        residual_codec=coding.residual_id if residual else "",
-        base_crc=samples_crc(base) if codec.exact else None,
-        pixels_crc=samples_crc(returned) if codec.exact else None,
-        psnr=None if codec.lossless else psnr(tile.samples, base, tile.spec.maximum),
-    )
-    return CodedTile(facts, latents, residual)
+def _smaller_than_rivals(tile: Tile, coded: CodedTile, rivals: Sequence[str], tools: Toolbox) -> CodedTile:
+    others, warnings = _coded_by(rivals, tile, coded, tools)
+    best = min([coded, *others], key=lambda each: each.nbytes)
+    saved = min((each.nbytes - coded.nbytes for each in others), default=0)
+    return replace(best, saved=max(0, saved), warnings=coded.warnings + warnings)
 
 
 def _never_larger(tile: Tile, coded: CodedTile, tools: Toolbox) -> CodedTile:
-    """The smallest of what the codec made, JPEG XL and the raw samples."""
-    best = coded
-    for other in FALLBACKS:
-        codec = tools.codec(other.reference)
-        if coded.facts.codec == other.reference or not codec.supports(tile.spec):
+    """The smallest of what the codec made, JPEG XL and the raw samples; the first of equals."""
+    others, warnings = _coded_by([other.reference for other in FALLBACKS], tile, coded, tools)
+    best = min([coded, *others], key=lambda each: each.nbytes)
+    return replace(best, saved=coded.saved, warnings=coded.warnings + warnings)
+
+
+def _coded_by(
+    references: Iterable[str], tile: Tile, coded: CodedTile, tools: Toolbox
+) -> tuple[list[CodedTile], tuple[str, ...]]:
+    """What other, lossless codecs make of a tile that is coded already, and what went wrong with them."""
+    others: list[CodedTile] = []
+    warnings: tuple[str, ...] = ()
+    for reference in references:
+        codec = tools.codec(reference)
+        if coded.facts.codec == reference or codec.prepares or not codec.supports(tile.spec):
             continue
-        latents = codec.encode(tile.samples[None], tile.spec)[0]
-        if len(latents) < best.nbytes:
-            best = _describe(tile, other, codec, tile.samples, latents, b"")
-    return best
-
-
-def psnr(original: np.ndarray, decoded: np.ndarray, maximum: int) -> float | None:
-    """Peak signal-to-noise ratio over all planes in dB, None where they are equal; float32 precision."""
-    difference = original.astype(np.int64) - decoded
-    squares = int(np.dot(difference.ravel(), difference.ravel()))
-    if not squares:
-        return None
-    return float(np.float32(10 * math.log10(maximum * maximum * difference.size / squares)))
+        try:
+            others.append(coded_exactly(tools, tile, reference))
+        except UnsupportedError:
+            continue
+        except Exception as exc:  # what is there already is right
+            if not is_codecs_own(exc):
+                raise
+            warnings = (*warnings, fault(reference, exc))
+    return others, warnings

@@ -5,11 +5,12 @@ from __future__ import annotations
 import faulthandler
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import ray
 from ray import exceptions as ray_errors
 
@@ -92,6 +93,11 @@ class RemoteNetworks:
         self._actors = actors
         self._next = first
 
+    def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
+        """See Networks."""
+        shared: bytes = _result(self._actor().prepare.remote(reference, list(tiles), spec, settings))
+        return shared
+
     def analyse(self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes) -> Symbols:
         """See Networks."""
         symbols: Symbols = _result(self._actor().analyse.remote(reference, tiles, spec, settings, shared))
@@ -138,6 +144,15 @@ class CodecActor:
         except Exception as exc:  # noqa: BLE001 - torch raises what it likes about drivers
             return Failure.of(exc)
         return self._device
+
+    def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> Any:
+        """See Networks; or the Failure."""
+        try:
+            one_torch_thread()
+            # what comes out of the object store is read-only
+            return self._tools.codec(reference).prepare([tile.copy() for tile in tiles], spec, settings)
+        except Exception as exc:  # noqa: BLE001 - raised again by the caller
+            return Failure.of(exc)
 
     def analyse(self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes) -> Any:
         """See Networks; or the Failure."""

@@ -5,6 +5,7 @@ FORMAT.md describes the same columns for readers in other languages.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Sequence
@@ -28,6 +29,11 @@ INCOMPRESSIBLE = "incompressible"  # no codec made it smaller than the file
 UNTRUSTED = "untrusted"  # a codec's stored bytes did not decode to the source; the file was kept instead
 CHANGED, VANISHED, UNREADABLE = "changed", "vanished", "unreadable"
 FAILURES = frozenset({DAMAGED, UNTRUSTED, CHANGED, VANISHED, UNREADABLE})  # what exit code 3 reports
+
+# How the pixels come back (column `fidelity`): as asked for, or where that is a bound, `within` it.
+PIXELS, WHOLE_FILE, LOSSY = "pixels", "file", "lossy"
+FIDELITIES = (PIXELS, WHOLE_FILE, LOSSY)
+_WITHIN = re.compile(r"max-error-([1-9]\d{0,4})")
 
 IMAGE_ROW, TILE_ROW, PIECE_ROW = "image", "tile", "piece"
 
@@ -85,6 +91,24 @@ class PieceFacts:
 
     image: int
     tile: int  # number of the piece
+
+
+def within(max_error: int) -> str:
+    """Fidelity of an image whose samples differ from the source's, by at most so many levels."""
+    return f"max-error-{max_error}"
+
+
+def error_bound(fidelity: str) -> int | None:
+    """Levels that a sample may differ from the source's; 0: exact. None: lossy, there is no bound."""
+    if fidelity == LOSSY:
+        return None
+    match = _WITHIN.fullmatch(fidelity)
+    return int(match[1]) if match else 0
+
+
+def bound_text(max_error: int) -> str:
+    """A bound for people."""
+    return f"within {max_error} level{'' if max_error == 1 else 's'}"
 
 
 Facts = ImageFacts | TileFacts | PieceFacts

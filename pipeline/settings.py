@@ -7,32 +7,36 @@ from typing import Any
 
 from tilepress.codecs.codec import Settings
 from tilepress.pipeline.picture import Limits
-from tilepress.pipeline.press_tiles import Coding
-
-FIDELITIES = ("pixels", "file", "lossy")
+from tilepress.pipeline.rows import LOSSY, PIXELS
+from tilepress.pipeline.tile_coding import Coding
 
 
 @dataclass(frozen=True)
 class PressSettings:
-    """Settings that decide what is stored. `codec` is "id" or "id@model hash", already resolved."""
+    """Settings that decide what is stored. `codec` is "id" or "id@model hash", already resolved.
+
+    `max_error`: levels that a sample may differ by; None is exact.
+    """
 
     codec: str
-    fidelity: str = "pixels"
+    fidelity: str = PIXELS
     quality: int | None = None
     effort: int | None = None
     tile: int = 512
     limits: Limits = field(default_factory=Limits)
+    max_error: int | None = None
 
     @property
     def lossy(self) -> bool:
         """Whether latents alone are stored."""
-        return self.fidelity == "lossy"
+        return self.fidelity == LOSSY
 
     @property
     def coding(self) -> Coding:
         """How tiles are coded that the chosen codec can represent."""
-        return Coding(self.codec, Settings(self.quality, self.effort), self.lossy)
+        return Coding(self.codec, Settings(self.quality, self.effort, self.max_error), self.lossy)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, for the plan."""
-        return asdict(self)
+        """Plain values, for the plan; what was not asked for as in plans of releases that did not know it."""
+        values = asdict(self)
+        return {name: value for name, value in values.items() if name != "max_error" or value is not None}

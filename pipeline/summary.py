@@ -7,18 +7,21 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from tilepress.pipeline.rows import FAILURES, TILES
+from tilepress.pipeline.rows import FAILURES, TILES, bound_text, error_bound
 from tilepress.pipeline.stored import StoredImage, stored_image
+
+_MOST_WARNINGS = 20
 
 
 @dataclass
 class Summary:
-    """Counts and bytes by method, and failures by reason."""
+    """Counts and bytes by method, failures by reason, and warnings: tiles on which codecs failed, by what they did."""
 
     images: Counter[str] = field(default_factory=Counter)
     bytes_in: Counter[str] = field(default_factory=Counter)
     bytes_out: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
     pixels: int = 0
 
     def add(self, image: StoredImage) -> None:
@@ -50,14 +53,24 @@ class Summary:
             (self.failures, other.failures),
         ):
             mine.update(theirs)
+        for text, count in other.warnings.items():
+            warn(self.warnings, text, count)
         self.pixels += other.pixels
 
 
+def warn(warnings: Counter[str], text: str, count: int = 1) -> None:
+    """Count a warning; of many different ones only the first are told apart."""
+    known = text in warnings or len(warnings) < _MOST_WARNINGS
+    warnings[text if known else "a codec failed in another way"] += count
+
+
 def method_key(image: StoredImage) -> str:
-    """How an image is held, for summaries: the method, or the codecs of its tiles."""
+    """How an image is held, for summaries: the method, or the codecs of its tiles and the bound they keep, if any."""
     if image.facts.method != TILES:
         return image.facts.method
-    return "+".join(sorted({tile.facts.codec.partition("@")[0] for tile in image.tiles}))
+    bound = error_bound(image.facts.fidelity)
+    codecs = "+".join(sorted({tile.facts.codec.partition("@")[0] for tile in image.tiles}))
+    return f"{codecs} ({bound_text(bound)})" if bound else codecs
 
 
 def summarise(index: pa.Table) -> Summary:

@@ -24,6 +24,7 @@ from tilepress.pipeline.tiff_segments import Encoder, decode_segment, encode_seg
 from tilepress.pipeline.tiff_skeleton import CutFile, Placement, cut_out
 
 _CLASSIC_MAX = 1 << 32
+_GDAL_NODATA = 42113  # tag: the value of pixels that hold nothing
 _NO_LIMITS = Limits(max_pixels=1 << 62, max_file_bytes=1 << 62, max_whole_bytes=1 << 62)
 
 
@@ -44,6 +45,7 @@ def read_tiff(source: bytes | mmap.mmap, limits: Limits, recipe: bool) -> Pictur
         bit_depth=layout.bits,
         container=pack_container({"format": "tiff", "encoder": encoder.to_list()}, *skeleton.to_blobs()),
         read_bands=partial(_read_bands, source, layout),
+        keyed=_GDAL_NODATA in directory.tags,
     )
 
 

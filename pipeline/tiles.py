@@ -37,13 +37,18 @@ class Box:
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile on its way to a codec: `owner` says whose it is."""
+    """A tile on its way to a codec: `owner` says whose it is.
+
+    `shared` is what Codec.prepare made of the image, for codecs that have it; None: it failed, so they are out.
+    """
 
     owner: int
     number: int
     box: Box
     spec: TileSpec
     samples: np.ndarray  # (h, w, channels)
+    shared: bytes | None = b""
+    exact: bool = False  # whatever error is allowed elsewhere
 
 
 def grid(width: int, height: int, tile: int) -> list[Box]:
@@ -53,6 +58,11 @@ def grid(width: int, height: int, tile: int) -> list[Box]:
         for y in range(0, height, tile)
         for x in range(0, width, tile)
     ]
+
+
+def grid_size(width: int, height: int, tile: int) -> tuple[int, int]:
+    """Tiles in a row and rows of tiles."""
+    return -(-width // tile), -(-height // tile)
 
 
 def cut_band(band: np.ndarray, y: int, tile: int) -> Iterator[tuple[Box, np.ndarray]]:
@@ -91,9 +101,9 @@ def windows(tiles: Iterable[Tile]) -> Iterator[list[Tile]]:
 
 
 def batches(window: Sequence[Tile]) -> Iterator[list[Tile]]:
-    """Tiles of a window by equal spec, in fixed chunks; order within a batch is that of the window."""
-    by_spec = sorted(enumerate(window), key=lambda pair: (_spec_key(pair[1].spec), pair[0]))
-    for _, group in groupby(by_spec, key=lambda pair: _spec_key(pair[1].spec)):
+    """Tiles of a window that share all, in fixed chunks; order within a batch is that of the window."""
+    by_kind = sorted(enumerate(window), key=lambda pair: (_kind(pair[1]), pair[0]))
+    for _, group in groupby(by_kind, key=lambda pair: _kind(pair[1])):
         tiles = [tile for _, tile in group]
         yield from chunks(tiles, tiles[0].box.w, tiles[0].box.h)
 
@@ -104,5 +114,7 @@ def chunks(items: list[Item], width: int, height: int) -> Iterator[list[Item]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _spec_key(spec: TileSpec) -> tuple[object, ...]:
-    return spec.height, spec.width, spec.channels, spec.dtype, spec.bit_depth, spec.colour
+def _kind(tile: Tile) -> tuple[object, ...]:
+    spec = tile.spec
+    shared = (tile.shared is None, tile.shared or b"")
+    return spec.height, spec.width, spec.channels, spec.dtype, spec.bit_depth, spec.colour, shared, tile.exact

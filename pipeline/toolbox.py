@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
+
+import numpy as np
 
 from tilepress.codecs.codec import Codec, ResidualCoder, Settings, Symbols, Tiles, TileSpec
 from tilepress.codecs.errors import CodecError
@@ -20,6 +22,9 @@ Result = TypeVar("Result")
 
 class Networks(Protocol):
     """Runs the device steps of codecs with networks, here or in actors."""
+
+    def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
+        """As Codec.prepare of the codec that `reference` names."""
 
     def analyse(self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes) -> Symbols:
         """As Codec.analyse of the codec that `reference` names."""
@@ -52,6 +57,15 @@ class Toolbox:
     def residual(self, residual_id: str) -> ResidualCoder:
         """A residual coder."""
         return load_residual(residual_id)
+
+    def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
+        """What the tiles of an image share, on the device; empty for codecs that prepare nothing."""
+        codec = self.codec(reference)
+        if not codec.prepares:
+            return b""
+        if codec.networks and self._networks:
+            return self._networks.prepare(reference, tiles, spec, settings)
+        return codec.prepare(tiles, spec, settings)
 
     def analyse(self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes = b"") -> Symbols:
         """Tiles to symbols, on the device."""

@@ -10,7 +10,7 @@ from tilepress.pipeline.kept import Source
 from tilepress.pipeline.part import Held
 from tilepress.pipeline.picture import Picture
 from tilepress.pipeline.plan import PlannedFile
-from tilepress.pipeline.rows import NOT_STORED, ImageFacts
+from tilepress.pipeline.rows import NOT_STORED, ImageFacts, within
 from tilepress.pipeline.settings import PressSettings
 
 
@@ -24,18 +24,24 @@ class Work:
     picture: Picture | None = None
     failure: PictureError | None = None
     pixels: bytes = b""  # SHA-256, once all tiles are cut
+    shared: bytes | None = b""  # what the codec prepared for all tiles; None: it failed
     held: list[Held] = field(default_factory=list)
+    codecs: set[str] = field(default_factory=set)  # of the tiles held
+    near: bool = False  # a tile comes back within the bound, but not exactly
+    saved: int = 0  # bytes that the codec's tiles are smaller than its rivals'
     open: ExitStack = field(default_factory=ExitStack)
 
     @property
     def tiled_bytes(self) -> int:
         """Payload bytes of the image as tiles."""
         container = len(self.picture.container) if self.picture else 0
-        return container + sum(held.nbytes for held in self.held)
+        return container + len(self.shared or b"") + sum(held.nbytes for held in self.held)
 
 
-def image_facts(file: PlannedFile, picture: Picture | None, settings: PressSettings) -> ImageFacts:
-    """Facts of a file that are known before it is coded."""
+def image_facts(
+    file: PlannedFile, picture: Picture | None, settings: PressSettings, *, near: bool = False
+) -> ImageFacts:
+    """Facts of a file but for how it is held. `near`: its pixels come back within settings.max_error only."""
     return ImageFacts(
         image=file.image,
         path=file.path,
@@ -49,7 +55,7 @@ def image_facts(file: PlannedFile, picture: Picture | None, settings: PressSetti
         dtype=picture.dtype if picture else "",
         bit_depth=picture.bit_depth if picture else 0,
         tile_size=settings.tile,
-        fidelity=settings.fidelity,
+        fidelity=within(settings.max_error) if picture and near and settings.max_error else settings.fidelity,
         method=NOT_STORED,
         reason_code="",
         reason="",

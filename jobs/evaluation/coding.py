@@ -10,20 +10,22 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from tilepress.codecs.codec import Codec, Tiles, TileSpec
 from tilepress.codecs.errors import CodecError, UnsupportedError
+from tilepress.codecs.registry import DEFAULT_RESIDUAL
 from tilepress.jobs.evaluation.points import OperatingPoint
 from tilepress.pipeline.dataset import picture_tiles
 from tilepress.pipeline.metrics import distortion
 from tilepress.pipeline.picture import Picture
+from tilepress.pipeline.sharing import shared_bytes
 from tilepress.pipeline.tiles import Tile, batches, windows
 from tilepress.pipeline.toolbox import Toolbox
 
-RESIDUAL = "adaptive-1"
 _WARM_SIDE = 64  # pixels of the tile that is coded before clocks run
 _warm: set[tuple[str, str, int]] = set()  # what this process has already loaded and compiled
 
@@ -41,7 +43,7 @@ def measure(
     tiles = partial(picture_tiles, 0, picture, rows, point.tile)
     if not work.codec.supports(next(tiles()).spec):
         raise UnsupportedError(f"{point.codec} cannot represent {picture.mode} images of {picture.bit_depth} bits")
-    work.prepare(tiles())
+    work.prepare(picture, tiles())
     decoded = np.empty_like(pixels)
     cost = _Cost(nbytes=len(work.shared))
     for window in windows(tiles()):
@@ -85,14 +87,15 @@ class Trip:
         self.shared = b""
         self._point = point
         self._tools = tools
-        self._residual = tools.residual(RESIDUAL) if exact and not codec.lossless else None
+        self._residual = tools.residual(DEFAULT_RESIDUAL) if exact and not codec.lossless else None
 
-    def prepare(self, tiles: Iterator[Tile]) -> None:
+    def prepare(self, picture: Picture, tiles: Iterator[Tile]) -> None:
         """What the image's tiles share; and nothing that happens only once in a process is timed later."""
         first = next(tiles)
-        if type(self.codec).prepare is not Codec.prepare:
-            samples = [first.samples, *(tile.samples for tile in tiles)]
-            self.shared = self.codec.prepare(samples, first.spec, self._point.settings)
+        if self.codec.prepares:
+            place = (picture.width, picture.height, self._point.tile)
+            every = chain([first], tiles)
+            self.shared = shared_bytes(self._point.reference, every, place, self._point.settings, self._tools)
         kind = (self._point.reference, first.spec.dtype, first.spec.channels)
         if kind not in _warm:
             corner = np.ascontiguousarray(first.samples[:_WARM_SIDE, :_WARM_SIDE])

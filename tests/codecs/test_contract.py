@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tilepress.codecs import registry
-from tilepress.codecs.codec import Codec, Settings, TileSpec
+from tilepress.codecs.codec import RANGES, Codec, Settings, TileSpec
 from tilepress.codecs.errors import StreamError, UnsupportedError
 
 from .tile_samples import (
@@ -161,8 +161,9 @@ def test_options_outside_their_range_are_refused(subject: str) -> None:
     codec = codec_of(subject)
     spec = spec_of(common_kinds(codec)[0])
     for option in codec.options:
-        with pytest.raises(UnsupportedError):
-            codec.encode(tiles_of(spec, "black"), spec, Settings(**{option: 101}))
+        for value in (RANGES[option][0] - 1, RANGES[option][1] + 1):
+            with pytest.raises(UnsupportedError):
+                codec.encode(tiles_of(spec, "black"), spec, Settings(**{option: value}))
 
 
 @every_codec

@@ -28,11 +28,11 @@ from sources import CODECS, first_files, second_files
 
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.jobs import compress
-from tilepress.pipeline import archive, kept, press, press_tiles
+from tilepress.pipeline import archive, kept, press, press_images, press_tiles
 from tilepress.pipeline.picture import Limits
-from tilepress.pipeline.press_tiles import Coding
 from tilepress.pipeline.reader import open_archive
 from tilepress.pipeline.storage import open_storage
+from tilepress.pipeline.tile_coding import Coding
 
 TILE = 16
 RATIOS = (4, 8, 16)
@@ -86,7 +86,7 @@ def put(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def run(source: Path, folder: Path, codecs: dict[int, str], models: dict[str, str], *, lossy: bool) -> None:
-    def choose(self: press.ShardPress, spec: TileSpec) -> Coding:
+    def choose(self: press_images.ImagePress, spec: TileSpec) -> Coding:
         name = codecs.get(spec.width, "jpegxl")
         reference = models.get(name, name)
         codec = self._tools.codec(reference)
@@ -108,7 +108,7 @@ def run(source: Path, folder: Path, codecs: dict[int, str], models: dict[str, st
     original_size = press.Work.tiled_bytes
     small = property(lambda work: 0 if work.file.path.startswith("codec/") else original_size.fget(work))
     with (
-        patch.object(press.ShardPress, "_choose", choose),
+        patch.object(press_images.ImagePress, "_choose", choose),
         patch.object(press.ShardPress, "_begin", begin),
         patch.object(press.Work, "tiled_bytes", small),
         patch.object(press_tiles, "_never_larger", lambda tile, coded, tools: coded),

@@ -9,6 +9,10 @@ When a shipped model is replaced, the pinned streams of shipped models are writt
 not affected: an archive keeps its own copies.
 
     python tests/golden/make_golden_streams.py --shipped NEW_FILE
+
+Streams of jpegls, exact and near-lossless, are a file of their own:
+
+    python tests/golden/make_golden_streams.py --jpegls NEW_FILE
 """
 
 from __future__ import annotations
@@ -43,6 +47,7 @@ TILES = (
     (TileSpec(16, 33, 4, "uint8", 8, "cmyk"), 1),
 )
 PINNED = TileSpec(64, 64, 3, "uint8", 8, "rgb")
+NEAR = (0, 3)  # max_error of the streams of jpegls
 CHANGING = frozenset({"gdn-factorized"})  # shipped models that are not pinned
 
 
@@ -53,6 +58,9 @@ def main(arguments: list[str]) -> None:
     if arguments[0] == "--shipped":
         names = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir() and path.name not in CHANGING)
         write(target, (facts for name in names for facts in coded(name, Model.load(SHIPPED / name), ((PINNED, None),))))
+        return
+    if arguments[0] == "--jpegls":
+        write(target, (facts for near in NEAR for facts in classical("jpegls", Settings(max_error=near))))
         return
     models = {name: learned_model(name) for name in MODELS}
     for name, model in models.items():
@@ -70,6 +78,15 @@ def coded(name: str, model: Model, tiles: Iterable[tuple[TileSpec, int | None]])
         yield described(name, model, codec, spec, codec.encode(tile[None], spec, Settings(quality=quality))[0])
 
 
+def classical(codec_id: str, settings: Settings) -> Iterator[dict[str, Any]]:
+    """A stream of each tile by a codec without a model."""
+    codec = load_codec(codec_id)
+    for seed, (spec, _) in enumerate(TILES):
+        tile = picture(spec.height, spec.width, spec.channels, spec.bit_depth, 100 + seed)
+        (stream,) = codec.encode(tile[None], spec, settings)
+        yield described(codec_id, None, codec, spec, stream) | {"max_error": settings.max_error}
+
+
 def drawn(name: str, model: Model) -> Iterator[dict[str, Any]]:
     """Streams of latents that no picture has, of the finest level."""
     codec = load_codec(model.codec_id, model)
@@ -80,12 +97,12 @@ def drawn(name: str, model: Model) -> Iterator[dict[str, Any]]:
         yield described(name, model, codec, spec, stream)
 
 
-def described(name: str, model: Model, codec: Codec, spec: TileSpec, stream: bytes) -> dict[str, Any]:
+def described(name: str, model: Model | None, codec: Codec, spec: TileSpec, stream: bytes) -> dict[str, Any]:
     """A stream, and what it decodes to."""
     (decoded,) = codec.decode([stream], spec)
     return {
         "name": name,
-        "model": model.name,
+        **({"model": model.name} if model else {}),
         "tile": asdict(spec),
         "stream": base64.b64encode(stream).decode(),
         "samples": hashlib.sha256(decoded.astype(decoded.dtype.newbyteorder("<")).tobytes()).hexdigest(),

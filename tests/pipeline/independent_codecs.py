@@ -31,12 +31,29 @@ def transcoded_jpeg(payload: bytes) -> bytes:
     return data
 
 
+def jpegls(content: bytes, shape: Shape) -> np.ndarray:
+    """FORMAT.md 6, jpegls."""
+    near, transform, at = content[0], content[1], 2
+    planes = np.empty((shape.channels, shape.height, shape.width), np.int64)
+    for plane in planes:
+        (length,) = struct.unpack_from("<I", content, at)
+        plane[:] = imagecodecs.jpegls_decode(content[at + 4 : at + 4 + length])
+        at += 4 + length
+    assert at == len(content)
+    if transform:
+        assert near == 0 and shape.mode in ("RGB", "RGBA")
+        planes[[0, 2]] = (planes[[0, 2]] + planes[1] - (1 << (shape.bit_depth - 1))) % (1 << shape.bit_depth)
+    return np.minimum(planes, (1 << shape.bit_depth) - 1).transpose(1, 2, 0).astype(shape.dtype)
+
+
 def decode(codec: str, latents: bytes, shape: Shape, models: Path) -> np.ndarray:
     """The base of a tile, (h, w, channels)."""
     name, _, model = codec.partition("@")
     if name in LEARNED:
         magic, decoder = LEARNED[name]
         return decoder(*read_model(models / model)).decode(unseal(magic, latents), shape)
+    if name == "jpegls":
+        return jpegls(unseal(b"JL", latents), shape)
     if name == "raw":
         samples = np.frombuffer(unseal(b"RW", latents), np.dtype(shape.dtype).newbyteorder("<"))
     else:

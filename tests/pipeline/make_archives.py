@@ -12,13 +12,14 @@ from PIL import Image
 from tilepress.pipeline.archive import Run
 from tilepress.pipeline.collection import Collection
 from tilepress.pipeline.commit import PressTask, build_part
+from tilepress.pipeline.decode import read_bands
 from tilepress.pipeline.part import BuiltPart
 from tilepress.pipeline.plan import ADD, PlannedFile, write_plan
 from tilepress.pipeline.settings import PressSettings
 from tilepress.pipeline.storage import open_storage
 from tilepress.pipeline.stored import StoredImage, stored_image
 from tilepress.pipeline.toolbox import Toolbox
-from tilepress.pipeline.unpress import file_chunks, read_bands
+from tilepress.pipeline.unpress import file_chunks
 
 
 def smooth(height: int, width: int, channels: int, seed: int = 0) -> np.ndarray:

@@ -77,7 +77,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("codec", ["auto", "raw", "png", "jpegxl"])
+@pytest.mark.parametrize("codec", ["auto", "raw", "png", "jpegxl", "jpegls"])
 def test_a_reader_written_from_the_text_alone_gives_the_source(source: Path, tmp_path: Path, codec: str) -> None:
     compress(str(source), str(tmp_path / "archive"), codec=codec, tile=64)
     images = independent_reader.read_archive(tmp_path / "archive")
@@ -92,6 +92,18 @@ def test_a_reader_written_from_the_text_alone_gives_the_source(source: Path, tmp
             assert recipe["format"] == image.row["format"] and blobs[0]
         else:
             assert image.file() == data
+
+
+def test_it_reads_near_lossless_images_within_their_bound(source: Path, tmp_path: Path) -> None:
+    compress(str(source), str(tmp_path / "archive"), codec="jpegls", max_error=2, tile=64)
+    fidelities = {}
+    for name, image in independent_reader.read_archive(tmp_path / "archive").items():
+        fidelities[name] = image.row["fidelity"]
+        if image.row["method"] == "tiles":
+            difference = np.abs(image.pixels().astype(int) - decoded((source / name).read_bytes())).max()
+            assert difference <= (2 if image.row["fidelity"] == "max-error-2" else 0)
+    assert {fidelities[name] for name in ("1.png", "palette.png", "photo.jpg", "text.txt")} == {"pixels"}
+    assert {fidelities[name] for name in ("gray.png", "rgba.png", "deep.png", "cmyk.tif")} == {"max-error-2"}
 
 
 def test_it_reads_the_golden_archive_with_learned_codecs_and_pieces() -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tilepress.pipeline import local_storage, press_tiles
+from tilepress.pipeline import local_storage
 from tilepress.pipeline import press as press_module
+from tilepress.pipeline.checksums import samples_crc
 from tilepress.pipeline.rows import FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES
 from tilepress.pipeline.unpress import prove
 
@@ -220,6 +221,6 @@ def test_tiles_carry_what_is_needed_to_check_them(tmp_path: Path) -> None:
         (64, 64, 6, 36),
     ]
     first = image.tiles[0].facts
-    assert first.pixels_crc == press_tiles.samples_crc(smooth(100, 70, 3)[:64, :64])
+    assert first.pixels_crc == samples_crc(smooth(100, 70, 3)[:64, :64])
     assert first.base_crc == first.pixels_crc
     assert first.psnr is None

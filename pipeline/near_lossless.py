@@ -1,0 +1,58 @@
+"""Images that come back within a bound: what the bound is, and proof against the source that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from tilepress.codecs.codec import TileSpec
+from tilepress.pipeline.bands import regroup
+from tilepress.pipeline.checksums import sha256
+from tilepress.pipeline.decode import read_bands
+from tilepress.pipeline.errors import IntegrityError, PictureError
+from tilepress.pipeline.image_file import read_picture
+from tilepress.pipeline.kept import Source
+from tilepress.pipeline.part import Fetch
+from tilepress.pipeline.picture import Limits, Picture
+from tilepress.pipeline.rows import ImageFacts, error_bound
+from tilepress.pipeline.stored import StoredImage
+from tilepress.pipeline.tile_coding import largest_error
+from tilepress.pipeline.toolbox import Toolbox
+
+_NO_LIMITS = Limits(max_pixels=1 << 62, max_file_bytes=1 << 62, max_whole_bytes=1 << 62)
+
+
+def stays_exact(spec: TileSpec, max_error: int) -> bool:
+    """Whether tiles are kept exactly although `max_error` levels are allowed.
+
+    Palette indices are no levels; and where twice the bound covers all values (as 1 does of a single bit, 128 of 8),
+    it would allow an even gray.
+    """
+    return spec.colour == "indexed" or 2 * max_error >= spec.maximum
+
+
+def prove_within(image: StoredImage, data: Source, fetch: Fetch, tools: Toolbox) -> None:
+    """Decode a near-lossless image and compare every sample with its source file; IntegrityError beyond its bound."""
+    bound = error_bound(image.facts.fidelity)
+    if bound is None or sha256(data) != image.facts.file_sha256:
+        raise IntegrityError("there is no bound, or the source is another file than the one that was stored")
+    try:
+        picture = read_picture(data, _NO_LIMITS, recipe=False)
+        if _kind(picture) != _kind(image.facts):
+            raise IntegrityError("the source holds another kind of image than is stored")
+        rows = image.facts.tile_size
+        pairs = zip(read_bands(image, fetch, tools), regroup(picture.read_bands(rows), rows), strict=True)
+        error = _largest(pairs)
+    except PictureError as exc:
+        raise IntegrityError(f"the source no longer decodes: {exc}") from exc
+    if error > bound:
+        raise IntegrityError(f"a sample differs from the source by {error} levels, not by at most {bound}")
+
+
+def _largest(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> int:
+    return max(largest_error(theirs, ours) for ours, theirs in pairs)
+
+
+def _kind(image: Picture | ImageFacts) -> tuple[object, ...]:
+    return image.mode, image.width, image.height, image.dtype, image.bit_depth

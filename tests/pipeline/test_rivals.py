@@ -1,0 +1,69 @@
+"""A codec with rivals: of each tile the smallest is kept, and only tiles that are worth it are compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tilepress.codecs import registry
+from tilepress.codecs.classical import JpegXl
+from tilepress.codecs.errors import UnsupportedError
+from tilepress.pipeline.tile_coding import Coding
+
+from .make_archives import encoded, noise, press_files, smooth
+
+pytestmark = pytest.mark.usefixtures("plugin")
+
+
+def repetitive(seed: int = 0) -> np.ndarray:
+    """64 x 64 samples that Zstandard shrinks more than JPEG XL does."""
+    return np.tile(noise(8, 64, 1, seed), (8, 1, 1))
+
+
+def picture(first: int) -> np.ndarray:
+    """One tile that repeats itself, and one that does not; the first sample of the second is `first`."""
+    second = smooth(64, 64, 1)
+    second[0, 0, 0] = first
+    return np.concatenate([repetitive(), second], axis=1)
+
+
+def codecs_of(folder: Path, samples: np.ndarray) -> list[str]:
+    pressed = press_files(folder, {"a.tif": encoded(samples, "TIFF")}, codec="test-compared")
+    assert np.array_equal(pressed.pixels("a.tif"), samples)
+    return [tile.facts.codec for tile in pressed.images["a.tif"].tiles]
+
+
+def test_of_each_tile_the_smaller_of_codec_and_rival_is_kept(tmp_path: Path) -> None:
+    assert codecs_of(tmp_path, picture(first=5)) == ["test-compared", "jpegxl"]
+
+
+def test_a_tile_that_the_codec_is_sure_of_is_not_compared(tmp_path: Path) -> None:
+    from tilepress_test_pressed import CERTAIN
+
+    assert codecs_of(tmp_path, picture(first=CERTAIN)) == ["test-compared", "test-compared"]
+
+
+def test_a_tile_that_neither_shrinks_is_kept_as_its_samples(tmp_path: Path) -> None:
+    samples = np.concatenate([repetitive(), noise(64, 64, 1)], axis=1)
+    assert codecs_of(tmp_path, samples) == ["test-compared", "raw"]
+
+
+def test_a_rival_that_fails_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> bytes:
+        raise UnsupportedError("not this one")
+
+    monkeypatch.setattr(JpegXl, "compress", refuse)
+    assert codecs_of(tmp_path, picture(first=5)) == ["test-compared", "test-compared"]
+
+
+def test_rivals_are_lossless_codecs_that_come_with_tilepress() -> None:
+    for codec_id in registry.codec_ids():
+        for rival in registry.codec_class(codec_id).rivals:
+            assert rival in registry.CODECS and registry.codec_class(rival).lossless
+
+
+def test_the_default_residual_coder_is_named_in_one_place() -> None:
+    assert Coding("block-dnn").residual_id == registry.DEFAULT_RESIDUAL
+    assert registry.DEFAULT_RESIDUAL in registry.RESIDUALS
