@@ -16,8 +16,8 @@ def warm(*, quiet: bool = False) -> Warmed:
     """Compile what is not compiled yet. EngineError if compiled code cannot be kept."""
     done = warm_kernels(lambda name: None if quiet else print(f"warming {name}", file=sys.stderr), _warm_metrics)
     if done.not_kept or done.folder is None:
-        where = f"{done.folder} cannot be written" if done.folder else "there is no folder for it"
-        raise EngineError(f"compiled code is not kept: {where}; set TILEPRESS_KERNEL_CACHE to a folder that can")
+        where = f"{done.folder} cannot be written" if done.folder else "there is no place for it"
+        raise EngineError(f"compiled code is not kept: {where}; set TILEPRESS_KERNEL_CACHE to a writable folder")
     return done
 
 
