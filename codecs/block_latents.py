@@ -9,13 +9,13 @@ the error is forecast from the errors made around it; forecast (a bucket) and th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from tilepress.codecs import rans
 from tilepress.codecs.errors import ModelError, StreamError
+from tilepress.codecs.kernel import Int, kernel
 
 KINDS = 3  # of planes: luma, gray, alpha, ink | first difference | second difference
 NEIGHBOURS = 6  # of the same channel: W, N, NW, NE, plane before, first plane
@@ -59,8 +59,8 @@ class Layout:
         return cls(*table)
 
 
-@njit(cache=True, nogil=True)
-def _open_row(q, r, p, y, start, doubt):  # type: ignore[no-untyped-def]
+@kernel
+def _open_row(q: np.ndarray, r: np.ndarray, p: Int, y: Int, start: np.ndarray, doubt: np.ndarray) -> Any:
     """Fill what lies outside the tile: above the first row, left of a row, right of the row before."""
     last = q.shape[2] - 1
     if y == 0:
@@ -74,8 +74,8 @@ def _open_row(q, r, p, y, start, doubt):  # type: ignore[no-untyped-def]
     r[p, y + 1, 0] = r[p, y, 1]
 
 
-@njit(cache=True, nogil=True)
-def _open_block(seen, q, p, y, x, before, first):  # type: ignore[no-untyped-def]
+@kernel
+def _open_block(seen: np.ndarray, q: np.ndarray, p: Int, y: Int, x: Int, before: Int, first: Int) -> Any:
     """Gather the channels that all predictions of the block at padded (y, x) see; its own are still unknown."""
     reach = seen.shape[0] // 5
     for j in range(reach):
@@ -86,8 +86,8 @@ def _open_block(seen, q, p, y, x, before, first):  # type: ignore[no-untyped-def
         seen[4 * reach + j] = q[first, y, x, j] if first >= 0 else 0
 
 
-@njit(cache=True, nogil=True)
-def _around(out, a, p, y, x, k, before, first):  # type: ignore[no-untyped-def]
+@kernel
+def _around(out: np.ndarray, a: np.ndarray, p: Int, y: Int, x: Int, k: Int, before: Int, first: Int) -> Any:
     """Channel k at the six neighbours of the same channel."""
     out[0] = a[p, y, x - 1, k]
     out[1] = a[p, y - 1, x, k]
@@ -97,8 +97,8 @@ def _around(out, a, p, y, x, k, before, first):  # type: ignore[no-untyped-def]
     out[5] = a[first, y, x, k] if first >= 0 else 0
 
 
-@njit(cache=True, nogil=True)
-def _predict(seen, same, near, own, bias, top):  # type: ignore[no-untyped-def]
+@kernel
+def _predict(seen: np.ndarray, same: np.ndarray, near: np.ndarray, own: np.ndarray, bias: np.ndarray, top: Int) -> Any:
     """(prediction within 0..top, quarter of the fraction)."""
     total = np.int64(bias)
     for j in range(seen.shape[0]):
@@ -109,8 +109,18 @@ def _predict(seen, same, near, own, bias, top):  # type: ignore[no-untyped-def]
     return min(max(total >> MEAN_BITS, 0), top), (total >> (MEAN_BITS - 2)) & (FRACTIONS - 1)
 
 
-@njit(cache=True, nogil=True)
-def _forecast(same, errors, r, p, y, x, k, base, slope):  # type: ignore[no-untyped-def]
+@kernel
+def _forecast(
+    same: np.ndarray,
+    errors: np.ndarray,
+    r: np.ndarray,
+    p: Int,
+    y: Int,
+    x: Int,
+    k: Int,
+    base: np.ndarray,
+    slope: np.ndarray,
+) -> Any:
     """Forecast of the size of the error; `errors` holds the six of the same channel."""
     total = np.int64(base)
     for j in range(NEIGHBOURS):
@@ -122,8 +132,22 @@ def _forecast(same, errors, r, p, y, x, k, base, slope):  # type: ignore[no-unty
     return min(max(total, 0), 1 << 30)
 
 
-@njit(cache=True, nogil=True)
-def _context(seen, same, errors, q, r, p, y, x, k, kind, before, first, m):  # type: ignore[no-untyped-def]
+@kernel
+def _context(
+    seen: np.ndarray,
+    same: np.ndarray,
+    errors: np.ndarray,
+    q: np.ndarray,
+    r: np.ndarray,
+    p: Int,
+    y: Int,
+    x: Int,
+    k: Int,
+    kind: Int,
+    before: Int,
+    first: Int,
+    m: Fitted,
+) -> Any:
     """(prediction, quarter, forecast) of channel k of the block at padded (y, x)."""
     _around(same, q, p, y, x, k, before, first)
     _around(errors, r, p, y, x, k, before, first)
@@ -131,8 +155,8 @@ def _context(seen, same, errors, q, r, p, y, x, k, kind, before, first, m):  # t
     return mean, quarter, _forecast(same, errors, r, p, y, x, k, m.base[kind, k], m.slope[kind, k])
 
 
-@njit(cache=True, nogil=True)
-def _bucket(forecast, thresholds):  # type: ignore[no-untyped-def]
+@kernel
+def _bucket(forecast: Int, thresholds: np.ndarray) -> Any:
     low, high = 0, thresholds.shape[0]
     while low < high:
         middle = (low + high) >> 1
@@ -143,8 +167,8 @@ def _bucket(forecast, thresholds):  # type: ignore[no-untyped-def]
     return low
 
 
-@njit(cache=True, nogil=True)
-def trace(latents, kinds, before, first, m):  # type: ignore[no-untyped-def]
+@kernel
+def trace(latents: np.ndarray, kinds: np.ndarray, before: Int, first: Int, m: Fitted) -> Any:
     """Errors, quarters and forecasts, int32 each of the shape of `latents` (planes, rows, columns, K)."""
     planes, rows, columns, depth = latents.shape
     q = np.zeros((planes, rows + 1, columns + 2, depth), np.int32)
@@ -171,8 +195,18 @@ def trace(latents, kinds, before, first, m):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, nogil=True)
-def _decode(words, state, latents, kinds, before, first, m, cdf, lookup):  # type: ignore[no-untyped-def]
+@kernel
+def _decode(
+    words: np.ndarray,
+    state: Int,
+    latents: np.ndarray,
+    kinds: np.ndarray,
+    before: Int,
+    first: Int,
+    m: Fitted,
+    cdf: np.ndarray,
+    lookup: np.ndarray,
+) -> Any:
     """Fill `latents`; returns (state, at), or (-1, at) as soon as a latent leaves its range."""
     planes, rows, columns, depth = latents.shape
     q = np.zeros((planes, rows + 1, columns + 2, depth), np.int32)

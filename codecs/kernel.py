@@ -1,4 +1,9 @@
-"""How every numba kernel of the codecs is compiled: no GIL, cached on disk, strict integer and float semantics."""
+"""How every numba kernel of the codecs is compiled: no GIL, cached on disk, strict integer and float semantics.
+
+A kernel is compiled on its first call for the types of its arguments, and found again by later processes as long as no
+source of its package has changed (kernel_cache.py; `tilepress warm` does it all at once). Constants of a module are
+compiled into it: they must follow from sources alone. No fastmath: floats are computed in the order written.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +11,28 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar, cast
 
 from numba import njit
+from numba.core.caching import NullCache
+from numba.core.dispatcher import Dispatcher
+
+from tilepress.codecs.kernel_cache import kernel_cache, require_processor
 
 Int: TypeAlias = Any  # an integer within a kernel: int64 to numba, int or a numpy integer to a type checker
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+require_processor()
+
 
 def kernel(function: Function) -> Function:
-    """Compile on first call; the machine code is cached beside the source file."""
-    return cast(Function, njit(nogil=True, cache=True)(function))
+    """Compile on first call."""
+    return _cached(njit(nogil=True)(function), function)
 
 
 def inline(function: Function) -> Function:
     """The same for a part of a kernel; inlined by force, since handing arrays on costs more than most parts."""
-    return cast(Function, njit(nogil=True, cache=True, forceinline=True)(function))
+    return _cached(njit(nogil=True, forceinline=True)(function), function)
+
+
+def _cached(compiled: Any, function: Function) -> Function:
+    if isinstance(compiled, Dispatcher):  # with NUMBA_DISABLE_JIT it is the function itself
+        vars(compiled)["_cache"] = kernel_cache(function) or NullCache()
+    return cast(Function, compiled)

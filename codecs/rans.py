@@ -6,18 +6,19 @@ contexts may depend on what was already decoded: codecs with such contexts call 
 `get_value` from their own compiled loops; `encode` and `decode` serve contexts known in advance.
 
 No float occurs anywhere. The decoder bounds every read and every loop: hostile bytes give wrong values or
-StreamError. Numba's cache does not see changes across files: after editing the kernels here, touch their users.
+StreamError.
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numba import njit
 
 from tilepress.codecs.errors import ModelError, StreamError
+from tilepress.codecs.kernel import Int, kernel
 
 PRECISION = 15
 TOTAL = 1 << PRECISION
@@ -71,8 +72,8 @@ def frequencies(counts: np.ndarray) -> np.ndarray:
     return cdf
 
 
-@njit(cache=True, nogil=True)
-def put_bits(starts, freqs, n, value, width):  # type: ignore[no-untyped-def]
+@kernel
+def put_bits(starts: np.ndarray, freqs: np.ndarray, n: Int, value: Int, width: Int) -> Any:
     """Append `width` (0..12) raw bits of `value`; returns the new number of intervals."""
     if width > 0:
         starts[n] = (value & ((1 << width) - 1)) << (PRECISION - width)
@@ -81,8 +82,8 @@ def put_bits(starts, freqs, n, value, width):  # type: ignore[no-untyped-def]
     return n
 
 
-@njit(cache=True, nogil=True)
-def put_value(starts, freqs, n, value, row):  # type: ignore[no-untyped-def]
+@kernel
+def put_value(starts: np.ndarray, freqs: np.ndarray, n: Int, value: Int, row: np.ndarray) -> Any:
     """Append a value in 0..2^31 under the table `row` (symbols + 1); at most MAX_INTERVALS intervals."""
     escape = row.shape[0] - 2
     symbol = min(value, escape)
@@ -101,8 +102,8 @@ def put_value(starts, freqs, n, value, row):  # type: ignore[no-untyped-def]
     return n
 
 
-@njit(cache=True, nogil=True)
-def encode_intervals(starts, freqs, n):  # type: ignore[no-untyped-def]
+@kernel
+def encode_intervals(starts: np.ndarray, freqs: np.ndarray, n: Int) -> Any:
     """Code the first `n` intervals, last first; returns (state, words uint16 in reading order)."""
     words = np.empty(n + 1, np.uint16)
     at = n + 1
@@ -117,8 +118,8 @@ def encode_intervals(starts, freqs, n):  # type: ignore[no-untyped-def]
     return state, words[at:].copy()
 
 
-@njit(cache=True, nogil=True)
-def advance(words, state, at, start, freq):  # type: ignore[no-untyped-def]
+@kernel
+def advance(words: np.ndarray, state: Int, at: Int, start: Int, freq: Int) -> Any:
     """Leave the interval (start, freq) that holds the state's slot; returns (state, at).
 
     Past the end zeros are read and `at` goes on counting, which `check_end` finds.
@@ -132,8 +133,8 @@ def advance(words, state, at, start, freq):  # type: ignore[no-untyped-def]
     return state, at
 
 
-@njit(cache=True, nogil=True)
-def get_bits(words, state, at, width):  # type: ignore[no-untyped-def]
+@kernel
+def get_bits(words: np.ndarray, state: Int, at: Int, width: Int) -> Any:
     """Read `width` (0..12) raw bits; returns (value, state, at)."""
     shift = PRECISION - width
     value = (state & (TOTAL - 1)) >> shift
@@ -142,8 +143,8 @@ def get_bits(words, state, at, width):  # type: ignore[no-untyped-def]
     return value, state, at
 
 
-@njit(cache=True, nogil=True)
-def get_value(words, state, at, row, first):  # type: ignore[no-untyped-def]
+@kernel
+def get_value(words: np.ndarray, state: Int, at: Int, row: np.ndarray, first: Int) -> Any:
     """Read a value under the table `row` with its row `first` of the lookup; returns (value, state, at)."""
     slot = state & (TOTAL - 1)
     symbol = np.int64(first[slot >> _LOOKUP_SHIFT])
@@ -163,8 +164,8 @@ def get_value(words, state, at, row, first):  # type: ignore[no-untyped-def]
     return rest - 1 + escape, state, at
 
 
-@njit(cache=True, nogil=True)
-def _put_all(values, contexts, cdf):  # type: ignore[no-untyped-def]
+@kernel
+def _put_all(values: np.ndarray, contexts: np.ndarray, cdf: np.ndarray) -> Any:
     starts = np.empty(values.size * MAX_INTERVALS, np.uint16)
     freqs = np.empty(values.size * MAX_INTERVALS, np.uint16)
     n = 0
@@ -173,8 +174,10 @@ def _put_all(values, contexts, cdf):  # type: ignore[no-untyped-def]
     return encode_intervals(starts, freqs, n)
 
 
-@njit(cache=True, nogil=True)
-def _get_all(words, state, contexts, cdf, lookup, values):  # type: ignore[no-untyped-def]
+@kernel
+def _get_all(
+    words: np.ndarray, state: Int, contexts: np.ndarray, cdf: np.ndarray, lookup: np.ndarray, values: np.ndarray
+) -> Any:
     at = 0
     for i in range(contexts.size):
         values[i], state, at = get_value(words, state, at, cdf[contexts[i]], lookup[contexts[i]])

@@ -24,6 +24,7 @@ from tilepress.jobs.arguments import (
 )
 from tilepress.jobs.evaluation.command import evaluate
 from tilepress.jobs.import_command import import_
+from tilepress.jobs.warm_command import warm
 
 
 @click.command(short_help="Compress a folder, glob or bucket into an archive.")
@@ -265,4 +266,4 @@ def _finish(code: int) -> None:
 
 
 # In the order in which people meet them.
-COMMANDS = (compress, restore, verify, ls, cat, info, errors, import_, train, evaluate, codecs, models, recipes)
+COMMANDS = (compress, restore, verify, ls, cat, info, errors, import_, train, evaluate, codecs, models, recipes, warm)

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+BASES = ("middle", "block-dnn-16", "pca-16", "block-dnn-4", "cnn-ae", "gdn-factorized")
+LOSSLESS = [word for base in BASES for word in ("--base", base)]
 
 
 def main() -> None:
@@ -20,7 +22,7 @@ def main() -> None:
     photos = images / "photos"
     for command in (
         ["startup.py"],
-        ["codecs.py", str(photos / "eval")],
+        ["lossless.py", str(photos / "eval"), *LOSSLESS],
         ["throughput.py", str(photos / "train")],
         ["evaluate.py", str(photos / "eval")],
         ["block_edges.py", str(photos / "eval")],

@@ -1,0 +1,104 @@
+"""One process of a machine compiles at a time: the others would do the same work, and find it done by waiting.
+
+Held from the first kernel that is in no cache until numba lets go of its own compiler lock, so that a kernel and those
+it calls are compiled in one go, and an error on the way lets go too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from numba.core import event
+
+_PATIENCE_S = 300.0  # a process that compiles for longer is stuck: from then on this one compiles by itself
+_POLL_S = 0.05
+
+
+class CompileLock:
+    """The lock of a cache folder. Without a file to lock (a read-only folder) everybody compiles."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is made if it can be."""
+        self._path = folder / "lock"
+        self._file: int | None = None
+        self._useless = False
+
+    @staticmethod
+    @cache
+    def of(folder: Path) -> CompileLock:
+        """The lock of a folder in this process."""
+        return CompileLock(folder)
+
+    def acquire(self) -> bool:
+        """Wait for other processes; whether the lock was taken just now, so that they may have saved something.
+
+        Only for a thread that holds numba's compiler lock, with which this one ends.
+        """
+        if self._file is not None or self._useless or not _compiling.depth:
+            return False
+        deadline = time.monotonic() + _PATIENCE_S
+        while not (taken := self._try()) and not self._useless and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        if taken:
+            _compiling.hold(self)
+        else:
+            self._useless = True
+        return taken
+
+    def release(self) -> None:
+        """Let others compile."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _try(self) -> bool:
+        file = None
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            if file is not None:
+                os.close(file)
+            self._useless = not isinstance(exc, BlockingIOError)
+            return False
+        self._file = file
+        return True
+
+
+class _Compiling(event.Listener):  # type: ignore[misc]
+    """Hears how often this thread holds numba's compiler lock, and frees ours when it lets go for good."""
+
+    def __init__(self) -> None:
+        self.of_thread = threading.local()
+
+    @property
+    def depth(self) -> int:
+        """Of numba's lock, which a thread may take again while it holds it."""
+        return getattr(self.of_thread, "depth", 0)
+
+    def hold(self, lock: CompileLock) -> None:
+        """Free a lock in the end."""
+        self.of_thread.locks = [*getattr(self.of_thread, "locks", []), lock]
+
+    def on_start(self, event: Any) -> None:
+        """One more."""
+        self.of_thread.depth = self.depth + 1
+
+    def on_end(self, event: Any) -> None:
+        """One less; the last one frees."""
+        self.of_thread.depth = max(0, self.depth - 1)
+        if not self.depth:
+            for lock in getattr(self.of_thread, "locks", []):
+                lock.release()
+            self.of_thread.locks = []
+
+
+_compiling = _Compiling()
+event.register("numba:compiler_lock", _compiling)

@@ -1,0 +1,101 @@
+"""Compile every kernel of the codecs once, by coding small tiles of every kind with every codec and residual coder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from tilepress.codecs import registry
+from tilepress.codecs.codec import COLOUR_PLANES, Codec, Settings, TileSpec
+from tilepress.codecs.kernel_cache import KernelCache, cache_root
+
+_SIDE = 40  # of the tiles: more than one block of every codec
+_EFFORTS = (None, 1, 9)
+_MAX_ERRORS = (None, 1)
+_DTYPES = {"uint8": 8, "uint16": 16}
+
+
+@dataclass(frozen=True)
+class Warmed:
+    """What warming found and did: signatures of kernels."""
+
+    compiled: int
+    loaded: int
+    not_kept: int  # compiled, but there was no folder to keep them in
+    seconds: float
+    folder: Path | None
+
+
+def warm_kernels(report: Callable[[str], None], *more: Callable[[], object]) -> Warmed:
+    """Compile or load every kernel; `report` is told the name of each codec in turn, `more` runs those of other layers.
+
+    Codecs of other packages compile theirs when they are first used.
+    """
+    began, compiled, loaded, lost = time.monotonic(), KernelCache.compiled, KernelCache.loaded, KernelCache.not_kept
+    for codec_id in registry.CODECS:
+        report(codec_id)
+        _warm_codec(_codec(codec_id))
+    for residual_id in registry.RESIDUALS:
+        report(residual_id)
+        _warm_residual(residual_id)
+    for work in more:
+        work()
+    return Warmed(
+        KernelCache.compiled - compiled,
+        KernelCache.loaded - loaded,
+        KernelCache.not_kept - lost,
+        time.monotonic() - began,
+        cache_root(),
+    )
+
+
+def _codec(codec_id: str) -> Codec:
+    if not registry.needs_model(codec_id):
+        return registry.load_codec(codec_id)
+    choice = registry.resolve(registry.DEFAULT_MODELS[codec_id])
+    return registry.load_codec(codec_id, choice.model_folder)
+
+
+def _warm_codec(codec: Codec) -> None:
+    for spec in _specs():
+        if codec.supports(spec):
+            for settings in _settings(codec):
+                codec.decode(codec.encode(_tile(spec)[None], spec, settings), spec)
+
+
+def _warm_residual(residual_id: str) -> None:
+    coder = registry.load_residual(residual_id)
+    for spec in _specs():
+        tile = _tile(spec)
+        base = np.full_like(tile, (spec.maximum + 1) // 2)
+        coder.decode(coder.encode(tile, base, spec), base, spec)
+
+
+def _specs() -> Iterator[TileSpec]:
+    """Every colour, with and without alpha, of both types of samples."""
+    for dtype, bits in _DTYPES.items():
+        for colour, planes in COLOUR_PLANES.items():
+            for alpha in (0, 1):
+                yield TileSpec(_SIDE, _SIDE + 1, planes + alpha, dtype, bits, colour)  # type: ignore[arg-type]
+
+
+def _settings(codec: Codec) -> Iterator[Settings]:
+    """Every level of a codec that has levels, exact and near-lossless if it knows both."""
+    offered = codec.options & {field.name for field in fields(Settings)}
+    for effort in _EFFORTS if "effort" in offered else (None,):
+        for bound in _MAX_ERRORS if "max_error" in offered else (None,):
+            chosen = {"effort": effort} | ({"max_error": bound} if bound else {})
+            yield Settings(**chosen)
+
+
+def _tile(spec: TileSpec) -> np.ndarray:
+    """A ramp under noise, (h, w, c): flat enough for every mode that codecs have, rough enough for escapes."""
+    noise = np.random.default_rng(1).integers(0, spec.maximum // 8, spec.shape)
+    ramp = np.arange(spec.width)[None, :, None] * spec.maximum // (2 * spec.width)
+    tile: np.ndarray = (noise + ramp).astype(spec.dtype)
+    tile[spec.height // 2, spec.width // 2] = spec.maximum
+    return tile
