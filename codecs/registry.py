@@ -20,6 +20,7 @@ CODECS: dict[str, str] = {
     "jpegxl": "tilepress.codecs.classical:JpegXl",
     "png": "tilepress.codecs.classical:Png",
     "jpeg": "tilepress.codecs.classical:Jpeg",
+    "huffman": "tilepress.codecs.huffman_codec:Huffman",
     "block-dnn": "tilepress.codecs.block_dnn:BlockDnn",
     "pca": "tilepress.codecs.pca:Pca",
     "cnn-ae": "tilepress.codecs.cnn_ae:CnnAe",
