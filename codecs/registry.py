@@ -21,6 +21,8 @@ CODECS: dict[str, str] = {
     "png": "tilepress.codecs.classical:Png",
     "jpeg": "tilepress.codecs.classical:Jpeg",
     "huffman": "tilepress.codecs.huffman_codec:Huffman",
+    "predictive-mlp": "tilepress.codecs.predictive_mlp:PredictiveMlp",
+    "predictive-mlp-range": "tilepress.codecs.predictive_mlp:PredictiveMlpRange",
     "block-dnn": "tilepress.codecs.block_dnn:BlockDnn",
     "pca": "tilepress.codecs.pca:Pca",
     "cnn-ae": "tilepress.codecs.cnn_ae:CnnAe",
