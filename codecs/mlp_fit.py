@@ -7,7 +7,7 @@ fitted, the inputs are decorrelated in part; that is folded into the first layer
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,20 +18,23 @@ from tilepress.codecs.mlp_kernel import NEIGHBOURS, framed, neighbours
 FloatLayers = list[tuple[np.ndarray, np.ndarray]]  # (weights (out, in), biases (out)); samples in, sample out
 
 _BATCH = 1024
-_RATE = 0.006
+_RATE = 0.01
 _WARM_UP = 100  # steps
-_DECAYS = 0.9, 0.995
+_DECAYS = 0.9, 0.98
 _OFFSET = 8.0  # keeps the unit that carries the linear prediction positive
 _RIDGE = 1e-6
 _CHUNK = 1 << 15
 
 
-def draw(planes: Sequence[np.ndarray], limit: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Up to `limit` samples of planes (h, w), and their neighbours: int32 (n, 60), int32 (n).
+def draw(
+    planes: Iterable[np.ndarray], shapes: Sequence[tuple[int, int]], limit: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Up to `limit` samples of planes (h, w) int32 of such shapes, and their neighbours: int32 (n, 60), int32 (n).
 
-    First rows have no neighbours and are left out; more than `limit` are drawn evenly, without repetition.
+    First rows have no neighbours and are left out; more than `limit` are drawn evenly, without repetition. Planes
+    are taken one at a time, so that they may be made as they are needed.
     """
-    counts = np.array([(plane.shape[0] - 1) * plane.shape[1] for plane in planes])
+    counts = np.array([(height - 1) * width for height, width in shapes])
     ends = np.cumsum(counts)
     total = int(ends[-1])
     chosen = np.arange(total)

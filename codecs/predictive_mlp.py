@@ -12,7 +12,7 @@ those of fewer than 4,096 by the median edge detector. Tiles that share nothing 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -73,7 +73,8 @@ class PredictiveMlp(Codec):
         for tile, out in zip(tiles, errors, strict=True):
             predictors = common or _fitted([tile], spec, epochs)
             own.append(b"" if common else join_predictors(predictors))
-            _walk_planes(to_planes(tile, spec), out, predictors, spec, encoding=True)
+            planes = np.stack([plane_of(tile, number, spec) for number in range(spec.channels)])
+            _walk_planes(planes, out, predictors, spec, encoding=True)
         kinds = np.full(len(tiles), _SHARED if common else _OWN, np.uint8)
         arrays: dict[str, np.ndarray] = {"kinds": kinds, "errors": errors, "tiles": tiles, **_stacked(own)}
         return Symbols(spec, arrays, settings)
@@ -152,31 +153,33 @@ class PredictiveMlpRange(PredictiveMlp):
         mlp_range.decode(coded, errors, spec.maximum)
 
 
-def to_planes(tile: np.ndarray, spec: TileSpec) -> np.ndarray:
-    """Samples (h, w, c) to planes (c, h, w) int32, 0..maximum; red and blue as differences from green."""
-    planes = np.ascontiguousarray(tile.transpose(2, 0, 1)).astype(np.int32)
-    if spec.colour == "rgb":
-        planes[0:3:2] = (planes[0:3:2] - planes[1] + (spec.maximum + 1 >> 1)) & spec.maximum
-    return planes
+def plane_of(tile: np.ndarray, number: int, spec: TileSpec) -> np.ndarray:
+    """One plane (h, w) int32, 0..maximum, of samples (h, w, c); red and blue as differences from green."""
+    plane = tile[..., number].astype(np.int32)
+    if spec.colour == "rgb" and number in (0, 2):
+        plane = (plane - tile[..., 1] + (spec.maximum + 1 >> 1)) & spec.maximum
+    return plane
 
 
 def from_planes(planes: np.ndarray, spec: TileSpec) -> np.ndarray:
-    """Inverse of `to_planes`."""
+    """Planes (c, h, w) back to samples (h, w, c)."""
     planes = planes.copy()
     if spec.colour == "rgb":
         planes[0:3:2] = (planes[0:3:2] + planes[1] - (spec.maximum + 1 >> 1)) & spec.maximum
     return np.ascontiguousarray(planes.transpose(1, 2, 0)).astype(spec.dtype)
 
 
-def fit_predictor(planes: Sequence[np.ndarray], kind: int, maximum: int, epochs: int) -> Predictor:
-    """A predictor of a kind, fitted to planes (h, w) int32 of one image, which must have more than one row."""
-    inputs, targets = mlp_fit.draw(planes, SAMPLES, _SEED)
+def fit_predictor(
+    planes: Iterable[np.ndarray], shapes: Sequence[tuple[int, int]], kind: int, maximum: int, epochs: int
+) -> Predictor:
+    """A predictor of a kind, fitted to planes (h, w) int32 of such shapes, not all of one row, of one image."""
+    inputs, targets = mlp_fit.draw(planes, shapes, SAMPLES, _SEED)
     layers = mlp_fit.fit_linear(inputs, targets)
     if kind == MLP:
         network = mlp_fit.fit_mlp(inputs, targets, ARCHITECTURES[MLP], epochs, _SEED)
         if all(np.isfinite(part).all() for layer in network for part in layer):
             layers = network
-    return quantise(layers, inputs, targets, maximum, sum(plane.size for plane in planes))
+    return quantise(layers, inputs, targets, maximum, sum(height * width for height, width in shapes))
 
 
 def _epochs(settings: Settings) -> int:
@@ -192,14 +195,15 @@ def _plain(spec: TileSpec) -> list[Predictor]:
 
 def _fitted(tiles: Sequence[np.ndarray], spec: TileSpec, epochs: int) -> list[Predictor]:
     """A predictor for each plane; none if all would be without weights."""
-    planes = [to_planes(tile, spec) for tile in tiles]
+    tiles = [tile for tile in tiles if tile.shape[0] > 1]
+    shapes = [tile.shape[:2] for tile in tiles]
+    count = sum(height * width for height, width in shapes)
     out = []
     for number in range(spec.channels):
-        parts = [part[number] for part in planes if part.shape[1] > 1]
-        count = sum(part.size for part in parts)
-        varies = any(np.ptp(part) > 0 for part in parts)
+        varies = any(np.ptp(plane_of(tile, number, spec)) > 0 for tile in tiles)
         kind = MED_PREDICTOR if count < LINEAR_LEAST or not varies else LINEAR if count < MLP_LEAST else MLP
-        out.append(Predictor(kind) if kind == MED_PREDICTOR else fit_predictor(parts, kind, spec.maximum, epochs))
+        planes = (plane_of(tile, number, spec) for tile in tiles)
+        out.append(fit_predictor(planes, shapes, kind, spec.maximum, epochs) if kind else Predictor(kind))
     return out if any(predictor.layers for predictor in out) else []
 
 
