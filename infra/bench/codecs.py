@@ -127,8 +127,9 @@ def rows_of(name: str, residual: bool) -> list[Row]:
 
 
 def default_names() -> list[str]:
-    """Every codec without a model, JPEG XL at two efforts, and every shipped model."""
+    """Every codec without a model that is not fitted to its images, JPEG XL at two efforts, every shipped model."""
     plain = [codec_id for codec_id in registry.CODECS if not registry.needs_model(codec_id)]
+    plain = [codec_id for codec_id in plain if registry.codec_class(codec_id).prepare is Codec.prepare]
     return [*plain, "jpegxl:3", *registry.shipped_models()]
 
 
