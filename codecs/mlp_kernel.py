@@ -5,7 +5,7 @@ the plane: rows above the first are copies of it; beside a row stand its first a
 the row that is being coded the first of the row above. The first row has no network: its samples are predicted by
 those to the left, the first of all by half the range.
 
-`field`: int32 (height + 5, width + 10), the plane with that border. `network`: what `IntegerMlp.arrays` gives.
+`field`: int32 (height + 5, width + 10), the plane with that border. `network`: what `Predictor.arrays` gives.
 """
 
 from __future__ import annotations

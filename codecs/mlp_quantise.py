@@ -96,8 +96,8 @@ def _rounded(
         sums = exact @ weights.T + biases
         weights = np.where(np.ptp(x, axis=0) > 0, weights, 0)  # what never varies is within the means
         exact = np.maximum(sums, 0)
-        row = _Row(_Rounding(x), weights * np.exp2(-powers), sums.mean(axis=0), reach, last=weights.shape[0] == 1)
-        fitted = row.fitted(np.rint(np.log2(np.maximum(precision * slope * row.rounding.spread, 2.0**-16))))
+        rows = _Rows(_Rounding(x), weights * np.exp2(-powers), sums.mean(axis=0), reach, last=weights.shape[0] == 1)
+        fitted = rows.fitted(np.rint(np.log2(np.maximum(precision * slope * rows.rounding.spread, 2.0**-16))))
         if fitted is None:
             return None
         layer, powers = fitted
@@ -128,7 +128,7 @@ class _Rounding:
 
 
 @dataclass(frozen=True)
-class _Row:
+class _Rows:
     """The rows of one layer on their way to integers: real `weights` for integer inputs, `means` of their sums."""
 
     rounding: _Rounding

@@ -54,7 +54,7 @@ class Layer:
         return bounds
 
     def reach(self, reach: np.ndarray) -> np.ndarray:
-        """Largest output, int64 (out),, for inputs 0..reach (in)."""
+        """Largest output, int64 (out), for inputs 0..reach (in)."""
         highest = np.maximum(self.weights, 0) @ reach + self.offsets
         scaled = (highest << np.maximum(-self.shifts, 0)) >> np.maximum(self.shifts, 0)
         return np.asarray(np.clip(scaled, 0, ACTIVATION_MAX))
