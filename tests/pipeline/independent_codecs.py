@@ -11,6 +11,7 @@ import numpy as np
 
 from .independent_blocks import BlockDecoder
 from .independent_networks import CnnAe, Gdn
+from .independent_predictive import PREDICTIVE, decode_huffman, decode_predictive
 from .independent_streams import Shape, read_model, unseal
 
 __all__ = ["Shape", "decode", "transcoded_jpeg", "unseal"]
@@ -46,14 +47,18 @@ def jpegls(content: bytes, shape: Shape) -> np.ndarray:
     return np.minimum(planes, (1 << shape.bit_depth) - 1).transpose(1, 2, 0).astype(shape.dtype)
 
 
-def decode(codec: str, latents: bytes, shape: Shape, models: Path) -> np.ndarray:
-    """The base of a tile, (h, w, channels)."""
+def decode(codec: str, latents: bytes, shape: Shape, models: Path, shared: bytes = b"") -> np.ndarray:
+    """The base of a tile, (h, w, channels); `shared`: of its image."""
     name, _, model = codec.partition("@")
     if name in LEARNED:
         magic, decoder = LEARNED[name]
         return decoder(*read_model(models / model)).decode(unseal(magic, latents), shape)
     if name == "jpegls":
         return jpegls(unseal(b"JL", latents), shape)
+    if name == "huffman":
+        return decode_huffman(latents, shape)
+    if name in PREDICTIVE:
+        return decode_predictive(name, latents, shared, shape)
     if name == "raw":
         samples = np.frombuffer(unseal(b"RW", latents), np.dtype(shape.dtype).newbyteorder("<"))
     else:
