@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -16,10 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Picture
 
+from tilepress.codecs.codec import Settings, TileCodec
+
 sys.path.append(str(Path(__file__).parent.parent.parent / "infra" / "bench"))
 
 with patch.dict(os.environ):  # the tool asks for one thread, which the other tests shall not inherit
     import lossless
+    import lossless_tilepress
 from lossless_coders import CLASSICAL, Classical, green_added, green_subtracted, jpegls
 from lossless_images import Image, describe, luma
 from lossless_table import Measurement, row, table
@@ -144,3 +147,38 @@ def test_ratios_may_be_to_any_row(folder, monkeypatch, capsys) -> None:
 def test_what_makes_no_sense_is_refused(folder, monkeypatch, words) -> None:
     with pytest.raises(SystemExit):
         run(monkeypatch, folder, *words)
+
+
+class Quantised(TileCodec):
+    """Steps of `factor` times the bound, and one: kept if the factor is 1, broken if it is 4."""
+
+    codec_id, summary, exact, lossless = "quantised", "a test", True, True
+    options = frozenset({"max_error"})
+    factor = 1
+
+    def encode_tile(self, tile, spec, settings):
+        step = self.factor * (getattr(settings, "max_error", 0) or 0) + 1
+        return bytes([step]) + (tile // step).tobytes()
+
+    def decode_tile(self, data, spec):
+        return np.frombuffer(data[1:], spec.dtype).reshape(spec.shape) * np.uint8(data[0])
+
+
+@dataclass(frozen=True)
+class NearSettings(Settings):
+    max_error: int | None = None
+
+
+@pytest.mark.parametrize("factor", [1, 4])
+def test_the_bound_of_a_near_lossless_codec_is_checked(folder, monkeypatch, capsys, factor: int) -> None:
+    codec = Quantised()
+    codec.factor = factor
+    monkeypatch.setattr(lossless_tilepress, "Settings", NearSettings)
+    monkeypatch.setattr(lossless_tilepress, "_resolve", lambda name: (codec, name, NearSettings()))
+    words = [folder, "--rgb", "--coder", "quantised", "--tile", 0, "--max-error", 2]
+    if factor == 4:
+        with pytest.raises(SystemExit, match="quantised, error 2 is wrong by"):
+            run(monkeypatch, *words)
+        return
+    run(monkeypatch, *words)
+    assert "\nquantised, error 2 " in capsys.readouterr().out.split("largest error 2")[1]
