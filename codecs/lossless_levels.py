@@ -1,0 +1,88 @@
+"""Levels of the lossless codec: what its least-squares predictors look at, and how often they are fitted anew.
+
+Part of the format: a stream names its level, and a level never changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tilepress.codecs.lossless_plane import COUNT, DECAY, FADE, FITS, PERIOD, RIDGE, STRIDE, TAPS
+from tilepress.codecs.lossless_squares import BLOCK, GROUP
+
+# (dy, dx) by distance
+# fmt: off
+_CAUSAL = [
+    (0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, 2), (-1, -2), (-2, -1), (-2, 1), (0, -3), (-3, 0),
+    (-2, 2), (-2, -2), (-1, 3), (-1, -3), (0, -4), (-3, 1), (-3, -1), (-4, 0), (-3, 2), (-3, -2), (-2, 3), (-2, -3),
+]
+_AROUND = [(0, 0), (0, -1), (-1, 0), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One least-squares predictor: neighbours in the first plane; in later ones; around it in planes known there.
+
+    `decay`, `fade`: of the window, a column and a row. `period`: samples between two solutions.
+    """
+
+    first: int
+    later: int
+    known: tuple[int, int, int]
+    decay: float
+    fade: float
+    period: int
+
+
+@dataclass(frozen=True)
+class Level:
+    """A compromise between size and time. `code` is in the stream."""
+
+    name: str
+    code: int
+    fits: tuple[Fit, ...]
+
+
+FAST = Level("fast", 1, (Fit(8, 6, (5, 1, 1), 0.9, 0.85, 4),))
+DEFAULT = Level("default", 2, (Fit(6, 6, (5, 1, 1), 0.75, 0.7, 2), Fit(14, 6, (9, 5, 5), 0.85, 0.8, 2)))
+MAX = Level(
+    "max",
+    3,
+    (
+        Fit(6, 6, (5, 1, 1), 0.75, 0.7, 2),
+        Fit(14, 6, (9, 5, 5), 0.85, 0.8, 2),
+        Fit(24, 12, (9, 5, 5), 0.97, 0.95, 4),
+    ),
+)
+LEVELS = (FAST, DEFAULT, MAX)
+
+
+def fits_of(level: Level, moves: np.ndarray, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """Descriptions `fits` (FITS, 6) float64 and `taps` (2, FITS, TAPS) int64 for the kernel.
+
+    `moves` (k,): offsets in the field from a sample to the same place of each plane it may look at, its own first.
+    `taps`: offset of each input; which of `moves` it belongs to.
+    """
+    fits, taps = np.zeros((FITS, 6)), np.zeros((2, FITS, TAPS), np.int64)
+    fits[:, STRIDE], fits[:, PERIOD] = GROUP, 1
+    for number, fit in enumerate(level.fits):
+        places = [(dy * row + dx, 0) for dy, dx in _CAUSAL[: fit.later if len(moves) > 1 else fit.first]]
+        for plane, (move, count) in enumerate(zip(moves[1:], fit.known, strict=False), 1):
+            places += [(int(move) + dy * row + dx, plane) for dy, dx in _AROUND[:count]]
+        taps[:, number, : len(places)] = np.array(places).T
+        fits[number, COUNT] = len(places)
+        fits[number, STRIDE] = (len(places) // GROUP + 1) * GROUP
+        fits[number, DECAY], fits[number, FADE] = _power(fit.decay), fit.fade
+        fits[number, RIDGE], fits[number, PERIOD] = 1.0, fit.period
+    return fits, taps
+
+
+def _power(decay: float) -> float:
+    """`decay` of a block of columns, by multiplications alone."""
+    total = 1.0
+    for _ in range(BLOCK):
+        total *= decay
+    return total

@@ -1,0 +1,117 @@
+"""One binary decision of the lossless codec: logits of experts and of adaptive counters mixed, refined and coded.
+
+Two sets of weights, chosen by different contexts and trained on line, each mix the same logits (Mahoney, "Adaptive
+weighing of context models", 2005); their mean is refined by an adaptive table of itself (secondary estimation).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tilepress.codecs.kernel import Float, Int, inline, kernel
+from tilepress.codecs.lossless_numbers import clamp, squash, stretch
+from tilepress.codecs.range_coder import NEW_CELL, raw_bit
+
+EXPERTS = 8  # logits of predictors, set by the caller
+COUNTERS = 6
+INPUTS = 16  # experts, counters, a constant, one unused
+NODES = 32  # kinds of decision
+SCALES = 24  # classes of expected error: the first set's context
+TEXTURES = 64  # the second set's context
+CLASSES = 1024  # contexts of a counter
+
+_BIAS = EXPERTS + COUNTERS
+_SECOND = NODES * SCALES * INPUTS
+_REFINED = _SECOND + NODES * TEXTURES * INPUTS
+_BINS = 34  # of the refining table: logits -8..8 by halves, and one beyond
+MIXER = _REFINED + NODES * SCALES * _BINS
+CELLS = COUNTERS * CLASSES * NODES
+
+# places of the integers and floats that code_bit reads
+SCALE, TEXTURE, CONTEXTS = 0, 1, 2
+RATE = INPUTS
+
+_COUNT_LIMIT = 150
+_ADAPT = np.array([65536 * 2 // (2 * n + 3) for n in range(1024)], np.int32)
+
+
+def new_cells() -> np.ndarray:
+    """Counters (CELLS,) uint32 that have seen nothing."""
+    return np.full(CELLS, NEW_CELL, np.uint32)
+
+
+def new_mixer(first: np.ndarray) -> np.ndarray:
+    """Weights and refining tables (MIXER,) float64; `first`: weights (NODES, INPUTS) to begin with."""
+    mixer = np.zeros(MIXER)
+    mixer[:_SECOND].reshape(NODES, SCALES, INPUTS)[:] = first[:, None]
+    mixer[_SECOND:_REFINED].reshape(NODES, TEXTURES, INPUTS)[:] = first[:, None]
+    mixer[_REFINED:].reshape(-1, _BINS)[:] = [squash(np.float64((i - 16) / 2)) for i in range(_BINS)]
+    return mixer
+
+
+@inline
+def _dot(mixer: np.ndarray, at: Int, logits: np.ndarray) -> Float:
+    a = b = c = d = 0.0
+    for i in range(0, INPUTS, 4):
+        a += mixer[at + i] * logits[i]
+        b += mixer[at + i + 1] * logits[i + 1]
+        c += mixer[at + i + 2] * logits[i + 2]
+        d += mixer[at + i + 3] * logits[i + 3]
+    return (a + b) + (c + d)
+
+
+@inline
+def _learn(mixer: np.ndarray, at: Int, logits: np.ndarray, step: Float) -> None:
+    for i in range(INPUTS):
+        mixer[at + i] += step * logits[i]
+
+
+@inline
+def _count(cells: np.ndarray, at: Int, bit: Int) -> None:
+    state = np.int64(cells[at])
+    count = state & 1023
+    probability = state >> 10
+    probability += ((4194303 * bit - probability) * np.int64(_ADAPT[count])) >> 16
+    count += count < _COUNT_LIMIT
+    cells[at] = (probability << 10) | count
+
+
+@kernel
+def code_bit(
+    bit: Int,
+    node: Int,
+    logits: np.ndarray,
+    context: np.ndarray,
+    cells: np.ndarray,
+    mixer: np.ndarray,
+    coder: np.ndarray,
+    words: np.ndarray,
+) -> Int:
+    """Code `bit` (ignored when decoding) of kind `node` and return it.
+
+    `logits` (INPUTS + 1,): experts filled in, the learning rate at RATE. `context`: classes of SCALES and TEXTURES,
+    then the first cell of each counter's context.
+    """
+    for i in range(COUNTERS):
+        logits[EXPERTS + i] = stretch(np.int64(cells[context[CONTEXTS + i] + node]) >> 20)
+    logits[_BIAS] = 0.3
+    scale = node * SCALES + context[SCALE]
+    first = scale * INPUTS
+    second = _SECOND + (node * TEXTURES + context[TEXTURE]) * INPUTS
+    one, two = _dot(mixer, first, logits), _dot(mixer, second, logits)
+    mean = (one + two) * 0.5
+    place = (clamp(mean, -7.99, 7.99) + 8.0) * 2.0
+    bin_ = np.int64(place)
+    near = place - bin_
+    refined = _REFINED + scale * _BINS + bin_
+    table = mixer[refined] * (1.0 - near) + mixer[refined + 1] * near
+    probability = np.int64((squash(mean) + table) * 32768.0)
+    bit = raw_bit(bit, min(max(probability, 1), 65535), coder, words)
+    rate = logits[RATE]
+    _learn(mixer, first, logits, (bit - squash(one)) * rate)
+    _learn(mixer, second, logits, (bit - squash(two)) * rate)
+    mixer[refined] += (bit - mixer[refined]) * (0.02 * (1.0 - near))
+    mixer[refined + 1] += (bit - mixer[refined + 1]) * (0.02 * near)
+    for i in range(COUNTERS):
+        _count(cells, context[CONTEXTS + i] + node, bit)
+    return bit

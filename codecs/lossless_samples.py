@@ -1,0 +1,88 @@
+"""Samples of a plane as the lossless codec sees them: from 0 without the values that never occur.
+
+Stretched 8-bit data, 12 bits in 16, or padding far from the rest leave most values unused. Counting used values
+only costs a table and is what a general palette does for one plane. Plane header: kind uint8 | lowest uint16 LE |
+highest uint16 LE; kind 1 is followed by: bytes of the table uint16 LE | table, the DEFLATE of one bit for every
+value between (1: used; first value in the lowest bit).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from tilepress.codecs.errors import StreamError
+
+_HEAD = struct.Struct("<BHH")
+_LENGTH = struct.Struct("<H")
+_WHOLE, _SPARSE = 0, 1
+_DENSE = 0.95  # from this share of used values on, all are counted
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values (n,) int64 that samples of a plane take, in order."""
+
+    values: np.ndarray
+
+    @property
+    def highest(self) -> int:
+        """Largest index."""
+        return len(self.values) - 1
+
+    def indices(self, samples: np.ndarray) -> np.ndarray:
+        """Index of each sample, int32; of the next value above where a sample (of a base) is none of the values."""
+        return np.searchsorted(self.values[:-1], samples).astype(np.int32)
+
+    def samples(self, indices: np.ndarray) -> np.ndarray:
+        """Values of indices 0..highest."""
+        return self.values[indices]
+
+
+def values_of(plane: np.ndarray, max_error: int) -> tuple[Values, bytes]:
+    """The values of a plane, and its header. With an error bound all values between the extremes count."""
+    low, high = int(plane.min()), int(plane.max())
+    used = np.zeros(high - low + 1, bool)
+    used[plane.ravel().astype(np.int64) - low] = True
+    if max_error == 0 and used.mean() < _DENSE:
+        table = zlib.compress(np.packbits(used[1:-1], bitorder="little").tobytes(), 9)
+        if len(table) < 1 << 16:
+            head = _HEAD.pack(_SPARSE, low, high) + _LENGTH.pack(len(table)) + table
+            return Values(np.flatnonzero(used) + low), head
+    return Values(np.arange(low, high + 1)), _HEAD.pack(_WHOLE, low, high)
+
+
+def read_values(data: bytes, maximum: int) -> tuple[Values, bytes]:
+    """Values from the header at the start of `data`, and what follows it. StreamError if it is impossible."""
+    if len(data) < _HEAD.size:
+        raise StreamError("lossless stream is cut off in the header of a plane")
+    kind, low, high = _HEAD.unpack_from(data)
+    rest = data[_HEAD.size :]
+    if kind not in (_WHOLE, _SPARSE) or not low <= high <= maximum:
+        raise StreamError(f"lossless stream: samples {low}..{high} of kind {kind} are impossible here")
+    if kind == _WHOLE:
+        return Values(np.arange(low, high + 1)), rest
+    if len(rest) < _LENGTH.size:
+        raise StreamError("lossless stream is cut off in the header of a plane")
+    (length,) = _LENGTH.unpack_from(rest)
+    used = _unpack(rest[_LENGTH.size : _LENGTH.size + length], high - low - 1)
+    inner = np.flatnonzero(used) + low + 1
+    return Values(np.concatenate([[low], inner, [high]]).astype(np.int64)), rest[_LENGTH.size + length :]
+
+
+def _unpack(table: bytes, count: int) -> np.ndarray:
+    """The `count` bits of a table."""
+    size = -(-count // 8)
+    if count < 1:
+        raise StreamError("lossless stream: a table of used values has no place")
+    decoder = zlib.decompressobj()
+    try:
+        data = decoder.decompress(table, size + 1)
+    except zlib.error as exc:
+        raise StreamError(f"lossless stream: the table of used values is damaged: {exc}") from exc
+    if len(data) != size or not decoder.eof or decoder.unused_data:
+        raise StreamError("lossless stream: the table of used values is not as long as its range")
+    return np.unpackbits(np.frombuffer(data, np.uint8), count=count, bitorder="little")

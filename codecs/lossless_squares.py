@@ -1,0 +1,92 @@
+"""Weighted least squares of the lossless codec: predictors fitted to what is around a sample, as decoded so far.
+
+Normal equations are sums of outer products of the inputs over an exponential window: rows above, decayed row by
+row, blurred to both sides block by block, and the row itself as far as it is decoded. Inputs are differences to a
+reference, so that only shape is fitted. Solved by elimination without pivots: a ridge keeps pivots positive.
+
+float32, operations in the order of the source (see lossless_numbers.py). A matrix of `n` inputs is stored as n
+rows of `stride` columns, stride a multiple of 8; column n correlates with the target; columns left of the
+diagonal's group of 8 are not used.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tilepress.codecs.kernel import Float, Int, inline, kernel
+
+BLOCK = 4  # columns of the picture that share one sum of the rows above
+GROUP = 8  # columns of a matrix are worked on in groups
+_TINY = np.float32(1e-20)  # added for ever, so that sums never decay to denormal numbers
+_LEAST_PIVOT = np.float32(1e-10)
+
+
+@kernel
+def blur_back(above: np.ndarray, decay: Float, right: np.ndarray) -> None:
+    """Sums over the blocks right of each block: `right[b] = above[b] + decay * right[b + 1]`; (blocks, size)."""
+    keep = np.float32(decay)
+    size = above.shape[1]
+    for block in range(above.shape[0] - 2, -1, -1):
+        for p in range(size):
+            right[block, p] = above[block, p] + keep * right[block + 1, p]
+
+
+@kernel
+def enter_block(above: np.ndarray, block: Int, decay: Float, fade: Float, sums: np.ndarray) -> None:
+    """Blur the sums to the right, take the rows above in, and let these fade before the row itself is added."""
+    keep, less = np.float32(decay), np.float32(fade)
+    for p in range(sums.size):
+        old = above[block, p]
+        sums[p] = keep * sums[p] + old
+        above[block, p] = less * old + _TINY
+
+
+@inline
+def add_sample(inputs: np.ndarray, n: Int, stride: Int, gain: Float, above: np.ndarray, sums: np.ndarray) -> None:
+    """Add the weighted outer product of `inputs` (stride,), whose place n is the target, to both sums (size,)."""
+    weight = np.float32(gain)
+    for i in range(n):
+        scaled = weight * inputs[i]
+        row = i * stride
+        for j in range(i & ~(GROUP - 1), stride):
+            product = scaled * inputs[j]
+            sums[row + j] += product
+            above[row + j] += product
+
+
+@kernel
+def solve(
+    sums: np.ndarray, right: np.ndarray, decay: Float, n: Int, stride: Int, ridge: Float, work: np.ndarray, weights: np.ndarray
+) -> None:
+    """Least-squares weights (n,) from the sums so far and those to the right."""
+    keep, least = np.float32(decay), np.float32(ridge)
+    for p in range(sums.size):
+        work[p] = sums[p] + keep * right[p]
+    for i in range(n):
+        pivot = work[i * stride + i]
+        work[i * stride + i] = pivot + (least + pivot * np.float32(1e-4))
+    for i in range(n):
+        row = i * stride
+        pivot = work[row + i]
+        inverse = np.float32(1.0) / (pivot if pivot > _LEAST_PIVOT else _LEAST_PIVOT)
+        work[row + i] = inverse
+        for k in range(i + 1, n):
+            factor = work[row + k] * inverse
+            other = k * stride
+            for j in range(k & ~(GROUP - 1), stride):
+                work[other + j] -= factor * work[row + j]
+    for i in range(n - 1, -1, -1):
+        row = i * stride
+        total = work[row + n]
+        for j in range(i + 1, n):
+            total -= work[row + j] * weights[j]
+        weights[i] = total * work[row + i]
+
+
+@inline
+def combine(inputs: np.ndarray, weights: np.ndarray, n: Int) -> Float:
+    """Weighted sum of the inputs."""
+    total = np.float32(0.0)
+    for i in range(n):
+        total += inputs[i] * weights[i]
+    return np.float64(total)
