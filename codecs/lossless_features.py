@@ -70,7 +70,15 @@ def own_features(
 
 @inline
 def level_features(
-    features: np.ndarray, guess: Float, unit: Float, low: Float, high: Float, near: Float, wide: Float, texture: Float, scale: Float
+    features: np.ndarray,
+    guess: Float,
+    unit: Float,
+    low: Float,
+    high: Float,
+    near: Float,
+    wide: Float,
+    texture: Float,
+    scale: Float,
 ) -> None:
     """Scales, and where the guess lies within low..high and between two integers."""
     inverse = 1.0 / unit

@@ -46,17 +46,10 @@ class Level:
     fits: tuple[Fit, ...]
 
 
-FAST = Level("fast", 1, (Fit(8, 6, (5, 1, 1), 0.9, 0.85, 4),))
-DEFAULT = Level("default", 2, (Fit(6, 6, (5, 1, 1), 0.75, 0.7, 2), Fit(14, 6, (9, 5, 5), 0.85, 0.8, 2)))
-MAX = Level(
-    "max",
-    3,
-    (
-        Fit(6, 6, (5, 1, 1), 0.75, 0.7, 2),
-        Fit(14, 6, (9, 5, 5), 0.85, 0.8, 2),
-        Fit(24, 12, (9, 5, 5), 0.97, 0.95, 4),
-    ),
-)
+_NEAREST = Fit(6, 3, (3, 1, 1), 0.75, 0.7, 2)
+FAST = Level("fast", 1, (Fit(7, 3, (3, 1, 1), 0.9, 0.85, 4),))
+DEFAULT = Level("default", 2, (_NEAREST, Fit(15, 6, (8, 1, 1), 0.85, 0.8, 2)))
+MAX = Level("max", 3, (_NEAREST, Fit(15, 9, (9, 5, 5), 0.85, 0.8, 2), Fit(23, 12, (9, 2, 2), 0.97, 0.95, 4)))
 LEVELS = (FAST, DEFAULT, MAX)
 
 

@@ -49,9 +49,7 @@ _LN = _table(lambda x: (1 + x).ln(), _steps(0, 1, 256))
 _SQUASH = _table(lambda x: 1 / (1 + (-x).exp()), _steps(-_LOGIT_MAX, _LOGIT_MAX, _LOGIT_STEPS))
 _SOFTPLUS = _table(lambda x: (1 + (-x).exp()).ln(), _steps(0, _SOFT_MAX, _SOFT_STEPS))
 _GAP = _table(lambda x: (1 - (-x).exp()).ln(), _octaves())
-_STRETCH = _table(
-    lambda x: (x / (1 - x)).ln(), [(i + Decimal("0.5")) / _STRETCH_STEPS for i in range(_STRETCH_STEPS)]
-)
+_STRETCH = _table(lambda x: (x / (1 - x)).ln(), [(i + Decimal("0.5")) / _STRETCH_STEPS for i in range(_STRETCH_STEPS)])
 
 
 @inline
@@ -63,8 +61,7 @@ def bits_of(x: Float) -> Int:
 @inline
 def log2_linear(x: Float) -> Float:
     """Logarithm to base 2 of x > 0, linear within each octave: off by at most 0.09."""
-    bits = bits_of(x)
-    return np.float64((bits >> 52) - 1023) + np.float64(bits & _FRACTION) * (1.0 / 4503599627370496.0)
+    return np.float64(bits_of(x)) * (1.0 / 4503599627370496.0) - 1023.0
 
 
 @inline

@@ -52,7 +52,9 @@ def _energy(error: np.ndarray, k: Int, here: Int, row: Int) -> Float:
 @inline
 def _reference(field: np.ndarray, at: Int, row: Int) -> Float:
     """A rough prediction, which the inputs of least squares are taken relative to."""
-    return (field[at - 1] + field[at - row]) * np.float32(0.5) + (field[at - row + 1] - field[at - row - 1]) * np.float32(0.25)
+    return (field[at - 1] + field[at - row]) * np.float32(0.5) + (
+        field[at - row + 1] - field[at - row - 1]
+    ) * np.float32(0.25)
 
 
 @inline
@@ -73,7 +75,9 @@ def _bucket(x: Float, per_unit: Float, half: Int) -> Int:
 
 
 @inline
-def _gather(field: np.ndarray, at: Int, taps: np.ndarray, g: Int, n: Int, references: np.ndarray, inputs: np.ndarray) -> None:
+def _gather(
+    field: np.ndarray, at: Int, taps: np.ndarray, g: Int, n: Int, references: np.ndarray, inputs: np.ndarray
+) -> None:
     for i in range(n):
         inputs[i] = field[at + taps[0, g, i]] - references[taps[1, g, i]]
 
@@ -251,7 +255,10 @@ def code_plane(
             context[TEXTURE] = (grain >> 1) * 8 + recent
             w, n_ = _bucket((west - guess) * sharp, 1.5, 8), _bucket((north - guess) * sharp, 1.5, 8)
             ew, en_ = _bucket(own[here - 1] * sharp, 1.0, 5), _bucket(own[here - row] * sharp, 1.0, 5)
-            a, b = _bucket((experts[MEAN, 0] - guess) * sharp, 3.0, 8), _bucket((experts[MEAN, 1] - guess) * sharp, 3.0, 8)
+            a, b = (
+                _bucket((experts[MEAN, 0] - guess) * sharp, 3.0, 8),
+                _bucket((experts[MEAN, 1] - guess) * sharp, 3.0, 8),
+            )
             context[2] = band * 16 + grain
             context[3] = w * 17 + n_
             context[4] = (ew * 11 + en_) * 8 + min(band >> 1, 7)
@@ -265,7 +272,18 @@ def code_plane(
             for i in range(COUNTERS):
                 context[CONTEXTS + i] = (i * CLASSES + context[CONTEXTS + i]) * NODES
             value = code_sample(
-                np.int64(samples[y, x]), guess, scale, bounds, experts, mixture, logits, context, cells, mixer, coder, words
+                np.int64(samples[y, x]),
+                guess,
+                scale,
+                bounds,
+                experts,
+                mixture,
+                logits,
+                context,
+                cells,
+                mixer,
+                coder,
+                words,
             )
             samples[y, x] = value
             field[at] = value

@@ -42,21 +42,60 @@ def enter_block(above: np.ndarray, block: Int, decay: Float, fade: Float, sums: 
 
 
 @inline
+def _add_group(target: np.ndarray, to: Int, source: np.ndarray, at: Int, factor: Float) -> None:
+    """`target[to : to + 8] += factor * source[at : at + 8]`.
+
+    Everything is loaded before anything is stored: only then can the compiler use vectors, whatever overlaps.
+    """
+    a = source[at + np.uint64(0)]
+    b = source[at + np.uint64(1)]
+    c = source[at + np.uint64(2)]
+    d = source[at + np.uint64(3)]
+    e = source[at + np.uint64(4)]
+    f = source[at + np.uint64(5)]
+    g = source[at + np.uint64(6)]
+    h = source[at + np.uint64(7)]
+    a = target[to + np.uint64(0)] + factor * a
+    b = target[to + np.uint64(1)] + factor * b
+    c = target[to + np.uint64(2)] + factor * c
+    d = target[to + np.uint64(3)] + factor * d
+    e = target[to + np.uint64(4)] + factor * e
+    f = target[to + np.uint64(5)] + factor * f
+    g = target[to + np.uint64(6)] + factor * g
+    h = target[to + np.uint64(7)] + factor * h
+    target[to + np.uint64(0)] = a
+    target[to + np.uint64(1)] = b
+    target[to + np.uint64(2)] = c
+    target[to + np.uint64(3)] = d
+    target[to + np.uint64(4)] = e
+    target[to + np.uint64(5)] = f
+    target[to + np.uint64(6)] = g
+    target[to + np.uint64(7)] = h
+
+
+@kernel
 def add_sample(inputs: np.ndarray, n: Int, stride: Int, gain: Float, above: np.ndarray, sums: np.ndarray) -> None:
     """Add the weighted outer product of `inputs` (stride,), whose place n is the target, to both sums (size,)."""
     weight = np.float32(gain)
     for i in range(n):
         scaled = weight * inputs[i]
         row = i * stride
-        for j in range(i & ~(GROUP - 1), stride):
-            product = scaled * inputs[j]
-            sums[row + j] += product
-            above[row + j] += product
+        for j in range(i & ~(GROUP - 1), stride, GROUP):
+            at = np.uint64(row + j)
+            _add_group(sums, at, inputs, np.uint64(j), scaled)
+            _add_group(above, at, inputs, np.uint64(j), scaled)
 
 
 @kernel
 def solve(
-    sums: np.ndarray, right: np.ndarray, decay: Float, n: Int, stride: Int, ridge: Float, work: np.ndarray, weights: np.ndarray
+    sums: np.ndarray,
+    right: np.ndarray,
+    decay: Float,
+    n: Int,
+    stride: Int,
+    ridge: Float,
+    work: np.ndarray,
+    weights: np.ndarray,
 ) -> None:
     """Least-squares weights (n,) from the sums so far and those to the right."""
     keep, least = np.float32(decay), np.float32(ridge)
@@ -69,12 +108,11 @@ def solve(
         row = i * stride
         pivot = work[row + i]
         inverse = np.float32(1.0) / (pivot if pivot > _LEAST_PIVOT else _LEAST_PIVOT)
-        work[row + i] = inverse
         for k in range(i + 1, n):
-            factor = work[row + k] * inverse
-            other = k * stride
-            for j in range(k & ~(GROUP - 1), stride):
-                work[other + j] -= factor * work[row + j]
+            factor = -(work[row + k] * inverse)
+            for j in range(k & ~(GROUP - 1), stride, GROUP):
+                _add_group(work, np.uint64(k * stride + j), work, np.uint64(row + j), factor)
+        work[row + i] = inverse
     for i in range(n - 1, -1, -1):
         row = i * stride
         total = work[row + n]

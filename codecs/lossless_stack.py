@@ -89,8 +89,15 @@ class Stack:
         return range_coder.finish(self._coder, self._words)
 
     def code(
-        self, indices: np.ndarray, highest: int, number: int, base: np.ndarray | None, level: Level, error: int,
-        prior: Prior, probe: Probe | None = None,
+        self,
+        indices: np.ndarray,
+        highest: int,
+        number: int,
+        base: np.ndarray | None,
+        level: Level,
+        error: int,
+        prior: Prior,
+        probe: Probe | None = None,
     ) -> np.ndarray:
         """Code plane `number` of the coding order (h, w) int32, values 0..highest; returns the final mixing state."""
         if base is not None:
@@ -134,7 +141,12 @@ class Stack:
 
 
 def encode_stack(
-    tile: np.ndarray, base: np.ndarray | None, spec: TileSpec, level: Level, error: int, prior: Prior,
+    tile: np.ndarray,
+    base: np.ndarray | None,
+    spec: TileSpec,
+    level: Level,
+    error: int,
+    prior: Prior,
     probe: Probe | None = None,
 ) -> bytes:
     """The payload of a tile (h, w, c), on top of `base` if there is one."""
