@@ -18,6 +18,7 @@ _CAUSAL = [
     (0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, 2), (-1, -2), (-2, -1), (-2, 1), (0, -3), (-3, 0),
     (-2, 2), (-2, -2), (-1, 3), (-1, -3), (0, -4), (-3, 1), (-3, -1), (-4, 0), (-3, 2), (-3, -2), (-2, 3), (-2, -3),
 ]
+_AHEAD = [(0, 0), (0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (0, -1)]  # in the base, mostly not decoded yet
 _AROUND = [(0, 0), (0, -1), (-1, 0), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]
 # fmt: on
 
@@ -26,12 +27,14 @@ _AROUND = [(0, 0), (0, -1), (-1, 0), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1),
 class Fit:
     """One least-squares predictor: neighbours in the first plane; in later ones; around it in planes known there.
 
+    `base`: inputs from the base of this plane, if it has one.
     `decay`, `fade`: of the window, a column and a row. `period`: samples between two solutions.
     """
 
     first: int
     later: int
-    known: tuple[int, int, int]
+    known: tuple[int, int]
+    base: int
     decay: float
     fade: float
     period: int
@@ -46,25 +49,31 @@ class Level:
     fits: tuple[Fit, ...]
 
 
-_NEAREST = Fit(6, 3, (3, 1, 1), 0.75, 0.7, 2)
-FAST = Level("fast", 1, (Fit(7, 3, (3, 1, 1), 0.9, 0.85, 4),))
-DEFAULT = Level("default", 2, (_NEAREST, Fit(15, 6, (8, 1, 1), 0.85, 0.8, 2)))
-MAX = Level("max", 3, (_NEAREST, Fit(15, 9, (9, 5, 5), 0.85, 0.8, 2), Fit(23, 12, (9, 2, 2), 0.97, 0.95, 4)))
+_NEAREST = Fit(6, 3, (3, 1), 0, 0.75, 0.7, 2)
+FAST = Level("fast", 1, (Fit(7, 3, (3, 1), 4, 0.9, 0.85, 4),))
+DEFAULT = Level("default", 2, (_NEAREST, Fit(15, 6, (8, 1), 8, 0.85, 0.8, 2)))
+MAX = Level("max", 3, (_NEAREST, Fit(15, 9, (9, 5), 8, 0.85, 0.8, 2), Fit(23, 12, (9, 2), 8, 0.97, 0.95, 4)))
 LEVELS = (FAST, DEFAULT, MAX)
 
 
-def fits_of(level: Level, moves: np.ndarray, row: int) -> tuple[np.ndarray, np.ndarray]:
+def fits_of(level: Level, moves: np.ndarray, based: bool, row: int) -> tuple[np.ndarray, np.ndarray]:
     """Descriptions `fits` (FITS, 6) float64 and `taps` (2, FITS, TAPS) int64 for the kernel.
 
-    `moves` (k,): offsets in the field from a sample to the same place of each plane it may look at, its own first.
+    `moves` (k,): offsets in the field from a sample to the same place of each plane it may look at: its own, up to two
+    decoded before, its base if it is `based`.
     `taps`: offset of each input; which of `moves` it belongs to.
     """
     fits, taps = np.zeros((FITS, 6)), np.zeros((2, FITS, TAPS), np.int64)
     fits[:, STRIDE], fits[:, PERIOD] = GROUP, 1
+    before = len(moves) - 1 - based
     for number, fit in enumerate(level.fits):
-        places = [(dy * row + dx, 0) for dy, dx in _CAUSAL[: fit.later if len(moves) > 1 else fit.first]]
-        for plane, (move, count) in enumerate(zip(moves[1:], fit.known, strict=False), 1):
-            places += [(int(move) + dy * row + dx, plane) for dy, dx in _AROUND[:count]]
+        groups = [_CAUSAL[: fit.later if before else fit.first], *(_AROUND[:count] for count in fit.known[:before])]
+        groups += [_AHEAD[: fit.base]] if based else []
+        places = [
+            (int(move) + dy * row + dx, plane)
+            for plane, (move, group) in enumerate(zip(moves, groups, strict=True))
+            for dy, dx in group
+        ]
         taps[:, number, : len(places)] = np.array(places).T
         fits[number, COUNT] = len(places)
         fits[number, STRIDE] = (len(places) // GROUP + 1) * GROUP

@@ -76,7 +76,7 @@ class Stack:
         self._based = base is not None
         planes = spec.channels * (2 if self._based else 1)
         self._field = np.zeros(planes * self._size, np.float32)
-        self._errors = np.zeros((planes, self._size), np.float32)
+        self._errors = np.zeros((spec.channels, self._size), np.float32)
         self._coder = np.zeros(0, np.int64)
         self._words = np.zeros(0, np.uint16)
 
@@ -103,9 +103,9 @@ class Stack:
         if base is not None:
             self._lay_base(base, number)
         moves = self._moves(number)
-        fits, taps = fits_of(level, moves, self._row)
+        fits, taps = fits_of(level, moves, self._based, self._row)
         mixer = new_mixer(prior.mixing)
-        others = [int(move) for move in moves[1:3]] + [0, 0]
+        others = [-step * self._size if number >= step else 0 for step in (1, 2)]
         code_plane(
             indices,
             (0, highest, error),
@@ -121,23 +121,15 @@ class Stack:
         return mixer
 
     def _moves(self, number: int) -> np.ndarray:
-        """Offsets to the planes that plane `number` may look at: itself, its base, the planes before, their base."""
-        known = [0]
-        if self._based:
-            known += [self._spec.channels]
-            known += [-1, self._spec.channels - 1] if number else []
-        else:
-            known += [-step for step in range(1, min(number, 2) + 1)]
+        """Offsets to the planes that plane `number` may look at: itself, up to two before, its base."""
+        known = [0, *(-step for step in range(1, min(number, 2) + 1))]
+        known += [self._spec.channels] if self._based else []
         return np.array(known, np.int64) * self._size
 
     def _lay_base(self, base: np.ndarray, number: int) -> None:
         plane = np.pad(base.astype(np.float32), PAD, mode="edge")
-        rough = np.zeros_like(plane)
-        west, north = plane[1:, :-2], plane[:-1, 1:-1]
-        rough[1:, 1:-1] = (west + north) * np.float32(0.5) + (plane[:-1, 2:] - plane[:-1, :-2]) * np.float32(0.25)
         at = self._spec.channels + number
         self._field[at * self._size : (at + 1) * self._size] = plane.ravel()
-        self._errors[at] = (plane - rough).ravel()
 
 
 def encode_stack(
@@ -179,7 +171,7 @@ def decode_stack(payload: bytes, base: np.ndarray | None, spec: TileSpec, priors
         raise StreamError(f"lossless stream has level {code}, unknown to this tilepress")
     planes: list[Values] = []
     for _ in range(spec.channels):
-        values, rest = read_values(rest, int(np.iinfo(spec.dtype).max))
+        values, rest = read_values(rest, spec.maximum)
         planes.append(values)
     if len(rest) > 2 * (spec.nbytes // 2 + 1):
         raise StreamError("lossless stream is longer than its tile")
@@ -199,4 +191,7 @@ def decode_stack(payload: bytes, base: np.ndarray | None, spec: TileSpec, priors
 def _raw(data: bytes, spec: TileSpec) -> np.ndarray:
     if len(data) != spec.nbytes:
         raise StreamError(f"raw lossless stream holds {len(data)} bytes, its tile {spec.nbytes}")
-    return np.frombuffer(data, np.dtype(spec.dtype).newbyteorder("<")).reshape(spec.shape).astype(spec.dtype)
+    tile = np.frombuffer(data, np.dtype(spec.dtype).newbyteorder("<")).reshape(spec.shape).astype(spec.dtype)
+    if tile.max(initial=0) > spec.maximum:
+        raise StreamError(f"raw lossless stream holds samples above {spec.maximum}")
+    return tile

@@ -21,6 +21,7 @@ CODECS: dict[str, str] = {
     "png": "tilepress.codecs.classical:Png",
     "jpeg": "tilepress.codecs.classical:Jpeg",
     "jpegls": "tilepress.codecs.jpegls:JpegLs",
+    "lossless": "tilepress.codecs.lossless:Lossless",
     "huffman": "tilepress.codecs.huffman_codec:Huffman",
     "predictive-mlp": "tilepress.codecs.predictive_mlp:PredictiveMlp",
     "predictive-mlp-range": "tilepress.codecs.predictive_mlp:PredictiveMlpRange",
@@ -31,9 +32,11 @@ CODECS: dict[str, str] = {
 }
 RESIDUALS: dict[str, str] = {
     "adaptive-1": "tilepress.codecs.residual:AdaptiveResidual",
+    "lossless-1": "tilepress.codecs.lossless_residual:LosslessResidual",
 }
 DEFAULT_RESIDUAL = "adaptive-1"  # what new tiles with a lossy base get; those in archives say which one they have
 DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands for
+    "lossless": "lossless",
     "block-dnn": "block-dnn-16",
     "pca": "pca-16",
     "cnn-ae": "cnn-ae",

@@ -1,0 +1,58 @@
+"""Residual coder "lossless-1": a tile given its exact base, by the lossless codec with the base as a plane it knows.
+
+Stream: magic "rL", version 1, payload as in lossless_stack.py. Its network and first weights belong to the format
+for ever: residual_models/lossless-1, whose content hash stands below.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from tilepress.codecs.bitstream import seal, unseal
+from tilepress.codecs.codec import ResidualCoder, TileSpec
+from tilepress.codecs.errors import UnsupportedError
+from tilepress.codecs.lossless_levels import DEFAULT
+from tilepress.codecs.lossless_model import priors_of
+from tilepress.codecs.lossless_stack import Prior, decode_stack, encode_stack
+from tilepress.codecs.model import Model
+
+_MAGIC = b"rL"
+_VERSION = 1
+_FOLDER = Path(__file__).parent / "residual_models" / "lossless-1"
+_MODEL = "0" * 64
+
+
+class LosslessResidual(ResidualCoder):
+    """The lossless codec at its default level on top of a base; slower than adaptive-1, and smaller."""
+
+    residual_id = "lossless-1"
+    near_lossless: ClassVar[bool] = True
+
+    def encode(self, tile: np.ndarray, base: np.ndarray, spec: TileSpec, max_error: int = 0) -> bytes:
+        """At most the raw samples and 10 bytes. UnsupportedError if tile or base are not as `spec` says."""
+        for name, array in (("tile", tile), ("base", base)):
+            _require(name, array, spec)
+        if not 0 <= max_error <= np.iinfo(np.uint16).max:
+            raise UnsupportedError(f"max_error {max_error} is not within 0..65535")
+        error = min(max_error, spec.maximum)
+        return seal(_MAGIC, _VERSION, encode_stack(tile, base, spec, DEFAULT, error, _priors()[DEFAULT.code]))
+
+    def decode(self, data: bytes, base: np.ndarray, spec: TileSpec) -> np.ndarray:
+        """The tile (h, w, c); StreamError for damaged bytes. Time is bounded by the tile, whatever the bytes."""
+        _require("base", base, spec)
+        _, payload = unseal(_MAGIC, {_VERSION}, data)
+        return decode_stack(payload, base, spec, _priors())
+
+
+@cache
+def _priors() -> dict[int, Prior]:
+    return priors_of(Model.load(_FOLDER, _MODEL))
+
+
+def _require(name: str, array: np.ndarray, spec: TileSpec) -> None:
+    if array.shape != spec.shape or array.dtype != spec.dtype or array.size == 0 or not 1 <= spec.channels <= 5:
+        raise UnsupportedError(f"{name} is {array.dtype}{array.shape}, not {spec.dtype}{spec.shape} of 1 to 5 planes")
