@@ -25,7 +25,8 @@ _VERSION = 1
 class Lossless(TileCodec):
     """Least squares around each sample, a small network and adaptive counters, mixed for every binary decision.
 
-    `effort` 1 to 3 is level fast, 4 to 6 default, 7 to 9 max. `max_error` bounds the difference of every sample.
+    `effort` 1 to 3 is level fast, 4 to 6 default, 7 to 9 max. `max_error` bounds the difference of every
+    sample; single bits stay exact.
     """
 
     codec_id = "lossless"
@@ -51,7 +52,8 @@ class Lossless(TileCodec):
                 raise UnsupportedError(f"{name} {value} is not within {least}..{most}")
         if exceeds(tile, spec):
             raise UnsupportedError(f"a sample is above {spec.maximum}, the largest of {spec.bit_depth} bits")
-        level, error = level_of(settings.effort), min(settings.max_error or 0, spec.maximum)
+        level = level_of(settings.effort)
+        error = 0 if spec.bit_depth == 1 else min(settings.max_error or 0, spec.maximum)
         return seal(_MAGIC, _VERSION, encode_stack(tile, None, spec, level, error, self._priors[level.code]))
 
     def decode_tile(self, data: bytes, spec: TileSpec) -> np.ndarray:

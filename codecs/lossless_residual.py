@@ -38,7 +38,7 @@ class LosslessResidual(ResidualCoder):
             _require(name, array, spec)
         if not 0 <= max_error <= np.iinfo(np.uint16).max:
             raise UnsupportedError(f"max_error {max_error} is not within 0..65535")
-        error = min(max_error, spec.maximum)
+        error = 0 if spec.bit_depth == 1 else min(max_error, spec.maximum)
         return seal(_MAGIC, _VERSION, encode_stack(tile, base, spec, DEFAULT, error, _priors()[DEFAULT.code]))
 
     def decode(self, data: bytes, base: np.ndarray, spec: TileSpec) -> np.ndarray:
