@@ -52,7 +52,15 @@ class Level:
 _NEAREST = Fit(6, 3, (3, 1), 0, 0.75, 0.7, 2)
 FAST = Level("fast", 1, (Fit(7, 3, (3, 1), 4, 0.9, 0.85, 4),))
 DEFAULT = Level("default", 2, (_NEAREST, Fit(15, 6, (8, 1), 8, 0.85, 0.8, 2)))
-MAX = Level("max", 3, (_NEAREST, Fit(15, 9, (9, 5), 8, 0.85, 0.8, 2), Fit(23, 12, (9, 2), 8, 0.97, 0.95, 4)))
+MAX = Level(
+    "max",
+    3,
+    (
+        Fit(10, 3, (3, 1), 0, 0.78, 0.73, 2),
+        Fit(23, 9, (9, 5), 8, 0.87, 0.83, 2),
+        Fit(23, 12, (9, 2), 8, 0.94, 0.92, 2),
+    ),
+)
 LEVELS = (FAST, DEFAULT, MAX)
 
 
