@@ -65,7 +65,7 @@ def own_features(
     features[16] = compand((field[at - 2] - guess) * inverse)
     features[17] = compand((field[at - 2 * row] - guess) * inverse)
     slope = abs(field[at - row] - field[at - row + 1]) + abs(field[at - row + 1] - field[at - row + 2])
-    features[33] = logarithm((slope + abs(field[at - 1] - field[at - row - 1]) + 0.1) * inverse, 12.0)
+    features[33] = logarithm((np.float64(slope + abs(field[at - 1] - field[at - row - 1])) + 0.1) * inverse, 12.0)
 
 
 @inline
@@ -128,5 +128,5 @@ def second_features(features: np.ndarray, error: np.ndarray, place: Int, row: In
     features[50] = compand(error[place - 1] * inverse)
     features[51] = compand(error[place - row] * inverse)
     sum_ = abs(error[place]) + abs(error[place + 1]) + abs(error[place + row])
-    features[52] = logarithm((sum_ + 0.1) * inverse, 16.0)
+    features[52] = logarithm((np.float64(sum_) + 0.1) * inverse, 16.0)
     features[53] = _PRESENT

@@ -44,7 +44,7 @@ _WIDE_MEAN = (1 - _WIDE) / (1 + _WIDE) * (1 - _WIDE_ROWS)
 @inline
 def _energy(error: np.ndarray, k: Int, here: Int, row: Int) -> Float:
     """Eight times the mean size of expert k's errors around."""
-    near = 2 * (abs(error[k, here - 1]) + abs(error[k, here - row]))
+    near = 2.0 * np.float64(abs(error[k, here - 1]) + abs(error[k, here - row]))
     far = abs(error[k, here - row - 1]) + abs(error[k, here - row + 1])
     return np.float64(near + far + (abs(error[k, here - 2]) + abs(error[k, here - 2 * row])))
 
@@ -211,7 +211,7 @@ def code_plane(
             wide = (wide_left + _WIDE * wide_right[x + 1]) * _WIDE_MEAN
             if partner:
                 sides = abs(mate[here + 1]) + abs(mate[here - 1]) + abs(mate[here + row]) + abs(mate[here - row])
-                texture = (2.0 * abs(mate[here]) + sides) * 1.5
+                texture = (2.0 * np.float64(abs(mate[here])) + np.float64(sides)) * 1.5
             else:
                 texture = abs(west - corner) + abs(north - east) + abs(north - corner)
                 texture += abs(west - field[at - 2]) + abs(north - field[at - 2 * row])
@@ -220,7 +220,7 @@ def code_plane(
             pattern = (band * 2 + (own[here - 1] > 0)) * 2 + (own[here - row] > 0)
             pattern = ((pattern * 2 + (west > blend)) * 2 + (north > blend)) * 2 + (east > blend)
             pattern = (pattern * 2 + (corner > blend)) * 2 + (field[at - 2 * row] > blend)
-            lean = mate[here] if partner else (own[here - 1] + own[here - row]) * np.float32(0.5)
+            lean = np.float64(mate[here] if partner else (own[here - 1] + own[here - row]) * np.float32(0.5))
             tilt = band * 9 + np.int64(clamp(lean + 4.5, 0.0, 8.5))
             guess = clamp(blend + (biases[0, pattern] + biases[1, tilt]) * 0.5, least, most)
             experts[MEAN, BLEND] = guess
@@ -251,7 +251,7 @@ def code_plane(
             band = min(max(log2_quarters(scale * 8.0) >> 1, 0), SCALES - 1)
             sharp = 1.0 / (scale + 0.2)
             context[SCALE] = band
-            recent = min(max((log2_quarters(abs(own[here - 1]) + 0.25) + 8) >> 2, 0), 7)
+            recent = min(max((log2_quarters(np.float64(abs(own[here - 1])) + 0.25) + 8) >> 2, 0), 7)
             context[TEXTURE] = (grain >> 1) * 8 + recent
             w, n_ = _bucket((west - guess) * sharp, 1.5, 8), _bucket((north - guess) * sharp, 1.5, 8)
             ew, en_ = _bucket(own[here - 1] * sharp, 1.0, 5), _bucket(own[here - row] * sharp, 1.0, 5)
