@@ -96,5 +96,5 @@ def _check_max_error(name: str, codec: type[Codec], settings: PressSettings) -> 
         return
     raise UsageError(
         f"--max-error has no effect on {name}: leave it out, or choose a codec that has the option max_error "
-        "(`tilepress codecs`), such as jpegls"
+        "(`tilepress codecs`), such as lossless or jpegls"
     )

@@ -20,22 +20,24 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[_name] = "1"
+# the libraries read the number of threads when they are loaded
+os.environ.update(
+    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+)
 
-import numpy as np  # noqa: E402 - the libraries read the number of threads when they are loaded
-from lossless_coders import CLASSICAL, Coder, jpegls  # noqa: E402
-from lossless_images import Image, describe, find, read_images  # noqa: E402
-from lossless_machine import machine  # noqa: E402
-from lossless_table import Measurement, table, write_csv  # noqa: E402
-from lossless_tilepress import (  # noqa: E402
+import numpy as np
+from lossless_coders import CLASSICAL, Coder, jpegls
+from lossless_images import Image, describe, find, read_images
+from lossless_machine import machine
+from lossless_table import Measurement, table, write_csv
+from lossless_tilepress import (
     default_names,
     lossless_coders,
     near_lossless_coders,
     residual_coders,
 )
 
-from tilepress.codecs import registry  # noqa: E402
+from tilepress.codecs import registry
 
 REFERENCE = "jxl-e7"
 WARM_SIDE = 64  # of the crop that compiles kernels and loads libraries before the clock runs

@@ -18,16 +18,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[_name] = "1"
+# the libraries read the number of threads when they are loaded
+os.environ.update(
+    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+)
 
-import imagecodecs  # noqa: E402 - the libraries read the number of threads when they are loaded
-import numpy as np  # noqa: E402
+import imagecodecs
+import numpy as np
 
-from tilepress.codecs.codec import Codec, Settings, TileSpec  # noqa: E402
-from tilepress.codecs.mlp_weights import LINEAR, seal_predictors  # noqa: E402
-from tilepress.codecs.predictive_mlp import fit_predictor  # noqa: E402
-from tilepress.codecs.registry import load_codec  # noqa: E402
+from tilepress.codecs.codec import Codec, Settings, TileSpec
+from tilepress.codecs.mlp_weights import LINEAR, seal_predictors
+from tilepress.codecs.predictive_mlp import fit_predictor
+from tilepress.codecs.registry import load_codec
 
 LUMA = np.array([0.299, 0.587, 0.114])
 PUBLISHED = {"JPEG, lossless (best predictor)": "5.2", "JPEG 2000, lossless": "4.3", "predictive-mlp": "4.5"}
