@@ -23,6 +23,7 @@ from tilepress.jobs.arguments import (
     training_options,
 )
 from tilepress.jobs.evaluation.command import evaluate
+from tilepress.jobs.fit_command import fit_lossless
 from tilepress.jobs.import_command import import_
 from tilepress.jobs.warm_command import warm
 
@@ -266,4 +267,7 @@ def _finish(code: int) -> None:
 
 
 # In the order in which people meet them.
-COMMANDS = (compress, restore, verify, ls, cat, info, errors, import_, train, evaluate, codecs, models, recipes, warm)
+COMMANDS = (
+    *(compress, restore, verify, ls, cat, info, errors),
+    *(import_, train, fit_lossless, evaluate, codecs, models, recipes, warm),
+)

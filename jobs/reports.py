@@ -1,9 +1,9 @@
-"""What compress, restore and verify print when they are done: text, or one JSON object. Each returns the exit code."""
+"""What the commands that work print when they are done: text, or one JSON object. Each returns the exit code."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tilepress.jobs.output import print_failures, print_json, print_notes, print_summary, print_table
 from tilepress.jobs.progress import size
@@ -11,6 +11,7 @@ from tilepress.jobs.progress import size
 if TYPE_CHECKING:
     from tilepress.jobs.compress import CompressConfig, CompressReport
     from tilepress.jobs.evaluate import EvaluateConfig, EvaluateReport
+    from tilepress.jobs.fit_lossless import FitConfig, FitReport
     from tilepress.jobs.restore import RestoreConfig, RestoreReport
     from tilepress.jobs.train import TrainConfig, TrainReport
     from tilepress.jobs.verify import VerifyConfig, VerifyReport
@@ -93,6 +94,38 @@ def show_train(config: TrainConfig, report: TrainReport, *, as_json: bool) -> in
     )
     print(f"Use it: tilepress compress SOURCE ARCHIVE --codec {report.out}")
     return report.exit_code
+
+
+_FIT_COLUMNS = ("level", "held-out images", "raw", "JPEG XL e7", "start", "fitted", "to JPEG XL", "to start")
+
+
+def show_fit(config: FitConfig, report: FitReport, *, as_json: bool) -> int:
+    """What the fitted model makes of images that it was not fitted to, beside JPEG XL and the model before."""
+    if as_json:
+        print_json(vars(report) | {"exit_code": report.exit_code})
+        return report.exit_code
+    print_failures("skipped", report.skipped)
+    for number, source in enumerate(config.sources, 1):
+        if len(config.sources) > 1:
+            print(f"source {number}: {source}")
+    print_table((dict(zip(_FIT_COLUMNS, _fit_cells(figure), strict=True)) for figure in report.figures), _FIT_COLUMNS)
+    start = "no trained model" if report.start == "none" else f"{config.start} ({report.start[:16]})"
+    print(f"Bytes of the held-out images; start: {start}")
+    for level in report.kept:
+        print(f"{level}: fitting gained nothing on the held-out images, the model keeps its start there")
+    if not report.written:
+        print(f"{report.out} is already this model ({report.sha256[:16]}), nothing was done")
+        return report.exit_code
+    images = f"{report.fitted_images:,} images in {report.seconds / 60:.1f} min"
+    print(f"{report.out}: model {report.sha256[:16]}, {size(report.model_bytes)}, fitted to {images}")
+    print(f"Use it: tilepress compress SOURCE ARCHIVE --codec {report.out}")
+    return report.exit_code
+
+
+def _fit_cells(figure: dict[str, Any]) -> tuple[str, ...]:
+    sizes = (f"{figure[name]:,}" for name in ("raw", "jpegxl", "start", "fitted"))
+    gains = (f"{figure[name]:+.2f} %" for name in ("against_jpegxl", "against_start"))
+    return figure["level"], f"{figure['count']} ({figure['images']})", *sizes, *gains
 
 
 def show_evaluate(config: EvaluateConfig, report: EvaluateReport, *, as_json: bool) -> int:

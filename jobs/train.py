@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
-import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-import tilepress
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import load_codec
@@ -24,7 +21,7 @@ from tilepress.jobs.training.display import TrainMeter
 from tilepress.jobs.training.feeding import Feed, batches, export_tiles, initial_crops, validation_batches
 from tilepress.jobs.training.learner import Learner
 from tilepress.jobs.training.loop import Hooks, Row, psnr, run
-from tilepress.pipeline.archive import MODEL_FILES
+from tilepress.jobs.training.model_folder import finished, versions, write_model
 from tilepress.pipeline.crops import split
 from tilepress.pipeline.dataset import Source
 from tilepress.pipeline.engine import EngineConfig
@@ -98,7 +95,7 @@ def run_train(config: TrainConfig) -> TrainReport:
     model = _export(learner, feed, _record(plan, feed, state, report))
     records.write_log(work, state.rows)
     records.write_curves(work, state.rows, f"{plan.name}, {plan.family}")
-    _write_model(storage, model)  # last: it says that all is done
+    write_model(storage, model)  # last: it says that all is done
     remove_all(work)
     return _reported(report, state, model)
 
@@ -119,11 +116,9 @@ def _feed(config: TrainConfig, plan: Plan) -> Feed:
 
 def _finished(storage: Storage, asked: Mapping[str, Any], report: TrainReport) -> bool:
     """Whether the model is there already; UsageError if it is another one."""
-    if not storage.exists(MODEL_FILES[0]):
+    model = finished(storage, asked)
+    if model is None:
         return False
-    model = Model.from_bytes(storage.read(MODEL_FILES[0]), storage.read(MODEL_FILES[1]))
-    if {key: model.training.get(key) for key in asked} != asked:
-        raise UsageError(f"{storage.url} holds another model; models are immutable, choose a new folder")
     report.sha256 = model.name
     report.figures = dict(model.training.get("final", {}))
     return True
@@ -216,17 +211,9 @@ def _record(plan: Plan, feed: Feed, state: State, report: TrainReport) -> dict[s
         "stopped_by": state.stopped_by,
         "engine": report.engine,
         "workers": report.workers,
-        "versions": {"tilepress": tilepress.__version__, "torch": _version(torch.__version__), **_system()},
+        "versions": versions(),
         "final": {name: float(np.float32(value)) for name, value in final.items()},
     }
-
-
-def _system() -> dict[str, str]:
-    return {"python": platform.python_version(), "numpy": np.__version__, "machine": platform.machine()}
-
-
-def _version(text: str) -> str:
-    return re.split(r"[+]", text)[0]
 
 
 def _export(learner: Learner, feed: Feed, record: Mapping[str, Any]) -> Model:
@@ -238,17 +225,6 @@ def _export(learner: Learner, feed: Feed, record: Mapping[str, Any]) -> Model:
     except CodecError as exc:
         raise UsageError(f"the trained network cannot be exported: {exc}") from exc
     return model
-
-
-def _write_model(storage: Storage, model: Model) -> None:
-    """The description last: it makes the folder a model."""
-    description, weights = model.to_bytes()
-    for name, content in ((MODEL_FILES[1], weights), (MODEL_FILES[0], description)):
-        try:
-            storage.create(name, content)
-        except AlreadyExists:  # of an attempt that ended between the two
-            storage.write(name, content, overwrite=True)
-    storage.flush()
 
 
 def _reported(report: TrainReport, state: State, model: Model) -> TrainReport:

@@ -23,7 +23,7 @@ from tilepress.pipeline.picture import Picture
 _UNUSABLE = (PictureError, IntegrityError, MissingError, ChangedError)  # of one image; the store's own errors go on
 logger = logging.getLogger(__name__)
 
-_LUMA = np.array([19595, 38470, 7471], np.uint32)  # ITU-R 601 in units of 2^-16, as Pillow's "L"
+LUMA = np.array([19595, 38470, 7471], np.uint32)  # ITU-R 601 in units of 2^-16, as Pillow's "L"
 _MAX_VALIDATION = 64
 WINDOW_IMAGES = 16
 
@@ -100,7 +100,7 @@ def as_samples(pixels: np.ndarray, picture: Picture, channels: int) -> np.ndarra
     elif picture.bit_depth < 8:
         colour = colour.astype(np.uint16) * 255 // ((1 << picture.bit_depth) - 1)
     if channels == 1 and colour.shape[2] == 3:
-        colour = (colour.astype(np.uint32) @ _LUMA + 0x8000 >> 16)[..., None]
+        colour = (colour.astype(np.uint32) @ LUMA + 0x8000 >> 16)[..., None]
     if channels == 3 and colour.shape[2] == 1:
         colour = np.repeat(colour, 3, axis=2)
     return np.ascontiguousarray(colour, np.uint8)

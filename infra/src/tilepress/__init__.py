@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.compress import compress
     from tilepress.jobs.evaluate import evaluate
+    from tilepress.jobs.fit_lossless import fit_lossless
     from tilepress.jobs.import_arrays import import_arrays
     from tilepress.jobs.restore import restore
     from tilepress.jobs.train import train
@@ -18,13 +19,14 @@ __version__ = "0.1.0"
 _VERBS = {
     "compress": ("tilepress.jobs.compress", "compress"),
     "evaluate": ("tilepress.jobs.evaluate", "evaluate"),
+    "fit_lossless": ("tilepress.jobs.fit_lossless", "fit_lossless"),
     "import_arrays": ("tilepress.jobs.import_arrays", "import_arrays"),
     "restore": ("tilepress.jobs.restore", "restore"),
     "train": ("tilepress.jobs.train", "train"),
     "verify": ("tilepress.jobs.verify", "verify"),
     "open": ("tilepress.pipeline.reader", "open_archive"),
 }
-__all__ = ["__version__", "compress", "evaluate", "import_arrays", "open", "restore", "train", "verify"]
+__all__ = ["__version__", "compress", "evaluate", "fit_lossless", "import_arrays", "open", "restore", "train", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""Fitting the lossless codec to an archive: images, features, network, mixing weights, figures."""

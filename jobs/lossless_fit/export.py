@@ -1,0 +1,35 @@
+"""The trained network in the integers of the codec."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tilepress.codecs.lossless_network import HIDDEN_MAX, INPUT_ONE, LAST_ONE, OUTPUTS, WEIGHT_ONE, Network
+from tilepress.jobs.lossless_fit.network import SCALES, MixtureNetwork
+
+_SHIFT = WEIGHT_ONE.bit_length() - 1
+
+
+def network_of(module: MixtureNetwork) -> Network:
+    """Weights and biases rounded; outputs beyond those of the mixture are 0. ModelError if it could overflow."""
+    layers = []
+    for place, ((weight, bias), one) in enumerate(zip(module.weights(), SCALES, strict=True)):
+        unused = OUTPUTS - weight.shape[1] if place == len(SCALES) - 1 else 0
+        layers.append(np.pad(_rounded(weight, one), ((0, 0), (0, unused))))
+        layers.append(np.pad(_rounded(bias, one * INPUT_ONE), (0, unused)))
+    first, first_bias, second, second_bias, third, third_bias = layers
+    return Network((first, first_bias, second, second_bias, third, third_bias))
+
+
+def _rounded(values: np.ndarray, one: int) -> np.ndarray:
+    return np.ascontiguousarray(np.rint(values.astype(np.float64) * one).astype(np.int32))
+
+
+def outputs_of(network: Network, features: np.ndarray) -> np.ndarray:
+    """What the integers give for features (n, FEATURES): (n, OUTPUTS) float64, as codecs/lossless_network.py does."""
+    values = features.astype(np.int64)
+    for place in range(0, 4, 2):
+        sums = values @ network.layers[place].astype(np.int64) + network.layers[place + 1]
+        values = np.clip(sums >> _SHIFT, 0, HIDDEN_MAX)
+    outputs = values @ network.layers[4].astype(np.int64) + network.layers[5]
+    return np.asarray(outputs / (INPUT_ONE * LAST_ONE))
