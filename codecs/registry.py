@@ -34,7 +34,7 @@ RESIDUALS: dict[str, str] = {
     "adaptive-1": "tilepress.codecs.residual:AdaptiveResidual",
     "lossless-1": "tilepress.codecs.lossless_residual:LosslessResidual",
 }
-DEFAULT_RESIDUAL = "adaptive-1"  # what new tiles with a lossy base get; those in archives say which one they have
+DEFAULT_RESIDUAL = "lossless-1"  # what new tiles with a lossy base get; those in archives say which one they have
 DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands for
     "lossless": "lossless",
     "block-dnn": "block-dnn-16",
