@@ -23,7 +23,7 @@ from tilepress.codecs.model import Model
 _MAGIC = b"rL"
 _VERSION = 1
 _FOLDER = Path(__file__).parent / "residual_models" / "lossless-1"
-_MODEL = "f7af4f05150f288852e21a60c6b3b202116c4f35275184317139783e6021e4dd"
+_MODEL = "fddfbd9b598cd3bc39249b8a6fd0fbf1feffc4b959f3bd716f522a6fb12bc578"
 
 
 class LosslessResidual(ResidualCoder):
