@@ -48,7 +48,9 @@ def drawn_priors(networks: bool) -> dict[int, Prior]:
 def drawn_model(networks: bool) -> Model:
     """With a network for every level, or for none."""
     priors = {
-        level.name: Prior(drawn_network(*HIDDEN[level.name], level.code) if networks else None, drawn_mixing(level.code))
+        level.name: Prior(
+            drawn_network(*HIDDEN[level.name], level.code) if networks else None, drawn_mixing(level.code)
+        )
         for level in LEVELS
     }
     return model_of(priors, {"made": "drawn, for tests"}, "CC0-1.0")

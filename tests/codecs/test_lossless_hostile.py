@@ -1,4 +1,4 @@
-"""What the codec `lossless` makes of bytes and models that nobody honest wrote: one error, or a wrong tile of the kind."""
+"""What the codec `lossless` makes of bytes and models that nobody honest wrote: one error, or a tile of the kind."""
 
 from __future__ import annotations
 
