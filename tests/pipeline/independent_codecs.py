@@ -10,6 +10,7 @@ import imagecodecs
 import numpy as np
 
 from .independent_blocks import BlockDecoder
+from .independent_lossless import Lossless
 from .independent_networks import CnnAe, Gdn
 from .independent_predictive import PREDICTIVE, decode_huffman, decode_predictive
 from .independent_streams import Shape, read_model, unseal
@@ -21,6 +22,7 @@ LEARNED: dict[str, tuple[bytes, Any]] = {
     "pca": (b"PC", BlockDecoder),
     "cnn-ae": (b"CA", CnnAe),
     "gdn-factorized": (b"GF", Gdn),
+    "lossless": (b"LL", Lossless),
 }
 
 

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import zstandard
 
 from . import independent_codecs
+from .independent_lossless import decode_residual
 
 IMAGE_FACTS = [
     "image",
@@ -117,7 +118,7 @@ class Image:
         return data
 
     def pixels(self) -> np.ndarray:
-        """(height, width, channels) of method tiles; with residuals, or lossy, the base."""
+        """(height, width, channels) of method tiles; if lossy, or with residuals of `adaptive-1`, the base."""
         row = self.row
         out = np.zeros((row["height"], row["width"], CHANNELS[row["mode"]]), row["dtype"])
         size, across = row["tile_size"], -(-row["width"] // row["tile_size"])
@@ -127,7 +128,7 @@ class Image:
             box = (x, y, min(size, row["width"] - x), min(size, row["height"] - y))
             assert (tile["tile"], *(tile[name] for name in "xywh")) == (number, *box)
             out[y : y + tile["h"], x : x + tile["w"]] = self._tile(tile)
-        exact = all(not tile["residual_codec"] and tile["psnr"] is None for tile in row["tiles"])
+        exact = all(self._is_exact(tile) for tile in row["tiles"])
         digest = hashlib.sha256(out.astype(out.dtype.newbyteorder("<")).tobytes()).digest()
         assert not exact or digest == row["pixels_sha256"]
         return out
@@ -167,7 +168,16 @@ class Image:
         assert tile["base_crc"] is None or crc(base) == tile["base_crc"]
         assert residual or tile["pixels_crc"] == tile["base_crc"]
         assert bool(residual) == bool(tile["residual_codec"])
+        if tile["residual_codec"] == "lossless-1":
+            base = decode_residual(residual, base, shape)
+            assert crc(base) == tile["pixels_crc"]
         return base
+
+    def _is_exact(self, tile: dict[str, Any]) -> bool:
+        """Whether the tile that is given equals the source."""
+        if tile["residual_codec"]:
+            return tile["residual_codec"] == "lossless-1" and not self.row["fidelity"].startswith("max-error")
+        return tile["psnr"] is None
 
     def _range(self, row: dict[str, Any], name: str) -> bytes:
         start, length = row[f"{name}_offset"], row[f"{name}_bytes"]

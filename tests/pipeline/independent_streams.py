@@ -33,8 +33,8 @@ def unseal(magic: bytes, stream: bytes) -> bytes:
     return stream[7:]
 
 
-def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """FORMAT.md 10: `config` and tensors, after the hash was checked."""
+def read_model(folder: Path, named: bool = True) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """FORMAT.md 10: `config` and tensors, after the hash was checked; `named`: it is the folder's name."""
     text = (folder / "model.json").read_text()
     facts = json.loads(text)
     tensors = safetensors.numpy.load((folder / "weights.safetensors").read_bytes())
@@ -44,7 +44,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     for name, tensor in sorted(tensors.items()):
         digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)], separators=(",", ":")).encode())
         digest.update(tensor.tobytes())
-    assert digest.hexdigest() == facts["sha256"] == folder.name
+    assert digest.hexdigest() == facts["sha256"] and (not named or folder.name == facts["sha256"])
     return facts["config"], tensors
 
 
