@@ -157,11 +157,10 @@ def _fitted_model(
     """Fit and measure level by level; a level that did not gain keeps its start."""
     tell("JPEG XL")
     jpegxl = jpegxl_bytes(chosen.held_out)
+    schedule = _schedule(config, start)
     priors, learned, figures = dict(start), {}, []
     for level in (level for level in LEVELS if level.name in config.levels):
-        fitted = fit_level(
-            level, _hidden(config, level.name, start), start[level.name], chosen.fitted, _schedule(config), tell
-        )
+        fitted = fit_level(level, _hidden(config, level.name, start), start[level.name], chosen.fitted, schedule, tell)
         tell(f"{level.name}: measuring on {len(chosen.held_out)} held-out images")
         before = lossless_bytes(chosen.held_out, level, start)
         after = lossless_bytes(chosen.held_out, level, {**start, level.name: fitted.prior})
@@ -179,8 +178,10 @@ def _hidden(config: FitConfig, level: str, start: Priors) -> tuple[int, int] | N
     return config.hidden.get(level, usual)
 
 
-def _schedule(config: FitConfig) -> Schedule:
-    return Schedule(config.epochs, 60 * config.minutes / len(config.levels), config.seed)
+def _schedule(config: FitConfig, start: Priors) -> Schedule:
+    """The levels with a network share the time."""
+    trained = sum(_hidden(config, name, start) is not None for name in config.levels)
+    return Schedule(config.epochs, 60 * config.minutes / max(1, trained), config.seed)
 
 
 def _asked(config: FitConfig) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def collect(windows: Sequence[Window], level: Level, rows: int, samples: int) ->
 
 def _stride(window: Window, rows: float) -> int:
     """Every so many samples; without a common factor with the width, so that every column has its turn."""
-    stride = max(1, round(window.samples.size / rows))
+    stride = max(1, math.ceil(window.samples.size / rows))
     while math.gcd(stride, window.spec.width) > 1:
         stride += 1
     return stride
