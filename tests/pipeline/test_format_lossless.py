@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tilepress.codecs import lossless_residual
 from tilepress.codecs.bitstream import seal
 from tilepress.codecs.codec import Colour, Settings, TileSpec
 from tilepress.codecs.lossless import Lossless
@@ -97,25 +96,19 @@ def test_arbitrary_words_mean_the_same_to_both_decoders(level: int, name: str, m
 
 
 @pytest.mark.parametrize("max_error", [0, 2])
-def test_a_decoder_written_from_the_text_alone_reads_lossless_residuals(
-    max_error: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lossless_residual, "_MODEL", Model.load(independent_lossless.RESIDUAL_MODEL).name)
+def test_a_decoder_written_from_the_text_alone_reads_lossless_residuals(max_error: int) -> None:
     tile = picture(11, 13, 3, 8)
     base, spec = tile // 16 * 16 + 8, spec_of(tile, "rgb", 8)
     stream = LosslessResidual().encode(tile, base, spec, max_error)
     assert stream[HEADER] == 2
-    ours, theirs = (
-        LosslessResidual().decode(stream, base, spec),
-        independent_lossless.decode_residual(stream, base, shape_of(spec)),
-    )
+    ours = LosslessResidual().decode(stream, base, spec)
+    theirs = independent_lossless.decode_residual(stream, base, shape_of(spec))
     np.testing.assert_array_equal(theirs, ours)
     assert np.array_equal(theirs, tile) == (max_error == 0)
 
 
 @pytest.mark.parametrize("level", EFFORTS)
-def test_arbitrary_residual_words_mean_the_same_to_both_decoders(level: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lossless_residual, "_MODEL", Model.load(independent_lossless.RESIDUAL_MODEL).name)
+def test_arbitrary_residual_words_mean_the_same_to_both_decoders(level: int) -> None:
     spec, draw = TileSpec(6, 9, 3, "uint8", 8, "rgb"), np.random.default_rng(level)
     base = draw.integers(0, 256, spec.shape).astype(np.uint8)
     headers = b"".join(struct.pack("<BHH", 0, *ends) for ends in ((0, 255), (20, 200), (100, 130)))
@@ -124,11 +117,15 @@ def test_arbitrary_residual_words_mean_the_same_to_both_decoders(level: int, mon
     np.testing.assert_array_equal(independent_lossless.decode_residual(stream, base, shape_of(spec)), ours)
 
 
-def test_a_reader_written_from_the_text_alone_reads_an_archive_of_the_lossless_codec(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("codec", "residual"), [("lossless", ""), ("block-dnn-16", "lossless-1")])
+def test_a_reader_written_from_the_text_alone_reads_an_archive_within_the_bound_asked_for(
+    codec: str, residual: str, tmp_path: Path
+) -> None:
     (tmp_path / "source").mkdir()
     samples = picture(34, 31, 1, 8)[..., 0]
     Image.fromarray(samples).save(tmp_path / "source" / "gray.png")
-    compress(str(tmp_path / "source"), str(tmp_path / "archive"), codec="lossless", max_error=1, tile=32)
+    compress(str(tmp_path / "source"), str(tmp_path / "archive"), codec=codec, max_error=1, tile=32)
     image = independent_reader.read_archive(tmp_path / "archive")["gray.png"]
-    assert "lossless" in {tile["codec"].partition("@")[0] for tile in image.row["tiles"]}
+    kinds = {(tile["codec"].partition("@")[0], tile["residual_codec"]) for tile in image.row["tiles"]}
+    assert (codec.removesuffix("-16"), residual) in kinds
     assert abs(image.pixels()[..., 0].astype(int) - samples).max() == 1
