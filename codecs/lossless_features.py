@@ -7,18 +7,37 @@ Everything is measured in a unit, the error to expect here, so that one network 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from tilepress.codecs.kernel import Float, Int, inline
+from tilepress.codecs.lossless_experts import BLENDED, MEAN, Picture
 from tilepress.codecs.lossless_numbers import clamp, log2_linear
+from tilepress.codecs.lossless_scales import ENERGY_ONE
 
 FEATURES = 56
 LIMIT = 255  # largest magnitude of a feature
 
-# places of groups of features
-ERRORS, AROUND, LEVELS, EXPERTS, ENERGIES, PARTNER, SECOND = 0, 12, 18, 28, 34, 40, 49
-_PRESENT = 96
+# places of groups of features; those between and after the groups are 0
+ERRORS, AROUND, LEVELS, PREDICTIONS, SLOPE, ENERGIES, PARTNER, SECOND = 0, 12, 18, 28, 33, 34, 40, 49
+_ONE = 96  # of a flag, and of the fraction of a range
+
+# neighbours by distance, dy and dx: the errors of all are features, and the samples of the first ones
+_DY = np.array([0, -1, -1, -1, 0, -2, -1, -1, -2, -2, 0, -3])
+_DX = np.array([-1, 0, -1, 1, -2, 0, 2, -2, 1, -1, -3, 0])
+_SAMPLES = 6
+
+
+class Estimate(NamedTuple):
+    """What is known of a sample before it is coded: numbers in the units of samples."""
+
+    guess: Float  # prediction
+    unit: Float  # rough size of the error to expect
+    near: Float  # mean size of errors nearby
+    wide: Float  # mean size of errors in a wide window
+    texture: Float  # contrast around
+    scale: Float  # scale of the guess's distribution
 
 
 @inline
@@ -29,104 +48,79 @@ def compand(x: Float) -> Int:
 
 
 @inline
-def logarithm(x: Float, unit: Float) -> Int:
-    """Logarithm of x > 0, `unit` steps an octave."""
-    return np.int32(clamp(log2_linear(x) * unit, -255.0, 255.0))
+def logarithm(x: Float, steps: Float) -> Int:
+    """Logarithm of x > 0, `steps` an octave."""
+    return np.int32(clamp(log2_linear(x) * steps, -255.0, 255.0))
 
 
 @inline
-def own_features(
-    features: np.ndarray,
-    field: np.ndarray,
-    at: Int,
-    error: np.ndarray,
-    here: Int,
-    row: Int,
-    guess: Float,
-    inverse: Float,
+def set_features(
+    features: np.ndarray, picture: Picture, at: Int, estimate: Estimate, experts: np.ndarray, energy: np.ndarray
 ) -> None:
-    """Errors of the blend and samples around, in this plane. `inverse`: of the unit."""
-    features[0] = compand(error[here - 1] * inverse)
-    features[1] = compand(error[here - row] * inverse)
-    features[2] = compand(error[here - row - 1] * inverse)
-    features[3] = compand(error[here - row + 1] * inverse)
-    features[4] = compand(error[here - 2] * inverse)
-    features[5] = compand(error[here - 2 * row] * inverse)
-    features[6] = compand(error[here - row + 2] * inverse)
-    features[7] = compand(error[here - row - 2] * inverse)
-    features[8] = compand(error[here - 2 * row + 1] * inverse)
-    features[9] = compand(error[here - 2 * row - 1] * inverse)
-    features[10] = compand(error[here - 3] * inverse)
-    features[11] = compand(error[here - 3 * row] * inverse)
-    features[12] = compand((field[at - 1] - guess) * inverse)
-    features[13] = compand((field[at - row] - guess) * inverse)
-    features[14] = compand((field[at - row - 1] - guess) * inverse)
-    features[15] = compand((field[at - row + 1] - guess) * inverse)
-    features[16] = compand((field[at - 2] - guess) * inverse)
-    features[17] = compand((field[at - 2 * row] - guess) * inverse)
+    """Fill in the features (FEATURES,) int32 of the sample at `at`; `energy` (EXPERTS,) of the experts."""
+    inverse = 1.0 / estimate.unit
+    _own_features(features, picture, at, estimate.guess, inverse)
+    _level_features(features, estimate, picture.low, picture.high, inverse)
+    for k in range(BLENDED):
+        features[PREDICTIONS + k] = compand((experts[MEAN, k] - estimate.guess) * inverse)
+        features[ENERGIES + k] = logarithm((energy[k] * (1.0 / ENERGY_ONE) + 0.05) * inverse, 16.0)
+    if picture.partner:
+        _partner_features(features, picture, at, estimate, inverse)
+    if picture.second:
+        _second_features(features, picture.errors, at + picture.second, picture.row, inverse)
+
+
+@inline
+def _own_features(features: np.ndarray, picture: Picture, at: Int, guess: Float, inverse: Float) -> None:
+    """Errors of the guess and samples around, in this plane. `inverse`: of the unit."""
+    field, errors, row = picture.field, picture.errors, picture.row
+    for i in range(_DY.size):
+        features[ERRORS + i] = compand(errors[at + _DY[i] * row + _DX[i]] * inverse)
+    for i in range(_SAMPLES):
+        features[AROUND + i] = compand((field[at + _DY[i] * row + _DX[i]] - guess) * inverse)
     slope = abs(field[at - row] - field[at - row + 1]) + abs(field[at - row + 1] - field[at - row + 2])
-    features[33] = logarithm((np.float64(slope + abs(field[at - 1] - field[at - row - 1])) + 0.1) * inverse, 12.0)
+    features[SLOPE] = logarithm((np.float64(slope + abs(field[at - 1] - field[at - row - 1])) + 0.1) * inverse, 12.0)
 
 
 @inline
-def level_features(
-    features: np.ndarray,
-    guess: Float,
-    unit: Float,
-    low: Float,
-    high: Float,
-    near: Float,
-    wide: Float,
-    texture: Float,
-    scale: Float,
-) -> None:
+def _level_features(features: np.ndarray, estimate: Estimate, low: Float, high: Float, inverse: Float) -> None:
     """Scales, and where the guess lies within low..high and between two integers."""
-    inverse = 1.0 / unit
+    guess = estimate.guess
     part = guess - math.floor(guess)
-    features[18] = compand((guess - low) * inverse)
-    features[19] = compand((high - guess) * inverse)
-    features[20] = logarithm(unit, 16.0)
-    features[21] = logarithm((near + 0.05) * inverse, 16.0)
-    features[22] = logarithm((wide + 0.05) * inverse, 16.0)
-    features[23] = logarithm((texture + 0.2) * inverse, 12.0)
-    features[24] = np.int32((guess - low) / (high - low + 1e-9) * 96.0)
-    features[25] = np.int32(part * 96.0)
-    features[26] = np.int32(abs(part - 0.5) * 192.0)
-    features[27] = logarithm(scale * inverse, 16.0)
+    features[LEVELS] = compand((guess - low) * inverse)
+    features[LEVELS + 1] = compand((high - guess) * inverse)
+    features[LEVELS + 2] = logarithm(estimate.unit, 16.0)
+    features[LEVELS + 3] = logarithm((estimate.near + 0.05) * inverse, 16.0)
+    features[LEVELS + 4] = logarithm((estimate.wide + 0.05) * inverse, 16.0)
+    features[LEVELS + 5] = logarithm((estimate.texture + 0.2) * inverse, 12.0)
+    features[LEVELS + 6] = np.int32((guess - low) / (high - low + 1e-9) * _ONE)
+    features[LEVELS + 7] = np.int32(part * _ONE)
+    features[LEVELS + 8] = np.int32(abs(part - 0.5) * (2 * _ONE))
+    features[LEVELS + 9] = logarithm(estimate.scale * inverse, 16.0)
 
 
 @inline
-def partner_features(
-    features: np.ndarray,
-    field: np.ndarray,
-    at: Int,
-    move: Int,
-    error: np.ndarray,
-    place: Int,
-    row: Int,
-    guess: Float,
-    inverse: Float,
-    texture: Float,
-) -> None:
-    """What the partner (a plane decoded before, or the base) did here: `error` at `place`, samples at at + move."""
-    features[40] = compand(error[place] * inverse)
-    features[41] = compand(error[place - 1] * inverse)
-    features[42] = compand(error[place - row] * inverse)
-    features[43] = compand(error[place + 1] * inverse)
-    features[44] = compand(error[place + row] * inverse)
-    features[45] = logarithm((texture * 0.111 + 0.05) * inverse, 16.0)
-    other = at + move
-    features[46] = compand((field[at - 1] - field[other - 1] + field[other] - guess) * inverse)
-    features[47] = compand((field[at - row] - field[other - row] + field[other] - guess) * inverse)
-    features[48] = _PRESENT
+def _partner_features(features: np.ndarray, picture: Picture, at: Int, estimate: Estimate, inverse: Float) -> None:
+    """Errors of the partner around, and what differences to it predict."""
+    field, errors, row = picture.field, picture.errors, picture.row
+    p = at + picture.partner
+    features[PARTNER] = compand(errors[p] * inverse)
+    features[PARTNER + 1] = compand(errors[p - 1] * inverse)
+    features[PARTNER + 2] = compand(errors[p - row] * inverse)
+    features[PARTNER + 3] = compand(errors[p + 1] * inverse)
+    features[PARTNER + 4] = compand(errors[p + row] * inverse)
+    features[PARTNER + 5] = logarithm((estimate.texture * 0.111 + 0.05) * inverse, 16.0)
+    features[PARTNER + 6] = compand((field[at - 1] - field[p - 1] + field[p] - estimate.guess) * inverse)
+    features[PARTNER + 7] = compand((field[at - row] - field[p - row] + field[p] - estimate.guess) * inverse)
+    features[PARTNER + 8] = _ONE
 
 
 @inline
-def second_features(features: np.ndarray, error: np.ndarray, place: Int, row: Int, inverse: Float) -> None:
-    """What the plane before the partner did here."""
-    features[49] = compand(error[place] * inverse)
-    features[50] = compand(error[place - 1] * inverse)
-    features[51] = compand(error[place - row] * inverse)
-    sum_ = abs(error[place]) + abs(error[place + 1]) + abs(error[place + row])
-    features[52] = logarithm((np.float64(sum_) + 0.1) * inverse, 16.0)
-    features[53] = _PRESENT
+def _second_features(features: np.ndarray, errors: np.ndarray, p: Int, row: Int, inverse: Float) -> None:
+    """Errors of the second plane around its place `p`."""
+    features[SECOND] = compand(errors[p] * inverse)
+    features[SECOND + 1] = compand(errors[p - 1] * inverse)
+    features[SECOND + 2] = compand(errors[p - row] * inverse)
+    around = abs(errors[p]) + abs(errors[p + 1]) + abs(errors[p + row])
+    features[SECOND + 3] = logarithm((np.float64(around) + 0.1) * inverse, 16.0)
+    features[SECOND + 4] = _ONE

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tilepress.codecs.lossless_plane import COUNT, DECAY, FADE, FITS, PERIOD, RIDGE, STRIDE, TAPS
+from tilepress.codecs.lossless_experts import FITS
+from tilepress.codecs.lossless_fits import LAST, TAPS, Fits
 from tilepress.codecs.lossless_squares import BLOCK, GROUP
 
 # (dy, dx) by distance
@@ -28,7 +29,8 @@ class Fit:
     """One least-squares predictor: neighbours in the first plane; in later ones; around it in planes known there.
 
     `base`: inputs from the base of this plane, if it has one.
-    `decay`, `fade`: of the window, a column and a row. `period`: samples between two solutions.
+    `decay`, `fade`: of the window, a column and a row. `period`: samples between two solutions; `phase`: which of
+    them, so that two predictors are not fitted at the same sample.
     """
 
     first: int
@@ -38,6 +40,7 @@ class Fit:
     decay: float
     fade: float
     period: int
+    phase: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,43 +54,49 @@ class Level:
 
 _NEAREST = Fit(6, 3, (3, 1), 0, 0.75, 0.7, 2)
 FAST = Level("fast", 1, (Fit(7, 3, (3, 1), 4, 0.9, 0.85, 4),))
-DEFAULT = Level("default", 2, (_NEAREST, Fit(15, 6, (8, 1), 8, 0.85, 0.8, 2)))
+DEFAULT = Level("default", 2, (_NEAREST, Fit(15, 6, (8, 1), 8, 0.85, 0.8, 2, 1)))
 MAX = Level(
     "max",
     3,
     (
         Fit(10, 3, (3, 1), 0, 0.78, 0.73, 2),
-        Fit(23, 9, (9, 5), 8, 0.87, 0.83, 2),
+        Fit(23, 9, (9, 5), 8, 0.87, 0.83, 2, 1),
         Fit(23, 12, (9, 2), 8, 0.94, 0.92, 2),
     ),
 )
 LEVELS = (FAST, DEFAULT, MAX)
 
 
-def fits_of(level: Level, moves: np.ndarray, based: bool, row: int) -> tuple[np.ndarray, np.ndarray]:
-    """Descriptions `fits` (FITS, 6) float64 and `taps` (2, FITS, TAPS) int64 for the kernel.
+def fits_of(level: Level, moves: np.ndarray, based: bool, row: int) -> Fits:
+    """Descriptions for the kernel, for a plane of padded rows of `row` samples.
 
-    `moves` (k,): offsets in the field from a sample to the same place of each plane it may look at: its own, up to two
-    decoded before, its base if it is `based`.
-    `taps`: offset of each input; which of `moves` it belongs to.
+    `moves` (k,) int64: offsets in the field from a sample to the same place of each plane it may look at: its own, up
+    to two decoded before, its base if it is `based`.
     """
-    fits, taps = np.zeros((FITS, 6)), np.zeros((2, FITS, TAPS), np.int64)
-    fits[:, STRIDE], fits[:, PERIOD] = GROUP, 1
+    sizes, windows = np.zeros((FITS, 6), np.int64), np.zeros((FITS, 2))
+    taps = np.zeros((2, FITS, TAPS), np.int64)
+    end = 0
+    for g, fit in enumerate(level.fits):
+        places = _places(fit, moves, based, row)
+        taps[:, g, : len(places)] = np.array(places).T
+        stride = (len(places) // GROUP + 1) * GROUP
+        first, end = end, end + len(places) * stride
+        sizes[g] = len(places), stride, first, end, fit.period, fit.phase
+        windows[g] = _power(fit.decay), fit.fade
+    sizes[len(level.fits) :, LAST] = end
+    return Fits(sizes, windows, taps, moves)
+
+
+def _places(fit: Fit, moves: np.ndarray, based: bool, row: int) -> list[tuple[int, int]]:
+    """Offset of each input, and which of `moves` it belongs to."""
     before = len(moves) - 1 - based
-    for number, fit in enumerate(level.fits):
-        groups = [_CAUSAL[: fit.later if before else fit.first], *(_AROUND[:count] for count in fit.known[:before])]
-        groups += [_AHEAD[: fit.base]] if based else []
-        places = [
-            (int(move) + dy * row + dx, plane)
-            for plane, (move, group) in enumerate(zip(moves, groups, strict=True))
-            for dy, dx in group
-        ]
-        taps[:, number, : len(places)] = np.array(places).T
-        fits[number, COUNT] = len(places)
-        fits[number, STRIDE] = (len(places) // GROUP + 1) * GROUP
-        fits[number, DECAY], fits[number, FADE] = _power(fit.decay), fit.fade
-        fits[number, RIDGE], fits[number, PERIOD] = 1.0, fit.period
-    return fits, taps
+    groups = [_CAUSAL[: fit.later if before else fit.first], *(_AROUND[:count] for count in fit.known[:before])]
+    groups += [_AHEAD[: fit.base]] if based else []
+    return [
+        (int(move) + dy * row + dx, plane)
+        for plane, (move, group) in enumerate(zip(moves, groups, strict=True))
+        for dy, dx in group
+    ]
 
 
 def _power(decay: float) -> float:

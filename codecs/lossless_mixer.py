@@ -6,15 +6,17 @@ weighing of context models", 2005); their mean is refined by an adaptive table o
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from tilepress.codecs.kernel import Float, Int, inline, kernel
+from tilepress.codecs.lossless_experts import EXPERTS
 from tilepress.codecs.lossless_numbers import clamp, squash, stretch
 from tilepress.codecs.range_coder import NEW_CELL, raw_bit
 
-EXPERTS = 8  # logits of predictors, set by the caller
 COUNTERS = 6
-INPUTS = 16  # experts, counters, a constant, one unused
+INPUTS = 16  # EXPERTS, counters, a constant, one unused
 NODES = 32  # kinds of decision
 SCALES = 24  # classes of expected error: the first set's context
 TEXTURES = 64  # the second set's context
@@ -27,12 +29,25 @@ _BINS = 34  # of the refining table: logits -8..8 by halves, and one beyond
 MIXER = _REFINED + NODES * SCALES * _BINS
 CELLS = COUNTERS * CLASSES * NODES
 
-# places of the integers and floats that code_bit reads
+# places of `context`: classes for the two sets of weights, and the counters' contexts
 SCALE, TEXTURE, CONTEXTS = 0, 1, 2
-RATE = INPUTS
+RATE = INPUTS  # place in `logits`
 
+_CONSTANT = 0.3
+_REFINING = 0.02  # rate of the refining table
 _COUNT_LIMIT = 150
 _ADAPT = np.array([65536 * 2 // (2 * n + 3) for n in range(1024)], np.int32)
+
+
+class Mixing(NamedTuple):
+    """All that coding a bit needs: what is known of the sample, what was learnt, and the stream."""
+
+    logits: np.ndarray  # (INPUTS + 1,) float64: of the experts, filled in; of counters; then the learning rate
+    context: np.ndarray  # (CONTEXTS + COUNTERS,) int64: classes at SCALE and TEXTURE; each counter's first cell
+    cells: np.ndarray  # (CELLS,) uint32
+    mixer: np.ndarray  # (MIXER,) float64
+    coder: np.ndarray  # range_coder.start
+    words: np.ndarray  # (n,) uint16
 
 
 def new_cells() -> np.ndarray:
@@ -76,25 +91,19 @@ def _count(cells: np.ndarray, at: Int, bit: Int) -> None:
     cells[at] = (probability << 10) | count
 
 
-@kernel
-def code_bit(
-    bit: Int,
-    node: Int,
-    logits: np.ndarray,
-    context: np.ndarray,
-    cells: np.ndarray,
-    mixer: np.ndarray,
-    coder: np.ndarray,
-    words: np.ndarray,
-) -> Int:
-    """Code `bit` (ignored when decoding) of kind `node` and return it.
+@inline
+def set_rate(logits: np.ndarray, done: Int) -> None:
+    """Learn fast at first: the rate of sample number `done` (from 1)."""
+    logits[RATE] = max(0.002, 0.02 / (1.0 + done * 0.0005))
 
-    `logits` (INPUTS + 1,): experts filled in, the learning rate at RATE. `context`: classes of SCALES and TEXTURES,
-    then the first cell of each counter's context.
-    """
+
+@kernel
+def code_bit(bit: Int, node: Int, mixing: Mixing) -> Int:
+    """Code `bit` (ignored when decoding) of kind `node`, below NODES, and return it."""
+    logits, context, cells, mixer, coder, words = mixing
     for i in range(COUNTERS):
         logits[EXPERTS + i] = stretch(np.int64(cells[context[CONTEXTS + i] + node]) >> 20)
-    logits[_BIAS] = 0.3
+    logits[_BIAS] = _CONSTANT
     scale = node * SCALES + context[SCALE]
     first = scale * INPUTS
     second = _SECOND + (node * TEXTURES + context[TEXTURE]) * INPUTS
@@ -110,8 +119,8 @@ def code_bit(
     rate = logits[RATE]
     _learn(mixer, first, logits, (bit - squash(one)) * rate)
     _learn(mixer, second, logits, (bit - squash(two)) * rate)
-    mixer[refined] += (bit - mixer[refined]) * (0.02 * (1.0 - near))
-    mixer[refined + 1] += (bit - mixer[refined + 1]) * (0.02 * near)
+    mixer[refined] += (bit - mixer[refined]) * (_REFINING * (1.0 - near))
+    mixer[refined + 1] += (bit - mixer[refined + 1]) * (_REFINING * near)
     for i in range(COUNTERS):
         _count(cells, context[CONTEXTS + i] + node, bit)
     return bit

@@ -1,38 +1,42 @@
 """The small network of the lossless codec: what surrounds a sample to a mixture of logistic distributions.
 
 A perceptron with two hidden layers in integers: inputs have 4 fractional bits, weights 10 (the last layer's 12),
-hidden values are cut to 0..2047. `check` proves that no sum can leave int32, whatever the inputs are.
+hidden values are cut to 0..2047. `Network` refuses weights with which a sum could leave int32, whatever the inputs are.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from tilepress.codecs.errors import ModelError
-from tilepress.codecs.kernel import inline
+from tilepress.codecs.kernel import Float, inline
+from tilepress.codecs.lossless_experts import CENTRE, PARTS, SHARPNESS, WEIGHT
 from tilepress.codecs.lossless_features import FEATURES, LIMIT
 from tilepress.codecs.lossless_numbers import clamp, exp2
-from tilepress.codecs.lossless_tree import CENTRE, PARTS, SHARPNESS, WEIGHT
 
 OUTPUTS = 16  # logarithms of weights, offsets, logarithms of scales of PARTS distributions; the rest is unused
 WIDTHS = range(8, 129)
 HIDDEN_MAX = 2047
 INPUT_ONE, WEIGHT_ONE, LAST_ONE = 16, 1 << 10, 1 << 12
+Layers: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 _OUT = 1.0 / (INPUT_ONE * LAST_ONE)
 _LEAST_SCALE = 0.02
 _INT32 = (1 << 31) - 1
+_NO_LAYER, _NO_BIASES = np.zeros((0, 0), np.int32), np.zeros(0, np.int32)
+NO_LAYERS: Layers = (_NO_LAYER, _NO_BIASES, _NO_LAYER, _NO_BIASES, _NO_LAYER, _NO_BIASES)  # without a network
 
 
 @dataclass(frozen=True)
 class Network:
     """Weights (inputs, outputs) and biases of the three layers, int32; ModelError if a sum could overflow."""
 
-    layers: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+    layers: Layers
 
     def __post_init__(self) -> None:
-        first, _, second, _, third, _ = self.layers
+        first, second = self.layers[0], self.layers[2]
         if any(layer.dtype != np.int32 or layer.ndim != 2 - i % 2 for i, layer in enumerate(self.layers)):
             raise ModelError("the network of a lossless model is not of int32 matrices and vectors")
         if first.shape[1] not in WIDTHS or second.shape[1] not in WIDTHS:
@@ -65,12 +69,12 @@ def _rectify(values: np.ndarray) -> None:
 @inline
 def run_network(
     features: np.ndarray,
-    layers: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    layers: Layers,
     hidden: tuple[np.ndarray, np.ndarray, np.ndarray],
-    guess: float,
-    unit: float,
+    guess: Float,
+    unit: Float,
     mixture: np.ndarray,
-) -> float:
+) -> Float:
     """Fill `mixture` (3, PARTS) from `features` (FEATURES,) int32; returns the mean scale.
 
     Offsets and scales of the outputs are in units of `unit`, offsets from `guess`.

@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from tilepress.codecs.bitstream import seal, unseal
+from tilepress.codecs.classical import exceeds
 from tilepress.codecs.codec import ResidualCoder, TileSpec
 from tilepress.codecs.errors import UnsupportedError
 from tilepress.codecs.lossless_levels import DEFAULT
@@ -38,6 +39,8 @@ class LosslessResidual(ResidualCoder):
             _require(name, array, spec)
         if not 0 <= max_error <= np.iinfo(np.uint16).max:
             raise UnsupportedError(f"max_error {max_error} is not within 0..65535")
+        if exceeds(tile, spec):
+            raise UnsupportedError(f"a sample is above {spec.maximum}, the largest of {spec.bit_depth} bits")
         error = 0 if spec.bit_depth == 1 else min(max_error, spec.maximum)
         return seal(_MAGIC, _VERSION, encode_stack(tile, base, spec, DEFAULT, error, _priors()[DEFAULT.code]))
 

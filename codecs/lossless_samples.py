@@ -39,7 +39,8 @@ class Values:
 
     def samples(self, indices: np.ndarray) -> np.ndarray:
         """Values of indices 0..highest."""
-        return self.values[indices]
+        samples: np.ndarray = self.values[indices]
+        return samples
 
 
 def values_of(plane: np.ndarray, max_error: int) -> tuple[Values, bytes]:

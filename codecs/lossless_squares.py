@@ -18,27 +18,34 @@ from tilepress.codecs.kernel import Float, Int, inline, kernel
 BLOCK = 4  # columns of the picture that share one sum of the rows above
 GROUP = 8  # columns of a matrix are worked on in groups
 _TINY = np.float32(1e-20)  # added for ever, so that sums never decay to denormal numbers
+_RIDGE, _RELATIVE_RIDGE = np.float32(1.0), np.float32(1e-4)
 _LEAST_PIVOT = np.float32(1e-10)
 
 
 @kernel
-def blur_back(above: np.ndarray, decay: Float, right: np.ndarray) -> None:
-    """Sums over the blocks right of each block: `right[b] = above[b] + decay * right[b + 1]`; (blocks, size)."""
+def blur_back(above: np.ndarray, first: Int, last: Int, decay: Float, right: np.ndarray) -> None:
+    """Sums over the blocks right of each block: `right[b] = above[b] + decay * right[b + 1]`.
+
+    (blocks, all sizes); of columns first..last - 1, the matrices of one predictor.
+    """
     keep = np.float32(decay)
-    size = above.shape[1]
     for block in range(above.shape[0] - 2, -1, -1):
-        for p in range(size):
-            right[block, p] = above[block, p] + keep * right[block + 1, p]
+        here, beyond, sums = above[block, first:last], right[block + 1, first:last], right[block, first:last]
+        for p in range(sums.size):
+            sums[p] = here[p] + keep * beyond[p]
 
 
 @kernel
-def enter_block(above: np.ndarray, block: Int, decay: Float, fade: Float, sums: np.ndarray) -> None:
-    """Blur the sums to the right, take the rows above in, and let these fade before the row itself is added."""
+def enter_block(above: np.ndarray, decay: Float, fade: Float, sums: np.ndarray) -> None:
+    """Blur the sums (size,) to the right, take in those of the rows `above` (size,) of a block, and let these fade.
+
+    They fade before the row itself is added to them.
+    """
     keep, less = np.float32(decay), np.float32(fade)
     for p in range(sums.size):
-        old = above[block, p]
+        old = above[p]
         sums[p] = keep * sums[p] + old
-        above[block, p] = less * old + _TINY
+        above[p] = less * old + _TINY
 
 
 @inline
@@ -93,17 +100,16 @@ def solve(
     decay: Float,
     n: Int,
     stride: Int,
-    ridge: Float,
     work: np.ndarray,
     weights: np.ndarray,
 ) -> None:
     """Least-squares weights (n,) from the sums so far and those to the right."""
-    keep, least = np.float32(decay), np.float32(ridge)
+    keep = np.float32(decay)
     for p in range(sums.size):
         work[p] = sums[p] + keep * right[p]
     for i in range(n):
         pivot = work[i * stride + i]
-        work[i * stride + i] = pivot + (least + pivot * np.float32(1e-4))
+        work[i * stride + i] = pivot + (_RIDGE + pivot * _RELATIVE_RIDGE)
     for i in range(n):
         row = i * stride
         pivot = work[row + i]
@@ -122,9 +128,9 @@ def solve(
 
 
 @inline
-def combine(inputs: np.ndarray, weights: np.ndarray, n: Int) -> Float:
-    """Weighted sum of the inputs."""
+def combine(inputs: np.ndarray, weights: np.ndarray, g: Int, n: Int) -> Float:
+    """Weighted sum of the `n` inputs of predictor `g`; inputs and weights are (predictors, room)."""
     total = np.float32(0.0)
     for i in range(n):
-        total += inputs[i] * weights[i]
+        total += inputs[g, i] * weights[g, i]
     return np.float64(total)

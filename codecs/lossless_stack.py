@@ -14,17 +14,17 @@ import numpy as np
 from tilepress.codecs import range_coder
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
+from tilepress.codecs.lossless_experts import EXPERTS, NETWORK, PAD, Picture
 from tilepress.codecs.lossless_features import FEATURES
 from tilepress.codecs.lossless_levels import LEVELS, Level, fits_of
 from tilepress.codecs.lossless_mixer import INPUTS, NODES, new_cells, new_mixer
-from tilepress.codecs.lossless_network import OUTPUTS, Network
-from tilepress.codecs.lossless_plane import PAD, code_plane
+from tilepress.codecs.lossless_network import NO_LAYERS, Network
+from tilepress.codecs.lossless_plane import Record, code_plane
 from tilepress.codecs.lossless_samples import Values, read_values, values_of
-from tilepress.codecs.lossless_tree import NETWORK
 
 _HEAD = struct.Struct("<BH")
 _RAW = 0
-_NOTHING = tuple(np.zeros(shape, np.int32) for shape in ((0, 0), 0, (0, 0), 0, (0, OUTPUTS), OUTPUTS))
+_UNSEEN = Record(np.zeros((0, FEATURES), np.int16), np.zeros((0, 2), np.float32), 0)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Prior:
 def plain_prior() -> Prior:
     """Without a network: all predictors count the same."""
     mixing = np.zeros((NODES, INPUTS))
-    mixing[:, :8] = 1.0 / 7
+    mixing[:, :EXPERTS] = 1.0 / (EXPERTS - 1)
     mixing[:, NETWORK] = 0.0
     return Prior(None, mixing)
 
@@ -51,12 +51,12 @@ class Probe:
     features: list[np.ndarray]
     targets: list[np.ndarray]
 
-    def room(self, samples: int) -> tuple[np.ndarray, np.ndarray, int]:
+    def room(self, samples: int) -> Record:
         """Arrays for the samples of one plane."""
         count = samples // self.every
         self.features.append(np.zeros((count, FEATURES), np.int16))
         self.targets.append(np.zeros((count, 2), np.float32))
-        return self.features[-1], self.targets[-1], self.every
+        return Record(self.features[-1], self.targets[-1], self.every)
 
 
 def order_of(spec: TileSpec) -> list[int]:
@@ -76,7 +76,7 @@ class Stack:
         self._based = base is not None
         planes = spec.channels * (2 if self._based else 1)
         self._field = np.zeros(planes * self._size, np.float32)
-        self._errors = np.zeros((spec.channels, self._size), np.float32)
+        self._errors = np.zeros(spec.channels * self._size, np.float32)
         self._coder = np.zeros(0, np.int64)
         self._words = np.zeros(0, np.uint16)
 
@@ -103,20 +103,18 @@ class Stack:
         if base is not None:
             self._lay_base(base, number)
         moves = self._moves(number)
-        fits, taps = fits_of(level, moves, self._based, self._row)
         mixer = new_mixer(prior.mixing)
-        others = [-step * self._size if number >= step else 0 for step in (1, 2)]
+        partner, second = (-step * self._size if number >= step else 0 for step in (1, 2))
+        lowest, most = np.float64(0), np.float64(highest)  # not Python's floats, which would take part in float32
+        start = number * self._size
         code_plane(
             indices,
             (0, highest, error),
-            (number * self._size, others[0], others[1], number),
-            (self._field, self._errors),
-            fits,
-            taps,
-            moves,
-            prior.network.layers if prior.network else _NOTHING,
+            Picture(self._field, self._errors, start, self._row, partner, second, lowest, most),
+            fits_of(level, moves, self._based, self._row),
+            prior.network.layers if prior.network else NO_LAYERS,
             (new_cells(), mixer, self._coder, self._words),
-            probe.room(indices.size) if probe else (np.zeros((0, FEATURES), np.int16), np.zeros((0, 2), np.float32), 0),
+            probe.room(indices.size) if probe else _UNSEEN,
         )
         return mixer
 
@@ -128,8 +126,8 @@ class Stack:
 
     def _lay_base(self, base: np.ndarray, number: int) -> None:
         plane = np.pad(base.astype(np.float32), PAD, mode="edge")
-        at = self._spec.channels + number
-        self._field[at * self._size : (at + 1) * self._size] = plane.ravel()
+        at = (self._spec.channels + number) * self._size
+        self._field[at : at + self._size] = plane.ravel()
 
 
 def encode_stack(

@@ -9,27 +9,59 @@ With an error bound of N, samples fall into bins of 2N + 1 values, the middle on
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from tilepress.codecs.kernel import Float, Int, inline, kernel
-from tilepress.codecs.lossless_mixer import EXPERTS, code_bit
+from tilepress.codecs.lossless_experts import (
+    CENTRE,
+    EXPERTS,
+    HERE,
+    INVERSE,
+    MEAN,
+    NEAR,
+    SHARPNESS,
+    WEIGHT,
+)
+from tilepress.codecs.lossless_experts import NETWORK as NETWORK  # jobs take both from here
+from tilepress.codecs.lossless_experts import PARTS as PARTS
+from tilepress.codecs.lossless_mixer import Mixing, code_bit
 from tilepress.codecs.lossless_numbers import clamp, gap, ln, softplus, upper
 
-PARTS = 3  # logistic distributions of the network's mixture
-NETWORK = 5  # its place among the experts
-MEAN, INVERSE, NEAR, HERE = range(4)  # rows of `experts`
-WEIGHT, CENTRE, SHARPNESS = range(3)  # rows of `mixture`
+# kinds of decisions, see code_bit: which side; on each side, how far by steps and by halving the last step
+_WHICH_SIDE = 0
+_STEPS = 8  # kinds of steps a side
+_HALVINGS = 6  # kinds of halvings a side
+_STEP = 1
+_HALVING = _STEP + 2 * _STEPS
 
-_SIDES = 8  # decisions about distance with weights of their own, a side
-_HALVINGS = 6
 _DOUBLING = 4  # steps before they grow
-_LEAST = 1e-12  # probability mass
+_LEAST = 1e-12  # probability
+
+
+class Side(NamedTuple):
+    """The side of the prediction that a sample is on: where distances begin, and how they count."""
+
+    up: Int  # 1: above
+    sign: Float  # 1.0 above, -1.0 below
+    edge: Float  # between the two sides, in samples
+    span: Int  # samples in a bin; distances are in bins
+    away: Int  # distance of the sample, ignored when decoding
+
+
+class Interval(NamedTuple):
+    """Distances near..far - 1, one of which is the sample's, and the network's mass beyond either end."""
+
+    near: Int
+    far: Int
+    outside: Float  # beyond near
+    inside: Float  # beyond far
 
 
 @inline
 def _mass(mixture: np.ndarray, edge: Float, sign: Float) -> Float:
-    """Mass of the network's mixture beyond `edge`, to the side of `sign`."""
+    """Probability that the network gives to what is beyond `edge`, to the side of `sign`."""
     total = 0.0
     for part in range(PARTS):
         total += mixture[WEIGHT, part] * upper((mixture[CENTRE, part] - edge) * mixture[SHARPNESS, part] * sign)
@@ -38,6 +70,7 @@ def _mass(mixture: np.ndarray, edge: Float, sign: Float) -> Float:
 
 @inline
 def _odds(here: Float, rest: Float) -> Float:
+    """Logit of one of two probabilities."""
     return ln(max(here, 0.0) + _LEAST) - ln(max(rest, 0.0) + _LEAST)
 
 
@@ -63,6 +96,82 @@ def _between(experts: np.ndarray, half: Float, whole: Float, logits: np.ndarray)
         logits[k] = (softplus(-near) - softplus(-far)) - far + inner + here - outer
 
 
+@inline
+def _advance(experts: np.ndarray) -> None:
+    """What was looked at is the near edge now."""
+    for k in range(EXPERTS):
+        experts[NEAR, k] = experts[HERE, k]
+
+
+@inline
+def _code_side(
+    actual: Int, first: Int, low: Int, high: Int, experts: np.ndarray, mixture: np.ndarray, mixing: Mixing
+) -> tuple[Int, Float]:
+    """Whether the sample is `first` or above, and the network's mass on its side; sets the experts' near edge."""
+    edge = first - 0.5
+    for k in range(EXPERTS):
+        experts[NEAR, k] = (experts[MEAN, k] - edge) * experts[INVERSE, k]
+        mixing.logits[k] = experts[NEAR, k]
+    above, below = _mass(mixture, edge, 1.0), _mass(mixture, edge, -1.0)
+    mixing.logits[NETWORK] = _odds(above, below)
+    if first > high:
+        up = np.int64(0)
+    elif first <= low:
+        up = np.int64(1)
+    else:
+        up = np.int64(code_bit(np.int64(actual >= first), np.int64(_WHICH_SIDE), mixing))
+    if not up:
+        for k in range(EXPERTS):
+            experts[NEAR, k] = -experts[NEAR, k]
+    return up, above if up else below
+
+
+@inline
+def _code_steps(
+    side: Side, limit: Int, step: Int, outside: Float, experts: np.ndarray, mixture: np.ndarray, mixing: Mixing
+) -> Interval:
+    """Walk away from the prediction step by step, at most to `limit`, until the sample is within the step."""
+    first = _STEP + (0 if side.up else _STEPS)
+    near = np.int64(0)
+    taken = 0
+    while True:
+        far = near + step
+        if far > limit:
+            inside = _mass(mixture, side.edge + side.sign * ((limit + 1) * side.span), side.sign)
+            return Interval(near, limit + 1, outside, inside)
+        _beyond(experts, np.float64(step * side.span), mixing.logits)
+        mass = min(_mass(mixture, side.edge + side.sign * (far * side.span), side.sign), outside)
+        mixing.logits[NETWORK] = _odds(mass, outside - mass)
+        if not code_bit(np.int64(side.away >= far), first + min(taken, _STEPS - 1), mixing):
+            return Interval(near, far, outside, mass)
+        near, outside = far, mass
+        _advance(experts)
+        taken += 1
+        if taken >= _DOUBLING and taken % 2 == 0:
+            step *= 2
+
+
+@inline
+def _code_halvings(side: Side, interval: Interval, experts: np.ndarray, mixture: np.ndarray, mixing: Mixing) -> Int:
+    """Halve the interval until one distance is left: that of the sample."""
+    near, far, outside, inside = interval
+    first = _HALVING + (0 if side.up else _HALVINGS)
+    depth = 0
+    while far - near > 1:
+        middle = (near + far) >> 1
+        half, whole = np.float64((middle - near) * side.span), np.float64((far - near) * side.span)
+        _between(experts, half, whole, mixing.logits)
+        mass = clamp(_mass(mixture, side.edge + side.sign * (middle * side.span), side.sign), inside, outside)
+        mixing.logits[NETWORK] = _odds(mass - inside, outside - mass)
+        if code_bit(np.int64(side.away >= middle), first + min(depth, _HALVINGS - 1), mixing):
+            near, outside = middle, mass
+            _advance(experts)
+        else:
+            far, inside = middle, mass
+        depth += 1
+    return near
+
+
 @kernel
 def code_sample(
     actual: Int,
@@ -71,78 +180,23 @@ def code_sample(
     bounds: tuple[Int, Int, Int],
     experts: np.ndarray,
     mixture: np.ndarray,
-    logits: np.ndarray,
-    context: np.ndarray,
-    cells: np.ndarray,
-    mixer: np.ndarray,
-    coder: np.ndarray,
-    words: np.ndarray,
+    mixing: Mixing,
 ) -> Int:
     """Code one sample within low..high (`bounds`: low, high, error) and return what the decoder gets.
 
-    `guess`: prediction within low..high; `scale`: expected error. `experts` (4, EXPERTS): means and inverse scales
-    filled in. `mixture` (3, PARTS). The others: see code_bit.
+    `guess`: prediction within low..high; `scale`: expected error. `experts` (ROWS, EXPERTS): means and inverse scales
+    filled in. `mixture` (ROWS_OF_MIXTURE, PARTS). `mixing`: the context filled in.
     """
     low, high, error = bounds
     span = 2 * error + 1
-    first = np.int64(math.floor(guess + (0.5 if error else 0.0))) + error + 1
-    edge = first - 0.5
-    for k in range(EXPERTS):
-        experts[NEAR, k] = (experts[MEAN, k] - edge) * experts[INVERSE, k]
-        logits[k] = experts[NEAR, k]
-    above, below = _mass(mixture, edge, 1.0), _mass(mixture, edge, -1.0)
-    logits[NETWORK] = _odds(above, below)
-    if first > high:
-        up = np.int64(0)
-    elif first <= low:
-        up = np.int64(1)
-    else:
-        up = np.int64(code_bit(np.int64(actual >= first), 0, logits, context, cells, mixer, coder, words))
+    first = np.int64(math.floor(guess + (0.5 if error else 0.0))) + error + 1  # of the upper side
+    up, outside = _code_side(actual, first, low, high, experts, mixture, mixing)
     sign = 1.0 if up else -1.0
-    if up:
-        limit, away, outside = (high - first) // span, (actual - first) // span, above
-    else:
-        limit, away, outside = (first - 1 - low) // span, (first - 1 - actual) // span, below
-        for k in range(EXPERTS):
-            experts[NEAR, k] = -experts[NEAR, k]
-    kind = 1 if up else 1 + _SIDES
-    near = np.int64(0)
-    inside = 0.0  # mass beyond the far edge
+    limit = (high - first) // span if up else (first - 1 - low) // span
+    away = (actual - first) // span if up else (first - 1 - actual) // span
+    side = Side(up, sign, first - 0.5, span, away)
     step = np.int64(max(np.int64(clamp(scale * 0.8, 0.0, 1e6)) // span, 1))
-    taken = 0
-    while True:
-        far = near + step
-        if far > limit:
-            far = limit + 1
-            inside = _mass(mixture, edge + sign * (far * span), sign)
-            break
-        _beyond(experts, np.float64(step * span), logits)
-        mass = min(_mass(mixture, edge + sign * (far * span), sign), outside)
-        logits[NETWORK] = _odds(mass, outside - mass)
-        node = kind + min(taken, _SIDES - 1)
-        if not code_bit(np.int64(away >= far), node, logits, context, cells, mixer, coder, words):
-            inside = mass
-            break
-        near, outside = far, mass
-        for k in range(EXPERTS):
-            experts[NEAR, k] = experts[HERE, k]
-        taken += 1
-        if taken >= _DOUBLING and taken % 2 == 0:
-            step *= 2
-    kind = 1 + 2 * _SIDES if up else 1 + 2 * _SIDES + _HALVINGS
-    depth = 0
-    while far - near > 1:
-        middle = (near + far) >> 1
-        _between(experts, np.float64((middle - near) * span), np.float64((far - near) * span), logits)
-        mass = clamp(_mass(mixture, edge + sign * (middle * span), sign), inside, outside)
-        logits[NETWORK] = _odds(mass - inside, outside - mass)
-        node = kind + min(depth, _HALVINGS - 1)
-        if code_bit(np.int64(away >= middle), node, logits, context, cells, mixer, coder, words):
-            near, outside = middle, mass
-            for k in range(EXPERTS):
-                experts[NEAR, k] = experts[HERE, k]
-        else:
-            far, inside = middle, mass
-        depth += 1
+    interval = _code_steps(side, limit, step, outside, experts, mixture, mixing)
+    near = _code_halvings(side, interval, experts, mixture, mixing)
     value = first + near * span + error if up else first - 1 - near * span - error
     return min(max(value, low), high)
