@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from tilepress.codecs.bitstream import seal, unseal
+from tilepress.codecs.classical import exceeds
 from tilepress.codecs.codec import ResidualCoder, TileSpec
 from tilepress.codecs.errors import UnsupportedError
 from tilepress.codecs.lossless_levels import DEFAULT
@@ -36,6 +37,8 @@ class LosslessResidual(ResidualCoder):
         """At most the raw samples and 10 bytes. UnsupportedError if tile or base are not as `spec` says."""
         for name, array in (("tile", tile), ("base", base)):
             _require(name, array, spec)
+        if exceeds(tile, spec):
+            raise UnsupportedError(f"a sample is above {spec.maximum}, the largest of {spec.bit_depth} bits")
         if not 0 <= max_error <= np.iinfo(np.uint16).max:
             raise UnsupportedError(f"max_error {max_error} is not within 0..65535")
         error = 0 if spec.bit_depth == 1 else min(max_error, spec.maximum)
