@@ -8,6 +8,7 @@ value between (1: used; first value in the lowest bit).
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ _HEAD = struct.Struct("<BHH")
 _LENGTH = struct.Struct("<H")
 _WHOLE, _SPARSE = 0, 1
 _DENSE = 0.95  # from this share of used values on, all are counted
+_WORTH = 8  # times what a table costs it must be able to save: values without structure, as of few samples, save less
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,17 @@ class Values:
 
 
 def values_of(plane: np.ndarray, max_error: int) -> tuple[Values, bytes]:
-    """The values of a plane, and its header. With an error bound all values between the extremes count."""
+    """The values of a plane, and its header. With an error bound all values between the extremes count.
+
+    So they do where a table costs too much. Only the encoder decides: decoders read either.
+    """
     low, high = int(plane.min()), int(plane.max())
     used = np.zeros(high - low + 1, bool)
     used[plane.ravel().astype(np.int64) - low] = True
     if max_error == 0 and used.mean() < _DENSE:
         table = zlib.compress(np.packbits(used[1:-1], bitorder="little").tobytes(), 9)
-        if len(table) < 1 << 16:
+        saved = plane.size * math.log2(1 / used.mean()) / 8
+        if len(table) < min(1 << 16, saved / _WORTH):
             head = _HEAD.pack(_SPARSE, low, high) + _LENGTH.pack(len(table)) + table
             return Values(np.flatnonzero(used) + low), head
     return Values(np.arange(low, high + 1)), _HEAD.pack(_WHOLE, low, high)
