@@ -41,8 +41,6 @@ class LosslessResidual(ResidualCoder):
             raise UnsupportedError(f"a sample is above {spec.maximum}, the largest of {spec.bit_depth} bits")
         if not 0 <= max_error <= np.iinfo(np.uint16).max:
             raise UnsupportedError(f"max_error {max_error} is not within 0..65535")
-        if exceeds(tile, spec):
-            raise UnsupportedError(f"a sample is above {spec.maximum}, the largest of {spec.bit_depth} bits")
         error = 0 if spec.bit_depth == 1 else min(max_error, spec.maximum)
         return seal(_MAGIC, _VERSION, encode_stack(tile, base, spec, DEFAULT, error, _priors()[DEFAULT.code]))
 
