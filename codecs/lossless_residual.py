@@ -37,6 +37,8 @@ class LosslessResidual(ResidualCoder):
         """At most the raw samples and 10 bytes. UnsupportedError if tile or base are not as `spec` says."""
         for name, array in (("tile", tile), ("base", base)):
             _require(name, array, spec)
+        if exceeds(tile, spec):
+            raise UnsupportedError(f"a sample is above {spec.maximum}, the largest of {spec.bit_depth} bits")
         if not 0 <= max_error <= np.iinfo(np.uint16).max:
             raise UnsupportedError(f"max_error {max_error} is not within 0..65535")
         error = 0 if spec.bit_depth == 1 else min(max_error, spec.maximum)
