@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tilepress.codecs.kernel import Float, Int, inline
+from tilepress.codecs.lossless_borrow import borrowing
 from tilepress.codecs.lossless_experts import Picture
 from tilepress.codecs.lossless_numbers import clamp, log2_quarters
 
@@ -40,7 +41,7 @@ def band_of(energy: Float) -> Int:
     return min(max(log2_quarters(energy + 1.0) >> 2, 0), _BANDS - 1)
 
 
-@inline
+@borrowing
 def pattern_of(picture: Picture, at: Int, band: Int, blend: Float) -> Int:
     """Band, signs of two errors, and five neighbours above the blend or not; below _BANDS * 128."""
     field, errors, row = picture.field, picture.errors, picture.row
@@ -50,7 +51,7 @@ def pattern_of(picture: Picture, at: Int, band: Int, blend: Float) -> Int:
     return pattern * 2 + (field[at - 2 * row] > blend)
 
 
-@inline
+@borrowing
 def tilt_of(picture: Picture, at: Int, band: Int) -> Int:
     """Band, and the partner's error here, or, without a partner, the mean of two errors; below _BANDS * _TILTS."""
     errors = picture.errors
@@ -61,20 +62,20 @@ def tilt_of(picture: Picture, at: Int, band: Int) -> Int:
     return band * _TILTS + np.int64(clamp(np.float64(lean) + _TILTS * 0.5, 0.0, _TILTS - 0.5))
 
 
-@inline
+@borrowing
 def correction(bias: Bias, pattern: Int, tilt: Int) -> Float:
     """What to add to the blend."""
     return (bias.mean[_PATTERN, pattern] + bias.mean[_TILT, tilt]) * 0.5
 
 
-@inline
+@borrowing
 def learn_bias(bias: Bias, pattern: Int, tilt: Int, wrong: Float) -> None:
     """Take in the error of the blend."""
     _learn(bias, _PATTERN, pattern, wrong, _PATTERN_SEEN_MAX)
     _learn(bias, _TILT, tilt, wrong, _TILT_SEEN_MAX)
 
 
-@inline
+@borrowing
 def _learn(bias: Bias, kind: Int, place: Int, wrong: Float, most: Float) -> None:
     bias.mean[kind, place] += (wrong - bias.mean[kind, place]) / (bias.seen[kind, place] + 4.0)
     bias.seen[kind, place] = min(bias.seen[kind, place] + 1.0, most)

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from tilepress.codecs.kernel import Float, Int, inline
+from tilepress.codecs.lossless_borrow import borrowing
 from tilepress.codecs.lossless_experts import MEAN, Picture
 from tilepress.codecs.lossless_mixer import CLASSES, CONTEXTS, COUNTERS, NODES, SCALE, SCALES, TEXTURE
 from tilepress.codecs.lossless_numbers import clamp, log2_quarters
@@ -28,7 +29,7 @@ def _bucket(x: Float, per_unit: Float, half: Int) -> Int:
     return np.int64(clamp(x * per_unit + (half + 0.5), 0.0, 2.0 * half + 0.5))
 
 
-@inline
+@borrowing
 def set_contexts(
     context: np.ndarray, picture: Picture, at: Int, grain: Int, guess: Float, scale: Float, experts: np.ndarray
 ) -> None:
@@ -56,7 +57,7 @@ def set_contexts(
         context[CONTEXTS + i] = (i * CLASSES + context[CONTEXTS + i]) * NODES
 
 
-@inline
+@borrowing
 def _pair(field: np.ndarray, one: Int, two: Int, guess: Float, sharp: Float) -> Int:
     """Classes of two samples relative to the guess."""
     first, second = (

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tilepress.codecs.kernel import Float, Int, inline
+from tilepress.codecs.lossless_borrow import borrowing
 
 PAD = 8  # samples of border on every side of a plane
 
@@ -59,7 +60,7 @@ def median_edge(west: Float, north: Float, corner: Float) -> Float:
     return west + north - corner
 
 
-@inline
+@borrowing
 def gradient(picture: Picture, at: Int) -> Float:
     """Median edge detector on samples, or on differences to the partner."""
     field, row = picture.field, picture.row
@@ -70,7 +71,7 @@ def gradient(picture: Picture, at: Int) -> Float:
     return median_edge(west, north, corner)
 
 
-@inline
+@borrowing
 def blend(experts: np.ndarray, energy: np.ndarray) -> Float:
     """Mean of the BLENDED first predictions, the weight falling with the fourth power of an expert's energy."""
     total = mean = 0.0

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tilepress.codecs.kernel import Float, Int, inline
+from tilepress.codecs.lossless_borrow import borrowing
 from tilepress.codecs.lossless_experts import BLENDED, MEAN, Picture
 from tilepress.codecs.lossless_numbers import clamp, log2_linear
 from tilepress.codecs.lossless_scales import ENERGY_ONE
@@ -53,7 +54,7 @@ def logarithm(x: Float, steps: Float) -> Int:
     return np.int32(clamp(log2_linear(x) * steps, -255.0, 255.0))
 
 
-@inline
+@borrowing
 def set_features(
     features: np.ndarray, picture: Picture, at: Int, estimate: Estimate, experts: np.ndarray, energy: np.ndarray
 ) -> None:
@@ -70,7 +71,7 @@ def set_features(
         _second_features(features, picture.errors, at + picture.second, picture.row, inverse)
 
 
-@inline
+@borrowing
 def _own_features(features: np.ndarray, picture: Picture, at: Int, guess: Float, inverse: Float) -> None:
     """Errors of the guess and samples around, in this plane. `inverse`: of the unit."""
     field, errors, row = picture.field, picture.errors, picture.row
@@ -82,7 +83,7 @@ def _own_features(features: np.ndarray, picture: Picture, at: Int, guess: Float,
     features[SLOPE] = logarithm((np.float64(slope + abs(field[at - 1] - field[at - row - 1])) + 0.1) * inverse, 12.0)
 
 
-@inline
+@borrowing
 def _level_features(features: np.ndarray, estimate: Estimate, low: Float, high: Float, inverse: Float) -> None:
     """Scales, and where the guess lies within low..high and between two integers."""
     guess = estimate.guess
@@ -99,7 +100,7 @@ def _level_features(features: np.ndarray, estimate: Estimate, low: Float, high: 
     features[LEVELS + 9] = logarithm(estimate.scale * inverse, 16.0)
 
 
-@inline
+@borrowing
 def _partner_features(features: np.ndarray, picture: Picture, at: Int, estimate: Estimate, inverse: Float) -> None:
     """Errors of the partner around, and what differences to it predict."""
     field, errors, row = picture.field, picture.errors, picture.row
@@ -115,7 +116,7 @@ def _partner_features(features: np.ndarray, picture: Picture, at: Int, estimate:
     features[PARTNER + 8] = _ONE
 
 
-@inline
+@borrowing
 def _second_features(features: np.ndarray, errors: np.ndarray, p: Int, row: Int, inverse: Float) -> None:
     """Errors of the second plane around its place `p`."""
     features[SECOND] = compand(errors[p] * inverse)

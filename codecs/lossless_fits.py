@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tilepress.codecs.kernel import Float, Int, inline
+from tilepress.codecs.lossless_borrow import borrowing
 from tilepress.codecs.lossless_experts import FITS, MEAN, Picture
 from tilepress.codecs.lossless_numbers import clamp
 from tilepress.codecs.lossless_squares import BLOCK, add_sample, blur_back, combine, enter_block, solve
@@ -67,7 +68,7 @@ def new_squares(fits: Fits, width: Int) -> Squares:
     )
 
 
-@inline
+@borrowing
 def begin_row_of_squares(fits: Fits, squares: Squares) -> None:
     """Blur the rows above from the right; nothing is to the left."""
     for g in range(FITS):
@@ -77,14 +78,14 @@ def begin_row_of_squares(fits: Fits, squares: Squares) -> None:
     squares.sums[:] = 0
 
 
-@inline
+@borrowing
 def _reference(field: np.ndarray, at: Int, row: Int) -> Float:
     """A rough prediction, which samples around are taken relative to: only shape is fitted, not brightness."""
     level = (field[at - 1] + field[at - row]) * np.float32(0.5)
     return level + (field[at - row + 1] - field[at - row - 1]) * np.float32(0.25)
 
 
-@inline
+@borrowing
 def _fit(fits: Fits, squares: Squares, g: Int, x: Int) -> None:
     """Weights of expert `g` from the window around column x, where it is time for that."""
     block = x // BLOCK
@@ -97,7 +98,7 @@ def _fit(fits: Fits, squares: Squares, g: Int, x: Int) -> None:
         solve(sums, right, decay, n, stride, squares.work, squares.weights[g])
 
 
-@inline
+@borrowing
 def predict_squares(picture: Picture, at: Int, x: Int, fits: Fits, squares: Squares, experts: np.ndarray) -> Float:
     """Fill in the means of the least-squares experts, the reference where there is none; returns the reference."""
     for r in range(fits.moves.size):
@@ -115,7 +116,7 @@ def predict_squares(picture: Picture, at: Int, x: Int, fits: Fits, squares: Squa
     return reference
 
 
-@inline
+@borrowing
 def learn_squares(fits: Fits, squares: Squares, x: Int, target: Float, gain: Float) -> None:
     """Take in a sample, relative to the reference, with weight `gain`."""
     block = x // BLOCK

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tilepress.codecs.kernel import Float, Int, inline, kernel
+from tilepress.codecs.kernel import Float, Int
+from tilepress.codecs.lossless_borrow import borrowing, borrowing_kernel
 from tilepress.codecs.lossless_experts import EXPERTS
 from tilepress.codecs.lossless_numbers import clamp, squash, stretch
 from tilepress.codecs.range_coder import NEW_CELL, raw_bit
@@ -64,7 +65,7 @@ def new_mixer(first: np.ndarray) -> np.ndarray:
     return mixer
 
 
-@inline
+@borrowing
 def _dot(mixer: np.ndarray, at: Int, logits: np.ndarray) -> Float:
     a = b = c = d = 0.0
     for i in range(0, INPUTS, 4):
@@ -75,13 +76,13 @@ def _dot(mixer: np.ndarray, at: Int, logits: np.ndarray) -> Float:
     return (a + b) + (c + d)
 
 
-@inline
+@borrowing
 def _learn(mixer: np.ndarray, at: Int, logits: np.ndarray, step: Float) -> None:
     for i in range(INPUTS):
         mixer[at + i] += step * logits[i]
 
 
-@inline
+@borrowing
 def _count(cells: np.ndarray, at: Int, bit: Int) -> None:
     state = np.int64(cells[at])
     count = state & 1023
@@ -91,13 +92,13 @@ def _count(cells: np.ndarray, at: Int, bit: Int) -> None:
     cells[at] = (probability << 10) | count
 
 
-@inline
+@borrowing
 def set_rate(logits: np.ndarray, done: Int) -> None:
     """Learn fast at first: the rate of sample number `done` (from 1)."""
     logits[RATE] = max(0.002, 0.02 / (1.0 + done * 0.0005))
 
 
-@kernel
+@borrowing_kernel
 def code_bit(bit: Int, node: Int, mixing: Mixing) -> Int:
     """Code `bit` (ignored when decoding) of kind `node`, below NODES, and return it."""
     logits, context, cells, mixer, coder, words = mixing

@@ -12,7 +12,8 @@ from typing import TypeAlias
 import numpy as np
 
 from tilepress.codecs.errors import ModelError
-from tilepress.codecs.kernel import Float, inline
+from tilepress.codecs.kernel import Float
+from tilepress.codecs.lossless_borrow import borrowing
 from tilepress.codecs.lossless_experts import CENTRE, PARTS, SHARPNESS, WEIGHT
 from tilepress.codecs.lossless_features import FEATURES, LIMIT
 from tilepress.codecs.lossless_numbers import clamp, exp2
@@ -50,7 +51,7 @@ class Network:
                 raise ModelError(f"layer {place} of a lossless model can overflow int32: it is not exact")
 
 
-@inline
+@borrowing
 def _layer(inputs: np.ndarray, weights: np.ndarray, biases: np.ndarray, out: np.ndarray) -> None:
     for j in range(out.size):
         out[j] = biases[j]
@@ -60,13 +61,13 @@ def _layer(inputs: np.ndarray, weights: np.ndarray, biases: np.ndarray, out: np.
             out[j] += np.int32(value * weights[i, j])
 
 
-@inline
+@borrowing
 def _rectify(values: np.ndarray) -> None:
     for j in range(values.size):
         values[j] = min(max(values[j] >> 10, 0), HIDDEN_MAX)
 
 
-@inline
+@borrowing
 def run_network(
     features: np.ndarray,
     layers: Layers,

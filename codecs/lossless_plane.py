@@ -14,6 +14,7 @@ import numpy as np
 
 from tilepress.codecs.kernel import Float, Int, inline, kernel
 from tilepress.codecs.lossless_bias import Bias, band_of, correction, learn_bias, new_bias, pattern_of, tilt_of
+from tilepress.codecs.lossless_borrow import borrowing
 from tilepress.codecs.lossless_contexts import set_contexts
 from tilepress.codecs.lossless_experts import (
     BLEND,
@@ -116,7 +117,7 @@ def _new_state(fits: Fits, layers: Layers, height: Int, width: Int) -> State:
     )
 
 
-@inline
+@borrowing
 def _predict(picture: Picture, at: Int, x: Int, state: State) -> Prediction:
     """Fill in all experts but the network."""
     experts, energy = state.experts, state.scales.energy
@@ -141,7 +142,7 @@ def _predict(picture: Picture, at: Int, x: Int, state: State) -> Prediction:
     return Prediction(estimate, reference, mean, pattern, tilt, grain)
 
 
-@inline
+@borrowing
 def _learn(picture: Picture, at: Int, x: Int, state: State, known: Prediction, value: Int) -> None:
     """Take in that the sample at `at`, of column x, is `value`."""
     guess, unit = known.estimate.guess, known.estimate.unit
@@ -153,7 +154,7 @@ def _learn(picture: Picture, at: Int, x: Int, state: State, known: Prediction, v
     learn_squares(state.fits, state.squares, x, value - known.reference, 1.0 / (unit * unit + 0.15))
 
 
-@inline
+@borrowing
 def _begin_row(picture: Picture, begin: Int, state: State) -> None:
     """Repeat the sample above the row's first, at `begin`, into the border left of it; look at the rows above."""
     for i in range(1, PAD + 1):
@@ -162,7 +163,7 @@ def _begin_row(picture: Picture, begin: Int, state: State) -> None:
     begin_row_of_wide(state.wide)
 
 
-@inline
+@borrowing
 def _end_row(picture: Picture, end: Int, misses: np.ndarray) -> None:
     """Repeat the last sample of a row and its errors into the border right of it, from `end` on."""
     here = end - picture.start
@@ -173,7 +174,7 @@ def _end_row(picture: Picture, end: Int, misses: np.ndarray) -> None:
             misses[k, here + i] = misses[k, here - 1]
 
 
-@inline
+@borrowing
 def _record(record: Record, number: Int, features: np.ndarray, value: Int, estimate: Estimate) -> None:
     """Keep what the network saw of sample `number` (from 1), and what it ought to have told."""
     place = number // record.every - 1

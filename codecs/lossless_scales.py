@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tilepress.codecs.kernel import Float, Int, inline
+from tilepress.codecs.lossless_borrow import borrowing
 from tilepress.codecs.lossless_experts import BLENDED, EXPERTS, INVERSE, MEAN, NETWORK, Picture
 from tilepress.codecs.lossless_numbers import log2_quarters
 
@@ -52,7 +53,7 @@ def new_scales(size: Int) -> Scales:
     return Scales(usual, np.zeros((EXPERTS, LEVELS, GRAINS)), misses, np.zeros(EXPERTS), np.zeros(EXPERTS, np.int64))
 
 
-@inline
+@borrowing
 def energy_of(errors: np.ndarray, at: Int, row: Int) -> Float:
     """Weighted sum of the sizes of the errors (n,) around place `at`; the weights are ENERGY_ONE in all."""
     near = 2.0 * np.float64(abs(errors[at - 1]) + abs(errors[at - row]))
@@ -60,7 +61,7 @@ def energy_of(errors: np.ndarray, at: Int, row: Int) -> Float:
     return np.float64(near + far + (abs(errors[at - 2]) + abs(errors[at - 2 * row])))
 
 
-@inline
+@borrowing
 def set_energies(scales: Scales, picture: Picture, at: Int) -> None:
     """Energies of the experts that are blended."""
     here = at - picture.start
@@ -68,7 +69,7 @@ def set_energies(scales: Scales, picture: Picture, at: Int) -> None:
         scales.energy[k] = energy_of(scales.misses[k], here, picture.row)
 
 
-@inline
+@borrowing
 def contrast(picture: Picture, at: Int) -> Float:
     """Errors of the partner around, or, without one, differences of samples around."""
     field, errors, row = picture.field, picture.errors, picture.row
@@ -88,7 +89,7 @@ def grain_of(texture: Float) -> Int:
     return min(max(log2_quarters(texture + 1.0) >> 1, 0), GRAINS - 1)
 
 
-@inline
+@borrowing
 def set_scales(scales: Scales, grain: Int, experts: np.ndarray) -> None:
     """Fill in the inverse scales of all experts but the network, from energies and grain."""
     for k in range(EXPERTS):
@@ -98,7 +99,7 @@ def set_scales(scales: Scales, grain: Int, experts: np.ndarray) -> None:
             experts[INVERSE, k] = 1.0 / (0.55 * scales.usual[k, level, grain] + 0.03)
 
 
-@inline
+@borrowing
 def learn_scales(scales: Scales, here: Int, grain: Int, experts: np.ndarray, value: Int) -> None:
     """Take in the errors that the experts made at place `here` of the plane, whose sample is `value`."""
     for k in range(EXPERTS):
@@ -118,7 +119,7 @@ def new_wide(width: Int) -> Wide:
     return Wide(np.zeros(width + 1), np.zeros(width + 1), np.zeros(1))
 
 
-@inline
+@borrowing
 def begin_row_of_wide(wide: Wide) -> None:
     """Blur the rows above from the right; nothing is to the left."""
     for x in range(wide.above.size - 2, -1, -1):
@@ -126,14 +127,14 @@ def begin_row_of_wide(wide: Wide) -> None:
     wide.left[0] = 0.0
 
 
-@inline
+@borrowing
 def wide_error(wide: Wide, x: Int) -> Float:
     """Mean size of the errors in the window around column x."""
     wide.left[0] = _WIDE * wide.left[0] + wide.above[x]
     return (wide.left[0] + _WIDE * wide.right[x + 1]) * _WIDE_MEAN
 
 
-@inline
+@borrowing
 def learn_wide(wide: Wide, x: Int, miss: Float) -> None:
     """Take in the size of the error of the guess."""
     wide.left[0] += miss

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilepress.codecs.kernel import Float, Int, inline, kernel
+from tilepress.codecs.kernel import Float, Int
+from tilepress.codecs.lossless_borrow import borrowing, borrowing_kernel
 
 BLOCK = 4  # columns of the picture that share one sum of the rows above
 GROUP = 8  # columns of a matrix are worked on in groups
@@ -22,7 +23,7 @@ _RIDGE, _RELATIVE_RIDGE = np.float32(1.0), np.float32(1e-4)
 _LEAST_PIVOT = np.float32(1e-10)
 
 
-@kernel
+@borrowing_kernel
 def blur_back(above: np.ndarray, first: Int, last: Int, decay: Float, right: np.ndarray) -> None:
     """Sums over the blocks right of each block: `right[b] = above[b] + decay * right[b + 1]`.
 
@@ -35,7 +36,7 @@ def blur_back(above: np.ndarray, first: Int, last: Int, decay: Float, right: np.
             sums[p] = here[p] + keep * beyond[p]
 
 
-@kernel
+@borrowing_kernel
 def enter_block(above: np.ndarray, decay: Float, fade: Float, sums: np.ndarray) -> None:
     """Blur the sums (size,) to the right, take in those of the rows `above` (size,) of a block, and let these fade.
 
@@ -48,7 +49,7 @@ def enter_block(above: np.ndarray, decay: Float, fade: Float, sums: np.ndarray) 
         above[p] = less * old + _TINY
 
 
-@inline
+@borrowing
 def _add_group(target: np.ndarray, to: Int, source: np.ndarray, at: Int, factor: Float) -> None:
     """`target[to : to + 8] += factor * source[at : at + 8]`.
 
@@ -80,7 +81,7 @@ def _add_group(target: np.ndarray, to: Int, source: np.ndarray, at: Int, factor:
     target[to + np.uint64(7)] = h
 
 
-@kernel
+@borrowing_kernel
 def add_sample(inputs: np.ndarray, n: Int, stride: Int, gain: Float, above: np.ndarray, sums: np.ndarray) -> None:
     """Add the weighted outer product of `inputs` (stride,), whose place n is the target, to both sums (size,)."""
     weight = np.float32(gain)
@@ -93,7 +94,7 @@ def add_sample(inputs: np.ndarray, n: Int, stride: Int, gain: Float, above: np.n
             _add_group(above, at, inputs, np.uint64(j), scaled)
 
 
-@kernel
+@borrowing_kernel
 def solve(
     sums: np.ndarray,
     right: np.ndarray,
@@ -127,7 +128,7 @@ def solve(
         weights[i] = total * work[row + i]
 
 
-@inline
+@borrowing
 def combine(inputs: np.ndarray, weights: np.ndarray, g: Int, n: Int) -> Float:
     """Weighted sum of the `n` inputs of predictor `g`; inputs and weights are (predictors, room)."""
     total = np.float32(0.0)

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tilepress.codecs.kernel import Float, Int, inline, kernel
+from tilepress.codecs.kernel import Float, Int, inline
+from tilepress.codecs.lossless_borrow import borrowing, borrowing_kernel
 from tilepress.codecs.lossless_experts import (
     CENTRE,
     EXPERTS,
@@ -59,7 +60,7 @@ class Interval(NamedTuple):
     inside: Float  # beyond far
 
 
-@inline
+@borrowing
 def _mass(mixture: np.ndarray, edge: Float, sign: Float) -> Float:
     """Probability that the network gives to what is beyond `edge`, to the side of `sign`."""
     total = 0.0
@@ -74,7 +75,7 @@ def _odds(here: Float, rest: Float) -> Float:
     return ln(max(here, 0.0) + _LEAST) - ln(max(rest, 0.0) + _LEAST)
 
 
-@inline
+@borrowing
 def _beyond(experts: np.ndarray, width: Float, logits: np.ndarray) -> None:
     """Logits of a sample known to be beyond the near edge to be `width` further."""
     for k in range(EXPERTS):
@@ -84,7 +85,7 @@ def _beyond(experts: np.ndarray, width: Float, logits: np.ndarray) -> None:
         logits[k] = softplus(-experts[NEAR, k]) + here - gap(distance)
 
 
-@inline
+@borrowing
 def _between(experts: np.ndarray, half: Float, whole: Float, logits: np.ndarray) -> None:
     """Logits of a sample known to be less than `whole` beyond the near edge to be `half` further at least."""
     for k in range(EXPERTS):
@@ -96,14 +97,14 @@ def _between(experts: np.ndarray, half: Float, whole: Float, logits: np.ndarray)
         logits[k] = (softplus(-near) - softplus(-far)) - far + inner + here - outer
 
 
-@inline
+@borrowing
 def _advance(experts: np.ndarray) -> None:
     """What was looked at is the near edge now."""
     for k in range(EXPERTS):
         experts[NEAR, k] = experts[HERE, k]
 
 
-@inline
+@borrowing
 def _code_side(
     actual: Int, first: Int, low: Int, high: Int, experts: np.ndarray, mixture: np.ndarray, mixing: Mixing
 ) -> tuple[Int, Float]:
@@ -126,7 +127,7 @@ def _code_side(
     return up, above if up else below
 
 
-@inline
+@borrowing
 def _code_steps(
     side: Side, limit: Int, step: Int, outside: Float, experts: np.ndarray, mixture: np.ndarray, mixing: Mixing
 ) -> Interval:
@@ -151,7 +152,7 @@ def _code_steps(
             step *= 2
 
 
-@inline
+@borrowing
 def _code_halvings(side: Side, interval: Interval, experts: np.ndarray, mixture: np.ndarray, mixing: Mixing) -> Int:
     """Halve the interval until one distance is left: that of the sample."""
     near, far, outside, inside = interval
@@ -172,7 +173,7 @@ def _code_halvings(side: Side, interval: Interval, experts: np.ndarray, mixture:
     return near
 
 
-@kernel
+@borrowing_kernel
 def code_sample(
     actual: Int,
     guess: Float,
