@@ -14,8 +14,7 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from tilepress.codecs.codec import Settings, TileSpec
-from tilepress.codecs.registry import load_codec, shipped_models
-from tilepress.codecs.residual import AdaptiveResidual
+from tilepress.codecs.registry import DEFAULT_RESIDUAL, load_codec, load_residual, shipped_models
 from tilepress.jobs.evaluate import evaluate
 from tilepress.jobs.evaluation.folder import ROW_SCHEMA
 
@@ -130,7 +129,7 @@ def test_with_the_residual_every_codec_is_lossless_and_its_bytes_count(mixed, tm
     spec = TileSpec(60, 80, 3, "uint8", 8, "rgb")
     codec = load_codec("block-dnn", shipped_models()["block-dnn-16"])
     (latents,) = codec.encode(tile[None], spec, Settings(quality=50))
-    residual = AdaptiveResidual().encode(tile, codec.decode([latents], spec)[0], spec)
+    residual = load_residual(DEFAULT_RESIDUAL).encode(tile, codec.decode([latents], spec)[0], spec)
     assert (row["psnr"], row["max_error"], row["mse"]) == (None, 0, 0)
     assert row["bytes"] == len(latents) + len(residual)
     assert all(means.lossless for means in report.means) and report.exit_code == 0
