@@ -20,7 +20,7 @@ from tilepress.codecs.errors import UnsupportedError
 Colour = Literal["gray", "rgb", "cmyk", "indexed"]
 Tiles = np.ndarray  # (n, height, width, channels), uint8 or uint16
 
-COLOUR_PLANES: dict[str, int] = {"gray": 1, "rgb": 3, "cmyk": 4, "indexed": 1}
+COLOUR_PLANES: dict[Colour, int] = {"gray": 1, "rgb": 3, "cmyk": 4, "indexed": 1}
 
 
 @dataclass(frozen=True)

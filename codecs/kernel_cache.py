@@ -73,7 +73,7 @@ def sources_key(folder: Path) -> str:
 _key_when_imported = cache(sources_key)
 
 
-class KernelCache(FunctionCache):  # type: ignore[misc]
+class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
     """The cache of one kernel, with the interface of numba's; counts signatures of all kernels in this process."""
 
     compiled = 0
@@ -132,7 +132,7 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
         return IndexDataCacheFile(self._cache_path, f"{self._impl.filename_base}-{exact}", self._key)
 
 
-class _Reduced(CompileResultCacheImpl):  # type: ignore[misc]
+class _Reduced(CompileResultCacheImpl):  # type: ignore[misc]  # numba has no types
     """How numba turns compiled functions into bytes and back; without numba's search for a folder."""
 
     def __init__(self, function: Callable[..., Any]) -> None:

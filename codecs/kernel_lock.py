@@ -72,7 +72,7 @@ class CompileLock:
         return True
 
 
-class _Compiling(event.Listener):  # type: ignore[misc]
+class _Compiling(event.Listener):  # type: ignore[misc]  # numba has no types
     """Hears how often this thread holds numba's compiler lock, and frees ours when it lets go for good."""
 
     def __init__(self) -> None:

@@ -9,8 +9,7 @@ import math
 
 import numpy as np
 
-from tilepress.codecs.kernel import Float, Int, inline
-from tilepress.codecs.lossless_borrow import borrowing
+from tilepress.codecs.kernel import Float, Int, borrowing, inline
 from tilepress.codecs.lossless_experts import MEAN, Picture
 from tilepress.codecs.lossless_mixer import CLASSES, CONTEXTS, COUNTERS, NODES, SCALE, SCALES, TEXTURE
 from tilepress.codecs.lossless_numbers import clamp, log2_quarters

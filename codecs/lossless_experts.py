@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tilepress.codecs.kernel import Float, Int, inline
-from tilepress.codecs.lossless_borrow import borrowing
+from tilepress.codecs.kernel import Float, Int, borrowing, inline
 
 PAD = 8  # samples of border on every side of a plane
 

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tilepress.codecs.kernel import Float, Int, inline
-from tilepress.codecs.lossless_borrow import borrowing
+from tilepress.codecs.kernel import Float, Int, borrowing, inline
 from tilepress.codecs.lossless_experts import BLENDED, MEAN, Picture
 from tilepress.codecs.lossless_numbers import clamp, log2_linear
 from tilepress.codecs.lossless_scales import ENERGY_ONE

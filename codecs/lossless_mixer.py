@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tilepress.codecs.kernel import Float, Int
-from tilepress.codecs.lossless_borrow import borrowing, borrowing_kernel
+from tilepress.codecs.kernel import Float, Int, borrowing, borrowing_kernel
 from tilepress.codecs.lossless_experts import EXPERTS
 from tilepress.codecs.lossless_numbers import clamp, squash, stretch
 from tilepress.codecs.range_coder import NEW_CELL, raw_bit

@@ -12,8 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from tilepress.codecs.errors import ModelError
-from tilepress.codecs.kernel import Float
-from tilepress.codecs.lossless_borrow import borrowing
+from tilepress.codecs.kernel import Float, borrowing
 from tilepress.codecs.lossless_experts import CENTRE, PARTS, SHARPNESS, WEIGHT
 from tilepress.codecs.lossless_features import FEATURES, LIMIT
 from tilepress.codecs.lossless_numbers import clamp, exp2

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tilepress.codecs.kernel import Float, Int, inline, kernel
+from tilepress.codecs.kernel import Float, Int, borrowing, inline, kernel
 from tilepress.codecs.lossless_bias import Bias, band_of, correction, learn_bias, new_bias, pattern_of, tilt_of
-from tilepress.codecs.lossless_borrow import borrowing
 from tilepress.codecs.lossless_contexts import set_contexts
 from tilepress.codecs.lossless_experts import (
     BLEND,

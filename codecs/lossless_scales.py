@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tilepress.codecs.kernel import Float, Int, inline
-from tilepress.codecs.lossless_borrow import borrowing
+from tilepress.codecs.kernel import Float, Int, borrowing, inline
 from tilepress.codecs.lossless_experts import BLENDED, EXPERTS, INVERSE, MEAN, NETWORK, Picture
 from tilepress.codecs.lossless_numbers import log2_quarters
 

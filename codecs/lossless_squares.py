@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilepress.codecs.kernel import Float, Int
-from tilepress.codecs.lossless_borrow import borrowing, borrowing_kernel
+from tilepress.codecs.kernel import Float, Int, borrowing, borrowing_kernel
 
 BLOCK = 4  # columns of the picture that share one sum of the rows above
 GROUP = 8  # columns of a matrix are worked on in groups

@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tilepress.codecs.kernel import Float, Int, inline
-from tilepress.codecs.lossless_borrow import borrowing, borrowing_kernel
+from tilepress.codecs.kernel import Float, Int, borrowing, borrowing_kernel, inline
 from tilepress.codecs.lossless_experts import (
     CENTRE,
     EXPERTS,

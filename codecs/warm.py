@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from tilepress.codecs.kernel_cache import KernelCache, cache_root
 _SIDE = 40  # of the tiles: more than one block of every codec
 _EFFORTS = (None, 1, 9)
 _MAX_ERRORS = (None, 1)
-_DTYPES = {"uint8": 8, "uint16": 16}
+_DTYPES: dict[Literal["uint8", "uint16"], int] = {"uint8": 8, "uint16": 16}
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def _specs() -> Iterator[TileSpec]:
     for dtype, bits in _DTYPES.items():
         for colour, planes in COLOUR_PLANES.items():
             for alpha in (0, 1):
-                yield TileSpec(_SIDE, _SIDE + 1, planes + alpha, dtype, bits, colour)  # type: ignore[arg-type]
+                yield TileSpec(_SIDE, _SIDE + 1, planes + alpha, dtype, bits, colour)
 
 
 def _settings(codec: Codec) -> Iterator[Settings]:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tilepress.jobs.evaluate import EvaluateReport, evaluate
 
 from .evaluations import CODECS, QUALITIES
 from .interrupted import ONE
-from .make_collection import encoded, image_of, make_collection, png16, write_tree
+from .make_collection import encoded, image_of, make_collection, picture, png16, write_tree
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,3 +54,14 @@ def evaluated(mixed: Path) -> tuple[Path, EvaluateReport]:
     """A finished evaluation, never written to."""
     out = mixed.parent / "done"
     return out, evaluate(str(mixed), str(out), CODECS, qualities=QUALITIES, tile=32, engine=ONE)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Seven RGB and three gray pictures."""
+    folder = tmp_path_factory.mktemp("photos") / "photos"
+    folder.mkdir()
+    for n in range(10):
+        samples = picture(56, 64, 3 if n < 7 else 1, seed=n)
+        Image.fromarray(samples.squeeze()).save(folder / f"{n}.png")
+    return str(folder)

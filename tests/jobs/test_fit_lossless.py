@@ -24,27 +24,16 @@ from tilepress.jobs.lossless_fit.images import Chosen, choose
 from tilepress.pipeline.dataset import Source
 from tilepress.pipeline.errors import UsageError
 
-from .make_collection import encoded, image_of, picture
+from .make_collection import encoded, image_of
 
 QUICK = {"levels": ("default",), "epochs": 1.0, "hidden": {"default": (8, 8)}, "held_out": 2}
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Seven RGB and three gray pictures."""
-    folder = tmp_path_factory.mktemp("photos") / "photos"
-    folder.mkdir()
-    for n in range(10):
-        samples = picture(56, 64, 3 if n < 7 else 1, seed=n)
-        Image.fromarray(samples.squeeze()).save(folder / f"{n}.png")
-    return str(folder)
-
-
-@pytest.fixture(scope="module")
-def fitted(photos, tmp_path_factory: pytest.TempPathFactory) -> str:
+def fitted(pictures, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model fitted to the pictures from nothing."""
     out = str(tmp_path_factory.mktemp("fitted") / "model")
-    fit_lossless(photos, out=out, start="none", licence="CC0", **QUICK)
+    fit_lossless(pictures, out=out, start="none", licence="CC0", **QUICK)
     return out
 
 
@@ -52,11 +41,11 @@ def chosen(source: str, images: int = 40, held_out: int = 10, seed: int = 0, *, 
     return choose([Source(source)], images, held_out, seed, gray_too=gray_too)
 
 
-def test_an_archive_becomes_a_model_that_compress_takes(photos, fitted, tmp_path):
+def test_an_archive_becomes_a_model_that_compress_takes(pictures, fitted, tmp_path):
     archive = str(tmp_path / "archive")
-    done = tilepress.compress(photos, archive, codec=fitted)
+    done = tilepress.compress(pictures, archive, codec=fitted)
     assert done.exit_code == 0 and "lossless" in done.summary.images
-    assert tilepress.verify(archive, against=photos).exit_code == 0
+    assert tilepress.verify(archive, against=pictures).exit_code == 0
 
 
 def test_fitting_gains_on_images_that_it_did_not_see(fitted):
@@ -67,10 +56,10 @@ def test_fitting_gains_on_images_that_it_did_not_see(fitted):
     assert figure["against_jpegxl"] == pytest.approx(100 * (figure["fitted"] / figure["jpegxl"] - 1), abs=0.01)
 
 
-def test_the_figures_are_bytes_of_the_codec_with_that_model(photos, fitted):
+def test_the_figures_are_bytes_of_the_codec_with_that_model(pictures, fitted):
     model = Model.load(fitted)
     codec = load_codec("lossless", model)
-    windows = chosen(photos, 40, 2).held_out
+    windows = chosen(pictures, 40, 2).held_out
     sizes = [len(codec.encode(w.samples[None], w.spec, Settings(effort=5))[0]) for w in windows]
     assert sum(sizes) == model.training["figures"][0]["fitted"]
 
@@ -90,28 +79,28 @@ def test_levels_that_were_not_fitted_keep_their_start(fitted):
     assert Model.load(fitted).config["levels"]["default"]["hidden"] == [8, 8]
 
 
-def test_the_same_fitting_gives_the_same_weights(photos, fitted, tmp_path):
-    fit_lossless(photos, out=str(tmp_path / "again"), start="none", **QUICK)
+def test_the_same_fitting_gives_the_same_weights(pictures, fitted, tmp_path):
+    fit_lossless(pictures, out=str(tmp_path / "again"), start="none", **QUICK)
     before, after = Model.load(fitted).tensors, Model.load(tmp_path / "again").tensors
     assert before.keys() == after.keys()
     assert all(np.array_equal(before[name], after[name]) for name in before)
 
 
-def test_repeating_the_command_finds_the_model_and_another_command_is_refused(photos, fitted):
+def test_repeating_the_command_finds_the_model_and_another_command_is_refused(pictures, fitted):
     sha256 = Model.load(fitted).name
-    report = fit_lossless(photos, out=fitted, start="none", **QUICK)
+    report = fit_lossless(pictures, out=fitted, start="none", **QUICK)
     assert not report.written and report.sha256 == sha256 and report.figures
     with pytest.raises(UsageError, match="another model"):
-        fit_lossless(photos, out=fitted, start="none", **QUICK, seed=5)
+        fit_lossless(pictures, out=fitted, start="none", **QUICK, seed=5)
 
 
-def test_a_level_that_does_not_gain_keeps_its_start(photos, tmp_path, monkeypatch, capsys):
+def test_a_level_that_does_not_gain_keeps_its_start(pictures, tmp_path, monkeypatch, capsys):
     def wasted(level, hidden, start, windows, schedule, tell):
         return fitting.Fitted(Prior(start.network, -plain_prior().mixing), 0, True)
 
     monkeypatch.setattr("tilepress.jobs.fit_lossless.fit_level", wasted)
     out = str(tmp_path / "model")
-    assert _run(["fit-lossless", photos, "--out", out, "--from", "none", "--levels", "fast", "--held-out", "2"]) == 0
+    assert _run(["fit-lossless", pictures, "--out", out, "--from", "none", "--levels", "fast", "--held-out", "2"]) == 0
     assert "fast: fitting gained nothing" in capsys.readouterr().out
     model = Model.load(out)
     assert model.training["figures"][0]["fitted"] > model.training["figures"][0]["start"]
@@ -120,20 +109,20 @@ def test_a_level_that_does_not_gain_keeps_its_start(photos, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("change", [lambda images: images[:3], lambda images: []])
-def test_too_few_images_are_refused(photos, tmp_path, change: Callable[[list[Path]], list[Path]]):
-    for path in change(sorted(Path(photos).iterdir())):
+def test_too_few_images_are_refused(pictures, tmp_path, change: Callable[[list[Path]], list[Path]]):
+    for path in change(sorted(Path(pictures).iterdir())):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
     with pytest.raises(UsageError, match="at least 4"):
         fit_lossless(str(tmp_path), out=str(tmp_path / "model"), start="none")
 
 
-def test_jpegs_palettes_and_single_bits_are_no_images_to_fit_to(photos, tmp_path):
+def test_jpegs_palettes_and_single_bits_are_no_images_to_fit_to(pictures, tmp_path):
     for name, mode, kind in (("j.jpg", "RGB", "JPEG"), ("p.png", "P", "PNG"), ("b.png", "1", "PNG")):
         (tmp_path / name).write_bytes(encoded(image_of(mode, 60, 60), kind))
     with pytest.raises(UsageError, match=r"holds 0 images .*\(3 others"):
         chosen(str(tmp_path))
-    for path in Path(photos).iterdir():
+    for path in Path(pictures).iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     assert sorted(name for name, _ in chosen(str(tmp_path)).skipped) == ["b.png", "j.jpg", "p.png"]
 
@@ -155,13 +144,13 @@ def test_images_that_say_nothing_are_refused(tmp_path):
         ({"start": "nowhere"}, "nowhere"),
     ],
 )
-def test_impossible_wishes_are_refused(photos, tmp_path, options, words):
+def test_impossible_wishes_are_refused(pictures, tmp_path, options, words):
     with pytest.raises(UsageError, match=words):
-        fit_lossless(photos, out=str(tmp_path / "model"), **options)
+        fit_lossless(pictures, out=str(tmp_path / "model"), **options)
 
 
-def test_the_command_prints_a_table_or_json(photos, tmp_path, capsys):
-    command = ["fit-lossless", photos, "--images", "4", "--held-out", "2", "--levels", "fast", "--gray-too"]
+def test_the_command_prints_a_table_or_json(pictures, tmp_path, capsys):
+    command = ["fit-lossless", pictures, "--images", "4", "--held-out", "2", "--levels", "fast", "--gray-too"]
     assert _run([*command, "--out", str(tmp_path / "one")]) == 0
     text = capsys.readouterr().out
     assert "JPEG XL e7" in text and "source 1, gray" in text and f"--codec {tmp_path / 'one'}" in text

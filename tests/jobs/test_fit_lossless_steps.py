@@ -23,35 +23,24 @@ from .make_collection import picture
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Seven RGB and three gray pictures."""
-    folder = tmp_path_factory.mktemp("photos") / "photos"
-    folder.mkdir()
-    for n in range(10):
-        samples = picture(56, 64, 3 if n < 7 else 1, seed=n)
-        Image.fromarray(samples.squeeze()).save(folder / f"{n}.png")
-    return str(folder)
-
-
-@pytest.fixture(scope="module")
-def rows(photos) -> Rows:
-    return collect(choose([Source(photos)], 6, 2, 0, gray_too=False).fitted, DEFAULT, 20_000, 10**6)
+def rows(pictures) -> Rows:
+    return collect(choose([Source(pictures)], 6, 2, 0, gray_too=False).fitted, DEFAULT, 20_000, 10**6)
 
 
 def chosen(source: str, images: int = 40, held_out: int = 10, seed: int = 0, *, gray_too: bool = False) -> Chosen:
     return choose([Source(source)], images, held_out, seed, gray_too=gray_too)
 
 
-def test_held_out_images_are_never_fitted_to(photos):
+def test_held_out_images_are_never_fitted_to(pictures):
     for seed in range(5):
-        split = chosen(photos, 5, 3, seed, gray_too=True)
+        split = chosen(pictures, 5, 3, seed, gray_too=True)
         fitted_names, held = ({w.name for w in windows} for windows in (split.fitted, split.held_out))
         assert len(fitted_names) == 5 and len(held) == 3 and not fitted_names & held
-    assert {w.name for w in chosen(photos, 5, 3, 1).held_out} != {w.name for w in chosen(photos, 5, 3, 2).held_out}
+    assert {w.name for w in chosen(pictures, 5, 3, 1).held_out} != {w.name for w in chosen(pictures, 5, 3, 2).held_out}
 
 
-def test_copies_of_an_image_count_once(photos, tmp_path):
-    for path in Path(photos).iterdir():
+def test_copies_of_an_image_count_once(pictures, tmp_path):
+    for path in Path(pictures).iterdir():
         for copy in ("a", "b"):
             (tmp_path / f"{copy}{path.name}").write_bytes(path.read_bytes())
     split = chosen(str(tmp_path))
@@ -59,8 +48,8 @@ def test_copies_of_an_image_count_once(photos, tmp_path):
     assert len(names) == len(set(names)) == 10 and len(split.skipped) == 10
 
 
-def test_of_few_images_the_same_share_is_held_out(photos):
-    split = chosen(photos)
+def test_of_few_images_the_same_share_is_held_out(pictures):
+    split = chosen(pictures)
     assert (len(split.fitted), len(split.held_out)) == (8, 2)
 
 
@@ -76,19 +65,19 @@ def test_large_images_give_a_window_and_depth_and_alpha_stay(tmp_path):
     assert part.samples.shape == part.spec.shape == (100, 100, 4)
 
 
-def test_gray_versions_are_those_of_pillow(photos):
-    split = chosen(photos, gray_too=True)
+def test_gray_versions_are_those_of_pillow(pictures):
+    split = chosen(pictures, gray_too=True)
     gray = [window for window in (*split.fitted, *split.held_out) if window.gray]
     assert len(gray) == 7
     for window in gray:
-        expected = np.asarray(Image.open(Path(photos) / window.name).convert("L"))
+        expected = np.asarray(Image.open(Path(pictures) / window.name).convert("L"))
         np.testing.assert_array_equal(window.samples[..., 0], expected)
 
 
-def test_every_source_has_its_turn(photos, tmp_path):
+def test_every_source_has_its_turn(pictures, tmp_path):
     for n in range(5):
         Image.fromarray(picture(40, 40, 1, bits=16, seed=n)[..., 0]).save(tmp_path / f"{n}.png")
-    split = choose([Source(photos), Source(str(tmp_path))], 6, 2, 0, gray_too=False)
+    split = choose([Source(pictures), Source(str(tmp_path))], 6, 2, 0, gray_too=False)
     assert [window.source for window in split.held_out] == [0, 0, 1, 1]
     assert [window.source for window in spread(split.fitted, 56 * 64 * 3 + 40 * 40)] == [0, 1]
     assert {window.spec.dtype for window in split.fitted if window.source} == {"uint16"}
