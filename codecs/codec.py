@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -194,11 +195,13 @@ class TileCodec(Codec):
 class ResidualCoder(ABC):
     """Turns an exact base into the original: one tile and its base to bytes and back, in integers only.
 
-    `near_lossless`: it can also come within a bound of the original, in fewer bytes.
+    `near_lossless`: it can also come within a bound of the original, in fewer bytes. `model_folder`: the model that is
+    part of its definition, if it has one; it never changes, and archives hold a copy to be readable without tilepress.
     """
 
     residual_id: ClassVar[str]
     near_lossless: ClassVar[bool] = False
+    model_folder: ClassVar[Path | None] = None
 
     @abstractmethod
     def encode(self, tile: np.ndarray, base: np.ndarray, spec: TileSpec, max_error: int = 0) -> bytes:

@@ -32,6 +32,7 @@ class LosslessResidual(ResidualCoder):
 
     residual_id = "lossless-1"
     near_lossless: ClassVar[bool] = True
+    model_folder: ClassVar[Path | None] = _FOLDER
 
     def encode(self, tile: np.ndarray, base: np.ndarray, spec: TileSpec, max_error: int = 0) -> bytes:
         """At most the raw samples and 10 bytes. UnsupportedError if tile or base are not as `spec` says."""

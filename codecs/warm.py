@@ -14,7 +14,7 @@ from tilepress.codecs import registry
 from tilepress.codecs.codec import COLOUR_PLANES, Codec, Settings, TileSpec
 from tilepress.codecs.kernel_cache import KernelCache, cache_root
 
-_SIDE = 40  # of the tiles: more than one block of every codec
+_SIDE = 65  # of the tiles: more than one block of every codec, and samples enough for predictors to be fitted
 _EFFORTS = (None, 1, 9)
 _MAX_ERRORS = (None, 1)
 _DTYPES: dict[Literal["uint8", "uint16"], int] = {"uint8": 8, "uint16": 16}

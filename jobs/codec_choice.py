@@ -30,6 +30,13 @@ class ChosenCodec:
     reference: str
     model_folder: Path | None
 
+    def models(self, settings: PressSettings) -> list[Path]:
+        """Folders of all models that an archive of such settings cannot be read without."""
+        folders = [self.model_folder]
+        if not (self.codec.lossless or settings.lossy):
+            folders.append(load_residual(DEFAULT_RESIDUAL).model_folder)
+        return [folder for folder in folders if folder is not None]
+
 
 @contextmanager
 def chosen_codec(name: str) -> Iterator[ChosenCodec]:

@@ -89,7 +89,7 @@ def run_compress(config: CompressConfig) -> CompressReport:
         report.gone, report.shards = plan.totals.gone, plan.totals.shards
         if config.dry_run or not plan.totals.shards:
             return report
-        plan = claim_run(storage, run, plan, asked, choice.model_folder)
+        plan = claim_run(storage, run, plan, asked, choice.models(settings))
         report.run = run.number
         _execute(storage, config, settings, run, plan, report, networks=choice.codec.networks)
     return report

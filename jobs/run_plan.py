@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -56,8 +56,8 @@ def new_run(storage: Storage, collection: Collection, asked: Mapping[str, Any], 
     return Run(last.run.number + 1 if last else 1), write_plan(files, asked, asked["shard_bytes"], parent)
 
 
-def claim_run(storage: Storage, run: Run, plan: Plan, asked: Mapping[str, Any], model_folder: Path | None) -> Plan:
-    """Store model and plan. If another driver was first with the same settings, its plan becomes ours."""
+def claim_run(storage: Storage, run: Run, plan: Plan, asked: Mapping[str, Any], models: Iterable[Path]) -> Plan:
+    """Store models and plan. If another driver was first with the same settings, its plan becomes ours."""
     create_archive(storage)
     if not is_create_only(storage):
         raise UsageError(
@@ -67,8 +67,8 @@ def claim_run(storage: Storage, run: Run, plan: Plan, asked: Mapping[str, Any], 
     with suppress(StorageError):  # housekeeping: a store may not permit it
         for prefix in (".", f"{run.folder}/"):
             storage.remove_stale_temporaries(prefix)
-    if model_folder is not None:
-        store_model(storage, model_folder)
+    for folder in models:
+        store_model(storage, folder)
     try:
         plan.file.seek(0)
         storage.create(run.plan, plan.file.read())

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, cast
 
+from tilepress.codecs.model import Model
+from tilepress.codecs.registry import RESIDUALS, load_residual
 from tilepress.jobs.progress import Meter
 from tilepress.jobs.verify_files import check_files, verify_part
 from tilepress.pipeline.checksums import sha256
@@ -74,8 +76,8 @@ def verify(archive: str, **options: Any) -> VerifyReport:
 def run_verify(config: VerifyConfig) -> VerifyReport:
     """Check files, then parts, then images; damage is collected, never raised."""
     archive = open_archive(config.archive)
-    models = _models(archive)
-    files = check_files(archive, models)
+    models, coders = _needed(archive)
+    files = check_files(archive, models | _residual_models(coders))
     report = VerifyReport(problems=[(name, "", problem) for name, problem in files.problems], notes=files.notes)
     size, tasks = _measure(archive, config)
     shards = max(tasks, len(files.parts))
@@ -89,10 +91,20 @@ def run_verify(config: VerifyConfig) -> VerifyReport:
     return report
 
 
-def _models(archive: Archive) -> set[str]:
-    """SHA-256 of every model that a tile of the archive needs."""
-    rows = (row for view in archive.runs for row in view.index.walk(["tiles"]))
-    return {(tile["codec"] or "").partition("@")[2] for row in rows for tile in row["tiles"] or ()} - {""}
+def _needed(archive: Archive) -> tuple[set[str], set[str]]:
+    """What decoding the archive's tiles takes: SHA-256 of every codec's model, and the residual coders."""
+    models, coders = set(), set()
+    for row in (row for view in archive.runs for row in view.index.walk(["tiles"])):
+        for tile in row["tiles"] or ():
+            models.add((tile["codec"] or "").partition("@")[2])
+            coders.add(tile["residual_codec"])
+    return models - {""}, coders
+
+
+def _residual_models(coders: set[str]) -> set[str]:
+    """SHA-256 of the models of residual coders. One that is unknown here is reported with its images."""
+    folders = (load_residual(coder).model_folder for coder in coders & RESIDUALS.keys())
+    return {Model.load(folder).name for folder in folders if folder is not None}
 
 
 def _check_images(engine: Engine, archive: Archive, config: VerifyConfig, size: int, report: VerifyReport) -> None:

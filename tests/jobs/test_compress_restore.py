@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import tilepress
+from tilepress.codecs.lossless_residual import LosslessResidual
+from tilepress.codecs.model import Model
 from tilepress.codecs.registry import shipped_models
 from tilepress.jobs.compress import CompressReport
 from tilepress.jobs.restore import RestoreReport
@@ -195,6 +197,14 @@ def test_previews_are_near_and_need_no_residual(collection: Path, tmp_path: Path
     before = decode(images()["many/tiles.png"]).astype(float)
     after = decode((tmp_path / "back/many/tiles.png").read_bytes()).astype(float)
     assert 0 < np.mean((before - after) ** 2) < 12.75**2
+
+
+@pytest.mark.skipif(not MODELS, reason="no model is shipped")
+@pytest.mark.parametrize("fidelity", ["pixels", "lossy"])
+def test_an_archive_holds_the_models_that_its_tiles_need_and_no_others(fidelity, collection, tmp_path) -> None:
+    compress(collection, tmp_path / "a", codec=MODELS[0], include=("png/L.png",), fidelity=fidelity)
+    needed = {shipped_models()[MODELS[0]], *([LosslessResidual.model_folder] if fidelity == "pixels" else [])}
+    assert {path.name for path in (tmp_path / "a/models").iterdir()} == {Model.load(folder).name for folder in needed}
 
 
 def test_restoring_again_changes_nothing_and_overwrite_mends(archive: Path, tmp_path: Path) -> None:

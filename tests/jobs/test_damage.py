@@ -72,10 +72,10 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
     restored = folder / "restored"
     assert tilepress.restore(str(archive), str(restored), engine=LOCAL).exit_code == 0
     entries = list(tilepress.open(str(archive)).entries())
-    users: dict[str, frozenset[str]] = {}
+    users = {f"models/{path.name}": frozenset[str]() for path in archive.glob("models/*")}
     for entry in entries:
         for sha256 in {tile.facts.codec.partition("@")[2] for tile in entry.stored.tiles} - {""}:
-            users[f"models/{sha256}"] = users.get(f"models/{sha256}", frozenset()) | {entry.path}
+            users[f"models/{sha256}"] |= {entry.path}
     return Sound(archive, tree(restored), payload_spans(archive), users)
 
 

@@ -25,7 +25,7 @@ from tilepress.codecs.kernel_cache import KernelCache
 
 def each(use):
     for kind in KINDS:
-        for size in ((17, 31), (130, 90)):
+        for size in ((17, 31), (66, 65)):
             for content in ("noise", "gradient", "black"):
                 spec = spec_of(kind, *size)
                 use(tiles_of(spec, content, count=2), spec)

@@ -16,7 +16,7 @@ from .independent_predictive import RangeDecoder, raw
 from .independent_streams import Shape, read_model, unseal
 
 NAMES = {1: "fast", 2: "default", 3: "max"}
-RESIDUAL_MODEL = Path(__file__).parents[2] / "codecs" / "residual_models" / "lossless-1"
+RESIDUAL_MODEL = "fddfbd9b598cd3bc39249b8a6fd0fbf1feffc4b959f3bd716f522a6fb12bc578"  # section 9a
 
 
 def plane_values(content: bytes) -> tuple[np.ndarray, bytes]:
@@ -76,6 +76,6 @@ def under_values(values: np.ndarray, base: np.ndarray) -> np.ndarray:
     return np.pad((base[..., None] > values[:-1]).sum(-1).astype(np.float64), PAD, mode="edge")
 
 
-def decode_residual(stream: bytes, base: np.ndarray, shape: Shape) -> np.ndarray:
-    """A tile of `lossless-1`."""
-    return Lossless(*read_model(RESIDUAL_MODEL, named=False)).decode(unseal(b"rL", stream), shape, base)
+def decode_residual(stream: bytes, base: np.ndarray, shape: Shape, models: Path) -> np.ndarray:
+    """A tile of `lossless-1`, with the model in the folder `models` of an archive."""
+    return Lossless(*read_model(models / RESIDUAL_MODEL)).decode(unseal(b"rL", stream), shape, base)

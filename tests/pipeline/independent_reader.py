@@ -169,7 +169,7 @@ class Image:
         assert residual or tile["pixels_crc"] == tile["base_crc"]
         assert bool(residual) == bool(tile["residual_codec"])
         if tile["residual_codec"] == "lossless-1":
-            base = decode_residual(residual, base, shape)
+            base = decode_residual(residual, base, shape, self.models)
             assert crc(base) == tile["pixels_crc"]
         return base
 

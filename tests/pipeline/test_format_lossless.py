@@ -59,6 +59,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"shipped": folder / name, "plain": folder / plain.name}
 
 
+@pytest.fixture
+def residual_models(tmp_path: Path) -> Path:
+    """The folder of models of an archive with residuals."""
+    folder = LosslessResidual.model_folder
+    (tmp_path / Model.load(folder).name).symlink_to(folder)
+    return tmp_path
+
+
 def check(stream: bytes, spec: TileSpec, model: Path) -> None:
     ours = Lossless(Model.load(model)).decode([stream], spec)[0]
     theirs = independent_codecs.decode(f"lossless@{model.name}", stream, shape_of(spec), model.parent)
@@ -96,25 +104,27 @@ def test_arbitrary_words_mean_the_same_to_both_decoders(level: int, name: str, m
 
 
 @pytest.mark.parametrize("max_error", [0, 2])
-def test_a_decoder_written_from_the_text_alone_reads_lossless_residuals(max_error: int) -> None:
+def test_a_decoder_written_from_the_text_alone_reads_lossless_residuals(max_error: int, residual_models: Path) -> None:
     tile = picture(11, 13, 3, 8)
     base, spec = tile // 16 * 16 + 8, spec_of(tile, "rgb", 8)
     stream = LosslessResidual().encode(tile, base, spec, max_error)
     assert stream[HEADER] == 2
     ours = LosslessResidual().decode(stream, base, spec)
-    theirs = independent_lossless.decode_residual(stream, base, shape_of(spec))
+    theirs = independent_lossless.decode_residual(stream, base, shape_of(spec), residual_models)
     np.testing.assert_array_equal(theirs, ours)
     assert np.array_equal(theirs, tile) == (max_error == 0)
 
 
 @pytest.mark.parametrize("level", EFFORTS)
-def test_arbitrary_residual_words_mean_the_same_to_both_decoders(level: int) -> None:
+def test_arbitrary_residual_words_mean_the_same_to_both_decoders(level: int, residual_models: Path) -> None:
     spec, draw = TileSpec(6, 9, 3, "uint8", 8, "rgb"), np.random.default_rng(level)
     base = draw.integers(0, 256, spec.shape).astype(np.uint8)
     headers = b"".join(struct.pack("<BHH", 0, *ends) for ends in ((0, 255), (20, 200), (100, 130)))
     stream = seal(b"rL", 1, struct.pack("<BH", level, 0) + headers + draw.bytes(100))
     ours = LosslessResidual().decode(stream, base, spec)
-    np.testing.assert_array_equal(independent_lossless.decode_residual(stream, base, shape_of(spec)), ours)
+    np.testing.assert_array_equal(
+        independent_lossless.decode_residual(stream, base, shape_of(spec), residual_models), ours
+    )
 
 
 @pytest.mark.parametrize(("codec", "residual"), [("lossless", ""), ("block-dnn-16", "lossless-1")])
