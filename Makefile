@@ -27,6 +27,6 @@ check: setup
 	$(BIN)/ruff format --check .
 	cd infra/src && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p tilepress
 
-# Figures of the README. IMAGES is a folder as described in infra/bench/README.md.
+# Figures of the README. What IMAGES holds is said in infra/bench/all.py.
 bench: setup
 	$(BIN)/python infra/bench/all.py $(IMAGES)

@@ -92,8 +92,8 @@ class Codec(ABC):
     are indexed or of 1 bit exactly); `lossless` says what it does at None and 0.
     `networks`: analyse and synthesise run networks and may be given to an actor with a GPU.
     `prepares`: an image's tiles share bytes, which `prepare` makes of them before the first is coded.
-    `rivals`: ids of lossless codecs that each tile is compared with, where `worth_trying` says so: an archive keeps
-    whichever is smallest. Without, another codec is only tried where this one does not shrink a tile.
+    `rivals`: ids of lossless codecs that each tile is compared with: an archive keeps whichever is smallest. Without,
+    another codec is only tried where this one does not shrink a tile.
     """
 
     codec_id: ClassVar[str]
@@ -119,10 +119,6 @@ class Codec(ABC):
         """Raise UnsupportedError unless `supports(spec)`."""
         if not self.supports(spec):
             raise UnsupportedError(f"codec {self.codec_id} cannot represent {spec}")
-
-    def worth_trying(self, tile: np.ndarray, spec: TileSpec, nbytes: int) -> bool:
-        """Whether a rival may beat the `nbytes` that this codec made of a tile (h, w, c); only speed depends on it."""
-        return True
 
     def prepare(self, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
         """Bytes shared by all tiles of one image (fitted or fine-tuned weights), stored once with the image.

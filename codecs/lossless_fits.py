@@ -15,7 +15,7 @@ from tilepress.codecs.lossless_experts import FITS, MEAN, Picture
 from tilepress.codecs.lossless_numbers import clamp
 from tilepress.codecs.lossless_squares import BLOCK, add_sample, blur_back, combine, enter_block, solve
 
-TAPS = 32  # room for inputs and the target
+TAPS = 64  # room for inputs and the target
 
 # columns of `sizes`
 COUNT, STRIDE, FIRST, LAST, PERIOD, PHASE = range(6)

@@ -54,6 +54,7 @@ class PredictiveMlp(Codec):
     lossless = True
     colours = frozenset({"gray", "rgb", "cmyk"})  # palette entries are names, not numbers
     options = frozenset({"effort"})
+    prepares = True
     magic = b"PM"
 
     def prepare(self, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:

@@ -64,7 +64,7 @@ def _warned(coded: CodedTile, coding: Coding, error: Exception) -> CodedTile:
 def _smallest(tile: Tile, coded: CodedTile, coding: Coding, tools: Toolbox) -> CodedTile:
     """What the codec made, or a rival of its where that is smaller; no larger than the samples in any case."""
     codec = tools.codec(coding.reference)
-    if codec.rivals and not coding.lossy and codec.worth_trying(tile.samples, tile.spec, coded.nbytes):
+    if codec.rivals and not coding.lossy:
         coded = _smaller_than_rivals(tile, coded, codec.rivals, tools)
     return _never_larger(tile, coded, tools) if coded.nbytes >= tile.spec.nbytes else coded
 

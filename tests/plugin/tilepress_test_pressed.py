@@ -13,7 +13,6 @@ from tilepress.codecs.codec import Codec, Settings, Symbols, Tiles, TileSpec
 from tilepress.codecs.errors import StreamError
 
 BAD_VALUE, NO_MEMORY, INTERRUPTED, BAD_PREPARATION, BAD_DECODING = 21, 22, 23, 24, 25  # first sample: what Faulty does
-CERTAIN = 77  # the first sample of tiles that Compared does not want to be compared
 
 
 class Compared(Slow):
@@ -25,10 +24,6 @@ class Compared(Slow):
 
     def encode_tile(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
         return self.compressed(tile)
-
-    def worth_trying(self, tile: np.ndarray, spec: TileSpec, nbytes: int) -> bool:
-        assert tile.shape == spec.shape and nbytes == len(self.compressed(tile))
-        return int(tile[0, 0, 0]) != CERTAIN
 
 
 class Ranks(Codec):
