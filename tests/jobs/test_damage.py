@@ -60,13 +60,13 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
     source, archive = folder / "source", folder / "archive"
     learned, second = (name if name in shipped_models() else "png" for name in ("block-dnn-16", "block-dnn-8"))
     write_tree(source, source_files())
-    tilepress.compress(str(source), str(archive), codec=learned, tile=64, shard_bytes=20_000, engine=LOCAL)
+    tilepress.compress(str(source), str(archive), tile=64, shard_bytes=20_000, engine=LOCAL)
     write_tree(
         source,
         {"L.png": encoded(image_of("L", 64, 65, seed=9), "PNG"), "later.png": encoded(image_of("L", 64, 64), "PNG")},
     )
     (source / "0.jpg").unlink()
-    tilepress.compress(str(source), str(archive), tile=64, engine=LOCAL)
+    tilepress.compress(str(source), str(archive), codec=learned, tile=64, engine=LOCAL)
     write_tree(source, {"last.tif": encoded(image_of("RGB", 64, 65), "TIFF")})
     tilepress.compress(str(source), str(archive), codec=second, tile=64, engine=LOCAL)
     restored = folder / "restored"

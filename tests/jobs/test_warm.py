@@ -38,8 +38,8 @@ for name in registry.RESIDUALS:
     coder = registry.load_residual(name)
     each(lambda tiles, spec: coder.decode(coder.encode(tiles[0], tiles[1] // 2, spec), tiles[1] // 2, spec))
 with tempfile.TemporaryDirectory() as folder:
-    for name in registry.DEFAULT_MODELS:
-        tilepress.compress({samples!r}, f"{{folder}}/{{name}}", codec=name)
+    for name in ["predictive-mlp", *registry.DEFAULT_MODELS]:
+        tilepress.compress({samples!r}, f"{{folder}}/{{name}}", codec=name, include=["coffee-*", "gray/camera.tif"])
         tilepress.restore(f"{{folder}}/{{name}}", f"{{folder}}/{{name}}-back")
 print(KernelCache.compiled, KernelCache.loaded, file=sys.stderr)
 raise SystemExit(KernelCache.compiled)
