@@ -14,50 +14,32 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 BASES = ("block-dnn-16", "pca-16", "block-dnn-4", "cnn-ae", "gdn-factorized")
-WITH_BASES = ["--residual", "lossless-1", *(word for base in BASES for word in ("--base", base))]
+BOUNDS = ("1", "2", "4", "8")
+
+
+def commands(images: Path) -> list[list[str]]:
+    """Script and arguments of every benchmark."""
+    photos, learning = str(images / "photos/eval"), str(images / "photos/train")
+    xray, ct, standard = (str(images / name) for name in ("xray/eval", "ct16/eval", "standard"))
+    bases = [word for base in BASES for word in ("--base", base)]
+    bounds = [word for bound in BOUNDS for word in ("--max-error", bound)]
+    return [
+        ["startup.py"],
+        ["lossless.py", photos, xray, ct, "--tile", "0", "--residual", "lossless-1", *bases],
+        ["lossless.py", photos, xray, "--gray", "--tile", "0", "--limit", "4", "--coder", "lossless", *bounds],
+        ["predictive_mlp.py", standard, photos, "--effort", "5", "--effort", "9"],
+        ["throughput.py", learning],
+        ["evaluate.py", photos],
+        ["block_edges.py", photos],
+        ["driver.py"],
+        ["s3_reads.py", photos],
+        ["memory.py"],
+    ]
 
 
 def main() -> None:
     """Run every benchmark and print what it prints, under its command."""
-    images = Path(sys.argv[1])
-    photos = images / "photos"
-    for command in (
-        ["startup.py"],
-        [
-            "lossless.py",
-            str(photos / "eval"),
-            str(images / "xray/eval"),
-            str(images / "ct16/eval"),
-            "--tile",
-            "0",
-            *WITH_BASES,
-        ],
-        [
-            "lossless.py",
-            str(photos / "eval"),
-            str(images / "xray/eval"),
-            "--gray",
-            "--tile",
-            "0",
-            "--coder",
-            "lossless",
-            "--max-error",
-            "1",
-            "--max-error",
-            "2",
-            "--max-error",
-            "4",
-            "--max-error",
-            "8",
-        ],
-        ["predictive_mlp.py", str(images / "standard"), str(photos / "eval"), "--effort", "5", "--effort", "9"],
-        ["throughput.py", str(photos / "train")],
-        ["evaluate.py", str(photos / "eval")],
-        ["block_edges.py", str(photos / "eval")],
-        ["driver.py"],
-        ["s3_reads.py", str(photos / "eval")],
-        ["memory.py"],
-    ):
+    for command in commands(Path(sys.argv[1])):
         print(f"\n## python infra/bench/{' '.join(command)}\n", flush=True)
         subprocess.run([sys.executable, HERE / command[0], *command[1:]], check=True)
 

@@ -39,8 +39,10 @@ for name in registry.RESIDUALS:
     each(lambda tiles, spec: coder.decode(coder.encode(tiles[0], tiles[1] // 2, spec), tiles[1] // 2, spec))
 with tempfile.TemporaryDirectory() as folder:
     for name in ["predictive-mlp", *registry.DEFAULT_MODELS]:
-        tilepress.compress({samples!r}, f"{{folder}}/{{name}}", codec=name, include=["coffee-*", "gray/camera.tif"])
-        tilepress.restore(f"{{folder}}/{{name}}", f"{{folder}}/{{name}}-back")
+        effort = 1 if "effort" in registry.codec_class(registry.resolve(name).codec_id).options else None
+        archive, back = f"{{folder}}/{{name}}", f"{{folder}}/{{name}}-back"
+        tilepress.compress({samples!r}, archive, codec=name, effort=effort, include=["coffee-*", "gray/camera.tif"])
+        tilepress.restore(archive, back)
 print(KernelCache.compiled, KernelCache.loaded, file=sys.stderr)
 raise SystemExit(KernelCache.compiled)
 """
