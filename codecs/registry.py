@@ -173,6 +173,7 @@ def _load_plugin(point: EntryPoint) -> type[Codec]:
 
 
 def _unknown(kind: str, name: str, known: list[str]) -> UnknownCodecError:
-    near = difflib.get_close_matches(name, known, n=3)
+    known = list(dict.fromkeys(known))  # some models have the name of their codec
+    near = difflib.get_close_matches(name.lower(), known, n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return UnknownCodecError(f"There is no {kind} named {name!r}.{hint} There are: {', '.join(known)}.")

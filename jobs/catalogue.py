@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from tilepress.codecs.codec import Codec
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.model import Model
-from tilepress.codecs.registry import codec_class, codec_ids, needs_model, shipped_models
+from tilepress.codecs.registry import (
+    DEFAULT_RESIDUAL,
+    codec_class,
+    codec_ids,
+    load_residual,
+    needs_model,
+    shipped_models,
+)
 
 
 def codec_rows() -> list[dict[str, Any]]:
@@ -24,12 +32,18 @@ def codec_rows() -> list[dict[str, Any]]:
                 "kind": "lossless" if codec.lossless else "lossy" if not codec.exact else "lossy or with residual",
                 "dtypes": sorted(codec.dtypes),
                 "channels": sorted(codec.channels),
-                "options": sorted(codec.options),
+                "options": sorted(codec.options | _with_residual(codec)),
                 "needs_model": needs_model(codec_id),
                 "summary": codec.summary,
             }
         )
     return rows
+
+
+def _with_residual(codec: type[Codec]) -> set[str]:
+    """What the residual on top of a lossy base adds."""
+    near = codec.exact and not codec.lossless and load_residual(DEFAULT_RESIDUAL).near_lossless
+    return {"max_error"} if near else set()
 
 
 def model_rows() -> list[dict[str, Any]]:

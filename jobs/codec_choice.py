@@ -11,7 +11,7 @@ from pathlib import Path
 from tilepress.codecs.codec import RANGES, Codec
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.model import Model
-from tilepress.codecs.registry import DEFAULT_RESIDUAL, CodecChoice, codec_class, load_residual, resolve
+from tilepress.codecs.registry import DEFAULT_RESIDUAL, CodecChoice, codec_class, load_codec, load_residual, resolve
 from tilepress.pipeline.archive import MODEL_FILES
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.rows import FIDELITIES
@@ -55,7 +55,9 @@ def _chosen(choice: CodecChoice) -> ChosenCodec:
     if choice.model_folder is None:
         return ChosenCodec(codec_class(choice.codec_id), choice.codec_id, None)
     folder = Path(choice.model_folder)
-    reference = f"{choice.codec_id}@{Model.load(folder).name}"
+    model = Model.load(folder)
+    load_codec(choice.codec_id, model)  # a model that no worker could use must not get into an archive
+    reference = f"{choice.codec_id}@{model.name}"
     return ChosenCodec(codec_class(choice.codec_id), reference, folder)
 
 

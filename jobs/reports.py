@@ -68,6 +68,8 @@ def show_verify(config: VerifyConfig, report: VerifyReport, *, as_json: bool) ->
     for part, image, problem in report.problems:
         print(f"DAMAGED {part}{': ' + image if image else ''}: {problem}")
     print_failures("differs from the source", report.differing)
+    for how, count in sorted(report.inexact.items()):
+        print(f"{count:,} images are not held exactly: {how}")
     print(f"{len(report.problems):,} problems found" if report.problems else "everything stored is as it was written")
     return report.exit_code
 

@@ -33,6 +33,7 @@ from tilepress.pipeline.errors import (
 )
 from tilepress.pipeline.plan import Plan, plan_from_bytes, write_plan
 from tilepress.pipeline.reader import Archive
+from tilepress.pipeline.rows import within
 from tilepress.pipeline.storage import Storage
 
 
@@ -50,7 +51,9 @@ def new_run(storage: Storage, collection: Collection, asked: Mapping[str, Any], 
     `mark_gone`: files of the archive that the collection lacks are marked as gone from the source.
     """
     existing = Archive(storage) if list_runs(storage) else None
-    files = planned_files(collection.entries(), existing, mark_gone=mark_gone)
+    press = asked["press"]
+    fidelity = within(press["max_error"]) if press.get("max_error") else press["fidelity"]
+    files = planned_files(collection.entries(), existing, fidelity, mark_gone=mark_gone)
     last = existing.runs[-1] if existing and existing.runs else None
     parent = last.manifest.seal if last and last.manifest else ""
     return Run(last.run.number + 1 if last else 1), write_plan(files, asked, asked["shard_bytes"], parent)
@@ -84,7 +87,8 @@ def _resumed_plan(storage: Storage, run: Run, asked: Mapping[str, Any]) -> Plan:
     if plan.settings != asked:
         raise ResumeError(
             f"{storage.url} holds an unfinished run ({run.folder}) with other settings: "
-            f"{_differences(plan.settings, asked)}. Finish it first with the same source and options as before"
+            f"{_differences(plan.settings, asked)}. Finish it first with the same source and options as before; or, if "
+            f"no process works on it, give it up by removing its folder {storage.url}/{run.folder}"
         )
     return plan
 

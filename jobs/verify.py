@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, cast
@@ -21,7 +22,7 @@ from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError
 from tilepress.pipeline.merge_join import merge_join
 from tilepress.pipeline.near_lossless import prove_within
 from tilepress.pipeline.reader import Archive, open_archive
-from tilepress.pipeline.rows import GONE, NOT_STORED, error_bound
+from tilepress.pipeline.rows import GONE, NOT_STORED, TILES, error_bound, fidelity_text
 from tilepress.pipeline.storage import Entry as SourceEntry
 from tilepress.pipeline.storage import Storage
 from tilepress.pipeline.toolbox import Toolbox
@@ -53,6 +54,7 @@ class VerifyReport:
     problems: list[tuple[str, str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     differing: list[tuple[str, str]] = field(default_factory=list)  # with --against: (path, how)
+    inexact: Counter[str] = field(default_factory=Counter)  # images that are not held exactly, by how near they are
 
     @property
     def exit_code(self) -> int:
@@ -66,6 +68,7 @@ class VerifyReport:
         self.parts += other.parts
         self.problems += other.problems
         self.differing += other.differing
+        self.inexact += other.inexact
 
 
 def verify(archive: str, **options: Any) -> VerifyReport:
@@ -158,6 +161,8 @@ def verify_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> VerifyR
     for entry, source in zip(task_entries(task, archive, tools), task.sources, strict=True):
         report.images += 1
         report.source_bytes += entry.stored.facts.source_bytes
+        if entry.stored.facts.method == TILES and error_bound(entry.stored.facts.fidelity) != 0:
+            report.inexact[fidelity_text(entry.stored.facts.fidelity)] += 1
         try:
             _check_one(entry, rebuild=task.options.rebuild)
         except (IntegrityError, UsageError) as exc:

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 
 import numpy as np
 
+from tilepress.codecs.kernel_cache import cache_root
 from tilepress.codecs.warm import Warmed, warm_kernels
 from tilepress.jobs.output import print_json
 from tilepress.pipeline.errors import EngineError
 from tilepress.pipeline.metrics import distortion
 
+_ADVICE = "Set TILEPRESS_KERNEL_CACHE to a writable folder"
+
 
 def warm(*, quiet: bool = False) -> Warmed:
-    """Compile what is not compiled yet. EngineError if compiled code cannot be kept."""
+    """Compile what is not compiled yet. EngineError if compiled code cannot be kept, at once if none can."""
+    _require_place()
     done = warm_kernels(lambda name: None if quiet else print(f"warming {name}", file=sys.stderr), _warm_metrics)
-    if done.not_kept or done.folder is None:
-        where = f"{done.folder} cannot be written" if done.folder else "there is no place for it"
-        raise EngineError(f"compiled code is not kept: {where}; set TILEPRESS_KERNEL_CACHE to a writable folder")
+    if done.not_kept:
+        raise EngineError(f"{done.not_kept} compiled kernels could not be kept in {done.folder}: is it full? {_ADVICE}")
     return done
+
+
+def _require_place() -> None:
+    folder = cache_root()
+    if folder is None:
+        raise EngineError(f"there is no place where compiled code could be kept. {_ADVICE}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as exc:
+        raise EngineError(f"compiled code cannot be kept in {folder}: {exc.strerror}. {_ADVICE}") from exc
 
 
 def show_warm(*, as_json: bool) -> int:

@@ -5,6 +5,7 @@ FORMAT.md describes the same columns for readers in other languages.
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 import zlib
@@ -106,9 +107,21 @@ def error_bound(fidelity: str) -> int | None:
     return int(match[1]) if match else 0
 
 
+def looseness(fidelity: str) -> float:
+    """A number to compare fidelities by: -1 the file itself, else levels a sample may be off, infinity if lossy."""
+    bound = error_bound(fidelity)
+    return -1 if fidelity == WHOLE_FILE else math.inf if bound is None else bound
+
+
 def bound_text(max_error: int) -> str:
     """A bound for people."""
     return f"within {max_error} level{'' if max_error == 1 else 's'}"
+
+
+def fidelity_text(fidelity: str) -> str:
+    """A fidelity for people; what is exact is called `pixels`."""
+    bound = error_bound(fidelity)
+    return LOSSY if bound is None else bound_text(bound) if bound else PIXELS
 
 
 Facts = ImageFacts | TileFacts | PieceFacts

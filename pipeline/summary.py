@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from tilepress.pipeline.rows import FAILURES, TILES, bound_text, error_bound
+from tilepress.pipeline.rows import FAILURES, JPEG, PIXELS, TILES, fidelity_text
 from tilepress.pipeline.stored import StoredImage, stored_image
 
 _MOST_WARNINGS = 20
@@ -22,7 +22,7 @@ class Summary:
     bytes_out: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
-    pixels: int = 0
+    pixels: int = 0  # of images that were decoded
 
     def add(self, image: StoredImage) -> None:
         """Count one image."""
@@ -30,7 +30,8 @@ class Summary:
         self.images[key] += 1
         self.bytes_in[key] += image.facts.source_bytes
         self.bytes_out[key] += image.nbytes
-        self.pixels += image.facts.width * image.facts.height
+        if image.facts.method in (TILES, JPEG):
+            self.pixels += image.facts.width * image.facts.height
         if image.facts.reason_code in FAILURES:
             self.failures[image.facts.reason_code] += 1
 
@@ -65,12 +66,12 @@ def warn(warnings: Counter[str], text: str, count: int = 1) -> None:
 
 
 def method_key(image: StoredImage) -> str:
-    """How an image is held, for summaries: the method, or the codecs of its tiles and the bound they keep, if any."""
+    """How an image is held, for summaries: the method, or the codecs of its tiles and, unless exact, how near."""
     if image.facts.method != TILES:
         return image.facts.method
-    bound = error_bound(image.facts.fidelity)
     codecs = "+".join(sorted({tile.facts.codec.partition("@")[0] for tile in image.tiles}))
-    return f"{codecs} ({bound_text(bound)})" if bound else codecs
+    fidelity = fidelity_text(image.facts.fidelity)
+    return codecs if fidelity == PIXELS else f"{codecs} ({fidelity})"
 
 
 def summarise(index: pa.Table) -> Summary:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -131,6 +132,15 @@ def test_going_on_with_other_settings_is_refused_and_names_them(changed, named, 
         run_compress(CompressConfig(str(source), archive, engine=ONE, **(SMALL | changed)))
     assert named in str(caught.value) and caught.value.exit_code == 2
     assert contents(archive) == before
+
+
+def test_an_unfinished_run_can_be_given_up_as_the_message_says(source, tmp_path):
+    archive = unfinished(source, tmp_path)
+    with pytest.raises(ResumeError, match=r"give it up by removing its folder (\S+)") as caught:
+        compress(str(source), archive, engine=ONE, **(SMALL | {"codec": "png"}))
+    shutil.rmtree(str(caught.value).rpartition(" ")[2])
+    assert compress(str(source), archive, engine=ONE, **(SMALL | {"codec": "png"})).run == 1
+    assert verify(archive, engine=ONE).exit_code == 0
 
 
 def test_going_on_with_another_source_is_refused(source, tmp_path):

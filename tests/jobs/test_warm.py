@@ -63,10 +63,17 @@ def test_after_warming_nothing_that_codecs_do_compiles_anything(tmp_path) -> Non
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("done", [Warmed(3, 0, 1, 0.1, Path("/somewhere")), Warmed(0, 0, 0, 0.1, None)])
-def test_code_that_cannot_be_kept_is_an_error(done, monkeypatch) -> None:
-    monkeypatch.setattr(warm, "warm_kernels", lambda *_: done)
-    with pytest.raises(EngineError, match="set TILEPRESS_KERNEL_CACHE"):
+def test_code_that_could_not_be_kept_is_an_error(monkeypatch) -> None:
+    monkeypatch.setattr(warm, "warm_kernels", lambda *_: Warmed(3, 0, 1, 0.1, Path("/somewhere")))
+    with pytest.raises(EngineError, match=r"1 compiled kernels .* /somewhere: is it full\? Set TILEPRESS_KERNEL_CACHE"):
+        warm.warm(quiet=True)
+
+
+@pytest.mark.parametrize("place", [None, Path(__file__), Path("/proc/none")])
+def test_without_a_place_for_code_nothing_is_compiled(place, monkeypatch) -> None:
+    monkeypatch.setattr(warm, "cache_root", lambda: place)
+    monkeypatch.setattr(warm, "warm_kernels", lambda *_: pytest.fail("it was compiled for nothing"))
+    with pytest.raises(EngineError, match="Set TILEPRESS_KERNEL_CACHE"):
         warm.warm(quiet=True)
 
 

@@ -60,6 +60,19 @@ def test_nothing_new_writes_nothing(place: Path) -> None:
     assert snapshot(place / "archive") == before
 
 
+def test_what_is_held_less_exactly_than_is_asked_now_is_stored_again(place: Path) -> None:
+    near = place / "near"
+    source, options = str(place / "source"), {"codec": "jpegls", "engine": LOCAL}
+    assert tilepress.compress(source, str(near), max_error=3, **options).run == 1
+    assert tilepress.verify(str(near), engine=LOCAL).inexact == {"within 3 levels": 4}
+    assert tilepress.compress(source, str(near), max_error=5, **options).run is None
+    again = tilepress.compress(source, str(near), **options)
+    assert (again.run, again.planned_files) == (2, 4)
+    tilepress.restore(str(near), str(place / "exact"), engine=LOCAL)
+    assert {path.name: path.read_bytes() for path in (place / "exact").iterdir()} == FILES
+    assert tilepress.compress(source, str(near), max_error=1, **options).run is None
+
+
 def test_only_new_and_changed_files_are_added(place: Path) -> None:
     before = snapshot(place / "archive")
     write_files(

@@ -1,0 +1,69 @@
+"""`--codec`: what cannot work is refused before anything is written, and summaries say what became of the images."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tilepress
+from tilepress.codecs.lossless_model import priors_of
+from tilepress.codecs.model import SHIPPED, Model
+from tilepress.jobs.catalogue import codec_rows
+from tilepress.pipeline.engine import EngineConfig
+from tilepress.pipeline.errors import UsageError
+
+from .make_collection import encoded, image_of, write_tree
+
+LOCAL = EngineConfig("local", workers=1)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Two images."""
+    files = {"rgb.png": encoded(image_of("RGB", 60, 70), "PNG"), "a.jpg": encoded(image_of("RGB", 400, 300), "JPEG")}
+    write_tree(tmp_path / "source", files)
+    return tmp_path / "source"
+
+
+def test_a_model_that_no_worker_could_use_is_refused_before_anything_is_written(source: Path, tmp_path: Path) -> None:
+    model = Model.load(SHIPPED / "lossless")
+    assert priors_of(model)
+    tensors = dict(model.tensors) | {"max.layer1.bias": np.zeros(3, np.int32)}
+    replace(model, tensors=tensors).save(tmp_path / "wrong")
+    wrong, out = str(tmp_path / "wrong"), tmp_path / "out"
+    with pytest.raises(UsageError, match=r"max\.layer1\.bias"):
+        tilepress.compress(str(source), str(out), codec=wrong, engine=LOCAL)
+    with pytest.raises(UsageError, match=r"max\.layer1\.bias"):
+        tilepress.evaluate(str(source), out=str(out), codecs=[wrong], fidelity="pixels", engine=LOCAL)
+    assert not out.exists()
+
+
+def test_a_name_that_codec_and_model_share_is_proposed_once() -> None:
+    with pytest.raises(UsageError) as caught:
+        tilepress.compress("anywhere", "nowhere", codec="LOSSLES")
+    assert re.search(r"Did you mean lossless\?", str(caught.value))
+    listed = str(caught.value).partition("There are: ")[2].rstrip(".").split(", ")
+    assert len(listed) == len(set(listed))
+
+
+def test_images_that_are_held_lossily_are_not_counted_as_transcoded_files(source: Path, tmp_path: Path) -> None:
+    report = tilepress.compress(str(source), str(tmp_path / "a"), codec="jpeg", fidelity="lossy", engine=LOCAL)
+    assert report.summary.images == {"jpeg (lossy)": 2}
+    exact = tilepress.compress(str(source), str(tmp_path / "b"), engine=LOCAL)
+    assert exact.summary.images == {"jpeg": 1, "jpegxl": 1}
+
+
+def test_every_codec_that_takes_a_bound_says_so() -> None:
+    near = {row["codec"] for row in codec_rows() if "max_error" in row["options"]}
+    assert {"lossless", "jpegls", "block-dnn", "gdn-factorized"} <= near
+    assert not near & {"jpeg", "jpegxl", "png", "huffman"}
+
+
+def test_kept_files_do_not_count_as_decoded_pixels(source: Path, tmp_path: Path) -> None:
+    (source / "rgb.png").write_bytes((source / "rgb.png").read_bytes()[:-200])
+    report = tilepress.compress(str(source), str(tmp_path / "a"), engine=LOCAL)
+    assert report.summary.pixels == 400 * 300
