@@ -51,7 +51,9 @@ def test_a_name_that_codec_and_model_share_is_proposed_once() -> None:
 
 
 def test_images_that_are_held_lossily_are_not_counted_as_transcoded_files(source: Path, tmp_path: Path) -> None:
-    report = tilepress.compress(str(source), str(tmp_path / "a"), codec="jpeg", fidelity="lossy", engine=LOCAL)
+    report = tilepress.compress(
+        str(source), str(tmp_path / "a"), codec="jpeg", quality=20, fidelity="lossy", engine=LOCAL
+    )
     assert report.summary.images == {"jpeg (lossy)": 2}
     exact = tilepress.compress(str(source), str(tmp_path / "b"), engine=LOCAL)
     assert exact.summary.images == {"jpeg": 1, "jpegxl": 1}
