@@ -60,7 +60,7 @@ class Layout:
 
 
 @kernel
-def _open_row(q: np.ndarray, r: np.ndarray, p: Int, y: Int, start: np.ndarray, doubt: np.ndarray) -> Any:
+def _open_row(q: np.ndarray, r: np.ndarray, p: Int, y: Int, start: np.ndarray, doubt: np.ndarray) -> None:
     """Fill what lies outside the tile: above the first row, left of a row, right of the row before."""
     last = q.shape[2] - 1
     if y == 0:
@@ -75,7 +75,7 @@ def _open_row(q: np.ndarray, r: np.ndarray, p: Int, y: Int, start: np.ndarray, d
 
 
 @kernel
-def _open_block(seen: np.ndarray, q: np.ndarray, p: Int, y: Int, x: Int, before: Int, first: Int) -> Any:
+def _open_block(seen: np.ndarray, q: np.ndarray, p: Int, y: Int, x: Int, before: Int, first: Int) -> None:
     """Gather the channels that all predictions of the block at padded (y, x) see; its own are still unknown."""
     reach = seen.shape[0] // 5
     for j in range(reach):
@@ -87,7 +87,7 @@ def _open_block(seen: np.ndarray, q: np.ndarray, p: Int, y: Int, x: Int, before:
 
 
 @kernel
-def _around(out: np.ndarray, a: np.ndarray, p: Int, y: Int, x: Int, k: Int, before: Int, first: Int) -> Any:
+def _around(out: np.ndarray, a: np.ndarray, p: Int, y: Int, x: Int, k: Int, before: Int, first: Int) -> None:
     """Channel k at the six neighbours of the same channel."""
     out[0] = a[p, y, x - 1, k]
     out[1] = a[p, y - 1, x, k]

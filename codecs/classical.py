@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tilepress.codecs import raw_samples
 from tilepress.codecs.bitstream import seal, unseal
-from tilepress.codecs.codec import RANGES, Settings, TileCodec, TileSpec
-from tilepress.codecs.errors import StreamError, UnsupportedError
+from tilepress.codecs.codec import Settings, TileCodec, TileSpec
+from tilepress.codecs.errors import StreamError
 from tilepress.codecs.jpeg_header import JpegFrame, read_frame
 from tilepress.codecs.jpegxl_stream import bare_codestream, check_codestream
 from tilepress.codecs.png_stream import check_png
@@ -23,7 +24,7 @@ _JPEG_MAX_SIDE = 65500  # libjpeg's JPEG_MAX_DIMENSION
 
 
 class ClassicalCodec(TileCodec):
-    """What the codecs of this file share: checked samples, a sealed stream, one error for bad bytes."""
+    """What codecs of single tiles share: checked samples, a sealed stream, one error for bad bytes."""
 
     magic: ClassVar[bytes]
 
@@ -38,11 +39,8 @@ class ClassicalCodec(TileCodec):
     def encode_tile(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
         """One tile (h, w, c) of `spec.dtype` to bytes; UnsupportedError if it is not what `spec` says."""
         self.require(spec)
-        _check_settings(settings)
-        if tile.shape != spec.shape or tile.dtype != spec.dtype:
-            raise UnsupportedError(f"tile of shape {tile.shape} and type {tile.dtype} is not {spec}")
-        if exceeds(tile, spec):
-            raise UnsupportedError(f"tile holds the sample {tile.max()}, beyond {spec.bit_depth} bits")
+        settings.require()
+        spec.require(tile)
         return seal(self.magic, _VERSION, self.compress(np.ascontiguousarray(tile), spec, settings))
 
     def decode_tile(self, data: bytes, spec: TileSpec) -> np.ndarray:
@@ -57,7 +55,7 @@ class ClassicalCodec(TileCodec):
             raise StreamError(f"{self.codec_id} stream does not decode: {exc}") from exc
         if tile.dtype != spec.dtype or tile.size != spec.height * spec.width * spec.channels:
             raise StreamError(f"{self.codec_id} stream holds {tile.shape} {tile.dtype}, not {spec}")
-        if exceeds(tile, spec):
+        if spec.exceeded_by(tile):
             raise StreamError(f"{self.codec_id} stream holds samples beyond {spec.bit_depth} bits")
         return tile.reshape(spec.shape)
 
@@ -73,13 +71,11 @@ class Raw(ClassicalCodec):
 
     def compress(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
         """The samples, 1 or 2 bytes each."""
-        return tile.astype(_little_endian(spec), copy=False).tobytes()
+        return raw_samples.to_bytes(tile)
 
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
-        """The samples; ValueError if their number is wrong."""
-        if len(payload) != spec.nbytes:
-            raise StreamError(f"raw stream holds {len(payload)} bytes, not {spec.nbytes}")
-        return np.frombuffer(payload, _little_endian(spec)).astype(spec.dtype)
+        """The samples; StreamError if their number is wrong."""
+        return raw_samples.from_bytes(payload, spec)
 
 
 class JpegXl(ClassicalCodec):
@@ -166,26 +162,10 @@ class Jpeg(ClassicalCodec):
         return _image(_imagecodecs().jpeg8_decode(payload), spec)
 
 
-def exceeds(tile: np.ndarray, spec: TileSpec) -> bool:
-    """Whether a sample is beyond `spec.maximum`."""
-    return spec.maximum < np.iinfo(tile.dtype).max and bool((tile > spec.maximum).any())
-
-
-def _check_settings(settings: Settings) -> None:
-    for name, (least, most) in RANGES.items():
-        value = getattr(settings, name)
-        if value is not None and not least <= value <= most:
-            raise UnsupportedError(f"{name} {value} is not within {least}..{most}")
-
-
 def _imagecodecs() -> Any:
     import imagecodecs
 
     return imagecodecs
-
-
-def _little_endian(spec: TileSpec) -> np.dtype[Any]:
-    return np.dtype(spec.dtype).newbyteorder("<")
 
 
 def _jpegxl_bits(spec: TileSpec) -> int:

@@ -22,6 +22,7 @@ Colour = Literal["gray", "rgb", "cmyk", "indexed"]
 Tiles = np.ndarray  # (n, height, width, channels), uint8 or uint16
 
 COLOUR_PLANES: dict[Colour, int] = {"gray": 1, "rgb": 3, "cmyk": 4, "indexed": 1}
+_MOST_PLANES = max(COLOUR_PLANES.values()) + 1
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,26 @@ class TileSpec:
         """Largest sample value, 2^bit_depth - 1."""
         return (1 << self.bit_depth) - 1
 
+    @property
+    def coding_order(self) -> list[int]:
+        """Planes in the order that predicts best: green first, for red and blue; alpha last."""
+        planes = list(range(self.channels))
+        return [1, 0, *planes[2:]] if self.colour == "rgb" else planes
+
+    def exceeded_by(self, samples: np.ndarray) -> bool:
+        """Whether a sample is beyond `maximum`."""
+        return self.maximum < np.iinfo(samples.dtype).max and bool((samples > self.maximum).any())
+
+    def require(self, tile: np.ndarray, name: str = "tile") -> None:
+        """UnsupportedError, which calls it `name`, unless an array is one (h, w, c) tile of this kind."""
+        fits = tile.shape == self.shape and tile.dtype == self.dtype
+        if not fits or tile.size == 0 or self.channels > _MOST_PLANES:
+            raise UnsupportedError(f"{name} of shape {tile.shape} and type {tile.dtype} is not {self}")
+        if self.exceeded_by(tile):
+            raise UnsupportedError(
+                f"{name} holds the sample {tile.max()}, above {self.maximum}, the largest of {self.bit_depth} bits"
+            )
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -68,6 +89,13 @@ class Settings:
     quality: int | None = None  # 1 (smallest) .. 100 (best)
     effort: int | None = None  # 1 (fastest) .. 9 (smallest)
     max_error: int | None = None  # levels that a decoded sample may differ by; None and 0: exact
+
+    def require(self) -> None:
+        """UnsupportedError unless every value is within RANGES."""
+        for name, (least, most) in RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise UnsupportedError(f"{name} {value} is not within {least}..{most}")
 
 
 RANGES = {"quality": (1, 100), "effort": (1, 9), "max_error": (0, 65535)}  # of the fields of Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilepress.codecs import huffman
+from tilepress.codecs import huffman, raw_samples
 from tilepress.codecs.classical import ClassicalCodec
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import StreamError
@@ -26,14 +26,12 @@ class Huffman(ClassicalCodec):
         coded = huffman.encode([tile[..., plane] for plane in range(spec.channels)], spec.maximum + 1)
         if len(coded) < spec.nbytes:
             return bytes([_CODED]) + coded
-        return bytes([_RAW]) + tile.astype(np.dtype(spec.dtype).newbyteorder("<"), copy=False).tobytes()
+        return bytes([_RAW]) + raw_samples.to_bytes(tile)
 
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
         """The samples; StreamError for bytes that `compress` did not write."""
         if payload[:1] == bytes([_RAW]):
-            if len(payload) != 1 + spec.nbytes:
-                raise StreamError(f"huffman stream holds {len(payload) - 1} bytes of samples, not {spec.nbytes}")
-            return np.frombuffer(payload, np.dtype(spec.dtype).newbyteorder("<"), offset=1).astype(spec.dtype)
+            return raw_samples.from_bytes(payload[1:], spec)
         if payload[:1] != bytes([_CODED]):
             raise StreamError("huffman stream is of an unknown kind or empty")
         planes = huffman.decode(payload[1:], spec.channels, spec.height * spec.width, spec.maximum + 1)

@@ -17,7 +17,7 @@ from numba.core.dispatcher import Dispatcher
 from tilepress.codecs.kernel_cache import kernel_cache, require_processor
 
 Int: TypeAlias = Any  # an integer within a kernel: int64 to numba, int or a numpy integer to a type checker
-Float: TypeAlias = Any  # a float64 within a kernel
+Float: TypeAlias = Any  # a float64 or float32 within a kernel
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 require_processor()

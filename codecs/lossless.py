@@ -10,9 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from tilepress.codecs.bitstream import seal, unseal
-from tilepress.codecs.classical import exceeds
-from tilepress.codecs.codec import RANGES, Settings, TileCodec, TileSpec
-from tilepress.codecs.errors import ModelError, UnsupportedError
+from tilepress.codecs.codec import Settings, TileCodec, TileSpec
 from tilepress.codecs.lossless_levels import DEFAULT, FAST, MAX, Level
 from tilepress.codecs.lossless_model import priors_of
 from tilepress.codecs.lossless_stack import decode_stack, encode_stack
@@ -40,21 +38,15 @@ class Lossless(TileCodec):
 
     def __init__(self, model: Model, device: str = "cpu") -> None:
         """`model`: one of this family. Runs on CPU whatever the device. ModelError if it is not whole."""
-        if model.codec_id != self.codec_id:
-            raise ModelError(f"the model is one of codec {model.codec_id}, not of {self.codec_id}")
         self._priors = priors_of(model)
 
     def encode_tile(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
-        """At most the raw samples and 10 bytes."""
-        for name in self.options:
-            value, (least, most) = getattr(settings, name), RANGES[name]
-            if value is not None and not least <= value <= most:
-                raise UnsupportedError(f"{name} {value} is not within {least}..{most}")
-        if exceeds(tile, spec):
-            raise UnsupportedError(f"a sample is above {spec.maximum}, the largest of {spec.bit_depth} bits")
+        """At most the raw samples and 10 bytes. UnsupportedError if the tile is not as `spec` says."""
+        self.require(spec)
+        settings.require()
         level = level_of(settings.effort)
-        error = 0 if spec.bit_depth == 1 else min(settings.max_error or 0, spec.maximum)
-        return seal(_MAGIC, _VERSION, encode_stack(tile, None, spec, level, error, self._priors[level.code]))
+        prior = self._priors[level.code]
+        return seal(_MAGIC, _VERSION, encode_stack(tile, None, spec, level, settings.max_error or 0, prior))
 
     def decode_tile(self, data: bytes, spec: TileSpec) -> np.ndarray:
         """The tile (h, w, c); StreamError for damaged bytes. Time is bounded by the tile, whatever the bytes."""

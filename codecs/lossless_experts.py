@@ -1,8 +1,8 @@
 """The predictors of the lossless codec, called experts: their places, what they see, and the two simple ones.
 
 Every expert predicts a logistic distribution: a mean and an inverse scale. Least squares over several windows
-(lossless_fits.py) and the gradient rule are blended by how well they did around; the blend without its usual error
-(lossless_bias.py) is the guess. It counts three times: its scale comes from errors nearby, from those of a wide
+(lossless_least_squares.py) and the gradient rule are blended by how well they did around; the blend without its usual
+error (lossless_bias.py) is the guess. It counts three times: its scale comes from errors nearby, from those of a wide
 window, and from both. The network (lossless_network.py) predicts a mixture, centred on the guess.
 """
 

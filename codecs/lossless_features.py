@@ -20,7 +20,7 @@ FEATURES = 56
 LIMIT = 255  # largest magnitude of a feature
 
 # places of groups of features; those between and after the groups are 0
-ERRORS, AROUND, LEVELS, PREDICTIONS, SLOPE, ENERGIES, PARTNER, SECOND = 0, 12, 18, 28, 33, 34, 40, 49
+ERRORS, AROUND, EXTENTS, PREDICTIONS, SLOPE, ENERGIES, PARTNER, SECOND = 0, 12, 18, 28, 33, 34, 40, 49
 _ONE = 96  # of a flag, and of the fraction of a range
 
 # neighbours by distance, dy and dx: the errors of all are features, and the samples of the first ones
@@ -87,16 +87,16 @@ def _level_features(features: np.ndarray, estimate: Estimate, low: Float, high: 
     """Scales, and where the guess lies within low..high and between two integers."""
     guess = estimate.guess
     part = guess - math.floor(guess)
-    features[LEVELS] = compand((guess - low) * inverse)
-    features[LEVELS + 1] = compand((high - guess) * inverse)
-    features[LEVELS + 2] = logarithm(estimate.unit, 16.0)
-    features[LEVELS + 3] = logarithm((estimate.near + 0.05) * inverse, 16.0)
-    features[LEVELS + 4] = logarithm((estimate.wide + 0.05) * inverse, 16.0)
-    features[LEVELS + 5] = logarithm((estimate.texture + 0.2) * inverse, 12.0)
-    features[LEVELS + 6] = np.int32((guess - low) / (high - low + 1e-9) * _ONE)
-    features[LEVELS + 7] = np.int32(part * _ONE)
-    features[LEVELS + 8] = np.int32(abs(part - 0.5) * (2 * _ONE))
-    features[LEVELS + 9] = logarithm(estimate.scale * inverse, 16.0)
+    features[EXTENTS] = compand((guess - low) * inverse)
+    features[EXTENTS + 1] = compand((high - guess) * inverse)
+    features[EXTENTS + 2] = logarithm(estimate.unit, 16.0)
+    features[EXTENTS + 3] = logarithm((estimate.near + 0.05) * inverse, 16.0)
+    features[EXTENTS + 4] = logarithm((estimate.wide + 0.05) * inverse, 16.0)
+    features[EXTENTS + 5] = logarithm((estimate.texture + 0.2) * inverse, 12.0)
+    features[EXTENTS + 6] = np.int32((guess - low) / (high - low + 1e-9) * _ONE)
+    features[EXTENTS + 7] = np.int32(part * _ONE)
+    features[EXTENTS + 8] = np.int32(abs(part - 0.5) * (2 * _ONE))
+    features[EXTENTS + 9] = logarithm(estimate.scale * inverse, 16.0)
 
 
 @borrowing

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tilepress.codecs.lossless_experts import FITS
-from tilepress.codecs.lossless_fits import LAST, TAPS, Fits
-from tilepress.codecs.lossless_squares import BLOCK, GROUP
+from tilepress.codecs.lossless_least_squares import LAST, TAPS, Fits
+from tilepress.codecs.lossless_normal_equations import BLOCK, GROUP
 
 # (dy, dx) by distance
 # fmt: off

@@ -58,10 +58,15 @@ def new_cells() -> np.ndarray:
 def new_mixer(first: np.ndarray) -> np.ndarray:
     """Weights and refining tables (MIXER,) float64; `first`: weights (NODES, INPUTS) to begin with."""
     mixer = np.zeros(MIXER)
-    mixer[:_SECOND].reshape(NODES, SCALES, INPUTS)[:] = first[:, None]
+    first_weights(mixer)[:] = first[:, None]
     mixer[_SECOND:_REFINED].reshape(NODES, TEXTURES, INPUTS)[:] = first[:, None]
     mixer[_REFINED:].reshape(-1, _BINS)[:] = [squash(np.float64((i - 16) / 2)) for i in range(_BINS)]
     return mixer
+
+
+def first_weights(mixer: np.ndarray) -> np.ndarray:
+    """The weights (NODES, SCALES, INPUTS) of the first set, a view."""
+    return mixer[:_SECOND].reshape(NODES, SCALES, INPUTS)
 
 
 @borrowing

@@ -20,10 +20,12 @@ from tilepress.codecs.lossless_numbers import clamp, exp2
 OUTPUTS = 16  # logarithms of weights, offsets, logarithms of scales of PARTS distributions; the rest is unused
 WIDTHS = range(8, 129)
 HIDDEN_MAX = 2047
-INPUT_ONE, WEIGHT_ONE, LAST_ONE = 16, 1 << 10, 1 << 12
+_SHIFT = 10
+INPUT_ONE, WEIGHT_ONE, LAST_ONE = 16, 1 << _SHIFT, 1 << 12
+LOG_WEIGHT_LIMIT, OFFSET_LIMIT, LOG_SCALE_LIMIT = 12.0, 20.0, 8.0  # of the outputs, either way
+LEAST_SCALE = 0.02
 Layers: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 _OUT = 1.0 / (INPUT_ONE * LAST_ONE)
-_LEAST_SCALE = 0.02
 _INT32 = (1 << 31) - 1
 _NO_LAYER, _NO_BIASES = np.zeros((0, 0), np.int32), np.zeros(0, np.int32)
 NO_LAYERS: Layers = (_NO_LAYER, _NO_BIASES, _NO_LAYER, _NO_BIASES, _NO_LAYER, _NO_BIASES)  # without a network
@@ -63,7 +65,7 @@ def _layer(inputs: np.ndarray, weights: np.ndarray, biases: np.ndarray, out: np.
 @borrowing
 def _rectify(values: np.ndarray) -> None:
     for j in range(values.size):
-        values[j] = min(max(values[j] >> 10, 0), HIDDEN_MAX)
+        values[j] = min(max(values[j] >> _SHIFT, 0), HIDDEN_MAX)
 
 
 @borrowing
@@ -87,10 +89,12 @@ def run_network(
     _layer(second, layers[4], layers[5], out)
     total = mean = 0.0
     for part in range(PARTS):
-        weight = exp2(clamp(out[part] * _OUT, -12.0, 12.0))
-        scale = unit * exp2(clamp(out[2 * PARTS + part] * _OUT, -8.0, 8.0)) + _LEAST_SCALE
+        weight = exp2(clamp(out[part] * _OUT, -LOG_WEIGHT_LIMIT, LOG_WEIGHT_LIMIT))
+        size = exp2(clamp(out[2 * PARTS + part] * _OUT, -LOG_SCALE_LIMIT, LOG_SCALE_LIMIT))
+        scale = unit * size + LEAST_SCALE
         mixture[WEIGHT, part] = weight
-        mixture[CENTRE, part] = guess + unit * clamp(out[PARTS + part] * _OUT, -20.0, 20.0)
+        offset = clamp(out[PARTS + part] * _OUT, -OFFSET_LIMIT, OFFSET_LIMIT)
+        mixture[CENTRE, part] = guess + unit * offset
         mixture[SHARPNESS, part] = 1.0 / scale
         total += weight
         mean += weight * scale

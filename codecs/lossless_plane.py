@@ -1,8 +1,8 @@
 """Kernel of the lossless codec: one function walks a plane, when encoding and when decoding.
 
-For each sample: experts predict it (lossless_experts.py, lossless_fits.py), their blend is corrected by its usual
-error (lossless_bias.py), errors around say how far off they may be (lossless_scales.py), the network looks at it all
-(lossless_features.py, lossless_network.py), and the sample is coded (lossless_tree.py) by mixing the experts'
+For each sample: experts predict it (lossless_experts.py, lossless_least_squares.py), their blend is corrected by its
+usual error (lossless_bias.py), errors around say how far off they may be (lossless_scales.py), the network looks at
+it all (lossless_features.py, lossless_network.py), and the sample is coded (lossless_tree.py) by mixing the experts'
 distributions in a context (lossless_contexts.py, lossless_mixer.py). Then every part learns from what it was.
 """
 
@@ -34,7 +34,7 @@ from tilepress.codecs.lossless_experts import (
     gradient,
 )
 from tilepress.codecs.lossless_features import FEATURES, Estimate, set_features
-from tilepress.codecs.lossless_fits import (
+from tilepress.codecs.lossless_least_squares import (
     Fits,
     Squares,
     begin_row_of_squares,

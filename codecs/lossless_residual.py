@@ -13,9 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from tilepress.codecs.bitstream import seal, unseal
-from tilepress.codecs.classical import exceeds
-from tilepress.codecs.codec import ResidualCoder, TileSpec
-from tilepress.codecs.errors import UnsupportedError
+from tilepress.codecs.codec import ResidualCoder, Settings, TileSpec
 from tilepress.codecs.lossless_levels import DEFAULT
 from tilepress.codecs.lossless_model import priors_of
 from tilepress.codecs.lossless_stack import Prior, decode_stack, encode_stack
@@ -36,18 +34,12 @@ class LosslessResidual(ResidualCoder):
 
     def encode(self, tile: np.ndarray, base: np.ndarray, spec: TileSpec, max_error: int = 0) -> bytes:
         """At most the raw samples and 10 bytes. UnsupportedError if tile or base are not as `spec` says."""
-        for name, array in (("tile", tile), ("base", base)):
-            _require(name, array, spec)
-        if exceeds(tile, spec):
-            raise UnsupportedError(f"a sample is above {spec.maximum}, the largest of {spec.bit_depth} bits")
-        if not 0 <= max_error <= np.iinfo(np.uint16).max:
-            raise UnsupportedError(f"max_error {max_error} is not within 0..65535")
-        error = 0 if spec.bit_depth == 1 else min(max_error, spec.maximum)
-        return seal(_MAGIC, _VERSION, encode_stack(tile, base, spec, DEFAULT, error, _priors()[DEFAULT.code]))
+        Settings(max_error=max_error).require()
+        return seal(_MAGIC, _VERSION, encode_stack(tile, base, spec, DEFAULT, max_error, _priors()[DEFAULT.code]))
 
     def decode(self, data: bytes, base: np.ndarray, spec: TileSpec) -> np.ndarray:
         """The tile (h, w, c); StreamError for damaged bytes. Time is bounded by the tile, whatever the bytes."""
-        _require("base", base, spec)
+        spec.require(base, "base")
         _, payload = unseal(_MAGIC, {_VERSION}, data)
         return decode_stack(payload, base, spec, _priors())
 
@@ -55,8 +47,3 @@ class LosslessResidual(ResidualCoder):
 @cache
 def _priors() -> dict[int, Prior]:
     return priors_of(Model.load(_FOLDER, _MODEL))
-
-
-def _require(name: str, array: np.ndarray, spec: TileSpec) -> None:
-    if array.shape != spec.shape or array.dtype != spec.dtype or array.size == 0 or not 1 <= spec.channels <= 5:
-        raise UnsupportedError(f"{name} is {array.dtype}{array.shape}, not {spec.dtype}{spec.shape} of 1 to 5 planes")

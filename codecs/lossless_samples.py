@@ -2,8 +2,8 @@
 
 Stretched 8-bit data, 12 bits in 16, or padding far from the rest leave most values unused. Counting used values
 only costs a table and is what a general palette does for one plane. Plane header: kind uint8 | lowest uint16 LE |
-highest uint16 LE; kind 1 is followed by: bytes of the table uint16 LE | table, the DEFLATE of one bit for every
-value between (1: used; first value in the lowest bit).
+highest uint16 LE; kind 1 is followed by: bytes of the table uint16 LE | table, a zlib stream of one bit for
+every value between (1: used; first value in the lowest bit).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tilepress.codecs.errors import StreamError
+from tilepress.codecs.inflate import inflate
 
 _HEAD = struct.Struct("<BHH")
 _LENGTH = struct.Struct("<H")
@@ -82,14 +83,7 @@ def read_values(data: bytes, maximum: int) -> tuple[Values, bytes]:
 
 def _unpack(table: bytes, count: int) -> np.ndarray:
     """The `count` bits of a table."""
-    size = -(-count // 8)
     if count < 1:
         raise StreamError("lossless stream: a table of used values has no place")
-    decoder = zlib.decompressobj()
-    try:
-        data = decoder.decompress(table, size + 1)
-    except zlib.error as exc:
-        raise StreamError(f"lossless stream: the table of used values is damaged: {exc}") from exc
-    if len(data) != size or not decoder.eof or decoder.unused_data:
-        raise StreamError("lossless stream: the table of used values is not as long as its range")
+    data = inflate(table, -(-count // 8), "lossless stream: the table of used values")
     return np.unpackbits(np.frombuffer(data, np.uint8), count=count, bitorder="little")

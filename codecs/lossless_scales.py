@@ -15,7 +15,7 @@ from tilepress.codecs.lossless_experts import BLENDED, EXPERTS, INVERSE, MEAN, N
 from tilepress.codecs.lossless_numbers import log2_quarters
 
 ENERGY_ONE = 8.0  # energies are sums of this weight
-LEVELS, GRAINS = 64, 16  # classes: quarters of an octave of energy, halves of contrast
+ENERGY_LEVELS, GRAINS = 64, 16  # classes: quarters of an octave of energy, halves of contrast
 _SEEN_MAX = 200.0
 _WIDE, _WIDE_ROWS = 0.85, 0.8  # window of the wide error: decay a column and a row
 _WIDE_MEAN = (1 - _WIDE) / (1 + _WIDE) * (1 - _WIDE_ROWS)
@@ -24,7 +24,7 @@ _WIDE_MEAN = (1 - _WIDE) / (1 + _WIDE) * (1 - _WIDE_ROWS)
 class Scales(NamedTuple):
     """Mean errors by class, and the classes of the sample at hand."""
 
-    usual: np.ndarray  # (EXPERTS, LEVELS, GRAINS) float64: mean size of errors
+    usual: np.ndarray  # (EXPERTS, ENERGY_LEVELS, GRAINS) float64: mean size of errors
     seen: np.ndarray  # the same shape, float64: how many, at most _SEEN_MAX
     misses: np.ndarray  # (BLENDED, padded size) float32: errors in the plane
     energy: np.ndarray  # (EXPERTS,) float64
@@ -42,14 +42,16 @@ class Wide(NamedTuple):
 @inline
 def new_scales(size: Int) -> Scales:
     """Nothing seen yet in a plane of `size` samples with borders: errors are as large as those around."""
-    usual = np.zeros((EXPERTS, LEVELS, GRAINS))
+    usual = np.zeros((EXPERTS, ENERGY_LEVELS, GRAINS))
     octave = 0.015625
-    for level in range(LEVELS):
+    for level in range(ENERGY_LEVELS):
         usual[:, level] = octave * (1.0 + 0.25 * (level & 3))
         if level & 3 == 3:
             octave *= 2.0
     misses = np.zeros((BLENDED, size), np.float32)
-    return Scales(usual, np.zeros((EXPERTS, LEVELS, GRAINS)), misses, np.zeros(EXPERTS), np.zeros(EXPERTS, np.int64))
+    return Scales(
+        usual, np.zeros((EXPERTS, ENERGY_LEVELS, GRAINS)), misses, np.zeros(EXPERTS), np.zeros(EXPERTS, np.int64)
+    )
 
 
 @borrowing
@@ -93,7 +95,7 @@ def set_scales(scales: Scales, grain: Int, experts: np.ndarray) -> None:
     """Fill in the inverse scales of all experts but the network, from energies and grain."""
     for k in range(EXPERTS):
         if k != NETWORK:
-            level = min(max(log2_quarters(scales.energy[k] + 0.25) + 8, 0), LEVELS - 1)
+            level = min(max(log2_quarters(scales.energy[k] + 0.25) + 8, 0), ENERGY_LEVELS - 1)
             scales.level[k] = level
             experts[INVERSE, k] = 1.0 / (0.55 * scales.usual[k, level, grain] + 0.03)
 

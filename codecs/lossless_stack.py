@@ -7,11 +7,11 @@ words. Level 0 is followed by the raw samples instead (little-endian), where cod
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from tilepress.codecs import range_coder
+from tilepress.codecs import range_coder, raw_samples
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.lossless_experts import EXPERTS, NETWORK, PAD, Picture
@@ -45,78 +45,67 @@ def plain_prior() -> Prior:
 
 @dataclass
 class Probe:
-    """Asks the kernel for features (n, FEATURES) int16 and targets (n, 2) float32 of every `every`-th sample."""
+    """What is to be seen of coding a tile.
+
+    `features` (n, FEATURES) int16 and `targets` (n, 2) float32 of every `every`-th sample (0: of none), and the
+    mixing state that coding ends with, a plane each.
+    """
 
     every: int
-    features: list[np.ndarray]
-    targets: list[np.ndarray]
+    features: list[np.ndarray] = field(default_factory=list)
+    targets: list[np.ndarray] = field(default_factory=list)
+    mixers: list[np.ndarray] = field(default_factory=list)
 
     def room(self, samples: int) -> Record:
         """Arrays for the samples of one plane."""
+        if not self.every:
+            return _UNSEEN
         count = samples // self.every
         self.features.append(np.zeros((count, FEATURES), np.int16))
         self.targets.append(np.zeros((count, 2), np.float32))
         return Record(self.features[-1], self.targets[-1], self.every)
 
 
-def order_of(spec: TileSpec) -> list[int]:
-    """Planes in coding order: green first, since it predicts red and blue best; alpha last."""
-    planes = list(range(spec.channels))
-    return [1, 0, *planes[2:]] if spec.colour == "rgb" else planes
+@dataclass(frozen=True)
+class Coding:
+    """What all planes of a tile are coded with: range coder on its words (n,) uint16, level, error bound, prior."""
+
+    coder: np.ndarray
+    words: np.ndarray
+    level: Level
+    error: int
+    prior: Prior
 
 
 class Stack:
     """Planes of a tile in coding order, those of the base after them, each with a border of PAD samples."""
 
-    def __init__(self, spec: TileSpec, base: np.ndarray | None) -> None:
-        """`base` (h, w, c) of `spec.dtype`, if there is one."""
-        self._spec = spec
+    def __init__(self, spec: TileSpec, based: bool, coding: Coding, probe: Probe) -> None:
+        """`based`: there is a base."""
+        self._spec, self._based, self._coding, self._probe = spec, based, coding, probe
         self._row = spec.width + 2 * PAD
         self._size = (spec.height + 2 * PAD) * self._row
-        self._based = base is not None
-        planes = spec.channels * (2 if self._based else 1)
-        self._field = np.zeros(planes * self._size, np.float32)
+        self._field = np.zeros(spec.channels * (2 if based else 1) * self._size, np.float32)
         self._errors = np.zeros(spec.channels * self._size, np.float32)
-        self._coder = np.zeros(0, np.int64)
-        self._words = np.zeros(0, np.uint16)
 
-    def begin(self, words: np.ndarray, encoding: bool) -> None:
-        """Start the range coder on `words` (n,) uint16."""
-        self._words, self._coder = words, range_coder.start(words, encoding)
-
-    def finish(self) -> bytes | None:
-        """What was coded; None if the words did not suffice."""
-        return range_coder.finish(self._coder, self._words)
-
-    def code(
-        self,
-        indices: np.ndarray,
-        highest: int,
-        number: int,
-        base: np.ndarray | None,
-        level: Level,
-        error: int,
-        prior: Prior,
-        probe: Probe | None = None,
-    ) -> np.ndarray:
-        """Code plane `number` of the coding order (h, w) int32, values 0..highest; returns the final mixing state."""
+    def code(self, indices: np.ndarray, highest: int, number: int, base: np.ndarray | None) -> None:
+        """Code plane `number` of the coding order (h, w) int32, values 0..highest, which is read or written."""
         if base is not None:
             self._lay_base(base, number)
-        moves = self._moves(number)
-        mixer = new_mixer(prior.mixing)
+        coding, moves, mixer = self._coding, self._moves(number), new_mixer(self._coding.prior.mixing)
         partner, second = (-step * self._size if number >= step else 0 for step in (1, 2))
         lowest, most = np.float64(0), np.float64(highest)  # not Python's floats, which would take part in float32
         start = number * self._size
         code_plane(
             indices,
-            (0, highest, error),
+            (0, highest, coding.error),
             Picture(self._field, self._errors, start, self._row, partner, second, lowest, most),
-            fits_of(level, moves, self._based, self._row),
-            prior.network.layers if prior.network else NO_LAYERS,
-            (new_cells(), mixer, self._coder, self._words),
-            probe.room(indices.size) if probe else _UNSEEN,
+            fits_of(coding.level, moves, self._based, self._row),
+            coding.prior.network.layers if coding.prior.network else NO_LAYERS,
+            (new_cells(), mixer, coding.coder, coding.words),
+            self._probe.room(indices.size),
         )
-        return mixer
+        self._probe.mixers.append(mixer)
 
     def _moves(self, number: int) -> np.ndarray:
         """Offsets to the planes that plane `number` may look at: itself, up to two before, its base."""
@@ -139,20 +128,27 @@ def encode_stack(
     prior: Prior,
     probe: Probe | None = None,
 ) -> bytes:
-    """The payload of a tile (h, w, c), on top of `base` if there is one."""
+    """The payload of a tile (h, w, c), on top of `base` if there is one. UnsupportedError if they are not of `spec`.
+
+    Single bits stay exact whatever the `error`.
+    """
+    spec.require(tile)
+    if base is not None:
+        spec.require(base, "base")
+    error = 0 if spec.bit_depth == 1 else min(error, spec.maximum)
     words = np.zeros(spec.nbytes // 2 + 1, np.uint16)
-    stack = Stack(spec, base)
-    stack.begin(words, True)
+    coding = Coding(range_coder.start(words, encoding=True), words, level, error, prior)
+    stack = Stack(spec, base is not None, coding, probe or Probe(0))
     head = _HEAD.pack(level.code, error)
-    for number, plane in enumerate(order_of(spec)):
+    for number, plane in enumerate(spec.coding_order):
         values, description = values_of(tile[..., plane], error)
         head += description
         if values.highest:
             below = None if base is None else values.indices(base[..., plane])
-            stack.code(values.indices(tile[..., plane]), values.highest, number, below, level, error, prior, probe)
-    coded = stack.finish()
+            stack.code(values.indices(tile[..., plane]), values.highest, number, below)
+    coded = range_coder.finish(coding.coder, words)
     if coded is None or len(head) + len(coded) > _HEAD.size + spec.nbytes:
-        return _HEAD.pack(_RAW, 0) + np.ascontiguousarray(tile).astype(f"<u{tile.dtype.itemsize}").tobytes()
+        return _HEAD.pack(_RAW, 0) + raw_samples.to_bytes(tile)
     return head + coded
 
 
@@ -163,7 +159,7 @@ def decode_stack(payload: bytes, base: np.ndarray | None, spec: TileSpec, priors
     code, error = _HEAD.unpack_from(payload)
     rest = payload[_HEAD.size :]
     if code == _RAW:
-        return _raw(rest, spec)
+        return raw_samples.from_bytes(rest, spec)
     level = next((level for level in LEVELS if level.code == code), None)
     if level is None:
         raise StreamError(f"lossless stream has level {code}, unknown to this tilepress")
@@ -173,23 +169,15 @@ def decode_stack(payload: bytes, base: np.ndarray | None, spec: TileSpec, priors
         planes.append(values)
     if len(rest) > 2 * (spec.nbytes // 2 + 1):
         raise StreamError("lossless stream is longer than its tile")
-    stack = Stack(spec, base)
-    stack.begin(np.frombuffer(rest + bytes(len(rest) % 2), "<u2").astype(np.uint16), False)
+    words = range_coder.words_of(rest)
+    coding = Coding(range_coder.start(words, encoding=False), words, level, error, priors[level.code])
+    stack = Stack(spec, base is not None, coding, Probe(0))
     tile = np.zeros(spec.shape, spec.dtype)
-    for number, plane in enumerate(order_of(spec)):
+    for number, plane in enumerate(spec.coding_order):
         values = planes[number]
         indices = np.zeros((spec.height, spec.width), np.int32)
         if values.highest:
             below = None if base is None else values.indices(base[..., plane])
-            stack.code(indices, values.highest, number, below, level, error, priors[level.code])
+            stack.code(indices, values.highest, number, below)
         tile[..., plane] = values.samples(indices)
-    return tile
-
-
-def _raw(data: bytes, spec: TileSpec) -> np.ndarray:
-    if len(data) != spec.nbytes:
-        raise StreamError(f"raw lossless stream holds {len(data)} bytes, its tile {spec.nbytes}")
-    tile = np.frombuffer(data, np.dtype(spec.dtype).newbyteorder("<")).reshape(spec.shape).astype(spec.dtype)
-    if tile.max(initial=0) > spec.maximum:
-        raise StreamError(f"raw lossless stream holds samples above {spec.maximum}")
     return tile

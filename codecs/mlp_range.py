@@ -35,7 +35,7 @@ def decode(data: bytes, planes: np.ndarray, maximum: int) -> None:
     """Fill errors (count, h, w) int32; wrong bytes give wrong errors. StreamError if there are more than can be."""
     if len(data) > 4 * planes.size + 8:
         raise StreamError("range-coded errors are longer than their tile")
-    words = np.frombuffer(data + bytes(len(data) % 2), "<u2").astype(np.uint16)
+    words = range_coder.words_of(data)
     coder = range_coder.start(words, encoding=False)
     for plane in planes:
         _code(plane, maximum, np.full(_CELLS, range_coder.NEW_CELL, np.uint32), coder, words)

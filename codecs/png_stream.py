@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tilepress.codecs.errors import StreamError
+from tilepress.codecs.inflate import inflate
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}  # channels -> IHDR colour type (table 11.1)
@@ -34,7 +35,7 @@ def check_png(data: bytes, width: int, height: int, channels: int, bytes_per_sam
     if set(kinds[1:-1]) != {b"IDAT"}:
         raise StreamError("PNG stream has chunks that tilepress never writes")
     stride = 1 + width * channels * bytes_per_sample
-    rows = _inflate(b"".join(body for _, body in chunks[1:-1]), stride * height)
+    rows = inflate(b"".join(body for _, body in chunks[1:-1]), stride * height, "PNG stream")
     if np.frombuffer(rows, np.uint8)[::stride].max() > _MAX_FILTER:
         raise StreamError("PNG stream has a row of an unknown filter")
 
@@ -51,15 +52,3 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise StreamError("PNG stream is truncated or damaged")
         yield data[at + 4 : at + 8], data[at + 8 : end - 4]
         at = end
-
-
-def _inflate(data: bytes, size: int) -> bytes:
-    """The bytes of one zlib stream, exactly `size` of them."""
-    inflater = zlib.decompressobj()
-    try:
-        rows = inflater.decompress(data, size + 1)
-    except zlib.error as exc:
-        raise StreamError(f"PNG stream does not inflate: {exc}") from exc
-    if len(rows) != size or not inflater.eof or inflater.unused_data:
-        raise StreamError("PNG stream does not hold as many samples as this tile")
-    return rows

@@ -16,9 +16,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tilepress.codecs import huffman, mlp_fit, mlp_range
+from tilepress.codecs import huffman, mlp_fit, mlp_range, raw_samples
 from tilepress.codecs.bitstream import seal, unseal
-from tilepress.codecs.classical import exceeds
 from tilepress.codecs.codec import Codec, Settings, Symbols, Tiles, TileSpec
 from tilepress.codecs.errors import StreamError, UnsupportedError
 from tilepress.codecs.mlp_kernel import MED, NETWORK, REACH, walk
@@ -67,8 +66,8 @@ class PredictiveMlp(Codec):
         """Errors; with predictors fitted to each tile where the image shares none."""
         self.require(spec)
         epochs = _epochs(settings)
-        if tiles.shape[1:] != spec.shape or tiles.dtype != spec.dtype or exceeds(tiles, spec):
-            raise UnsupportedError(f"tiles of shape {tiles.shape} and type {tiles.dtype} are not {spec}")
+        for tile in tiles:
+            spec.require(tile)
         common = unseal_predictors(shared, spec.channels, spec.maximum) if shared else []
         own, errors = [], np.zeros((len(tiles), spec.channels, spec.height, spec.width), np.int32)
         for tile, out in zip(tiles, errors, strict=True):
@@ -91,8 +90,7 @@ class PredictiveMlp(Codec):
                 head += _LENGTH.pack(length) + arrays["predictors"][number, :length].tobytes()
             coded = self._code(arrays["errors"][number], spec)
             if coded is None or len(head) + len(coded) > spec.nbytes:
-                samples = arrays["tiles"][number].astype(np.dtype(spec.dtype).newbyteorder("<"))
-                head, coded = bytes([_RAW]), samples.tobytes()
+                head, coded = bytes([_RAW]), raw_samples.to_bytes(arrays["tiles"][number])
             out.append(seal(self.magic, _VERSION, head + coded))
         return out
 
@@ -107,7 +105,7 @@ class PredictiveMlp(Codec):
             kinds[number], predictors, coded = _split(payload)
             own.append(predictors)
             if kinds[number] == _RAW:
-                tiles[number] = _samples(coded, spec)
+                tiles[number] = raw_samples.from_bytes(coded, spec)
             else:
                 self._decode(coded, errors[number], spec)
         return Symbols(spec, {"kinds": kinds, "errors": errors, "tiles": tiles, **_stacked(own)})
@@ -230,15 +228,6 @@ def _split(payload: bytes) -> tuple[int, bytes, bytes]:
     if length > len(coded):
         raise StreamError("predictive-mlp stream is cut off within its predictors")
     return _OWN, coded[:length], coded[length:]
-
-
-def _samples(data: bytes, spec: TileSpec) -> np.ndarray:
-    if len(data) != spec.nbytes:
-        raise StreamError(f"predictive-mlp stream holds {len(data)} bytes of samples, not {spec.nbytes}")
-    samples = np.frombuffer(data, np.dtype(spec.dtype).newbyteorder("<")).reshape(spec.shape)
-    if exceeds(samples, spec):
-        raise StreamError(f"predictive-mlp stream holds samples beyond {spec.bit_depth} bits")
-    return samples
 
 
 def _stacked(own: list[bytes]) -> dict[str, np.ndarray]:

@@ -176,6 +176,11 @@ def mixed_bit(
     return bit
 
 
+def words_of(data: bytes) -> np.ndarray:
+    """What `finish` gave as words (n,) uint16, in an array of our own: kernels are compiled for writable ones."""
+    return np.frombuffer(data + bytes(len(data) % 2), "<u2").astype(np.uint16)
+
+
 def finish(coder: np.ndarray, words: np.ndarray) -> bytes | None:
     """The shortest bytes that decode as written, trailing zeros left out; None if `words` was too short."""
     low = int(coder[LOW])

@@ -63,7 +63,7 @@ class AdaptiveResidual(ResidualCoder):
             return np.full(spec.shape, low, spec.dtype)
         if len(payload) > _HEAD.size + 2 * (spec.nbytes // 2 + 1):
             raise StreamError("residual stream is longer than its tile")
-        words = _words(payload[_HEAD.size :])
+        words = range_coder.words_of(payload[_HEAD.size :])
         samples = np.zeros(spec.shape, np.int32)
         _code(samples, base, spec, (low, high), range_coder.start(words, encoding=False), words)
         return samples.astype(spec.dtype)
@@ -81,17 +81,6 @@ def _raw(data: bytes, spec: TileSpec) -> np.ndarray:
     return stored.reshape(spec.shape).astype(spec.dtype)
 
 
-def _words(data: bytes) -> np.ndarray:
-    """Little-endian 16-bit words in an array of our own: the kernel is compiled for writable ones."""
-    return np.frombuffer(data + bytes(len(data) % 2), "<u2").astype(np.uint16)
-
-
-def _order(spec: TileSpec) -> list[int]:
-    """Planes in coding order: green first, since it predicts red and blue best; alpha last."""
-    planes = list(range(spec.channels))
-    return [1, 0, *planes[2:]] if spec.colour == "rgb" else planes
-
-
 def _code(
     samples: np.ndarray,
     base: np.ndarray,
@@ -103,7 +92,7 @@ def _code(
     """Run the kernel over all planes of `samples` (h, w, c) int32, which it reads or writes."""
     row = spec.width + 2 * PAD
     size = (spec.height + 2 * PAD) * row
-    order = _order(spec)
+    order = spec.coding_order
     around = ((0, 0), (PAD, PAD), (PAD, PAD))
     bases = np.pad(base.transpose(2, 0, 1)[order].astype(np.int32), around, mode="edge")
     # where nothing is coded yet, as in the border, samples are those of the base

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tilepress.codecs.lossless_levels import Level
-from tilepress.codecs.lossless_mixer import INPUTS, NODES, SCALES, new_mixer
+from tilepress.codecs.lossless_mixer import INPUTS, NODES, first_weights, new_mixer
 from tilepress.codecs.lossless_network import Network
 from tilepress.codecs.lossless_stack import Prior, plain_prior
 from tilepress.codecs.lossless_tree import NETWORK
@@ -15,7 +15,6 @@ from tilepress.jobs.lossless_fit.images import Window
 from tilepress.jobs.lossless_fit.samples import final_mixers
 
 _TRUST = 0.5  # of the network, where no weights are known yet
-_FIRST = NODES * SCALES * INPUTS
 
 
 def usual_mixing(network: Network | None) -> np.ndarray:
@@ -32,11 +31,11 @@ def mean_mixing(windows: Sequence[Window], level: Level, prior: Prior) -> np.nda
 
     Over the contexts of the first set that were trained; kinds of decision that never occurred keep theirs.
     """
-    begin = new_mixer(prior.mixing)[:_FIRST].reshape(NODES, SCALES, INPUTS)
+    begin = first_weights(new_mixer(prior.mixing))
     total, count = np.zeros((NODES, INPUTS)), np.zeros((NODES, 1))
     for window in windows:
         for mixer in final_mixers(window.samples, window.spec, level, prior):
-            weights = mixer[:_FIRST].reshape(NODES, SCALES, INPUTS)
+            weights = first_weights(mixer)
             trained = (weights != begin).any(2, keepdims=True)
             total += (weights * trained).sum(1)
             count += trained.sum(1)

@@ -18,7 +18,17 @@ import torch
 from torch.nn import functional
 
 from tilepress.codecs.lossless_features import FEATURES, LIMIT
-from tilepress.codecs.lossless_network import HIDDEN_MAX, INPUT_ONE, LAST_ONE, WEIGHT_ONE, Network
+from tilepress.codecs.lossless_network import (
+    HIDDEN_MAX,
+    INPUT_ONE,
+    LAST_ONE,
+    LEAST_SCALE,
+    LOG_SCALE_LIMIT,
+    LOG_WEIGHT_LIMIT,
+    OFFSET_LIMIT,
+    WEIGHT_ONE,
+    Network,
+)
 from tilepress.codecs.lossless_tree import PARTS
 from tilepress.jobs.lossless_fit.samples import Rows
 
@@ -94,9 +104,9 @@ def bits(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Mean bits of a sample: `outputs` (n, 3 PARTS) of the network, `targets` (n, 2) of Rows."""
     logs, offsets, scales = torch.split(outputs, PARTS, 1)
     value, unit = targets[:, :1], targets[:, 1:]
-    weights = torch.log_softmax(logs.clamp(-12, 12) * _LN2, 1)
-    scale = unit * torch.exp2(scales.clamp(-8, 8)) + 0.02
-    distance = value - unit * offsets.clamp(-20, 20)
+    weights = torch.log_softmax(logs.clamp(-LOG_WEIGHT_LIMIT, LOG_WEIGHT_LIMIT) * _LN2, 1)
+    scale = unit * torch.exp2(scales.clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)) + LEAST_SCALE
+    distance = value - unit * offsets.clamp(-OFFSET_LIMIT, OFFSET_LIMIT)
     above, below = (distance + 0.5) / scale, (distance - 0.5) / scale
     # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), which does not cancel
     mass = functional.logsigmoid(above) + functional.logsigmoid(-below) + torch.log(-torch.expm1(-1 / scale))

@@ -11,8 +11,7 @@ import numpy as np
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.lossless_features import FEATURES
 from tilepress.codecs.lossless_levels import Level
-from tilepress.codecs.lossless_samples import values_of
-from tilepress.codecs.lossless_stack import Prior, Probe, Stack, encode_stack, order_of, plain_prior
+from tilepress.codecs.lossless_stack import Prior, Probe, encode_stack, plain_prior
 from tilepress.jobs.lossless_fit.images import Window, shrink
 
 
@@ -31,7 +30,7 @@ def collect(windows: Sequence[Window], level: Level, rows: int, samples: int) ->
     """
     features, targets = [np.zeros((0, FEATURES), np.int16)], [np.zeros((0, 2), np.float32)]
     for window in (shrink(window, samples // len(windows)) for window in windows):
-        probe = Probe(_stride(window, rows / len(windows)), [], [])
+        probe = Probe(_stride(window, rows / len(windows)))
         encode_stack(window.samples, None, window.spec, level, 0, plain_prior(), probe)
         features += probe.features
         targets += probe.targets
@@ -48,12 +47,6 @@ def _stride(window: Window, rows: float) -> int:
 
 def final_mixers(samples: np.ndarray, spec: TileSpec, level: Level, prior: Prior) -> list[np.ndarray]:
     """The mixing state (MIXER,) float64 that each plane of a tile (h, w, c) ends with."""
-    stack = Stack(spec, None)
-    stack.begin(np.zeros(spec.nbytes // 2 + 1, np.uint16), True)
-    mixers = []
-    for number, plane in enumerate(order_of(spec)):
-        values, _ = values_of(samples[..., plane], 0)
-        if values.highest:
-            indices = values.indices(samples[..., plane])
-            mixers.append(stack.code(indices, values.highest, number, None, level, 0, prior))
-    return mixers
+    probe = Probe(0)
+    encode_stack(samples, None, spec, level, 0, prior, probe)
+    return probe.mixers

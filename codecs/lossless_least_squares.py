@@ -1,7 +1,7 @@
 """The least-squares experts of the lossless codec: what each sees, when it is fitted anew, what it predicts.
 
 A level (lossless_levels.py) says how many there are, what each looks at, and over which window it is fitted. The
-algebra is in lossless_squares.py.
+algebra is in lossless_normal_equations.py.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 
 from tilepress.codecs.kernel import Float, Int, borrowing, inline
 from tilepress.codecs.lossless_experts import FITS, MEAN, Picture
+from tilepress.codecs.lossless_normal_equations import BLOCK, add_sample, blur_back, combine, enter_block, solve
 from tilepress.codecs.lossless_numbers import clamp
-from tilepress.codecs.lossless_squares import BLOCK, add_sample, blur_back, combine, enter_block, solve
 
 TAPS = 64  # room for inputs and the target
 
