@@ -12,11 +12,11 @@ from PIL import Image
 from tilepress.codecs.lossless_levels import DEFAULT
 from tilepress.codecs.lossless_network import LAST_ONE, Network, run_network
 from tilepress.codecs.lossless_stack import plain_prior
-from tilepress.jobs.lossless_fit.export import network_of, outputs_of
-from tilepress.jobs.lossless_fit.images import SIDE, Chosen, choose, shrink, spread
-from tilepress.jobs.lossless_fit.mixing import usual_mixing
-from tilepress.jobs.lossless_fit.network import MixtureNetwork, Schedule, bits, fit
-from tilepress.jobs.lossless_fit.samples import Rows, collect
+from tilepress.jobs.fitting.export import network_of, outputs_of
+from tilepress.jobs.fitting.images import SIDE, Chosen, choose, shrink, spread
+from tilepress.jobs.fitting.mixing import usual_mixing
+from tilepress.jobs.fitting.network import MixtureNetwork, Schedule, bits, fit
+from tilepress.jobs.fitting.samples import Rows, collect
 from tilepress.pipeline.dataset import Source
 
 from .make_collection import picture

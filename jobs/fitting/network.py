@@ -20,7 +20,7 @@ from torch.nn import functional
 from tilepress.codecs.lossless_features import FEATURES, LIMIT
 from tilepress.codecs.lossless_network import HIDDEN_MAX, INPUT_ONE, LAST_ONE, WEIGHT_ONE, Network
 from tilepress.codecs.lossless_tree import PARTS
-from tilepress.jobs.lossless_fit.samples import Rows
+from tilepress.jobs.fitting.samples import Rows
 
 BATCH = 1024
 WEIGHT_LIMIT, BIAS_LIMIT = 7.9, 100.0

@@ -13,7 +13,7 @@ from tilepress.codecs.lossless_features import FEATURES
 from tilepress.codecs.lossless_levels import Level
 from tilepress.codecs.lossless_samples import values_of
 from tilepress.codecs.lossless_stack import Prior, Probe, Stack, encode_stack, order_of, plain_prior
-from tilepress.jobs.lossless_fit.images import Window, shrink
+from tilepress.jobs.fitting.images import Window, shrink
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from tilepress.codecs.lossless_mixer import INPUTS, NODES, SCALES, new_mixer
 from tilepress.codecs.lossless_network import Network
 from tilepress.codecs.lossless_stack import Prior, plain_prior
 from tilepress.codecs.lossless_tree import NETWORK
-from tilepress.jobs.lossless_fit.images import Window
-from tilepress.jobs.lossless_fit.samples import final_mixers
+from tilepress.jobs.fitting.images import Window
+from tilepress.jobs.fitting.samples import final_mixers
 
 _TRUST = 0.5  # of the network, where no weights are known yet
 _FIRST = NODES * SCALES * INPUTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tilepress.codecs.lossless_network import HIDDEN_MAX, INPUT_ONE, LAST_ONE, OUTPUTS, WEIGHT_ONE, Network
-from tilepress.jobs.lossless_fit.network import SCALES, MixtureNetwork
+from tilepress.jobs.fitting.network import SCALES, MixtureNetwork
 
 _SHIFT = WEIGHT_ONE.bit_length() - 1
 
