@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from tilepress.codecs.lossless_experts import PARTS
 from tilepress.codecs.lossless_features import FEATURES, LIMIT
 from tilepress.codecs.lossless_network import HIDDEN_MAX, INPUT_ONE, LAST_ONE, WEIGHT_ONE, Network
-from tilepress.codecs.lossless_tree import PARTS
 from tilepress.jobs.fitting.samples import Rows
 
 BATCH = 1024
