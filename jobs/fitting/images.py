@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tilepress.codecs.codec import TileSpec
-from tilepress.pipeline.crops import LUMA
-from tilepress.pipeline.dataset import DataSet, Item, Source
-from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, PictureError, UsageError
+from tilepress.pipeline.crops import luma
+from tilepress.pipeline.dataset import UNUSABLE, DataSet, Item, Source
+from tilepress.pipeline.errors import PictureError, UsageError
 from tilepress.pipeline.picture import Picture, tile_spec
 
 SIDE = 512  # of a window: the tile size that compress takes unless asked
@@ -20,7 +20,6 @@ LEAST_HELD_OUT = 2
 LEAST_IMAGES = 2 * LEAST_HELD_OUT
 _ROWS = 256  # of a band
 _TRIES = 1000  # files beyond those wanted that are opened to find enough images
-_UNUSABLE = (PictureError, IntegrityError, MissingError, ChangedError)  # of one image; the store's own errors go on
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def _windows(
             break
         try:
             window = _window(data, item, number, seed)
-        except _UNUSABLE as exc:
+        except UNUSABLE as exc:
             failed.append((item.name, str(exc)))
             continue
         content = hashlib.sha256(window.samples.tobytes()).digest()
@@ -167,6 +166,5 @@ def _with_gray(windows: Sequence[Window], gray_too: bool) -> list[Window]:
 
 
 def _gray(window: Window) -> Window:
-    luma = window.samples[..., :3].astype(np.uint64) @ LUMA.astype(np.uint64) + 0x8000 >> 16
     spec = replace(window.spec, channels=1, colour="gray")
-    return replace(window, gray=True, samples=luma[..., None].astype(window.spec.dtype), spec=spec)
+    return replace(window, gray=True, samples=luma(window.samples[..., :3]), spec=spec)
