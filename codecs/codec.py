@@ -121,7 +121,8 @@ class Codec(ABC):
     `networks`: analyse and synthesise run networks and may be given to an actor with a GPU.
     `prepares`: an image's tiles share bytes, which `prepare` makes of them before the first is coded.
     `rivals`: ids of lossless codecs that each tile is compared with: an archive keeps whichever is smallest. Without,
-    another codec is only tried where this one does not shrink a tile.
+    another codec is only tried where this one does not shrink a tile. A codec that `prepares` has no `rivals`: tile by
+    tile, nothing would tell whether the shared bytes are worth it.
     """
 
     codec_id: ClassVar[str]

@@ -22,7 +22,6 @@ from tilepress.codecs.errors import StreamError
 from tilepress.codecs.kernel import Int, inline, kernel
 
 MAX_LENGTH = 24
-MAX_ALPHABET = 1 << 16
 _FIRST_LENGTH = 8
 _LOOKUP_BITS = 10
 _SLACK = 8  # zero bytes behind the stream, so that a window is always within the array

@@ -21,11 +21,11 @@ from tilepress.codecs.lossless_experts import (
     INVERSE,
     MEAN,
     NEAR,
+    NETWORK,
+    PARTS,
     SHARPNESS,
     WEIGHT,
 )
-from tilepress.codecs.lossless_experts import NETWORK as NETWORK  # jobs take both from here
-from tilepress.codecs.lossless_experts import PARTS as PARTS
 from tilepress.codecs.lossless_mixer import Mixing, code_bit
 from tilepress.codecs.lossless_numbers import clamp, gap, ln, softplus, upper
 

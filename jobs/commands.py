@@ -23,7 +23,7 @@ from tilepress.jobs.arguments import (
     training_options,
 )
 from tilepress.jobs.evaluation.command import evaluate
-from tilepress.jobs.fit_command import fit_lossless
+from tilepress.jobs.fitting.command import fit_lossless
 from tilepress.jobs.import_command import import_
 from tilepress.jobs.warm_command import warm
 

@@ -13,10 +13,10 @@ from tilepress.codecs.lossless_network import WIDTHS
 from tilepress.codecs.lossless_stack import Prior, plain_prior
 from tilepress.codecs.model import Model
 from tilepress.jobs.codec_choice import chosen_codec
-from tilepress.jobs.lossless_fit.figures import Figure, figures_of
-from tilepress.jobs.lossless_fit.fit import ROWS, Fitted, fit_level, jpegxl_bytes, lossless_bytes
-from tilepress.jobs.lossless_fit.images import LEAST_HELD_OUT, Chosen, choose
-from tilepress.jobs.lossless_fit.network import Schedule
+from tilepress.jobs.fitting.figures import Figure, figures_of
+from tilepress.jobs.fitting.fit import ROWS, Fitted, fit_level, jpegxl_bytes, lossless_bytes
+from tilepress.jobs.fitting.images import LEAST_HELD_OUT, Chosen, choose
+from tilepress.jobs.fitting.network import Schedule
 from tilepress.jobs.progress import LiveDisplay
 from tilepress.jobs.training.model_folder import finished, versions, write_model
 from tilepress.pipeline.dataset import Source

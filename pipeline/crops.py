@@ -16,14 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tilepress.pipeline.dataset import DataSet, Item, Source, whole
-from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, PictureError, UsageError
+from tilepress.pipeline.dataset import UNUSABLE, DataSet, Item, Source, whole
+from tilepress.pipeline.errors import PictureError, UsageError
 from tilepress.pipeline.picture import Picture
 
-_UNUSABLE = (PictureError, IntegrityError, MissingError, ChangedError)  # of one image; the store's own errors go on
 logger = logging.getLogger(__name__)
 
-LUMA = np.array([19595, 38470, 7471], np.uint32)  # ITU-R 601 in units of 2^-16, as Pillow's "L"
+_LUMA = np.array([19595, 38470, 7471], np.uint32)  # in units of 2^-16, as Pillow's "L"
 _MAX_VALIDATION = 64
 WINDOW_IMAGES = 16
 
@@ -71,7 +70,7 @@ def split(data: DataSet, validation: float, most: int = 1 << 62) -> Split:
                 _require_trainable(picture)
             usable.append(item)
             pixels[item.name] = picture.pixels
-        except _UNUSABLE as exc:
+        except UNUSABLE as exc:
             unusable.append((item.name, str(exc)))
     if not usable:
         first = f", {unusable[0][0]}: {unusable[0][1]}" if unusable else ""
@@ -100,10 +99,16 @@ def as_samples(pixels: np.ndarray, picture: Picture, channels: int) -> np.ndarra
     elif picture.bit_depth < 8:
         colour = colour.astype(np.uint16) * 255 // ((1 << picture.bit_depth) - 1)
     if channels == 1 and colour.shape[2] == 3:
-        colour = (colour.astype(np.uint32) @ LUMA + 0x8000 >> 16)[..., None]
+        colour = luma(colour)
     if channels == 3 and colour.shape[2] == 1:
         colour = np.repeat(colour, 3, axis=2)
     return np.ascontiguousarray(colour, np.uint8)
+
+
+def luma(rgb: np.ndarray) -> np.ndarray:
+    """The gray version (h, w, 1) of RGB samples (h, w, 3), uint8 or uint16, in their type: luma of ITU-R 601."""
+    gray = rgb.astype(np.uint32) @ _LUMA + 0x8000 >> 16  # below 2^32 until shifted: weights add up to 2^16
+    return gray[..., None].astype(rgb.dtype)
 
 
 class Cropper:
@@ -172,7 +177,7 @@ class Cropper:
                 continue
             try:
                 return self._decoded(number)
-            except _UNUSABLE as exc:
+            except UNUSABLE as exc:
                 self._broken.add(number)
                 logger.warning("left out: %s (%s)", self._items[number].name, exc)
         raise UsageError(f"{self._data.source.url}: none of the {len(self._items)} images decodes")

@@ -18,6 +18,7 @@ from tilepress.pipeline.bands import regroup
 from tilepress.pipeline.collection import Collection, absolute_source
 from tilepress.pipeline.decode import read_bands
 from tilepress.pipeline.entry import Entry
+from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, PictureError
 from tilepress.pipeline.globs import Selection
 from tilepress.pipeline.image_file import read_picture
 from tilepress.pipeline.listed import LIST_PREFIX
@@ -28,6 +29,8 @@ from tilepress.pipeline.storage import Entry as SourceEntry
 from tilepress.pipeline.storage import open_storage
 from tilepress.pipeline.stored import StoredImage
 from tilepress.pipeline.tiles import Tile, cut_band
+
+UNUSABLE = (PictureError, IntegrityError, MissingError, ChangedError)  # of one image; the store's own errors go on
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,11 @@ from tilepress.pipeline.errors import IntegrityError, PictureError
 from tilepress.pipeline.image_file import read_picture
 from tilepress.pipeline.kept import Source
 from tilepress.pipeline.part import Fetch
-from tilepress.pipeline.picture import Limits, Picture
+from tilepress.pipeline.picture import NO_LIMITS, Picture
 from tilepress.pipeline.rows import ImageFacts, error_bound
 from tilepress.pipeline.stored import StoredImage
 from tilepress.pipeline.tile_coding import largest_error
 from tilepress.pipeline.toolbox import Toolbox
-
-_NO_LIMITS = Limits(max_pixels=1 << 62, max_file_bytes=1 << 62, max_whole_bytes=1 << 62)
 
 
 def stays_exact(spec: TileSpec, max_error: int) -> bool:
@@ -38,7 +36,7 @@ def prove_within(image: StoredImage, data: Source, fetch: Fetch, tools: Toolbox)
     if bound is None or sha256(data) != image.facts.file_sha256:
         raise IntegrityError("there is no bound, or the source is another file than the one that was stored")
     try:
-        picture = read_picture(data, _NO_LIMITS, recipe=False)
+        picture = read_picture(data, NO_LIMITS, recipe=False)
         if _kind(picture) != _kind(image.facts):
             raise IntegrityError("the source holds another kind of image than is stored")
         rows = image.facts.tile_size

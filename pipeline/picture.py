@@ -33,6 +33,9 @@ class Limits:
     max_whole_bytes: int = 1 << 30  # decoded size of an image whose format cannot be read in bands
 
 
+NO_LIMITS = Limits(1 << 62, 1 << 62, 1 << 62)  # for what was within limits when it was stored
+
+
 @dataclass(frozen=True)
 class Picture:
     """Header facts of an image file, and a way to read its pixels once, from top to bottom.

@@ -54,7 +54,6 @@ class ImagePress:
         work.held.append(self._builder.hold(TILE_ROW, coded.facts, (coded.latents, coded.residual)))
         work.codecs.add(coded.facts.codec)
         work.near = work.near or not coded.exact
-        work.saved += coded.saved
         for text in coded.warnings:
             warn(self.warnings, text)
 
@@ -62,14 +61,9 @@ class ImagePress:
         """All tiles are coded: hold the image by the smallest of what there is. False if its file is no larger."""
         if not any(self._tools.codec(reference).prepares for reference in work.codecs):
             work.shared = b""
-        rivals = self._tools.codec(self._settings.coding.reference).rivals
-        if rivals and len(work.shared or b"") > work.saved:  # shared bytes may have cost more than they saved
-            self._code_again(work, Coding(rivals[0]), work.tiled_bytes)
         if work.tiled_bytes < len(work.data):
             return True
-        if self._settings.coding.reference == JPEG_XL.reference:
-            return False
-        return self._code_again(work, JPEG_XL, len(work.data))
+        return self._settings.coding.reference != JPEG_XL.reference and self._code_again(work)
 
     def _prepare(self, work: Work, picture: Picture) -> None:
         """Let the codec find what the image's tiles share: reads the image once more, for codecs that do this."""
@@ -110,15 +104,15 @@ class ImagePress:
                 return coding
         raise CodecError(f"no codec represents {spec}")
 
-    def _code_again(self, work: Work, coding: Coding, limit: int) -> bool:
-        """Hold the image by another codec instead, if that takes less than `limit` bytes."""
+    def _code_again(self, work: Work) -> bool:
+        """Hold the image by JPEG XL instead, shared bytes left out, if that is smaller than its file."""
         picture = work.picture
-        if picture is None or not self._tools.codec(coding.reference).supports(_spec(picture)):
+        if picture is None or not self._tools.codec(JPEG_XL.reference).supports(_spec(picture)):
             return False
-        again = replace(work, shared=b"", held=[], codecs=set(), near=False, saved=0)
-        for coded in code_tiles(self._cut(again, picture), lambda _: coding, self._tools):
+        again = replace(work, shared=b"", held=[], codecs=set(), near=False)
+        for coded in code_tiles(self._cut(again, picture), lambda _: JPEG_XL, self._tools):
             self.take(again, coded)
-        if again.failure or again.tiled_bytes >= limit:
+        if again.failure or again.tiled_bytes >= len(work.data):
             return False
         work.shared, work.held, work.codecs, work.near = again.shared, again.held, again.codecs, again.near
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -65,40 +65,28 @@ def _smallest(tile: Tile, coded: CodedTile, coding: Coding, tools: Toolbox) -> C
     """What the codec made, or a rival of its where that is smaller; no larger than the samples in any case."""
     codec = tools.codec(coding.reference)
     if codec.rivals and not coding.lossy:
-        coded = _smaller_than_rivals(tile, coded, codec.rivals, tools)
+        coded = _compared(tile, coded, codec.rivals, tools)
     return _never_larger(tile, coded, tools) if coded.nbytes >= tile.spec.nbytes else coded
 
 
-def _smaller_than_rivals(tile: Tile, coded: CodedTile, rivals: Sequence[str], tools: Toolbox) -> CodedTile:
-    others, warnings = _coded_by(rivals, tile, coded, tools)
-    best = min([coded, *others], key=lambda each: each.nbytes)
-    saved = min((each.nbytes - coded.nbytes for each in others), default=0)
-    return replace(best, saved=max(0, saved), warnings=coded.warnings + warnings)
-
-
 def _never_larger(tile: Tile, coded: CodedTile, tools: Toolbox) -> CodedTile:
-    """The smallest of what the codec made, JPEG XL and the raw samples; the first of equals."""
-    others, warnings = _coded_by([other.reference for other in FALLBACKS], tile, coded, tools)
-    best = min([coded, *others], key=lambda each: each.nbytes)
-    return replace(best, saved=coded.saved, warnings=coded.warnings + warnings)
+    """The smallest of what the codec made, JPEG XL and the raw samples."""
+    return _compared(tile, coded, [other.reference for other in FALLBACKS], tools)
 
 
-def _coded_by(
-    references: Iterable[str], tile: Tile, coded: CodedTile, tools: Toolbox
-) -> tuple[list[CodedTile], tuple[str, ...]]:
-    """What other, lossless codecs make of a tile that is coded already, and what went wrong with them."""
-    others: list[CodedTile] = []
-    warnings: tuple[str, ...] = ()
-    for reference in references:
+def _compared(tile: Tile, coded: CodedTile, others: Iterable[str], tools: Toolbox) -> CodedTile:
+    """The smallest of what there is of a tile and what other, lossless codecs make of it; the first of equals."""
+    candidates, warnings = [coded], list(coded.warnings)
+    for reference in others:
         codec = tools.codec(reference)
         if coded.facts.codec == reference or codec.prepares or not codec.supports(tile.spec):
             continue
         try:
-            others.append(coded_exactly(tools, tile, reference))
+            candidates.append(coded_exactly(tools, tile, reference))
         except UnsupportedError:
             continue
         except Exception as exc:  # what is there already is right
             if not is_codecs_own(exc):
                 raise
-            warnings = (*warnings, fault(reference, exc))
-    return others, warnings
+            warnings.append(fault(reference, exc))
+    return replace(min(candidates, key=lambda each: each.nbytes), warnings=tuple(warnings))

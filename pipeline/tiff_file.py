@@ -17,7 +17,7 @@ import numpy as np
 from tilepress.pipeline.bands import checked, regroup
 from tilepress.pipeline.container import Container, pack_container, reading_container
 from tilepress.pipeline.errors import UnsupportedPicture
-from tilepress.pipeline.picture import Limits, Picture
+from tilepress.pipeline.picture import NO_LIMITS, Limits, Picture
 from tilepress.pipeline.tiff_directory import read_directory
 from tilepress.pipeline.tiff_layout import DEFLATE, NONE, OLD_DEFLATE, Layout, read_layout
 from tilepress.pipeline.tiff_segments import Encoder, decode_segment, encode_segment, guess_encoder
@@ -25,7 +25,6 @@ from tilepress.pipeline.tiff_skeleton import CutFile, Placement, cut_out
 
 _CLASSIC_MAX = 1 << 32
 _GDAL_NODATA = 42113  # tag: the value of pixels that hold nothing
-_NO_LIMITS = Limits(max_pixels=1 << 62, max_file_bytes=1 << 62, max_whole_bytes=1 << 62)
 
 
 def read_tiff(source: bytes | mmap.mmap, limits: Limits, recipe: bool) -> Picture:
@@ -103,7 +102,7 @@ def rebuild_tiff(container: Container, bands: Iterator[np.ndarray], out: BinaryI
         skeleton = CutFile.from_blobs(*container.blobs)
         encoder = Encoder.from_list(container.recipe["encoder"])
         directory = read_directory(skeleton)
-        layout = read_layout(directory, _NO_LIMITS)
+        layout = read_layout(directory, NO_LIMITS)
     skeleton.write(out)
     placement = Placement(directory, layout, len(skeleton), out)
     fitting = checked(bands, layout.width, layout.height, layout.channels, layout.dtype)

@@ -40,7 +40,6 @@ class CodedTile:
     latents: bytes
     residual: bytes
     exact: bool = True  # what comes back is the original; says nothing of lossy coding
-    saved: int = 0  # bytes that the best rival is larger; 0 where none was tried
     warnings: tuple[str, ...] = ()  # codecs that failed on the tile
 
     @property

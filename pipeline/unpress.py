@@ -16,14 +16,13 @@ from tilepress.pipeline.decode import read_bands
 from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
 from tilepress.pipeline.image_file import read_picture, rebuild
 from tilepress.pipeline.part import Fetch
-from tilepress.pipeline.picture import Limits
+from tilepress.pipeline.picture import NO_LIMITS
 from tilepress.pipeline.rows import FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES, error_bound
 from tilepress.pipeline.stored import StoredImage, fetch_image_row, fetch_piece
 from tilepress.pipeline.toolbox import Toolbox
 
 _MAX_PIECE_BYTES = 64 << 20  # expanded: what kept.py puts into one value
 _FILE_METHODS = (FILE, FILE_ZSTD, JPEG)
-_NO_LIMITS = Limits(max_pixels=1 << 62, max_file_bytes=1 << 62, max_whole_bytes=1 << 62)
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def pixels_sha256(file: BinaryIO) -> bytes:
     """SHA-256 of the pixels of an image file in raster order, little-endian."""
     file.seek(0)
     try:
-        picture = read_picture(file.read(), _NO_LIMITS, recipe=False)
+        picture = read_picture(file.read(), NO_LIMITS, recipe=False)
         digest = hashlib.sha256()
         for _ in hashed(digest, picture.read_bands(512)):
             pass

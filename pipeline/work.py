@@ -28,7 +28,6 @@ class Work:
     held: list[Held] = field(default_factory=list)
     codecs: set[str] = field(default_factory=set)  # of the tiles held
     near: bool = False  # a tile comes back within the bound, but not exactly
-    saved: int = 0  # bytes that the codec's tiles are smaller than its rivals'
     open: ExitStack = field(default_factory=ExitStack)
 
     @property

@@ -19,8 +19,8 @@ from tilepress.codecs.model import Model
 from tilepress.codecs.registry import load_codec
 from tilepress.jobs.cli import _run
 from tilepress.jobs.fit_lossless import LEVEL_NAMES, FitConfig, fit_lossless
-from tilepress.jobs.lossless_fit import fit as fitting
-from tilepress.jobs.lossless_fit.images import Chosen, choose
+from tilepress.jobs.fitting.fit import Fitted
+from tilepress.jobs.fitting.images import Chosen, choose
 from tilepress.pipeline.dataset import Source
 from tilepress.pipeline.errors import UsageError
 
@@ -96,7 +96,7 @@ def test_repeating_the_command_finds_the_model_and_another_command_is_refused(pi
 
 def test_a_level_that_does_not_gain_keeps_its_start(pictures, tmp_path, monkeypatch, capsys):
     def wasted(level, hidden, start, windows, schedule, tell):
-        return fitting.Fitted(Prior(start.network, -plain_prior().mixing), 0, True)
+        return Fitted(Prior(start.network, -plain_prior().mixing), 0, True)
 
     monkeypatch.setattr("tilepress.jobs.fit_lossless.fit_level", wasted)
     out = str(tmp_path / "model")

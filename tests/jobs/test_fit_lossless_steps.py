@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 
 from tilepress.codecs.lossless_levels import DEFAULT
-from tilepress.codecs.lossless_network import LAST_ONE, Network, run_network
+from tilepress.codecs.lossless_network import HIDDEN_MAX, INPUT_ONE, LAST_ONE, WEIGHT_ONE, Network, run_network
 from tilepress.codecs.lossless_stack import plain_prior
-from tilepress.jobs.lossless_fit.export import network_of, outputs_of
-from tilepress.jobs.lossless_fit.images import SIDE, Chosen, choose, shrink, spread
-from tilepress.jobs.lossless_fit.mixing import usual_mixing
-from tilepress.jobs.lossless_fit.network import MixtureNetwork, Schedule, bits, fit
-from tilepress.jobs.lossless_fit.samples import Rows, collect
+from tilepress.jobs.fitting.export import network_of
+from tilepress.jobs.fitting.images import SIDE, Chosen, choose, shrink, spread
+from tilepress.jobs.fitting.mixing import usual_mixing
+from tilepress.jobs.fitting.network import MixtureNetwork, Schedule, bits, fit
+from tilepress.jobs.fitting.samples import Rows, collect
 from tilepress.pipeline.dataset import Source
 
 from .make_collection import picture
@@ -29,6 +29,16 @@ def rows(pictures) -> Rows:
 
 def chosen(source: str, images: int = 40, held_out: int = 10, seed: int = 0, *, gray_too: bool = False) -> Chosen:
     return choose([Source(source)], images, held_out, seed, gray_too=gray_too)
+
+
+def outputs_of(network: Network, features: np.ndarray) -> np.ndarray:
+    """What the integers give for features (n, FEATURES): (n, OUTPUTS) float64, as codecs/lossless_network.py does."""
+    values, shift = features.astype(np.int64), WEIGHT_ONE.bit_length() - 1
+    for place in range(0, 4, 2):
+        sums = values @ network.layers[place].astype(np.int64) + network.layers[place + 1]
+        values = np.clip(sums >> shift, 0, HIDDEN_MAX)
+    outputs = values @ network.layers[4].astype(np.int64) + network.layers[5]
+    return np.asarray(outputs / (INPUT_ONE * LAST_ONE))
 
 
 def test_held_out_images_are_never_fitted_to(pictures):

@@ -56,6 +56,11 @@ def test_rivals_are_lossless_codecs_that_come_with_tilepress() -> None:
             assert rival in registry.CODECS and registry.codec_class(rival).lossless
 
 
+def test_a_codec_whose_tiles_share_bytes_has_no_rivals() -> None:
+    classes = [registry.codec_class(codec_id) for codec_id in registry.codec_ids()]
+    assert not [cls.codec_id for cls in classes if cls.prepares and cls.rivals]
+
+
 def test_the_default_residual_coder_is_named_in_one_place() -> None:
     assert Coding("block-dnn").residual_id == registry.DEFAULT_RESIDUAL
     assert registry.DEFAULT_RESIDUAL in registry.RESIDUALS

@@ -70,14 +70,6 @@ def values_of(shared: bytes) -> np.ndarray:
     return np.frombuffer(shared, np.uint8)
 
 
-class RanksCompared(Ranks):
-    """Ranks, where JPEG XL may be smaller."""
-
-    codec_id: ClassVar[str] = "test-ranks-compared"
-    networks: ClassVar[bool] = False
-    rivals: ClassVar[tuple[str, ...]] = ("jpegxl",)
-
-
 class Faulty(Ranks):
     """Ranks, with faults that a plug-in may have."""
 

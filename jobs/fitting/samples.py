@@ -12,7 +12,7 @@ from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.lossless_features import FEATURES
 from tilepress.codecs.lossless_levels import Level
 from tilepress.codecs.lossless_stack import Prior, Probe, encode_stack, plain_prior
-from tilepress.jobs.lossless_fit.images import Window, shrink
+from tilepress.jobs.fitting.images import Window, shrink
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tilepress.jobs.lossless_fit.images import Window
+from tilepress.jobs.fitting.images import Window
 
 ALL = "all"
 

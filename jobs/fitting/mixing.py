@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tilepress.codecs.lossless_experts import NETWORK
 from tilepress.codecs.lossless_levels import Level
 from tilepress.codecs.lossless_mixer import INPUTS, NODES, first_weights, new_mixer
 from tilepress.codecs.lossless_network import Network
 from tilepress.codecs.lossless_stack import Prior, plain_prior
-from tilepress.codecs.lossless_tree import NETWORK
-from tilepress.jobs.lossless_fit.images import Window
-from tilepress.jobs.lossless_fit.samples import final_mixers
+from tilepress.jobs.fitting.images import Window
+from tilepress.jobs.fitting.samples import final_mixers
 
 _TRUST = 0.5  # of the network, where no weights are known yet
 

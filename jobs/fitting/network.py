@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from tilepress.codecs.lossless_experts import PARTS
 from tilepress.codecs.lossless_features import FEATURES, LIMIT
 from tilepress.codecs.lossless_network import (
     HIDDEN_MAX,
@@ -29,8 +30,7 @@ from tilepress.codecs.lossless_network import (
     WEIGHT_ONE,
     Network,
 )
-from tilepress.codecs.lossless_tree import PARTS
-from tilepress.jobs.lossless_fit.samples import Rows
+from tilepress.jobs.fitting.samples import Rows
 
 BATCH = 1024
 WEIGHT_LIMIT, BIAS_LIMIT = 7.9, 100.0

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tilepress.codecs.codec import TileSpec
-from tilepress.pipeline.crops import LUMA
-from tilepress.pipeline.dataset import DataSet, Item, Source
-from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, PictureError, UsageError
+from tilepress.pipeline.crops import luma
+from tilepress.pipeline.dataset import UNUSABLE, DataSet, Item, Source
+from tilepress.pipeline.errors import PictureError, UsageError
 from tilepress.pipeline.picture import Picture, tile_spec
 
 SIDE = 512  # of a window: the tile size that compress takes unless asked
@@ -20,7 +20,6 @@ LEAST_HELD_OUT = 2
 LEAST_IMAGES = 2 * LEAST_HELD_OUT
 _ROWS = 256  # of a band
 _TRIES = 1000  # files beyond those wanted that are opened to find enough images
-_UNUSABLE = (PictureError, IntegrityError, MissingError, ChangedError)  # of one image; the store's own errors go on
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Window:
     spec: TileSpec
 
 
-@dataclass
+@dataclass(frozen=True)
 class Chosen:
     """Windows of the images fitted to and of those held out, and what could not be used: (name, why)."""
 
@@ -51,16 +50,15 @@ def choose(sources: Sequence[Source], images: int, held_out: int, seed: int, *, 
     counts once, so that no held-out image was fitted to under another name. With `gray_too` the gray versions
     (ITU-R 601 luma) of RGB images follow them.
     """
-    chosen = Chosen([], [], [], "")
-    digest = hashlib.sha256()
-    seen: set[bytes] = set()
+    search = _Search(seed)
+    fitted: list[Window] = []
+    measured: list[Window] = []
     for number, source in enumerate(sources):
-        windows = _windows(source, number, images + held_out, seed, seen, chosen.skipped, digest)
+        windows = search.windows(source, number, images + held_out)
         held = min(held_out, max(LEAST_HELD_OUT, round(len(windows) * held_out / (images + held_out))))
-        chosen.held_out += _with_gray(windows[:held], gray_too)
-        chosen.fitted += _with_gray(windows[held:], gray_too)
-    chosen.fingerprint = digest.hexdigest()
-    return chosen
+        measured += _with_gray(windows[:held], gray_too)
+        fitted += _with_gray(windows[held:], gray_too)
+    return Chosen(fitted, measured, search.skipped, search.digest.hexdigest())
 
 
 def spread(windows: Sequence[Window], samples: int) -> list[Window]:
@@ -87,41 +85,47 @@ def shrink(window: Window, samples: int) -> Window:
     return replace(window, samples=part, spec=replace(window.spec, height=rows, width=columns))
 
 
-def _windows(
-    source: Source,
-    number: int,
-    count: int,
-    seed: int,
-    seen: set[bytes],
-    skipped: list[tuple[str, str]],
-    digest: hashlib._Hash,
-) -> list[Window]:
-    data = source.open()
-    found: list[Window] = []
-    failed: list[tuple[str, str]] = []
-    for item in heapq.nsmallest(2 * count + _TRIES, data.items(), key=lambda item: _rank(item, seed)):
-        if len(found) == count:
-            break
-        try:
-            window = _window(data, item, number, seed)
-        except _UNUSABLE as exc:
-            failed.append((item.name, str(exc)))
-            continue
+class _Search:
+    """Looks for images through all data sets, and takes none twice."""
+
+    def __init__(self, seed: int) -> None:
+        self.skipped: list[tuple[str, str]] = []  # name, why
+        self.digest = hashlib.sha256()  # over names and fingerprints of the images taken
+        self._seed = seed
+        self._seen: set[bytes] = set()
+
+    def windows(self, source: Source, number: int, count: int) -> list[Window]:
+        """Windows of at most `count` images of data set `number`, at random. UsageError if there are too few."""
+        data = source.open()
+        found: list[Window] = []
+        skipped_before = len(self.skipped)
+        for item in heapq.nsmallest(2 * count + _TRIES, data.items(), key=lambda item: _rank(item, self._seed)):
+            if len(found) == count:
+                break
+            try:
+                found.append(self._take(data, item, number))
+            except UNUSABLE as exc:
+                self.skipped.append((item.name, str(exc)))
+        if len(found) < LEAST_IMAGES:
+            raise _too_few(source, len(found), self.skipped[skipped_before:])
+        return found
+
+    def _take(self, data: DataSet, item: Item, number: int) -> Window:
+        window = _window(data, item, number, self._seed)
         content = hashlib.sha256(window.samples.tobytes()).digest()
-        if content in seen:
-            failed.append((item.name, "the same picture as another image"))
-            continue
-        seen.add(content)
-        found.append(window)
-        digest.update(f"{item.name}\0{item.fingerprint}\n".encode())
-    skipped += failed
-    if len(found) < LEAST_IMAGES:
-        first = f" ({len(failed)} others; {failed[0][0]}: {failed[0][1]})" if failed else ""
-        raise UsageError(
-            f"{source.url} holds {len(found)} images that the lossless codec can be fitted to{first}; "
-            f"it takes at least {LEAST_IMAGES}, gray or RGB, of 8 or more bits, and no JPEGs"
-        )
-    return found
+        if content in self._seen:
+            raise PictureError("the same picture as another image")
+        self._seen.add(content)
+        self.digest.update(f"{item.name}\0{item.fingerprint}\n".encode())
+        return window
+
+
+def _too_few(source: Source, count: int, skipped: Sequence[tuple[str, str]]) -> UsageError:
+    first = f" ({len(skipped)} others; {skipped[0][0]}: {skipped[0][1]})" if skipped else ""
+    return UsageError(
+        f"{source.url} holds {count} images that the lossless codec can be fitted to{first}; "
+        f"it takes at least {LEAST_IMAGES}, gray or RGB, of 8 or more bits, and no JPEGs"
+    )
 
 
 def _rank(item: Item, seed: int) -> bytes:
@@ -167,6 +171,5 @@ def _with_gray(windows: Sequence[Window], gray_too: bool) -> list[Window]:
 
 
 def _gray(window: Window) -> Window:
-    luma = window.samples[..., :3].astype(np.uint64) @ LUMA.astype(np.uint64) + 0x8000 >> 16
     spec = replace(window.spec, channels=1, colour="gray")
-    return replace(window, gray=True, samples=luma[..., None].astype(window.spec.dtype), spec=spec)
+    return replace(window, gray=True, samples=luma(window.samples[..., :3]), spec=spec)

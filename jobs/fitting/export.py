@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilepress.codecs.lossless_network import HIDDEN_MAX, INPUT_ONE, LAST_ONE, OUTPUTS, WEIGHT_ONE, Network
-from tilepress.jobs.lossless_fit.network import SCALES, MixtureNetwork
-
-_SHIFT = WEIGHT_ONE.bit_length() - 1
+from tilepress.codecs.lossless_network import INPUT_ONE, OUTPUTS, Network
+from tilepress.jobs.fitting.network import SCALES, MixtureNetwork
 
 
 def network_of(module: MixtureNetwork) -> Network:
@@ -23,13 +21,3 @@ def network_of(module: MixtureNetwork) -> Network:
 
 def _rounded(values: np.ndarray, one: int) -> np.ndarray:
     return np.ascontiguousarray(np.rint(values.astype(np.float64) * one).astype(np.int32))
-
-
-def outputs_of(network: Network, features: np.ndarray) -> np.ndarray:
-    """What the integers give for features (n, FEATURES): (n, OUTPUTS) float64, as codecs/lossless_network.py does."""
-    values = features.astype(np.int64)
-    for place in range(0, 4, 2):
-        sums = values @ network.layers[place].astype(np.int64) + network.layers[place + 1]
-        values = np.clip(sums >> _SHIFT, 0, HIDDEN_MAX)
-    outputs = values @ network.layers[4].astype(np.int64) + network.layers[5]
-    return np.asarray(outputs / (INPUT_ONE * LAST_ONE))

@@ -12,11 +12,11 @@ from tilepress.codecs.lossless_levels import DEFAULT, FAST, MAX, Level
 from tilepress.codecs.lossless_model import model_of
 from tilepress.codecs.lossless_network import Network
 from tilepress.codecs.lossless_stack import Prior, encode_stack
-from tilepress.jobs.lossless_fit.export import network_of
-from tilepress.jobs.lossless_fit.images import Window, spread
-from tilepress.jobs.lossless_fit.mixing import mean_mixing, usual_mixing
-from tilepress.jobs.lossless_fit.network import Schedule, fit
-from tilepress.jobs.lossless_fit.samples import collect
+from tilepress.jobs.fitting.export import network_of
+from tilepress.jobs.fitting.images import Window, spread
+from tilepress.jobs.fitting.mixing import mean_mixing, usual_mixing
+from tilepress.jobs.fitting.network import Schedule, fit
+from tilepress.jobs.fitting.samples import collect
 from tilepress.pipeline.errors import UsageError
 
 ROWS = 1_500_000  # of features a level, at most
