@@ -21,19 +21,12 @@ from tilepress.pipeline.reader import open_archive
 from tilepress.pipeline.rows import row_crc
 from tilepress.pipeline.unpress import prove
 
-from .make_archives import encoded, noise, press_files, smooth, write_files
+from .make_archives import encoded, noise, press_files, repetitive, smooth, write_files
 from .test_engine import tree
 
 pytestmark = pytest.mark.usefixtures("plugin")
 LOCAL = EngineConfig("local", 1)
 TILE = 64
-
-
-def repetitive(height: int, width: int, seed: int, count: int = 9) -> np.ndarray:
-    """`count` values in a pattern that Zstandard finds and JPEG XL does not: (h, w, 1) uint8."""
-    values = np.random.default_rng(seed).choice(256, count, replace=False)
-    pattern = values[noise(8, width, 1, seed) % count].astype(np.uint8)
-    return np.tile(pattern, (-(-height // 8), 1, 1))[:height]
 
 
 def pictures() -> dict[str, np.ndarray]:
