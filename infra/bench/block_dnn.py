@@ -11,15 +11,12 @@ An epoch is a pass over `--blocks` blocks, drawn once from TRAINING_IMAGES; ever
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-# before the libraries, which read the number of threads when they are loaded
-os.environ.update(
-    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-)
+import one_thread  # noqa: F401 - imported for its effect, before the libraries are loaded
 
+# isort: split
 import numpy as np
 import torch
 from block_dnn_training import BLOCK, RATIOS, Trained, draw, fit_pca, train

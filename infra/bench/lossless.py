@@ -14,17 +14,14 @@ those of JPEG XL e7 (of JPEG-LS for near-lossless, of `--against`), `mean` and `
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-# the libraries read the number of threads when they are loaded
-os.environ.update(
-    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-)
+import one_thread  # noqa: F401 - imported for its effect, before the libraries are loaded
 
+# isort: split
 import numpy as np
 from lossless_coders import CLASSICAL, Coder, jpegls
 from lossless_images import Image, describe, find, read_images

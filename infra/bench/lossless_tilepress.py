@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from lossless_coders import Coder, Streams
@@ -89,9 +89,9 @@ def lossless_coders(name: str, sides: Sequence[int]) -> list[Coder]:
 def near_lossless_coders(name: str, max_error: int, sides: Sequence[int]) -> list[Coder]:
     """The same with an error bound; none if the codec does not offer that."""
     codec, title, settings = _resolve(name)
-    if "max_error" not in codec.options & {field.name for field in fields(Settings)}:
+    if "max_error" not in codec.options:
         return []
-    settings = replace(settings, max_error=max_error)  # type: ignore[call-arg]
+    settings = replace(settings, max_error=max_error)
     return [Tiled(f"{title}, error {max_error}", codec, settings, None, side, max_error) for side in sides]
 
 
@@ -108,7 +108,7 @@ def residual_coders(base: str, residual_id: str, sides: Sequence[int]) -> list[C
 
 def default_names() -> list[str]:
     """The lossless codec at its three levels."""
-    return [f"lossless:{level}" for level in LEVELS] if "lossless" in registry.CODECS else []
+    return [f"lossless:{level}" for level in LEVELS]
 
 
 def _resolve(name: str) -> tuple[Codec, str, Settings]:

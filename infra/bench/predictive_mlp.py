@@ -11,18 +11,15 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# the libraries read the number of threads when they are loaded
-os.environ.update(
-    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-)
+import one_thread  # noqa: F401 - imported for its effect, before the libraries are loaded
 
+# isort: split
 import imagecodecs
 import numpy as np
 

@@ -25,6 +25,7 @@ from unittest.mock import patch
 import numpy as np
 from models import cosine_model
 from sources import CODECS, first_files, second_files
+from stream_files import digest, sha256
 
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.jobs import compress
@@ -51,14 +52,6 @@ def main() -> None:
     lines = (f"{json.dumps(name)}: {json.dumps(facts)}" for name, facts in sorted(expected.items()))
     (folder / "expected.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
     print(f"SHA-256 of the archive: {digest(folder / 'archive')}")
-
-
-def digest(folder: Path) -> str:
-    """SHA-256 over all names and contents."""
-    out = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        out.update(f"{path.relative_to(folder).as_posix()}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return out.hexdigest()
 
 
 def write(folder: Path, scratch: Path) -> None:
@@ -141,7 +134,7 @@ def pixels(whole: np.ndarray, base: np.ndarray, row: dict[str, Any]) -> dict[str
     if codecs == ["jpeg"]:  # libraries differ by a level
         return facts | {"samples": base64.b64encode(zlib.compress(whole.tobytes(), 9)).decode()}
     for name, samples in (("pixels", whole), ("base", base)):
-        facts[name] = hashlib.sha256(samples.astype(samples.dtype.newbyteorder("<")).tobytes()).hexdigest()
+        facts[name] = sha256(samples)
     if facts["base"] == facts["pixels"]:
         del facts["base"]
     return facts

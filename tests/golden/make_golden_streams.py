@@ -17,9 +17,6 @@ Streams of jpegls, exact and near-lossless, are a file of their own:
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
@@ -28,7 +25,7 @@ from typing import Any
 
 import numpy as np
 from learned_models import MODELS, extreme, learned_model, picture
-from make_golden import digest
+from stream_files import coded, digest, refuse_existing, write
 
 from tilepress.codecs.codec import Codec, Settings, TileSpec
 from tilepress.codecs.model import SHIPPED, Model
@@ -53,11 +50,11 @@ CHANGING = frozenset({"gdn-factorized"})  # shipped models that are not pinned
 
 def main(arguments: list[str]) -> None:
     target = Path(arguments[-1])
-    if target.exists():
-        raise SystemExit(f"{target} exists; golden streams are never replaced")
+    refuse_existing(target)
     if arguments[0] == "--shipped":
         names = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir() and path.name not in CHANGING)
-        write(target, (facts for name in names for facts in coded(name, Model.load(SHIPPED / name), ((PINNED, None),))))
+        shipped = ((name, Model.load(SHIPPED / name)) for name in names)
+        write(target, (facts for name, model in shipped for facts in learned(name, model, ((PINNED, None),))))
         return
     if arguments[0] == "--jpegls":
         write(target, (facts for near in NEAR for facts in classical("jpegls", Settings(max_error=near))))
@@ -65,13 +62,13 @@ def main(arguments: list[str]) -> None:
     models = {name: learned_model(name) for name in MODELS}
     for name, model in models.items():
         model.save(target / "models" / name)
-    entries = ((*coded(name, model, TILES), *drawn(name, model)) for name, model in models.items())
+    entries = ((*learned(name, model, TILES), *drawn(name, model)) for name, model in models.items())
     write(target / "expected.json", (facts for several in entries for facts in several))
     print(f"SHA-256 of the golden streams: {digest(target)}")
 
 
-def coded(name: str, model: Model, tiles: Iterable[tuple[TileSpec, int | None]]) -> Iterator[dict[str, Any]]:
-    """A stream of each tile, and what it decodes to; found by the program that wrote it."""
+def learned(name: str, model: Model, tiles: Iterable[tuple[TileSpec, int | None]]) -> Iterator[dict[str, Any]]:
+    """A stream of each tile by a codec with a model."""
     codec = load_codec(model.codec_id, model)
     for seed, (spec, quality) in enumerate(tiles):
         tile = picture(spec.height, spec.width, spec.channels, spec.bit_depth, 100 + seed)
@@ -104,13 +101,8 @@ def described(name: str, model: Model | None, codec: Codec, spec: TileSpec, stre
         "name": name,
         **({"model": model.name} if model else {}),
         "tile": asdict(spec),
-        "stream": base64.b64encode(stream).decode(),
-        "samples": hashlib.sha256(decoded.astype(decoded.dtype.newbyteorder("<")).tobytes()).hexdigest(),
+        **coded(stream, decoded),
     }
-
-
-def write(path: Path, entries: Iterable[dict[str, Any]]) -> None:
-    path.write_text("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import sys
 import zlib
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from make_golden import digest
+from stream_files import coded, digest, little, refuse_existing, write
 
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.lossless import Lossless
@@ -46,21 +45,21 @@ SPECS = (
 )
 EFFORTS = (1, 5, 9)
 BOUNDS = (0, 3, 300)
+RESIDUAL = "residual.json"
 
 
 def main(arguments: list[str]) -> None:
     target = Path(arguments[-1])
-    if target.exists():
-        raise SystemExit(f"{target} exists; golden streams are never replaced")
+    refuse_existing(target)
     if arguments[0] == "--residual":
         write(target, residual_streams(drawn_tiles()))
     else:
         for name, model in models().items():
             model.save(target / "models" / name)
         write(target / "expected.json", streams(drawn_tiles()))
-        print(f"SHA-256 of the golden streams: {digest(target)}")
-        write(target / "residual.json", residual_streams(drawn_tiles()))
-        target = target / "residual.json"
+        print(f"SHA-256 of the golden streams: {digest(target, leave_out={RESIDUAL})}")
+        target = target / RESIDUAL
+        write(target, residual_streams(drawn_tiles()))
     if target.suffix:
         print(f"SHA-256 of the residual streams: {hashlib.sha256(target.read_bytes()).hexdigest()}")
 
@@ -115,20 +114,6 @@ def described(spec: TileSpec, tile: np.ndarray) -> dict[str, Any]:
 
 def packed(samples: np.ndarray) -> str:
     return base64.b64encode(zlib.compress(little(samples), 9)).decode()
-
-
-def coded(stream: bytes, decoded: np.ndarray) -> dict[str, Any]:
-    """A stream, and what it decodes to; found by the program that wrote it."""
-    return {"stream": base64.b64encode(stream).decode(), "samples": hashlib.sha256(little(decoded)).hexdigest()}
-
-
-def little(samples: np.ndarray) -> bytes:
-    return samples.astype(samples.dtype.newbyteorder("<")).tobytes()
-
-
-def write(path: Path, entries: Iterator[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from learned_models import picture
+from stream_files import coded, refuse_existing, write
 
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import StreamError
@@ -42,11 +42,9 @@ OWN = TileSpec(70, 64, 1, "uint8", 8, "gray")  # large enough for a linear predi
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    if folder.exists():
-        raise SystemExit(f"{folder} exists; golden streams are never replaced")
-    folder.mkdir(parents=True)
+    refuse_existing(folder)
     path = folder / "expected.json"
-    path.write_text("[\n" + ",\n".join(json.dumps(entry) for entry in entries()) + "\n]\n")
+    write(path, entries())
     print(f"SHA-256 of the golden streams: {hashlib.sha256(path.read_bytes()).hexdigest()}")
 
 
@@ -114,8 +112,7 @@ def described(codec_id: str, spec: TileSpec, tile: np.ndarray, shared: bytes) ->
         "codec": codec_id,
         "tile": asdict(spec),
         "shared": base64.b64encode(shared).decode(),
-        "stream": base64.b64encode(stream).decode(),
-        "samples": hashlib.sha256(decoded.astype(decoded.dtype.newbyteorder("<")).tobytes()).hexdigest(),
+        **coded(stream, decoded),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -158,24 +158,18 @@ class Quantised(TileCodec):
     factor = 1
 
     def encode_tile(self, tile, spec, settings):
-        step = self.factor * (getattr(settings, "max_error", 0) or 0) + 1
+        step = self.factor * (settings.max_error or 0) + 1
         return bytes([step]) + (tile // step).tobytes()
 
     def decode_tile(self, data, spec):
         return np.frombuffer(data[1:], spec.dtype).reshape(spec.shape) * np.uint8(data[0])
 
 
-@dataclass(frozen=True)
-class NearSettings(Settings):
-    max_error: int | None = None
-
-
 @pytest.mark.parametrize("factor", [1, 4])
 def test_the_bound_of_a_near_lossless_codec_is_checked(folder, monkeypatch, capsys, factor: int) -> None:
     codec = Quantised()
     codec.factor = factor
-    monkeypatch.setattr(lossless_tilepress, "Settings", NearSettings)
-    monkeypatch.setattr(lossless_tilepress, "_resolve", lambda name: (codec, name, NearSettings()))
+    monkeypatch.setattr(lossless_tilepress, "_resolve", lambda name: (codec, name, Settings()))
     words = [folder, "--rgb", "--coder", "quantised", "--tile", 0, "--max-error", 2]
     if factor == 4:
         with pytest.raises(SystemExit, match="quantised, error 2 is wrong by"):

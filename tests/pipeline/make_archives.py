@@ -37,6 +37,18 @@ def noise(height: int, width: int, channels: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
 
 
+def repetitive(height: int, width: int, seed: int, count: int = 9) -> np.ndarray:
+    """`count` values in a pattern that Zstandard finds and JPEG XL does not: (h, w, 1) uint8."""
+    values = np.random.default_rng(seed).choice(256, count, replace=False)
+    pattern = values[noise(8, width, 1, seed).astype(int) % count].astype(np.uint8)
+    return np.tile(pattern, (-(-height // 8), 1, 1))[:height]
+
+
+def half_repetitive() -> np.ndarray:
+    """(64, 128, 1) uint8: a tile that Zstandard shrinks more than JPEG XL does, and one that it does not."""
+    return np.concatenate([repetitive(64, 64, 0, count=256), smooth(64, 64, 1)], axis=1)
+
+
 def encoded(samples: np.ndarray, kind: str = "PNG", **options: object) -> bytes:
     """Samples (h, w, c) as a file, by Pillow."""
     out = io.BytesIO()

@@ -21,9 +21,7 @@ from tilepress.pipeline.ray_workers import ActorLostError
 from tilepress.pipeline.reader import open_archive
 from tilepress.pipeline.summary import Summary, warn
 
-from .make_archives import encoded, press_files, smooth, write_files
-from .test_rivals import picture
-from .test_shared import repetitive
+from .make_archives import encoded, half_repetitive, press_files, repetitive, smooth, write_files
 
 pytestmark = pytest.mark.usefixtures("plugin")
 LOCAL = EngineConfig("local", 1)
@@ -111,7 +109,7 @@ def test_a_rival_that_fails_is_a_warning(tmp_path: Path, monkeypatch: pytest.Mon
         raise RuntimeError("out of order")
 
     monkeypatch.setattr(JpegXl, "compress", fails)
-    pressed = press_files(tmp_path, {"a.tif": encoded(picture(), "TIFF")}, codec="test-compared")
+    pressed = press_files(tmp_path, {"a.tif": encoded(half_repetitive(), "TIFF")}, codec="test-compared")
     assert [tile.facts.codec for tile in pressed.images["a.tif"].tiles] == ["test-compared"] * 2
     assert pressed.part.warnings == {"jpegxl failed (RuntimeError: out of order)": 2}
 

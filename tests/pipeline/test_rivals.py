@@ -12,19 +12,9 @@ from tilepress.codecs.classical import JpegXl
 from tilepress.codecs.errors import UnsupportedError
 from tilepress.pipeline.tile_coding import Coding
 
-from .make_archives import encoded, noise, press_files, smooth
+from .make_archives import encoded, half_repetitive, noise, press_files, repetitive
 
 pytestmark = pytest.mark.usefixtures("plugin")
-
-
-def repetitive(seed: int = 0) -> np.ndarray:
-    """64 x 64 samples that Zstandard shrinks more than JPEG XL does."""
-    return np.tile(noise(8, 64, 1, seed), (8, 1, 1))
-
-
-def picture() -> np.ndarray:
-    """One tile that repeats itself, and one that does not."""
-    return np.concatenate([repetitive(), smooth(64, 64, 1)], axis=1)
 
 
 def codecs_of(folder: Path, samples: np.ndarray) -> list[str]:
@@ -34,11 +24,11 @@ def codecs_of(folder: Path, samples: np.ndarray) -> list[str]:
 
 
 def test_of_each_tile_the_smaller_of_codec_and_rival_is_kept(tmp_path: Path) -> None:
-    assert codecs_of(tmp_path, picture()) == ["test-compared", "jpegxl"]
+    assert codecs_of(tmp_path, half_repetitive()) == ["test-compared", "jpegxl"]
 
 
 def test_a_tile_that_neither_shrinks_is_kept_as_its_samples(tmp_path: Path) -> None:
-    samples = np.concatenate([repetitive(), noise(64, 64, 1)], axis=1)
+    samples = np.concatenate([repetitive(64, 64, 0, count=256), noise(64, 64, 1)], axis=1)
     assert codecs_of(tmp_path, samples) == ["test-compared", "raw"]
 
 
@@ -47,7 +37,7 @@ def test_a_rival_that_fails_costs_nothing(tmp_path: Path, monkeypatch: pytest.Mo
         raise UnsupportedError("not this one")
 
     monkeypatch.setattr(JpegXl, "compress", refuse)
-    assert codecs_of(tmp_path, picture()) == ["test-compared", "test-compared"]
+    assert codecs_of(tmp_path, half_repetitive()) == ["test-compared", "test-compared"]
 
 
 def test_rivals_are_lossless_codecs_that_come_with_tilepress() -> None:

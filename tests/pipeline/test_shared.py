@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tilepress.codecs.mlp_weights import LINEAR, MLP, unseal_predictors
+from tilepress.codecs.predictive_mlp import LINEAR_LEAST
 from tilepress.jobs.compress import compress
 from tilepress.jobs.evaluate import evaluate
 from tilepress.jobs.restore import restore
@@ -19,21 +21,15 @@ from tilepress.pipeline.engine import EngineConfig
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.reader import open_archive
 from tilepress.pipeline.rows import row_crc
+from tilepress.pipeline.stored import fetch_image_row
 from tilepress.pipeline.unpress import prove
 
-from .make_archives import encoded, noise, press_files, smooth, write_files
+from .make_archives import encoded, noise, press_files, repetitive, smooth, write_files
 from .test_engine import tree
 
 pytestmark = pytest.mark.usefixtures("plugin")
 LOCAL = EngineConfig("local", 1)
 TILE = 64
-
-
-def repetitive(height: int, width: int, seed: int) -> np.ndarray:
-    """Nine values in a pattern that Zstandard finds and JPEG XL does not: (h, w, 1) uint8."""
-    values = np.random.default_rng(seed).choice(256, 9, replace=False)
-    pattern = values[noise(8, width, 1, seed) % 9].astype(np.uint8)
-    return np.tile(pattern, (-(-height // 8), 1, 1))[:height]
 
 
 def pictures() -> dict[str, np.ndarray]:
@@ -109,6 +105,18 @@ def test_an_image_of_tiles_that_all_fell_back_has_none(tmp_path: Path) -> None:
     samples = noise(70, 80, 1)
     files = {"noise.tif": encoded(samples, "TIFF") + bytes(2000)}
     assert codec_and_shared(tmp_path, files, "test-ranks") == {"noise.tif": ({"raw"}, 0)}
+
+
+@pytest.mark.parametrize(("side", "kind"), [(130, LINEAR), (190, MLP)])
+def test_a_predictor_is_fitted_to_an_image_whose_tiles_are_too_small_for_one(tmp_path, side: int, kind: int) -> None:
+    samples = smooth(side, side, 1)
+    assert 48 * 48 < LINEAR_LEAST < side * side
+    pressed = press_files(tmp_path, {"a.tif": encoded(samples, "TIFF")}, codec="predictive-mlp", effort=1, tile=48)
+    image = pressed.images["a.tif"]
+    assert image.spans["shared"][1] > 0 and {tile.facts.codec for tile in image.tiles} == {"predictive-mlp"}
+    _, shared, _ = fetch_image_row(image, pressed.part.fetch)
+    assert [predictor.kind for predictor in unseal_predictors(shared, 1, 255)] == [kind]
+    assert np.array_equal(pressed.pixels("a.tif"), samples)
 
 
 def test_a_large_image_is_sampled_within_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
