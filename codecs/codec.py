@@ -172,7 +172,7 @@ class Codec(ABC):
 
     @abstractmethod
     def synthesise(self, symbols: Symbols, shared: bytes = b"", level: int | None = None) -> Tiles:
-        """Symbols to tiles (n, h, w, c) of `spec.dtype`, values 0..spec.maximum. Exact integers if `exact`."""
+        """Symbols to tiles (n, h, w, c) of `spec.dtype`, values 0..spec.maximum; the same everywhere if `exact`."""
 
     def encode(
         self, tiles: Tiles, spec: TileSpec, settings: Settings | None = None, shared: bytes = b""
@@ -218,7 +218,7 @@ class TileCodec(Codec):
 
 
 class ResidualCoder(ABC):
-    """Turns an exact base into the original: one tile and its base to bytes and back, in integers only.
+    """Turns an exact base into the original: one tile and its base to bytes and back, the same everywhere.
 
     `near_lossless`: it can also come within a bound of the original, in fewer bytes. `model_folder`: the model that is
     part of its definition, if it has one; it never changes, and archives hold a copy to be readable without tilepress.

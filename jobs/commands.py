@@ -69,8 +69,9 @@ def compress(as_json: bool, **options: Any) -> None:
     \b
     Nothing is lost: files that no codec can represent, that are damaged or over the limits are kept as their bytes,
     with the reason (`tilepress errors ARCHIVE`). A killed run goes on where it was when the command is repeated.
-    With --max-error, JPEGs, palettes, images of no more than 2N+1 levels, and those one of whose values stands for
-    transparency or no data (PNG tRNS, GDAL_NODATA) stay exact.
+    With --max-error, JPEGs, palettes, 1-bit images, any image whose samples could take no more than 2N+1 values (8 bits
+    from N = 128 on), and those one of whose values stands for transparency or no data (PNG tRNS, GDAL_NODATA) stay
+    exact. Masks and labels do not: their values are names, and need a run of their own without --max-error.
     """
     from tilepress.jobs.compress import CompressConfig, run_compress
     from tilepress.jobs.reports import show_compress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -65,8 +66,10 @@ class FitConfig:
                 raise UsageError(f"a network has two hidden layers, {WIDTHS[0]} to {WIDTHS[-1]} wide, not {widths}")
         if self.images < LEAST_HELD_OUT or self.held_out < LEAST_HELD_OUT:
             raise UsageError(f"fit-lossless fits to {LEAST_HELD_OUT} images at least and holds out as many")
-        if self.epochs <= 0 or self.minutes < 0 or self.seed < 0:
-            raise UsageError("epochs must be above 0, minutes and seed at least 0")
+        if unused := sorted(set(self.hidden) - set(self.levels)):
+            raise UsageError(f"a network for level {unused[0]} would have no effect: it is not one of those to fit")
+        if not (0 < self.epochs < math.inf and 0 <= self.minutes < math.inf and self.seed >= 0):
+            raise UsageError("epochs must be above 0, minutes and seed at least 0, and all finite")
 
 
 @dataclass

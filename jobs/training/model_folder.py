@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,28 @@ import torch
 import tilepress
 from tilepress.codecs.model import Model
 from tilepress.pipeline.archive import MODEL_FILES
-from tilepress.pipeline.errors import AlreadyExists, UsageError
+from tilepress.pipeline.errors import AlreadyExists, MissingError, UsageError
 from tilepress.pipeline.storage import Storage
 
 
 def finished(storage: Storage, asked: Mapping[str, Any]) -> Model | None:
-    """The model that is there already, if it was made as `asked`; UsageError if it is another one."""
+    """The model that is there already, if it was made as `asked`; UsageError if anything else is."""
     if not storage.exists(MODEL_FILES[0]):
+        _require_empty(storage)
         return None
     model = Model.from_bytes(storage.read(MODEL_FILES[0]), storage.read(MODEL_FILES[1]))
     if {key: model.training.get(key) for key in asked} != asked:
         raise UsageError(f"{storage.url} holds another model; models are immutable, choose a new folder")
     return model
+
+
+def _require_empty(storage: Storage) -> None:
+    with suppress(MissingError):
+        for entry in storage.list():
+            if entry.name not in MODEL_FILES:  # weights may be left of an attempt that ended before the description
+                raise UsageError(
+                    f"{storage.url} holds other files, such as {entry.name}: name a new folder for the model"
+                )
 
 
 def write_model(storage: Storage, model: Model) -> None:

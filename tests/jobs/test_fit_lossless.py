@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,6 +95,13 @@ def test_repeating_the_command_finds_the_model_and_another_command_is_refused(pi
         fit_lossless(pictures, out=fitted, start="none", **QUICK, seed=5)
 
 
+def test_a_folder_that_holds_anything_else_does_not_become_a_model(pictures):
+    before = sorted(Path(pictures).iterdir())
+    with pytest.raises(UsageError, match="holds other files, such as .*: name a new folder"):
+        fit_lossless(pictures, out=pictures, start="none", **QUICK)
+    assert sorted(Path(pictures).iterdir()) == before
+
+
 def test_a_level_that_does_not_gain_keeps_its_start(pictures, tmp_path, monkeypatch, capsys):
     def wasted(level, hidden, start, windows, schedule, tell):
         return Fitted(Prior(start.network, -plain_prior().mixing), 0, True)
@@ -142,6 +150,10 @@ def test_images_that_say_nothing_are_refused(tmp_path):
         ({"held_out": 1}, "holds out"),
         ({"start": "block-dnn-16"}, "not a model of codec lossless"),
         ({"start": "nowhere"}, "nowhere"),
+        ({"levels": ("fast",), "hidden": {"max": (8, 8)}}, "network for level max would have no effect"),
+        ({"epochs": math.inf}, "finite"),
+        ({"epochs": math.nan}, "finite"),
+        ({"minutes": math.nan}, "finite"),
     ],
 )
 def test_impossible_wishes_are_refused(pictures, tmp_path, options, words):
