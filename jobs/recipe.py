@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -233,10 +235,10 @@ def checked(given: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str) 
 
 def _typed(value: Any, default: Any, key: str) -> Any:
     if isinstance(default, float) and isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        try:
-            return float(value)  # YAML reads 1e-3 as text
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            number = float(value)  # YAML reads 1e-3 as text
+            if math.isfinite(number):
+                return number
     if isinstance(default, (tuple, list)) and isinstance(value, (tuple, list)):
         return [_typed(item, default[0], key) for item in value] if default else list(value)
     if type(value) is type(default):

@@ -97,7 +97,7 @@ def test_repeating_the_command_finds_the_model_and_another_command_is_refused(pi
 
 def test_a_folder_that_holds_anything_else_does_not_become_a_model(pictures):
     before = sorted(Path(pictures).iterdir())
-    with pytest.raises(UsageError, match="holds other files, such as .*: name a new folder"):
+    with pytest.raises(UsageError, match=r"holds other files, such as .*: name a new folder"):
         fit_lossless(pictures, out=pictures, start="none", **QUICK)
     assert sorted(Path(pictures).iterdir()) == before
 

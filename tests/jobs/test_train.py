@@ -265,6 +265,7 @@ def test_every_recipe_that_comes_with_tilepress_is_complete(name):
         ("family: test-tiny\nstep: 3", r"no key 'step'. Did you mean steps"),
         ("family: test-tiny\nmodel: {latent: 3}", r"no key 'model.latent'. Did you mean latents"),
         ("family: test-tiny\nsteps: many", r"steps must be like 1000, not 'many'"),
+        ("family: test-tiny\nminutes: .nan", r"minutes must be like 0.0, not nan"),
         ("family: test-tiny\nmodel: 3", "`model` is not a mapping"),
         ("family: nobody", "no recipe for family 'nobody'"),
         ("- a\n- b", "not a mapping"),
