@@ -239,8 +239,8 @@ def _typed(value: Any, default: Any, key: str) -> Any:
             number = float(value)  # YAML reads 1e-3 as text
             if math.isfinite(number):
                 return number
-    if isinstance(default, (tuple, list)) and isinstance(value, (tuple, list)):
+    elif isinstance(default, (tuple, list)) and isinstance(value, (tuple, list)):
         return [_typed(item, default[0], key) for item in value] if default else list(value)
-    if type(value) is type(default):
+    elif type(value) is type(default):
         return value
     raise UsageError(f"{key} must be like {default!r}, not {value!r}")
