@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_ENDINGS: dict[int, tuple[int, str]] = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}
+
 
 class _Terminated(BaseException):
     """SIGTERM, raised in the main thread."""
@@ -17,22 +19,31 @@ class _Terminated(BaseException):
 @contextmanager
 def ending_by_signal() -> Iterator[None]:
     """Within: SIGINT and SIGTERM end the program with 130 and 143. Nothing committed is lost, nothing half is left."""
-    signal.signal(signal.SIGTERM, _raise)
+    received: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
+
+    for number in _ENDINGS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as a shell wants it of what runs in the background
+            signal.signal(number, end)
     try:
         yield
     except KeyboardInterrupt:
-        _leave(130, "interrupted")
+        _leave(signal.SIGINT)
     except _Terminated:
-        _leave(143, "terminated")
+        _leave(signal.SIGTERM)
+    except Exception:
+        if not received:
+            raise
+        _leave(received[0])  # the compiler of kernels makes an error of its own of what the handler raised
 
 
-def _raise(number: int, frame: FrameType | None) -> None:
-    raise _Terminated
-
-
-def _leave(code: int, word: str) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+def _leave(ending: int) -> None:
+    for number in _ENDINGS:
         signal.signal(number, signal.SIG_IGN)  # already on the way
+    code, word = _ENDINGS[ending]
     print(f"tilepress: {word}; run the same command again to go on from here", file=sys.stderr, flush=True)
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():
