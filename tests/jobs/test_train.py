@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+import psutil
 import pytest
 from PIL import Image
 
@@ -223,10 +225,6 @@ def test_training_runs_from_and_to_a_bucket(recipe, photos, s3_server, tmp_path)
 
 @pytest.mark.slow
 def test_workers_on_ray_learn_together_and_a_killed_one_is_replaced(recipe, photos, ray_cluster, tmp_path):
-    import threading
-
-    import psutil
-
     killed: list[int] = []
     work = open_storage(str(tmp_path / "model.training"))
 

@@ -37,8 +37,8 @@ class Liar(Raw):
 
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
         tile = super().decompress(zlib.decompress(payload), spec).copy()
-        if tile[0] < 40:
-            tile[-1] ^= 1
+        if tile.flat[0] < 40:
+            tile.flat[-1] ^= 1
         return tile
 
 
