@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import psutil
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
