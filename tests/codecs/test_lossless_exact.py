@@ -46,7 +46,7 @@ def test_streams_of_plain_python_are_those_of_compiled_code() -> None:
 
 @pytest.mark.slow
 def test_streams_of_every_level_in_plain_python_are_those_of_compiled_code() -> None:
-    assert elsewhere(14, 18, NUMBA_DISABLE_JIT="1") == report(cases(14, 18))
+    assert elsewhere(12, 16, NUMBA_DISABLE_JIT="1") == report(cases(12, 16))
 
 
 @pytest.mark.slow
