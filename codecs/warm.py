@@ -14,7 +14,8 @@ from tilepress.codecs import registry
 from tilepress.codecs.codec import COLOUR_PLANES, Codec, Settings, TileSpec
 from tilepress.codecs.kernel_cache import KernelCache, cache_root
 
-_SIDE = 65  # of the tiles: more than one block of every codec, and samples enough for predictors to be fitted
+_SIDE = 40  # of the tiles: more than one block of every codec
+_SIDE_TO_FIT = 65  # the same where something is fitted to tiles: samples enough for that
 _EFFORTS = (None, 1, 9)
 _MAX_ERRORS = (None, 1)
 _DTYPES: dict[Literal["uint8", "uint16"], int] = {"uint8": 8, "uint16": 16}
@@ -62,7 +63,7 @@ def _codec(codec_id: str) -> Codec:
 
 
 def _warm_codec(codec: Codec) -> None:
-    for spec in _specs():
+    for spec in _specs(_SIDE_TO_FIT if codec.prepares else _SIDE):
         if codec.supports(spec):
             for settings in _settings(codec):
                 codec.decode(codec.encode(_tile(spec)[None], spec, settings), spec)
@@ -70,18 +71,18 @@ def _warm_codec(codec: Codec) -> None:
 
 def _warm_residual(residual_id: str) -> None:
     coder = registry.load_residual(residual_id)
-    for spec in _specs():
+    for spec in _specs(_SIDE):
         tile = _tile(spec)
         base = np.full_like(tile, (spec.maximum + 1) // 2)
         coder.decode(coder.encode(tile, base, spec), base, spec)
 
 
-def _specs() -> Iterator[TileSpec]:
+def _specs(side: int) -> Iterator[TileSpec]:
     """Every colour, with and without alpha, of both types of samples."""
     for dtype, bits in _DTYPES.items():
         for colour, planes in COLOUR_PLANES.items():
             for alpha in (0, 1):
-                yield TileSpec(_SIDE, _SIDE + 1, planes + alpha, dtype, bits, colour)
+                yield TileSpec(side, side + 1, planes + alpha, dtype, bits, colour)
 
 
 def _settings(codec: Codec) -> Iterator[Settings]:

@@ -30,7 +30,7 @@ def each(use):
                 spec = spec_of(kind, *size)
                 use(tiles_of(spec, content, count=2), spec)
 
-for name in [*registry.CODECS, *registry.shipped_models()]:
+for name in dict.fromkeys([*registry.CODECS, *registry.shipped_models()]):
     choice = registry.resolve(name)
     codec = registry.load_codec(choice.codec_id, choice.model_folder)
     each(lambda tiles, spec: codec.supports(spec) and codec.decode(codec.encode(tiles, spec), spec))
