@@ -3,8 +3,9 @@
 numba's own cache sees a changed file, but not a changed function of another file that was inlined; it mixes up code
 where two processes save a function for different types at once; and it fails where its folder cannot be written. Here
 
-- the folder is named by a hash of every source that a kernel can be made of (this package, and the folder of the
-  kernel's own file), the versions of the compiler, and numba's settings: after an upgrade it is another folder;
+- the folder is named by a hash of every source that a kernel can be made of (the codecs, folders below them included,
+  and the whole package of the kernel's own file), the versions of the compiler, and numba's settings: after an upgrade
+  it is another folder;
 - each signature has files of its own, named by types, processor and its features, and replaced atomically;
 - what cannot be read is compiled again, what cannot be written is not kept;
 - while one process compiles, others of the machine that need a kernel wait, and load what it saved (kernel_lock.py).
@@ -56,18 +57,37 @@ def cache_root() -> Path | None:
     return other if _writable(other) and _private(other) else None
 
 
-def sources_key(folder: Path) -> str:
-    """Hash of all that decides how the kernels of a source folder are compiled, but for the processor."""
+def sources_key(folder: Path | None) -> str:
+    """Hash all that decides how kernels are compiled, but for the processor.
+
+    `folder`: the kernel's package, hashed with all folders below it beside the codecs; or the folder of a module that
+    is in no package, whose neighbours are hashed alone: such a folder may be all of site-packages. None: the codecs.
+    """
     digest = hashlib.sha256()
     for name in _COMPILERS:
         digest.update(f"{name} {version(name)}\n".encode())
     for name in sorted(name for name in os.environ if name.startswith("NUMBA_") and name not in _NO_MATTER):
         digest.update(f"{name}={os.environ[name]}\n".encode())
-    for place in dict.fromkeys((_PACKAGE, folder)):
-        for path in sorted(place.glob("*.py")):
-            content = path.read_bytes()
-            digest.update(f"{path.name} {len(content)}\n".encode() + content)
+    for name, path in (*_sources(_PACKAGE), *(_sources(folder) if folder else ())):
+        content = path.read_bytes()
+        digest.update(f"{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:32]
+
+
+def _sources(folder: Path) -> list[tuple[str, Path]]:
+    """Name (relative, with slashes) and path of every source file of a folder, in the order of names."""
+    found = folder.rglob("*.py") if (folder / "__init__.py").is_file() else folder.glob("*.py")
+    return sorted((path.relative_to(folder).as_posix(), path) for path in found)
+
+
+def _package_of(function: Callable[..., Any]) -> Path | None:
+    """The outermost package of a function's file, else the file's folder; None for a file of the codecs themselves."""
+    folder = Path(inspect.getfile(function)).parent
+    if folder.resolve().is_relative_to(_PACKAGE.resolve()):
+        return None
+    while (folder / "__init__.py").is_file() and (folder.parent / "__init__.py").is_file():
+        folder = folder.parent
+    return folder
 
 
 _key_when_imported = cache(sources_key)
@@ -84,7 +104,7 @@ class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
         self._py_func = function
         self._name = repr(function)
         self._impl = _Reduced(function)
-        self._sources = Path(inspect.getfile(function)).parent
+        self._sources = _package_of(function)
         self._key = _key_when_imported(self._sources)
         self._cache_path = str(root / self._key)
         self._lock = CompileLock.of(root / self._key)

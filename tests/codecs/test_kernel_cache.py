@@ -93,6 +93,32 @@ def test_a_changed_function_of_another_file_is_never_run_as_it_was(plug, tmp_pat
     assert call(tmp_path) == LOADED
 
 
+@pytest.mark.parametrize("below", ["parts", "parts/deeper"])
+def test_a_changed_function_of_another_folder_is_never_run_as_it_was(plug, tmp_path, below) -> None:
+    """Rooms of a package are folders: a kernel of one inlines functions of others, beside it or below it."""
+    (plug / "kernels").mkdir()
+    (plug / below).mkdir(parents=True)
+    for folder in ("kernels", "parts", below):
+        (plug / folder / "__init__.py").write_text("")
+    (plug / below / "inner.py").write_text(INNER)
+    (plug / "kernels" / "outer.py").write_text(OUTER.replace("plug.inner", f"plug.{below.replace('/', '.')}.inner"))
+    (plug / "outer.py").write_text("from plug.kernels.outer import whole, wrong")
+    assert call(tmp_path) == COMPILED
+    (plug / below / "inner.py").write_text(INNER.replace("x * 2", "x * 3"))
+    assert call(tmp_path)[:2] == [16, 2]
+    (plug / below / "inner.py").write_text(INNER)
+    assert call(tmp_path) == LOADED
+
+
+def test_a_file_moved_to_another_folder_is_another_source(plug, tmp_path) -> None:
+    from tilepress.codecs.kernel_cache import sources_key
+
+    before = sources_key(plug)
+    (plug / "deeper").mkdir()
+    (plug / "inner.py").rename(plug / "deeper" / "inner.py")
+    assert sources_key(plug) != before
+
+
 def test_code_of_sources_that_changed_under_way_is_not_kept(plug, tmp_path) -> None:
     edit = f"import pathlib; pathlib.Path({str(plug / 'inner.py')!r}).write_text('edited = True')"
     assert call(tmp_path, edit) == [11, 2, 0, 2]
