@@ -16,23 +16,23 @@ from tilepress.codecs.model import JSON_NAME, MAX_JSON_BYTES, SHIPPED, Model
 
 # Permanent: archives refer to these ids.
 CODECS: dict[str, str] = {
-    "raw": "tilepress.codecs.classical:Raw",
-    "jpegxl": "tilepress.codecs.classical:JpegXl",
-    "png": "tilepress.codecs.classical:Png",
-    "jpeg": "tilepress.codecs.classical:Jpeg",
-    "jpegls": "tilepress.codecs.jpegls:JpegLs",
-    "lossless": "tilepress.codecs.lossless:Lossless",
-    "huffman": "tilepress.codecs.huffman_codec:Huffman",
-    "predictive-mlp": "tilepress.codecs.predictive_mlp:PredictiveMlp",
-    "predictive-mlp-range": "tilepress.codecs.predictive_mlp:PredictiveMlpRange",
-    "block-dnn": "tilepress.codecs.block_dnn:BlockDnn",
-    "pca": "tilepress.codecs.pca:Pca",
-    "cnn-ae": "tilepress.codecs.cnn_ae:CnnAe",
-    "gdn-factorized": "tilepress.codecs.gdn_factorized:GdnFactorized",
+    "raw": "tilepress.codecs.classical.base:Raw",
+    "jpegxl": "tilepress.codecs.classical.base:JpegXl",
+    "png": "tilepress.codecs.classical.base:Png",
+    "jpeg": "tilepress.codecs.classical.base:Jpeg",
+    "jpegls": "tilepress.codecs.classical.jpegls:JpegLs",
+    "lossless": "tilepress.codecs.lossless.codec:Lossless",
+    "huffman": "tilepress.codecs.classical.huffman:Huffman",
+    "predictive-mlp": "tilepress.codecs.predictive_mlp.codec:PredictiveMlp",
+    "predictive-mlp-range": "tilepress.codecs.predictive_mlp.codec:PredictiveMlpRange",
+    "block-dnn": "tilepress.codecs.learned.block.dnn:BlockDnn",
+    "pca": "tilepress.codecs.learned.block.pca:Pca",
+    "cnn-ae": "tilepress.codecs.learned.cnn_ae.codec:CnnAe",
+    "gdn-factorized": "tilepress.codecs.learned.gdn.codec:GdnFactorized",
 }
 RESIDUALS: dict[str, str] = {
-    "adaptive-1": "tilepress.codecs.residual:AdaptiveResidual",
-    "lossless-1": "tilepress.codecs.lossless_residual:LosslessResidual",
+    "adaptive-1": "tilepress.codecs.adaptive_residual.codec:AdaptiveResidual",
+    "lossless-1": "tilepress.codecs.lossless.residual:LosslessResidual",
 }
 DEFAULT_RESIDUAL = "lossless-1"  # what new tiles with a lossy base get; those in archives say which one they have
 DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands for

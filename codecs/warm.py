@@ -12,7 +12,7 @@ import numpy as np
 
 from tilepress.codecs import registry
 from tilepress.codecs.codec import COLOUR_PLANES, Codec, Settings, TileSpec
-from tilepress.codecs.kernel_cache import KernelCache, cache_root
+from tilepress.codecs.kernels.cache import KernelCache, cache_root
 
 _SIDE = 40  # of the tiles: more than one block of every codec
 _SIDE_TO_FIT = 65  # the same where something is fitted to tiles: samples enough for that

@@ -12,11 +12,11 @@ from tilepress.codecs.codec import RANGES, Codec
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import DEFAULT_RESIDUAL, CodecChoice, codec_class, load_codec, load_residual, resolve
-from tilepress.pipeline.archive import MODEL_FILES
+from tilepress.pipeline.archive.layout import MODEL_FILES
+from tilepress.pipeline.archive.schema import FIDELITIES
+from tilepress.pipeline.coding.settings import PressSettings
 from tilepress.pipeline.errors import UsageError
-from tilepress.pipeline.rows import FIDELITIES
-from tilepress.pipeline.settings import PressSettings
-from tilepress.pipeline.storage import open_storage
+from tilepress.pipeline.storage.base import open_storage
 
 AUTO = "auto"
 _AUTO_CODEC = "jpegxl"  # the best lossless codec here that decodes at 1 MP/s per core or more

@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 from tilepress.pipeline.errors import AlreadyExists
-from tilepress.pipeline.storage import Storage, open_storage
+from tilepress.pipeline.storage.base import Storage, open_storage
 
 REPOSITORY = Path(__file__).parent.parent
 PLUGIN = REPOSITORY / "tests/plugin"
@@ -57,7 +57,7 @@ def ray_cluster(plugin) -> Iterator[object]:
     """
     import ray
 
-    from tilepress.pipeline import ray_cluster
+    from tilepress.pipeline.engine import ray_cluster
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ray_cluster, "_GPU_DEVICE", "cpu")

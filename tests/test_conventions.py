@@ -144,5 +144,5 @@ def test_importing_tilepress_loads_neither_torch_nor_ray() -> None:
 
 
 def test_the_command_line_loads_neither_torch_nor_ray() -> None:
-    assert importlib.util.find_spec("tilepress.jobs.cli"), "pyproject.toml names tilepress.jobs.cli:main"
-    assert not {"torch", "ray"} & loaded_by("import tilepress.jobs.cli")
+    assert importlib.util.find_spec("tilepress.jobs.cli.app"), "pyproject.toml names tilepress.jobs.cli.app:main"
+    assert not {"torch", "ray"} & loaded_by("import tilepress.jobs.cli.app")

@@ -22,8 +22,8 @@ import torch
 from block_dnn_training import BLOCK, RATIOS, Trained, draw, fit_pca, train
 from PIL import Image
 
-from tilepress.codecs.block_codec import BlockCodec
 from tilepress.codecs.codec import Settings, TileSpec
+from tilepress.codecs.learned.block.codec import BlockCodec
 
 IMAGES = ("lena", "baboon", "cameraman", "peppers", "boats")
 PUBLISHED = {  # dB, of IMAGES

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from tilepress.codecs.block_codec import BlockCodec
-from tilepress.codecs.block_dnn import BlockDnn
+from tilepress.codecs.learned.block.codec import BlockCodec
+from tilepress.codecs.learned.block.dnn import BlockDnn
+from tilepress.codecs.learned.block.pca import Pca
 from tilepress.codecs.model import Model
-from tilepress.codecs.pca import Pca
-from tilepress.jobs.recipe import Recipe
-from tilepress.jobs.recipes.block_dnn import BlockDnnRecipe
-from tilepress.jobs.recipes.pca import PcaRecipe
+from tilepress.jobs.recipes.block.dnn import BlockDnnRecipe
+from tilepress.jobs.recipes.block.pca import PcaRecipe
+from tilepress.jobs.recipes.recipe import Recipe
 
 RATIOS = (4, 8, 16)
 BLOCK = 16

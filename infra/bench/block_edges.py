@@ -25,8 +25,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from tilepress.codecs import registry
-from tilepress.codecs.cnn_ae import CnnAe
 from tilepress.codecs.codec import Settings, TileSpec
+from tilepress.codecs.learned.cnn_ae.codec import CnnAe
 from tilepress.codecs.model import Model
 
 BLOCK = 32

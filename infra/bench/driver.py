@@ -22,16 +22,16 @@ import psutil
 import pyarrow as pa
 import tifffile
 
-from tilepress.jobs import compress as job
-from tilepress.pipeline.archive import PartEntry, create_archive, list_runs
-from tilepress.pipeline.commit import PressResult, PressTask, to_ipc
-from tilepress.pipeline.engine import EngineConfig
-from tilepress.pipeline.plan import ADD, PlannedFile, write_plan
-from tilepress.pipeline.rows import INDEX_SCHEMA, facts_dict
-from tilepress.pipeline.storage import Storage, open_storage
-from tilepress.pipeline.summary import summarise
-from tilepress.pipeline.toolbox import Toolbox
-from tilepress.pipeline.work import image_facts
+from tilepress.jobs.archives import compress as job
+from tilepress.pipeline.archive.layout import PartEntry, create_archive, list_runs
+from tilepress.pipeline.archive.plan import ADD, PlannedFile, write_plan
+from tilepress.pipeline.archive.schema import INDEX_SCHEMA, facts_dict
+from tilepress.pipeline.archive.summary import summarise
+from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.compress.commit import PressResult, PressTask, to_ipc
+from tilepress.pipeline.compress.file_state import image_facts
+from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress.pipeline.storage.base import Storage, open_storage
 
 _MB = 1 << 20
 

@@ -27,9 +27,9 @@ import numpy as np
 
 from tilepress.codecs.codec import COLOUR_PLANES, Codec, Settings, TileSpec
 from tilepress.codecs.registry import load_codec, resolve
-from tilepress.jobs.evaluate import EvaluateReport, evaluate
-from tilepress.pipeline.engine import EngineConfig
-from tilepress.pipeline.metrics import distortion
+from tilepress.jobs.evaluation.evaluate import EvaluateReport, evaluate
+from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress.pipeline.quality.metrics import distortion
 
 TARGET = 0.85
 TILE = 512

@@ -14,8 +14,8 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
+from tilepress.codecs.classical.jpegxl_stream import bare_codestream
 from tilepress.codecs.codec import TileSpec
-from tilepress.codecs.jpegxl_stream import bare_codestream
 
 Streams = Sequence[tuple[bytes, bytes]]  # of every piece of an image: latents (or all there is), residual
 

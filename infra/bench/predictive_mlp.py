@@ -24,8 +24,8 @@ import imagecodecs
 import numpy as np
 
 from tilepress.codecs.codec import Codec, Settings, TileSpec
-from tilepress.codecs.mlp_weights import LINEAR, seal_predictors
-from tilepress.codecs.predictive_mlp import fit_predictor
+from tilepress.codecs.predictive_mlp.codec import fit_predictor
+from tilepress.codecs.predictive_mlp.weights import LINEAR, seal_predictors
 from tilepress.codecs.registry import load_codec
 
 LUMA = np.array([0.299, 0.587, 0.114])

@@ -20,9 +20,9 @@ import imagecodecs
 import numpy as np
 from s3_server import S3Server
 
-from tilepress.jobs.compress import compress
-from tilepress.pipeline.engine import EngineConfig
-from tilepress.pipeline.reader import open_archive
+from tilepress.jobs.archives.compress import compress
+from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress.pipeline.reading.archive import open_archive
 
 
 class Wire:

@@ -31,7 +31,7 @@ os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}})
 import numpy as np
 from tilepress.codecs import registry
 from tilepress.codecs.codec import TileSpec
-from tilepress.codecs.kernel_cache import KernelCache
+from tilepress.codecs.kernels.cache import KernelCache
 tile = np.random.default_rng(1).integers(0, 256, (64, 64, 3)).astype(np.uint8)
 spec = TileSpec(64, 64, 3, "uint8", 8, "rgb")
 for name in {residuals!r}:

@@ -28,8 +28,8 @@ import numpy as np
 
 from tilepress.codecs.codec import COLOUR_PLANES, Settings, TileSpec
 from tilepress.codecs.registry import load_codec
-from tilepress.jobs.compress import CompressConfig, run_compress
-from tilepress.pipeline.engine import EngineConfig
+from tilepress.jobs.archives.compress import CompressConfig, run_compress
+from tilepress.pipeline.engine.engine import EngineConfig
 
 CASES = (("bench-slow", None, 0.90), ("bench-medium", None, 0.80), ("jpegxl", 7, 0.90))
 TILE = 512

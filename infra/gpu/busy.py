@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tilepress.jobs.compress import CompressConfig, run_compress
-from tilepress.pipeline.engine import EngineConfig
+from tilepress.jobs.archives.compress import CompressConfig, run_compress
+from tilepress.pipeline.engine.engine import EngineConfig
 
 _EVERY_S = 0.05
 _SHARD_BYTES = 2 << 20  # small, so that many shards are under way side by side

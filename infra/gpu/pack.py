@@ -24,10 +24,10 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from tilepress.jobs.arguments import size
-from tilepress.pipeline.crops import as_samples
-from tilepress.pipeline.dataset import Source, whole
+from tilepress.jobs.cli.options import size
 from tilepress.pipeline.errors import PictureError
+from tilepress.pipeline.sources.crops import as_samples
+from tilepress.pipeline.sources.dataset import Source, whole
 
 FACTS = "pack.json"
 _STEP = 16  # sides are multiples of it

@@ -19,12 +19,12 @@ from tilepress.codecs.codec import Codec, Tiles, TileSpec
 from tilepress.codecs.errors import CodecError, UnsupportedError
 from tilepress.codecs.registry import DEFAULT_RESIDUAL
 from tilepress.jobs.evaluation.points import OperatingPoint
-from tilepress.pipeline.dataset import picture_tiles
-from tilepress.pipeline.metrics import distortion
-from tilepress.pipeline.picture import Picture
-from tilepress.pipeline.sharing import shared_bytes
-from tilepress.pipeline.tiles import Tile, batches, windows
-from tilepress.pipeline.toolbox import Toolbox
+from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.side_information import shared_bytes
+from tilepress.pipeline.coding.tiles import Tile, batches, windows
+from tilepress.pipeline.formats.picture import Picture
+from tilepress.pipeline.quality.metrics import distortion
+from tilepress.pipeline.sources.dataset import picture_tiles
 
 _WARM_SIDE = 64  # pixels of the tile that is coded before clocks run
 _warm: set[tuple[str, str, int]] = set()  # what this process has already loaded and compiled

@@ -16,8 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, ResumeError, UsageError
-from tilepress.pipeline.sealed import (
+from tilepress.pipeline.archive.sealed import (
     SealedWriter,
     check_schema,
     check_seal,
@@ -26,7 +25,8 @@ from tilepress.pipeline.sealed import (
     read_json,
     seal_json,
 )
-from tilepress.pipeline.storage import Storage
+from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, ResumeError, UsageError
+from tilepress.pipeline.storage.base import Storage
 
 FORMAT = "tilepress-evaluation-1"
 EVALUATION_JSON = "evaluation.json"

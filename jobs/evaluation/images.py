@@ -11,7 +11,7 @@ from tilepress.codecs.errors import CodecError, UnsupportedError
 from tilepress.jobs.evaluation import folder
 from tilepress.jobs.evaluation.coding import measure
 from tilepress.jobs.evaluation.points import PIXELS, OperatingPoint
-from tilepress.pipeline.dataset import DataSet, Item, Source, whole
+from tilepress.pipeline.coding.codec_pool import Toolbox
 from tilepress.pipeline.errors import (
     ChangedError,
     IntegrityError,
@@ -21,8 +21,8 @@ from tilepress.pipeline.errors import (
     TransientStorageError,
     UnsupportedPicture,
 )
-from tilepress.pipeline.storage import Storage, is_url
-from tilepress.pipeline.toolbox import Toolbox
+from tilepress.pipeline.sources.dataset import DataSet, Item, Source, whole
+from tilepress.pipeline.storage.base import Storage, is_url
 
 CRASHES = "it crashed the worker process, or took too long, every time"
 

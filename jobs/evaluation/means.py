@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from tilepress.jobs.evaluation.folder import EVALUATED, FAILED, UNSUPPORTED
 from tilepress.jobs.evaluation.points import OperatingPoint
-from tilepress.pipeline.metrics import psnr
-from tilepress.pipeline.rate_distortion import MIN_POINTS, BdRate, Point, bd_rate
+from tilepress.pipeline.quality.bd_rate import MIN_POINTS, BdRate, Point, bd_rate
+from tilepress.pipeline.quality.metrics import psnr
 
 _FIGURES = ("bpp", "psnr", "ms_ssim")
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import tilepress
+from tilepress.jobs.cli.progress import size
 from tilepress.jobs.evaluation.means import Comparison, LosslessRate, PointMeans
 from tilepress.jobs.evaluation.points import PIXELS
-from tilepress.jobs.progress import size
 
 if TYPE_CHECKING:
-    from tilepress.jobs.evaluate import EvaluateConfig, EvaluateReport
+    from tilepress.jobs.evaluation.evaluate import EvaluateConfig, EvaluateReport
 
 COLUMNS = (
     "codec",

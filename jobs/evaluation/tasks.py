@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from tilepress.jobs.evaluation.images import EvaluateOptions, EvaluateTask, identity
-from tilepress.pipeline.dataset import DataSet
 from tilepress.pipeline.errors import ResumeError, UsageError
+from tilepress.pipeline.sources.dataset import DataSet
 
 _TASKS, _MOST_IMAGES = 256, 64  # tasks that are aimed at, and images a task at most
 

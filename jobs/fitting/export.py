@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilepress.codecs.lossless_network import INPUT_ONE, OUTPUTS, Network
+from tilepress.codecs.lossless.network import INPUT_ONE, OUTPUTS, Network
 from tilepress.jobs.fitting.network import SCALES, MixtureNetwork
 
 

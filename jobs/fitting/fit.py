@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tilepress.codecs.classical import JpegXl
+from tilepress.codecs.classical.base import JpegXl
 from tilepress.codecs.codec import Settings
-from tilepress.codecs.lossless import Lossless
-from tilepress.codecs.lossless_levels import DEFAULT, FAST, MAX, Level
-from tilepress.codecs.lossless_model import model_of
-from tilepress.codecs.lossless_network import Network
-from tilepress.codecs.lossless_stack import Prior, encode_stack
+from tilepress.codecs.lossless.codec import Lossless
+from tilepress.codecs.lossless.levels import DEFAULT, FAST, MAX, Level
+from tilepress.codecs.lossless.model import model_of
+from tilepress.codecs.lossless.network import Network
+from tilepress.codecs.lossless.stack import Prior, encode_stack
 from tilepress.jobs.fitting.export import network_of
 from tilepress.jobs.fitting.images import Window, spread
 from tilepress.jobs.fitting.mixing import mean_mixing, usual_mixing

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tilepress.codecs.codec import TileSpec
-from tilepress.pipeline.crops import luma
-from tilepress.pipeline.dataset import UNUSABLE, DataSet, Item, Source
 from tilepress.pipeline.errors import PictureError, UsageError
-from tilepress.pipeline.picture import Picture, tile_spec
+from tilepress.pipeline.formats.picture import Picture, tile_spec
+from tilepress.pipeline.sources.crops import luma
+from tilepress.pipeline.sources.dataset import UNUSABLE, DataSet, Item, Source
 
 SIDE = 512  # of a window: the tile size that compress takes unless asked
 LEAST_HELD_OUT = 2

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tilepress.codecs.lossless_experts import NETWORK
-from tilepress.codecs.lossless_levels import Level
-from tilepress.codecs.lossless_mixer import INPUTS, NODES, first_weights, new_mixer
-from tilepress.codecs.lossless_network import Network
-from tilepress.codecs.lossless_stack import Prior, plain_prior
+from tilepress.codecs.lossless.levels import Level
+from tilepress.codecs.lossless.mixer import INPUTS, NODES, first_weights, new_mixer
+from tilepress.codecs.lossless.network import Network
+from tilepress.codecs.lossless.predictors import NETWORK
+from tilepress.codecs.lossless.stack import Prior, plain_prior
 from tilepress.jobs.fitting.images import Window
 from tilepress.jobs.fitting.samples import final_mixers
 

@@ -1,7 +1,7 @@
 """The network of the lossless codec in floats, as it is trained.
 
 Loss: bits that the network's own mixture of logistic distributions, discretised, takes for a sample (Salimans et al.,
-"PixelCNN++", 2017, section 2.1), with the limits of codecs/lossless_network.py.
+"PixelCNN++", 2017, section 2.1), with the limits of codecs/lossless/network.py.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from tilepress.codecs.lossless_experts import PARTS
-from tilepress.codecs.lossless_features import FEATURES, LIMIT
-from tilepress.codecs.lossless_network import (
+from tilepress.codecs.lossless.features import FEATURES, LIMIT
+from tilepress.codecs.lossless.network import (
     HIDDEN_MAX,
     INPUT_ONE,
     LAST_ONE,
@@ -30,6 +29,7 @@ from tilepress.codecs.lossless_network import (
     WEIGHT_ONE,
     Network,
 )
+from tilepress.codecs.lossless.predictors import PARTS
 from tilepress.jobs.fitting.samples import Rows
 
 BATCH = 1024

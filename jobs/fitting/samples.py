@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tilepress.codecs.codec import TileSpec
-from tilepress.codecs.lossless_features import FEATURES
-from tilepress.codecs.lossless_levels import Level
-from tilepress.codecs.lossless_stack import Prior, Probe, encode_stack, plain_prior
+from tilepress.codecs.lossless.features import FEATURES
+from tilepress.codecs.lossless.levels import Level
+from tilepress.codecs.lossless.stack import Prior, Probe, encode_stack, plain_prior
 from tilepress.jobs.fitting.images import Window, shrink
 
 

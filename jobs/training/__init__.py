@@ -1,1 +1,1 @@
-"""Training: what a worker does step by step, and what is kept of it. The command is jobs/train.py."""
+"""Training: what a worker does step by step, and what is kept of it. The command is jobs/training/train.py."""

@@ -18,7 +18,7 @@ import safetensors.torch
 import torch
 
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, StorageError
-from tilepress.pipeline.storage import Storage
+from tilepress.pipeline.storage.base import Storage
 
 PLAN = "training.json"  # what the training was begun with
 FOLDER = "checkpoints/"

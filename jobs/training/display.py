@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from tilepress.jobs.progress import LiveDisplay
-from tilepress.jobs.recipe import Options
+from tilepress.jobs.cli.progress import LiveDisplay
+from tilepress.jobs.recipes.recipe import Options
 
 Row = dict[str, float]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from tilepress.jobs.recipe import Options
-from tilepress.pipeline.crops import Cropper, CropSettings, Split
-from tilepress.pipeline.dataset import Source
+from tilepress.jobs.recipes.recipe import Options
+from tilepress.pipeline.sources.crops import Cropper, CropSettings, Split
+from tilepress.pipeline.sources.dataset import Source
 
 _WINDOW_CROPS = 256  # of 16 images, about
 _CACHE_BYTES = 1 << 30
@@ -86,7 +86,7 @@ def ray_dataset(feed: Feed, first_step: int, world: int) -> Any:
     """A ray.data.Dataset of the windows that are left, one crop a row: column `crop` uint8 (side, side, c)."""
     import ray
 
-    from tilepress.pipeline.ray_workers import environment
+    from tilepress.pipeline.engine.ray_workers import environment
 
     first = first_step * world // feed.batches_per_window
     last = -(-feed.options.steps * world // feed.batches_per_window) + world
@@ -102,7 +102,7 @@ _CROPPERS: dict[str, Cropper] = {}  # of this process: the windows that a worker
 def _window_rows(
     feed: Feed, key: str, number: int, variables: tuple[tuple[str, str], ...]
 ) -> list[dict[str, np.ndarray]]:
-    from tilepress.pipeline.ray_workers import adopt
+    from tilepress.pipeline.engine.ray_workers import adopt
 
     adopt(variables)
     if key not in _CROPPERS:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import numpy as np
 import torch
 
-from tilepress.jobs.recipe import Loss, Options, Plan
+from tilepress.jobs.recipes.recipe import Loss, Options, Plan
 from tilepress.pipeline.errors import IntegrityError
 
 Wrap = Callable[[torch.nn.Module], torch.nn.Module]

@@ -13,9 +13,9 @@ import torch
 
 import tilepress
 from tilepress.codecs.model import Model
-from tilepress.pipeline.archive import MODEL_FILES
+from tilepress.pipeline.archive.layout import MODEL_FILES
 from tilepress.pipeline.errors import AlreadyExists, MissingError, UsageError
-from tilepress.pipeline.storage import Storage
+from tilepress.pipeline.storage.base import Storage
 
 
 def finished(storage: Storage, asked: Mapping[str, Any]) -> Model | None:

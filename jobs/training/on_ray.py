@@ -16,17 +16,17 @@ import torch
 from ray import exceptions as ray_errors
 from ray.train.torch import TorchTrainer, get_device, prepare_model
 
-from tilepress.jobs.recipe import Plan
+from tilepress.jobs.recipes.recipe import Plan
 from tilepress.jobs.training.checkpoints import PLAN, State, latest, save
 from tilepress.jobs.training.feeding import DATA_CPUS, Feed, initial_crops, ray_dataset, validation_batches
 from tilepress.jobs.training.learner import Learner
 from tilepress.jobs.training.loop import Hooks, Row, run
-from tilepress.pipeline.engine import EngineConfig
+from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress.pipeline.engine.ray_cluster import Capacity, connect
+from tilepress.pipeline.engine.ray_workers import adopt, environment
+from tilepress.pipeline.engine.remote_error import Failure
 from tilepress.pipeline.errors import EngineError, InfrastructureError, TilepressError, UsageError
-from tilepress.pipeline.failure import Failure
-from tilepress.pipeline.ray_cluster import Capacity, connect
-from tilepress.pipeline.ray_workers import adopt, environment
-from tilepress.pipeline.storage import Storage, open_storage
+from tilepress.pipeline.storage.base import Storage, open_storage
 
 _FAILURES = 3  # workers may die so often; each time training goes on from the last checkpoint
 _POLL_S = 0.5

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tilepress.jobs.training.checkpoints import replace_object
-from tilepress.pipeline.storage import Storage, is_url
+from tilepress.pipeline.storage.base import Storage, is_url
 
 LOG = "log.parquet"
 CURVES = "curves.png"

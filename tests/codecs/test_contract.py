@@ -11,11 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tilepress.codecs import registry
-from tilepress.codecs.codec import RANGES, Codec, Settings, TileSpec
-from tilepress.codecs.errors import StreamError, UnsupportedError
-
-from .tile_samples import (
+from tests.support.tile_samples import (
     CONTENTS,
     KINDS,
     SIZES,
@@ -25,6 +21,9 @@ from .tile_samples import (
     spec_of,
     tiles_of,
 )
+from tilepress.codecs import registry
+from tilepress.codecs.codec import RANGES, Codec, Settings, TileSpec
+from tilepress.codecs.errors import StreamError, UnsupportedError
 
 MIN_PSNR = 25.0  # dB, of a lossy codec at its default quality on a gradient
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.tile_samples import CONTENTS, KINDS, spec_of, tiles_of
 from tilepress.codecs import registry
 from tilepress.codecs.codec import Codec, Settings, TileSpec
 from tilepress.codecs.errors import UnsupportedError
 
 from .test_contract import SUBJECTS, codec_of
 from .test_residual_contract import bases_of, residual_of
-from .tile_samples import CONTENTS, KINDS, spec_of, tiles_of
 
 NEAR = [subject for subject in SUBJECTS if "max_error" in codec_of(subject).options]
 every_codec = pytest.mark.parametrize("subject", NEAR)

@@ -8,11 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tilepress.codecs import registry
-from tilepress.codecs.codec import ResidualCoder, TileSpec
-from tilepress.codecs.errors import StreamError
-
-from .tile_samples import (
+from tests.support.tile_samples import (
     CONTENTS,
     KINDS,
     SIZES,
@@ -22,6 +18,9 @@ from .tile_samples import (
     spec_of,
     tiles_of,
 )
+from tilepress.codecs import registry
+from tilepress.codecs.codec import ResidualCoder, TileSpec
+from tilepress.codecs.errors import StreamError
 
 every_residual = pytest.mark.parametrize("residual_id", list(registry.RESIDUALS))
 every_kind = pytest.mark.parametrize("kind", KINDS)

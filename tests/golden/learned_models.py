@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from tilepress.codecs.model import Model
-from tilepress.jobs.recipe import Options, Plan
+from tilepress.jobs.recipes.recipe import Options, Plan
 from tilepress.jobs.training.learner import Learner
 
 _SIDE = 64

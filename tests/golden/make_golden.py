@@ -28,12 +28,14 @@ from sources import CODECS, first_files, second_files
 from stream_files import digest, sha256
 
 from tilepress.codecs.codec import Settings, TileSpec
-from tilepress.jobs import compress
-from tilepress.pipeline import archive, kept, press, press_images, press_tiles
-from tilepress.pipeline.picture import Limits
-from tilepress.pipeline.reader import open_archive
-from tilepress.pipeline.storage import open_storage
-from tilepress.pipeline.tile_coding import Coding
+from tilepress.jobs.archives import compress
+from tilepress.pipeline.archive import layout
+from tilepress.pipeline.coding import fallbacks
+from tilepress.pipeline.coding.tile_coding import Coding
+from tilepress.pipeline.compress import image, shard, verbatim
+from tilepress.pipeline.formats.picture import Limits
+from tilepress.pipeline.reading.archive import open_archive
+from tilepress.pipeline.storage.base import open_storage
 
 TILE = 16
 RATIOS = (4, 8, 16)
@@ -59,11 +61,11 @@ def write(folder: Path, scratch: Path) -> None:
     source = scratch / "source"
     storage = open_storage(str(folder))
     models = {}
-    archive.create_archive(storage)
+    layout.create_archive(storage)
     for ratio in RATIOS:
         model = cosine_model(ratio)
         model.save(scratch / f"model-{ratio}")
-        models[f"block-dnn-{ratio}"] = f"block-dnn@{archive.store_model(storage, scratch / f'model-{ratio}')}"
+        models[f"block-dnn-{ratio}"] = f"block-dnn@{layout.store_model(storage, scratch / f'model-{ratio}')}"
     put(source, first_files())
     run(source, folder, EXACT, models, lossy=False)
     for gone in ("codec/gone.png", "kept/vanishes.txt"):
@@ -79,7 +81,7 @@ def put(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def run(source: Path, folder: Path, codecs: dict[int, str], models: dict[str, str], *, lossy: bool) -> None:
-    def choose(self: press_images.ImagePress, spec: TileSpec) -> Coding:
+    def choose(self: image.ImagePress, spec: TileSpec) -> Coding:
         name = codecs.get(spec.width, "jpegxl")
         reference = models.get(name, name)
         codec = self._tools.codec(reference)
@@ -87,7 +89,7 @@ def run(source: Path, folder: Path, codecs: dict[int, str], models: dict[str, st
             return Coding("jpegxl")
         return Coding(reference, Settings(quality=90 if name == "jpeg" else None), lossy and not codec.lossless)
 
-    def begin(self: press.ShardPress, file: Any) -> Any:
+    def begin(self: shard.ShardPress, file: Any) -> Any:
         if file.path == "kept/vanishes.txt":
             (source / file.path).unlink()
         if file.path == "kept/changes.txt" and not lossy:
@@ -97,16 +99,16 @@ def run(source: Path, folder: Path, codecs: dict[int, str], models: dict[str, st
     def settings(config: Any, choice: Any) -> Any:
         return replace(original_settings(config, choice), limits=Limits(max_pixels=5000))
 
-    original_begin, original_settings = press.ShardPress._begin, compress._settings
-    original_size = press.Work.tiled_bytes
+    original_begin, original_settings = shard.ShardPress._begin, compress._settings
+    original_size = shard.Work.tiled_bytes
     small = property(lambda work: 0 if work.file.path.startswith("codec/") else original_size.fget(work))
     with (
-        patch.object(press_images.ImagePress, "_choose", choose),
-        patch.object(press.ShardPress, "_begin", begin),
-        patch.object(press.Work, "tiled_bytes", small),
-        patch.object(press_tiles, "_never_larger", lambda tile, coded, tools: coded),
+        patch.object(image.ImagePress, "_choose", choose),
+        patch.object(shard.ShardPress, "_begin", begin),
+        patch.object(shard.Work, "tiled_bytes", small),
+        patch.object(fallbacks, "_never_larger", lambda tile, coded, tools: coded),
         patch.object(compress, "_settings", settings),
-        patch.object(kept, "_PIECE_BYTES", 1000),
+        patch.object(verbatim, "_PIECE_BYTES", 1000),
     ):
         codec, fidelity = ("jpeg", "lossy") if lossy else ("auto", "pixels")
         compress.compress(str(source), str(folder), codec=codec, fidelity=fidelity, tile=TILE)

@@ -26,11 +26,11 @@ import numpy as np
 from stream_files import coded, digest, little, refuse_existing, write
 
 from tilepress.codecs.codec import Settings, TileSpec
-from tilepress.codecs.lossless import Lossless
-from tilepress.codecs.lossless_residual import LosslessResidual
+from tilepress.codecs.lossless.codec import Lossless
+from tilepress.codecs.lossless.residual import LosslessResidual
 from tilepress.codecs.model import Model
 
-sys.path.append(str(Path(__file__).parent.parent / "codecs"))
+sys.path.append(str(Path(__file__).parent.parent / "support"))
 from lossless_cases import checkerboard, coarse, drawn_model, scene
 
 SPECS = (

@@ -23,8 +23,16 @@ from stream_files import coded, refuse_existing, write
 
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import StreamError
-from tilepress.codecs.mlp_weights import ARCHITECTURES, LINEAR, MED_PREDICTOR, MLP, Layer, Predictor, seal_predictors
-from tilepress.codecs.predictive_mlp import fit_predictor, plane_of
+from tilepress.codecs.predictive_mlp.codec import fit_predictor, plane_of
+from tilepress.codecs.predictive_mlp.weights import (
+    ARCHITECTURES,
+    LINEAR,
+    MED_PREDICTOR,
+    MLP,
+    Layer,
+    Predictor,
+    seal_predictors,
+)
 from tilepress.codecs.registry import load_codec
 
 CODECS = ("predictive-mlp", "predictive-mlp-range")

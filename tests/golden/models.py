@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilepress.codecs import rans
+from tilepress.codecs.entropy import rans
 from tilepress.codecs.model import Model
 
 _BLOCK, _FRACTION = 8, 18

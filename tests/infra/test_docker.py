@@ -14,8 +14,8 @@ from llvmlite.binding import get_host_cpu_features
 DOCKERFILE = (Path(__file__).parent.parent.parent / "infra/docker/Dockerfile").read_text()
 PROGRAM = """
 import json, numpy as np
-from tilepress.codecs import rans
-from tilepress.codecs.kernel_cache import KernelCache
+from tilepress.codecs.entropy import rans
+from tilepress.codecs.kernels.cache import KernelCache
 starts = np.zeros(9, np.uint16)
 assert rans.put_bits(starts, starts.copy(), 0, 5, 3) == 1
 print(json.dumps([KernelCache.compiled, KernelCache.loaded]))

@@ -20,8 +20,8 @@ sys.path.append(str(Path(__file__).parents[2]))
 from infra.gpu import packages, state
 from infra.gpu.collect import collect
 from infra.gpu.pack import pack, unpack
-from tilepress.pipeline.crops import split
-from tilepress.pipeline.dataset import Source
+from tilepress.pipeline.sources.crops import split
+from tilepress.pipeline.sources.dataset import Source
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -218,7 +218,7 @@ def test_a_training_that_fails_fails_the_call_and_shows_why(tmp_path, photos):
 
 
 def test_the_list_of_trainings_names_recipes_that_exist():
-    from tilepress.jobs.recipe import load_plan
+    from tilepress.jobs.recipes.recipe import load_plan
 
     for listed in training.read_list(REPOSITORY / "infra/gpu/trainings.yaml"):
         plan = load_plan(listed.recipe, listed.overrides)

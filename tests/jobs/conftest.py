@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tilepress.jobs.evaluate import EvaluateReport, evaluate
-
-from .evaluations import CODECS, QUALITIES
-from .interrupted import ONE
-from .make_collection import encoded, image_of, make_collection, picture, png16, write_tree
+from tests.support.evaluations import CODECS, QUALITIES
+from tests.support.interrupted import ONE
+from tests.support.make_collection import encoded, image_of, make_collection, picture, png16, write_tree
+from tilepress.jobs.evaluation.evaluate import EvaluateReport, evaluate
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 import tilepress
-from tilepress.codecs.lossless_model import priors_of
+from tests.support.make_collection import encoded, image_of, write_tree
+from tilepress.codecs.lossless.model import priors_of
 from tilepress.codecs.model import SHIPPED, Model
-from tilepress.jobs.catalogue import codec_rows
-from tilepress.pipeline.engine import EngineConfig
+from tilepress.jobs.maintenance.catalogue import codec_rows
+from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import UsageError
-
-from .make_collection import encoded, image_of, write_tree
 
 LOCAL = EngineConfig("local", workers=1)
 

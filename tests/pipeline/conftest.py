@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 import tilepress
-from tilepress.pipeline.reader import Archive
-
-from .make_archives import encoded, smooth, write_files
-from .make_runs import commit, files
+from tests.support.make_archives import encoded, smooth, write_files
+from tests.support.make_runs import commit, files
+from tilepress.pipeline.reading.archive import Archive
 
 
 @pytest.fixture(scope="session")

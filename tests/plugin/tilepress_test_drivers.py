@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from tilepress.jobs.compress import compress
-from tilepress.pipeline.local_storage import LocalStorage
-from tilepress.pipeline.s3_storage import S3Storage
-from tilepress.pipeline.storage import Storage
+from tilepress.jobs.archives.compress import compress
+from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.local import LocalStorage
+from tilepress.pipeline.storage.s3 import S3Storage
 
 BEFORE, AFTER = "before", "after"
 
@@ -20,7 +20,7 @@ BEFORE, AFTER = "before", "after"
 def start(target: Callable[..., None], *args: Any) -> BaseProcess:
     """A child; modules are imported once, in the server that forks it."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "tilepress.codecs.classical", "imagecodecs", "PIL.Image"])
+    context.set_forkserver_preload([__name__, "tilepress.codecs.classical.base", "imagecodecs", "PIL.Image"])
     child = context.Process(target=target, args=args)
     child.start()
     return child

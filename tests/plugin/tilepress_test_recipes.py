@@ -14,7 +14,7 @@ import torch
 from tilepress.codecs.codec import Settings, TileCodec, TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.model import Model
-from tilepress.jobs.recipe import Loss, Recipe
+from tilepress.jobs.recipes.recipe import Loss, Recipe
 
 SECONDS = "TILEPRESS_TEST_STEP_SECONDS"  # environment variable: what a step takes
 

@@ -1,0 +1,1 @@
+"""Residual coder `adaptive-1`."""

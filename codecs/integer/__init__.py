@@ -1,0 +1,1 @@
+"""Integer networks: the only networks that may stand on the decoding side."""

@@ -1,0 +1,119 @@
+"""Integer networks: the only networks that may stand on the decoding side.
+
+Weights and activations are integers held in floats. If for every output of a layer sum |w| max|x| + |b| stays
+below 2^24, every partial sum in any order, fused or not, is an integer that float32 represents, so that the result
+is the same on every device, batch size, thread count and memory layout. Below 2^53 the same holds in float64.
+`IntegerNetwork` proves this from the weights when it is built, at export and at every load: a model cannot break it.
+
+Reduced-precision products (TF32, bf16 in oneDNN or autocast) are avoided by using float64 wherever float32 products
+may be reduced. The steps are in `layers.py` and `steps.py`. Torch is imported when a network is built,
+not with this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tilepress.codecs.errors import ModelError
+from tilepress.codecs.integer.layers import IntegerLayer
+from tilepress.codecs.integer.steps import (
+    FLOAT32_BOUND,
+    FLOAT64_BOUND,
+    InverseGdn,
+    PixelShuffle,
+    Step,
+    Upsample,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "FLOAT32_BOUND",
+    "FLOAT64_BOUND",
+    "IntegerLayer",
+    "IntegerNetwork",
+    "InverseGdn",
+    "PixelShuffle",
+    "Step",
+    "Upsample",
+    "prove",
+    "quantise",
+]
+
+
+def quantise(weight: np.ndarray, bits: int) -> np.ndarray:
+    """Float weights to integers round(w 2^bits), int64, for an export. ModelError if they are not finite."""
+    scaled = np.rint(np.asarray(weight, np.float64) * float(1 << bits))
+    if not np.isfinite(scaled).all() or (np.abs(scaled) >= FLOAT64_BOUND).any():
+        raise ModelError("weights to export are not finite numbers of a sane size; the training failed")
+    return scaled.astype(np.int64)
+
+
+def prove(steps: Sequence[Step], bounds: np.ndarray) -> list[int]:
+    """Significand bits that each step needs, 24 or 53; `bounds`: max |x| per input channel of the first.
+
+    ModelError if a step fits neither, or its shapes, dtypes or shift make no sense.
+    """
+    needs = []
+    reach = np.array([int(b) for b in bounds], dtype=object)
+    for number, step in enumerate(steps):
+        need, reach = step.prove(reach, number)
+        needs.append(need)
+    return needs
+
+
+class IntegerNetwork:
+    """Proven steps in sequence on one device. Immutable; may be called from several threads.
+
+    `bounds`: max |x| of each input channel; `__call__` raises ValueError for inputs beyond them, since nothing
+    would be proven. Raises ModelError where the proof fails.
+    """
+
+    def __init__(self, steps: Sequence[Step], bounds: Sequence[int] | np.ndarray, device: str = "cpu"):
+        import torch
+
+        self.bounds = np.asarray(bounds, np.int64)
+        self.needs = prove(steps, self.bounds)
+        self.device = torch.device(device)
+        self._placed = [
+            {bits: step.place(self.device, bits) for bits in {need, 53}}
+            for step, need in zip(steps, self.needs, strict=True)
+        ]
+        self._limit = torch.tensor(self.bounds, dtype=torch.float64, device=self.device)
+
+    def __call__(self, x: np.ndarray | torch.Tensor) -> torch.Tensor:
+        """Integers (n, in) or (n, in, h, w), any dtype or layout, to int64 of the last step's shape."""
+        import torch
+
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            narrow = _float32_is_exact(self.device)
+            first = torch.float32 if narrow and self.needs[0] == 24 else torch.float64
+            y = torch.as_tensor(x).to(self.device).to(first)
+            self._check_input(y)
+            picture = y.ndim == 4
+            y = y.permute(0, 2, 3, 1) if picture else y
+            for placed, need in zip(self._placed, self.needs, strict=True):
+                y = placed[need if narrow else 53](y)
+            return (y.permute(0, 3, 1, 2) if picture else y).to(torch.int64)
+
+    def _check_input(self, x: torch.Tensor) -> None:
+        limit = self._limit.reshape(1, -1, *([1] * (x.ndim - 2))).to(x.dtype)
+        if x.ndim < 2 or x.shape[1] != len(self.bounds) or not bool((x.abs() <= limit).all()):
+            raise ValueError("inputs are outside the bounds for which this network is proven exact")
+
+
+def _float32_is_exact(device: torch.device) -> bool:
+    """Whether float32 products are computed as such; other devices than CPUs may reduce them unasked."""
+    import torch
+
+    places = (torch.backends, torch.backends.mkldnn, getattr(torch.backends.mkldnn, "matmul", None))
+    asked = {str(getattr(place, "fp32_precision", "none")) for place in places}
+    try:
+        whole = torch.get_float32_matmul_precision() == "highest"
+    except RuntimeError:  # the old and the new settings contradict each other
+        whole = False
+    return device.type == "cpu" and whole and asked <= {"none", "ieee"}

@@ -1,0 +1,1 @@
+"""Learned codecs: what they share, and a folder a family."""

@@ -1,0 +1,123 @@
+"""The encoder of the block codecs: float network on the device, quantisation, and care for incomplete blocks.
+
+Nothing here has to be repeatable: only the symbols that come out count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tilepress.codecs.planes.quantiser import Quantiser
+
+if TYPE_CHECKING:
+    import torch
+
+_BLOCKS_AT_ONCE = 1 << 14
+_SWEEPS = 3
+_FAITH = 0.03  # weight of what the network says against the samples of an incomplete block
+
+
+class BlockAnalysis:
+    """Layers (weight (out, in), bias (out,)) float32, each followed by "relu", "sigmoid" or nothing ("linear").
+
+    `scale` (K,): the outputs of the last are multiplied by it.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[tuple[np.ndarray, np.ndarray]],
+        device: torch.device,
+        activation: str = "relu",
+        scale: np.ndarray | None = None,
+    ):
+        import torch
+
+        self.device = device
+        self._layers = [
+            (torch.from_numpy(w.T.copy()).to(device), torch.from_numpy(b.copy()).to(device)) for w, b in layers
+        ]
+        activations: dict[str, Callable[[torch.Tensor], torch.Tensor]]
+        activations = {"relu": torch.relu, "sigmoid": torch.sigmoid, "linear": torch.nn.Identity()}
+        self._activation = activations[activation]
+        self._scale = None if scale is None else torch.from_numpy(scale.copy()).to(device)
+
+    def __call__(self, blocks: np.ndarray, valid: tuple[int, int], quantiser: Quantiser) -> np.ndarray:
+        """Blocks (n, c, rows, columns, N) to symbols int16 (n, c, rows, columns, K).
+
+        `valid`: (height, width) within the blocks; beyond it blocks hold padding, whose error does not matter.
+        """
+        import torch
+
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            flat = torch.from_numpy(blocks.reshape(-1, blocks.shape[-1]))
+            parts = [self._network(part.to(self.device)) for part in torch.split(flat, _BLOCKS_AT_ONCE)]
+            values = quantiser.scaled(torch.cat(parts)).reshape(*blocks.shape[:-1], -1)
+            self._refine_edges(values, blocks, valid, quantiser)
+            latents: np.ndarray = quantiser.symbols(values).to(torch.int16).cpu().numpy()
+        return latents
+
+    def _network(self, z: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        for weight, bias in self._layers:
+            z = self._activation(torch.addmm(bias, z, weight))
+        return z if self._scale is None else z * self._scale
+
+    def _refine_edges(self, v: torch.Tensor, blocks: np.ndarray, valid: tuple[int, int], quantiser: Quantiser) -> None:
+        """Refit the last row and column of blocks, in place, where they are incomplete."""
+        side = round(blocks.shape[-1] ** 0.5)
+        rows, columns = blocks.shape[2:4]
+        height, width = valid[0] - (rows - 1) * side, valid[1] - (columns - 1) * side
+        last_row, last_column = slice(rows - 1, rows), slice(columns - 1, columns)
+        if height < side:
+            self._refit(v, blocks, (last_row, slice(0, columns)), (height, side), quantiser)
+        if width < side:
+            self._refit(v, blocks, (slice(0, rows), last_column), (side, width), quantiser)
+        if height < side and width < side:
+            self._refit(v, blocks, (last_row, last_column), (height, width), quantiser)
+
+    def _refit(
+        self,
+        v: torch.Tensor,
+        blocks: np.ndarray,
+        where: tuple[slice, slice],
+        valid: tuple[int, int],
+        quantiser: Quantiser,
+    ) -> None:
+        """Ridge regression of the real samples of incomplete blocks, around what the network gave."""
+        import torch
+
+        side = round(blocks.shape[-1] ** 0.5)
+        inside = np.zeros((side, side), bool)
+        inside[: valid[0], : valid[1]] = True
+        chosen = inside.reshape(-1)
+        matrix = torch.from_numpy(quantiser.matrix[chosen]).to(self.device)
+        offset = torch.from_numpy(quantiser.offset[chosen]).to(self.device)
+        target = torch.from_numpy(blocks[:, :, *where][..., chosen].astype(np.float64)).to(self.device)
+        start = v[:, :, *where].double()
+        gram = matrix.T @ matrix
+        gram += _FAITH * torch.diag((matrix**2).sum(dim=0).mean().expand(len(gram)))
+        error = (target - offset - start @ matrix.T) @ matrix
+        change = torch.linalg.solve(gram, error.reshape(-1, len(gram)).T).T
+        rounded = self._round_in_turn(start + change.reshape(start.shape), target - offset, matrix, quantiser)
+        v[:, :, *where] = rounded.float()
+
+    def _round_in_turn(
+        self, v: torch.Tensor, target: torch.Tensor, matrix: torch.Tensor, quantiser: Quantiser
+    ) -> torch.Tensor:
+        """Values of symbols near `v`; each is moved to other symbols as long as that brings the samples closer.
+
+        Columns of `matrix` are far from orthogonal where few samples are real: rounding alone would add up.
+        """
+        v = quantiser.values(quantiser.symbols(v)).to(v.dtype)
+        energy = (matrix**2).sum(dim=0) + 1e-12
+        error = target - v @ matrix.T
+        for k in [*range(matrix.shape[1])] * _SWEEPS:
+            wanted = (v[..., k] + (error @ matrix[:, k] / energy[k]))[..., None]
+            move = quantiser.values(quantiser.symbols(wanted, k), k)[..., 0].to(v.dtype) - v[..., k]
+            v[..., k] += move
+            error -= move[..., None] * matrix[:, k]
+        return v

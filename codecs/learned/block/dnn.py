@@ -1,0 +1,48 @@
+"""`block-dnn`: the block autoencoder of the literature, a fully connected network over W x W blocks.
+
+Encoder: N = W * W inputs in [0, 1], hidden layers, the last of K = N / ratio neurons, the latents; all ReLU (latents
+>= 0) or all sigmoid (latents in (0, 1), scaled by what they move in pixels, so that one step suits all of them).
+Decoder: one linear layer, in integers. What all block codecs share is in codec.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from tilepress.codecs.learned.block.analysis import BlockAnalysis
+from tilepress.codecs.learned.block.codec import BlockCodec
+from tilepress.codecs.learned.block.model import BlockConfig, load_layers
+from tilepress.codecs.tensors import tensor
+
+
+@dataclass(frozen=True)
+class BlockDnnConfig(BlockConfig):
+    """Adds the shape of the analysis: `layers` of `activation`."""
+
+    layers: int
+    activation: str = "relu"
+
+    def sane(self) -> bool:
+        """Whether all fields are within their range."""
+        return super().sane() and 1 <= self.layers <= 8 and self.activation in ("relu", "sigmoid")
+
+
+class BlockDnn(BlockCodec):
+    """See the module."""
+
+    codec_id: ClassVar[str] = "block-dnn"
+    summary: ClassVar[str] = "block autoencoder (learned): linear integer decoder, four to sixteen times fewer values"
+    magic: ClassVar[bytes] = b"BD"
+    config: BlockDnnConfig
+    config_class: ClassVar[type[BlockConfig]] = BlockDnnConfig
+
+    def load_analysis(self) -> BlockAnalysis:
+        """Tensors `analysis{i}.weight` and `.bias`, and `analysis.scale` (K,) of sigmoid networks."""
+        config, scale = self.config, None
+        layers = load_layers(self.model, config.block**2, config.layers, config.latents)
+        if config.activation == "sigmoid":
+            scale = tensor(self.model.tensors, "analysis.scale", ("float32",), (config.latents,))
+        return BlockAnalysis(layers, self.device, config.activation, None if scale is None else np.asarray(scale))

@@ -1,0 +1,160 @@
+"""Convolutional networks as models write them down: a list of short texts, one an operation.
+
+    conv OUT SIZE    convolution to OUT channels, SIZE x SIZE (odd), zero padding, stride 1, with bias
+    relu             max(x, 0)
+    pool             2 x 2 maximum, half the size; of an analysis only
+    up               bilinear, twice the size; of a synthesis only
+    unshuffle R      R x R pixels become R^2 times the channels; of an analysis only
+    shuffle R        the inverse; of a synthesis only
+
+The analysis is a float network. The synthesis is the same in integers, as integer/network.py proves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tilepress.codecs.errors import ModelError
+from tilepress.codecs.integer.network import IntegerLayer, PixelShuffle, Step, Upsample
+from tilepress.codecs.tensors import tensor
+
+if TYPE_CHECKING:
+    from torch import nn
+
+ANALYSIS = frozenset({"conv", "relu", "pool", "unshuffle"})
+SYNTHESIS = frozenset({"conv", "relu", "up", "shuffle"})
+_ARGUMENTS = {"conv": 2, "relu": 0, "pool": 0, "up": 0, "unshuffle": 1, "shuffle": 1}
+_MAX_OPERATIONS, _MAX_CHANNELS, _MAX_SIZE, _MAX_STRIDE = 64, 1024, 15, 16
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation. `inputs`, `outputs`: channels; `size`: side of a kernel, or the factor of a shuffle."""
+
+    kind: str
+    inputs: int
+    outputs: int
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network's operations. `stride`: how many pixels each way a latent stands for."""
+
+    operations: tuple[Operation, ...]
+    stride: int
+
+    @property
+    def outputs(self) -> int:
+        """Channels that come out."""
+        return self.operations[-1].outputs
+
+    @property
+    def convolutions(self) -> list[Operation]:
+        """Those with weights, which are numbered in this order."""
+        return [operation for operation in self.operations if operation.kind == "conv"]
+
+
+def plan(texts: Sequence[str], inputs: int, allowed: frozenset[str]) -> Plan:
+    """Read a network for `inputs` channels. ModelError if it makes no sense or is of absurd size."""
+    if not 1 <= len(texts) <= _MAX_OPERATIONS:
+        raise ModelError(f"a network of {len(texts)} operations: 1 to {_MAX_OPERATIONS} are possible")
+    operations, channels, stride = [], inputs, 1
+    for text in texts:
+        operation = _read(text, channels, allowed)
+        operations.append(operation)
+        channels = operation.outputs
+        stride *= {"pool": 2, "up": 2, "unshuffle": operation.size, "shuffle": operation.size}.get(operation.kind, 1)
+    if stride > _MAX_STRIDE or not any(operation.kind == "conv" for operation in operations):
+        raise ModelError(f"a network of stride {stride}, or without a convolution: {', '.join(texts)}")
+    return Plan(tuple(operations), stride)
+
+
+def _read(text: str, channels: int, allowed: frozenset[str]) -> Operation:
+    kind, *words = str(text).split() or [""]
+    if kind not in allowed or len(words) != _ARGUMENTS[kind] or not all(w.isdecimal() and len(w) < 5 for w in words):
+        raise ModelError(f"{text!r} is no operation of such a network: {', '.join(sorted(allowed))}")
+    numbers = [int(word) for word in words]
+    outputs, size = channels, numbers[-1] if numbers else 0
+    if kind == "conv":
+        outputs = numbers[0]
+    elif kind == "unshuffle":
+        outputs = channels * size * size
+    elif kind == "shuffle":
+        outputs = channels // (size * size) if size and channels % (size * size) == 0 else 0
+    bounded = 1 <= outputs <= _MAX_CHANNELS and size <= _MAX_SIZE and (kind != "conv" or size % 2 == 1)
+    if not bounded:
+        raise ModelError(f"{text!r} after {channels} channels is not possible")
+    return Operation(kind, channels, outputs, size)
+
+
+def float_network(network: Plan) -> nn.Sequential:
+    """The operations as torch modules in the same order, randomly initialised."""
+    from torch import nn
+
+    def module(operation: Operation) -> nn.Module:
+        size = operation.size
+        if operation.kind == "conv":
+            return nn.Conv2d(operation.inputs, operation.outputs, size, padding=size // 2)
+        if operation.kind == "relu":
+            return nn.ReLU()
+        if operation.kind == "pool":
+            return nn.MaxPool2d(2)
+        if operation.kind == "up":
+            return nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+        return nn.PixelUnshuffle(size) if operation.kind == "unshuffle" else nn.PixelShuffle(size)
+
+    return nn.Sequential(*map(module, network.operations))
+
+
+def load_analysis(network: Plan, tensors: Mapping[str, np.ndarray], device: str) -> nn.Sequential:
+    """The float network of tensors `analysis{i}.weight`, `.bias`, float32; ModelError if they do not fit."""
+    import torch
+
+    for i, conv in enumerate(network.convolutions):
+        shape = (conv.outputs, conv.inputs, conv.size, conv.size)
+        tensor(tensors, f"analysis{i}.weight", ("float32",), shape)
+        tensor(tensors, f"analysis{i}.bias", ("float32",), shape[:1])
+    modules = float_network(network)
+    with torch.no_grad():
+        for i, module in enumerate(m for m in modules if isinstance(m, torch.nn.Conv2d)):
+            module.weight.copy_(torch.from_numpy(tensors[f"analysis{i}.weight"].copy()))
+            assert module.bias is not None
+            module.bias.copy_(torch.from_numpy(tensors[f"analysis{i}.bias"].copy()))
+    return modules.eval().requires_grad_(False).to(device)
+
+
+def load_synthesis(network: Plan, tensors: Mapping[str, np.ndarray], activation_bits: int) -> list[Step]:
+    """Integer steps of tensors `synthesis{i}.weight`, `.bias`, `.shift`; activations are 0..2^activation_bits - 1.
+
+    ModelError if a tensor is missing or of another shape or type; what is computed is proven by IntegerNetwork.
+    """
+    steps: list[Step] = []
+    convolutions = 0
+    for at, operation in enumerate(network.operations):
+        if operation.kind == "conv":
+            follows = network.operations[at + 1].kind if at + 1 < len(network.operations) else ""
+            ceiling = (1 << activation_bits) - 1 if follows == "relu" else None
+            steps.append(_integer_layer(operation, tensors, f"synthesis{convolutions}", ceiling))
+            convolutions += 1
+        elif operation.kind == "up":
+            steps.append(Upsample())
+        elif operation.kind == "shuffle":
+            steps.append(PixelShuffle(operation.size))
+        elif at == 0 or network.operations[at - 1].kind != "conv":
+            raise ModelError("a relu of an integer network follows a convolution")
+    return steps
+
+
+def _integer_layer(conv: Operation, tensors: Mapping[str, np.ndarray], name: str, ceiling: int | None) -> IntegerLayer:
+    shape = (conv.outputs, conv.inputs, conv.size, conv.size)
+    weight = tensor(tensors, f"{name}.weight", ("int16", "int32"), shape)
+    bias = tensor(tensors, f"{name}.bias", ("int32", "int64"), shape[:1])
+    shift = tensor(tensors, f"{name}.shift", ("int8",), shape[:1])
+    low = None if ceiling is None else 0
+    weights, biases, shifts = (array.astype(np.int64) for array in (weight, bias, shift))
+    return IntegerLayer(weights, biases, shifts, low, ceiling, padding=conv.size // 2)

@@ -1,0 +1,1 @@
+"""Transforms with divisive normalisation."""

@@ -1,0 +1,1 @@
+"""The codec `lossless` and its residual coder: adaptive prediction and context mixing."""

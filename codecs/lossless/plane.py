@@ -1,0 +1,229 @@
+"""Kernel of the lossless codec: one function walks a plane, when encoding and when decoding.
+
+For each sample: experts predict it (predictors.py, least_squares.py), their blend is corrected by its
+usual error (bias.py), errors around say how far off they may be (scales.py), the network looks at
+it all (features.py, network.py), and the sample is coded (binarisation.py) by mixing the experts'
+distributions in a context (contexts.py, mixer.py). Then every part learns from what it was.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tilepress.codecs.kernels.kernel import Float, Int, borrowing, inline, kernel
+from tilepress.codecs.lossless.bias import Bias, band_of, correction, learn_bias, new_bias, pattern_of, tilt_of
+from tilepress.codecs.lossless.binarisation import code_sample
+from tilepress.codecs.lossless.contexts import set_contexts
+from tilepress.codecs.lossless.features import FEATURES, Estimate, set_features
+from tilepress.codecs.lossless.least_squares import (
+    Fits,
+    Squares,
+    begin_row_of_squares,
+    learn_squares,
+    new_squares,
+    predict_squares,
+)
+from tilepress.codecs.lossless.mixer import CONTEXTS, COUNTERS, INPUTS, Mixing, set_rate
+from tilepress.codecs.lossless.network import OUTPUTS, Layers, run_network
+from tilepress.codecs.lossless.predictors import (
+    BLEND,
+    BLENDED,
+    EXPERTS,
+    GRADIENT,
+    INVERSE,
+    MEAN,
+    PAD,
+    PARTS,
+    ROWS,
+    ROWS_OF_MIXTURE,
+    SHARPNESS,
+    STEADY,
+    WIDER,
+    Picture,
+    blend,
+    gradient,
+)
+from tilepress.codecs.lossless.scales import (
+    ENERGY_ONE,
+    Scales,
+    Wide,
+    begin_row_of_wide,
+    contrast,
+    energy_of,
+    grain_of,
+    learn_scales,
+    learn_wide,
+    new_scales,
+    new_wide,
+    set_energies,
+    set_scales,
+    wide_error,
+)
+from tilepress.codecs.lossless.tables import clamp
+
+
+class Record(NamedTuple):
+    """Where features and what they are to tell are kept, for training: of every `every`-th sample; 0: of none."""
+
+    features: np.ndarray  # (n, FEATURES) int16
+    targets: np.ndarray  # (n, 2) float32: error of the guess, unit
+    every: Int
+
+
+class State(NamedTuple):
+    """What a plane's coding has learnt so far, and the sample at hand."""
+
+    fits: Fits
+    squares: Squares
+    scales: Scales
+    wide: Wide
+    bias: Bias
+    experts: np.ndarray  # (ROWS, EXPERTS) float64
+    mixture: np.ndarray  # (ROWS_OF_MIXTURE, PARTS) float64
+    features: np.ndarray  # (FEATURES,) int32
+    hidden: tuple[np.ndarray, np.ndarray, np.ndarray]  # values of the network's layers, int32
+
+
+class Prediction(NamedTuple):
+    """What is known of a sample before it is coded, and what learning from it needs."""
+
+    estimate: Estimate
+    reference: Float  # of least squares
+    blend: Float
+    pattern: Int  # classes of the blend's usual error
+    tilt: Int
+    grain: Int  # class of contrast
+
+
+@inline
+def _new_state(fits: Fits, layers: Layers, height: Int, width: Int) -> State:
+    """Arrays for a plane of which nothing is known."""
+    mixture = np.zeros((ROWS_OF_MIXTURE, PARTS))
+    mixture[SHARPNESS] = 1.0
+    hidden = np.zeros(layers[1].size, np.int32), np.zeros(layers[3].size, np.int32), np.zeros(OUTPUTS, np.int32)
+    return State(
+        fits,
+        new_squares(fits, width),
+        new_scales((height + 2 * PAD) * (width + 2 * PAD)),
+        new_wide(width),
+        new_bias(),
+        np.zeros((ROWS, EXPERTS)),
+        mixture,
+        np.zeros(FEATURES, np.int32),
+        hidden,
+    )
+
+
+@borrowing
+def _predict(picture: Picture, at: Int, x: Int, state: State) -> Prediction:
+    """Fill in all experts but the network."""
+    experts, energy = state.experts, state.scales.energy
+    low, high = picture.low, picture.high
+    reference = predict_squares(picture, at, x, state.fits, state.squares, experts)
+    experts[MEAN, GRADIENT] = clamp(gradient(picture, at), low, high)
+    set_energies(state.scales, picture, at)
+    mean = blend(experts, energy)
+    energy[BLEND] = energy_of(picture.errors, at, picture.row)
+    near, wide = energy[BLEND] * (1.0 / ENERGY_ONE), wide_error(state.wide, x)
+    energy[STEADY] = wide * ENERGY_ONE
+    energy[WIDER] = energy[BLEND] * 0.5 + wide * (0.5 * ENERGY_ONE)
+    texture = contrast(picture, at)
+    grain, band = grain_of(texture), band_of(energy[BLEND])
+    pattern, tilt = pattern_of(picture, at, band, mean), tilt_of(picture, at, band)
+    guess = clamp(mean + correction(state.bias, pattern, tilt), low, high)
+    for k in (BLEND, STEADY, WIDER):
+        experts[MEAN, k] = guess
+    set_scales(state.scales, grain, experts)
+    unit = (near + wide) * 0.5 + 0.05
+    estimate = Estimate(guess, unit, near, wide, texture, 1.0 / experts[INVERSE, BLEND])
+    return Prediction(estimate, reference, mean, pattern, tilt, grain)
+
+
+@borrowing
+def _learn(picture: Picture, at: Int, x: Int, state: State, known: Prediction, value: Int) -> None:
+    """Take in that the sample at `at`, of column x, is `value`."""
+    guess, unit = known.estimate.guess, known.estimate.unit
+    picture.field[at] = value
+    picture.errors[at] = value - guess
+    learn_scales(state.scales, at - picture.start, known.grain, state.experts, value)
+    learn_bias(state.bias, known.pattern, known.tilt, value - known.blend)
+    learn_wide(state.wide, x, abs(value - guess))
+    learn_squares(state.fits, state.squares, x, value - known.reference, 1.0 / (unit * unit + 0.15))
+
+
+@borrowing
+def _begin_row(picture: Picture, begin: Int, state: State) -> None:
+    """Repeat the sample above the row's first, at `begin`, into the border left of it; look at the rows above."""
+    for i in range(1, PAD + 1):
+        picture.field[begin - i] = picture.field[begin - picture.row]
+    begin_row_of_squares(state.fits, state.squares)
+    begin_row_of_wide(state.wide)
+
+
+@borrowing
+def _end_row(picture: Picture, end: Int, misses: np.ndarray) -> None:
+    """Repeat the last sample of a row and its errors into the border right of it, from `end` on."""
+    here = end - picture.start
+    for i in range(PAD):
+        picture.field[end + i] = picture.field[end - 1]
+        picture.errors[end + i] = picture.errors[end - 1]
+        for k in range(BLENDED):
+            misses[k, here + i] = misses[k, here - 1]
+
+
+@borrowing
+def _record(record: Record, number: Int, features: np.ndarray, value: Int, estimate: Estimate) -> None:
+    """Keep what the network saw of sample `number` (from 1), and what it ought to have told."""
+    place = number // record.every - 1
+    if number % record.every == 0 and place < record.features.shape[0]:
+        for i in range(FEATURES):
+            record.features[place, i] = features[i]
+        record.targets[place, 0] = value - estimate.guess
+        record.targets[place, 1] = estimate.unit
+
+
+@kernel
+def code_plane(
+    samples: np.ndarray,
+    bounds: tuple[Int, Int, Int],
+    picture: Picture,
+    fits: Fits,
+    layers: Layers,
+    model: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    record: Record,
+) -> None:
+    """Code the samples (height, width) int32 of one plane: read when encoding, else written.
+
+    `bounds`: lowest and highest sample, error. `picture`: its low and high are the bounds; the plane is filled in.
+    `fits`: from lossless_levels. `layers`: of the network, the first empty if there is none. `model`: cells, mixer,
+    coder, words, see Mixing.
+    """
+    height, width = samples.shape
+    state = _new_state(fits, layers, height, width)
+    cells, mixer, coder, words = model
+    logits, context = np.zeros(INPUTS + 1), np.zeros(CONTEXTS + COUNTERS, np.int64)
+    mixing = Mixing(logits, context, cells, mixer, coder, words)
+    has_network = layers[0].size > 0
+    for y in range(height):
+        begin = picture.start + (y + PAD) * picture.row + PAD
+        _begin_row(picture, begin, state)
+        for x in range(width):
+            at, number = begin + x, y * width + x + 1
+            set_rate(logits, number)
+            known = _predict(picture, at, x, state)
+            estimate = known.estimate
+            scale = estimate.scale
+            if has_network or record.every > 0:
+                set_features(state.features, picture, at, estimate, state.experts, state.scales.energy)
+            if has_network:
+                scale = run_network(state.features, layers, state.hidden, estimate.guess, estimate.unit, state.mixture)
+            set_contexts(context, picture, at, known.grain, estimate.guess, scale, state.experts)
+            actual = np.int64(samples[y, x])
+            value = code_sample(actual, estimate.guess, scale, bounds, state.experts, state.mixture, mixing)
+            samples[y, x] = value
+            if record.every > 0:
+                _record(record, number, state.features, value, estimate)
+            _learn(picture, at, x, state, known, value)
+        _end_row(picture, begin + width, state.scales.misses)

@@ -1,0 +1,49 @@
+"""Residual coder "lossless-1": a tile given its exact base, by the lossless codec with the base as a plane it knows.
+
+Stream: magic "rL", version 1, payload as in stack.py. Its network and first weights belong to the format
+for ever: residual_models/lossless-1, whose content hash stands below.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from tilepress.codecs.bitstream import seal, unseal
+from tilepress.codecs.codec import ResidualCoder, Settings, TileSpec
+from tilepress.codecs.lossless.levels import DEFAULT
+from tilepress.codecs.lossless.model import priors_of
+from tilepress.codecs.lossless.stack import Prior, decode_stack, encode_stack
+from tilepress.codecs.model import Model
+
+_MAGIC = b"rL"
+_VERSION = 1
+_FOLDER = Path(__file__).parents[1] / "residual_models" / "lossless-1"
+_MODEL = "fddfbd9b598cd3bc39249b8a6fd0fbf1feffc4b959f3bd716f522a6fb12bc578"
+
+
+class LosslessResidual(ResidualCoder):
+    """The lossless codec at its default level on top of a base; slower than adaptive-1, and smaller."""
+
+    residual_id = "lossless-1"
+    near_lossless: ClassVar[bool] = True
+    model_folder: ClassVar[Path | None] = _FOLDER
+
+    def encode(self, tile: np.ndarray, base: np.ndarray, spec: TileSpec, max_error: int = 0) -> bytes:
+        """At most the raw samples and 10 bytes. UnsupportedError if tile or base are not as `spec` says."""
+        Settings(max_error=max_error).require()
+        return seal(_MAGIC, _VERSION, encode_stack(tile, base, spec, DEFAULT, max_error, _priors()[DEFAULT.code]))
+
+    def decode(self, data: bytes, base: np.ndarray, spec: TileSpec) -> np.ndarray:
+        """The tile (h, w, c); StreamError for damaged bytes. Time is bounded by the tile, whatever the bytes."""
+        spec.require(base, "base")
+        _, payload = unseal(_MAGIC, {_VERSION}, data)
+        return decode_stack(payload, base, spec, _priors())
+
+
+@cache
+def _priors() -> dict[int, Prior]:
+    return priors_of(Model.load(_FOLDER, _MODEL))

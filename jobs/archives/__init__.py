@@ -1,0 +1,1 @@
+"""The verbs of archives: compress, restore, verify, and what lists them."""

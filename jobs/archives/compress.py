@@ -1,0 +1,174 @@
+"""`tilepress compress`: a collection becomes a run of an archive, every image proven before it is committed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from tilepress.jobs.archives.run_plan import claim_run, new_run, unfinished_run
+from tilepress.jobs.cli.progress import Meter
+from tilepress.jobs.codec_choice import AUTO, ChosenCodec, check_settings, chosen_codec
+from tilepress.pipeline.archive.index import IndexSpool, create_index
+from tilepress.pipeline.archive.layout import Run, list_parts, write_manifest
+from tilepress.pipeline.archive.plan import Plan
+from tilepress.pipeline.archive.schema import FAILURES
+from tilepress.pipeline.archive.summary import Summary
+from tilepress.pipeline.coding.settings import PressSettings
+from tilepress.pipeline.compress.commit import PressTask, press_shard
+from tilepress.pipeline.compress.crash_search import find_suspects
+from tilepress.pipeline.engine.engine import EngineConfig, open_engine
+from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.sources.collection import Collection, absolute_source
+from tilepress.pipeline.storage.base import Storage, open_storage
+
+DEFAULT_TILE = 512
+
+
+@dataclass(frozen=True)
+class CompressConfig:
+    """Everything a person can say to `compress`. `max_error`: None and 0 are exact."""
+
+    source: str
+    archive: str
+    codec: str = AUTO
+    quality: int | None = None
+    effort: int | None = None
+    fidelity: str = "pixels"
+    max_error: int | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    dry_run: bool = False
+    tile: int = DEFAULT_TILE
+    shard_bytes: int | None = None
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    quiet: bool = True
+
+
+@dataclass
+class CompressReport:
+    """What a run did. `run` is None where there was nothing to do, or for a dry run."""
+
+    run: int | None = None
+    planned_files: int = 0
+    planned_bytes: int = 0
+    gone: int = 0
+    shards: int = 0
+    resumed_shards: int = 0
+    engine: str = ""
+    seconds: float = 0.0  # from the first shard to the manifest
+    summary: Summary = field(default_factory=Summary)
+    skipped: list[tuple[str, str]] = field(default_factory=list)  # in the source, but nothing that can be read
+
+    @property
+    def exit_code(self) -> int:
+        """0 complete; 3 complete, with files kept only as damaged bytes, or that changed or vanished under way."""
+        return 3 if sum(self.summary.failures[reason] for reason in FAILURES) else 0
+
+
+def compress(source: str, archive: str, **options: Any) -> CompressReport:
+    """Compress `source` into `archive`; options as the fields of CompressConfig. Run again, it adds what is new."""
+    return run_compress(CompressConfig(source, archive, **options))
+
+
+def run_compress(config: CompressConfig) -> CompressReport:
+    """One run: resumed if one is unfinished, else planned anew."""
+    if config.tile < 16 or config.tile > 1 << 14:
+        raise UsageError(f"--tile {config.tile} is not within 16 to 16384")
+    config.engine.resolve(1, 0)  # a wrong engine option must not leave an unfinished run behind
+    report = CompressReport()
+    with chosen_codec(config.codec) as choice:
+        settings = _settings(config, choice)
+        check_settings(config.codec, choice.codec, settings)
+        storage = open_storage(config.archive)
+        asked = _asked(config, settings)
+        run, plan = unfinished_run(storage, asked) or _new_run(storage, config, asked, report)
+        report.planned_files, report.planned_bytes = plan.totals.files, plan.totals.bytes
+        report.gone, report.shards = plan.totals.gone, plan.totals.shards
+        if config.dry_run or not plan.totals.shards:
+            return report
+        plan = claim_run(storage, run, plan, asked, choice.models(settings))
+        report.run = run.number
+        _execute(storage, config, settings, run, plan, report, networks=choice.codec.networks)
+    return report
+
+
+def _settings(config: CompressConfig, choice: ChosenCodec) -> PressSettings:
+    granule = choice.codec.granule
+    return PressSettings(
+        codec=choice.reference,
+        fidelity=config.fidelity,
+        quality=config.quality,
+        effort=config.effort,
+        max_error=config.max_error or None,
+        tile=max(granule, config.tile // granule * granule),
+    )
+
+
+def _asked(config: CompressConfig, settings: PressSettings) -> dict[str, Any]:
+    """What the plan records: a resumed run must be asked for the same."""
+    return {
+        "source": _text(config.source),
+        "include": list(map(_text, config.include)),
+        "exclude": list(map(_text, config.exclude)),
+        "codec": _text(config.codec),
+        "shard_bytes": config.shard_bytes,
+        "press": settings.to_json(),
+    }
+
+
+def _text(argument: str) -> str:
+    """Valid Unicode for files of the archive: bytes of an argument that are not UTF-8 become \\udcNN."""
+    return argument.encode(errors="backslashreplace").decode()
+
+
+def _new_run(
+    storage: Storage, config: CompressConfig, asked: dict[str, Any], report: CompressReport
+) -> tuple[Run, Plan]:
+    collection = Collection.open(
+        config.source, config.include, config.exclude, lambda name, reason: report.skipped.append((name, reason))
+    )
+    return new_run(storage, collection, asked, mark_gone=not (config.include or config.exclude))
+
+
+def _execute(
+    storage: Storage,
+    config: CompressConfig,
+    settings: PressSettings,
+    run: Run,
+    plan: Plan,
+    report: CompressReport,
+    *,
+    networks: bool,
+) -> None:
+    """Map over the shards that are not committed yet, then index and complete the run."""
+    shards, size = plan.totals.shards, plan.totals.bytes
+    engine_config = config.engine.resolve(shards, size)
+    report.engine = engine_config.kind
+    spool, entries = IndexSpool(), []
+    started = time.monotonic()
+    with (
+        closing(spool),
+        open_engine(engine_config, config.archive, shards, size, networks=networks, recover=find_suspects) as engine,
+    ):
+        with Meter("compress", size, quiet=config.quiet) as meter:
+            tasks = _tasks(plan, run, settings, absolute_source(config.source), set(list_parts(storage, run)))
+            for result in engine.map_shards(press_shard, tasks):
+                entries.append(result.entry)
+                spool.put(result.entry.shard, result.index)
+                report.summary.merge(result.summary)
+                report.resumed_shards += result.resumed
+                meter.advance(**result.summary.progress())
+        seal = create_index(storage, run.index, plan.shards(), spool)
+        write_manifest(storage, run, entries, plan.seal, seal)
+        report.seconds = round(time.monotonic() - started, 3)
+
+
+def _tasks(plan: Plan, run: Run, settings: PressSettings, source: str, committed: set[int]) -> Iterator[PressTask]:
+    return (
+        PressTask(shard, run, plan.seal, settings, source, shard.number in committed)
+        for shard in plan.shards()
+        if shard.additions
+    )

@@ -1,0 +1,119 @@
+"""`tilepress ls`, `info`, `errors` and `cat`: what an archive holds, and one image of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tilepress.pipeline.archive.plan import plan_from_bytes
+from tilepress.pipeline.archive.schema import NOT_STORED
+from tilepress.pipeline.archive.summary import Summary, method_key
+from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.reading.archive import Archive, open_archive
+from tilepress.pipeline.reading.image import Entry
+from tilepress.pipeline.sources.globs import Selection
+
+
+def listed(archive: Archive, path: str | None) -> Iterator[Entry]:
+    """Entries whose path is `path`, lies below it, or matches it as a glob; all of them without one."""
+    if path is None:
+        return archive.entries()
+    if path in archive:
+        return iter([archive[path]])
+    selection = Selection((path,) if any(c in path for c in "*?[") else (f"{path.rstrip('/')}/**",))
+    return (entry for entry in archive.entries() if entry.path in selection)
+
+
+def describe(entry: Entry) -> dict[str, Any]:
+    """What `ls --json` and `info PATH` say of an image."""
+    facts = entry.stored.facts
+    return {
+        "path": facts.path,
+        "source_bytes": facts.source_bytes,
+        "stored_bytes": entry.stored.nbytes,
+        "method": method_key(entry.stored),
+        "format": facts.format,
+        "mode": facts.mode,
+        "width": facts.width,
+        "height": facts.height,
+        "bit_depth": facts.bit_depth,
+        "tiles": len(entry.stored.tiles),
+        "latent_bytes": sum(tile.latents[1] for tile in entry.stored.tiles),
+        "residual_bytes": sum(tile.residual[1] for tile in entry.stored.tiles),
+        "fidelity": facts.fidelity,
+        "psnr_of_base": lowest_psnr(entry),
+        "reason_code": facts.reason_code,
+        "reason": facts.reason,
+        "sha256": facts.file_sha256.hex(),
+        "run": entry.run.number,
+        "part": entry.part,
+        "gone_from_source": entry.gone,
+    }
+
+
+def lowest_psnr(entry: Entry) -> float | None:
+    """PSNR in dB of the tile whose base is furthest from the original; None where all are exact."""
+    values = [tile.facts.psnr for tile in entry.stored.tiles if tile.facts.psnr is not None]
+    return round(min(values), 2) if values else None
+
+
+@dataclass
+class ArchiveInfo:
+    """What `info` says of a whole archive."""
+
+    url: str
+    archive_id: str
+    format: str
+    runs: list[dict[str, Any]]
+    summary: Summary = field(default_factory=Summary)
+    gone: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def archive_info(url: str) -> ArchiveInfo:
+    """Identity, runs with their settings, and totals by method of the current versions."""
+    archive = open_archive(url)
+    runs = []
+    for view in archive.runs:
+        settings = plan_from_bytes(archive.storage.read(view.run.plan), view.run.plan).settings
+        runs.append(
+            {"run": view.run.number, "complete": view.complete, "images": view.index.rows, "settings": settings}
+        )
+    identity = archive.identity
+    info = ArchiveInfo(url, identity.get("archive_id", ""), identity.get("format", ""), runs, problems=archive.problems)
+    for entry in archive.entries():
+        info.summary.add(entry.stored)
+        info.gone += entry.gone
+    return info
+
+
+def failures(archive: Archive) -> Iterator[dict[str, Any]]:
+    """Files that are held only as bytes, or not at all, with the reason; by the newest row about each path."""
+    for versions in archive.histories(["path", "method", "reason_code", "reason", "source_bytes"]):
+        view, row = versions[-1]
+        if row["reason_code"]:
+            stored = row["method"] != NOT_STORED
+            yield {
+                "path": row["path"],
+                "reason_code": row["reason_code"],
+                "reason": row["reason"],
+                "stored": stored,
+                "source_bytes": row["source_bytes"],
+                "run": view.run.number,
+            }
+
+
+def reasons(rows: list[dict[str, Any]]) -> Counter[str]:
+    """Counts by reason code."""
+    return Counter(row["reason_code"] for row in rows)
+
+
+def one_entry(url: str, path: str) -> Entry:
+    """The entry of a path; UsageError, with where to look, if there is none."""
+    archive = open_archive(url)
+    try:
+        return archive[path]
+    except KeyError:
+        raise UsageError(f"{url} has no image {path!r}; `tilepress ls {url}` lists what it has") from None

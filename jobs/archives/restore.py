@@ -1,0 +1,211 @@
+"""`tilepress restore`: files come back under their own names, each proven right before it takes its name."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from tilepress.jobs.cli.progress import Meter
+from tilepress.pipeline.archive.index_row import fetch_image_row
+from tilepress.pipeline.archive.schema import TILES, bound_text, error_bound
+from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.decode import read_bands
+from tilepress.pipeline.engine.engine import EngineConfig, open_engine
+from tilepress.pipeline.errors import (
+    AlreadyExists,
+    IntegrityError,
+    InTheWay,
+    MissingError,
+    PictureError,
+    UnsafeName,
+    UsageError,
+)
+from tilepress.pipeline.formats.registry import rebuild
+from tilepress.pipeline.reading.archive import Archive, open_archive
+from tilepress.pipeline.reading.batches import EntryTask, entry_tasks, task_entries
+from tilepress.pipeline.reading.image import Entry, Region
+from tilepress.pipeline.reading.rebuild import Outcome
+from tilepress.pipeline.reading.region import region_name, write_region
+from tilepress.pipeline.sources.globs import Selection
+from tilepress.pipeline.storage.base import Storage, absolute, check_name, is_url, open_storage
+
+BYTES, PIXELS, LOSSY, PREVIEW, REGION, THERE = (
+    "byte-identical",
+    "pixel-identical",
+    "lossy",
+    "preview",
+    "region",
+    "already there",
+)
+
+
+@dataclass(frozen=True)
+class RestoreOptions:
+    """What every worker needs to know."""
+
+    destination: str
+    region: Region | None = None
+    preview: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class RestoreConfig:
+    """Everything a person can say to `restore`."""
+
+    archive: str
+    destination: str
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    region: Region | None = None
+    preview: bool = False
+    overwrite: bool = False
+    skip_gone: bool = False
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    quiet: bool = True
+
+
+@dataclass
+class RestoreReport:
+    """Counts of files by how they came back, and what did not come back, with the reason."""
+
+    restored: Counter[str] = field(default_factory=Counter)
+    failed: list[tuple[str, str]] = field(default_factory=list)  # damage: (path, reason)
+    refused: list[tuple[str, str]] = field(default_factory=list)  # the name is taken, or there is no such region
+    damage: list[tuple[str, str]] = field(default_factory=list)  # in the archive's own files: (file, reason)
+    notes: list[str] = field(default_factory=list)
+    source_bytes: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """0 all is there; 4 something is damaged; 2 only names that are taken, or what cannot be done as asked."""
+        return 4 if self.failed or self.damage else 2 if self.refused else 0
+
+    def merge(self, other: RestoreReport) -> None:
+        """Add another report."""
+        self.restored.update(other.restored)
+        self.failed += other.failed
+        self.refused += other.refused
+        self.source_bytes += other.source_bytes
+
+
+def restore(archive: str, destination: str, **options: Any) -> RestoreReport:
+    """Restore `archive` into the folder or bucket prefix `destination`; options as the fields of RestoreConfig."""
+    return run_restore(RestoreConfig(archive, destination, **options))
+
+
+def run_restore(config: RestoreConfig) -> RestoreReport:
+    """Restore what is selected; run again, files that are already right are left alone."""
+    archive = open_archive(config.archive)
+    if f"{_place(open_storage(config.destination))}/".startswith(f"{_place(archive.storage)}/"):
+        raise UsageError(f"{config.destination} is the archive itself or lies within it: restore elsewhere")
+    selection = Selection(config.include, config.exclude)
+    report = RestoreReport(notes=archive.notes, damage=archive.damage)
+    shards, size, networks = _measure(archive, config, selection)
+    if not shards and not archive.problems:
+        raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")
+    options = RestoreOptions(absolute(config.destination), config.region, config.preview, config.overwrite)
+    with (
+        open_engine(config.engine, config.archive, shards, size, networks=networks) as engine,
+        Meter("restore", size, quiet=config.quiet) as meter,
+    ):
+        tasks = entry_tasks(_selected(archive, config, selection), options)
+        for result in engine.map_shards(restore_entries, tasks):
+            report.merge(result)
+            images = result.restored.total() + len(result.failed) + len(result.refused)
+            meter.advance(bytes_in=result.source_bytes, images=images, failures=len(result.failed))
+    return report
+
+
+def _place(storage: Storage) -> str:
+    return storage.url if is_url(storage.url) else os.path.realpath(storage.url)
+
+
+def _selected(archive: Archive, config: RestoreConfig, selection: Selection) -> Iterator[Entry]:
+    return (entry for entry in archive.entries() if entry.path in selection and not (config.skip_gone and entry.gone))
+
+
+def _measure(archive: Archive, config: RestoreConfig, selection: Selection) -> tuple[int, int, bool]:
+    """Tasks, source bytes, and whether networks are needed, so that nothing is started in vain."""
+    tasks = size = 0
+    networks = False
+    for task in entry_tasks(_selected(archive, config, selection), None):
+        tasks += 1
+        size += task.source_bytes
+        networks = networks or any("@" in tile.facts.codec for image in task.images for tile in image.tiles)
+    return tasks, size, networks
+
+
+def restore_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> RestoreReport:
+    """The stage: restore the images of one task; damage to one never keeps another from coming back."""
+    report = RestoreReport()
+    destination = open_storage(task.options.destination)
+    for entry in task_entries(task, archive, tools):
+        report.source_bytes += entry.stored.facts.source_bytes
+        try:
+            report.restored[_restore_one(entry, destination, task.options)] += 1
+        except (AlreadyExists, MissingError):  # missing: what has the name is no file
+            reason = "something else has this name; restore elsewhere, or replace a file by --overwrite"
+            report.refused.append((entry.path, reason))
+        except (UsageError, PictureError, InTheWay) as exc:
+            report.refused.append((entry.path, str(exc)))
+        except (IntegrityError, UnsafeName) as exc:
+            report.failed.append((entry.path, str(exc)))
+    destination.flush()
+    return report
+
+
+def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) -> str:
+    check_name(entry.path)
+    with tempfile.NamedTemporaryFile(prefix="tilepress-") as scratch:
+        file = cast(BinaryIO, scratch)
+        name, how = _write(entry, options, file)
+        file.flush()
+        path = Path(scratch.name)
+        try:
+            destination.write_file(name, path, overwrite=options.overwrite)
+        except AlreadyExists:
+            if not _same(destination, name, path):
+                raise
+            return THERE
+    if entry.stored.facts.modified_ns and how not in (LOSSY, PREVIEW, REGION):
+        destination.set_modified(name, entry.stored.facts.modified_ns)
+    return how
+
+
+def _write(entry: Entry, options: RestoreOptions, file: BinaryIO) -> tuple[str, str]:
+    facts = entry.stored.facts
+    if options.region is not None:
+        write_region(entry.array(options.region, options.preview), facts, file)
+        return region_name(entry.path, options.region, facts), REGION
+    if options.preview and facts.method == TILES:
+        container, _, _ = fetch_image_row(entry.stored, entry.fetch)
+        rebuild(container, read_bands(entry.stored, entry.fetch, entry.tools, preview=True), file)
+        return entry.path, PREVIEW
+    outcome = entry.write(file)
+    return entry.path, _how(outcome, facts.fidelity)
+
+
+def _how(outcome: Outcome, fidelity: str) -> str:
+    """What the summary counts the file as; within a bound where its pixels are not the source's."""
+    bound = error_bound(fidelity)
+    if outcome.byte_identical:
+        return BYTES
+    return LOSSY if bound is None else PIXELS if bound == 0 else bound_text(bound)
+
+
+def _same(destination: Storage, name: str, path: Path) -> bool:
+    try:
+        if destination.size(name) != path.stat().st_size:
+            return False
+    except MissingError:  # a folder, or a link that leads nowhere
+        return False
+    with destination.open_source(name) as there, path.open("rb") as ours:
+        return all(
+            bytes(there[start : start + (1 << 20)]) == ours.read(1 << 20) for start in range(0, len(there), 1 << 20)
+        )

@@ -1,0 +1,116 @@
+"""The run that `compress` works on: an unfinished one, or one planned anew and claimed for its settings.
+
+`asked` are the settings that a plan records, as plain values: whoever goes on with a run must ask for the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import tilepress
+from tilepress.pipeline.archive.layout import (
+    Run,
+    create_archive,
+    is_complete,
+    is_create_only,
+    list_runs,
+    store_model,
+    write_summary,
+)
+from tilepress.pipeline.archive.plan import Plan, plan_from_bytes, write_plan
+from tilepress.pipeline.archive.schema import within
+from tilepress.pipeline.compress.changes import planned_files
+from tilepress.pipeline.errors import (
+    AlreadyExists,
+    IntegrityError,
+    MissingError,
+    ResumeError,
+    StorageError,
+    UsageError,
+)
+from tilepress.pipeline.reading.archive import Archive
+from tilepress.pipeline.sources.collection import Collection
+from tilepress.pipeline.storage.base import Storage
+
+
+def unfinished_run(storage: Storage, asked: Mapping[str, Any]) -> tuple[Run, Plan] | None:
+    """The last run, if it is not complete; ResumeError if it was begun with other settings."""
+    runs = list_runs(storage)
+    if not runs or is_complete(storage, runs[-1]):
+        return None
+    return runs[-1], _resumed_plan(storage, runs[-1], asked)
+
+
+def new_run(storage: Storage, collection: Collection, asked: Mapping[str, Any], *, mark_gone: bool) -> tuple[Run, Plan]:
+    """A run of what is new or changed in the collection, planned in local scratch space: nothing is written yet.
+
+    `mark_gone`: files of the archive that the collection lacks are marked as gone from the source.
+    """
+    existing = Archive(storage) if list_runs(storage) else None
+    press = asked["press"]
+    fidelity = within(press["max_error"]) if press.get("max_error") else press["fidelity"]
+    files = planned_files(collection.entries(), existing, fidelity, mark_gone=mark_gone)
+    last = existing.runs[-1] if existing and existing.runs else None
+    parent = last.manifest.seal if last and last.manifest else ""
+    return Run(last.run.number + 1 if last else 1), write_plan(files, asked, asked["shard_bytes"], parent)
+
+
+def claim_run(storage: Storage, run: Run, plan: Plan, asked: Mapping[str, Any], models: Iterable[Path]) -> Plan:
+    """Store models and plan. If another driver was first with the same settings, its plan becomes ours."""
+    create_archive(storage)
+    if not is_create_only(storage):
+        raise UsageError(
+            f"{storage.url} does not refuse to overwrite existing objects, so two writers could lose data: "
+            "use a local disk or an S3 store with conditional writes"
+        )
+    with suppress(StorageError):  # housekeeping: a store may not permit it
+        for prefix in (".", f"{run.folder}/"):
+            storage.remove_stale_temporaries(prefix)
+    for folder in models:
+        store_model(storage, folder)
+    try:
+        plan.file.seek(0)
+        storage.create(run.plan, plan.file.read())
+    except AlreadyExists:
+        plan = _resumed_plan(storage, run, asked)
+    summary = {"run": run.number, "plan": plan.seal, "software": f"tilepress {tilepress.__version__}"}
+    write_summary(storage, run, {**summary, "settings": plan.settings, "totals": asdict(plan.totals)})
+    return plan
+
+
+def _resumed_plan(storage: Storage, run: Run, asked: Mapping[str, Any]) -> Plan:
+    plan = _load_plan(storage, run)
+    if plan.settings != asked:
+        raise ResumeError(
+            f"{storage.url} holds an unfinished run ({run.folder}) with other settings: "
+            f"{_differences(plan.settings, asked)}. Finish it first with the same source and options as before; or, if "
+            f"no process works on it, give it up by removing its folder {storage.url}/{run.folder}"
+        )
+    return plan
+
+
+def _load_plan(storage: Storage, run: Run) -> Plan:
+    name = f"{storage.url}/{run.plan}"
+    try:
+        return plan_from_bytes(storage.read(run.plan), name)
+    except MissingError as exc:
+        raise IntegrityError(
+            f"{name} is missing, so that run cannot be finished: move its folder out of the archive and try again"
+        ) from exc
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    before, now = _flat(before), _flat(now)
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return ", ".join(f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in names)
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    press = settings.get("press", {})
+    return {name: value for name, value in settings.items() if name != "press"} | {
+        f"press.{name}": value for name, value in press.items()
+    }

@@ -1,0 +1,197 @@
+"""`tilepress verify`: read every byte of an archive, decode every image, and name whatever is not as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO, cast
+
+from tilepress.codecs.model import Model
+from tilepress.codecs.registry import RESIDUALS, load_residual
+from tilepress.jobs.archives.verify_files import check_files, verify_part
+from tilepress.jobs.cli.progress import Meter
+from tilepress.pipeline.archive.checksums import sha256
+from tilepress.pipeline.archive.schema import GONE, NOT_STORED, TILES, error_bound, fidelity_text
+from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
+from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, UsageError
+from tilepress.pipeline.reading.archive import Archive, open_archive
+from tilepress.pipeline.reading.batches import Compared, EntryTask, entry_tasks, task_entries
+from tilepress.pipeline.reading.image import Entry
+from tilepress.pipeline.reading.near_lossless import prove_within
+from tilepress.pipeline.reading.rebuild import prove
+from tilepress.pipeline.sources.collection import Collection, absolute_source
+from tilepress.pipeline.storage.base import Entry as SourceEntry
+from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.merge_join import merge_join
+
+
+@dataclass(frozen=True)
+class VerifyConfig:
+    """Everything a person can say to `verify`. `subset` is (part, parts) of the images, chosen by name.
+
+    `rebuild` also writes every file to scratch space, as `restore` would, and reads it back.
+    """
+
+    archive: str
+    against: str | None = None
+    subset: tuple[int, int] | None = None
+    rebuild: bool = False
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    quiet: bool = True
+
+
+@dataclass
+class VerifyReport:
+    """What was checked, and everything that is wrong: (file of the archive, image or "", what is wrong)."""
+
+    images: int = 0
+    source_bytes: int = 0
+    parts: int = 0
+    problems: list[tuple[str, str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    differing: list[tuple[str, str]] = field(default_factory=list)  # with --against: (path, how)
+    inexact: Counter[str] = field(default_factory=Counter)  # images that are not held exactly, by how near they are
+
+    @property
+    def exit_code(self) -> int:
+        """0 all as written; 4 damage; 3 undamaged, but the source differs."""
+        return 4 if self.problems else 3 if self.differing else 0
+
+    def merge(self, other: VerifyReport) -> None:
+        """Add another report."""
+        self.images += other.images
+        self.source_bytes += other.source_bytes
+        self.parts += other.parts
+        self.problems += other.problems
+        self.differing += other.differing
+        self.inexact += other.inexact
+
+
+def verify(archive: str, **options: Any) -> VerifyReport:
+    """Verify `archive`; options as the fields of VerifyConfig."""
+    return run_verify(VerifyConfig(archive, **options))
+
+
+def run_verify(config: VerifyConfig) -> VerifyReport:
+    """Check files, then parts, then images; damage is collected, never raised."""
+    archive = open_archive(config.archive)
+    models, coders = _needed(archive)
+    files = check_files(archive, models | _residual_models(coders))
+    report = VerifyReport(problems=[(name, "", problem) for name, problem in files.problems], notes=files.notes)
+    size, tasks = _measure(archive, config)
+    shards = max(tasks, len(files.parts))
+    with open_engine(config.engine, config.archive, shards, size, networks=bool(models)) as engine:
+        if config.subset is None:
+            for problems in engine.map_shards(verify_part, files.parts):
+                report.parts += 1
+                report.problems += [(name, "", problem) for name, problem in problems]
+        _check_images(engine, archive, config, size, report)
+    report.problems = sorted(set(report.problems))
+    return report
+
+
+def _needed(archive: Archive) -> tuple[set[str], set[str]]:
+    """What decoding the archive's tiles takes: SHA-256 of every codec's model, and the residual coders."""
+    models, coders = set(), set()
+    for row in (row for view in archive.runs for row in view.index.walk(["tiles"])):
+        for tile in row["tiles"] or ():
+            models.add((tile["codec"] or "").partition("@")[2])
+            coders.add(tile["residual_codec"])
+    return models - {""}, coders
+
+
+def _residual_models(coders: set[str]) -> set[str]:
+    """SHA-256 of the models of residual coders. One that is unknown here is reported with its images."""
+    folders = (load_residual(coder).model_folder for coder in coders & RESIDUALS.keys())
+    return {Model.load(folder).name for folder in folders if folder is not None}
+
+
+def _check_images(engine: Engine, archive: Archive, config: VerifyConfig, size: int, report: VerifyReport) -> None:
+    with Meter("verify", size, quiet=config.quiet) as meter:
+        against = config.against and absolute_source(config.against)
+        tasks = entry_tasks(_selected(archive, config, report), replace(config, against=against))
+        for result in engine.map_shards(verify_entries, tasks):
+            report.merge(result)
+            meter.advance(bytes_in=result.source_bytes, images=result.images, failures=len(result.problems))
+
+
+def _selected(archive: Archive, config: VerifyConfig, report: VerifyReport) -> Iterator[Compared]:
+    """Every version of every image; or, to compare with a source, the current ones with their source files."""
+    if config.against is not None:
+        paired = _with_sources(archive.entries(), Collection.open(config.against).entries(), report)
+        yield from (pair for pair in paired if _in_subset(pair[0].path, config.subset))
+        return
+    for versions in archive.histories():
+        for view, row in versions:
+            if row["method"] not in (NOT_STORED, GONE) and _in_subset(row["path"], config.subset):
+                yield archive.entry(view, row), None
+
+
+def _with_sources(entries: Iterator[Entry], sources: Iterator[SourceEntry], report: VerifyReport) -> Iterator[Compared]:
+    """Entries with their source files; source files without an entry are reported."""
+    for entry, source in merge_join(entries, sources, lambda entry: entry.path, lambda source: source.name):
+        if entry is not None:
+            yield entry, source
+        elif source is not None:
+            report.differing.append((source.name, "the archive does not have it"))
+
+
+def _in_subset(path: str, subset: tuple[int, int] | None) -> bool:
+    if subset is None:
+        return True
+    part, parts = subset
+    return int.from_bytes(hashlib.sha256(path.encode()).digest()[:8], "big") % parts == part - 1
+
+
+def _measure(archive: Archive, config: VerifyConfig) -> tuple[int, int]:
+    size = tasks = 0
+    for task in entry_tasks(_selected(archive, config, VerifyReport()), None):
+        size += task.source_bytes
+        tasks += 1
+    return size, tasks
+
+
+def verify_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> VerifyReport:
+    """The stage: decode every image of a task, and compare it with the source if asked."""
+    report = VerifyReport()
+    for entry, source in zip(task_entries(task, archive, tools), task.sources, strict=True):
+        report.images += 1
+        report.source_bytes += entry.stored.facts.source_bytes
+        if entry.stored.facts.method == TILES and error_bound(entry.stored.facts.fidelity) != 0:
+            report.inexact[fidelity_text(entry.stored.facts.fidelity)] += 1
+        try:
+            _check_one(entry, rebuild=task.options.rebuild)
+        except (IntegrityError, UsageError) as exc:
+            report.problems.append((entry.part, entry.path, str(exc)))
+            continue
+        if task.options.against is not None:
+            _compare(entry, source, task.options.against, report)
+    return report
+
+
+def _check_one(entry: Entry, *, rebuild: bool) -> None:
+    if rebuild:
+        with tempfile.TemporaryFile() as scratch:
+            entry.write(cast(BinaryIO, scratch))
+    else:
+        prove(entry.stored, entry.fetch, entry.tools)
+
+
+def _compare(entry: Entry, source: SourceEntry | None, against: str, report: VerifyReport) -> None:
+    if source is None:
+        report.differing.append((entry.path, "the source no longer has it"))
+        return
+    try:
+        with Collection.open(against).open_source(source) as data:
+            if sha256(data) != entry.stored.facts.file_sha256:
+                report.differing.append((entry.path, "the source file is not the one that was stored"))
+            elif error_bound(entry.stored.facts.fidelity):
+                prove_within(entry.stored, data, entry.fetch, entry.tools)
+    except IntegrityError as exc:
+        report.problems.append((entry.part, entry.path, str(exc)))
+    except (MissingError, ChangedError) as exc:
+        report.differing.append((entry.path, f"the source file could not be compared: {exc}"))

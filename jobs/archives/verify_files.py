@@ -1,0 +1,113 @@
+"""What `verify` checks of an archive's files: that each is as it was written, and of the run that it lies in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import BinaryIO, TypeVar, cast
+
+import pyarrow as pa
+
+from tilepress.pipeline.archive.index import Index
+from tilepress.pipeline.archive.layout import Manifest, Run, list_parts, load_model
+from tilepress.pipeline.archive.part import part_index
+from tilepress.pipeline.archive.plan import plan_from_bytes
+from tilepress.pipeline.archive.sealed import check_seal, read_json
+from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.errors import IntegrityError, MissingError
+from tilepress.pipeline.reading.archive import Archive
+from tilepress.pipeline.reading.run_view import Problem, RunView
+from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.range_file import RangeFile
+
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True)
+class PartTask:
+    """One part to be read whole; `seal` is what the manifest says it is, None where there is no manifest."""
+
+    number: int
+    run: Run
+    shard: int
+    bytes: int
+    seal: str | None
+
+
+@dataclass
+class FileCheck:
+    """What the driver found, and the parts that are still to be read."""
+
+    parts: list[PartTask] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def check_files(archive: Archive, models: Iterable[str]) -> FileCheck:
+    """Check what is small: plans, manifests, run.json, the presence of parts, and models (by SHA-256)."""
+    check = FileCheck(problems=list(archive.damage), notes=list(archive.notes))
+    manifests = {view.run.number: view.manifest for view in archive.runs}
+    for view in archive.runs:
+        _check_run(archive.storage, view, manifests.get(view.run.number - 1), check)
+        _find_parts(archive.storage, view, check)
+    for sha256 in sorted(models):
+        _checked(check, f"models/{sha256}", partial(load_model, archive.storage, sha256))
+    return check
+
+
+def verify_part(task: PartTask, archive: Storage, tools: Toolbox) -> list[Problem]:
+    """The stage: hash one part whole, compare it with the manifest, and read its rows."""
+    name = task.run.part(task.shard)
+    try:
+        with archive.open_source(name) as data:
+            file = pa.BufferReader(pa.py_buffer(data))
+            check_seal(cast(BinaryIO, file), name, task.seal)
+            del file  # a mapping that something looks at cannot be closed
+        with RangeFile(archive, name) as ranged:
+            part_index(ranged, name, task.shard)
+    except (IntegrityError, MissingError) as exc:
+        return [(name, str(exc))]
+    return []
+
+
+def _check_run(storage: Storage, view: RunView, before: Manifest | None, check: FileCheck) -> None:
+    """Plan and run.json prove themselves; the manifest names the plan, the plan the manifest of the run before."""
+    run, manifest = view.run, view.manifest
+    plan = _checked(check, run.plan, lambda: plan_from_bytes(storage.read(run.plan), run.plan))
+    if plan is None:
+        return
+    if view.complete or storage.exists(run.summary):
+        summary = _checked(check, run.summary, lambda: read_json(storage.read(run.summary), run.summary))
+        if summary is not None and summary.get("plan") != plan.seal:
+            check.problems.append((run.summary, "it is of another plan than the one beside it"))
+    if manifest is not None and manifest.plan_seal != plan.seal:
+        check.problems.append((run.plan, "this is not the plan that the manifest names"))
+    files = sum(part.images for part in manifest.parts) + plan.totals.gone if manifest is not None else 0
+    if manifest is not None and isinstance(view.index, Index) and view.index.rows != files:
+        check.problems.append((run.index, f"it has {view.index.rows} rows for {files} files"))
+    if plan.parent and before is not None and before.seal != plan.parent:
+        check.problems.append((Run(run.number - 1).manifest, f"this is not the run that {run.folder} was added to"))
+
+
+def _find_parts(storage: Storage, view: RunView, check: FileCheck) -> None:
+    run, there = view.run, list_parts(storage, view.run)
+    expected: dict[int, tuple[int, str | None]] = {shard: (size, None) for shard, size in there.items()}
+    if view.manifest is not None:
+        expected = {part.shard: (part.bytes, part.seal) for part in view.manifest.parts}
+    for shard, (size, seal) in expected.items():
+        if shard in there:
+            check.parts.append(PartTask(len(check.parts), run, shard, size, seal))
+        else:
+            check.problems.append((run.part(shard), "the part is missing"))
+    unlisted = sorted(there.keys() - expected.keys())
+    check.notes += [f"{run.part(shard)} is not in the manifest and is ignored" for shard in unlisted]
+
+
+def _checked(check: FileCheck, name: str, read: Callable[[], Content]) -> Content | None:
+    """What `read` gives; None, and a problem, if the file is missing or damaged."""
+    try:
+        return read()
+    except (IntegrityError, MissingError) as exc:
+        check.problems.append((name, str(exc)))
+        return None

@@ -1,0 +1,1 @@
+"""Options and help of the verbs, a module a group. Light: jobs are imported when they run."""

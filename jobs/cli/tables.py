@@ -1,0 +1,90 @@
+"""How the commands print: one JSON object, a table, a summary by method, notes, failures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import is_dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tilepress.jobs.cli.progress import size
+from tilepress.pipeline.archive.schema import FAILURES
+from tilepress.pipeline.archive.summary import Summary
+
+_MANY = 20  # failures printed one by one
+_METHODS = {
+    "jpeg": "JPEG, transcoded byte for byte",
+    "file": "kept as its bytes",
+    "file-zstd": "kept as its bytes (Zstandard)",
+    "none": "not stored",
+}
+
+
+def print_summary(summary: Summary) -> None:
+    """A table of images and bytes by method, and the counts of failures."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("held as", "images", "in", "out", "saved"):
+        table.add_column(name, justify="left" if name == "held as" else "right")
+    for method, count in sorted(summary.images.items(), key=lambda item: -summary.bytes_in[item[0]]):
+        table.add_row(
+            _METHODS.get(method, f"pixels, by {method}"),
+            *_sizes(count, summary.bytes_in[method], summary.bytes_out[method]),
+        )
+    table.add_row(
+        "all", *_sizes(summary.images.total(), summary.bytes_in.total(), summary.bytes_out.total()), style="bold"
+    )
+    _console().print(table)
+    for reason in sorted(FAILURES):
+        if summary.failures[reason]:
+            print(f"{reason}: {summary.failures[reason]:,}")
+    for text, count in summary.warnings.items():
+        print(f"warning: {text} on {count:,} tiles; other codecs keep them")
+
+
+def _sizes(count: int, bytes_in: int, bytes_out: int) -> tuple[str, str, str, str]:
+    saved = f"{100 * (1 - bytes_out / bytes_in):.1f} %" if bytes_in else ""
+    return f"{count:,}", size(bytes_in), size(bytes_out), saved
+
+
+def print_table(rows: Iterable[dict[str, Any]], columns: tuple[str, ...]) -> None:
+    """Some columns of rows, lists joined by commas."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=column in ("codec", "model"))
+    for row in rows:
+        values = (row.get(column, "") for column in columns)
+        table.add_row(*(", ".join(value) if isinstance(value, list) else str(value) for value in values))
+    _console().print(table)
+
+
+def _console() -> Console:
+    # A pipe has no width: a table must not be folded at 80 columns for the program that reads it.
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Notes on standard error, where they disturb no pipe."""
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def print_failures(title: str, failures: list[tuple[str, str]]) -> None:
+    """The first few (path, reason), and how many more there are."""
+    for path, reason in failures[:_MANY]:
+        print(f"{title}: {path}: {reason}")
+    if len(failures) > _MANY:
+        print(f"{title}: {len(failures) - _MANY:,} more (--json names them all)")
+
+
+def print_json(value: Any, indent: int | None = 2) -> None:
+    """A value, dataclasses in it as objects."""
+    print(json.dumps(value, indent=indent, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    # Not dataclasses.asdict: it counts the items of a Counter anew.
+    return vars(value) if is_dataclass(value) else str(value)

@@ -1,0 +1,242 @@
+"""`tilepress evaluate`: codecs compared on real images, from real bytes and decoded pixels."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tilepress.jobs.cli.progress import Meter
+from tilepress.jobs.codec_choice import chosen_codec
+from tilepress.jobs.evaluation import folder
+from tilepress.jobs.evaluation.crash_search import find_suspects
+from tilepress.jobs.evaluation.folder import FAILED, UNKNOWN, UNREADABLE
+from tilepress.jobs.evaluation.images import EvaluateOptions, EvaluateTask, evaluate_images
+from tilepress.jobs.evaluation.means import Comparison, LosslessRate, PointMeans, Rows
+from tilepress.jobs.evaluation.plots import plots
+from tilepress.jobs.evaluation.points import LOSSY, NamedCodec, OperatingPoint, named, operating_points
+from tilepress.jobs.evaluation.report import summary
+from tilepress.jobs.evaluation.tasks import Survey, survey, tasks
+from tilepress.pipeline.archive.layout import store_model
+from tilepress.pipeline.engine.engine import EngineConfig, open_engine
+from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.formats.picture import Limits
+from tilepress.pipeline.sources.dataset import Source
+from tilepress.pipeline.storage.base import Storage, local_path_of, open_storage
+
+DEFAULT_TILE = 512
+_LIMITS = Limits(max_pixels=1 << 28)  # an image is held whole, twice
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Everything a person can say to `evaluate`. `anchor`: a codec or curve; None is the first one."""
+
+    source: str
+    out: str
+    codecs: tuple[str, ...]
+    qualities: tuple[int, ...] = ()
+    anchor: str | None = None
+    fidelity: str = LOSSY
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    tile: int = DEFAULT_TILE
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    quiet: bool = True
+
+
+@dataclass
+class EvaluateReport:
+    """What was found: `means` of every codec at every quality, `comparisons` (BD-rates) and `lossless` (bits) against
+    `anchor`, `plots` by file name.
+
+    `unreadable` and `failed` are (image, reason), `unknown` files that are no images to tilepress,
+    `unsupported` counts by codec.
+    `measuring_s`: from the first task to all rows; `seconds`: all of it. `written`: empty if all was there already.
+    """
+
+    out: str
+    files: int = 0
+    source_bytes: int = 0
+    tasks: int = 0
+    resumed_tasks: int = 0
+    engine: str = ""
+    measuring_s: float = 0.0
+    seconds: float = 0.0
+    written: list[str] = field(default_factory=list)
+    anchor: str = ""
+    means: list[PointMeans] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    lossless: list[LosslessRate] = field(default_factory=list)
+    plots: list[str] = field(default_factory=list)
+    unknown: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    unsupported: dict[str, int] = field(default_factory=dict)
+    jpeg_images: int = 0  # whose own losses are part of the original
+
+    @property
+    def images(self) -> int:
+        """Files that were read as images."""
+        return self.files - len(self.unknown) - len(self.unreadable)
+
+    @property
+    def exit_code(self) -> int:
+        """0 complete; 3 complete, but images could not be read, or a codec failed on one, or there was no image."""
+        return 3 if self.unreadable or self.failed or not self.images else 0
+
+
+def evaluate(source: str, out: str, codecs: Sequence[str], **options: Any) -> EvaluateReport:
+    """Compare `codecs` on the images of `source`, a collection or an archive, into the folder or prefix `out`.
+
+    Options as the fields of EvaluateConfig. Run again, it goes on where it was.
+    """
+    return run_evaluate(EvaluateConfig(source, out, tuple(codecs), **options))
+
+
+def run_evaluate(config: EvaluateConfig) -> EvaluateReport:
+    """Measure what is not measured yet, then make table, summary and plots of all of it."""
+    started = time.monotonic()
+    _check(config)
+    report = EvaluateReport(config.out)
+    with ExitStack() as stack:
+        codecs = [NamedCodec.parse(text) for text in config.codecs]
+        chosen = [(codec, stack.enter_context(chosen_codec(codec.name))) for codec in codecs]
+        points = operating_points(chosen, config.qualities, config.tile, config.fidelity)
+        report.anchor = _anchor(config.anchor, points)
+        source = Source(config.source, config.include, config.exclude, limits=_LIMITS).absolute()
+        found = survey(source.open())
+        report.files, report.source_bytes, report.tasks = found.files, found.size, found.tasks
+        storage = open_storage(config.out)
+        seal = folder.claim(storage, _asked(config, points, report.anchor, found))
+        table = folder.read_results(storage, seal)
+        if table is None:
+            for model in {choice.model_folder for _, choice in chosen if choice.model_folder is not None}:
+                store_model(storage, model)
+            networks = any(choice.codec.networks for _, choice in chosen)
+            options = EvaluateOptions(source, points, config.fidelity, seal)
+            table = _measure(storage, config, options, found, report, networks=networks)
+    rows = Rows(table, points)
+    _fill(report, table, rows)
+    _write(storage, seal, config, table, rows, report)
+    report.seconds = round(time.monotonic() - started, 3)
+    return report
+
+
+def _check(config: EvaluateConfig) -> None:
+    if not config.codecs:
+        raise UsageError("name at least one --codec to evaluate; see `tilepress codecs`")
+    if config.tile < 16 or config.tile > 1 << 14:
+        raise UsageError(f"--tile {config.tile} is not within 16 to 16384")
+    config.engine.resolve(1, 0)  # a wrong engine option must not leave a folder behind
+    source, out = (local_path_of(url) for url in (config.source, config.out))
+    if source is None or out is None:
+        source, out = config.source.rstrip("/"), config.out
+    else:
+        source, out = os.path.realpath(source), os.path.realpath(out)
+    if f"{out}/".startswith(f"{source}/"):
+        raise UsageError(f"--out {config.out} lies within the source and would become part of it: choose another")
+
+
+def _anchor(asked: str | None, points: Sequence[OperatingPoint]) -> str:
+    """The curve that a name means."""
+    for point in points:
+        if asked in (None, point.codec, point.curve):
+            return point.curve
+    names = dict.fromkeys(point.codec for point in points)
+    raise UsageError(f"--anchor {asked} is not among the codecs: {', '.join(names)}")
+
+
+def _asked(config: EvaluateConfig, points: Sequence[OperatingPoint], anchor: str, found: Survey) -> dict[str, Any]:
+    """What evaluation.json records: whoever goes on must ask for the same."""
+
+    def text(argument: str) -> str:
+        return argument.encode(errors="backslashreplace").decode()
+
+    return {
+        "source": text(config.source),
+        "include": list(map(text, config.include)),
+        "exclude": list(map(text, config.exclude)),
+        "codecs": list(map(text, named(points))),
+        "models": {text(point.codec): point.reference for point in points if "@" in point.reference},
+        "anchor": text(anchor),
+        "fidelity": config.fidelity,
+        "tile": config.tile,
+        "files": found.files,
+        "images": found.fingerprint,
+    }
+
+
+def _measure(
+    storage: Storage,
+    config: EvaluateConfig,
+    options: EvaluateOptions,
+    found: Survey,
+    report: EvaluateReport,
+    *,
+    networks: bool,
+) -> pa.Table:
+    """Map over the tasks that are not measured yet; the rows of all."""
+    engine_config = config.engine.resolve(found.tasks, found.size)
+    report.engine = engine_config.kind
+    options = replace(options, actors=networks and report.engine == "ray")
+    finished = folder.finished_tasks(storage)
+    fingerprints: list[str] = []
+
+    def unfinished() -> Iterator[EvaluateTask]:
+        for task in tasks(options, found):
+            fingerprints.append(task.fingerprint)
+            if task.number in finished:
+                report.resumed_tasks += 1
+                meter.advance(bytes_in=task.source_bytes, images=len(task.items))
+            else:
+                yield task
+
+    started = time.monotonic()
+    with (
+        open_engine(
+            engine_config, config.out, found.tasks, found.size, networks=networks, recover=find_suspects
+        ) as engine,
+        Meter("evaluate", found.size, quiet=config.quiet) as meter,
+    ):
+        for result in engine.map_shards(evaluate_images, unfinished()):
+            meter.advance(**vars(result))
+    table = pa.concat_tables(
+        folder.read_part(storage, options.seal, number, images) for number, images in enumerate(fingerprints)
+    )
+    report.measuring_s = round(time.monotonic() - started, 3)
+    return table
+
+
+def _fill(report: EvaluateReport, table: pa.Table, rows: Rows) -> None:
+    """Figures, and what is missing from them with the reasons."""
+    report.means, report.comparisons = rows.means(), rows.compare(report.anchor)
+    report.lossless = rows.compare_lossless(report.anchor)
+    report.unsupported = {f.codec: f.unsupported for f in report.means if f.unsupported}
+    report.jpeg_images = len(pc.unique(table.filter(pc.field("format") == "jpeg").column("image")))
+    reasons: dict[str, dict[tuple[str, str], None]] = {}
+    missing = table.filter(pc.is_in(pc.field("outcome"), pa.array([UNKNOWN, UNREADABLE, FAILED])))
+    for row in missing.select(["image", "outcome", "codec", "reason"]).to_pylist():
+        reason = f"{row['codec']}: {row['reason']}" if row["outcome"] == FAILED else row["reason"]
+        reasons.setdefault(row["outcome"], {})[row["image"], reason] = None
+    report.unknown, report.unreadable, report.failed = (
+        list(reasons.get(outcome, {})) for outcome in (UNKNOWN, UNREADABLE, FAILED)
+    )
+
+
+def _write(
+    storage: Storage, seal: str, config: EvaluateConfig, table: pa.Table, rows: Rows, report: EvaluateReport
+) -> None:
+    """What is not there yet; the table last, as the sign that all is."""
+    drawn = plots(rows)
+    report.plots = list(drawn)
+    files = drawn | {"summary.md": lambda: summary(config, report).encode()}
+    report.written += [name for name, make in files.items() if folder.create_missing(storage, name, make)]
+    if folder.create_results(storage, seal, table):
+        report.written.append(folder.RESULTS)

@@ -1,0 +1,1 @@
+"""What keeps an installation ready: kernels, and what it holds."""

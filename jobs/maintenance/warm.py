@@ -1,0 +1,54 @@
+"""`tilepress warm`: compile every kernel once and keep the code, for machines and images that shall start at once."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+
+import numpy as np
+
+from tilepress.codecs.kernels.cache import cache_root
+from tilepress.codecs.warm import Warmed, warm_kernels
+from tilepress.jobs.cli.tables import print_json
+from tilepress.pipeline.errors import EngineError
+from tilepress.pipeline.quality.metrics import distortion
+
+_ADVICE = "Set TILEPRESS_KERNEL_CACHE to a writable folder"
+
+
+def warm(*, quiet: bool = False) -> Warmed:
+    """Compile what is not compiled yet. EngineError if compiled code cannot be kept, at once if none can."""
+    _require_place()
+    done = warm_kernels(lambda name: None if quiet else print(f"warming {name}", file=sys.stderr), _warm_metrics)
+    if done.not_kept:
+        raise EngineError(f"{done.not_kept} compiled kernels could not be kept in {done.folder}: is it full? {_ADVICE}")
+    return done
+
+
+def _require_place() -> None:
+    folder = cache_root()
+    if folder is None:
+        raise EngineError(f"there is no place where compiled code could be kept. {_ADVICE}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as exc:
+        raise EngineError(f"compiled code cannot be kept in {folder}: {exc.strerror}. {_ADVICE}") from exc
+
+
+def show_warm(*, as_json: bool) -> int:
+    """What was compiled, and where it is kept."""
+    done = warm(quiet=as_json)
+    if as_json:
+        print_json(vars(done) | {"folder": str(done.folder)})
+        return 0
+    print(f"compiled {done.compiled} kernels, found {done.loaded}, in {done.seconds:.1f} s; kept in {done.folder}")
+    return 0
+
+
+def _warm_metrics() -> None:
+    for dtype in (np.uint8, np.uint16):
+        for channels in (1, 3):
+            picture = np.random.default_rng(1).integers(0, 256, (192, 192, channels)).astype(dtype)
+            distortion(picture, picture // 2, 255)

@@ -1,0 +1,95 @@
+"""Trains `block-dnn`: fully connected autoencoders over blocks, with ReLU or sigmoid.
+
+The network starts at random, as in the literature, or as the PCA of the blocks: split into positive and negative
+parts so that ReLU passes it, or scaled into the part of the sigmoid that is nearly linear. It is trained on the mean
+squared error plus, if wanted, a proxy of the rate and a penalty for latents that are active. At the export the decoder
+is refitted to the quantised latents of every level (levels.py), and the entropy model is fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from tilepress.codecs.learned.block.codec import BlockCodec
+from tilepress.codecs.learned.block.dnn import BlockDnn
+from tilepress.jobs.recipes.block.crops import plane_blocks, sample_mse
+from tilepress.jobs.recipes.block.network import ACTIVATIONS, BlockAutoencoder
+from tilepress.jobs.recipes.block.recipe import DEFAULTS, BlockRecipe
+from tilepress.jobs.recipes.recipe import Loss
+from tilepress.pipeline.errors import UsageError
+
+
+class BlockDnnRecipe(BlockRecipe):
+    """See the module; sizes of steps are in units of 1/256 of full scale."""
+
+    codec: ClassVar[type[BlockCodec]] = BlockDnn
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **DEFAULTS,
+        "extra": 32,  # hidden neurons besides 2 K
+        "activation": "relu",  # or sigmoid: of the hidden layer and of the latents
+        "init": "pca",  # or random
+        "rate": 0.0,  # weight of the proxy of the rate, log2(1 + |z - mean z| / proxy_step) a latent
+        "proxy_step": 96.0,
+        "sparsity": "none",  # l1: mean |z|; kl (sigmoid only): KL divergence of mean activations (Ng 2011, CS294A)
+        "sparsity_weight": 1e-3,
+        "sparsity_target": 0.05,  # of kl
+    }
+
+    def __init__(self, model: Mapping[str, Any]) -> None:
+        super().__init__(model)
+        self.check("activation", ACTIVATIONS)
+        self.check("init", ("pca", "random"))
+        self.check("sparsity", ("none", "l1", "kl") if self.model["activation"] == "sigmoid" else ("none", "l1"))
+        if not 0 < self.model["sparsity_target"] < 1 or self.model["extra"] < 0 or self.model["proxy_step"] <= 0:
+            raise UsageError("model.sparsity_target must be within 0 and 1, extra not negative, proxy_step positive")
+
+    def build(self) -> BlockAutoencoder:
+        """Random orthogonal weights."""
+        hidden = 2 * self.latents + self.model["extra"]
+        return BlockAutoencoder(self.model["block"] ** 2, hidden, self.latents, self.model["activation"])
+
+    def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
+        """The PCA of the crops' blocks, if wanted."""
+        assert isinstance(network, BlockAutoencoder)
+        if self.model["init"] == "pca":
+            network.begin_with_pca(plane_blocks(crops, self.model["block"]).flatten(0, 2))
+
+    def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
+        """Squared error of a block's samples + `rate` * proxy in bits + `sparsity_weight` * penalty."""
+        blocks = plane_blocks(crops, self.model["block"])
+        decoded, latents, scaled = network(blocks)
+        mse = sample_mse(decoded - blocks)
+        total, figures = mse * blocks.shape[-1], {"mse": mse}
+        if self.model["rate"]:
+            rest = scaled.detach().mean(dim=(0, 1, 2))
+            bits = torch.log2(1 + (scaled - rest).abs() * (256 / self.model["proxy_step"])).sum(dim=-1).mean()
+            total = total + self.model["rate"] * bits
+            figures["proxy_bits"] = bits  # a block
+        if self.model["sparsity"] != "none":
+            figures["sparsity"] = self._penalty(latents)
+            total = total + self.model["sparsity_weight"] * figures["sparsity"]
+        return Loss(total, figures)
+
+    def _penalty(self, latents: torch.Tensor) -> torch.Tensor:
+        """The sum over latents of what `sparsity` says."""
+        if self.model["sparsity"] == "l1":
+            return latents.abs().mean(dim=(0, 1, 2)).sum()
+        target = self.model["sparsity_target"]
+        mean = latents.mean(dim=(0, 1, 2)).clamp(1e-6, 1 - 1e-6)
+        active, idle = torch.log(target / mean), torch.log((1 - target) / (1 - mean))
+        total: torch.Tensor = (target * active + (1 - target) * idle).sum()
+        return total
+
+    def encode(self, network: torch.nn.Module, blocks: torch.Tensor) -> torch.Tensor:
+        """Latents scaled by what they move in pixels."""
+        assert isinstance(network, BlockAutoencoder)
+        return network.scaled(blocks)
+
+    def analysis(self, network: torch.nn.Module) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Two layers."""
+        assert isinstance(network, BlockAutoencoder)
+        return network.analysis_tensors(), {"layers": 2, "activation": self.model["activation"]}

@@ -1,0 +1,81 @@
+"""Fits `pca`: the principal components of blocks, and quantisers for them. Nothing is left to learn by steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from tilepress.codecs.learned.block.codec import BlockCodec
+from tilepress.codecs.learned.block.pca import Pca
+from tilepress.jobs.recipes.block.crops import plane_blocks, principal_components, sample_mse
+from tilepress.jobs.recipes.block.levels import Quantisation, kmeans
+from tilepress.jobs.recipes.block.recipe import DEFAULTS, BlockRecipe
+from tilepress.jobs.recipes.recipe import Loss
+
+
+class PcaNetwork(torch.nn.Module):
+    """x -> basis^T basis (x - mean) + mean, over the last axis. Begins with the first K samples of a block."""
+
+    def __init__(self, size: int, latents: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("basis", torch.eye(size)[:latents].clone())
+        self.mean: torch.Tensor
+        self.basis: torch.Tensor
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        """Blocks (..., N) to coefficients (..., K)."""
+        return (x - self.mean) @ self.basis.T
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Blocks (..., N) to what K coefficients hold of them."""
+        return self.encode(x) @ self.basis + self.mean
+
+
+class PcaRecipe(BlockRecipe):
+    """See the module; sizes of steps are in units of 1/256 of full scale."""
+
+    codec: ClassVar[type[BlockCodec]] = Pca
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **DEFAULTS,
+        "quantiser": "uniform",  # or kmeans: a codebook for each coefficient
+    }
+
+    def __init__(self, model: Mapping[str, Any]) -> None:
+        super().__init__(model)
+        self.check("quantiser", ("uniform", "kmeans"))
+
+    def build(self) -> PcaNetwork:
+        """Without anything learned."""
+        return PcaNetwork(self.model["block"] ** 2, self.latents)
+
+    def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
+        """The whole training."""
+        assert isinstance(network, PcaNetwork)
+        mean, basis = principal_components(plane_blocks(crops, self.model["block"]).flatten(0, 2), self.latents)
+        network.mean.copy_(mean)
+        network.basis.copy_(basis)
+
+    def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
+        """The mean squared error of the unquantised coefficients."""
+        blocks = plane_blocks(crops, self.model["block"])
+        mse = sample_mse(network(blocks) - blocks)
+        return Loss(mse, {"mse": mse})
+
+    def encode(self, network: torch.nn.Module, blocks: torch.Tensor) -> torch.Tensor:
+        """Coefficients."""
+        assert isinstance(network, PcaNetwork)
+        return network.encode(blocks)
+
+    def analysis(self, network: torch.nn.Module) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """One linear layer."""
+        assert isinstance(network, PcaNetwork)
+        weight, bias = network.basis.numpy().copy(), (-network.basis @ network.mean).numpy().copy()
+        return {"analysis0.weight": weight, "analysis0.bias": bias}, {"quantiser": self.model["quantiser"]}
+
+    def quantisation(self, z: np.ndarray, gray: np.ndarray, step: float) -> Quantisation:
+        """Uniform, or a codebook for each coefficient."""
+        return kmeans(z, step, seed=1) if self.model["quantiser"] == "kmeans" else super().quantisation(z, gray, step)

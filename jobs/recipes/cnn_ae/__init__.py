@@ -1,0 +1,1 @@
+"""How `cnn-ae` is trained."""

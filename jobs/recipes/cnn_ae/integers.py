@@ -1,0 +1,180 @@
+"""From a float synthesis to integers that are proven exact (codecs/integer/network.py), losing as little as may be.
+
+Weights w, bias b and activations x become W = round(w s_out / s_in 2^shift), B and X = s_in x, where s are scales of
+each channel: an activation's largest value in calibration, and a margin, fills its bits. A layer is exact in float32
+if sum |W| max |X| + |B| < 2^24: bits of activations are bought with bits of weights, so several are tried, and the
+one with the least error in the pixels is taken. Float64, several times slower, is for networks that lose too much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from tilepress.codecs.errors import ModelError
+from tilepress.codecs.integer.network import FLOAT32_BOUND, FLOAT64_BOUND, IntegerNetwork
+from tilepress.codecs.learned.cnn_ae.model import UNIT
+from tilepress.codecs.learned.cnn_ae.network import Plan, load_synthesis
+
+_MARGIN = 1.2
+_NARROW, _WIDE = (7, 8, 9, 10, 11), 14  # bits of activations
+_MOST_LOST = 0.02  # of the squared error, before float64 is taken
+_INT16 = (1 << 15) - 1
+_SHIFTS = range(20, -1, -1)
+_FRACTIONS = range(16, 9, -1)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What an export is tried on: latents (m, k, h, w) in units of 1 / UNIT, as the integer network takes them, and
+    the pictures float32 (m, 3, H, W) that they stand for."""
+
+    values: np.ndarray
+    pictures: np.ndarray
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Tensors for a model and what its configuration says of them. `lost`: squared error added, as a share."""
+
+    tensors: dict[str, np.ndarray]
+    activation_bits: int
+    fraction_bits: int
+    lost: float
+
+
+def export_synthesis(network: Plan, modules: nn.Sequential, bounds: np.ndarray, samples: Sequence[Sample]) -> Exported:
+    """The best integer network. `bounds`: max |value| of each input channel. ModelError if none can be proven."""
+    peaks = _peaks(modules, samples)
+    wanted = _error([modules(_unit(s)) for s in samples], samples)
+    found = [_tried(network, modules, bounds, samples, wanted, _Format(b, peaks, FLOAT32_BOUND)) for b in _NARROW]
+    best = min((e for e in found if e), key=lambda e: e.lost, default=None)
+    if best is None or best.lost > _MOST_LOST:
+        best = _tried(network, modules, bounds, samples, wanted, _Format(_WIDE, peaks, FLOAT64_BOUND)) or best
+    if best is None:
+        raise ModelError("the synthesis cannot be expressed in integers; the training failed")
+    return best
+
+
+@dataclass(frozen=True)
+class _Format:
+    bits: int  # of activations
+    peaks: list[np.ndarray]  # largest activation of each channel, after each convolution with a relu
+    limit: int
+
+
+def _tried(
+    network: Plan,
+    modules: nn.Sequential,
+    bounds: np.ndarray,
+    samples: Sequence[Sample],
+    wanted: float,
+    how: _Format,
+) -> Exported | None:
+    """One way to export and its error; None if it is not exact within the limit."""
+    converted = _convert(network, modules, bounds, how)
+    if converted is None:
+        return None
+    tensors, fraction = converted
+    exact = IntegerNetwork(load_synthesis(network, tensors, how.bits), bounds)
+    decoded = [exact(s.values).double() / (1 << fraction) for s in samples]
+    return Exported(tensors, how.bits, fraction, _error(decoded, samples) / wanted - 1)
+
+
+def _convert(
+    network: Plan, modules: nn.Sequential, bounds: np.ndarray, how: _Format
+) -> tuple[dict[str, np.ndarray], int] | None:
+    """Tensors, and the fraction bits of what comes out."""
+    tensors: dict[str, np.ndarray] = {}
+    scale, reach, fraction = np.full(len(bounds), float(UNIT)), bounds.astype(np.float64), 0
+    convolutions = [m for m in modules if isinstance(m, nn.Conv2d)]
+    for i, (conv, kind) in enumerate(zip(convolutions, _kinds(network), strict=True)):
+        assert conv.bias is not None
+        weight, bias = (p.detach().double().numpy() for p in (conv.weight, conv.bias))
+        weight = weight / scale[None, :, None, None]
+        if kind == "relu":
+            scale = ((1 << how.bits) - 1) / (_MARGIN * how.peaks[i])
+            chosen = _with_shifts(weight * scale[:, None, None, None], bias * scale, reach, how.limit)
+            reach = np.full(len(bias), float((1 << how.bits) - 1))
+        else:
+            fraction, chosen = _with_fraction(weight, bias, reach, how.limit)
+        if chosen is None:
+            return None
+        tensors |= {f"synthesis{i}.{name}": array for name, array in zip(_NAMES, chosen, strict=True)}
+    return tensors, fraction
+
+
+_NAMES = ("weight", "bias", "shift")
+_Layer = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _kinds(network: Plan) -> list[str]:
+    """What follows each convolution: "relu" for all but the last."""
+    operations = network.operations
+    after = [*(operation.kind for operation in operations[1:]), ""]
+    kinds = [kind for operation, kind in zip(operations, after, strict=True) if operation.kind == "conv"]
+    if set(kinds[:-1]) - {"relu"} or kinds[-1] == "relu" or "shuffle" in [o.kind for o in operations[:-1]]:
+        raise ModelError("every convolution of a synthesis but the last is followed by relu, and shuffle comes last")
+    return kinds
+
+
+def _with_shifts(weight: np.ndarray, bias: np.ndarray, reach: np.ndarray, limit: int) -> _Layer | None:
+    """The finest integers of each output that stay within the limit; half of the last place is added to round."""
+    out: _Layer = (np.zeros(weight.shape, np.int64), np.zeros(bias.shape, np.int64), np.full(bias.shape, -1, np.int8))
+    for shift in _SHIFTS:
+        whole = np.rint(weight * 2.0**shift)
+        offset = np.rint(bias * 2.0**shift) + (1 << shift >> 1)
+        fits = _fits(whole, offset, reach, limit) & (out[2] < 0)
+        out[0][fits], out[1][fits], out[2][fits] = whole[fits], offset[fits], shift
+    return _narrowed(out) if (out[2] >= 0).all() else None
+
+
+def _with_fraction(weight: np.ndarray, bias: np.ndarray, reach: np.ndarray, limit: int) -> tuple[int, _Layer | None]:
+    """The last layer: its results keep as many fraction bits as fit, and no shift."""
+    for bits in _FRACTIONS:
+        whole, offset = np.rint(weight * 2.0**bits), np.rint(bias * 2.0**bits)
+        if _fits(whole, offset, reach, limit).all():
+            return bits, _narrowed((whole.astype(np.int64), offset.astype(np.int64), np.zeros(len(bias), np.int8)))
+    return 0, None
+
+
+def _fits(whole: np.ndarray, offset: np.ndarray, reach: np.ndarray, limit: int) -> np.ndarray:
+    sums = (np.abs(whole).sum(axis=(2, 3)) * reach).sum(axis=1) + np.abs(offset)
+    fits: np.ndarray = (sums < limit) & (np.abs(whole).max(axis=(1, 2, 3)) <= _INT16)
+    return fits
+
+
+def _narrowed(layer: _Layer) -> _Layer:
+    weight, bias, shift = layer
+    return weight.astype(np.int16), bias.astype(np.int32 if np.abs(bias).max() < 1 << 31 else np.int64), shift
+
+
+@torch.no_grad()
+def _peaks(modules: nn.Sequential, samples: Sequence[Sample]) -> list[np.ndarray]:
+    """Largest activations after each relu, per channel; dead channels count as barely alive."""
+    peaks: list[np.ndarray] = []
+    for sample in samples:
+        x, found = _unit(sample), []
+        for module in modules:
+            x = module(x)
+            if isinstance(module, nn.ReLU):
+                found.append(x.amax(dim=(0, 2, 3)).double().numpy())
+        peaks = [np.maximum(a, b) for a, b in zip(peaks, found, strict=True)] if peaks else found
+    return [np.maximum(peak, 1e-3 * max(float(peak.max()), 1e-3)) for peak in peaks]
+
+
+def _unit(sample: Sample) -> torch.Tensor:
+    return torch.from_numpy(sample.values).float() / UNIT
+
+
+@torch.no_grad()
+def _error(decoded: Sequence[torch.Tensor], samples: Sequence[Sample]) -> float:
+    squares = [
+        (y.clamp(0, 1).double() - torch.from_numpy(s.pictures)).square().mean()
+        for y, s in zip(decoded, samples, strict=True)
+    ]
+    return float(torch.stack(squares).mean()) + 1e-12

@@ -1,0 +1,173 @@
+"""Trains `cnn-ae`: squared error and estimated rate over all quality levels at once, under quantisation.
+
+Every crop of a batch has its own step, log-uniform between the finest and the coarsest level, and pays for bits what
+a uniform quantiser of that step pays at high rate: with D = step^2 / 12 and 6 dB a bit, dD / dR = -ln(2) / 6 step^2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from tilepress.codecs.entropy.context_model import MAX_LATENT
+from tilepress.codecs.errors import ModelError
+from tilepress.codecs.learned.cnn_ae.model import UNIT, CnnConfig, Quantiser
+from tilepress.codecs.learned.cnn_ae.network import ANALYSIS, SYNTHESIS, plan
+from tilepress.codecs.model import Model
+from tilepress.codecs.planes.rgb_inputs import CHANNELS
+from tilepress.jobs.recipes.block.entropy import fit
+from tilepress.jobs.recipes.block.levels import narrow
+from tilepress.jobs.recipes.cnn_ae.integers import Sample, export_synthesis
+from tilepress.jobs.recipes.cnn_ae.network import LEVELS_OF_STRENGTH, Autoencoder, Shape, begin_linear, pictures
+from tilepress.jobs.recipes.recipe import Loss, Recipe
+from tilepress.pipeline.errors import UsageError
+
+_FULL_SCALE = (256 / 255) ** 2  # pictures are divided by 256, errors are stated against 255
+_PRICE = math.log(2) / 6
+_MARGIN = 1.1  # latents beyond those of training are given that much room
+_PIECE = 512
+
+
+class CnnAeRecipe(Recipe):
+    """See the module. Steps are in units of 1/256 of full scale."""
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "analysis": ["unshuffle 4", "conv 48 3", "relu", "conv 48 3", "relu", "conv 12 3"],
+        "synthesis": ["conv 64 3", "relu", "conv 64 3", "relu", "conv 48 3", "shuffle 4"],
+        "block": 0,  # side of the blocks that pictures are cut into; 0: whole pictures
+        "overlap": 0,  # pixels that neighbouring blocks share
+        "margin": 3,  # latents replicated around whole pictures; as far as the synthesis sees
+        "quantisation_steps": [128, 96, 64, 48, 32, 24, 16, 12],  # of the levels, coarse to fine
+        "default_level": 2,
+        "told": True,  # the synthesis knows the level
+        "bits": 0,  # latents are clipped to what so many bits hold at the finest step; 0: not clipped
+        "dead_zone": 0.1,  # of latents that are mostly 0, in steps; 0: plain rounding
+        "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: squared error alone
+    }
+
+    def __init__(self, model: Mapping[str, Any]) -> None:
+        super().__init__(model)
+        self.steps = [int(step) for step in self.model["quantisation_steps"]]
+        try:
+            analysis = plan(self.model["analysis"], CHANNELS, ANALYSIS)
+            synthesis = plan(self.model["synthesis"], analysis.outputs + bool(self.model["told"]), SYNTHESIS)
+            self.config(8, 16)
+        except ModelError as exc:
+            raise UsageError(str(exc)) from exc
+        if self.steps != sorted(set(self.steps), reverse=True) or not 0 <= self.model["bits"] <= 12:
+            raise UsageError("model.quantisation_steps must fall from level to level, and model.bits be 0 to 12")
+        ceiling = ((1 << self.model["bits"]) - 1) * self.steps[-1] / UNIT
+        self.shape = Shape(analysis, synthesis, self.model["block"], ceiling, bool(self.model["told"]))
+
+    def config(self, activation_bits: int, fraction_bits: int) -> CnnConfig:
+        """The configuration of the model that comes out. ModelError if it makes no sense."""
+        strengths = [round(UNIT * math.log2(step) / LEVELS_OF_STRENGTH) for step in self.steps if step > 0]
+        given = {name: self.model[name] for name in ("analysis", "synthesis", "block", "overlap", "default_level")}
+        given["margin"] = 0 if self.model["block"] else self.model["margin"]
+        given |= {"steps": self.steps, "strengths": strengths if self.model["told"] else []}
+        return CnnConfig.from_json({**given, "activation_bits": activation_bits, "fraction_bits": fraction_bits})
+
+    def build(self) -> Autoencoder:
+        """Randomly initialised."""
+        return Autoencoder(self.shape)
+
+    def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
+        """As principal components, where the shape allows it."""
+        assert isinstance(network, Autoencoder)
+        begin_linear(network, crops)
+
+    def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
+        """Squared error of three samples + price * bits a pixel, each crop relative to its step."""
+        unit = self.shape.block or self.shape.analysis.stride
+        if crops.shape[1] % unit:
+            raise UsageError(f"crops of {crops.shape[1]} pixels are not whole multiples of {unit}: set crop=")
+        step = self._steps(len(crops), network.training).to(crops.device)
+        error, bits = network(crops, step)
+        total = ((CHANNELS * error + self.model["rate"] * _PRICE * step**2 * bits) / step).mean()
+        return Loss(total, {"mse": error.mean() * _FULL_SCALE, "bpp": bits.mean()})
+
+    def _steps(self, count: int, training: bool) -> torch.Tensor:
+        """A step for each crop; the default level's when only evaluated."""
+        low, high = math.log(self.steps[-1]), math.log(self.steps[0])
+        if not training:
+            return torch.full((count,), self.steps[self.model["default_level"]] / UNIT)
+        return torch.exp(low + (high - low) * torch.rand(count)) / UNIT
+
+    def export(
+        self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str
+    ) -> Model:
+        """Entropy models of all levels, then the synthesis in integers."""
+        assert isinstance(network, Autoencoder)
+        config = self.config(8, 16)
+        stock = _Stock.of(network, config, tiles)
+        quantisers = [self._quantiser(stock.latents, step) for step in self.steps]
+        tensors: dict[str, np.ndarray] = {}
+        for i, quantiser in enumerate(quantisers):
+            parts = _entropy_model(quantiser, stock.latents, training["seed"])
+            tensors |= {f"level{i}.{name}": array for name, array in parts.items()}
+        bounds, samples = config.input_bounds(quantisers), stock.samples(config, quantisers)
+        exported = export_synthesis(self.shape.synthesis, network.synthesis, bounds, samples)
+        for i, conv in enumerate(m for m in network.analysis if isinstance(m, torch.nn.Conv2d)):
+            assert conv.bias is not None
+            tensors |= {f"analysis{i}.weight": conv.weight.numpy(), f"analysis{i}.bias": conv.bias.numpy()}
+        config = self.config(exported.activation_bits, exported.fraction_bits)
+        record = {**training, "integer_loss": round(exported.lost, 6)}
+        return Model("cnn-ae", config.to_json(), record, licence, tensors | exported.tensors)
+
+    def _quantiser(self, z: np.ndarray, step: int) -> Quantiser:
+        """Symbols for all latents of the training data and some beyond, or for 0..ceiling."""
+        if self.shape.ceiling:
+            top = np.full(z.shape[1], int(self.shape.ceiling * UNIT) // step, np.int32)
+            return Quantiser(step, np.zeros_like(top), top, np.zeros(len(top), np.float32))
+        low, high = (_MARGIN * UNIT / step * edge for edge in (z.min(axis=(0, 2, 3)), z.max(axis=(0, 2, 3))))
+        zero = np.ceil(np.maximum(-low, 0))
+        top = np.clip(zero + np.ceil(np.maximum(high, 1)), 1, MAX_LATENT)
+        sparse = np.diff(z, axis=3).var(axis=(0, 2, 3)) > z.var(axis=(0, 2, 3))  # 0 predicts better than neighbours
+        dead = np.where(sparse, self.model["dead_zone"], 0).astype(np.float32)
+        return Quantiser(step, zero.astype(np.int32), top.astype(np.int32), dead)
+
+
+def _entropy_model(quantiser: Quantiser, z: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Tensors of a level: every picture is one plane of its own."""
+    extra = {"zero": narrow(quantiser.zero), "dead": quantiser.dead}
+    fitted, cdf = fit(quantiser.symbols(z).transpose(0, 2, 3, 1)[:, None], quantiser.top, seed)
+    return {name: narrow(a) for name, a in fitted._asdict().items()} | extra | {"cdf": cdf}
+
+
+@dataclass(frozen=True)
+class _Stock:
+    """What a model is exported from: pictures (m, 3, H, W) and their latents (m, K, rows, columns)."""
+
+    pictures: np.ndarray
+    latents: np.ndarray
+
+    @classmethod
+    def of(cls, network: Autoencoder, config: CnnConfig, tiles: Sequence[np.ndarray]) -> _Stock:
+        """Equal squares of the median size of tiles, at most _PIECE; smaller tiles are left out."""
+        sides = sorted(min(tile.shape[:2]) for tile in tiles)
+        side = min(_PIECE, sides[len(sides) // 2]) if sides else 0
+        squares = np.stack([tile[:side, :side] for tile in tiles if min(tile.shape[:2]) >= side > 0])
+        latents = []
+        for square in squares:
+            pieces = torch.from_numpy(config.cut.split(config.cut.pad(_picture(square))))
+            latents.append(config.cut.gather(network.latents(pieces).numpy(), side, side))
+        return cls(squares, np.concatenate(latents))
+
+    def samples(self, config: CnnConfig, quantisers: Sequence[Quantiser]) -> list[Sample]:
+        """A picture for each level, as the synthesis sees it."""
+        out, side = [], self.pictures.shape[1]
+        for i, quantiser in enumerate(quantisers):
+            at = i * len(self.latents) // len(quantisers)
+            symbols = config.cut.scatter(quantiser.symbols(self.latents[at : at + 1]), side, side)
+            values = config.synthesis_inputs(quantiser.values(symbols), i)
+            out.append(Sample(values, config.cut.split(config.cut.pad(_picture(self.pictures[at])))))
+        return out
+
+
+def _picture(square: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(pictures(torch.from_numpy(square[None].copy())).numpy())

@@ -1,0 +1,1 @@
+"""How the codecs with divisive normalisation are trained."""

@@ -1,0 +1,89 @@
+"""Recipe of `gdn-factorized`: rate-distortion training of one convolutional network for several rates.
+
+Loss: lambda * 255^2 * MSE + bits per pixel, averaged over a batch in which every crop has a level, and with it a
+lambda, of its own. Every eighth crop is gray: planes that are not RGB are coded as gray pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+
+from tilepress.codecs.learned.gdn.transform import GRANULE
+from tilepress.codecs.model import Model
+from tilepress.jobs.recipes.gdn.network import Coded, GdnNetwork, begin_with_klt
+from tilepress.jobs.recipes.recipe import Loss, Recipe
+from tilepress.pipeline.errors import UsageError
+
+_FULL_SCALE = 256  # as codecs/planes/rgb_inputs.py divides
+_KLT_CROPS = 300
+_GRAY_EVERY = 8
+
+
+class GdnFactorizedRecipe(Recipe):
+    """`channels`: of the two inner stages and of the latents. `rates`: lambda of every level, coarse to fine."""
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "channels": [64, 96, 256],
+        "rates": [0.003, 0.0067, 0.015, 0.034, 0.076, 0.17],
+        "default_level": 3,
+    }
+
+    def __init__(self, model: Mapping[str, Any]) -> None:
+        """UsageError unless the model describes a codec."""
+        super().__init__(model)
+        channels, rates, default = (self.model[key] for key in ("channels", "rates", "default_level"))
+        if len(channels) != 3 or min(channels) < 1 or max(channels) > 1024:
+            raise UsageError(f"channels must be three numbers from 1 to 1024, not {channels}")
+        if not 1 <= len(rates) <= 32 or min(rates) <= 0 or not 0 <= default < len(rates):
+            raise UsageError(
+                f"rates must be up to 32 numbers above 0, and default_level one of them: {rates}, {default}"
+            )
+
+    def build(self) -> torch.nn.Module:
+        """The float network."""
+        first, second, latents = self.model["channels"]
+        network = GdnNetwork((first, second, latents), len(self.model["rates"]))
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
+        return network
+
+    def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
+        """KLTs of the crops, with the quantisation step that suits each lambda at high rate."""
+        rates = torch.tensor(self.model["rates"], device=crops.device)
+        steps = 0.9 * torch.sqrt(18 / np.log(2) / 255**2 / rates)
+        begin_with_klt(cast(GdnNetwork, network), pictures(crops[:_KLT_CROPS]), steps)
+
+    def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
+        """Random levels in training; all levels in turn otherwise."""
+        if crops.shape[1] % GRANULE:
+            raise UsageError(f"crop must be a multiple of {GRANULE}, not {crops.shape[1]}")
+        x = pictures(crops)
+        rates = torch.tensor(self.model["rates"], device=x.device)
+        if network.training:
+            x[::_GRAY_EVERY] = x[::_GRAY_EVERY].mean(dim=1, keepdim=True)
+            levels = torch.randint(0, len(rates), (len(x),), device=x.device)
+        else:
+            levels = torch.arange(len(x), device=x.device) % len(rates)
+        coded: Coded = network(x.contiguous(memory_format=torch.channels_last), levels)
+        mse = (coded.pictures - x).square().mean(dim=(1, 2, 3))
+        bpp = coded.bits / (x.shape[2] * x.shape[3])
+        total = (rates[levels] * 255**2 * mse + bpp).mean()
+        return Loss(total, {"mse": mse.mean(), "bpp": bpp.mean()})
+
+    def export(
+        self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str
+    ) -> Model:
+        """Integer synthesis, tables counted from the quantised latents of `tiles`, float analysis."""
+        from tilepress.jobs.recipes.gdn.export import export
+
+        return export(cast(GdnNetwork, network), tiles, self.model, training, licence)
+
+
+def pictures(crops: torch.Tensor) -> torch.Tensor:
+    """Crops uint8 (n, h, w, 3) to float32 (n, 3, h, w) in [0, 1)."""
+    return crops.permute(0, 3, 1, 2).float() / _FULL_SCALE

@@ -1,0 +1,249 @@
+"""What a recipe is: one Python file and one YAML that say how a family of codecs is trained; the trainer does the rest.
+
+A YAML names its family and overrides defaults; `key=value` on the command line overrides it in turn:
+
+    family: block-dnn          # a key of RECIPES, or an entry point of the group `tilepress.recipes`
+    steps: 3000                # the common keys are the fields of Options
+    model: {ratio: 16}         # what only this family knows, passed to the recipe
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import MISSING, dataclass, field, fields
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import yaml
+
+from tilepress.codecs.model import Model
+from tilepress.pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+# Literal, as the registry of codecs is: a YAML never names code to import.
+RECIPES: dict[str, str] = {
+    "block-dnn": "tilepress.jobs.recipes.block.dnn:BlockDnnRecipe",
+    "pca": "tilepress.jobs.recipes.block.pca:PcaRecipe",
+    "cnn-ae": "tilepress.jobs.recipes.cnn_ae.recipe:CnnAeRecipe",
+    "gdn-factorized": "tilepress.jobs.recipes.gdn.recipe:GdnFactorizedRecipe",
+}
+ENTRY_POINTS = "tilepress.recipes"
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What one batch costs. `total` is minimised; `figures` are scalars to log.
+
+    `figures` holds `mse` (mean squared error per sample, full scale 1) and, where a rate is estimated, `bpp`
+    (bits per pixel).
+    """
+
+    total: torch.Tensor
+    figures: Mapping[str, torch.Tensor]
+
+
+class Recipe(ABC):
+    """How one family of codecs is trained. `model` is the section of that name of the YAML, overrides applied.
+
+    Images come as crops, uint8 (n, crop, crop, channels), of `channels` 1 (gray) or 3 (RGB): the trainer converts
+    whatever the data set holds.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]]  # every key that `model` may have; types are checked against these values
+
+    def __init__(self, model: Mapping[str, Any]) -> None:
+        self.model = {**self.defaults, **model}
+
+    @property
+    def channels(self) -> int:
+        """1 or 3."""
+        return 3
+
+    @abstractmethod
+    def build(self) -> torch.nn.Module:
+        """The float network, randomly initialised from torch's global generator."""
+
+    def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:  # noqa: B027 - most need none
+        """Before the first step: initialise from data, in place (PCA, say). `crops` as the class says."""
+
+    @abstractmethod
+    def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
+        """One batch, on the device of the network; `network.training` is False when it is only evaluated.
+
+        `network` may be wrapped (DistributedDataParallel): only call it, once; whatever the loss needs, its
+        `forward` returns.
+        """
+
+    @abstractmethod
+    def export(
+        self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str
+    ) -> Model:
+        """The finished network as a model that the codec takes: integers proven exact, entropy model fitted.
+
+        `network`: on the CPU, in evaluation mode. `tiles`: uint8 (h, w, channels), whole images or tiles of them,
+        of the training part. `training`: the record to keep in the model; the recipe may add figures to a copy.
+        """
+
+
+@dataclass(frozen=True)
+class Options:
+    """The keys that every recipe knows. Times are wall time, sizes pixels."""
+
+    steps: int = 1000  # batches seen by every worker, at most
+    minutes: float = 0.0  # wall time, at most; 0: no limit. The learning rate falls with whichever ends first
+    batch_size: int = 16  # crops a step and worker
+    crop: int = 128  # side of the crops
+    lr: float = 1e-3  # Adam
+    lr_end: float = 0.0  # share of lr that is left at the end, along a cosine
+    warmup: int = 0  # steps until lr is reached
+    clip: float = 0.0  # norm to which gradients are clipped; 0: not
+    ema: float = 0.0  # decay of the moving average of the weights that is exported; 0: the weights themselves
+    precision: str = "auto"  # auto: bf16 autocast on GPUs; float32 elsewhere
+    flips: bool = True  # random flips and quarter turns
+    seed: int = 1
+    images: int = 20_000  # images of the data set that are used, at most, chosen by name
+    validation: float = 0.1  # share of the images held out, chosen by name; at least one, at most 64
+    validate_every: int = 200  # steps
+    checkpoint_every: int = 200  # steps
+    patience: int = 0  # validations without improvement until training ends; 0: never
+    stop_mse: float = 0.0  # training ends when the validation MSE (full scale 1) is below
+    export_tiles: int = 200  # images that the entropy model is fitted to, at most
+    licence: str = "not stated"  # terms under which the weights may be used; depends on the data
+
+    def __post_init__(self) -> None:
+        """UsageError for a value that could only fail later."""
+        for key, least in _LEAST.items():
+            if getattr(self, key) < least:
+                raise UsageError(f"{key} must be at least {least}, not {getattr(self, key)!r}")
+        if not 0 < self.validation < 1 or not 0 <= self.ema < 1 or not 0 <= self.lr_end <= 1:
+            raise UsageError("validation must be between 0 and 1, ema from 0 to below 1, lr_end from 0 to 1")
+        if self.precision not in ("auto", "float32", "bf16"):
+            raise UsageError(f"precision must be auto, float32 or bf16, not {self.precision!r}")
+
+
+_LEAST: dict[str, float] = {
+    **dict.fromkeys(("batch_size", "crop", "images", "validate_every", "checkpoint_every", "export_tiles"), 1),
+    **dict.fromkeys(("steps", "minutes", "lr", "warmup", "clip", "patience", "stop_mse", "seed"), 0),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe with its options resolved: everything that decides what comes out, but the data."""
+
+    name: str
+    family: str
+    options: Options
+    model: Mapping[str, Any] = field(default_factory=dict)
+
+    def recipe(self) -> Recipe:
+        """A new instance of the recipe."""
+        cls = recipe_class(self.family)
+        return cls(checked(self.model, cls.defaults, "model."))
+
+    def to_json(self) -> dict[str, Any]:
+        """For checkpoints and model.json."""
+        return {"recipe": self.name, "family": self.family, **vars(self.options), "model": dict(self.recipe().model)}
+
+
+def _shipped() -> dict[str, Path]:
+    """Where each recipe that comes with tilepress lies, by name: in the folder of its family."""
+    return {path.stem: path for path in FOLDER.glob("*/*.yaml")}
+
+
+def recipe_names() -> list[str]:
+    """Recipes that come with tilepress."""
+    return sorted(_shipped())
+
+
+def recipe_class(family: str) -> type[Recipe]:
+    """The recipe of a family; UsageError if there is none."""
+    if family in RECIPES:
+        module, _, name = RECIPES[family].partition(":")
+        return cast(type[Recipe], getattr(importlib.import_module(module), name))
+    for point in entry_points(group=ENTRY_POINTS, name=family):
+        return cast(type[Recipe], point.load())
+    raise UsageError(f"there is no recipe for family {family!r}; there are: {', '.join(sorted(RECIPES))}")
+
+
+def load_plan(name: str, overrides: Sequence[str] = ()) -> Plan:
+    """A shipped recipe's name or the path of a YAML, and `key=value` overrides (`model.key=value` for the family's
+    own, or just `key=value` where no common key has that name). UsageError says which key or value is wrong."""
+    path = _shipped().get(name) or Path(name)
+    if not path.is_file() or path.suffix not in (".yaml", ".yml"):
+        near = difflib.get_close_matches(name, recipe_names(), n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise UsageError(
+            f"there is no recipe {name!r}.{hint} There are: {', '.join(recipe_names())}; or give the path of a YAML"
+        )
+    keys = _read(path)
+    family = str(keys.pop("family", path.stem))
+    model = keys.pop("model", {}) or {}
+    if not isinstance(model, dict):
+        raise UsageError(f"{path}: `model` is not a mapping of keys to values")
+    common = {f.name: f.default for f in fields(Options) if f.default is not MISSING}
+    for override in overrides:
+        _apply(override, keys, model, common)
+    options = Options(**checked(keys, common, ""))
+    plan = Plan(path.stem, family, options, model)
+    plan.recipe()  # finds unknown keys of the family
+    return plan
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        keys = yaml.safe_load(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError) as exc:
+        raise UsageError(f"{path} is not a readable YAML file: {exc}") from exc
+    if not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys):
+        raise UsageError(f"{path} is not a mapping of keys to values")
+    return keys
+
+
+def _apply(override: str, keys: dict[str, Any], model: dict[str, Any], common: Mapping[str, Any]) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise UsageError(f"{override!r} is not of the form key=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        raise UsageError(f"{override!r}: the value is not YAML: {exc}") from exc
+    if key in common:
+        keys[key] = value
+    else:
+        model[key.removeprefix("model.")] = value
+
+
+def checked(given: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """`given` with the types of `defaults`; UsageError for unknown keys and values of another type."""
+    out = {}
+    for key, value in given.items():
+        if key not in defaults:
+            near = difflib.get_close_matches(key, list(defaults), n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise UsageError(f"there is no key {prefix + key!r}.{hint} There are: {', '.join(defaults)}")
+        out[key] = _typed(value, defaults[key], prefix + key)
+    return out
+
+
+def _typed(value: Any, default: Any, key: str) -> Any:
+    if isinstance(default, float) and isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        with suppress(ValueError):
+            number = float(value)  # YAML reads 1e-3 as text
+            if math.isfinite(number):
+                return number
+    elif isinstance(default, (tuple, list)) and isinstance(value, (tuple, list)):
+        return [_typed(item, default[0], key) for item in value] if default else list(value)
+    elif type(value) is type(default):
+        return value
+    raise UsageError(f"{key} must be like {default!r}, not {value!r}")

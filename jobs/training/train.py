@@ -1,0 +1,235 @@
+"""`tilepress train`: a recipe and a data set become a model folder that `compress --codec MODEL` takes."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from tilepress.codecs.errors import CodecError
+from tilepress.codecs.model import Model
+from tilepress.codecs.registry import load_codec
+from tilepress.jobs.recipes.recipe import Plan, load_plan
+from tilepress.jobs.training import records
+from tilepress.jobs.training.checkpoints import PLAN, State, latest, remove_all, save
+from tilepress.jobs.training.display import TrainMeter
+from tilepress.jobs.training.feeding import Feed, batches, export_tiles, initial_crops, validation_batches
+from tilepress.jobs.training.learner import Learner
+from tilepress.jobs.training.loop import Hooks, Row, psnr, run
+from tilepress.jobs.training.model_folder import finished, versions, write_model
+from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress.pipeline.errors import AlreadyExists, EngineError, MissingError, ResumeError, UsageError
+from tilepress.pipeline.formats.picture import Limits
+from tilepress.pipeline.sources.crops import split
+from tilepress.pipeline.sources.dataset import Source
+from tilepress.pipeline.storage.base import Storage, absolute, is_url, open_storage
+
+_EXPORT_ONLY = ("licence", "export_tiles")  # may be set right after a training that could not be exported
+_MAX_PIXELS = 1 << 28  # an image is held whole
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything a person can say to `train`. `overrides` are key=value texts."""
+
+    recipe: str
+    data: str
+    out: str
+    overrides: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    preview: bool = False
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    quiet: bool = True
+
+
+@dataclass
+class TrainReport:
+    """What came of it. `figures` are of the held-out images, before quantisation and entropy coding."""
+
+    out: str
+    codec: str
+    sha256: str = ""
+    model_bytes: int = 0
+    trained: bool = False  # False where the model was there already
+    resumed_at: int = 0  # step
+    steps: int = 0
+    seconds: float = 0.0
+    stopped_by: str = ""
+    engine: str = ""
+    workers: int = 1
+    images: int = 0
+    figures: dict[str, float] = field(default_factory=dict)
+    unusable: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0: there is a model."""
+        return 0
+
+
+def train(recipe: str, data: str, out: str, **options: Any) -> TrainReport:
+    """Train `recipe` on `data` into the model folder `out`; options as the fields of TrainConfig."""
+    return run_train(TrainConfig(recipe, data, out, **options))
+
+
+def run_train(config: TrainConfig) -> TrainReport:
+    """One training: begun, gone on with from its last checkpoint, or found to be done."""
+    plan = load_plan(config.recipe, config.overrides)
+    engine = _engine(config.engine)
+    feed = _feed(config, plan)
+    report = TrainReport(config.out, plan.family, images=len(feed.split.train), engine=engine)
+    report.unusable = list(feed.split.unusable)
+    asked = {**plan.to_json(), "data": feed.split.fingerprint}
+    storage = open_storage(config.out)
+    if _finished(storage, asked, report):
+        return report
+    work = open_storage(absolute(config.out.rstrip("/") + ".training"))
+    _claim(work, asked)
+    state, learner = _trained(config, plan, feed, work, report)
+    model = _export(learner, feed, _record(plan, feed, state, report))
+    records.write_log(work, state.rows)
+    records.write_curves(work, state.rows, f"{plan.name}, {plan.family}")
+    write_model(storage, model)  # last: it says that all is done
+    remove_all(work)
+    return _reported(report, state, model)
+
+
+def _engine(config: EngineConfig) -> str:
+    """`auto`: Ray where several workers or a cluster are asked for, else this process."""
+    config.resolve(1, 0)
+    if config.kind != "auto":
+        return config.kind
+    return "ray" if config.ray_address or (config.workers or 1) > 1 else "local"
+
+
+def _feed(config: TrainConfig, plan: Plan) -> Feed:
+    source = Source(config.data, config.include, config.exclude, config.preview, Limits(_MAX_PIXELS)).absolute()
+    divided = split(source.open(), plan.options.validation, plan.options.images)
+    return Feed(source, divided, plan.options, plan.recipe().channels)
+
+
+def _finished(storage: Storage, asked: Mapping[str, Any], report: TrainReport) -> bool:
+    """Whether the model is there already; UsageError if it is another one."""
+    model = finished(storage, asked)
+    if model is None:
+        return False
+    report.sha256 = model.name
+    report.figures = dict(model.training.get("final", {}))
+    return True
+
+
+def _claim(work: Storage, asked: Mapping[str, Any]) -> None:
+    """Begin a training, or go on with one that was begun with the same recipe and data."""
+    asked = {key: value for key, value in asked.items() if key not in _EXPORT_ONLY}
+    try:
+        claim = {**asked, "id": uuid.uuid4().hex}
+        work.create(PLAN, json.dumps(claim, indent=1, sort_keys=True).encode() + b"\n")
+        return
+    except AlreadyExists:
+        pass
+    try:
+        before = json.loads(work.read(PLAN))
+        del before["id"]
+    except (ValueError, KeyError, TypeError, MissingError) as exc:
+        raise ResumeError(f"{work.url}/{PLAN} is damaged: remove {work.url} to begin anew") from exc
+    changed = [key for key in {**before, **asked} if before.get(key) != asked.get(key)]
+    if changed:
+        words = ", ".join(f"{key} was {before.get(key)!r}, now {asked.get(key)!r}" for key in sorted(changed))
+        raise ResumeError(
+            f"{work.url} holds an unfinished training with other settings: {words}. Finish it with the same "
+            "command as before, choose another --out, or remove that folder"
+        )
+
+
+def _trained(config: TrainConfig, plan: Plan, feed: Feed, work: Storage, report: TrainReport) -> tuple[State, Learner]:
+    """The state at the end of the training, and the network."""
+    found = latest(work)
+    report.resumed_at = found[0].step if found else 0
+    if not (found and found[0].stopped_by):
+        events = records.Events(work, report.resumed_at)
+        with TrainMeter(plan.name, plan.options, quiet=config.quiet) as meter:
+
+            def post(row: Row) -> None:
+                events.add(row)
+                meter.show(row)
+
+            try:
+                for row in found[0].rows if found and is_url(work.url) else ():
+                    events.add(row)  # what was uploaded before is replaced
+                _train_on(config, plan, feed, work, report, post)
+            finally:
+                events.close()
+        found = latest(work)
+    if not found:
+        raise EngineError(f"training ended without a checkpoint in {work.url}: do the workers see that folder?")
+    learner = Learner(plan)
+    learner.restore(found[1])
+    return found[0], learner
+
+
+def _train_on(
+    config: TrainConfig, plan: Plan, feed: Feed, work: Storage, report: TrainReport, post: Callable[[Row], None]
+) -> None:
+    if report.engine == "ray":
+        from tilepress.jobs.training.on_ray import train_on_ray
+
+        report.workers = train_on_ray(plan, feed, work.url, report.resumed_at, config.engine, post)
+        return
+    learner, state = Learner(plan, _device(config.engine)), State()
+    found = latest(work)
+    if found:
+        state, tensors = found
+        learner.restore(tensors)
+    else:
+        learner.initialise(initial_crops(feed))
+    validation = validation_batches(feed)
+    hooks = Hooks(lambda: iter(validation), post, lambda reached: save(work, reached, learner.tensors()))
+    run(learner, state, batches(feed, state.step), feed.split.pixels, hooks)
+
+
+def _device(config: EngineConfig) -> str:
+    return "cuda" if config.gpus_per_actor and torch.cuda.is_available() else "cpu"
+
+
+def _record(plan: Plan, feed: Feed, state: State, report: TrainReport) -> dict[str, Any]:
+    """What model.json says of the training."""
+    final = {**state.figures, "psnr": psnr(state.figures["mse"])}
+    return {
+        **plan.to_json(),
+        "data": feed.split.fingerprint,
+        "trained_images": len(feed.split.train),
+        "held_out_images": len(feed.split.validation),
+        "preview": feed.source.preview,
+        "trained_steps": state.step,
+        "trained_minutes": round(state.seconds / 60, 2),
+        "stopped_by": state.stopped_by,
+        "engine": report.engine,
+        "workers": report.workers,
+        "versions": versions(),
+        "final": {name: float(np.float32(value)) for name, value in final.items()},
+    }
+
+
+def _export(learner: Learner, feed: Feed, record: Mapping[str, Any]) -> Model:
+    learner.network.cpu()
+    with learner.exported() as network, torch.no_grad():
+        model = learner.recipe.export(network, export_tiles(feed), record, feed.options.licence)
+    try:
+        load_codec(model.codec_id, model)  # proves that it decodes exactly
+    except CodecError as exc:
+        raise UsageError(f"the trained network cannot be exported: {exc}") from exc
+    return model
+
+
+def _reported(report: TrainReport, state: State, model: Model) -> TrainReport:
+    report.trained, report.sha256 = True, model.name
+    report.model_bytes = sum(map(len, model.to_bytes()))
+    report.steps, report.seconds, report.stopped_by = state.step, round(state.seconds, 1), state.stopped_by
+    report.figures = dict(model.training.get("final", {}))
+    return report

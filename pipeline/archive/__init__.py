@@ -1,0 +1,1 @@
+"""The archive as files: plans, parts, indexes and seals."""

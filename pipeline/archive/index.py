@@ -1,0 +1,167 @@
+"""The index of a run: one row an image in path order, with everything needed to fetch it by byte ranges."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, BinaryIO, TypeVar, cast
+
+import pyarrow as pa
+
+from tilepress.pipeline.archive.plan import PlannedFile, Shard
+from tilepress.pipeline.archive.schema import GONE, INDEX_SCHEMA
+from tilepress.pipeline.archive.sealed import SealedWriter, check_schema, check_seal, footer_metadata, open_parquet
+from tilepress.pipeline.errors import AlreadyExists, IntegrityError
+from tilepress.pipeline.storage.base import Storage
+
+FORMAT = "tilepress-index-1"
+_GROUP_ROWS = 4096
+_CACHED_GROUPS = 16
+Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
+
+
+class IndexSpool:
+    """Index rows of each shard as workers report them, in a nameless local file until the run is complete."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`, or with the process
+        self._spans: dict[int, tuple[int, int]] = {}
+
+    def put(self, shard: int, rows: bytes) -> None:
+        """Keep a shard's rows (an Arrow IPC stream)."""
+        self._spans[shard] = self._file.seek(0, io.SEEK_END), len(rows)
+        self._file.write(rows)
+
+    def get(self, shard: int) -> pa.Table:
+        """A shard's rows."""
+        start, length = self._spans[shard]
+        self._file.seek(start)
+        return pa.ipc.open_stream(self._file.read(length)).read_all()
+
+    def close(self) -> None:
+        """Free the disk space."""
+        self._file.close()
+
+
+def write_index(shards: Iterable[Shard], spool: IndexSpool) -> tuple[BinaryIO, str]:
+    """The index of a run as a sealed scratch file, and its seal; one shard in memory at a time."""
+    out = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=16 << 20))  # noqa: SIM115
+    writer = SealedWriter(out, INDEX_SCHEMA, compression="ZSTD", write_statistics=["path"], use_dictionary=_words())
+    pending: list[pa.Table] = []
+    for shard in shards:
+        pending.append(_shard_rows(shard, spool))
+        if sum(table.num_rows for table in pending) >= _GROUP_ROWS:
+            writer.write(pa.concat_tables(pending), _GROUP_ROWS)
+            pending = []
+    if pending:
+        writer.write(pa.concat_tables(pending), _GROUP_ROWS)
+    return out, writer.close({"tilepress.format": FORMAT})
+
+
+def create_index(storage: Storage, name: str, shards: Iterable[Shard], spool: IndexSpool) -> str:
+    """Store the index of a run as `name`, or accept the same one that is there; returns its seal."""
+    file, seal = write_index(shards, spool)
+    file.seek(0)
+    try:
+        storage.create(name, file.read())
+    except AlreadyExists:  # by another driver, or by this one before it was killed
+        Index(storage.read(name), f"{storage.url}/{name}", seal)
+    return seal
+
+
+def _words() -> list[str]:
+    unique = {"path", "etag"}
+    top = [f.name for f in INDEX_SCHEMA if pa.types.is_string(f.type) and f.name not in unique]
+    return [*top, *(f"tiles.list.element.{name}" for name in ("codec", "residual_codec"))]
+
+
+def _shard_rows(shard: Shard, spool: IndexSpool) -> pa.Table:
+    rows = spool.get(shard.number) if shard.additions else INDEX_SCHEMA.empty_table()
+    return pa.concat_tables([rows, gone_rows(shard)]).sort_by("image") if shard.gone else rows
+
+
+def gone_rows(shard: Shard) -> pa.Table:
+    """Index rows of the files of a shard that the source no longer has; no part knows of them."""
+    return pa.Table.from_pylist([_gone_row(file) for file in shard.gone], schema=INDEX_SCHEMA)
+
+
+def _gone_row(file: PlannedFile) -> dict[str, Any]:
+    return {
+        "image": file.image,
+        "path": file.path,
+        "source_bytes": 0,
+        "method": GONE,
+        "reason": "the source no longer had it",
+    }
+
+
+class Index:
+    """A stored index: looks up a path, or walks all rows in path order; holds a few row groups at a time."""
+
+    def __init__(self, file: Any, name: str, expected_seal: str | None = None) -> None:
+        """IntegrityError if the file is damaged or not the one `expected_seal` names."""
+        if isinstance(file, bytes):
+            file = io.BytesIO(file)
+        check_seal(file, name, expected_seal)
+        self._parquet = open_parquet(file, name)
+        if footer_metadata(self._parquet).get("tilepress.format") != FORMAT:
+            raise IntegrityError(f"{name}: not an index that this tilepress reads")
+        check_schema(self._parquet, INDEX_SCHEMA, name)
+        self._name = name
+        self.rows = self._parquet.metadata.num_rows
+        self._first = [self._first_path(group) for group in range(self._parquet.num_row_groups)]
+        self._group = lru_cache(maxsize=_CACHED_GROUPS)(self._read_group)
+
+    def find(self, path: str) -> Mapping[str, Any] | None:
+        """The row of a path."""
+        group = bisect_right(self._first, path.encode(errors="surrogatepass")) - 1
+        if group < 0:
+            return None
+        table, positions = self._group(group)
+        at = positions.get(path)
+        return None if at is None else cast(dict[str, Any], table.slice(at, 1).to_pylist()[0])
+
+    def walk(self, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+        """All rows in path order."""
+        for batch in self._parquet.iter_batches(_GROUP_ROWS, columns=columns):
+            yield from self._named(batch).to_pylist()
+
+    def _first_path(self, group: int) -> bytes:
+        rows = self._named(self._parquet.read_row_group(group, columns=["path"]))
+        return cast(str, rows.column("path")[0].as_py()).encode() if rows.num_rows else b""
+
+    def _named(self, rows: Rows) -> Rows:
+        for column in ("path", "method"):
+            if column in rows.schema.names and rows.column(column).null_count:
+                raise IntegrityError(f"{self._name}: a row has no {column}")
+        return rows
+
+    def _read_group(self, group: int) -> tuple[pa.Table, dict[str, int]]:
+        table = self._named(self._parquet.read_row_group(group))
+        return table, {path: at for at, path in enumerate(table.column("path").to_pylist())}
+
+
+class DerivedIndex:
+    """Index rows of parts, for a run whose index is damaged or not there yet."""
+
+    def __init__(self, tables: Iterable[pa.Table]) -> None:
+        """`tables` in any order."""
+        tables = list(tables)
+        table = pa.concat_tables(tables) if tables else INDEX_SCHEMA.empty_table()
+        self._table = table.sort_by("image")
+        self._positions = {path: at for at, path in enumerate(self._table.column("path").to_pylist())}
+        self.rows = self._table.num_rows
+
+    def find(self, path: str) -> Mapping[str, Any] | None:
+        """The row of a path."""
+        at = self._positions.get(path)
+        return None if at is None else cast(dict[str, Any], self._table.slice(at, 1).to_pylist()[0])
+
+    def walk(self, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+        """All rows in path order."""
+        table = self._table.select(columns) if columns else self._table
+        for batch in table.to_batches(_GROUP_ROWS):
+            yield from batch.to_pylist()

@@ -1,0 +1,164 @@
+"""An image as an index row describes it, and its payloads fetched by byte ranges, every row checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tilepress.pipeline.archive.part import Fetch
+from tilepress.pipeline.archive.schema import (
+    IMAGE_COLUMNS,
+    IMAGE_PAYLOADS,
+    TILE_COLUMNS,
+    TILES,
+    ImageFacts,
+    PieceFacts,
+    TileFacts,
+    row_crc,
+)
+from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.formats.picture import MODES
+
+_MERGE_GAP = 512  # ranges closer than this are fetched as one request
+_EMPTY = (0, 0)
+Span = tuple[int, int]  # offset and length in the part
+
+
+@dataclass(frozen=True)
+class StoredTile:
+    """A tile's facts, and where its payloads lie."""
+
+    facts: TileFacts
+    crc: int
+    latents: Span
+    residual: Span
+
+
+@dataclass(frozen=True)
+class StoredPiece:
+    """A piece of a kept file."""
+
+    facts: PieceFacts
+    crc: int
+    payload: Span
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image's facts, and where its payloads lie in which part."""
+
+    facts: ImageFacts
+    part: int
+    crc: int
+    spans: dict[str, Span]  # container, shared, payload
+    pieces: tuple[StoredPiece, ...]
+    tiles: tuple[StoredTile, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Payload bytes of everything about this image."""
+        ranges = [*self.spans.values(), *(piece.payload for piece in self.pieces)]
+        ranges += [span for tile in self.tiles for span in (tile.latents, tile.residual)]
+        return sum(length for _, length in ranges)
+
+
+def stored_image(row: Mapping[str, Any]) -> StoredImage:
+    """From an index row; IntegrityError if the row makes no sense."""
+    try:
+        facts = ImageFacts(**{column: row[column] for column in IMAGE_COLUMNS})
+        number = facts.image
+        _check_facts(facts, row["part"])
+        return StoredImage(
+            facts,
+            row["part"],
+            row["row_crc"],
+            {name: _span(row, name) for name in IMAGE_PAYLOADS},
+            tuple(
+                StoredPiece(PieceFacts(number, at), piece["row_crc"], _span(piece, "payload"))
+                for at, piece in enumerate(row["pieces"] or ())
+            ),
+            tuple(_stored_tile(number, tile) for tile in row["tiles"] or ()),
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise IntegrityError(f"an index row cannot be read ({exc!r})") from exc
+
+
+def _check_facts(facts: ImageFacts, part: int | None) -> None:
+    if part is None or None in vars(facts).values():
+        raise ValueError("a fact is missing")
+    if facts.method == TILES and (facts.mode not in MODES or min(facts.width, facts.height, facts.tile_size) < 1):
+        raise ValueError(f"{facts.mode} of {facts.width} x {facts.height} in tiles of {facts.tile_size}")
+
+
+def _stored_tile(image: int, tile: Mapping[str, Any]) -> StoredTile:
+    facts = TileFacts(image, **{column: tile[column] for column in TILE_COLUMNS[1:]})
+    if None in (facts.tile, facts.x, facts.y, facts.w, facts.h, facts.codec, facts.residual_codec):
+        raise ValueError("a fact of a tile is missing")
+    return StoredTile(facts, tile["row_crc"], _span(tile, "latents"), _span(tile, "residual"))
+
+
+def _span(row: Mapping[str, Any], name: str) -> Span:
+    length = row[f"{name}_bytes"]
+    return (row[f"{name}_offset"], length) if length else _EMPTY
+
+
+def fetch_spans(fetch: Fetch, spans: Iterable[Span]) -> list[bytes]:
+    """Bytes of spans of one part, neighbours merged into one request; IntegrityError if the part ends before."""
+    wanted = list(spans)
+    merged: list[list[int]] = []  # [start, end]
+    for offset, length in sorted(span for span in wanted if span[1]):
+        if merged and 0 <= offset - merged[-1][1] <= _MERGE_GAP:
+            merged[-1][1] = max(merged[-1][1], offset + length)
+        else:
+            merged.append([offset, offset + length])
+    blocks = fetch([(start, end - start) for start, end in merged]) if merged else []
+    found = {start: block for (start, _), block in zip(merged, blocks, strict=True)}
+    return [_slice(found, span) for span in wanted]
+
+
+def _slice(blocks: dict[int, bytes], span: Span) -> bytes:
+    offset, length = span
+    if not length:
+        return b""
+    start = max(start for start in blocks if start <= offset)
+    data = blocks[start][offset - start : offset - start + length]
+    if len(data) != length:
+        raise IntegrityError("the part ends before the row's bytes: it is truncated")
+    return data
+
+
+def fetch_image_row(image: StoredImage, fetch: Fetch) -> tuple[bytes, bytes, bytes]:
+    """Container, shared codec bytes and payload of an image row; IntegrityError if its CRC does not match."""
+    payloads = fetch_spans(fetch, (image.spans[name] for name in IMAGE_PAYLOADS))
+    if row_crc(image.facts, payloads) != image.crc:
+        raise IntegrityError("the image's row is damaged (its CRC does not match)")
+    container, shared, payload = payloads
+    return container, shared, payload
+
+
+def fetch_tile_rows(
+    tiles: Sequence[StoredTile], fetch: Fetch, *, residuals: bool = True
+) -> list[tuple[StoredTile, bytes, bytes]]:
+    """Tiles with their latents and residuals, row CRCs checked.
+
+    Without `residuals` a row that has one cannot be checked here: the CRC of its base is what guards a preview.
+    """
+    spans = [tile.latents for tile in tiles]
+    if residuals:
+        spans += [tile.residual for tile in tiles]
+    data = fetch_spans(fetch, spans)
+    latents, rest = data[: len(tiles)], data[len(tiles) :] or [b""] * len(tiles)
+    for tile, latent, residual in zip(tiles, latents, rest, strict=True):
+        whole = len(residual) == tile.residual[1]
+        if whole and row_crc(tile.facts, (latent, residual)) != tile.crc:
+            raise IntegrityError(f"tile {tile.facts.tile} is damaged (its CRC does not match)")
+    return list(zip(tiles, latents, rest, strict=True))
+
+
+def fetch_piece(piece: StoredPiece, fetch: Fetch) -> bytes:
+    """One piece of a kept file, its CRC checked."""
+    (payload,) = fetch_spans(fetch, [piece.payload])
+    if row_crc(piece.facts, (payload,)) != piece.crc:
+        raise IntegrityError(f"piece {piece.facts.tile} of the file is damaged (its CRC does not match)")
+    return payload

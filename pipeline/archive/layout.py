@@ -1,0 +1,254 @@
+"""The folder that is an archive: its files, their names, and what makes a run visible.
+
+archive.json                     format and id; created once
+README.txt                       what this folder is, for whoever finds it
+models/SHA256/                   every model used
+runs/0001/plan.parquet           inputs and settings; created once, before any part
+runs/0001/parts/00000.parquet    one a shard, create-only
+runs/0001/index.parquet          where everything is; derived from the parts
+runs/0001/manifest.parquet       written last, create-only: the run is complete
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tilepress.codecs.errors import ModelError
+from tilepress.codecs.model import Model
+from tilepress.pipeline.archive.readme import README_TEXT
+from tilepress.pipeline.archive.sealed import (
+    SealedWriter,
+    check_schema,
+    check_seal,
+    footer_metadata,
+    open_parquet,
+    read_json,
+    seal_json,
+)
+from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, StorageError, UsageError
+from tilepress.pipeline.storage.base import Storage
+
+FORMAT = "tilepress-archive-1"
+MANIFEST_FORMAT = "tilepress-manifest-1"
+ARCHIVE_JSON = "archive.json"
+README = "README.txt"
+_RUN_NAME = re.compile("[0-9]{4,6}")
+MODEL_FILES = ("model.json", "weights.safetensors")
+
+MANIFEST_SCHEMA = pa.schema(
+    [
+        pa.field("shard", pa.int32(), nullable=False),
+        pa.field("images", pa.int32(), nullable=False),
+        pa.field("rows", pa.int64(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+        pa.field("seal", pa.string(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Names of the files of one run."""
+
+    number: int
+
+    @property
+    def folder(self) -> str:
+        """Folder of the run within the archive."""
+        return f"runs/{self.number:04d}"
+
+    @property
+    def plan(self) -> str:
+        """Inputs, shards and settings."""
+        return f"{self.folder}/plan.parquet"
+
+    @property
+    def manifest(self) -> str:
+        """What was committed."""
+        return f"{self.folder}/manifest.parquet"
+
+    @property
+    def index(self) -> str:
+        """Where every image is."""
+        return f"{self.folder}/index.parquet"
+
+    @property
+    def summary(self) -> str:
+        """Settings and software, for people."""
+        return f"{self.folder}/run.json"
+
+    def part(self, shard: int) -> str:
+        """The part of a shard."""
+        return f"{self.folder}/parts/{shard:05d}.parquet"
+
+
+@dataclass(frozen=True)
+class PartEntry:
+    """A committed part, as the manifest lists it."""
+
+    shard: int
+    images: int
+    rows: int
+    bytes: int
+    seal: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a complete run committed: its parts, and the seals of its plan and index."""
+
+    parts: tuple[PartEntry, ...]
+    plan_seal: str
+    index_seal: str
+    seal: str = ""  # its own
+
+
+def create_archive(storage: Storage) -> dict[str, Any]:
+    """Make `storage` an archive, or read the one that is there."""
+    content = {"format": FORMAT, "archive_id": str(uuid.uuid4())}
+    with suppress(AlreadyExists):
+        storage.create(ARCHIVE_JSON, seal_json(content))
+    with suppress(AlreadyExists):  # by itself, since whoever made the first may have been killed then
+        storage.create(README, README_TEXT.encode())
+    return read_archive(storage)
+
+
+def is_create_only(storage: Storage) -> bool:
+    """Whether the live store refuses to replace archive.json; tried with its own bytes, so nothing can change."""
+    content = storage.read(ARCHIVE_JSON)
+    try:
+        storage.create(ARCHIVE_JSON, content)
+    except AlreadyExists:
+        return True
+    return False
+
+
+def read_archive(storage: Storage) -> dict[str, Any]:
+    """The archive's identity; UsageError where there is none or it is of a later format, IntegrityError if damaged."""
+    try:
+        content = read_json(storage.read(ARCHIVE_JSON), f"{storage.url}/{ARCHIVE_JSON}")
+    except MissingError as exc:
+        if list_runs(storage):
+            raise IntegrityError(f"{storage.url}/{ARCHIVE_JSON} is missing, though there are runs") from exc
+        raise UsageError(
+            f"there is no archive at {storage.url} (no {ARCHIVE_JSON}); `tilepress compress` makes one"
+        ) from exc
+    if content.get("format") != FORMAT:
+        raise UsageError(f"{storage.url} has the format {content.get('format')!r}; this tilepress reads {FORMAT!r}")
+    return content
+
+
+def list_runs(storage: Storage) -> list[Run]:
+    """Runs of which anything is there, oldest first; a number is missing where a run was lost.
+
+    Names are probed in turn, which works without a listing; a listing, where the store gives one, finds what is
+    behind a lost run, and a run of which parts alone are left.
+    """
+    numbers: set[int] = set()
+    while _has_begun(storage, Run(len(numbers) + 1)):
+        numbers.add(len(numbers) + 1)
+    with suppress(StorageError):
+        others = {int(name) for name in storage.folders("runs/") if _RUN_NAME.fullmatch(name)} - numbers
+        numbers |= {n for n in others if _has_begun(storage, Run(n)) or list_parts(storage, Run(n))}
+    return [Run(number) for number in sorted(numbers)]
+
+
+def _has_begun(storage: Storage, run: Run) -> bool:
+    return storage.exists(run.plan) or storage.exists(run.manifest)
+
+
+def is_complete(storage: Storage, run: Run) -> bool:
+    """Whether the run's manifest is there."""
+    return storage.exists(run.manifest)
+
+
+def list_parts(storage: Storage, run: Run) -> dict[int, int]:
+    """Shard number to bytes of every part that is there, complete run or not."""
+    parts = {}
+    for entry in storage.list(f"{run.folder}/parts/"):
+        stem, _, suffix = entry.name.rpartition("/")[2].partition(".")
+        if suffix == "parquet" and stem.isascii() and stem.isdigit():
+            parts[int(stem)] = entry.size
+    return parts
+
+
+def write_manifest(storage: Storage, run: Run, parts: Iterable[PartEntry], plan_seal: str, index_seal: str) -> None:
+    """Complete a run. Another driver's manifest of the same parts is as good as ours."""
+    ordered = sorted(parts, key=lambda part: part.shard)
+    buffer = io.BytesIO()
+    writer = SealedWriter(buffer, MANIFEST_SCHEMA, compression="ZSTD")
+    writer.write(pa.Table.from_pylist([asdict(part) for part in ordered], schema=MANIFEST_SCHEMA))
+    metadata = {
+        "tilepress.format": MANIFEST_FORMAT,
+        "tilepress.run": str(run.number),
+        "tilepress.plan": plan_seal,
+        "tilepress.index": index_seal,
+    }
+    writer.close(metadata)
+    try:
+        storage.create(run.manifest, buffer.getvalue())
+    except AlreadyExists:
+        theirs = read_manifest(storage, run)
+        if theirs.parts != tuple(ordered):
+            raise IntegrityError(
+                f"{storage.url}/{run.manifest} was written by another driver and lists other parts than "
+                "were committed here; run `tilepress verify` on the archive"
+            ) from None
+
+
+def read_manifest(storage: Storage, run: Run) -> Manifest:
+    """The manifest, its seal checked."""
+    name = f"{storage.url}/{run.manifest}"
+    data = io.BytesIO(storage.read(run.manifest))
+    seal = check_seal(data, name)
+    file = open_parquet(data, name)
+    metadata = footer_metadata(file)
+    if metadata.get("tilepress.format") != MANIFEST_FORMAT:
+        raise IntegrityError(f"{name}: not a manifest that this tilepress reads")
+    check_schema(file, MANIFEST_SCHEMA, name)
+    if metadata.get("tilepress.run") != str(run.number):
+        raise IntegrityError(f"{name}: this is the manifest of another run ({metadata.get('tilepress.run')})")
+    parts = tuple(PartEntry(**row) for row in file.read().to_pylist())
+    return Manifest(parts, metadata.get("tilepress.plan", ""), metadata.get("tilepress.index", ""), seal)
+
+
+def write_summary(storage: Storage, run: Run, content: Mapping[str, Any]) -> None:
+    """Write run.json, for people; the plan holds the same settings."""
+    with suppress(AlreadyExists):  # of a resumed run, or another driver
+        storage.create(run.summary, seal_json(content))
+
+
+def store_model(storage: Storage, folder: Path | str) -> str:
+    """Copy a model folder into the archive; returns its hash."""
+    model = Model.load(Path(folder))
+    for name, content in zip(MODEL_FILES, model.to_bytes(), strict=True):
+        with suppress(AlreadyExists):
+            storage.create(f"models/{model.name}/{name}", content)
+    load_model(storage, model.name)  # what is stored is what was meant, whoever wrote it
+    return model.name
+
+
+def load_model(storage: Storage, sha256: str) -> Model:
+    """A model of the archive; IntegrityError unless its content has the hash it is named by."""
+    folder = f"models/{sha256}"
+    try:
+        files = {name: storage.read(f"{folder}/{name}") for name in MODEL_FILES}
+        model = Model.from_bytes(files["model.json"], files["weights.safetensors"])
+    except MissingError as exc:
+        raise IntegrityError(f"{storage.url}/{folder}: the archive lacks a model that it uses") from exc
+    except ModelError as exc:
+        raise IntegrityError(f"{storage.url}/{folder}: {exc}") from exc
+    if model.to_bytes()[0] != files["model.json"]:  # the hash does not cover how it is spelt
+        raise IntegrityError(f"{storage.url}/{folder}/model.json: its bytes are not what was written")
+    if model.name != sha256:
+        raise IntegrityError(f"{storage.url}/{folder}: the model's content is not that of its name")
+    return model

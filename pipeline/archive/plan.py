@@ -1,0 +1,222 @@
+"""Plan a run: which files, in which shard, with which settings. The plan is written once and never changes."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tilepress.pipeline.archive.schema import GONE
+from tilepress.pipeline.archive.sealed import SealedWriter, check_schema, check_seal, footer_metadata, open_parquet
+from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.storage.base import Entry
+
+FORMAT = "tilepress-plan-1"
+ADD = "add"  # the other state is GONE
+MAX_SHARD_IMAGES = 1000
+_SHARD_BOUNDS = (8 << 20, 256 << 20)  # bytes; between them, a 64th of the run
+_BATCH_ROWS = 8192
+
+PLAN_SCHEMA = pa.schema(
+    [
+        pa.field("image", pa.int32(), nullable=False),
+        pa.field("shard", pa.int32(), nullable=False),
+        pa.field("state", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("locator", pa.binary(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+        pa.field("modified_ns", pa.int64(), nullable=False),
+        pa.field("etag", pa.string(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """One file of a plan. `locator` is the name in the source's own bytes, empty where `path` is that name."""
+
+    image: int
+    shard: int
+    state: str
+    path: str
+    locator: bytes = b""
+    bytes: int = 0
+    modified_ns: int = 0
+    etag: str = ""
+
+    @property
+    def entry(self) -> Entry:
+        """The file as its collection lists it."""
+        return Entry(self.path, self.bytes, self.etag, self.modified_ns, self.locator)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Consecutive files of a plan: the unit of work, retry and commit."""
+
+    number: int
+    files: tuple[PlannedFile, ...]
+
+    @property
+    def additions(self) -> tuple[PlannedFile, ...]:
+        """The files to store."""
+        return tuple(file for file in self.files if file.state == ADD)
+
+    @property
+    def gone(self) -> tuple[PlannedFile, ...]:
+        """The files that the source no longer has."""
+        return tuple(file for file in self.files if file.state == GONE)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes to read from the source."""
+        return sum(file.bytes for file in self.additions)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Size of a plan."""
+
+    files: int
+    bytes: int
+    gone: int
+    shards: int
+
+
+class Plan:
+    """A plan as a sealed Parquet file, read in shards without holding them all."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        """Open and check a plan; IntegrityError if it is damaged."""
+        self.seal = check_seal(file, name)
+        self._file = file
+        self._name = name
+        metadata = footer_metadata(self._parquet())
+        if metadata.get("tilepress.format") != FORMAT:
+            raise IntegrityError(f"{name}: not a plan that this tilepress reads")
+        check_schema(self._parquet(), PLAN_SCHEMA, name)
+        try:
+            self.settings: dict[str, Any] = dict(json.loads(metadata["tilepress.settings"]))
+            self.totals = Totals(**json.loads(metadata["tilepress.totals"]))
+        except (KeyError, ValueError, TypeError, RecursionError) as exc:
+            raise IntegrityError(f"{name}: its settings cannot be read ({exc!r})") from exc
+        self.parent = metadata.get("tilepress.parent", "")
+
+    @property
+    def file(self) -> BinaryIO:
+        """The file itself."""
+        return self._file
+
+    def files(self) -> Iterator[PlannedFile]:
+        """All files in path order."""
+        for batch in self._parquet().iter_batches(_BATCH_ROWS):
+            for row in batch.to_pylist():
+                yield PlannedFile(**row)
+
+    def shards(self) -> Iterator[Shard]:
+        """The shards in order, one at a time in memory."""
+        number, files = 0, list[PlannedFile]()
+        for file in self.files():
+            if file.shard != number and files:
+                yield Shard(number, tuple(files))
+                files = []
+            number = file.shard
+            files.append(file)
+        if files:
+            yield Shard(number, tuple(files))
+
+    def _parquet(self) -> pq.ParquetFile:
+        return open_parquet(self._file, self._name)
+
+
+def write_plan(
+    files: Iterable[PlannedFile], settings: Mapping[str, Any], shard_bytes: int | None = None, parent: str = ""
+) -> Plan:
+    """Number `files` (in path order), cut them into shards and write the plan to local scratch space.
+
+    A shard ends at `shard_bytes` (by default a 64th of the run, within 8 to 256 MB) or 1,000 files; a file that
+    is as large as that by itself is alone. `parent` is the seal of the manifest of the run before. Two passes over
+    a scratch file: memory does not grow with the plan.
+    """
+    scratch = _temporary()
+    with pq.ParquetWriter(scratch, PLAN_SCHEMA) as writer:
+        size = sum(_write(writer, batch) for batch in _batches(files))
+    low, high = _SHARD_BOUNDS
+    target = shard_bytes or min(max(size // 64, low), high)
+    scratch.seek(0)
+    rows = (PlannedFile(**row) for b in pq.ParquetFile(scratch).iter_batches(_BATCH_ROWS) for row in b.to_pylist())
+    out = _temporary()
+    sealed = SealedWriter(out, PLAN_SCHEMA, compression="ZSTD")
+    counter = _Counter()
+    for batch in _batches(_cut(rows, target)):
+        counter.add(batch)
+        sealed.write(pa.Table.from_pylist([asdict(file) for file in batch], schema=PLAN_SCHEMA))
+    sealed.close(
+        {
+            "tilepress.format": FORMAT,
+            "tilepress.parent": parent,
+            "tilepress.settings": json.dumps(settings, sort_keys=True),
+            "tilepress.totals": json.dumps(asdict(counter.totals), sort_keys=True),
+        }
+    )
+    scratch.close()
+    return Plan(out, "the plan just made")
+
+
+class _Counter:
+    """Adds up a plan's totals while it streams past."""
+
+    def __init__(self) -> None:
+        self.totals = Totals(0, 0, 0, 0)
+
+    def add(self, files: list[PlannedFile]) -> None:
+        added = [file for file in files if file.state == ADD]
+        self.totals = replace(
+            self.totals,
+            files=self.totals.files + len(added),
+            bytes=self.totals.bytes + sum(file.bytes for file in added),
+            gone=self.totals.gone + len(files) - len(added),
+            shards=max(self.totals.shards, files[-1].shard + 1),
+        )
+
+
+def _cut(files: Iterable[PlannedFile], target: int) -> Iterator[PlannedFile]:
+    shard = size = count = 0
+    for number, file in enumerate(files):
+        if count and (size + file.bytes > target or count >= MAX_SHARD_IMAGES):
+            shard, size, count = shard + 1, 0, 0
+        yield replace(file, image=number, shard=shard)
+        size += file.bytes
+        count += 1
+
+
+def _batches(files: Iterable[PlannedFile]) -> Iterator[list[PlannedFile]]:
+    batch: list[PlannedFile] = []
+    for file in files:
+        batch.append(file)
+        if len(batch) == _BATCH_ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _write(writer: pq.ParquetWriter, batch: list[PlannedFile]) -> int:
+    writer.write_table(pa.Table.from_pylist([asdict(file) for file in batch], schema=PLAN_SCHEMA))
+    return sum(file.bytes for file in batch)
+
+
+def _temporary() -> BinaryIO:
+    return cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=16 << 20))
+
+
+def plan_from_bytes(data: Any, name: str) -> Plan:
+    """A stored plan, from its bytes or a memory map of them."""
+    file = io.BytesIO(data) if isinstance(data, bytes) else data
+    return Plan(file, name)

@@ -1,0 +1,82 @@
+"""Counts of what a part, or a run, holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from tilepress.pipeline.archive.index_row import StoredImage, stored_image
+from tilepress.pipeline.archive.schema import FAILURES, JPEG, PIXELS, TILES, fidelity_text
+
+_MOST_WARNINGS = 20
+
+
+@dataclass
+class Summary:
+    """Counts and bytes by method, failures by reason, and warnings: tiles on which codecs failed, by what they did."""
+
+    images: Counter[str] = field(default_factory=Counter)
+    bytes_in: Counter[str] = field(default_factory=Counter)
+    bytes_out: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    pixels: int = 0  # of images that were decoded
+
+    def add(self, image: StoredImage) -> None:
+        """Count one image."""
+        key = method_key(image)
+        self.images[key] += 1
+        self.bytes_in[key] += image.facts.source_bytes
+        self.bytes_out[key] += image.nbytes
+        if image.facts.method in (TILES, JPEG):
+            self.pixels += image.facts.width * image.facts.height
+        if image.facts.reason_code in FAILURES:
+            self.failures[image.facts.reason_code] += 1
+
+    def progress(self) -> dict[str, int]:
+        """What a progress display adds."""
+        return {
+            "bytes_in": self.bytes_in.total(),
+            "images": self.images.total(),
+            "bytes_out": self.bytes_out.total(),
+            "pixels": self.pixels,
+            "failures": self.failures.total(),
+        }
+
+    def merge(self, other: Summary) -> None:
+        """Add another summary."""
+        for mine, theirs in (
+            (self.images, other.images),
+            (self.bytes_in, other.bytes_in),
+            (self.bytes_out, other.bytes_out),
+            (self.failures, other.failures),
+        ):
+            mine.update(theirs)
+        for text, count in other.warnings.items():
+            warn(self.warnings, text, count)
+        self.pixels += other.pixels
+
+
+def warn(warnings: Counter[str], text: str, count: int = 1) -> None:
+    """Count a warning; of many different ones only the first are told apart."""
+    known = text in warnings or len(warnings) < _MOST_WARNINGS
+    warnings[text if known else "a codec failed in another way"] += count
+
+
+def method_key(image: StoredImage) -> str:
+    """How an image is held, for summaries: the method, or the codecs of its tiles and, unless exact, how near."""
+    if image.facts.method != TILES:
+        return image.facts.method
+    codecs = "+".join(sorted({tile.facts.codec.partition("@")[0] for tile in image.tiles}))
+    fidelity = fidelity_text(image.facts.fidelity)
+    return codecs if fidelity == PIXELS else f"{codecs} ({fidelity})"
+
+
+def summarise(index: pa.Table) -> Summary:
+    """What a part holds."""
+    summary = Summary()
+    for row in index.to_pylist():
+        summary.add(stored_image(row))
+    return summary

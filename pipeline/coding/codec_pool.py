@@ -1,0 +1,106 @@
+"""What a worker needs to turn tiles into bytes and back: codecs with their models, a device, threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from tilepress.codecs.codec import Codec, ResidualCoder, Settings, Symbols, Tiles, TileSpec
+from tilepress.codecs.errors import CodecError
+from tilepress.codecs.registry import load_codec, load_residual
+from tilepress.pipeline.archive.layout import load_model
+from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.storage.base import Storage
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Networks(Protocol):
+    """Runs the device steps of codecs with networks, here or in actors."""
+
+    def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
+        """As Codec.prepare of the codec that `reference` names."""
+
+    def analyse(self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes) -> Symbols:
+        """As Codec.analyse of the codec that `reference` names."""
+
+    def synthesise(self, reference: str, symbols: Symbols, shared: bytes) -> Tiles:
+        """As Codec.synthesise of the codec that `reference` names."""
+
+
+class Toolbox:
+    """Codecs by reference ("id" or "id@model hash"), loaded once from the archive's own models; thread-safe."""
+
+    def __init__(
+        self, archive: Storage, device: str = "cpu", networks: Networks | None = None, threads: int = 1
+    ) -> None:
+        """`threads` tiles or batches are coded at a time; `networks` stands in for the networks of this process."""
+        self._archive = archive
+        self._device = device
+        self._networks = networks
+        self._threads = threads
+        self._codecs: dict[str, Codec] = {}
+        self._lock = threading.Lock()
+
+    def codec(self, reference: str) -> Codec:
+        """The codec of a reference; IntegrityError if this archive or this tilepress has no such codec."""
+        with self._lock:
+            if reference not in self._codecs:
+                self._codecs[reference] = self._load(reference)
+            return self._codecs[reference]
+
+    def residual(self, residual_id: str) -> ResidualCoder:
+        """A residual coder."""
+        return load_residual(residual_id)
+
+    def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
+        """What the tiles of an image share, on the device; empty for codecs that prepare nothing."""
+        codec = self.codec(reference)
+        if not codec.prepares:
+            return b""
+        if codec.networks and self._networks:
+            return self._networks.prepare(reference, tiles, spec, settings)
+        return codec.prepare(tiles, spec, settings)
+
+    def analyse(self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes = b"") -> Symbols:
+        """Tiles to symbols, on the device."""
+        codec = self.codec(reference)
+        if codec.networks and self._networks:
+            return self._networks.analyse(reference, tiles, spec, settings, shared)
+        return codec.analyse(tiles, spec, settings, shared)
+
+    def synthesise(self, reference: str, symbols: Symbols, shared: bytes = b"") -> Tiles:
+        """Symbols to tiles, on the device."""
+        codec = self.codec(reference)
+        if codec.networks and self._networks:
+            return self._networks.synthesise(reference, symbols, shared)
+        return codec.synthesise(symbols, shared)
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """`map` over this toolbox's threads, results in order."""
+        if self._threads == 1:
+            yield from map(function, items)
+            return
+        with ThreadPoolExecutor(self._threads, initializer=one_torch_thread) as pool:
+            yield from pool.map(function, items)
+
+    def _load(self, reference: str) -> Codec:
+        codec_id, _, model_hash = reference.partition("@")
+        try:
+            model = load_model(self._archive, model_hash) if model_hash else None
+            return load_codec(codec_id, model, self._device)
+        except CodecError as exc:
+            raise IntegrityError(f"codec {reference!r} cannot be loaded: {exc}") from exc
+
+
+def one_torch_thread() -> None:
+    """Give this worker thread one torch thread: workers are the parallelism, and float analysis stays repeatable."""
+    import sys
+
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)

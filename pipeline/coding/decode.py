@@ -1,0 +1,147 @@
+"""Tile rows back to pixels: latents and residuals of an image, decoded and checked, as bands from top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+import numpy as np
+
+from tilepress.codecs.errors import CodecError
+from tilepress.pipeline.archive.checksums import samples_crc
+from tilepress.pipeline.archive.index_row import StoredImage, StoredTile, fetch_image_row, fetch_tile_rows
+from tilepress.pipeline.archive.part import Fetch
+from tilepress.pipeline.archive.schema import ImageFacts, TileFacts
+from tilepress.pipeline.coding.codec_faults import is_codecs_own
+from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.tiles import Box, chunks, grid, grid_size, join_band
+from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.formats.picture import MODES, tile_spec
+
+_FETCH_BYTES = 64 << 20  # payload of the rows of tiles that are fetched together
+
+Loaded = tuple[StoredTile, bytes, bytes]
+
+
+def read_bands(
+    image: StoredImage, fetch: Fetch, tools: Toolbox, area: Box | None = None, *, preview: bool = False
+) -> Iterator[np.ndarray]:
+    """Pixels of a tiled image from top to bottom, a row of tiles at a time: (rows, area.w, channels).
+
+    `preview`: the base that the latents alone decode to. IntegrityError names the first tile that is not as written.
+    """
+    whole = Box(0, 0, image.facts.width, image.facts.height)
+    area = whole if area is None else area
+    _check_grid(image)
+    shared = _shared_bytes(image, fetch, tools)
+    wanted = [tile for tile in image.tiles if _box(tile.facts).intersect(area)]
+    for chunk in _fetch_chunks(wanted):
+        loaded = fetch_tile_rows(chunk, fetch, residuals=not preview)
+        decoded = decode_tiles(image.facts, loaded, tools, shared, preview=preview)
+        placed = [(_box(tile.facts), samples) for (tile, _, _), samples in zip(loaded, decoded, strict=True)]
+        for _, row in groupby(placed, key=lambda pair: pair[0].y):
+            yield join_band(list(row), area)
+
+
+def _shared_bytes(image: StoredImage, fetch: Fetch, tools: Toolbox) -> bytes:
+    """What the image's tiles share, its row's CRC checked; IntegrityError if no tile's codec takes such bytes."""
+    if not image.spans["shared"][1]:
+        return b""
+    if not any(tools.codec(reference).prepares for reference in {tile.facts.codec for tile in image.tiles}):
+        raise IntegrityError("the image holds shared data that no codec of its tiles takes")
+    _, shared, _ = fetch_image_row(image, fetch)
+    return shared
+
+
+def decode_tiles(
+    facts: ImageFacts, loaded: Sequence[Loaded], tools: Toolbox, shared: bytes = b"", *, preview: bool = False
+) -> list[np.ndarray]:
+    """Samples (h, w, channels) of each tile, in order, checked against the CRCs of base and pixels."""
+    order = sorted(range(len(loaded)), key=lambda at: _kind(loaded[at][0].facts))
+    batches = [
+        chunk
+        for (_, height, width), group in groupby(order, key=lambda at: _kind(loaded[at][0].facts))
+        for chunk in chunks(list(group), width, height)
+    ]
+    results = tools.map(
+        lambda batch: _decode_batch(facts, [loaded[at] for at in batch], tools, shared, preview), batches
+    )
+    samples: list[np.ndarray] = [np.empty(0)] * len(loaded)
+    for batch, decoded in zip(batches, results, strict=True):
+        for at, tile in zip(batch, decoded, strict=True):
+            samples[at] = tile
+    return samples
+
+
+def _decode_batch(
+    image: ImageFacts, batch: Sequence[Loaded], tools: Toolbox, shared: bytes, preview: bool
+) -> Iterable[np.ndarray]:
+    facts = batch[0][0].facts
+    spec = tile_spec(image.mode, image.dtype, image.bit_depth, facts.h, facts.w)
+    codec = tools.codec(facts.codec)
+    try:
+        symbols = codec.unpack([latents for _, latents, _ in batch], spec)
+        bases = tools.synthesise(facts.codec, symbols, shared if codec.prepares else b"")
+        for (tile, _, _), base in zip(batch, bases, strict=True):
+            _check(tile.facts, "base", tile.facts.base_crc, base)
+        if preview:
+            return list(bases)
+        decoded = [
+            tools.residual(tile.facts.residual_codec).decode(rest, base, spec) if rest else base
+            for (tile, _, rest), base in zip(batch, bases, strict=True)
+        ]
+    except Exception as exc:
+        if not is_codecs_own(exc):
+            raise
+        raise IntegrityError(f"tile {facts.tile} or one beside it does not decode: {_what(exc)}") from exc
+    for (tile, _, _), samples in zip(batch, decoded, strict=True):
+        _check(tile.facts, "pixels", tile.facts.pixels_crc, samples)
+    return decoded
+
+
+def _what(error: Exception) -> str:
+    return str(error) if isinstance(error, CodecError) else f"{type(error).__name__}: {error}"
+
+
+def _check(facts: TileFacts, what: str, crc: int | None, samples: np.ndarray) -> None:
+    if crc is not None and samples_crc(samples) != crc:
+        raise IntegrityError(
+            f"tile {facts.tile}: its {what} decoded by {facts.codec.partition('@')[0]} on this machine differ "
+            "from what was checked when it was stored"
+        )
+
+
+def _check_grid(image: StoredImage) -> None:
+    facts = image.facts
+    if min(facts.width, facts.height, facts.tile_size) < 1 or facts.mode not in MODES:
+        raise IntegrityError(f"{facts.width} x {facts.height} pixels of mode {facts.mode!r} are no image")
+    across, down = grid_size(facts.width, facts.height, facts.tile_size)
+    if len(image.tiles) != across * down:  # before a grid is made of what may be hostile facts
+        raise IntegrityError(f"{len(image.tiles)} tiles are there where the image has {across * down}")
+    for at, (tile, box) in enumerate(zip(image.tiles, grid(facts.width, facts.height, facts.tile_size), strict=True)):
+        if _box(tile.facts) != box or tile.facts.tile != at:
+            raise IntegrityError(f"tile {at} is missing or not where it belongs")
+
+
+def _box(facts: TileFacts) -> Box:
+    return Box(facts.x, facts.y, facts.w, facts.h)
+
+
+def _kind(facts: TileFacts) -> tuple[str, int, int]:
+    return facts.codec, facts.h, facts.w
+
+
+def _fetch_chunks(tiles: Sequence[StoredTile]) -> Iterator[list[StoredTile]]:
+    """Whole rows of tiles, as many as fit the bound on bytes fetched together and on decoded pixels held."""
+    chunk: list[StoredTile] = []
+    size = 0
+    for _, group in groupby(tiles, key=lambda tile: tile.facts.y):
+        row = list(group)
+        cost = sum(tile.latents[1] + tile.residual[1] + tile.facts.w * tile.facts.h for tile in row)
+        if chunk and size + cost > _FETCH_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk += row
+        size += cost
+    if chunk:
+        yield chunk

@@ -1,0 +1,42 @@
+"""What a run was asked to do: part of its plan, and what a resumed run must match."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tilepress.codecs.codec import Settings
+from tilepress.pipeline.archive.schema import LOSSY, PIXELS
+from tilepress.pipeline.coding.tile_coding import Coding
+from tilepress.pipeline.formats.picture import Limits
+
+
+@dataclass(frozen=True)
+class PressSettings:
+    """Settings that decide what is stored. `codec` is "id" or "id@model hash", already resolved.
+
+    `max_error`: levels that a sample may differ by; None is exact.
+    """
+
+    codec: str
+    fidelity: str = PIXELS
+    quality: int | None = None
+    effort: int | None = None
+    tile: int = 512
+    limits: Limits = field(default_factory=Limits)
+    max_error: int | None = None
+
+    @property
+    def lossy(self) -> bool:
+        """Whether latents alone are stored."""
+        return self.fidelity == LOSSY
+
+    @property
+    def coding(self) -> Coding:
+        """How tiles are coded that the chosen codec can represent."""
+        return Coding(self.codec, Settings(self.quality, self.effort, self.max_error), self.lossy)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for the plan; what was not asked for as in plans of releases that did not know it."""
+        values = asdict(self)
+        return {name: value for name, value in values.items() if name != "max_error" or value is not None}

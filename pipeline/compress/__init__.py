@@ -1,0 +1,1 @@
+"""The compress stage: one shard of files to one committed part."""

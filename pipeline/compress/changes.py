@@ -1,0 +1,48 @@
+"""What a new run has to do: the difference between a source and what the archive holds of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tilepress.pipeline.archive.plan import ADD, PlannedFile
+from tilepress.pipeline.archive.schema import CONTENTLESS, GONE, TILES, looseness
+from tilepress.pipeline.reading.archive import Archive
+from tilepress.pipeline.storage.base import Entry
+from tilepress.pipeline.storage.merge_join import merge_join
+
+_COLUMNS = ["path", "method", "fidelity", "source_bytes", "modified_ns", "etag"]
+
+
+def planned_files(
+    entries: Iterable[Entry], archive: Archive | None, fidelity: str, *, mark_gone: bool
+) -> Iterator[PlannedFile]:
+    """New, changed and failed files to add, and files to mark as gone, in path order.
+
+    Both sides are walked once in the same order, so memory does not grow with them. A file is unchanged if its size
+    and its etag (or, where there is none, its modification time) are those of the newest row about it, and what is
+    stored keeps what `fidelity` promises.
+    """
+    known = _newest(archive) if archive else iter(())
+    for entry, row in merge_join(entries, known, lambda entry: entry.name, lambda row: str(row["path"])):
+        if entry is not None and (row is None or not _unchanged(row, entry) or _looser(row, fidelity)):
+            yield PlannedFile(0, 0, ADD, entry.name, entry.locator, entry.size, entry.modified_ns, entry.etag)
+        elif entry is None and row is not None and mark_gone and row["method"] != GONE:
+            yield PlannedFile(0, 0, GONE, row["path"])
+
+
+def _newest(archive: Archive) -> Iterator[dict[str, Any]]:
+    return (versions[-1][1] for versions in archive.histories(_COLUMNS))
+
+
+def _unchanged(row: dict[str, Any], entry: Entry) -> bool:
+    if row["method"] in CONTENTLESS or row["source_bytes"] != entry.size:
+        return False
+    if entry.etag:
+        return bool(row["etag"] == entry.etag)
+    return bool(row["modified_ns"] == entry.modified_ns)
+
+
+def _looser(row: dict[str, Any], fidelity: str) -> bool:
+    """Whether an image is held less exactly than is asked for now; all but tiles are bytes of the file."""
+    return row["method"] == TILES and looseness(row["fidelity"]) > looseness(fidelity)

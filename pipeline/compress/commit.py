@@ -1,0 +1,182 @@
+"""The compress stage: build a shard's part, prove it by decoding it, and commit it once.
+
+Tasks run at least once, on any machine: a part is created create-only, and one that is already there is accepted if
+it is of the same plan and shard. Nothing is ever compared by bytes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from tilepress.pipeline.archive.index_row import StoredImage, stored_image
+from tilepress.pipeline.archive.layout import PartEntry, Run
+from tilepress.pipeline.archive.part import BuiltPart, Fetch, PartBuilder, part_index, read_part_footer
+from tilepress.pipeline.archive.plan import PlannedFile, Shard
+from tilepress.pipeline.archive.schema import error_bound
+from tilepress.pipeline.archive.sealed import SEAL_KEY
+from tilepress.pipeline.archive.summary import Summary, summarise
+from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.settings import PressSettings
+from tilepress.pipeline.compress.shard import ShardPress
+from tilepress.pipeline.errors import AlreadyExists, IntegrityError, TilepressError, TransientStorageError
+from tilepress.pipeline.reading.near_lossless import prove_within
+from tilepress.pipeline.reading.rebuild import prove
+from tilepress.pipeline.sources.collection import Collection
+from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.range_file import RangeFile
+
+_MEMORY_PART = 64 << 20
+
+
+@dataclass(frozen=True)
+class PressTask:
+    """One shard of a run, as it travels to a worker."""
+
+    shard: Shard
+    run: Run
+    plan_seal: str
+    settings: PressSettings
+    source: str  # what Collection.open takes
+    committed: bool = False  # a part of this shard is already there
+    undecodable: dict[int, str] = field(default_factory=dict)  # images that crashed a worker: kept as bytes
+
+    @property
+    def number(self) -> int:
+        """Number of the shard."""
+        return self.shard.number
+
+    @property
+    def bytes(self) -> int:
+        """Bytes to read, for progress and memory."""
+        return self.shard.bytes
+
+
+@dataclass(frozen=True)
+class PressResult:
+    """What a worker reports: the committed part, its index rows (Arrow IPC stream), and what it holds."""
+
+    entry: PartEntry
+    index: bytes
+    summary: Summary
+    resumed: bool = False
+
+
+def press_shard(task: PressTask, archive: Storage, tools: Toolbox) -> PressResult:
+    """Commit one shard, or accept the part that is there."""
+    if task.committed or archive.exists(task.run.part(task.number)):  # by another driver, or an earlier attempt
+        return accept_part(task, archive)
+    part, index = build_part(task, tools)
+    try:
+        _create(archive, task.run.part(task.number), part)
+    except AlreadyExists:
+        return accept_part(task, archive)
+    finally:
+        size = part.nbytes
+        part.close()
+    entry = PartEntry(task.number, len(task.shard.additions), part.rows, size, part.seal)
+    summary = summarise(index)
+    summary.warnings.update(part.warnings)
+    return PressResult(entry, to_ipc(index), summary)
+
+
+def build_part(task: PressTask, tools: Toolbox) -> tuple[BuiltPart, pa.Table]:
+    """A part whose every image was decoded again and compared; images that fail are kept as files instead."""
+    distrusted = dict(task.undecodable)
+    source = Collection.open(task.source)
+    while True:
+        builder = PartBuilder()
+        try:
+            press = ShardPress(source, task.settings, tools, builder, distrusted)
+            press.press(task.shard.additions)
+            part = builder.finish({"tilepress.plan": task.plan_seal, "tilepress.shard": str(task.number)})
+            part.warnings.update(press.warnings)
+        finally:
+            builder.close()
+        index = part_index(part.file, f"part {task.number}", task.number)
+        failed = check_images(index, part.fetch, tools, NearSources(source, task.shard.additions))
+        if not failed:
+            return part, index
+        part.close()
+        if failed.keys() <= distrusted.keys():
+            raise IntegrityError(f"shard {task.number} cannot be stored right: {failed}")
+        distrusted |= failed
+
+
+@dataclass(frozen=True)
+class NearSources:
+    """The source files that near-lossless images are compared with: their bound can be proven in no other way."""
+
+    source: Collection
+    files: tuple[PlannedFile, ...]
+
+    def prove(self, image: StoredImage, fetch: Fetch, tools: Toolbox) -> None:
+        """Compare every sample of an image with its source; IntegrityError, or a StorageError where that is gone."""
+        (file,) = (file for file in self.files if file.image == image.facts.image)
+        with self.source.open_source(file.entry) as data:
+            prove_within(image, data, fetch, tools)
+
+
+def check_images(index: pa.Table, fetch: Fetch, tools: Toolbox, sources: NearSources) -> dict[int, str]:
+    """Decode every image of a part; image number to reason of those that are not what the source was."""
+    failed = {}
+    for row in index.to_pylist():
+        image = stored_image(row)
+        try:
+            prove(image, fetch, tools)
+            if error_bound(image.facts.fidelity):
+                sources.prove(image, fetch, tools)
+        except TransientStorageError:
+            raise
+        except TilepressError as exc:
+            failed[image.facts.image] = f"its stored bytes failed the check before commit: {exc}"
+    return failed
+
+
+def accept_part(task: PressTask, archive: Storage) -> PressResult:
+    """The part that is there, if it is of this plan and shard; IntegrityError if it is something else."""
+    name = task.run.part(task.number)
+    with RangeFile(archive, name) as file:
+        part, metadata = read_part_footer(file, name)
+        if (metadata.get("tilepress.plan"), metadata.get("tilepress.shard")) != (
+            task.plan_seal,
+            str(task.number),
+        ):
+            raise IntegrityError(
+                f"{archive.url}/{name} is of another plan or shard; move it away and run the same command again"
+            )
+        index = part_index(file, name, task.number)
+        rows, size = part.metadata.num_rows, file.size
+    expected = [image.image for image in task.shard.additions]
+    if index.column("image").to_pylist() != expected:
+        raise IntegrityError(f"{archive.url}/{name} does not hold the images of its plan; run `tilepress verify`")
+    entry = PartEntry(task.number, len(expected), rows, size, metadata[SEAL_KEY])
+    return PressResult(entry, to_ipc(index), summarise(index), resumed=True)
+
+
+def to_ipc(table: pa.Table) -> bytes:
+    """A table as an Arrow IPC stream, as it travels to the driver and waits in its spool."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def _create(archive: Storage, name: str, part: BuiltPart) -> None:
+    if part.nbytes <= _MEMORY_PART:
+        archive.create(name, part.fetch([(0, part.nbytes)])[0])
+        return
+    part.file.flush()
+    spool = Path(f"/proc/self/fd/{part.file.fileno()}")
+    if spool.exists():
+        archive.create_file(name, spool)
+        return
+    with tempfile.NamedTemporaryFile() as file:  # systems that do not show open files by name
+        part.file.seek(0)
+        shutil.copyfileobj(part.file, file, 1 << 24)
+        file.flush()
+        archive.create_file(name, Path(file.name))

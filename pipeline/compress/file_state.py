@@ -1,0 +1,63 @@
+"""One file on its way into a part: what is known of it, and the facts of its row."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from tilepress.pipeline.archive.part import Held
+from tilepress.pipeline.archive.plan import PlannedFile
+from tilepress.pipeline.archive.schema import NOT_STORED, ImageFacts, within
+from tilepress.pipeline.coding.settings import PressSettings
+from tilepress.pipeline.compress.verbatim import Source
+from tilepress.pipeline.errors import PictureError
+from tilepress.pipeline.formats.picture import Picture
+
+
+@dataclass
+class Work:
+    """One file under way."""
+
+    file: PlannedFile
+    data: Source = b""
+    sha256: bytes = b""
+    picture: Picture | None = None
+    failure: PictureError | None = None
+    pixels: bytes = b""  # SHA-256, once all tiles are cut
+    shared: bytes | None = b""  # what the codec prepared for all tiles; None: it failed
+    held: list[Held] = field(default_factory=list)
+    codecs: set[str] = field(default_factory=set)  # of the tiles held
+    near: bool = False  # a tile comes back within the bound, but not exactly
+    open: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def tiled_bytes(self) -> int:
+        """Payload bytes of the image as tiles."""
+        container = len(self.picture.container) if self.picture else 0
+        return container + len(self.shared or b"") + sum(held.nbytes for held in self.held)
+
+
+def image_facts(
+    file: PlannedFile, picture: Picture | None, settings: PressSettings, *, near: bool = False
+) -> ImageFacts:
+    """Facts of a file but for how it is held. `near`: its pixels come back within settings.max_error only."""
+    return ImageFacts(
+        image=file.image,
+        path=file.path,
+        source_bytes=file.bytes,
+        modified_ns=file.modified_ns,
+        etag=file.etag,
+        format=picture.format if picture else "",
+        mode=picture.mode if picture else "",
+        width=picture.width if picture else 0,
+        height=picture.height if picture else 0,
+        dtype=picture.dtype if picture else "",
+        bit_depth=picture.bit_depth if picture else 0,
+        tile_size=settings.tile,
+        fidelity=within(settings.max_error) if picture and near and settings.max_error else settings.fidelity,
+        method=NOT_STORED,
+        reason_code="",
+        reason="",
+        file_sha256=b"",
+        pixels_sha256=b"",
+    )

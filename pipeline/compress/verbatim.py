@@ -1,0 +1,52 @@
+"""Files that are stored as their own bytes: whole or in pieces, compressed where that helps."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+
+import zstandard
+
+from tilepress.pipeline.archive.part import Held, PartBuilder
+from tilepress.pipeline.archive.schema import FILE, FILE_ZSTD, PIECE_ROW, PieceFacts
+
+_PIECE_BYTES = 64 << 20  # a file larger than this is stored in pieces
+_SAMPLE_BYTES = 1 << 20
+_WORTH_IT = 0.97  # Zstandard must save 3 % of a sample to be tried: most image files do not shrink
+
+Source = bytes | mmap.mmap
+
+
+def keep_bytes(image: int, data: Source, builder: PartBuilder) -> tuple[str, bytes, list[Held]]:
+    """Method, payload of the image row, and held piece rows; never larger than the file."""
+    if len(data) > _PIECE_BYTES:
+        method, pieces = _keep_pieces(image, data, builder)
+        return method, b"", pieces
+    whole = bytes(data)
+    squeezed = _squeeze(whole) if _worth_squeezing(whole) else whole
+    return (FILE_ZSTD, squeezed, []) if len(squeezed) < len(whole) else (FILE, whole, [])
+
+
+def _keep_pieces(image: int, data: Source, builder: PartBuilder) -> tuple[str, list[Held]]:
+    if _worth_squeezing(data):
+        held = _hold(image, map(_squeeze, _pieces(data)), builder)
+        if sum(piece.nbytes for piece in held) < len(data):
+            return FILE_ZSTD, held
+    return FILE, _hold(image, _pieces(data), builder)
+
+
+def _hold(image: int, pieces: Iterator[bytes], builder: PartBuilder) -> list[Held]:
+    return [builder.hold(PIECE_ROW, PieceFacts(image, at), (piece,)) for at, piece in enumerate(pieces)]
+
+
+def _pieces(data: Source) -> Iterator[bytes]:
+    return (bytes(data[start : start + _PIECE_BYTES]) for start in range(0, len(data), _PIECE_BYTES))
+
+
+def _squeeze(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=9).compress(data)
+
+
+def _worth_squeezing(data: Source) -> bool:
+    sample = bytes(data[:_SAMPLE_BYTES])
+    return len(_squeeze(sample)) < _WORTH_IT * len(sample)

@@ -1,0 +1,1 @@
+"""Stages mapped over shards, in this process or on Ray."""

@@ -1,0 +1,176 @@
+"""Map a stage over shards: in this process (the reference) or on Ray. The same stages run on both."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+from tilepress.pipeline.coding.codec_pool import Toolbox, one_torch_thread
+from tilepress.pipeline.engine.memory import budget, declared_bytes
+from tilepress.pipeline.errors import EngineError, TransientStorageError, UsageError
+from tilepress.pipeline.storage.base import Storage, open_storage
+
+ATTEMPTS = 3  # of a shard, for transient failures
+FIRST_DELAY_S = 1.0  # before the second attempt; four times that before the third
+_SMALL_BYTES = 64 << 20  # below this, `auto` does not start Ray
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Task(Protocol):
+    """A unit of work that can travel to another process."""
+
+    @property
+    def number(self) -> int:
+        """Number of the shard, for messages and order."""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes it reads, declared for memory admission."""
+
+
+AnyTask = TypeVar("AnyTask", bound=Task)
+Result = TypeVar("Result")
+Stage = Callable[[Any, Storage, Toolbox], Any]  # (task, archive, tools) -> result, a module-level function
+Survives = Callable[[Stage, Any], bool]  # whether a worker lives through a stage of a task
+Recover = Callable[[Any, Survives], Any]  # a task that crashes workers -> one that should not
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """Where and how wide to run."""
+
+    kind: str = "auto"  # auto, local or ray
+    workers: int | None = None  # shards at a time; None: one a processor
+    ray_address: str | None = None  # an existing cluster
+    gpus_per_actor: float = 1.0  # 0: networks run on processors even where there are GPUs
+    shard_timeout_s: float = 6 * 3600  # on Ray; threads of this process cannot be stopped
+
+    def resolve(self, shards: int, size: int) -> EngineConfig:
+        """`auto` decided: this process for small work, Ray for the rest or where a cluster is named."""
+        if self.kind not in ("auto", "local", "ray"):
+            raise UsageError(f"--engine {self.kind!r} is not one of auto, local, ray")
+        if self.ray_address and self.kind == "local":
+            raise UsageError("--ray-address has no effect with --engine local")
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"-j must be at least 1, not {self.workers}")
+        if self.gpus_per_actor < 0 or (self.gpus_per_actor > 1 and self.gpus_per_actor % 1):
+            raise UsageError(f"--gpus-per-actor {self.gpus_per_actor:g} is neither a share below 1 nor a whole number")
+        small = shards < 2 or size < _SMALL_BYTES or self.width == 1
+        kind = self.kind if self.kind != "auto" else "ray" if self.ray_address or not small else "local"
+        return replace(self, kind=kind)
+
+    @property
+    def width(self) -> int:
+        """Shards at a time on this machine."""
+        return self.workers or os.cpu_count() or 1
+
+
+class Engine(Protocol):
+    """Runs stages over tasks."""
+
+    def map_shards(self, stage: Stage, tasks: Iterable[Any]) -> Iterator[Any]:
+        """Results in the order in which they are ready; raises the first error that retries do not cure."""
+
+    def __enter__(self) -> Self:
+        """Itself."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Free workers. What is running is finished first, unless a signal ends the program."""
+
+
+def open_engine(
+    config: EngineConfig,
+    archive_url: str,
+    shards: int,
+    size: int,
+    *,
+    networks: bool,
+    recover: Recover | None = None,
+) -> Engine:
+    """The engine for `shards` shards of `size` bytes in all; `networks`: some codec has a device step.
+
+    `recover` is asked for another task where one keeps crashing its worker; only worker processes can be lost so.
+    """
+    config = config.resolve(shards, size)
+    if config.kind == "ray":
+        from tilepress.pipeline.engine.ray import RayEngine
+
+        return RayEngine(config, archive_url, shards, networks=networks, recover=recover)
+    return LocalEngine(config.width, archive_url, shards)
+
+
+def run_stage(stage: Stage, task: Task, archive: Storage, tools: Toolbox) -> Any:
+    """One attempt; this machine's own shortages become errors that say what to do."""
+    one_torch_thread()
+    try:
+        return stage(task, archive, tools)
+    except MemoryError as exc:
+        raise EngineError(f"shard {task.number} needs more memory than there is: lower -j, and run it again") from exc
+    except OSError as exc:
+        if exc.errno not in _NO_SPACE:
+            raise
+        raise EngineError(f"no space left for temporary files: free some, or set TMPDIR ({exc})") from exc
+
+
+def delay_s(attempt: int) -> float:
+    """Seconds to wait after a failed attempt 1, 2, ..."""
+    return FIRST_DELAY_S * 4.0 ** (attempt - 1)
+
+
+class LocalEngine:
+    """Threads of this process: kernels release the interpreter's lock, so they run side by side."""
+
+    def __init__(self, workers: int, archive_url: str, shards: int, memory: int | None = None) -> None:
+        """`workers` shards at a time, or fewer shards with several threads each; `memory` in bytes for all."""
+        self._abreast = max(1, min(workers, shards))
+        self._memory = memory or budget()
+        self._archive = open_storage(archive_url)
+        self._tools = Toolbox(self._archive, device="cpu", threads=max(1, workers // self._abreast))
+        self._pool = ThreadPoolExecutor(self._abreast, "shard", initializer=one_torch_thread)
+
+    def map_shards(self, stage: Stage, tasks: Iterable[Any]) -> Iterator[Any]:
+        """See Engine."""
+        waiting = iter(tasks)
+        task = next(waiting, None)
+        running: dict[Future[Any], int] = {}
+        try:
+            while task is not None or running:
+                while task is not None and self._admits(task, running):
+                    running[self._pool.submit(self._attempt, stage, task)] = declared_bytes(task)
+                    task = next(waiting, None)
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    del running[future]
+                    yield future.result()
+        finally:
+            for future in running:
+                future.cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        by_signal = kind is not None and not issubclass(kind, Exception)
+        self._pool.shutdown(wait=not by_signal, cancel_futures=True)
+
+    def _admits(self, task: Task, running: dict[Future[Any], int]) -> bool:
+        if len(running) >= self._abreast:
+            return False
+        return not running or sum(running.values()) + declared_bytes(task) <= self._memory
+
+    def _attempt(self, stage: Stage, task: Task) -> Any:
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return run_stage(stage, task, self._archive, self._tools)
+            except TransientStorageError:
+                time.sleep(delay_s(attempt))
+        return run_stage(stage, task, self._archive, self._tools)

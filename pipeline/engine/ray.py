@@ -1,0 +1,180 @@
+"""The engine on Ray Core: shards are tasks, networks live in actors, the driver only schedules and commits order.
+
+A shard's task does everything on its processor but the device steps of codecs with networks: those it sends to actors,
+two batches at a time, so that a GPU computes while the next batch travels. Delivery is at least once; commits are
+create-only, so a task that ran twice leaves one part.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Self
+
+import ray
+from ray import exceptions as ray_errors
+
+from tilepress.pipeline.engine.engine import ATTEMPTS, EngineConfig, Recover, Stage, delay_s
+from tilepress.pipeline.engine.memory import declared_bytes
+from tilepress.pipeline.engine.ray_cluster import Capacity, connect, start_actors
+from tilepress.pipeline.engine.ray_workers import ActorLostError, WorkerContext, environment, run_shard
+from tilepress.pipeline.engine.remote_error import Failure
+from tilepress.pipeline.errors import EngineError, TransientStorageError
+from tilepress.pipeline.storage.base import absolute
+
+_BATCHES_IN_FLIGHT = 2
+_POLL_S = 0.5
+_DEATHS = (ray_errors.WorkerCrashedError, ray_errors.OutOfMemoryError)  # of the very worker that ran the task
+_LOSSES = (ray_errors.NodeDiedError, ray_errors.ObjectLostError, ray_errors.RayActorError)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One try of a shard; `memory` in bytes is what it is admitted for."""
+
+    task: Any
+    memory: int
+    number: int = 1
+    deaths: int = 0
+    not_before: float = 0.0
+
+
+class RayEngine:
+    """See the module's text. Uses the cluster this process is connected to, or `ray_address`, or starts a local one."""
+
+    def __init__(
+        self, config: EngineConfig, archive_url: str, shards: int, *, networks: bool, recover: Recover | None = None
+    ) -> None:
+        """Connects, and starts actors if `networks`; EngineError if there is no cluster."""
+        archive_url = absolute(archive_url)  # workers of a cluster have other working folders
+        self._config = config
+        self._recover = recover
+        self._actors: tuple[Any, ...] = ()
+        self._started = connect(config)
+        try:
+            self._capacity = Capacity.of(ray.nodes())
+            if networks:
+                self._actors = start_actors(config, self._capacity, archive_url, shards)
+        except BaseException:
+            self._end()
+            raise
+        width = min(config.workers or self._capacity.cpus, self._capacity.cpus)
+        # Twice the width, so that workers need not wait for the driver; on others' clusters -j is a limit to keep.
+        self._abreast = width if config.workers and not self._started else 2 * width
+        self._cpus = min(max(1, width // max(1, shards)), self._capacity.most_cpus)
+        threads = max(self._cpus, _BATCHES_IN_FLIGHT) if self._actors else self._cpus
+        self._context = WorkerContext(archive_url, environment(), config.shard_timeout_s, threads, self._actors)
+
+    def map_shards(self, stage: Stage, tasks: Iterable[Any]) -> Iterator[Any]:
+        """See Engine. After an error, shards under way end by themselves, as the cluster's or this process's end does.
+
+        They are not cancelled: by force that races with a task's end and aborts this process (a failed check in Ray
+        2.60's task_manager.cc), gently it is lost where a task is just beginning. What they still commit counts.
+        """
+        waiting = iter(tasks)
+        task = next(waiting, None)
+        running: dict[Any, _Attempt] = {}
+        again: list[_Attempt] = []
+        while task is not None or running or again:
+            for attempt in [a for a in again if a.not_before <= time.monotonic()]:
+                again.remove(attempt)
+                running[self._submit(stage, attempt)] = attempt
+            while task is not None and len(running) + len(again) < self._abreast:
+                attempt = _Attempt(task, self._admissible(declared_bytes(task)))
+                running[self._submit(stage, attempt)] = attempt
+                task = next(waiting, None)
+            for ref in _ready(running, again):
+                yield from self._collect(running.pop(ref), ref, again)
+
+    def survives(self, stage: Stage, task: Any) -> bool:
+        """Whether a worker lives through a stage, with networks of its own; dying once may be somebody else's doing."""
+        attempt = _Attempt(task, self._admissible(2 * declared_bytes(task)))
+        context = replace(self._context, actors=(), threads=1)
+        for _ in range(2):
+            try:
+                ray.get(self._submit(stage, attempt, context))
+            except _DEATHS:
+                continue
+            except ray_errors.RayError as exc:
+                raise EngineError(f"the cluster failed while shard {task.number} was examined: {exc}") from exc
+            return True
+        return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        """Stop the actors, and the cluster if it was started here."""
+        for actor in self._actors:
+            ray.kill(actor)
+        if self._started:
+            ray.shutdown()
+
+    def _admissible(self, memory: int) -> int:
+        return min(memory, self._capacity.most_memory)
+
+    def _submit(self, stage: Stage, attempt: _Attempt, context: WorkerContext | None = None) -> Any:
+        options = {"num_cpus": self._cpus, "memory": attempt.memory or None}
+        return run_shard.options(**options).remote(stage, attempt.task, context or self._context)
+
+    def _collect(self, attempt: _Attempt, ref: Any, again: list[_Attempt]) -> Iterator[Any]:
+        try:
+            result = ray.get(ref)
+        except _DEATHS as exc:
+            again.append(self._after_death(attempt, exc))
+            return
+        except _LOSSES as exc:
+            again.append(self._next_attempt(attempt, exc))
+            return
+        except ray_errors.RayError as exc:
+            raise EngineError(f"Ray could not run shard {attempt.task.number}: {exc}") from exc
+        if not isinstance(result, Failure):
+            yield result
+            return
+        error = result.error()
+        if isinstance(error, ActorLostError):
+            again.append(self._after_death(attempt, error))
+        elif isinstance(error, TransientStorageError):
+            again.append(self._next_attempt(attempt, error))
+        else:
+            raise error
+
+    def _after_death(self, attempt: _Attempt, cause: Exception) -> _Attempt:
+        """A shard that keeps killing workers is searched for the file that does it, and begins anew without."""
+        attempt = replace(attempt, deaths=attempt.deaths + 1)
+        if isinstance(cause, ray_errors.OutOfMemoryError):
+            attempt = replace(attempt, memory=self._admissible(2 * attempt.memory))
+        if attempt.deaths < ATTEMPTS - 1 or self._recover is None:
+            return self._next_attempt(attempt, cause)
+        task = self._recover(attempt.task, self.survives)
+        if task == attempt.task:
+            return self._next_attempt(attempt, cause)
+        return _Attempt(task, attempt.memory)
+
+    def _next_attempt(self, attempt: _Attempt, cause: Exception) -> _Attempt:
+        if attempt.number < ATTEMPTS:
+            later = time.monotonic() + delay_s(attempt.number)
+            return replace(attempt, number=attempt.number + 1, not_before=later)
+        if isinstance(cause, TransientStorageError):
+            raise cause
+        raise EngineError(
+            f"shard {attempt.task.number} failed {attempt.number} times, or took longer than "
+            f"{self._config.shard_timeout_s:g} s; what is committed stays, and the same command goes on from there. "
+            f"Last cause: {cause}"
+        ) from cause
+
+
+def _ready(running: dict[Any, _Attempt], again: list[_Attempt]) -> list[Any]:
+    """What has finished, waiting for it for a while, or until a shard is to be tried again."""
+    if running:
+        return list(ray.wait(list(running), num_returns=1, timeout=_POLL_S)[0])
+    if again:
+        time.sleep(max(0.0, min(attempt.not_before for attempt in again) - time.monotonic()))
+    return []

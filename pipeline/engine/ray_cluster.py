@@ -1,0 +1,128 @@
+"""The Ray cluster that an engine works on: joining or starting one, and what it has to give."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress.pipeline.engine.ray_workers import CodecActor, environment
+from tilepress.pipeline.engine.remote_error import Failure
+from tilepress.pipeline.errors import EngineError
+
+_OBJECT_STORE = 512 << 20
+_CPU_ACTORS = 8  # at most; where there is no GPU an actor is one thread of networks
+_GPU_DEVICE = "cuda"
+_ACTOR_START_S = 120.0
+_CONNECT_S = 10.0
+_RESTARTS = 20  # of an actor; a file that crashes it is found long before
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What the nodes of a cluster have, in all and the largest."""
+
+    cpus: int
+    most_cpus: int
+    most_memory: int  # bytes
+    gpus: tuple[float, ...]  # of each node
+
+    @classmethod
+    def of(cls, nodes: Sequence[dict[str, Any]]) -> Capacity:
+        """From `ray.nodes()`."""
+        alive = [node["Resources"] for node in nodes if node["Alive"]]
+        cpus = [int(node.get("CPU", 0)) for node in alive] or [0]
+        memory = max((int(node.get("memory", 0)) for node in alive), default=0)
+        return cls(max(1, sum(cpus)), max(1, *cpus), memory, tuple(node.get("GPU", 0.0) for node in alive))
+
+    def gpu_actors(self, share: float) -> int:
+        """How many actors of `share` GPUs fit: a share never spans two GPUs, nor several GPUs two nodes."""
+        if share <= 0:
+            return 0
+        if share < 1:
+            return sum(int(gpus) * int(1 / share + 1e-9) for gpus in self.gpus)
+        return sum(int(gpus // share) for gpus in self.gpus)
+
+
+def connect(config: EngineConfig) -> bool:
+    """Join or start a cluster, quietly; whether it is for `ray.shutdown` to leave or end."""
+    if ray.is_initialized():
+        return False
+    address = config.ray_address or os.environ.get("RAY_ADDRESS")  # which Ray sets for its own jobs
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address:
+        options |= {"address": address}
+    else:
+        options |= {"num_cpus": config.width, "include_dashboard": False, "object_store_memory": _OBJECT_STORE}
+    main = threading.current_thread() is threading.main_thread()
+    ours = signal.getsignal(signal.SIGTERM) if main else None
+    try:
+        _check_reachable(address or "")
+        ray.init(**options)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as exc:
+        where = address or "this machine"
+        raise EngineError(f"no Ray cluster could be joined or started on {where}: {exc}") from exc
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, ours)  # Ray's own handler would make 15 the exit code
+    _keep_off_stdout()
+    return True
+
+
+def _check_reachable(address: str) -> None:
+    """OSError at once for a HOST:PORT that nobody answers at: Ray itself tries for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+
+
+def _keep_off_stdout() -> None:
+    # Ray prints raylets' messages about dead workers to standard output, where --json belongs; no option stops it.
+    worker: Any = sys.modules.get("ray._private.worker")
+    if hasattr(worker, "_worker_logs_enabled"):
+        worker._worker_logs_enabled = False
+
+
+def start_actors(config: EngineConfig, capacity: Capacity, archive_url: str, shards: int) -> tuple[Any, ...]:
+    """Actors for networks: on GPUs where the cluster has them, else on processors; those that start in time."""
+    wanted = 2 * shards  # a shard has two batches under way
+    gpu_actors = capacity.gpu_actors(config.gpus_per_actor)
+    if gpu_actors:
+        count, share, device = min(wanted, gpu_actors), config.gpus_per_actor, _GPU_DEVICE
+    else:
+        count, share, device = min(wanted, _CPU_ACTORS, max(1, capacity.cpus // 2)), 0.0, "cpu"
+    options = {"num_cpus": 0, "num_gpus": share, "max_restarts": _RESTARTS, "max_task_retries": 2}
+    actor = CodecActor.options(**options)  # type: ignore[attr-defined]
+    return _started([actor.remote(archive_url, environment(), device) for _ in range(max(1, count))])
+
+
+def _started(actors: list[Any]) -> tuple[Any, ...]:
+    """The actors that run; others would wait for ever for GPUs that other jobs hold."""
+    answers = [actor.device.remote() for actor in actors]
+    ready, _ = ray.wait(answers, num_returns=len(answers), timeout=_ACTOR_START_S)
+    try:
+        found = ray.get(ready)
+    except ray.exceptions.RayError as exc:
+        raise EngineError(f"the processes for networks do not start: {exc}") from exc
+    for answer in found:
+        if isinstance(answer, Failure):
+            raise EngineError(
+                f"the GPU of a node cannot be used ({answer.message}); mend that, or add --gpus-per-actor 0"
+            ) from answer.error()
+    running = tuple(actor for actor, answer in zip(actors, answers, strict=True) if answer in ready)
+    for actor in set(actors) - set(running):
+        ray.kill(actor)
+    if not running:
+        raise EngineError(
+            f"no GPU became free within {_ACTOR_START_S:.0f} s: wait for other jobs, or add --gpus-per-actor 0"
+        )
+    return running

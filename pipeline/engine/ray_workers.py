@@ -1,0 +1,171 @@
+"""What runs in Ray's worker processes: a stage over one shard, and networks in actors."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import ray
+from ray import exceptions as ray_errors
+
+from tilepress.codecs.codec import Settings, Symbols, Tiles, TileSpec
+from tilepress.pipeline.coding.codec_pool import Toolbox, one_torch_thread
+from tilepress.pipeline.engine.engine import Stage, run_stage
+from tilepress.pipeline.engine.remote_error import Failure
+from tilepress.pipeline.errors import EngineError
+from tilepress.pipeline.storage.base import open_storage
+
+_FORWARDED = "AWS_"  # environment variables that a driver's workers need as much as the driver does
+
+
+class ActorLostError(EngineError):
+    """The process that held the networks died under a shard, more often than it was restarted."""
+
+
+@dataclass(frozen=True)
+class WorkerContext:
+    """What every worker needs to know besides its task."""
+
+    archive_url: str
+    environment: tuple[tuple[str, str], ...]
+    timeout_s: float
+    threads: int = 1
+    actors: tuple[Any, ...] = ()
+
+
+def environment() -> tuple[tuple[str, str], ...]:
+    """This process's storage settings. Sent with tasks: a cluster's own workers were started without them."""
+    return tuple(sorted(item for item in os.environ.items() if item[0].startswith(_FORWARDED)))
+
+
+def adopt(variables: tuple[tuple[str, str], ...]) -> None:
+    """Take over a driver's storage settings."""
+    for name in [name for name in os.environ if name.startswith(_FORWARDED)]:
+        del os.environ[name]
+    os.environ.update(variables)
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """End the process, and so the attempt, if it takes longer: native code that hangs cannot be stopped otherwise."""
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__ or sys.stderr)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+@ray.remote(max_retries=0)  # type: ignore[untyped-decorator]
+def run_shard(stage: Stage, task: Any, context: WorkerContext) -> Any:
+    """A stage's result, or the Failure that it raised."""
+    try:
+        with _time_limit(context.timeout_s):
+            adopt(context.environment)
+            return run_stage(stage, task, open_storage(context.archive_url), _toolbox(context, task.number))
+    except Exception as exc:  # noqa: BLE001 - raised again by the driver
+        return Failure.of(exc)
+
+
+_LATEST: list[tuple[Any, Toolbox]] = []  # the toolbox of this process, so that models are loaded once
+
+
+def _toolbox(context: WorkerContext, shard: int) -> Toolbox:
+    """The toolbox for an archive; only the latest is kept, since a worker may see many archives in its life."""
+    key = (context.archive_url, context.environment, context.threads, tuple(a._actor_id for a in context.actors))
+    if not _LATEST or _LATEST[0][0] != key:
+        networks = RemoteNetworks(context.actors, shard) if context.actors else None
+        tools = Toolbox(open_storage(context.archive_url), networks=networks, threads=context.threads)
+        _LATEST[:] = [(key, tools)]
+    return _LATEST[0][1]
+
+
+class RemoteNetworks:
+    """Device steps in actors, batches dealt to them in turn."""
+
+    def __init__(self, actors: tuple[Any, ...], first: int) -> None:
+        """`first`: where to begin, so that workers do not all begin with the same actor."""
+        self._actors = actors
+        self._next = first
+
+    def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
+        """See Networks."""
+        shared: bytes = _result(self._actor().prepare.remote(reference, list(tiles), spec, settings))
+        return shared
+
+    def analyse(self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes) -> Symbols:
+        """See Networks."""
+        symbols: Symbols = _result(self._actor().analyse.remote(reference, tiles, spec, settings, shared))
+        # what comes out of the object store is read-only, and kernels are compiled for writable arrays
+        symbols.arrays = {name: array.copy() for name, array in symbols.arrays.items()}
+        return symbols
+
+    def synthesise(self, reference: str, symbols: Symbols, shared: bytes) -> Tiles:
+        """See Networks."""
+        tiles: Tiles = _result(self._actor().synthesise.remote(reference, symbols, shared))
+        return tiles.copy()
+
+    def _actor(self) -> Any:
+        self._next += 1
+        return self._actors[self._next % len(self._actors)]
+
+
+def _result(ref: Any) -> Any:
+    try:
+        found = ray.get(ref)
+    except ray_errors.RayActorError as exc:
+        raise ActorLostError(f"the process that runs the networks died: {exc}") from exc
+    if isinstance(found, Failure):
+        raise found.error()
+    return found
+
+
+@ray.remote
+class CodecActor:
+    """Holds codec models on one device."""
+
+    def __init__(self, archive_url: str, variables: tuple[tuple[str, str], ...], device: str) -> None:
+        """`device`: "cpu" or "cuda"."""
+        adopt(variables)
+        self._device = device
+        self._tools = Toolbox(open_storage(archive_url), device)
+
+    def device(self) -> Any:
+        """The device, once it has been seen to work; or the Failure."""
+        import torch
+
+        try:
+            torch.zeros(1, device=self._device)
+        except Exception as exc:  # noqa: BLE001 - torch raises what it likes about drivers
+            return Failure.of(exc)
+        return self._device
+
+    def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> Any:
+        """See Networks; or the Failure."""
+        try:
+            one_torch_thread()
+            # what comes out of the object store is read-only
+            return self._tools.codec(reference).prepare([tile.copy() for tile in tiles], spec, settings)
+        except Exception as exc:  # noqa: BLE001 - raised again by the caller
+            return Failure.of(exc)
+
+    def analyse(self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes) -> Any:
+        """See Networks; or the Failure."""
+        try:
+            one_torch_thread()
+            return self._tools.codec(reference).analyse(tiles, spec, settings, shared)
+        except Exception as exc:  # noqa: BLE001 - raised again by the caller
+            return Failure.of(exc)
+
+    def synthesise(self, reference: str, symbols: Symbols, shared: bytes) -> Any:
+        """See Networks; or the Failure."""
+        try:
+            one_torch_thread()
+            return self._tools.codec(reference).synthesise(symbols, shared)
+        except Exception as exc:  # noqa: BLE001 - raised again by the caller
+            return Failure.of(exc)

@@ -1,0 +1,1 @@
+"""Image files to pixels and a container, and back: a folder a format."""

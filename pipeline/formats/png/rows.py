@@ -1,0 +1,97 @@
+"""Row filters of PNG: undoing them (libpng does), and applying given or well-chosen ones."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import imagecodecs
+import numpy as np
+
+from tilepress.pipeline.formats.png.chunks import SIGNATURE, chunk
+
+# bytes a pixel -> colour type and bits of a PNG whose pixels have as many, and need no other chunk
+_CARRIERS = {1: (0, 8), 2: (4, 8), 3: (2, 8), 4: (6, 8), 6: (2, 16), 8: (6, 16)}
+_ADAPTIVE_ROWS = 64
+
+
+def unfilter(rows: np.ndarray, above: np.ndarray, pixel_bytes: int) -> np.ndarray:
+    """Filtered rows (n, 1 + row bytes), filter type first, to packed samples (n, row bytes), all uint8.
+
+    `above` is the unfiltered row before them (zeros at the top). Filters know bytes only, so libpng undoes them on
+    a plain image of the same layout: no palette, gamma, transparency or scaling can change a sample.
+    """
+    if not rows[:, 0].any():
+        return rows[:, 1:]
+    n, length = rows.shape[0], rows.shape[1] - 1
+    colour_type, bits = _CARRIERS[pixel_bytes]
+    header = struct.pack(">IIBBBBB", length // pixel_bytes, n + 1, bits, colour_type, 0, 0, 0)
+    data = zlib.compress(b"\0" + above.tobytes() + rows.tobytes(), 0)
+    png = b"".join((SIGNATURE, chunk(b"IHDR", header), chunk(b"IDAT", data), chunk(b"IEND", b"")))
+    image = imagecodecs.png_decode(png)
+    packed = image.astype(">u2").view(np.uint8) if bits == 16 else image
+    return np.asarray(packed.reshape(n + 1, length)[1:])
+
+
+def filter_rows(rows: np.ndarray, above: np.ndarray, pixel_bytes: int, types: np.ndarray) -> np.ndarray:
+    """Packed samples (n, row bytes) to filtered rows (n, 1 + row bytes) with the given types (n,), all uint8."""
+    out = np.empty((rows.shape[0], rows.shape[1] + 1), np.uint8)
+    out[:, 0] = types
+    up = np.concatenate((above[None], rows[:-1]))
+    for kind in np.unique(types):
+        chosen = types == kind
+        every = bool(chosen.all())
+        out[chosen, 1:] = _filtered(kind, rows if every else rows[chosen], up if every else up[chosen], pixel_bytes)
+    return out
+
+
+def choose_types(rows: np.ndarray, above: np.ndarray, pixel_bytes: int) -> np.ndarray:
+    """The usual heuristic: per row, the filter with the least sum of absolute values. Returns types (n,) uint8."""
+    types = np.empty(len(rows), np.uint8)
+    for at in range(0, len(rows), _ADAPTIVE_ROWS):
+        part = rows[at : at + _ADAPTIVE_ROWS]
+        up = np.concatenate((above[None] if at == 0 else rows[at - 1 : at], part[:-1]))
+        costs = [_cost(_filtered(kind, part, up, pixel_bytes)) for kind in range(5)]
+        types[at : at + len(part)] = np.argmin(costs, axis=0)
+    return types
+
+
+def _cost(filtered: np.ndarray) -> np.ndarray:
+    cost: np.ndarray = np.minimum(filtered, 0 - filtered).sum(axis=1, dtype=np.int64)
+    return cost
+
+
+def _filtered(kind: int, rows: np.ndarray, up: np.ndarray, pixel_bytes: int) -> np.ndarray:
+    prediction = _prediction(kind, rows, up, pixel_bytes)
+    out: np.ndarray = rows - prediction
+    return out
+
+
+def _prediction(kind: int, rows: np.ndarray, up: np.ndarray, pixel_bytes: int) -> np.ndarray:
+    if kind == 0:
+        return np.zeros(1, np.uint8)
+    if kind == 2:
+        return up
+    left = _shifted(rows, pixel_bytes)
+    if kind == 1:
+        return left
+    if kind == 3:
+        mean: np.ndarray = (left & up) + ((left ^ up) >> 1)  # rounded down, without a wider type
+        return mean
+    return _paeth(left, up, _shifted(up, pixel_bytes))
+
+
+def _shifted(rows: np.ndarray, pixel_bytes: int) -> np.ndarray:
+    out = np.zeros_like(rows)
+    out[:, pixel_bytes:] = rows[:, :-pixel_bytes]
+    return out
+
+
+def _paeth(left: np.ndarray, up: np.ndarray, corner: np.ndarray) -> np.ndarray:
+    from_left = up.astype(np.int16) - corner
+    from_up = left.astype(np.int16) - corner
+    from_corner = np.abs(from_left + from_up)
+    np.abs(from_left, out=from_left)
+    np.abs(from_up, out=from_up)
+    nearest = np.where(from_up <= from_corner, up, corner)
+    return np.where((from_left <= from_up) & (from_left <= from_corner), left, nearest)

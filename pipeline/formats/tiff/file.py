@@ -1,0 +1,129 @@
+"""TIFF files: pixels out in bands, and the file back around them, byte for byte where the compressor allows.
+
+The container is the file with its strips or tiles cut out, so every tag, every other directory (EXIF, GPS), every
+offset and every stray byte stays as and where it was. Segments are compressed as the file says and go back to their
+places; one that has grown goes to the end, and only then the tables of offsets and sizes are changed.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from functools import partial
+from typing import BinaryIO
+
+import numpy as np
+
+from tilepress.pipeline.errors import UnsupportedPicture
+from tilepress.pipeline.formats.bands import checked, regroup
+from tilepress.pipeline.formats.container import Container, pack_container, reading_container
+from tilepress.pipeline.formats.picture import NO_LIMITS, Limits, Picture
+from tilepress.pipeline.formats.tiff.directory import read_directory
+from tilepress.pipeline.formats.tiff.layout import DEFLATE, NONE, OLD_DEFLATE, Layout, read_layout
+from tilepress.pipeline.formats.tiff.segments import Encoder, decode_segment, encode_segment, guess_encoder
+from tilepress.pipeline.formats.tiff.skeleton import CutFile, Placement, cut_out
+
+_CLASSIC_MAX = 1 << 32
+_GDAL_NODATA = 42113  # tag: the value of pixels that hold nothing
+
+
+def read_tiff(source: bytes | mmap.mmap, limits: Limits, recipe: bool) -> Picture:
+    """Describe a TIFF file of one page. Raises PictureError."""
+    directory = read_directory(source)
+    layout = read_layout(directory, limits)
+    skeleton = cut_out(source, layout)
+    encoder, proven = _find_encoder(source, layout) if recipe else (Encoder(), False)
+    if recipe and not proven and not directory.big and len(source) + 2 * layout.nbytes > _CLASSIC_MAX:
+        raise UnsupportedPicture("TIFF that could outgrow 4 GB when its pixels are compressed again")
+    return Picture(
+        format="tiff",
+        mode=layout.mode,
+        width=layout.width,
+        height=layout.height,
+        dtype=layout.dtype,
+        bit_depth=layout.bits,
+        container=pack_container({"format": "tiff", "encoder": encoder.to_list()}, *skeleton.to_blobs()),
+        read_bands=partial(_read_bands, source, layout),
+        keyed=_GDAL_NODATA in directory.tags,
+    )
+
+
+def _find_encoder(source: bytes | mmap.mmap, layout: Layout) -> tuple[Encoder, bool]:
+    """The encoder to rebuild with, and whether it is proven to give the file's own bytes."""
+    if layout.compression == NONE and layout.bits >= 8 and not layout.tiled:
+        return Encoder(), True  # samples and stored bytes are the same
+    first = next(_stored_segments(source, layout))
+    encoder = guess_encoder(first[1], first[0], layout)
+    if encoder is None:
+        return Encoder(), False
+    if layout.compression in (DEFLATE, OLD_DEFLATE):
+        return encoder, False  # deflating everything again takes longer than all else, and seldom tells otherwise
+    segments = _stored_segments(source, layout)
+    proven = all(encode_segment(samples, layout, encoder) == stored for stored, samples in segments)
+    return (encoder, True) if proven else (Encoder(), False)
+
+
+def _stored_segments(source: bytes | mmap.mmap, layout: Layout) -> Iterator[tuple[bytes, np.ndarray]]:
+    """(stored bytes, samples with all padding set to 0) of every segment."""
+    for number in range(len(layout.offsets)):
+        row, column = divmod(number % (layout.down * layout.across), layout.across)
+        stored = _stored(source, layout, number)
+        samples = decode_segment(stored, layout, layout.seg_rows(row))
+        height, width = layout.height - row * layout.seg_height, layout.width - column * layout.seg_width
+        yield stored, _padded(samples[:height, :width], layout)
+
+
+def _stored(source: bytes | mmap.mmap, layout: Layout, number: int) -> bytes:
+    at = int(layout.offsets[number])
+    return source[at : at + int(layout.sizes[number])]
+
+
+def _read_bands(source: bytes | mmap.mmap, layout: Layout, rows: int) -> Iterator[np.ndarray]:
+    return regroup((_grid_row(source, layout, row) for row in range(layout.down)), rows)
+
+
+def _grid_row(source: bytes | mmap.mmap, layout: Layout, row: int) -> np.ndarray:
+    """Pixels (n, width, channels) of the segments side by side."""
+    height = min(layout.seg_height, layout.height - row * layout.seg_height)
+    band = np.empty((height, layout.width, layout.channels), layout.dtype)
+    for plane in range(layout.planes):
+        target = band if layout.planes == 1 else band[:, :, plane : plane + 1]
+        for column in range(layout.across):
+            stored = _stored(source, layout, layout.index(plane, row, column))
+            samples = decode_segment(stored, layout, layout.seg_rows(row))
+            place = target[:, column * layout.seg_width : (column + 1) * layout.seg_width]
+            place[...] = samples[:height, : place.shape[1]]
+    return band
+
+
+def rebuild_tiff(container: Container, bands: Iterator[np.ndarray], out: BinaryIO) -> None:
+    """Write the file to the seekable and empty `out`. IntegrityError for a wrong container or wrong pixels."""
+    with reading_container():
+        skeleton = CutFile.from_blobs(*container.blobs)
+        encoder = Encoder.from_list(container.recipe["encoder"])
+        directory = read_directory(skeleton)
+        layout = read_layout(directory, NO_LIMITS)
+    skeleton.write(out)
+    placement = Placement(directory, layout, len(skeleton), out)
+    fitting = checked(bands, layout.width, layout.height, layout.channels, layout.dtype)
+    for row, band in enumerate(regroup(fitting, layout.seg_height)):
+        for number, samples in _segments(band, layout, row):
+            placement.put(number, encode_segment(samples, layout, encoder))
+    placement.finish()
+
+
+def _segments(band: np.ndarray, layout: Layout, row: int) -> Iterator[tuple[int, np.ndarray]]:
+    for plane in range(layout.planes):
+        samples = band if layout.planes == 1 else band[:, :, plane : plane + 1]
+        for column in range(layout.across):
+            part = samples[:, column * layout.seg_width : (column + 1) * layout.seg_width]
+            yield layout.index(plane, row, column), _padded(part, layout)
+
+
+def _padded(samples: np.ndarray, layout: Layout) -> np.ndarray:
+    """A tile at the edge at its full size, zeros around its pixels; strips are stored as short as they are."""
+    if not layout.tiled or samples.shape[:2] == (layout.seg_height, layout.seg_width):
+        return samples
+    tile = np.zeros((layout.seg_height, layout.seg_width, samples.shape[2]), samples.dtype)
+    tile[: samples.shape[0], : samples.shape[1]] = samples
+    return tile

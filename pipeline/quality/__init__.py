@@ -1,0 +1,1 @@
+"""How near decoded pixels are to the original, and how codecs compare."""

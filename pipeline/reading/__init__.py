@@ -1,0 +1,1 @@
+"""Archives to images, regions, previews and files."""

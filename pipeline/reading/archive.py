@@ -1,0 +1,114 @@
+"""Read an archive: a mapping from path to a handle that gives bytes, pixels, regions and previews."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+from tilepress.pipeline.archive.index_row import stored_image
+from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run, list_runs, read_archive
+from tilepress.pipeline.archive.schema import CONTENTLESS, GONE
+from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.reading.image import Entry
+from tilepress.pipeline.reading.run_view import Problem, RunView, view_run
+from tilepress.pipeline.storage.base import Storage, open_storage
+
+Version = tuple[RunView, dict[str, Any]]  # a row of an index, and the run it is of
+
+
+class Archive(Mapping[str, Entry]):
+    """A read-only mapping from path to Entry: the newest run that stored a path wins.
+
+    A path that is gone from the source stays: the archive may be the only copy. Its entry says so.
+
+    Iteration is in path order and holds a few thousand rows of the index at a time.
+    """
+
+    def __init__(self, storage: Storage, tools: Toolbox | None = None) -> None:
+        """Open for reading; UsageError if there is no archive."""
+        self.storage = storage
+        self._damage: list[Problem] = []  # of what no run holds
+        self.identity = self._identify()
+        self.tools = tools or Toolbox(storage)
+        runs = list_runs(storage)
+        self.runs = [view_run(storage, run, last=run == runs[-1]) for run in runs]
+        there = {run.number for run in runs}
+        lost = sorted(set(range(1, max(there, default=0))) - there)
+        self._damage += [(Run(number).folder, "missing, though later runs are there") for number in lost]
+
+    def _identify(self) -> dict[str, Any]:
+        # The runs prove themselves: a few damaged bytes in archive.json must not keep anyone from them.
+        try:
+            return read_archive(self.storage)
+        except IntegrityError as exc:
+            self._damage.append((ARCHIVE_JSON, str(exc)))
+            return {}
+
+    @property
+    def damage(self) -> list[Problem]:
+        """Damage found on opening, and worked around."""
+        return [*self._damage, *(problem for view in self.runs for problem in view.problems)]
+
+    @property
+    def notes(self) -> list[str]:
+        """Runs that are not complete."""
+        unfinished = [view.run.folder for view in self.runs if not view.complete]
+        return [f"{folder} is not complete: only what it has committed so far is read" for folder in unfinished]
+
+    @property
+    def problems(self) -> list[str]:
+        """Notes, and damage in words."""
+        return [*self.notes, *(f"damaged: {name}: {problem}" for name, problem in self.damage)]
+
+    def __getitem__(self, path: str) -> Entry:
+        newest = None
+        for view in reversed(self.runs):
+            row = view.index.find(path)
+            newest = newest or row
+            if row is not None and newest is not None and row["method"] not in CONTENTLESS:
+                return self.entry(view, row, gone=newest["method"] == GONE)
+        raise KeyError(path)
+
+    def __iter__(self) -> Iterator[str]:
+        return (versions[-1][1]["path"] for versions in self._stored(["path", "method"]))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def entries(self) -> Iterator[Entry]:
+        """All entries in path order, read from the index a few thousand at a time."""
+        for versions in self._stored(None):
+            gone = versions[-1][1]["method"] == GONE
+            view, row = next(version for version in reversed(versions) if _has_content(version))
+            yield self.entry(view, row, gone=gone)
+
+    def entry(self, view: RunView, row: Mapping[str, Any], *, gone: bool = False) -> Entry:
+        """A handle on one version of an image, from its index row."""
+        return Entry(self.storage, self.tools, view.run, stored_image(row), gone)
+
+    def histories(self, columns: list[str] | None = None) -> Iterator[list[Version]]:
+        """For each path, in path order, the rows of all runs that mention it, oldest first."""
+        walks = [self._walk(view, columns) for view in self.runs]
+        merged = heapq.merge(*walks, key=lambda version: (version[1]["path"].encode(), version[0].run.number))
+        for _, versions in groupby(merged, key=lambda version: version[1]["path"]):
+            yield list(versions)
+
+    def _stored(self, columns: list[str] | None) -> Iterator[list[Version]]:
+        return (versions for versions in self.histories(columns) if any(map(_has_content, versions)))
+
+    @staticmethod
+    def _walk(view: RunView, columns: list[str] | None) -> Iterator[Version]:
+        return ((view, row) for row in view.index.walk(columns))
+
+
+def _has_content(version: Version) -> bool:
+    return version[1]["method"] not in CONTENTLESS
+
+
+def open_archive(url: str, *, threads: int = 1) -> Archive:
+    """Open an archive at a local path or any fsspec URL for reading: `tilepress.open`."""
+    storage = open_storage(url)
+    return Archive(storage, Toolbox(storage, threads=threads))

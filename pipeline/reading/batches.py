@@ -1,0 +1,74 @@
+"""Entries of an archive as tasks that travel: consecutive entries of one part, as index rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tilepress.pipeline.archive.index_row import StoredImage
+from tilepress.pipeline.archive.layout import Run
+from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.reading.image import Entry
+from tilepress.pipeline.storage.base import Entry as SourceEntry
+from tilepress.pipeline.storage.base import Storage
+
+_BATCH_IMAGES = 64
+_BATCH_BYTES = 32 << 20  # of source files
+
+Compared = tuple[Entry, SourceEntry | None]  # a stored image, and the source file that it is compared with
+
+
+@dataclass(frozen=True)
+class EntryTask:
+    """Some images of one part, each with the source file it is compared with, if any; `options` are the stage's."""
+
+    number: int
+    run: Run
+    images: tuple[StoredImage, ...]
+    sources: tuple[SourceEntry | None, ...]
+    options: Any = None
+
+    @property
+    def bytes(self) -> int:
+        """Source bytes of the largest image: what a worker holds at a time."""
+        return max(image.facts.source_bytes for image in self.images)
+
+    @property
+    def source_bytes(self) -> int:
+        """Source bytes of all images, for progress."""
+        return sum(image.facts.source_bytes for image in self.images)
+
+
+def entry_tasks(entries: Iterable[Entry | Compared], options: Any) -> Iterator[EntryTask]:
+    """Group consecutive entries of the same part, a bounded number at a time."""
+    batch: list[Compared] = []
+    number = size = 0
+    for item in entries:
+        entry, source = item if isinstance(item, tuple) else (item, None)
+        if batch and (
+            _place(entry) != _place(batch[0][0])
+            or len(batch) >= _BATCH_IMAGES
+            or size + entry.stored.facts.source_bytes > _BATCH_BYTES
+        ):
+            yield _task(number, batch, options)
+            number, batch, size = number + 1, [], 0
+        batch.append((entry, source))
+        size += entry.stored.facts.source_bytes
+    if batch:
+        yield _task(number, batch, options)
+
+
+def task_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> Iterator[Entry]:
+    """The entries of a task again, in a worker."""
+    return (Entry(archive, tools, task.run, image) for image in task.images)
+
+
+def _place(entry: Entry) -> tuple[int, int]:
+    return entry.run.number, entry.stored.part
+
+
+def _task(number: int, batch: list[Compared], options: Any) -> EntryTask:
+    images = tuple(entry.stored for entry, _ in batch)
+    sources = tuple(source for _, source in batch)
+    return EntryTask(number, batch[0][0].run, images, sources, options)

@@ -1,0 +1,112 @@
+"""A handle on one stored image: its bytes, pixels, regions and preview, each proven right before it is returned."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from tilepress.pipeline.archive.index_row import StoredImage
+from tilepress.pipeline.archive.layout import Run
+from tilepress.pipeline.archive.schema import TILES
+from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.decode import read_bands
+from tilepress.pipeline.coding.tiles import Box
+from tilepress.pipeline.errors import (
+    IntegrityError,
+    MissingError,
+    StorageError,
+    TransientStorageError,
+    UsageError,
+)
+from tilepress.pipeline.formats.registry import read_picture
+from tilepress.pipeline.reading.rebuild import Outcome, write_file
+from tilepress.pipeline.storage.base import Storage
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_BAND_ROWS = 512
+
+Region = tuple[int, int, int, int]  # x, y, width, height in pixels
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A handle on one stored image. Methods raise IntegrityError rather than return what is not as stored."""
+
+    storage: Storage  # the archive's
+    tools: Toolbox
+    run: Run
+    stored: StoredImage
+    gone: bool = False  # the source no longer had it when a later run was planned
+
+    @property
+    def path(self) -> str:
+        """Name within the archive."""
+        return self.stored.facts.path
+
+    @property
+    def part(self) -> str:
+        """Name of the part that holds it."""
+        return self.run.part(self.stored.part)
+
+    def fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Byte ranges of the part."""
+        storage = self.storage
+        try:
+            return storage.read_ranges(self.part, list(ranges))
+        except MissingError as exc:
+            raise IntegrityError(f"{storage.url}/{self.part} is missing") from exc
+        except TransientStorageError:
+            raise
+        except StorageError as exc:
+            size = storage.size(self.part)
+            if all(0 <= offset <= offset + length <= size for offset, length in ranges):
+                raise
+            raise IntegrityError(f"{storage.url}/{self.part} ends before the bytes that its index names") from exc
+
+    def write(self, out: BinaryIO) -> Outcome:
+        """Write the whole file to a readable, seekable `out`, proven right."""
+        return write_file(self.stored, self.fetch, self.tools, out)
+
+    def bytes(self) -> bytes:
+        """The whole file."""
+        out = io.BytesIO()
+        self.write(out)
+        return out.getvalue()
+
+    def array(self, region: Region | None = None, preview: bool = False) -> np.ndarray:
+        """Pixels (height, width, channels), uint8 or uint16, of all or of `region` (x, y, width, height).
+
+        Only the tiles of the region are fetched. `preview` gives the lossy picture of the latents, without residual.
+        """
+        if self.stored.facts.method != TILES:
+            return self._array_of_file(region)
+        area = self._area(region, self.stored.facts.width, self.stored.facts.height)
+        bands = list(read_bands(self.stored, self.fetch, self.tools, area, preview=preview))
+        return np.concatenate(bands)
+
+    def image(self) -> Image:
+        """The file as Pillow opens it."""
+        from PIL import Image
+
+        return Image.open(io.BytesIO(self.bytes()))
+
+    def _array_of_file(self, region: Region | None) -> np.ndarray:
+        picture = read_picture(self.bytes(), name=self.path, recipe=False)
+        pixels = np.concatenate(list(picture.read_bands(_BAND_ROWS)))
+        area = self._area(region, picture.width, picture.height)
+        return pixels[area.y : area.y + area.h, area.x : area.x + area.w]
+
+    def _area(self, region: Region | None, width: int, height: int) -> Box:
+        whole = Box(0, 0, width, height)
+        if region is None:
+            return whole
+        area = whole.intersect(Box(*region))
+        if area is None:
+            raise UsageError(f"region {region} lies outside {self.path}, which is {width} x {height} pixels")
+        return area

@@ -1,0 +1,31 @@
+"""A region of an image as a file of its own: PNG, or TIFF where PNG has no such mode."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import imagecodecs
+import numpy as np
+import tifffile
+
+from tilepress.pipeline.archive.schema import ImageFacts
+
+_TIFF_MODES = {"CMYK": "separated"}
+
+
+def region_name(path: str, region: tuple[int, int, int, int], facts: ImageFacts) -> str:
+    """`a/b.jpg` -> `a/b.jpg-10-20-300x200.png`: the whole name, for `a/b.tif` may be there too."""
+    x, y, w, h = region
+    suffix = ".tif" if facts.mode in _TIFF_MODES else ".png"
+    return f"{path}-{x}-{y}-{w}x{h}{suffix}"
+
+
+def write_region(samples: np.ndarray, facts: ImageFacts, out: BinaryIO) -> None:
+    """Samples (h, w, channels) as a file. Samples of fewer than 8 bits are scaled to full range; palettes are lost."""
+    if facts.mode in _TIFF_MODES:
+        tifffile.imwrite(out, samples, photometric=_TIFF_MODES[facts.mode], compression="zlib")
+        return
+    if samples.dtype == np.uint8 and 0 < facts.bit_depth < 8 and facts.mode != "P":
+        samples = samples * (255 // ((1 << facts.bit_depth) - 1))
+    shown = samples[:, :, 0] if samples.shape[2] == 1 else samples
+    out.write(imagecodecs.png_encode(np.ascontiguousarray(shown)))

@@ -1,0 +1,1 @@
+"""Collections, and the data set that compress, train and evaluate share."""

@@ -1,0 +1,166 @@
+"""The one data set that compress, train and evaluate consume: images of a collection or of an archive, as tiles.
+
+An image is a Picture (header facts, pixels from top to bottom in bands), whatever it comes from; a tile record is a
+Tile. Items are small and travel to workers, which open the data set by the same arguments and read what they need.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from tilepress.pipeline.archive.index_row import StoredImage
+from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run
+from tilepress.pipeline.archive.schema import TILES
+from tilepress.pipeline.coding.decode import read_bands
+from tilepress.pipeline.coding.tiles import Tile, cut_band
+from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, PictureError
+from tilepress.pipeline.formats.bands import regroup
+from tilepress.pipeline.formats.picture import Limits, Picture, tile_spec
+from tilepress.pipeline.formats.registry import read_picture
+from tilepress.pipeline.reading.archive import open_archive
+from tilepress.pipeline.reading.image import Entry
+from tilepress.pipeline.sources.collection import Collection, absolute_source
+from tilepress.pipeline.sources.file_list import LIST_PREFIX
+from tilepress.pipeline.sources.globs import Selection
+from tilepress.pipeline.storage.base import Entry as SourceEntry
+from tilepress.pipeline.storage.base import open_storage
+
+UNUSABLE = (PictureError, IntegrityError, MissingError, ChangedError)  # of one image; the store's own errors go on
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a person says a data set is. `preview`: of an archive, the lossy pictures of the latents."""
+
+    url: str
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    preview: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+    def absolute(self) -> Source:
+        """The same data set for workers, whose working folder may be another."""
+        return replace(self, url=absolute_source(self.url))
+
+    def open(self) -> DataSet:
+        """The data set: an archive if there is one at the URL, else a collection. UsageError if there is neither."""
+        return ArchivedImages(self) if _is_archive(self.url) else CollectedImages(self)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a data set. `size` in bytes of its file; `fingerprint` changes when the image does."""
+
+    name: str
+    size: int
+    fingerprint: str
+    place: SourceEntry | tuple[Run, StoredImage]
+
+
+class DataSet(ABC):
+    """Images by name. Cheap to open; used by one thread at a time."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    @abstractmethod
+    def items(self) -> Iterator[Item]:
+        """Every image, or file that may be one, in the order of names. UsageError if there is none."""
+
+    @abstractmethod
+    def open(self, item: Item) -> AbstractContextManager[Picture]:
+        """A context with the Picture of an item. PictureError if it is none; StorageError, IntegrityError."""
+
+
+class CollectedImages(DataSet):
+    """The files of a collection."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self._collection = Collection.open(source.url, source.include, source.exclude)
+
+    def items(self) -> Iterator[Item]:
+        """See DataSet."""
+        for entry in self._collection.entries():
+            yield Item(entry.name, entry.size, entry.fingerprint, entry)
+
+    @contextmanager
+    def open(self, item: Item) -> Iterator[Picture]:
+        """See DataSet."""
+        assert isinstance(item.place, SourceEntry)
+        with self._collection.open_source(item.place) as data:
+            yield read_picture(data, self.source.limits, name=item.name, recipe=False)
+
+
+class ArchivedImages(DataSet):
+    """The newest version of every image of an archive."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self._archive = open_archive(source.url)
+        self._selection = Selection(source.include, source.exclude)
+
+    def items(self) -> Iterator[Item]:
+        """See DataSet."""
+        for entry in self._archive.entries():
+            if entry.path in self._selection:
+                facts = entry.stored.facts
+                fingerprint = f"{facts.file_sha256.hex()}{'-preview' if self.source.preview else ''}"
+                yield Item(entry.path, facts.source_bytes, fingerprint, (entry.run, entry.stored))
+
+    @contextmanager
+    def open(self, item: Item) -> Iterator[Picture]:
+        """See DataSet."""
+        assert isinstance(item.place, tuple)
+        entry = Entry(self._archive.storage, self._archive.tools, *item.place)
+        facts = entry.stored.facts
+        if facts.method != TILES:
+            yield read_picture(entry.bytes(), self.source.limits, name=item.name, recipe=False)
+            return
+        yield Picture(
+            facts.format,  # type: ignore[arg-type]
+            facts.mode,
+            facts.width,
+            facts.height,
+            facts.dtype,  # type: ignore[arg-type]
+            facts.bit_depth,
+            b"",
+            lambda rows: regroup(self._bands(entry), rows),
+        )
+
+    def _bands(self, entry: Entry) -> Iterator[np.ndarray]:
+        return read_bands(entry.stored, entry.fetch, entry.tools, preview=self.source.preview)
+
+
+def picture_tiles(
+    owner: int, picture: Picture, bands: Iterable[np.ndarray], size: int, shared: bytes | None = b""
+) -> Iterator[Tile]:
+    """Tile records of one image in raster order. `bands`: its pixels, `size` rows each; `owner`: whose they are."""
+    number = y = 0
+    for band in bands:
+        for box, samples in cut_band(band, y, size):
+            spec = tile_spec(picture.mode, picture.dtype, picture.bit_depth, box.h, box.w)
+            yield Tile(owner, number, box, spec, samples, shared, picture.keyed)
+            number += 1
+        y += band.shape[0]
+
+
+def whole(picture: Picture, rows: int = 512) -> np.ndarray:
+    """All pixels of an image, (height, width, channels)."""
+    pixels = np.empty((picture.height, picture.width, picture.channels), picture.dtype)
+    y = 0
+    for band in picture.read_bands(rows):
+        pixels[y : y + len(band)] = band
+        y += len(band)
+    return pixels
+
+
+def _is_archive(url: str) -> bool:
+    if url.startswith(LIST_PREFIX) or any(mark in url for mark in "*?["):
+        return False
+    return open_storage(url).exists(ARCHIVE_JSON)

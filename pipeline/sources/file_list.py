@@ -1,0 +1,97 @@
+"""A collection given as a text file: `list:FILE`.
+
+One local path or URL a line, UTF-8; empty lines and lines that begin with '#' are skipped. Relative paths
+start at the folder of FILE, which may be a URL itself. A file's name in the collection is its line: relative
+paths as they are, absolute ones without the first '/', URLs without their scheme.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import mmap
+import posixpath
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+
+from tilepress.pipeline.errors import MissingError, UsageError
+from tilepress.pipeline.sources.collection import Collection
+from tilepress.pipeline.sources.globs import Selection
+from tilepress.pipeline.storage.base import Entry, OnSkip, Storage, is_url, local_path_of, open_storage
+
+LIST_PREFIX = "list:"
+_THREADS = 16
+_BATCH = 1024
+
+
+class ListedCollection(Collection):
+    """Files at the places that a text file names; an entry's locator is its place."""
+
+    def __init__(self, source: str, selection: Selection, on_skip: OnSkip | None = None) -> None:
+        super().__init__(source, selection, on_skip)
+        file = source.removeprefix(LIST_PREFIX)
+        self._folder, _, self._file = (local_path_of(file) or file).rpartition("/")
+
+    def open_source(self, entry: Entry) -> AbstractContextManager[bytes | mmap.mmap]:
+        """See Collection."""
+        storage, name = _split(entry.locator.decode())
+        return storage.open_source(name, expect=entry)
+
+    def _all(self) -> Iterator[Entry]:
+        places = iter(sorted(self._places().items()))
+        with ThreadPoolExecutor(_THREADS) as threads:
+            while batch := list(itertools.islice(places, _BATCH)):
+                yield from threads.map(self._entry, batch)
+
+    def _entry(self, named: tuple[str, str]) -> Entry:
+        name, place = named
+        storage, inner = _split(place)
+        try:
+            found = storage.stat(inner)
+        except MissingError as exc:
+            raise UsageError(f"{self.source} names {place}, but there is no such file") from exc
+        return Entry(name, found.size, found.etag, found.modified_ns, place.encode())
+
+    def _places(self) -> dict[str, str]:
+        """Name -> place, for every line."""
+        places: dict[str, str] = {}
+        for number, line in enumerate(self._text().splitlines(), 1):
+            if line and not line.startswith("#"):
+                name, place = self._resolve(line)
+                if name in places:
+                    raise UsageError(f"{self.source}, line {number}: {name} is named a second time")
+                places[name] = place
+        return places
+
+    def _text(self) -> str:
+        try:
+            return open_storage(self._folder or ".").read(self._file).decode()
+        except MissingError as exc:
+            raise UsageError(f"{self.source}: there is no such list of files") from exc
+        except UnicodeDecodeError as exc:
+            raise UsageError(f"{self.source}: the list is not UTF-8 ({exc})") from exc
+
+    def _resolve(self, line: str) -> tuple[str, str]:
+        """Name and place of a line."""
+        if is_url(line):
+            return line.split("://", 1)[1].lstrip("/"), line
+        path = local_path_of(line) or line
+        scheme, mark, folder = self._folder.rpartition("://")
+        place = posixpath.normpath(path if path.startswith("/") else f"{folder or '.'}/{path}")
+        name = posixpath.normpath(path)
+        if path.startswith("/"):
+            return name.lstrip("/"), place
+        if name.startswith("../"):
+            name = (place if mark else posixpath.abspath(place)).lstrip("/")
+        return name, scheme + mark + place
+
+
+def _split(place: str) -> tuple[Storage, str]:
+    parent, _, name = place.rpartition("/")
+    return _storage(parent or ("/" if place.startswith("/") else ".")), name
+
+
+@functools.lru_cache(maxsize=256)
+def _storage(url: str) -> Storage:
+    return open_storage(url)

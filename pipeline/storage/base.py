@@ -1,0 +1,211 @@
+"""Where sources, archives and restored files live: one small interface over local folders and object stores.
+
+    open_storage("photos")                    LocalStorage    local.py
+    open_storage("s3://bucket/prefix")        S3Storage       s3.py
+    open_storage("memory://x"), "gs://..."    FsspecStorage   generic.py
+
+A storage is a root; objects in it are addressed by relative POSIX names. Every error is one of errors.py;
+transient ones have been retried. Storages may be used from several threads, and after a fork; they do not
+travel between processes: send `url` and open it there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import unquote
+
+from tilepress.pipeline.errors import MissingError, StorageError, UnsafeName
+
+Buffer = bytes | bytearray | memoryview | mmap.mmap
+Ranges = Sequence[tuple[int, int]]  # (offset, length) in bytes
+Blobs = list[bytes]  # these two names because Storage.list hides the built-in type from annotations
+Names = list[str]
+OnSkip = Callable[[str, str], None]  # (name, why it is no object that can be read)
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored object.
+
+    `name` is valid Unicode. A local name that is not UTF-8 shows its odd bytes as \\xNN, and `locator` then
+    holds the true bytes; otherwise `locator` is empty. `etag` is empty for local files.
+    """
+
+    name: str
+    size: int  # bytes
+    etag: str = ""
+    modified_ns: int = 0  # since 1970, UTC
+    locator: bytes = b""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the object does (locally: whenever its size or modification time does)."""
+        return f"{self.size}-{self.etag or self.modified_ns}"
+
+
+class Storage(ABC):
+    """Objects below one root. Names: see `check_name`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """The whole object. MissingError."""
+
+    @abstractmethod
+    def read_ranges(self, name: str, ranges: Ranges) -> Blobs:
+        """Bytes of each (offset, length), with one request a range and no other. MissingError.
+
+        StorageError where the object ends before a range does: never fewer bytes than asked for.
+        """
+
+    @abstractmethod
+    def stat(self, name: str, locator: bytes = b"") -> Entry:
+        """The object's facts. MissingError; a folder is not an object."""
+
+    @abstractmethod
+    def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[Entry]:
+        """Every object whose name starts with `prefix`, recursively, in the order of the names' UTF-8 bytes.
+
+        Lazy; memory does not grow with the number of objects, locally with those of a folder. `on_skip` hears
+        of what is there and cannot be read as an object: links to folders, broken links, pipes, devices.
+        """
+
+    @abstractmethod
+    def folders(self, prefix: str = "") -> Names:
+        """Sorted names of the folders right below `prefix`, which is empty or ends in '/'; no slashes."""
+
+    @abstractmethod
+    def open_source(
+        self, name: str, locator: bytes = b"", expect: Entry | None = None
+    ) -> AbstractContextManager[bytes | mmap.mmap]:
+        """The whole object, mapped from disk where it is large. MissingError.
+
+        ChangedError if it is not the version `expect`, and when a local file changes while it is open.
+        """
+
+    @abstractmethod
+    def create(self, name: str, data: Buffer) -> None:
+        """Write a new object: durable, whole or not at all. AlreadyExists if there is one of that name.
+
+        TransientStorageError may mean that it was written and the answer was lost: look before trying again.
+        """
+
+    @abstractmethod
+    def create_file(self, name: str, local_path: Path) -> None:
+        """`create` with the content of a local file."""
+
+    @abstractmethod
+    def write(self, name: str, data: Buffer, *, overwrite: bool = False) -> None:
+        """Write a restored file, whole or not; durable after `flush`. AlreadyExists unless `overwrite`."""
+
+    @abstractmethod
+    def write_file(self, name: str, local_path: Path, *, overwrite: bool = False) -> None:
+        """`write` with the content of a local file."""
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Delete the object. MissingError where the store says that there is none."""
+
+    @abstractmethod
+    def remove_stale_temporaries(self, prefix: str = "", older_than_s: float = 86400.0) -> int:
+        """Remove what killed writers left below `prefix` (temporary files, unfinished uploads); how many."""
+
+    def exists(self, name: str) -> bool:
+        """Whether there is an object of that name."""
+        try:
+            self.stat(name)
+        except MissingError:
+            return False
+        return True
+
+    def size(self, name: str) -> int:
+        """Bytes of the object. MissingError."""
+        return self.stat(name).size
+
+    def local_path(self, name: str) -> Path | None:
+        """Where the object lies on a local disk, or None."""
+        return None
+
+    def set_modified(self, name: str, modified_ns: int) -> None:
+        """Set the modification time of a local file; object stores have none to set."""
+        return
+
+    def flush(self) -> None:
+        """Make everything written so far survive a power failure."""
+        return
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("storages do not travel between processes: send .url and open_storage() it there")
+
+
+def open_storage(url: str) -> Storage:
+    """The storage at a local path, file://, s3:// or any other URL that fsspec knows. Touches nothing yet."""
+    path = local_path_of(url)
+    if path is not None:
+        from tilepress.pipeline.storage.local import LocalStorage
+
+        return LocalStorage(path)
+    if url.lower().startswith(("s3://", "s3a://")):
+        from tilepress.pipeline.storage.s3 import S3Storage
+
+        return S3Storage(url)
+    from tilepress.pipeline.storage.generic import FsspecStorage
+
+    return FsspecStorage(url)
+
+
+def local_path_of(url: str) -> str | None:
+    """The path that a file:// URL or a plain path means; None for URLs of other places."""
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        return url
+    return unquote(url[scheme.end() :]) if scheme[1].lower() in ("file", "local") else None
+
+
+def is_url(source: str) -> bool:
+    """Whether this is a URL of another place than the local disk."""
+    return local_path_of(source) is None
+
+
+def absolute(url: str) -> str:
+    """The same place for a process with another working folder."""
+    path = local_path_of(url)
+    return url if path is None else os.path.abspath(path)  # noqa: PTH100 - a path may be bytes that are no text
+
+
+def check_ranges(where: str, ranges: Ranges) -> None:
+    """StorageError for a negative offset or length: they come from an index, which may be damaged."""
+    for offset, length in ranges:
+        if offset < 0 or length < 0:
+            raise StorageError(f"{where}: there is no range of {length} bytes at {offset}; its index is damaged")
+
+
+def check_name(name: str) -> str:
+    """The name itself, if it stays below the root; UnsafeName otherwise."""
+    if not name or "\0" in name:
+        raise UnsafeName(f"{name!r} is not a name: it is empty or holds a NUL character")
+    if any(part in ("", ".", "..") for part in name.split("/")):
+        raise UnsafeName(f"{name!r} is refused: it is absolute, or has an empty, '.' or '..' part")
+    return name
+
+
+def unmap(data: mmap.mmap) -> None:
+    """Close a mapping; one that an array still looks at is unmapped together with the last of them."""
+    with contextlib.suppress(BufferError):
+        data.close()

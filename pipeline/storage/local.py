@@ -1,0 +1,250 @@
+"""A local folder, or one mounted over a network, as a storage."""
+
+# ruff: noqa: D102, PTH100, PTH105, PTH108, PTH116, PTH120 - see Storage; names need not be Unicode
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from tilepress.pipeline.errors import (
+    AlreadyExists,
+    ChangedError,
+    MissingError,
+    StorageError,
+    TransientStorageError,
+    UnsafeName,
+)
+from tilepress.pipeline.storage.base import (
+    Blobs,
+    Buffer,
+    Entry,
+    Names,
+    OnSkip,
+    Ranges,
+    Storage,
+    check_name,
+    check_ranges,
+    unmap,
+)
+from tilepress.pipeline.storage.local_create import link_exclusively, make_folders, sync_folder, temporary_in
+from tilepress.pipeline.storage.local_listing import TEMPORARY_SUFFIX, modified_ns, walk
+from tilepress.pipeline.storage.retry import retrying
+
+MAP_FROM = 64 << 20  # bytes; smaller files are read, which is safer when somebody truncates them
+
+_HINTS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EACCES: "permission is missing",
+    errno.EPERM: "permission is missing",
+    errno.EROFS: "the file system is read-only",
+    errno.ENAMETOOLONG: "the name is too long for this file system",
+    errno.EIO: "the disk fails: check it before anything else",
+}
+_TRANSIENT = {errno.ESTALE, errno.EAGAIN, errno.ETIMEDOUT, errno.EBUSY, errno.EINTR, errno.EHOSTDOWN}
+
+
+class LocalStorage(Storage):
+    """Objects are files. Links to files are read through; no link that leaves the root is written through."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(os.path.abspath(root or "."))
+
+    def read(self, name: str) -> bytes:
+        with _errors(f"{self.url}/{name}"), _open_regular(self._path(name)) as file:
+            return file.read()
+
+    def read_ranges(self, name: str, ranges: Ranges) -> Blobs:
+        check_ranges(f"{self.url}/{name}", ranges)
+        with _errors(f"{self.url}/{name}"), _open_regular(self._path(name)) as file:
+            found = [_read_fully(file.fileno(), *each) for each in ranges]
+        for (offset, length), data in zip(ranges, found, strict=True):
+            if len(data) != length:
+                raise StorageError(f"{self.url}/{name} ends before byte {offset + length}: it is truncated")
+        return found
+
+    def stat(self, name: str, locator: bytes = b"") -> Entry:
+        with _errors(f"{self.url}/{name}"):
+            facts = os.stat(self._path(name, locator))
+            if not stat.S_ISREG(facts.st_mode):
+                raise FileNotFoundError(errno.ENOENT, "not a file")
+        return Entry(name, facts.st_size, "", modified_ns(facts), locator)
+
+    def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[Entry]:
+        _check_prefix(prefix)
+        entries = walk(self.url, prefix, on_skip or _ignore)
+        while True:
+            with _errors(f"{self.url}/{prefix}"):
+                entry = next(entries, None)
+            if entry is None:
+                return
+            yield entry
+
+    def folders(self, prefix: str = "") -> Names:
+        _check_prefix(prefix)
+        try:
+            with _errors(f"{self.url}/{prefix}"), os.scandir(f"{self.url}/{prefix}") as items:
+                return sorted(item.name for item in items if item.is_dir(follow_symlinks=False))
+        except MissingError:
+            return []
+
+    @contextlib.contextmanager
+    def open_source(self, name: str, locator: bytes = b"", expect: Entry | None = None) -> Iterator[bytes | mmap.mmap]:
+        where = f"{self.url}/{name}"
+        with contextlib.ExitStack() as stack:
+            with _errors(where):
+                file = stack.enter_context(_open_regular(self._path(name, locator)))
+                before = os.fstat(file.fileno())
+                data = _content(file, before.st_size)
+            found = Entry(name, before.st_size, "", modified_ns(before))
+            if expect is not None and expect.fingerprint != found.fingerprint:
+                raise ChangedError(f"{where} changed since it was listed")
+            if isinstance(data, mmap.mmap):
+                stack.callback(unmap, data)
+                yield data
+            after = os.fstat(file.fileno())
+            if (len(data), before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                raise ChangedError(f"{where} changed while it was read")
+            if isinstance(data, bytes):
+                file.close()
+                yield data
+
+    def create(self, name: str, data: Buffer) -> None:
+        retrying(lambda: self._publish(name, lambda out: _write_all(out, data), exclusive=True, durable=True))
+
+    def create_file(self, name: str, local_path: Path) -> None:
+        retrying(lambda: self._publish(name, _copier(local_path), exclusive=True, durable=True))
+
+    def write(self, name: str, data: Buffer, *, overwrite: bool = False) -> None:
+        retrying(lambda: self._publish(name, lambda out: _write_all(out, data), not overwrite, durable=False))
+
+    def write_file(self, name: str, local_path: Path, *, overwrite: bool = False) -> None:
+        retrying(lambda: self._publish(name, _copier(local_path), not overwrite, durable=False))
+
+    def remove(self, name: str) -> None:
+        with _errors(f"{self.url}/{name}"):
+            os.unlink(self._target(name))
+
+    def remove_stale_temporaries(self, prefix: str = "", older_than_s: float = 86400.0) -> int:
+        stale: list[str] = []
+        for _ in walk(self.url, prefix, lambda name, _: stale.append(name)):
+            pass
+        removed = 0
+        for path in (f"{self.url}/{name}" for name in stale if name.endswith(TEMPORARY_SUFFIX)):
+            with contextlib.suppress(MissingError), _errors(path):
+                if time.time() - os.lstat(path).st_mtime >= older_than_s:
+                    os.unlink(path)
+                    removed += 1
+        return removed
+
+    def local_path(self, name: str) -> Path | None:
+        return Path(self._path(name))
+
+    def set_modified(self, name: str, modified_ns: int) -> None:
+        with _errors(f"{self.url}/{name}"):
+            os.utime(self._target(name), ns=(modified_ns, modified_ns), follow_symlinks=False)
+
+    def flush(self) -> None:
+        os.sync()
+
+    def _publish(self, name: str, fill: Callable[[BinaryIO], None], exclusive: bool, durable: bool) -> None:
+        """Fill a temporary file beside the target, then give it the target's name in one step."""
+        target = self._target(name)
+        folder = os.path.dirname(target)
+        with _errors(f"{self.url}/{name}"):
+            if exclusive and os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, "already there")
+            make_folders(folder)
+            with temporary_in(folder, nameless=exclusive) as (temporary, out):
+                fill(out)
+                out.flush()
+                if durable:
+                    os.fsync(out.fileno())
+                if exclusive:
+                    link_exclusively(temporary, target)
+                else:
+                    os.replace(temporary, target)
+            if durable:
+                sync_folder(folder)
+
+    def _path(self, name: str, locator: bytes = b"") -> str:
+        """Path for reading."""
+        return f"{self.url}/{check_name(os.fsdecode(locator) if locator else name)}"
+
+    def _target(self, name: str) -> str:
+        """Path for writing: no folder on the way may be a link that leaves the root."""
+        path = self._path(name)
+        root, parent = os.path.realpath(self.url), os.path.realpath(os.path.dirname(path))
+        if os.path.commonpath((root, parent)) != root:
+            raise UnsafeName(f"{path} is refused: a symbolic link on the way leads out of {self.url}")
+        return path
+
+
+@contextlib.contextmanager
+def _errors(where: str) -> Iterator[None]:
+    """The boundary at which the operating system's errors become those of errors.py."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as exc:
+        raise MissingError(f"{where}: there is no such file") from exc
+    except FileExistsError as exc:
+        raise AlreadyExists(f"{where} exists already") from exc
+    except OSError as exc:
+        kind = TransientStorageError if exc.errno in _TRANSIENT else StorageError
+        raise kind(f"{where}: {_HINTS.get(exc.errno or 0, exc.strerror or str(exc))}") from exc
+    except UnicodeEncodeError as exc:
+        raise UnsafeName(f"{where!r}: the name is not valid Unicode") from exc
+
+
+def _open_regular(path: str) -> BinaryIO:
+    """Open a regular file; without waiting where a pipe has taken its place."""
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise FileNotFoundError(errno.ENOENT, "not a file")
+    return file
+
+
+def _content(file: BinaryIO, size: int) -> bytes | mmap.mmap:
+    return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size >= MAP_FROM else file.read()
+
+
+def _read_fully(descriptor: int, offset: int, length: int) -> bytes:
+    """Up to `length` bytes; fewer only at the end of the file."""
+    if offset + length > os.fstat(descriptor).st_size:  # before allocating what a damaged index asks for
+        return b""
+    data = os.pread(descriptor, length, offset)
+    while len(data) < length and (more := os.pread(descriptor, length - len(data), offset + len(data))):
+        data += more
+    return data
+
+
+def _write_all(out: BinaryIO, data: Buffer) -> None:
+    out.write(data)
+
+
+def _copier(source: Path) -> Callable[[BinaryIO], None]:
+    def copy(out: BinaryIO) -> None:
+        with source.open("rb") as file:
+            shutil.copyfileobj(file, out, 1 << 20)
+
+    return copy
+
+
+def _check_prefix(prefix: str) -> None:
+    folder, slash, _ = prefix.rpartition("/")
+    if slash:
+        check_name(folder)
+
+
+def _ignore(name: str, reason: str) -> None:
+    pass

@@ -1,0 +1,137 @@
+"""Giving a finished temporary file its name, once and durably, also where hard links are missing."""
+
+# ruff: noqa: PTH102, PTH104, PTH108, PTH112, PTH116, PTH120, PTH123 - names need not be Unicode
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from tilepress.pipeline.errors import InTheWay
+from tilepress.pipeline.storage.local_listing import TEMPORARY_SUFFIX
+
+_NO_LINKS = {
+    errno.EPERM,
+    errno.EACCES,
+    errno.EOPNOTSUPP,
+    errno.ENOTSUP,
+    errno.ENOSYS,
+    errno.EMLINK,
+    errno.EINVAL,
+}
+_CLAIM_ABANDONED_S = 600.0  # holding one takes milliseconds
+_DESCRIPTORS = "/proc/self/fd/"
+
+
+@contextlib.contextmanager
+def temporary_in(folder: str, *, nameless: bool = False) -> Iterator[tuple[str, BinaryIO]]:
+    """Path and open file of a new temporary file in `folder`; what is left of it at the end is removed.
+
+    `nameless`: where the system can, a file without a name in any folder, so that nothing is left of it however its
+    writer dies; its path is good for `link_exclusively` only.
+    """
+    descriptor = _open_nameless(folder) if nameless else None
+    if descriptor is not None:
+        with open(descriptor, "wb") as out:
+            yield f"{_DESCRIPTORS}{descriptor}", out
+        return
+    path = f"{folder}/.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+    try:
+        with open(path, "xb") as out:
+            yield path, out
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def link_exclusively(temporary: str, target: str) -> None:
+    """Give the file its final name. FileExistsError if that is taken: one of several callers succeeds."""
+    try:
+        # A directory descriptor, though unused, makes Python follow the link that stands for a nameless file.
+        os.link(temporary, target, src_dir_fd=0, follow_symlinks=True)
+    except FileExistsError:
+        raise
+    except OSError as exc:
+        if exc.errno not in _NO_LINKS:
+            raise
+        if temporary.startswith(_DESCRIPTORS):
+            _name_and_rename(temporary, target)
+        else:
+            rename_exclusively(temporary, target)
+
+
+def _open_nameless(folder: str) -> int | None:
+    flag = getattr(os, "O_TMPFILE", 0)
+    if not flag or not os.path.isdir(_DESCRIPTORS):
+        return None
+    try:
+        return os.open(folder, flag | os.O_RDWR, 0o666)
+    except OSError:  # many file systems over a network, old kernels
+        return None
+
+
+def _name_and_rename(nameless: str, target: str) -> None:
+    with temporary_in(os.path.dirname(target)) as (named, out), open(nameless, "rb") as file:
+        shutil.copyfileobj(file, out, 1 << 20)
+        out.flush()
+        os.fsync(out.fileno())
+        rename_exclusively(named, target)
+
+
+def rename_exclusively(temporary: str, target: str) -> None:
+    """`link_exclusively` without hard links (FAT, SMB, FUSE): a rename under an exclusive claim.
+
+    BlockingIOError while another writer holds the claim. A killed writer's claim is void after ten minutes.
+    """
+    folder, name = os.path.split(target)
+    claim = f"{folder}/.claim-{hashlib.sha256(os.fsencode(name)).hexdigest()[:24]}{TEMPORARY_SUFFIX}"
+    try:
+        os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except FileExistsError as exc:
+        _drop_abandoned(claim)
+        raise BlockingIOError(errno.EAGAIN, "another writer is creating it") from exc
+    try:
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, "already there")
+        os.rename(temporary, target)
+    finally:
+        os.unlink(claim)
+
+
+def make_folders(path: str) -> None:
+    """Create the folder and those above it, durably."""
+    missing = []
+    while not os.path.isdir(path) and os.path.dirname(path) != path:
+        missing.append(path)
+        path = os.path.dirname(path)
+    for folder in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder)
+        if not os.path.isdir(folder):
+            raise InTheWay(f"{folder} is in the way: it is a file where a folder is needed")
+        sync_folder(os.path.dirname(folder))
+
+
+def sync_folder(path: str) -> None:
+    """Make names in the folder survive a power failure, where the file system can."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as exc:
+        if exc.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _drop_abandoned(claim: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if time.time() - os.stat(claim).st_mtime > _CLAIM_ABANDONED_S:
+            os.unlink(claim)

@@ -1,0 +1,108 @@
+"""Listing a local folder: recursive, sorted as object stores sort, one folder in memory at a time."""
+
+# ruff: noqa: PTH114, PTH116 - names need not be Unicode
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+
+from tilepress.pipeline.errors import StorageError
+from tilepress.pipeline.storage.base import Entry, OnSkip
+
+TEMPORARY_SUFFIX = ".tilepress-tmp"
+
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+class _Folder:
+    """One folder on the way from the root to the present file: what of it is still to come."""
+
+    def __init__(self, path: str, shown: str, raw: str, stem: str = "") -> None:
+        self.path, self.shown, self.raw = path, shown, raw
+        children = _children(path)
+        # Popped from the end. A folder sorts as if its name ended in '/': its files' names go on with it.
+        self.rest = sorted((child for child in children if child[0].startswith(stem)), reverse=True)
+
+    def child(self, key: str, raw: str) -> _Folder:
+        return _Folder(f"{self.path}/{raw}", self.shown + key, f"{self.raw}{raw}/")
+
+
+def modified_ns(facts: os.stat_result) -> int:
+    """Modification time; what 64 bits cannot hold (before 1677, after 2262) becomes the nearest they can."""
+    return min(max(facts.st_mtime_ns, -(1 << 63)), (1 << 63) - 1)
+
+
+def walk(root: str, prefix: str, on_skip: OnSkip) -> Iterator[Entry]:
+    """Files below `root` whose name starts with `prefix`; see Storage.list. StorageError: unreadable."""
+    folder, slash, stem = prefix.rpartition("/")
+    try:
+        stack = [_Folder(f"{root}/{folder}" if folder else root, folder + slash, folder + slash, stem)]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    while stack:
+        here = stack[-1]
+        if not here.rest:
+            stack.pop()
+            continue
+        key, raw = here.rest.pop()
+        if key.endswith("/"):
+            try:
+                stack.append(here.child(key, raw))
+            except FileNotFoundError:
+                on_skip(here.shown + key, "vanished while it was listed")
+        else:
+            entry = _entry(here, key, raw, on_skip)
+            if entry is not None:
+                yield entry
+
+
+def _children(path: str) -> list[tuple[str, str]]:
+    """(sort key, raw name) of everything in the folder; keys of folders end in '/'."""
+    try:
+        with os.scandir(path) as items:
+            found = [(item.name, item.is_dir(follow_symlinks=False)) for item in items]
+    except PermissionError as exc:
+        raise StorageError(
+            f"{path}: this folder may not be read, its files would be missing; permit it, or run as its owner"
+        ) from exc
+    return [(_shown(path, name) + "/" * is_folder, name) for name, is_folder in found]
+
+
+def _shown(folder: str, raw: str) -> str:
+    """`raw` as valid Unicode, unlike any other name of the folder."""
+    try:
+        raw.encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(raw).replace(b"\\", b"\\x5c").decode("utf-8", "backslashreplace")
+        while os.path.lexists(f"{folder}/{name}"):  # a file with this very spelling
+            name += "\\x"
+        return name
+    return raw
+
+
+def _entry(folder: _Folder, name: str, raw: str, on_skip: OnSkip) -> Entry | None:
+    """The file's entry, or None with a word to `on_skip`."""
+    path, shown = f"{folder.path}/{raw}", folder.shown + name
+    try:
+        facts = os.stat(path)
+    except OSError:
+        on_skip(shown, "a link that leads nowhere" if os.path.islink(path) else "vanished while it was listed")
+        return None
+    if stat.S_ISDIR(facts.st_mode):
+        on_skip(shown, "a link to a folder, not followed")
+    elif not stat.S_ISREG(facts.st_mode):
+        on_skip(shown, f"{_KINDS.get(stat.S_IFMT(facts.st_mode), 'a special file')}, not a file")
+    elif raw.endswith(TEMPORARY_SUFFIX):
+        on_skip(shown, "an unfinished temporary file of tilepress")
+    else:
+        relative = folder.raw + raw
+        locator = b"" if relative == shown else os.fsencode(relative)
+        return Entry(shown, facts.st_size, "", modified_ns(facts), locator)
+    return None

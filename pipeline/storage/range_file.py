@@ -1,0 +1,58 @@
+"""A stored object as a seekable file of range reads."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from tilepress.pipeline.storage.base import Storage
+
+
+class RangeFile(io.RawIOBase):
+    """A stored object as a seekable file of range reads, with the tail (where Parquet footers are) read once."""
+
+    _TAIL = 128 << 10
+
+    def __init__(self, storage: Storage, name: str) -> None:
+        """MissingError if there is no such object."""
+        self._storage, self._name = storage, name
+        self.size = storage.size(name)
+        self._tail_at = max(0, self.size - self._TAIL)
+        self._tail = self._read(self._tail_at, self.size - self._tail_at)
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def tell(self) -> int:
+        """Position in bytes."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move, as any file does."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Bytes from the position on; all that is left for a negative or no size."""
+        end = self.size if size is None or size < 0 else min(self.size, self._position + size)
+        start, length = self._position, max(0, end - self._position)
+        self._position += length
+        if start >= self._tail_at:
+            return self._tail[start - self._tail_at : start - self._tail_at + length]
+        return self._read(start, length)
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _read(self, offset: int, length: int) -> bytes:
+        return self._storage.read_ranges(self._name, [(offset, length)])[0] if length else b""

@@ -1,0 +1,184 @@
+"""A bucket, or a prefix of one, on any S3 server; credentials and endpoint by the usual AWS variables."""
+
+# ruff: noqa: D102 - the methods are documented in Storage
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from tilepress.pipeline.errors import AlreadyExists, ChangedError, StorageError, UnsafeName, UsageError
+from tilepress.pipeline.storage import s3_client
+from tilepress.pipeline.storage.base import (
+    Blobs,
+    Buffer,
+    Entry,
+    Names,
+    OnSkip,
+    Ranges,
+    Storage,
+    check_name,
+    check_ranges,
+    unmap,
+)
+from tilepress.pipeline.storage.external_sort import sorted_by_name
+from tilepress.pipeline.storage.retry import retrying
+from tilepress.pipeline.storage.s3_upload import abort_stale, upload
+
+SPOOL_FROM = 256 << 20  # bytes; larger objects are read by way of a local temporary file
+_CHUNK = 1 << 20
+_RANGE_THREADS = 8
+
+T = TypeVar("T")
+
+
+class S3Storage(Storage):
+    """Objects are keys below s3://bucket/prefix/."""
+
+    def __init__(self, url: str) -> None:
+        self._bucket, _, prefix = url.split("://", 1)[1].partition("/")
+        if not self._bucket:
+            raise UsageError(f"{url!r} names no bucket; write s3://BUCKET/PREFIX")
+        prefix = prefix.rstrip("/")
+        self._prefix = f"{prefix}/" if prefix else ""
+        super().__init__(f"s3://{self._bucket}/{prefix}".rstrip("/"))
+
+    def read(self, name: str) -> bytes:
+        return self._request(name, lambda s3: _whole(s3.get_object(**self._address(name))))
+
+    def read_ranges(self, name: str, ranges: Ranges) -> Blobs:
+        check_ranges(f"{self.url}/{name}", ranges)
+
+        def read(wanted: tuple[int, int]) -> bytes:
+            return self._request(name, lambda s3: self._get_range(s3, name, *wanted)) if wanted[1] else b""
+
+        if len(ranges) < 2:
+            return [read(each) for each in ranges]
+        with ThreadPoolExecutor(min(_RANGE_THREADS, len(ranges))) as threads:
+            return list(threads.map(read, ranges))
+
+    def stat(self, name: str, locator: bytes = b"") -> Entry:
+        found = self._request(name, lambda s3: s3.head_object(**self._address(name)))
+        return _entry(name, found, "ContentLength")
+
+    def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[Entry]:
+        entries = self._list(prefix, on_skip)
+        # Only Amazon's general-purpose buckets promise order; SeaweedFS puts 'a/b' before 'a.b'.
+        if s3_client.is_custom(s3_client.client()) or self._bucket.endswith("--x-s3"):
+            return sorted_by_name(entries)
+        return entries
+
+    def folders(self, prefix: str = "") -> Names:
+        start = len(self._prefix) + len(prefix)
+        found = (each["Prefix"] for page in self._pages(prefix, "/") for each in page.get("CommonPrefixes", []))
+        return sorted(key[start:].rstrip("/") for key in found)
+
+    @contextlib.contextmanager
+    def open_source(self, name: str, locator: bytes = b"", expect: Entry | None = None) -> Iterator[bytes | mmap.mmap]:
+        condition = {"IfMatch": f'"{expect.etag}"'} if expect and expect.etag else {}
+        with contextlib.ExitStack() as stack:
+            spool = stack.enter_context(tempfile.TemporaryFile())
+            try:
+                data = self._request(name, lambda s3: self._get(s3, name, spool, condition))
+            except AlreadyExists as exc:  # HTTP 412: the condition did not hold
+                raise ChangedError(f"{self.url}/{name} changed since it was listed") from exc
+            yield _map(spool, stack) if data is None else data
+
+    def create(self, name: str, data: Buffer) -> None:
+        upload(s3_client.client(), data=data, exclusive=True, **self._target(name))
+
+    def create_file(self, name: str, local_path: Path) -> None:
+        upload(s3_client.client(), data=local_path, exclusive=True, **self._target(name))
+
+    def write(self, name: str, data: Buffer, *, overwrite: bool = False) -> None:
+        upload(s3_client.client(), data=data, exclusive=not overwrite, **self._target(name))
+
+    def write_file(self, name: str, local_path: Path, *, overwrite: bool = False) -> None:
+        upload(s3_client.client(), data=local_path, exclusive=not overwrite, **self._target(name))
+
+    def remove(self, name: str) -> None:
+        self._request(name, lambda s3: s3.delete_object(**self._address(name)))
+
+    def remove_stale_temporaries(self, prefix: str = "", older_than_s: float = 86400.0) -> int:
+        return abort_stale(s3_client.client(), self._bucket, self._prefix + prefix, time.time() - older_than_s)
+
+    def _get(self, s3: Any, name: str, spool: IO[bytes], condition: dict[str, str]) -> bytes | None:
+        """The object, or None where it is large and went to the spool."""
+        answer = s3.get_object(**self._address(name), **condition)
+        if answer["ContentLength"] < SPOOL_FROM:
+            return _whole(answer)
+        spool.seek(0)
+        spool.truncate()
+        with contextlib.closing(answer["Body"]) as body:
+            for chunk in body.iter_chunks(_CHUNK):
+                spool.write(chunk)
+        spool.flush()
+        return None
+
+    def _get_range(self, s3: Any, name: str, offset: int, length: int) -> bytes:
+        answer = s3.get_object(**self._address(name), Range=f"bytes={offset}-{offset + length - 1}")
+        if answer["ContentLength"] != length:  # before reading: a server may ignore the range
+            answer["Body"].close()
+            raise StorageError(f"{self.url}/{name} ends before byte {offset + length}: it is truncated")
+        return _whole(answer)
+
+    def _list(self, prefix: str, on_skip: OnSkip | None) -> Iterator[Entry]:
+        for page in self._pages(prefix):
+            for each in page.get("Contents", []):
+                name = each["Key"][len(self._prefix) :]
+                if each["Size"] == 0 and (not name or name.endswith("/")):
+                    if on_skip and name:
+                        on_skip(name, "an empty object that stands for a folder")
+                else:
+                    yield _entry(name, each, "Size")
+
+    def _pages(self, prefix: str, delimiter: str = "") -> Iterator[dict[str, Any]]:
+        """Answers of list_objects_v2, a thousand keys each, every one retried by itself."""
+        wanted = {"Bucket": self._bucket, "Prefix": self._prefix + prefix, "Delimiter": delimiter}
+        while True:
+            page = self._request(prefix, lambda s3: s3.list_objects_v2(**wanted))
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            wanted["ContinuationToken"] = page["NextContinuationToken"]
+
+    def _request(self, name: str, send: Callable[[Any], T]) -> T:
+        """Send a request that may be repeated freely."""
+
+        def attempt() -> T:
+            with s3_client.errors(f"{self.url}/{name}"):
+                return send(s3_client.client())
+
+        return retrying(attempt)
+
+    def _address(self, name: str) -> dict[str, str]:
+        if not name or "\0" in name:
+            raise UnsafeName(f"{name!r} is not a name: it is empty or holds a NUL character")
+        return {"Bucket": self._bucket, "Key": self._prefix + name}
+
+    def _target(self, name: str) -> dict[str, str]:
+        check_name(name)
+        return {"bucket": self._bucket, "key": self._prefix + name}
+
+
+def _whole(answer: dict[str, Any]) -> bytes:
+    with contextlib.closing(answer["Body"]) as body:
+        data: bytes = body.read()  # raises IncompleteReadError when cut short
+        return data
+
+
+def _map(spool: IO[bytes], stack: contextlib.ExitStack) -> mmap.mmap:
+    data = mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ)
+    stack.callback(unmap, data)
+    return data
+
+
+def _entry(name: str, facts: dict[str, Any], size: str) -> Entry:
+    modified_ns = int(facts["LastModified"].timestamp() * 1e6) * 1000
+    return Entry(name, facts[size], facts.get("ETag", "").strip('"'), modified_ns)

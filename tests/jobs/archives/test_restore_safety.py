@@ -1,0 +1,125 @@
+"""Archives with hostile names: nothing is ever written outside the destination."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import tilepress
+from tests.support.make_collection import encoded, image_of, tree, write_tree
+from tilepress.jobs.archives.restore import RestoreReport
+from tilepress.pipeline.archive.index import Index
+from tilepress.pipeline.archive.layout import list_runs
+from tilepress.pipeline.archive.plan import PlannedFile, Shard
+from tilepress.pipeline.compress import commit
+from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress.pipeline.storage.base import open_storage
+
+LOCAL = EngineConfig("local", workers=1)
+HOSTILE = (
+    "",
+    "..",
+    "../escaped.png",
+    "../../escaped.png",
+    "a/../../escaped.png",
+    "/escaped.png",
+    "//escaped.png",
+    "nul\0.png",
+    "./a.png",
+    "a//b.png",
+    "folder/",
+    "\ud7ff/../../x.png",
+)
+GOOD = "good/one.png"
+
+
+@pytest.fixture
+def hostile_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A function that makes a sealed, consistent archive of files whose recorded names are the given ones."""
+
+    def make(*names: str) -> Path:
+        source, archive = tmp_path / "source", tmp_path / "inside/archive"
+        ordered = sorted(names, key=str.encode)
+        write_tree(
+            source, {f"{at:03}.png": encoded(image_of("RGB", 60, 60, seed=at), "PNG") for at in range(len(names))}
+        )
+
+        def renamed(file: PlannedFile) -> PlannedFile:
+            return replace(file, path=ordered[file.image], locator=file.path.encode())
+
+        original = commit.PressTask
+
+        def press_task(shard: Shard, *rest: object) -> commit.PressTask:
+            return original(Shard(shard.number, tuple(map(renamed, shard.files))), *rest)
+
+        monkeypatch.setattr("tilepress.jobs.archives.compress.PressTask", press_task)
+        tilepress.compress(str(source), str(archive), engine=LOCAL)
+        return archive
+
+    return make
+
+
+def restore_all_ways(archive: Path, destination: Path) -> list[RestoreReport]:
+    ways = ({}, {"region": (0, 0, 20, 20)}, {"preview": True}, {"overwrite": True})
+    return [tilepress.restore(str(archive), str(destination), engine=LOCAL, **way) for way in ways]
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=repr)
+def test_a_name_that_leaves_the_destination_is_refused_and_the_rest_restored(name, hostile_archive, tmp_path) -> None:
+    archive = hostile_archive(name, GOOD)
+    assert set(tilepress.open(str(archive))) == {name, GOOD}
+    outside = tree(tmp_path)
+    for report in restore_all_ways(archive, tmp_path / "in/back"):
+        assert report.exit_code == 4
+        assert [path for path, _ in report.failed] == [name]
+    inside = tree(tmp_path / "in/back")
+    assert set(inside) == {GOOD, f"{GOOD}-0-0-20x20.png"}
+    assert tree(tmp_path) == outside | {f"in/back/{path}": data for path, data in inside.items()}
+
+
+def test_no_name_leads_through_a_link_out_of_the_destination(hostile_archive, tmp_path: Path) -> None:
+    archive = hostile_archive("link/x.png", "link/deeper/x.png", "file.png", GOOD)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/precious").write_bytes(b"precious")
+    back = tmp_path / "in/back"
+    back.mkdir(parents=True)
+    (back / "link").symlink_to(tmp_path / "elsewhere")
+    (back / "file.png").symlink_to(tmp_path / "elsewhere/precious")
+    reports = restore_all_ways(archive, back)
+    assert all(report.exit_code == 4 for report in reports)
+    assert {path for path, _ in reports[0].failed} == {"link/x.png", "link/deeper/x.png"}
+    assert tree(tmp_path / "elsewhere") == {"precious": b"precious"}
+    assert (back / GOOD).exists()
+    assert not (back / "file.png").is_symlink()  # --overwrite replaces the link itself, not what it leads to
+
+
+def test_a_destination_that_is_a_link_itself_is_followed(hostile_archive, tmp_path: Path) -> None:
+    archive = hostile_archive(GOOD)
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "back").symlink_to(tmp_path / "disk")
+    assert tilepress.restore(str(archive), str(tmp_path / "back"), engine=LOCAL).exit_code == 0
+    assert set(tree(tmp_path / "disk")) == {GOOD}
+
+
+def test_cat_and_listing_of_hostile_names_write_nothing(hostile_archive, tmp_path: Path, capfd) -> None:
+    from tilepress.jobs.cli import app
+
+    archive = hostile_archive("../escaped.png", GOOD)
+    before = tree(tmp_path)
+    for command in (["ls"], ["ls", "../"], ["info"], ["errors"]):
+        assert app._run([command[0], str(archive), *command[1:]]) in (0, 2)
+    assert app._run(["cat", str(archive), "../escaped.png"]) == 0
+    capfd.readouterr()
+    assert tree(tmp_path) == before
+
+
+def test_the_hostile_archives_of_these_tests_are_whole(hostile_archive) -> None:
+    archive = hostile_archive("../escaped.png", GOOD)
+    storage = open_storage(str(archive))
+    (run,) = list_runs(storage)
+    index = Index(io.BytesIO(storage.read(run.index)), run.index)
+    assert [row["path"] for row in index.walk(["path"])] == ["../escaped.png", GOOD]
+    assert tilepress.verify(str(archive), engine=LOCAL).problems == []

@@ -1,0 +1,225 @@
+"""From files to rows: which way each file takes, and that whatever is stored is proven and never larger."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.make_archives import (
+    bilevel_tiff,
+    encoded,
+    method_and_reason,
+    noise,
+    palette_tiff,
+    planned,
+    press,
+    press_files,
+    smooth,
+    task_of,
+    write_files,
+)
+from tilepress.pipeline.archive.checksums import samples_crc
+from tilepress.pipeline.archive.schema import FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES
+from tilepress.pipeline.compress import shard as press_module
+from tilepress.pipeline.reading.rebuild import prove
+from tilepress.pipeline.storage import local
+
+
+def test_each_kind_of_file_takes_its_way(tmp_path: Path) -> None:
+    png = encoded(smooth(80, 100, 3))
+    files = {
+        "photo.jpg": encoded(smooth(100, 90, 3), "JPEG"),
+        "picture.png": png,
+        "scan.tif": encoded(smooth(80, 100, 3), "TIFF"),
+        "text.txt": b"text " * 100,
+        "other.bin": os.urandom(100),
+        "cut.png": png[: len(png) * 2 // 3],
+        "noise.png": encoded(noise(50, 50, 3)),
+        "empty": b"",
+    }
+    pressed = press_files(tmp_path, files)
+    assert {path: method_and_reason(pressed, path) for path in files} == {
+        "photo.jpg": (JPEG, ""),
+        "picture.png": (TILES, ""),
+        "scan.tif": (TILES, ""),
+        "text.txt": (FILE_ZSTD, "unsupported"),
+        "other.bin": (FILE, "unsupported"),
+        "cut.png": (FILE, "damaged"),
+        "noise.png": (FILE, "incompressible"),
+        "empty": (FILE, "unsupported"),
+    }
+    for path, image in pressed.images.items():
+        prove(image, pressed.part.fetch, pressed.tools)
+        assert image.nbytes <= len(files[path]), path
+        assert bool(image.facts.reason) == bool(image.facts.reason_code), path
+        if image.facts.method != TILES:
+            assert pressed.file(path) == files[path]
+    assert np.array_equal(pressed.pixels("picture.png"), smooth(80, 100, 3))
+
+
+def test_a_transcoded_jpeg_is_smaller_and_the_same_bytes(tmp_path: Path) -> None:
+    data = encoded(smooth(200, 200, 3), "JPEG", quality=92)
+    pressed = press_files(tmp_path, {"a.jpg": data})
+    assert method_and_reason(pressed, "a.jpg") == (JPEG, "")
+    assert pressed.images["a.jpg"].nbytes < 0.95 * len(data)
+    assert pressed.file("a.jpg") == data
+    assert not pressed.images["a.jpg"].tiles
+
+
+def test_a_jpeg_that_cannot_be_transcoded_is_kept_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(press_module, "pack_jpeg", lambda data: None)
+    data = encoded(smooth(100, 100, 3), "JPEG")
+    pressed = press_files(tmp_path, {"a.jpg": data, "cut.jpg": data[: len(data) // 2]})
+    assert pressed.images["a.jpg"].facts.method in (FILE, FILE_ZSTD)
+    assert pressed.images["a.jpg"].facts.reason_code == "incompressible"
+    assert method_and_reason(pressed, "cut.jpg")[1] == "damaged"
+    assert pressed.file("a.jpg") == data
+
+
+def test_fidelity_file_keeps_every_byte_of_every_file(tmp_path: Path) -> None:
+    files = {"a.png": encoded(smooth(80, 80, 3)), "b.tif": encoded(smooth(90, 90, 1), "TIFF"), "c.txt": b"text" * 99}
+    pressed = press_files(tmp_path, files, fidelity="file")
+    for path, data in files.items():
+        assert pressed.images[path].facts.method in (FILE, FILE_ZSTD)
+        assert pressed.file(path) == data
+    assert method_and_reason(pressed, "a.png")[1] == ""
+    assert (pressed.images["a.png"].facts.width, pressed.images["a.png"].facts.mode) == (80, "RGB")
+
+
+@pytest.mark.parametrize("codec", ["raw", "png", "jpegxl"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (63, 65), (129, 64)])
+def test_no_image_takes_more_than_its_file(codec: str, size: tuple[int, int], tmp_path: Path) -> None:
+    files = {
+        f"{kind.__name__}{c}.{ext}": encoded(kind(*size, c), form)
+        for kind in (smooth, noise)
+        for c in (1, 3)
+        for ext, form in (("png", "PNG"), ("tif", "TIFF"))
+    }
+    pressed = press_files(tmp_path, files, codec=codec)
+    for path, data in files.items():
+        assert pressed.images[path].nbytes <= len(data), path
+
+
+def test_an_image_that_the_chosen_codec_does_not_shrink_is_shrunk_by_jpegxl(tmp_path: Path) -> None:
+    data = encoded(smooth(100, 130, 3))
+    pressed = press_files(tmp_path, {"a.png": data}, codec="raw")
+    assert pressed.images["a.png"].tiles[0].facts.codec == "jpegxl"
+    assert pressed.images["a.png"].nbytes < len(data)
+    assert np.array_equal(pressed.pixels("a.png"), smooth(100, 130, 3))
+
+
+def test_no_tile_takes_more_than_its_samples(tmp_path: Path) -> None:
+    samples = np.concatenate([smooth(64, 64, 3), noise(64, 64, 3), np.zeros((64, 640, 3), np.uint8)], axis=1)
+    pressed = press_files(tmp_path, {"a.tif": encoded(samples, "TIFF")}, codec="png")
+    image = pressed.images["a.tif"]
+    codecs = [tile.facts.codec for tile in image.tiles]
+    assert codecs[1] in ("raw", "jpegxl")
+    assert codecs[0] == codecs[2] == "png"
+    for tile in image.tiles:
+        assert tile.latents[1] + tile.residual[1] <= tile.facts.w * tile.facts.h * 3 + 16
+    assert np.array_equal(pressed.pixels("a.tif"), samples)
+
+
+def test_palettes_and_single_bits_never_go_through_a_lossy_codec(tmp_path: Path) -> None:
+    files = {"p.tif": palette_tiff(90, 99), "1.tif": bilevel_tiff(250, 190), "rgb.png": encoded(smooth(99, 99, 3))}
+    lossy = press_files(tmp_path / "lossy", files, codec="jpeg", fidelity="lossy", quality=30)
+    exact = press_files(tmp_path / "exact", files, fidelity="pixels")
+    for path in ("p.tif", "1.tif"):
+        assert {tile.facts.codec for tile in lossy.images[path].tiles} <= {"jpegxl", "raw"}
+        assert np.array_equal(lossy.pixels(path), exact.pixels(path))
+    assert {tile.facts.codec for tile in lossy.images["rgb.png"].tiles} == {"jpeg"}
+    assert not np.array_equal(lossy.pixels("rgb.png"), exact.pixels("rgb.png"))
+
+
+def test_damage_deep_in_a_file_leaves_no_tile_behind(tmp_path: Path) -> None:
+    data = bytearray(encoded(noise(300, 70, 1), compress_level=1))
+    data[-3000] ^= 1
+    pressed = press_files(tmp_path, {"a.png": encoded(smooth(64, 64, 1)), "b.png": bytes(data), "c.txt": b"x"})
+    assert method_and_reason(pressed, "b.png") == (FILE, "damaged")
+    assert pressed.images["b.png"].tiles == ()
+    assert pressed.file("b.png") == bytes(data)
+    assert method_and_reason(pressed, "a.png")[0] == TILES
+
+
+def test_files_that_are_distrusted_are_kept_with_the_reason(tmp_path: Path) -> None:
+    source = write_files(tmp_path / "s", {"a.png": encoded(smooth(90, 90, 3)), "b.png": encoded(smooth(90, 90, 3))})
+    task = replace(task_of(source, planned(source)), undecodable={1: "it crashed a worker"})
+    pressed = press(task)
+    assert method_and_reason(pressed, "a.png") == (TILES, "")
+    assert method_and_reason(pressed, "b.png") == (FILE, "untrusted")
+    assert pressed.images["b.png"].facts.reason == "it crashed a worker"
+
+
+def test_threads_change_no_byte_of_a_part(tmp_path: Path) -> None:
+    files = {f"{n}.png": encoded(smooth(150, 170 + n, 3, seed=n)) for n in range(3)} | {"n.txt": b"t"}
+    source = write_files(tmp_path / "s", files)
+    task = task_of(source, planned(source))
+    one, three = press(task), press(task, threads=3)
+    assert one.part.seal == three.part.seal
+
+
+def test_a_file_that_changed_or_vanished_since_the_plan_is_recorded_as_such(tmp_path: Path) -> None:
+    names = ("changed.png", "grown.png", "there.png", "vanished.png")
+    source = write_files(tmp_path / "s", {name: encoded(smooth(80, 80, 3)) for name in names})
+    files = planned(source)
+    os.utime(source / "changed.png", ns=(1, 1))
+    with (source / "grown.png").open("ab") as file:
+        file.write(b"more")
+    (source / "vanished.png").unlink()
+    pressed = press(task_of(source, files))
+    assert {path: method_and_reason(pressed, path) for path in names} == {
+        "changed.png": (NOT_STORED, "changed"),
+        "grown.png": (NOT_STORED, "changed"),
+        "there.png": (TILES, ""),
+        "vanished.png": (NOT_STORED, "vanished"),
+    }
+    for path in ("changed.png", "vanished.png"):
+        image = pressed.images[path]
+        assert (image.nbytes, image.tiles, image.facts.file_sha256) == (0, (), b"")
+
+
+def test_a_file_that_cannot_be_read_costs_that_file_and_not_the_run(tmp_path: Path) -> None:
+    source = write_files(tmp_path / "s", {name: encoded(smooth(80, 80, 3)) for name in ("a.png", "b.png")})
+    files = planned(source)
+    (source / "a.png").unlink()
+    (source / "a.png").symlink_to("a.png")  # opening it is an error that even root meets
+    pressed = press(task_of(source, files))
+    assert method_and_reason(pressed, "a.png") == (NOT_STORED, "unreadable")
+    assert method_and_reason(pressed, "b.png") == (TILES, "")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.txt"])
+def test_a_file_that_changes_while_it_is_read_is_recorded_as_such(name: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(local, "MAP_FROM", 1)  # as for large files, which are mapped
+    form = {"a.png": encoded(smooth(200, 200, 3)), "a.jpg": encoded(smooth(99, 99, 3), "JPEG"), "a.txt": b"text" * 99}
+    source = write_files(tmp_path / "s", {name: form[name]})
+    task = task_of(source, planned(source))
+    original = press_module.read_picture
+
+    def read_and_touch(data, limits, **options):
+        os.utime(source / name, ns=(5, 5))
+        return original(data, limits, **options)
+
+    monkeypatch.setattr(press_module, "read_picture", read_and_touch)
+    pressed = press(task)
+    assert method_and_reason(pressed, name) == (NOT_STORED, "changed")
+    assert pressed.part.rows == 1
+
+
+def test_tiles_carry_what_is_needed_to_check_them(tmp_path: Path) -> None:
+    pressed = press_files(tmp_path, {"a.png": encoded(smooth(100, 70, 3))})
+    image = pressed.images["a.png"]
+    assert [(t.facts.x, t.facts.y, t.facts.w, t.facts.h) for t in image.tiles] == [
+        (0, 0, 64, 64),
+        (64, 0, 6, 64),
+        (0, 64, 64, 36),
+        (64, 64, 6, 36),
+    ]
+    first = image.tiles[0].facts
+    assert first.pixels_crc == samples_crc(smooth(100, 70, 3)[:64, :64])
+    assert first.base_crc == first.pixels_crc
+    assert first.psnr is None

@@ -1,0 +1,141 @@
+"""Stages and tasks for the tests of engines; they travel to Ray's workers by value."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tilepress.codecs.errors import StreamError
+from tilepress.pipeline.compress.commit import press_shard
+from tilepress.pipeline.errors import IntegrityError, StorageError, TransientStorageError, UsageError
+
+
+@dataclass(frozen=True)
+class Note:
+    """A task that leaves a line in a file every time it is tried."""
+
+    number: int
+    folder: str
+    bytes: int = 0
+    what: Any = None
+
+    def log(self, line: str) -> None:
+        with Path(self.folder, str(self.number)).open("a") as file:
+            file.write(f"{line}\n")
+
+    @property
+    def lines(self) -> list[str]:
+        path = Path(self.folder, str(self.number))
+        return path.read_text().splitlines() if path.exists() else []
+
+
+class CustomError(Exception):
+    """Made from two values, as `pickle` cannot make it again."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{reason} ({code})")
+        self.code = code
+
+
+# Made where they are raised: functions travel by value, and CustomError cannot.
+ERRORS = {
+    "usage": lambda: UsageError("say it otherwise"),
+    "integrity": lambda: IntegrityError("not what was written"),
+    "codec": lambda: StreamError("truncated"),
+    "custom": lambda: CustomError(7, "odd"),
+    "key": lambda: KeyError("missing"),
+    "os": lambda: FileNotFoundError(2, "No such file or directory", "/nowhere"),
+    "storage": lambda: StorageError("access denied"),
+}
+
+
+def fails(task: Note, archive: Any, tools: Any) -> None:
+    task.log("tried")
+    raise ERRORS[task.what]()
+
+
+def fails_twice(task: Note, archive: Any, tools: Any) -> int:
+    task.log("tried")
+    if len(task.lines) <= task.what:
+        raise TransientStorageError("SlowDown: please reduce your request rate")
+    return task.number
+
+
+def squares(task: Note, archive: Any, tools: Any) -> int:
+    time.sleep(0.01)
+    return task.number**2
+
+
+def times(task: Note, archive: Any, tools: Any) -> tuple[float, float]:
+    started = time.time()
+    time.sleep(0.3)
+    return started, time.time()
+
+
+def full_disk(task: Note, archive: Any, tools: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def killed_once(task: Any, archive: Any, tools: Any) -> Any:
+    """press_shard, but the first worker of every shard dies in the middle of it."""
+    marker = Path(task.source).parent / f"killed-{task.number}"
+    if not marker.exists():
+        marker.touch()
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        time.sleep(5)
+    return press_shard(task, archive, tools)
+
+
+def committed_then_killed(task: Any, archive: Any, tools: Any) -> Any:
+    """press_shard, but the first worker of every shard dies before it can say that it is done."""
+    there = archive.exists(task.run.part(task.number))
+    result = press_shard(task, archive, tools)
+    if not there:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+
+def watched(task: Any, archive: Any, tools: Any) -> Any:
+    """press_shard, with a note of the most batches that were with actors at a time."""
+    watch = Watched(tools._networks)
+    tools._networks = watch
+    try:
+        result = press_shard(task, archive, tools)
+    finally:
+        tools._networks = watch.networks
+    (Path(task.source).parent / f"most-{task.number}").write_text(f"{type(watch.networks).__name__} {watch.most}")
+    return result
+
+
+class Watched:
+    """Networks that count the calls under way."""
+
+    def __init__(self, networks: Any) -> None:
+        self.networks = networks
+        self.now = self.most = 0
+        self.lock = threading.Lock()
+
+    def analyse(self, *args: Any) -> Any:
+        return self._count(self.networks.analyse, args)
+
+    def synthesise(self, *args: Any) -> Any:
+        return self._count(self.networks.synthesise, args)
+
+    def _count(self, step: Any, args: tuple[Any, ...]) -> Any:
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        try:
+            return step(*args)
+        finally:
+            with self.lock:
+                self.now -= 1
+
+
+def sleeps(task: Note, archive: Any, tools: Any) -> None:
+    time.sleep(3600)

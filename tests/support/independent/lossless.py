@@ -1,0 +1,81 @@
+"""`lossless` and `lossless-1` as FORMAT.md 8g and 9a specify them: streams, headers, values, base."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.support.independent.lossless_plane import PlaneDecoder
+from tests.support.independent.lossless_scene import Known
+from tests.support.independent.lossless_squares import PAD
+from tests.support.independent.predictive import RangeDecoder, raw
+from tests.support.independent.streams import Shape, read_model, unseal
+
+NAMES = {1: "fast", 2: "default", 3: "max"}
+RESIDUAL_MODEL = "fddfbd9b598cd3bc39249b8a6fd0fbf1feffc4b959f3bd716f522a6fb12bc578"  # section 9a
+
+
+def plane_values(content: bytes) -> tuple[np.ndarray, bytes]:
+    """The values of a header, what follows it."""
+    kind, lowest, highest = struct.unpack_from("<BHH", content)
+    content = content[5:]
+    values = np.arange(lowest, highest + 1)
+    assert kind < 2 and len(values)
+    if kind:
+        (length,) = struct.unpack_from("<H", content)
+        table, content = zlib.decompress(content[2 : 2 + length]), content[2 + length :]
+        used = np.unpackbits(np.frombuffer(table, np.uint8), bitorder="little")[: len(values) - 2]
+        assert len(table) == -(-(len(values) - 2) // 8) >= 1
+        values = values[np.concatenate([[True], used.astype(bool), [True]])]
+    return values, content
+
+
+class Lossless:
+    """Decodes with one model."""
+
+    def __init__(self, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+        self._tensors: dict[str, dict[str, np.ndarray]] = {}
+        assert config["levels"].keys() == set(NAMES.values())
+        for level, facts in config["levels"].items():
+            names = {name for name in tensors if name.startswith(f"{level}.")}
+            own = {name.partition(".")[2]: tensors[name].astype(np.int64) for name in names}
+            assert [len(own[name]) for name in ("layer1.bias", "layer2.bias") if name in own] == facts["hidden"]
+            self._tensors[level] = own
+
+    def decode(self, content: bytes, shape: Shape, base: np.ndarray | None = None) -> np.ndarray:
+        """A tile (h, w, c)."""
+        (level, error), content = struct.unpack_from("<BH", content), content[3:]
+        if level == 0:
+            return raw(content, shape)
+        order = list(range(shape.channels))
+        order[:2] = [1, 0] if shape.mode in ("RGB", "RGBA") else order[:2]
+        values = []
+        for _ in order:
+            plane, content = plane_values(content)
+            values.append(plane)
+        coder = RangeDecoder(content)
+        before: list[Known] = []
+        out = np.zeros((shape.height, shape.width, shape.channels), shape.dtype)
+        for channel, plane in zip(order, values, strict=True):
+            numbers, known = np.zeros(out.shape[:2], np.int64), Known.empty(shape)
+            if len(plane) > 1:
+                under = None if base is None else under_values(plane, base[..., channel])
+                facts = (coder, len(plane) - 1, error, before[:2], under)
+                decoder = PlaneDecoder(shape, level, self._tensors[NAMES[level]], *facts)
+                numbers, known = decoder.decode(), decoder.known
+            out[..., channel], before = plane[numbers], [known, *before]
+        return out
+
+
+def under_values(values: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """The base plane of section 9a, with its border."""
+    return np.pad((base[..., None] > values[:-1]).sum(-1).astype(np.float64), PAD, mode="edge")
+
+
+def decode_residual(stream: bytes, base: np.ndarray, shape: Shape, models: Path) -> np.ndarray:
+    """A tile of `lossless-1`, with the model in the folder `models` of an archive."""
+    return Lossless(*read_model(models / RESIDUAL_MODEL)).decode(unseal(b"rL", stream), shape, base)

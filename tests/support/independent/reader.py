@@ -1,0 +1,242 @@
+"""A reader of archives written from FORMAT.md alone: it shares no code with tilepress.
+
+What it cannot read, FORMAT.md does not specify well enough; what it reads otherwise, one of the two got wrong.
+Payloads are fetched by the byte ranges of the index, out of the part as plain bytes. Residuals of `adaptive-1` are
+not decoded here: of such tiles it gives the base.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import zstandard
+
+from tests.support.independent import codecs as independent_codecs
+from tests.support.independent.lossless import decode_residual
+
+IMAGE_FACTS = [
+    "image",
+    "path",
+    "source_bytes",
+    "modified_ns",
+    "etag",
+    "format",
+    "mode",
+    "width",
+    "height",
+    "dtype",
+    "bit_depth",
+    "tile_size",
+    "fidelity",
+    "method",
+    "reason_code",
+    "reason",
+    "file_sha256",
+    "pixels_sha256",
+]
+TILE_FACTS = ["tile", "x", "y", "w", "h", "codec", "residual_codec", "base_crc", "pixels_crc", "psnr"]
+PART_COLUMNS = [
+    *["kind", *IMAGE_FACTS, *TILE_FACTS, "row_crc"],
+    *["container_bytes", "shared_bytes", "payload_bytes", "latents_bytes", "residual_bytes"],
+    *["container", "shared", "payload", "latents", "residual"],
+]
+CHANNELS = {"1": 1, "L": 1, "LA": 2, "P": 1, "RGB": 3, "RGBA": 4, "CMYK": 4}
+
+
+def crc_of(*values: object) -> int:
+    """FORMAT.md 3, row_crc."""
+    out = bytearray()
+    for value in values:
+        if value is None:
+            out += b"n"
+        elif isinstance(value, int):
+            out += b"i" + struct.pack("<q", value)
+        elif isinstance(value, float):
+            out += b"f" + struct.pack("<f", value)
+        else:
+            data = value.encode() if isinstance(value, str) else value
+            assert isinstance(data, bytes)
+            out += b"b" + struct.pack("<q", len(data)) + data
+    return zlib.crc32(out)
+
+
+def json_file(path: Path) -> dict[str, Any]:
+    """FORMAT.md 2, a sealed JSON file."""
+    data = path.read_bytes()
+    content: dict[str, Any] = json.loads(data)
+    _check_seal(data, content["sha256"], path)
+    return content
+
+
+def parquet_file(path: Path, kind: str) -> tuple[pq.ParquetFile, dict[str, str]]:
+    """FORMAT.md 2 and 3, a sealed Parquet file and its metadata."""
+    data = path.read_bytes()
+    file = pq.ParquetFile(path, page_checksum_verification=True)
+    metadata = {key.decode(): value.decode() for key, value in file.metadata.metadata.items()}
+    assert metadata["tilepress.format"] == kind, path
+    _check_seal(data, metadata["tilepress.seal"], path)
+    return file, metadata
+
+
+def _check_seal(data: bytes, seal: str, path: Path) -> None:
+    assert len(seal) == 64 and data.count(seal.encode()) == 1, path
+    blank = data.replace(seal.encode(), b"0" * 64)
+    assert hashlib.sha256(blank).hexdigest() == seal, f"{path} is damaged"
+
+
+def crc(samples: np.ndarray) -> int:
+    """CRC-32 of samples in raster order."""
+    return zlib.crc32(samples.astype(samples.dtype.newbyteorder("<")).tobytes())
+
+
+@dataclass
+class Image:
+    """One row of an index, and the part's bytes."""
+
+    row: dict[str, Any]
+    part: bytes
+    models: Path
+
+    def file(self) -> bytes:
+        """The file of methods jpeg, file and file-zstd."""
+        method, payload = self.row["method"], self._image_row()[2]
+        if method == "jpeg":
+            data = independent_codecs.transcoded_jpeg(payload)
+        else:
+            pieces = [payload] if payload else list(self._pieces())
+            data = b"".join(map(_expand, pieces) if method == "file-zstd" else pieces)
+        assert hashlib.sha256(data).digest() == self.row["file_sha256"]
+        return data
+
+    def pixels(self) -> np.ndarray:
+        """(height, width, channels) of method tiles; if lossy, or with residuals of `adaptive-1`, the base."""
+        row = self.row
+        out = np.zeros((row["height"], row["width"], CHANNELS[row["mode"]]), row["dtype"])
+        size, across = row["tile_size"], -(-row["width"] // row["tile_size"])
+        assert len(row["tiles"]) == across * -(-row["height"] // size)
+        for number, tile in enumerate(row["tiles"]):
+            x, y = number % across * size, number // across * size
+            box = (x, y, min(size, row["width"] - x), min(size, row["height"] - y))
+            assert (tile["tile"], *(tile[name] for name in "xywh")) == (number, *box)
+            out[y : y + tile["h"], x : x + tile["w"]] = self._tile(tile)
+        exact = all(self._is_exact(tile) for tile in row["tiles"])
+        digest = hashlib.sha256(out.astype(out.dtype.newbyteorder("<")).tobytes()).digest()
+        assert not exact or digest == row["pixels_sha256"]
+        return out
+
+    def container(self) -> tuple[dict[str, Any], list[bytes]]:
+        """FORMAT.md 7."""
+        raw = zstandard.ZstdDecompressor().decompress(independent_codecs.unseal(b"TC", self._image_row()[0]))
+        (length,) = struct.unpack_from("<I", raw)
+        recipe = json.loads(raw[4 : 4 + length])
+        blobs, at = [], 4 + length
+        for size in recipe["blobs"]:
+            blobs.append(raw[at : at + size])
+            at += size
+        assert at == len(raw)
+        return recipe, blobs
+
+    def _image_row(self) -> list[bytes]:
+        payloads = [self._range(self.row, name) for name in ("container", "shared", "payload")]
+        assert crc_of("image", *(self.row[name] for name in IMAGE_FACTS), *payloads) == self.row["row_crc"]
+        assert not payloads[1]
+        return payloads
+
+    def _pieces(self) -> Iterator[bytes]:
+        for number, piece in enumerate(self.row["pieces"]):
+            payload = self._range(piece, "payload")
+            assert crc_of("piece", self.row["image"], number, payload) == piece["row_crc"]
+            yield payload
+
+    def _tile(self, tile: dict[str, Any]) -> np.ndarray:
+        latents, residual = self._range(tile, "latents"), self._range(tile, "residual")
+        facts = [tile[name] for name in TILE_FACTS]
+        assert crc_of("tile", self.row["image"], *facts, latents, residual) == tile["row_crc"]
+        shape = independent_codecs.Shape(
+            tile["h"], tile["w"], CHANNELS[self.row["mode"]], self.row["dtype"], self.row["bit_depth"], self.row["mode"]
+        )
+        base = independent_codecs.decode(tile["codec"], latents, shape, self.models)
+        assert tile["base_crc"] is None or crc(base) == tile["base_crc"]
+        assert residual or tile["pixels_crc"] == tile["base_crc"]
+        assert bool(residual) == bool(tile["residual_codec"])
+        if tile["residual_codec"] == "lossless-1":
+            base = decode_residual(residual, base, shape, self.models)
+            assert crc(base) == tile["pixels_crc"]
+        return base
+
+    def _is_exact(self, tile: dict[str, Any]) -> bool:
+        """Whether the tile that is given equals the source."""
+        if tile["residual_codec"]:
+            return tile["residual_codec"] == "lossless-1" and not self.row["fidelity"].startswith("max-error")
+        return tile["psnr"] is None
+
+    def _range(self, row: dict[str, Any], name: str) -> bytes:
+        start, length = row[f"{name}_offset"], row[f"{name}_bytes"]
+        return self.part[start : start + length] if length else b""
+
+
+def _expand(frame: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(frame)
+
+
+@dataclass
+class Run:
+    """A complete run, every file of it checked against the manifest."""
+
+    folder: Path
+    images: list[Image] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+
+    def read(self, models: Path) -> Run:
+        """Check all files, collect the images of the index."""
+        manifest, names = parquet_file(self.folder / "manifest.parquet", "tilepress-manifest-1")
+        plan, plan_names = parquet_file(self.folder / "plan.parquet", "tilepress-plan-1")
+        index, index_names = parquet_file(self.folder / "index.parquet", "tilepress-index-1")
+        assert names["tilepress.plan"] == plan_names["tilepress.seal"] == json_file(self.folder / "run.json")["plan"]
+        assert names["tilepress.index"] == index_names["tilepress.seal"]
+        parts = {row["shard"]: self._part(row, names["tilepress.plan"]) for row in manifest.read().to_pylist()}
+        planned = plan.read().to_pylist()
+        rows = index.read().to_pylist()
+        assert [(row["image"], row["path"]) for row in rows] == [(row["image"], row["path"]) for row in planned]
+        assert [row["path"].encode() for row in rows] == sorted(row["path"].encode() for row in rows)
+        for row, plan_row in zip(rows, planned, strict=True):
+            assert (row["method"] == "gone") == (plan_row["state"] == "gone")
+            if row["method"] == "gone":
+                self.gone.append(row["path"])
+            else:
+                assert row["part"] == plan_row["shard"]
+                self.images.append(Image(row, parts[row["part"]], models))
+        return self
+
+    def _part(self, entry: dict[str, Any], plan_seal: str) -> bytes:
+        path = self.folder / "parts" / f"{entry['shard']:05d}.parquet"
+        file, names = parquet_file(path, "tilepress-part-1")
+        assert (names["tilepress.seal"], names["tilepress.plan"]) == (entry["seal"], plan_seal)
+        assert names["tilepress.shard"] == str(entry["shard"])
+        assert file.schema_arrow.names == PART_COLUMNS
+        rows = file.read(columns=["kind", "row_crc"])
+        digest = zlib.crc32(b"".join(struct.pack("<I", value) for value in rows["row_crc"].to_pylist()))
+        assert names["tilepress.rows"] == f"{entry['rows']}:{digest:08x}" and rows.num_rows == entry["rows"]
+        assert rows["kind"].to_pylist().count("image") == entry["images"]
+        assert path.stat().st_size == entry["bytes"]
+        return path.read_bytes()
+
+
+def read_archive(folder: Path) -> dict[str, Image]:
+    """Path to image: FORMAT.md 1, which row counts. The newest run is the last."""
+    assert json_file(folder / "archive.json")["format"] == "tilepress-archive-1"
+    found: dict[str, Image] = {}
+    for path in sorted((folder / "runs").iterdir(), key=lambda path: int(path.name)):
+        for image in Run(path).read(folder / "models").images:
+            if image.row["method"] != "none":
+                found[image.row["path"]] = image
+    return found

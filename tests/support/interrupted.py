@@ -1,0 +1,58 @@
+"""Runs that are interrupted and go on, and what must be the same afterwards."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.support.make_collection import encoded, image_of, write_tree
+from tilepress.jobs.archives.compress import compress
+from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress.pipeline.storage.base import open_storage
+
+ONE = EngineConfig("local", 1)
+
+
+def make_source(folder: Path, count: int = 6) -> Path:
+    """A collection of small pictures and a file that is no picture."""
+    files = {
+        f"{at // 3}/{at}.png": encoded(image_of("RGB" if at % 2 else "L", 60, 80, seed=at), "PNG")
+        for at in range(count)
+    }
+    write_tree(folder, files | {"notes.txt": b"not an image\n" * 40})
+    return folder
+
+
+def contents(archive: str) -> dict[str, bytes]:
+    """Every object of an archive but its identity."""
+    storage = open_storage(archive)
+    return {entry.name: storage.read(entry.name) for entry in storage.list() if entry.name != "archive.json"}
+
+
+def identities(archive: str) -> dict[str, tuple[int, ...]]:
+    """What changes when a part is written again: its modification time and, locally, its inode."""
+    storage, found = open_storage(archive), {}
+    for entry in storage.list("runs/"):
+        if "/parts/" in entry.name:
+            path = storage.local_path(entry.name)
+            found[entry.name] = (entry.modified_ns, path.stat().st_ino if path else 0)
+    return found
+
+
+def uninterrupted(source: Path, archive: Path, **options: Any) -> dict[str, bytes]:
+    """What an undisturbed run makes of the source."""
+    assert compress(str(source), str(archive), engine=ONE, **options).exit_code == 0
+    return contents(str(archive))
+
+
+def command(*arguments: object) -> subprocess.Popen[str]:
+    """The command line in a process of its own, which Ctrl-C reaches even if these tests run in the background."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(
+        [sys.executable, "-m", "tilepress", *map(str, arguments)],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **pipes,
+    )
