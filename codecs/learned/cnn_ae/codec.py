@@ -4,7 +4,8 @@ The analysis turns pictures of three channels (planes/rgb_inputs.py) into a few 
 pixels: a grid of 8 x 8 for a block. They are quantised uniformly at one of a few levels and coded under the adaptive
 entropy model of entropy/context_model.py, each picture by itself. One integer synthesis serves all levels. A model's
 configuration says how pictures go through the networks (planes/tiling.py): blocks side by side, overlapping and
-blended, or whole; the archive keeps the model of every stream, so that streams stay decodable whatever later models choose.
+blended, or whole; the archive keeps the model of every stream, so that streams stay decodable
+whatever later models choose.
 
 The published configuration: 32 * 32 * 24 bits of a block become 8 * 8 latents of 4 channels and 6 bits, 24,576 to
 1,536 bits, which is 16:1, before entropy coding.

@@ -1,7 +1,8 @@
 """What latents will cost, estimated while a network trains: a differentiable likeness of the integer coder.
 
 Like codecs/entropy/context_model.py it predicts each latent linearly from its west, north and diagonal
-neighbours and from the channels before it, and the size of the error linearly from the errors made there. The error is taken to be logistic.
+neighbours and from the channels before it, and the size of the error linearly from the errors made there. The error
+is taken to be logistic.
 """
 
 from __future__ import annotations
