@@ -119,10 +119,10 @@ class Codec(ABC):
     "max_error" in `options` keeps every sample, alpha included, within that many levels of the original (tiles that
     are indexed or of 1 bit exactly); `lossless` says what it does at None and 0.
     `networks`: analyse and synthesise run networks and may be given to an actor with a GPU.
-    `prepares`: an image's tiles share bytes, which `prepare` makes of them before the first is coded.
-    `rivals`: ids of lossless codecs that each tile is compared with: an archive keeps whichever is smallest. Without,
-    another codec is only tried where this one does not shrink a tile. A codec that `prepares` has no `rivals`: tile by
-    tile, nothing would tell whether the shared bytes are worth it.
+    `has_side_information`: an image's tiles share bytes, which `prepare` makes of them before the first is coded.
+    `alternatives`: ids of lossless codecs that each tile is compared with: an archive keeps whichever is
+    smallest. Without, another codec is only tried where this one does not shrink a tile. A codec that
+    `has_side_information` has no `alternatives`: tile by tile, nothing would tell whether sharing bytes is worth it.
     """
 
     codec_id: ClassVar[str]
@@ -130,14 +130,14 @@ class Codec(ABC):
     exact: ClassVar[bool]
     lossless: ClassVar[bool]
     networks: ClassVar[bool] = False
-    granule: ClassVar[int] = 1
+    alignment: ClassVar[int] = 1
     levels: ClassVar[int] = 1
     dtypes: ClassVar[frozenset[str]] = frozenset({"uint8", "uint16"})
     channels: ClassVar[frozenset[int]] = frozenset({1, 2, 3, 4, 5})
     colours: ClassVar[frozenset[str]] = frozenset(COLOUR_PLANES)
     options: ClassVar[frozenset[str]] = frozenset()  # the fields of Settings that change something
-    prepares: ClassVar[bool] = False
-    rivals: ClassVar[tuple[str, ...]] = ()
+    has_side_information: ClassVar[bool] = False
+    alternatives: ClassVar[tuple[str, ...]] = ()
 
     def supports(self, spec: TileSpec) -> bool:
         """Whether tiles of this kind can be coded at all (any height and width)."""
@@ -152,7 +152,8 @@ class Codec(ABC):
     def prepare(self, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
         """Bytes shared by all tiles of one image (fitted or fine-tuned weights), stored once with the image.
 
-        Called for codecs that say `prepares`; analyse and synthesise are given what it returns, which may be empty.
+        Called for codecs that say `has_side_information`; analyse and synthesise are given what it returns, which may
+        be empty.
         `tiles` are (h, w, c), a sample of at most 16 million pixels of a large image; `spec` is that of the first,
         tiles at the image's edge are smaller. Decoding must refuse any other bytes with StreamError.
         """

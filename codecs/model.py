@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ FORMAT = 1
 MAX_JSON_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 1 << 30
 DTYPES = frozenset({"int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "float16", "float32", "float64"})
+INTEGERS = ("int8", "int16", "int32")  # dtypes of what decoding may use
 SHIPPED = Path(__file__).parent / "models"
 
 
@@ -145,3 +146,15 @@ def _parse(data: bytes) -> dict[str, np.ndarray]:
             raise ModelError(f"{WEIGHTS_NAME}: tensor {key} has dtype {array.dtype}, which no codec uses")
         array.setflags(write=False)
     return tensors
+
+
+def tensor(
+    tensors: Mapping[str, np.ndarray], name: str, dtypes: Sequence[str], shape: tuple[int, ...] | None = None
+) -> np.ndarray:
+    """Return a tensor by name; ModelError unless it has one of these dtypes, this shape, and finite values."""
+    array = tensors.get(name)
+    if array is None or str(array.dtype) not in dtypes or (shape is not None and array.shape != shape):
+        raise ModelError(f"the model lacks tensor {name} of {'/'.join(dtypes)} {shape or ''}".rstrip())
+    if not np.isfinite(array).all():
+        raise ModelError(f"tensor {name} has values that are not finite: the training failed")
+    return array

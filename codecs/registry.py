@@ -16,10 +16,10 @@ from tilepress.codecs.model import JSON_NAME, MAX_JSON_BYTES, SHIPPED, Model
 
 # Permanent: archives refer to these ids.
 CODECS: dict[str, str] = {
-    "raw": "tilepress.codecs.classical.base:Raw",
-    "jpegxl": "tilepress.codecs.classical.base:JpegXl",
-    "png": "tilepress.codecs.classical.base:Png",
-    "jpeg": "tilepress.codecs.classical.base:Jpeg",
+    "raw": "tilepress.codecs.classical.raw:Raw",
+    "jpegxl": "tilepress.codecs.classical.jpegxl:JpegXl",
+    "png": "tilepress.codecs.classical.png:Png",
+    "jpeg": "tilepress.codecs.classical.jpeg:Jpeg",
     "jpegls": "tilepress.codecs.classical.jpegls:JpegLs",
     "lossless": "tilepress.codecs.lossless.codec:Lossless",
     "huffman": "tilepress.codecs.classical.huffman:Huffman",

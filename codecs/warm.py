@@ -63,7 +63,7 @@ def _codec(codec_id: str) -> Codec:
 
 
 def _warm_codec(codec: Codec) -> None:
-    for spec in _specs(_SIDE_TO_FIT if codec.prepares else _SIDE):
+    for spec in _specs(_SIDE_TO_FIT if codec.has_side_information else _SIDE):
         if codec.supports(spec):
             for settings in _settings(codec):
                 codec.decode(codec.encode(_tile(spec)[None], spec, settings), spec)

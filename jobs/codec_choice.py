@@ -14,7 +14,7 @@ from tilepress.codecs.model import Model
 from tilepress.codecs.registry import DEFAULT_RESIDUAL, CodecChoice, codec_class, load_codec, load_residual, resolve
 from tilepress.pipeline.archive.layout import MODEL_FILES
 from tilepress.pipeline.archive.schema import FIDELITIES
-from tilepress.pipeline.coding.settings import PressSettings
+from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.storage.base import open_storage
 
@@ -30,7 +30,7 @@ class ChosenCodec:
     reference: str
     model_folder: Path | None
 
-    def models(self, settings: PressSettings) -> list[Path]:
+    def models(self, settings: EncodeSettings) -> list[Path]:
         """Folders of all models that an archive of such settings cannot be read without."""
         folders = [self.model_folder]
         if not (self.codec.lossless or settings.lossy):
@@ -68,7 +68,7 @@ def _download(url: str, folder: Path) -> Path:
     return folder
 
 
-def check_settings(name: str, codec: type[Codec], settings: PressSettings) -> None:
+def check_settings(name: str, codec: type[Codec], settings: EncodeSettings) -> None:
     """UsageError for settings that contradict the codec or would have no effect."""
     if settings.fidelity not in FIDELITIES:
         raise UsageError(f"--fidelity {settings.fidelity!r} is not one of {', '.join(FIDELITIES)}")
@@ -96,7 +96,7 @@ def check_settings(name: str, codec: type[Codec], settings: PressSettings) -> No
             raise UsageError(f"--{option.replace('_', '-')} {value} is not within {low} to {high}")
 
 
-def _check_max_error(name: str, codec: type[Codec], settings: PressSettings) -> None:
+def _check_max_error(name: str, codec: type[Codec], settings: EncodeSettings) -> None:
     if settings.fidelity == "lossy":
         raise UsageError("--fidelity lossy keeps no bound, --max-error does: leave one of them out")
     if settings.fidelity == "file":

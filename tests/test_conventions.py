@@ -21,6 +21,24 @@ LAYERS = {
 }  # layer -> the layers it may import
 STORAGE = {"ray", "fsspec", "s3fs", "botocore", "pyarrow"}  # what the codec layer knows nothing of
 UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "marshal", "shelve"}
+ROOMS = {
+    "codecs": [
+        {"errors", "codec", "model", "stream"},
+        {"kernels"},
+        {"entropy", "integer", "planes"},
+        {"classical", "lossless", "predictive_mlp", "adaptive_residual", "learned"},
+        {"registry"},
+        {"warm"},
+    ],
+    "pipeline": [
+        {room}
+        for room in (
+            *("errors", "storage", "formats", "archive", "coding"),
+            *("engine", "reading", "sources", "compress", "quality"),
+        )
+    ],
+}  # layer -> rooms from the ground up; a module imports its own room and those below, at the ground its neighbours
+MAX_MODULES = 20  # of a folder
 MAX_FILE, MAX_FUNCTION = 300, 40  # lines; of a function, those below its docstring
 
 SOURCES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
@@ -70,6 +88,29 @@ def test_imports_point_from_jobs_to_pipeline_to_codecs(path: Path) -> None:
         assert top not in LAYERS, f"{name}: import tilepress.{name}"
         if top == "tilepress" and rest.partition(".")[0] in LAYERS:
             assert rest.partition(".")[0] in LAYERS[layer], f"{layer} must not import {name}"
+
+
+def floor_of(layer: str, room: str) -> int:
+    """Number of a room's floor, from 0; a room that ROOMS does not place is an error."""
+    (floor,) = (number for number, rooms in enumerate(ROOMS[layer]) if room in rooms)
+    return floor
+
+
+@every_source
+def test_no_room_imports_a_room_above_it(path: Path) -> None:
+    layer, room, *_ = path.relative_to(ROOT).with_suffix("").parts
+    if layer not in ROOMS or room == "__init__":
+        return
+    for name in imports(path):
+        below = name.removeprefix(f"tilepress.{layer}.").partition(".")[0]
+        if name.startswith(f"tilepress.{layer}.") and below != room:
+            mine, theirs = floor_of(layer, room), floor_of(layer, below)
+            assert theirs < mine or theirs == mine == 0, f"{layer}/{room} must not import {name}"
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in TEXTS}), ids=str)
+def test_folders_are_small(folder: Path) -> None:
+    assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= MAX_MODULES
 
 
 @every_source

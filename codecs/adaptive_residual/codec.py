@@ -12,10 +12,10 @@ import numpy as np
 
 from tilepress.codecs.adaptive_residual.kernel import CELLS, MIXERS, code_plane
 from tilepress.codecs.adaptive_residual.prediction import BLOCK, PAD, first_weights, tap_offsets
-from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.codec import ResidualCoder, TileSpec
 from tilepress.codecs.entropy import range_coder
 from tilepress.codecs.errors import StreamError, UnsupportedError
+from tilepress.codecs.stream import read_frame, write_frame
 
 _MAGIC = b"rA"
 _VERSION = 1
@@ -38,20 +38,20 @@ class AdaptiveResidual(ResidualCoder):
         low, high = int(tile.min()), int(tile.max())
         head = _HEAD.pack(_ADAPTIVE, low, high)
         if low == high:
-            return seal(_MAGIC, _VERSION, head)
+            return write_frame(_MAGIC, _VERSION, head)
         words = np.zeros(spec.nbytes // 2 + 1, np.uint16)
         coder = range_coder.start(words, encoding=True)
         _code(tile.astype(np.int32), base, spec, (low, high), coder, words)
         coded = range_coder.finish(coder, words)
         if coded is None or len(head) + len(coded) > 1 + spec.nbytes:
             raw = np.ascontiguousarray(tile).astype(np.dtype(spec.dtype).newbyteorder("<")).tobytes()
-            return seal(_MAGIC, _VERSION, bytes([_RAW]) + raw)
-        return seal(_MAGIC, _VERSION, head + coded)
+            return write_frame(_MAGIC, _VERSION, bytes([_RAW]) + raw)
+        return write_frame(_MAGIC, _VERSION, head + coded)
 
     def decode(self, data: bytes, base: np.ndarray, spec: TileSpec) -> np.ndarray:
         """The tile (h, w, c); StreamError for damaged bytes. Time is bounded by the tile, whatever the bytes."""
         _require("base", base, spec)
-        _, payload = unseal(_MAGIC, {_VERSION}, data)
+        _, payload = read_frame(_MAGIC, {_VERSION}, data)
         if payload[:1] == bytes([_RAW]):
             return _raw(payload[1:], spec)
         if len(payload) < _HEAD.size or payload[0] != _ADAPTIVE:

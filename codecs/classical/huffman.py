@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilepress.codecs import raw_samples
 from tilepress.codecs.classical.base import ClassicalCodec
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.entropy import huffman
 from tilepress.codecs.errors import StreamError
+from tilepress.codecs.stream import samples_from_bytes, samples_to_bytes
 
 _RAW, _CODED = 0, 1
 
@@ -27,12 +27,12 @@ class Huffman(ClassicalCodec):
         coded = huffman.encode([tile[..., plane] for plane in range(spec.channels)], spec.maximum + 1)
         if len(coded) < spec.nbytes:
             return bytes([_CODED]) + coded
-        return bytes([_RAW]) + raw_samples.to_bytes(tile)
+        return bytes([_RAW]) + samples_to_bytes(tile)
 
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
         """The samples; StreamError for bytes that `compress` did not write."""
         if payload[:1] == bytes([_RAW]):
-            return raw_samples.from_bytes(payload[1:], spec)
+            return samples_from_bytes(payload[1:], spec)
         if payload[:1] != bytes([_CODED]):
             raise StreamError("huffman stream is of an unknown kind or empty")
         planes = huffman.decode(payload[1:], spec.channels, spec.height * spec.width, spec.maximum + 1)

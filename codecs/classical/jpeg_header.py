@@ -21,7 +21,7 @@ class JpegFrame:
     components: int
 
 
-def read_frame(data: bytes) -> JpegFrame | None:
+def read_jpeg_frame(data: bytes) -> JpegFrame | None:
     """The first frame header of a JPEG file, or None if there is none before the first scan."""
     at = len(_SOI) if data[:2] == _SOI else len(data)
     while at + 10 <= len(data) and data[at] == 0xFF:

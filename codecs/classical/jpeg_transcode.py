@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import struct
 
-from tilepress.codecs.bitstream import seal, unseal
-from tilepress.codecs.classical.jpeg_header import read_frame
+from tilepress.codecs.classical.jpeg_header import read_jpeg_frame
 from tilepress.codecs.classical.jpegxl_stream import bare_codestream, image_size
 from tilepress.codecs.errors import StreamError
+from tilepress.codecs.stream import read_frame, write_frame
 
 _MAGIC = b"JT"
 _VERSION = 1
@@ -29,13 +29,13 @@ def pack_jpeg(data: bytes, max_pixels: int = MAX_PIXELS_PACKED) -> bytes | None:
     None if that cannot be (most CMYK, arithmetic coding, 12 bits, truncated files), if nothing would be
     saved, or for a file of more than `max_pixels` pixels (at most MAX_PIXELS_UNPACKED).
     """
-    frame = read_frame(data)
+    frame = read_jpeg_frame(data)
     if frame is None or frame.process not in _PROCESSES or frame.bits != 8:
         return None
     if frame.width * frame.height > min(max_pixels, MAX_PIXELS_UNPACKED) or len(data) > MAX_JPEG_BYTES:
         return None
     try:
-        packed = seal(_MAGIC, _VERSION, _LENGTH.pack(len(data)) + _encode(data))
+        packed = write_frame(_MAGIC, _VERSION, _LENGTH.pack(len(data)) + _encode(data))
         return packed if len(packed) < len(data) and unpack_jpeg(packed) == data else None
     except StreamError:
         return None
@@ -43,7 +43,7 @@ def pack_jpeg(data: bytes, max_pixels: int = MAX_PIXELS_PACKED) -> bytes | None:
 
 def unpack_jpeg(data: bytes) -> bytes:
     """The JPEG file that `pack_jpeg` was given. Raises StreamError for bytes that it did not write."""
-    _, payload = unseal(_MAGIC, {_VERSION}, data)
+    _, payload = read_frame(_MAGIC, {_VERSION}, data)
     if len(payload) < _LENGTH.size:
         raise StreamError("JPEG transcoding lacks the length of its file")
     (length,) = _LENGTH.unpack_from(payload)

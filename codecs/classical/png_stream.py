@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tilepress.codecs.errors import StreamError
-from tilepress.codecs.inflate import inflate
+from tilepress.codecs.stream import inflate
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}  # channels -> IHDR colour type (table 11.1)

@@ -42,7 +42,7 @@ class Fitted(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Layout:
+class LatentLayout:
     """Which kind each plane is, and which earlier planes it leans on (-1: none)."""
 
     kinds: np.ndarray
@@ -50,7 +50,7 @@ class Layout:
     first: np.ndarray
 
     @classmethod
-    def of(cls, planes: int, differences: bool) -> Layout:
+    def of(cls, planes: int, differences: bool) -> LatentLayout:
         """Planes 1 and 2 hold colour differences, or every plane stands alone."""
         table = np.full((3, planes), -1, np.int64)
         table[0] = 0
@@ -261,14 +261,14 @@ class LatentCoder:
         if m.top.min() < 1 or m.top.max() > MAX_LATENT or abs(m.start).max() > MAX_LATENT:
             raise ModelError("the entropy model's latents exceed 16 bits: the model is damaged")
 
-    def encode(self, latents: np.ndarray, layout: Layout) -> bytes:
+    def encode(self, latents: np.ndarray, layout: LatentLayout) -> bytes:
         """To a rANS stream."""
         q = np.ascontiguousarray(latents, np.int16)
         errors, quarters, forecasts = trace(q, layout.kinds, layout.before, layout.first, self.fitted)
         rows = np.searchsorted(self.fitted.thresholds, forecasts, side="right") * FRACTIONS + quarters
         return rans.encode((errors << 1) ^ (errors >> 31), rows, self.tables)
 
-    def decode(self, data: bytes, shape: tuple[int, int, int, int], layout: Layout) -> np.ndarray:
+    def decode(self, data: bytes, shape: tuple[int, int, int, int], layout: LatentLayout) -> np.ndarray:
         """Inverse of `encode`. Raises StreamError."""
         state, words = rans.split(data)
         latents = np.zeros(shape, np.int16)

@@ -16,7 +16,7 @@ import numpy as np
 from tilepress.codecs.entropy import rans
 from tilepress.codecs.errors import ModelError, StreamError
 from tilepress.codecs.kernels.kernel import Int, kernel
-from tilepress.codecs.tensors import tensor
+from tilepress.codecs.model import tensor
 
 MAX_SYMBOLS = 64  # of a table, the escape included
 MAX_SHIFT = 12
@@ -24,7 +24,7 @@ MAX_LATENT = 1 << 24
 _DEPTH = 256  # counts are multiplied by this before they are rounded
 
 
-class Frozen(NamedTuple):
+class FactorizedTables(NamedTuple):
     """A prior's tensors. `cdf` uint16: the rows of all channels one after another, `sizes[c]` values of 0..2^15 each;
     `centre`, `shift`, `low`, `high` (c,): median, raw bits, and the range of the latents, beyond which nothing is
     coded."""
@@ -44,7 +44,7 @@ class Frozen(NamedTuple):
         return out
 
     @classmethod
-    def of(cls, tensors: Mapping[str, np.ndarray], prefix: str) -> Frozen:
+    def of(cls, tensors: Mapping[str, np.ndarray], prefix: str) -> FactorizedTables:
         """Inverse of `tensors`; ModelError if one is missing or of another type."""
         rest = (tensor(tensors, f"{prefix}.{name}", ("int32",)) for name in cls._fields[1:])
         new = cls(tensor(tensors, f"{prefix}.cdf", ("uint16",)), *rest)
@@ -56,7 +56,7 @@ class Frozen(NamedTuple):
 class FactorizedPrior:
     """Codes latents (c, h, w) with one table a channel. ModelError unless the tables are sound and fit `channels`."""
 
-    def __init__(self, frozen: Frozen, channels: int):
+    def __init__(self, frozen: FactorizedTables, channels: int):
         _check(frozen, channels)
         self.low, self.high = frozen.low.astype(np.int64), frozen.high.astype(np.int64)
         self._begin = np.concatenate([[0], np.cumsum(frozen.sizes)]).astype(np.int64)
@@ -89,7 +89,7 @@ class FactorizedPrior:
         return flat.astype(np.int32).reshape(len(flat), height, width)
 
 
-def freeze(low: np.ndarray, counts: Sequence[np.ndarray]) -> Frozen:
+def freeze(low: np.ndarray, counts: Sequence[np.ndarray]) -> FactorizedTables:
     """A prior from how often each value occurs: `counts[c]` (any non-negative numbers) for the values from `low[c]`
     on; its length gives the range. Counts may be histograms, a density's probabilities, or a blend of both."""
     rows, centres, shifts = [], [], []
@@ -106,7 +106,7 @@ def freeze(low: np.ndarray, counts: Sequence[np.ndarray]) -> Frozen:
         shifts.append(shift)
     lengths = np.array([len(count) for count in counts])
     sizes = np.array([len(row) for row in rows])
-    return Frozen(np.concatenate(rows), sizes, np.array(centres), np.array(shifts), low, low + lengths - 1)
+    return FactorizedTables(np.concatenate(rows), sizes, np.array(centres), np.array(shifts), low, low + lengths - 1)
 
 
 def _shift_for(zigzag: np.ndarray, weight: np.ndarray) -> int:
@@ -117,7 +117,7 @@ def _shift_for(zigzag: np.ndarray, weight: np.ndarray) -> int:
     return shift
 
 
-def _check(frozen: Frozen, channels: int) -> None:
+def _check(frozen: FactorizedTables, channels: int) -> None:
     rest = frozen[1:]
     if not channels or any(array.shape != (channels,) or array.dtype.kind not in "iu" for array in rest):
         raise ModelError(f"the entropy model is not one of {channels} channels")

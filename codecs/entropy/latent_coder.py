@@ -9,7 +9,7 @@ import numpy as np
 from tilepress.codecs.entropy import rans
 from tilepress.codecs.entropy.context_model import Fitted, LatentCoder
 from tilepress.codecs.errors import ModelError
-from tilepress.codecs.tensors import INTEGERS, tensor
+from tilepress.codecs.model import INTEGERS, tensor
 
 
 def load_coder(tensors: Mapping[str, np.ndarray], prefix: str, latents: int) -> LatentCoder:

@@ -14,11 +14,11 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.codec import Codec, Settings, Symbols, Tiles, TileSpec
 from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
 from tilepress.codecs.model import Model
 from tilepress.codecs.planes.blocks import FRAME, check_frame, frames
+from tilepress.codecs.stream import read_frame, write_frame
 
 _VERSION = 1
 _HEADER = struct.Struct("<BHBHB")  # level, then the frame
@@ -94,7 +94,9 @@ class LeveledCodec(Codec):
         packed = []
         for latents, frame, level in zip(*(symbols.arrays[name] for name in _ARRAYS), strict=True):
             header = _HEADER.pack(int(level), *(int(v) for v in frame))
-            packed.append(seal(self.magic, _VERSION, header + self.encode_latents(latents, int(level), symbols.spec)))
+            packed.append(
+                write_frame(self.magic, _VERSION, header + self.encode_latents(latents, int(level), symbols.spec))
+            )
         return packed
 
     def unpack(self, latents: Sequence[bytes], spec: TileSpec) -> Symbols:
@@ -109,7 +111,7 @@ class LeveledCodec(Codec):
         return Symbols(spec, dict(zip(_ARRAYS, (out, frame, levels), strict=True)))
 
     def _open(self, data: bytes, spec: TileSpec) -> tuple[int, np.ndarray, bytes]:
-        _, payload = unseal(self.magic, {_VERSION}, data)
+        _, payload = read_frame(self.magic, {_VERSION}, data)
         if len(payload) < _HEADER.size:
             raise StreamError(f"payload of {len(payload)} bytes is shorter than its header")
         level, *frame = _HEADER.unpack_from(payload)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing, inline
-from tilepress.codecs.lossless.predictors import Picture
+from tilepress.codecs.lossless.predictors import PlaneView
 from tilepress.codecs.lossless.tables import clamp, log2_quarters
 
 _CLASSES = 2048
@@ -41,7 +41,7 @@ def band_of(energy: Float) -> Int:
 
 
 @borrowing
-def pattern_of(picture: Picture, at: Int, band: Int, blend: Float) -> Int:
+def pattern_of(picture: PlaneView, at: Int, band: Int, blend: Float) -> Int:
     """Band, signs of two errors, and five neighbours above the blend or not; below _BANDS * 128."""
     field, errors, row = picture.field, picture.errors, picture.row
     pattern = (band * 2 + (errors[at - 1] > 0)) * 2 + (errors[at - row] > 0)
@@ -51,7 +51,7 @@ def pattern_of(picture: Picture, at: Int, band: Int, blend: Float) -> Int:
 
 
 @borrowing
-def tilt_of(picture: Picture, at: Int, band: Int) -> Int:
+def tilt_of(picture: PlaneView, at: Int, band: Int) -> Int:
     """Band, and the partner's error here, or, without a partner, the mean of two errors; below _BANDS * _TILTS."""
     errors = picture.errors
     if picture.partner:

@@ -1,7 +1,7 @@
 """One sample of the lossless codec as binary decisions: on which side of the prediction, how far, where exactly.
 
 Steps away from the prediction are as wide as the expected error, so that most samples take two to five decisions.
-Every expert is a logistic distribution, whose logits of such decisions are sums of table entries; the network's
+Every predictor is a logistic distribution, whose logits of such decisions are sums of table entries; the network's
 mixture of logistic distributions is evaluated as it is. Decisions below the prediction mirror those above.
 With an error bound of N, samples fall into bins of 2N + 1 values, the middle one around the prediction.
 """
@@ -17,13 +17,13 @@ from tilepress.codecs.kernels.kernel import Float, Int, borrowing, borrowing_ker
 from tilepress.codecs.lossless.mixer import Mixing, code_bit
 from tilepress.codecs.lossless.predictors import (
     CENTRE,
-    EXPERTS,
     HERE,
     INVERSE,
     MEAN,
     NEAR,
     NETWORK,
     PARTS,
+    PREDICTORS,
     SHARPNESS,
     WEIGHT,
 )
@@ -75,43 +75,43 @@ def _odds(here: Float, rest: Float) -> Float:
 
 
 @borrowing
-def _beyond(experts: np.ndarray, width: Float, logits: np.ndarray) -> None:
+def _beyond(predictors: np.ndarray, width: Float, logits: np.ndarray) -> None:
     """Logits of a sample known to be beyond the near edge to be `width` further."""
-    for k in range(EXPERTS):
-        distance = width * experts[INVERSE, k]
-        here = experts[NEAR, k] - distance
-        experts[HERE, k] = here
-        logits[k] = softplus(-experts[NEAR, k]) + here - gap(distance)
+    for k in range(PREDICTORS):
+        distance = width * predictors[INVERSE, k]
+        here = predictors[NEAR, k] - distance
+        predictors[HERE, k] = here
+        logits[k] = softplus(-predictors[NEAR, k]) + here - gap(distance)
 
 
 @borrowing
-def _between(experts: np.ndarray, half: Float, whole: Float, logits: np.ndarray) -> None:
+def _between(predictors: np.ndarray, half: Float, whole: Float, logits: np.ndarray) -> None:
     """Logits of a sample known to be less than `whole` beyond the near edge to be `half` further at least."""
-    for k in range(EXPERTS):
-        near = experts[NEAR, k]
-        here = near - half * experts[INVERSE, k]
-        far = near - whole * experts[INVERSE, k]
-        experts[HERE, k] = here
-        inner, outer = gap((whole - half) * experts[INVERSE, k]), gap(half * experts[INVERSE, k])
+    for k in range(PREDICTORS):
+        near = predictors[NEAR, k]
+        here = near - half * predictors[INVERSE, k]
+        far = near - whole * predictors[INVERSE, k]
+        predictors[HERE, k] = here
+        inner, outer = gap((whole - half) * predictors[INVERSE, k]), gap(half * predictors[INVERSE, k])
         logits[k] = (softplus(-near) - softplus(-far)) - far + inner + here - outer
 
 
 @borrowing
-def _advance(experts: np.ndarray) -> None:
+def _advance(predictors: np.ndarray) -> None:
     """What was looked at is the near edge now."""
-    for k in range(EXPERTS):
-        experts[NEAR, k] = experts[HERE, k]
+    for k in range(PREDICTORS):
+        predictors[NEAR, k] = predictors[HERE, k]
 
 
 @borrowing
 def _code_side(
-    actual: Int, first: Int, low: Int, high: Int, experts: np.ndarray, mixture: np.ndarray, mixing: Mixing
+    actual: Int, first: Int, low: Int, high: Int, predictors: np.ndarray, mixture: np.ndarray, mixing: Mixing
 ) -> tuple[Int, Float]:
-    """Whether the sample is `first` or above, and the network's mass on its side; sets the experts' near edge."""
+    """Whether the sample is `first` or above, and the network's mass on its side; sets the predictors' near edge."""
     edge = first - 0.5
-    for k in range(EXPERTS):
-        experts[NEAR, k] = (experts[MEAN, k] - edge) * experts[INVERSE, k]
-        mixing.logits[k] = experts[NEAR, k]
+    for k in range(PREDICTORS):
+        predictors[NEAR, k] = (predictors[MEAN, k] - edge) * predictors[INVERSE, k]
+        mixing.logits[k] = predictors[NEAR, k]
     above, below = _mass(mixture, edge, 1.0), _mass(mixture, edge, -1.0)
     mixing.logits[NETWORK] = _odds(above, below)
     if first > high:
@@ -121,14 +121,14 @@ def _code_side(
     else:
         up = np.int64(code_bit(np.int64(actual >= first), np.int64(_WHICH_SIDE), mixing))
     if not up:
-        for k in range(EXPERTS):
-            experts[NEAR, k] = -experts[NEAR, k]
+        for k in range(PREDICTORS):
+            predictors[NEAR, k] = -predictors[NEAR, k]
     return up, above if up else below
 
 
 @borrowing
 def _code_steps(
-    side: Side, limit: Int, step: Int, outside: Float, experts: np.ndarray, mixture: np.ndarray, mixing: Mixing
+    side: Side, limit: Int, step: Int, outside: Float, predictors: np.ndarray, mixture: np.ndarray, mixing: Mixing
 ) -> Interval:
     """Walk away from the prediction step by step, at most to `limit`, until the sample is within the step."""
     first = _STEP + (0 if side.up else _STEPS)
@@ -139,20 +139,20 @@ def _code_steps(
         if far > limit:
             inside = _mass(mixture, side.edge + side.sign * ((limit + 1) * side.span), side.sign)
             return Interval(near, limit + 1, outside, inside)
-        _beyond(experts, np.float64(step * side.span), mixing.logits)
+        _beyond(predictors, np.float64(step * side.span), mixing.logits)
         mass = min(_mass(mixture, side.edge + side.sign * (far * side.span), side.sign), outside)
         mixing.logits[NETWORK] = _odds(mass, outside - mass)
         if not code_bit(np.int64(side.away >= far), first + min(taken, _STEPS - 1), mixing):
             return Interval(near, far, outside, mass)
         near, outside = far, mass
-        _advance(experts)
+        _advance(predictors)
         taken += 1
         if taken >= _DOUBLING and taken % 2 == 0:
             step *= 2
 
 
 @borrowing
-def _code_halvings(side: Side, interval: Interval, experts: np.ndarray, mixture: np.ndarray, mixing: Mixing) -> Int:
+def _code_halvings(side: Side, interval: Interval, predictors: np.ndarray, mixture: np.ndarray, mixing: Mixing) -> Int:
     """Halve the interval until one distance is left: that of the sample."""
     near, far, outside, inside = interval
     first = _HALVING + (0 if side.up else _HALVINGS)
@@ -160,12 +160,12 @@ def _code_halvings(side: Side, interval: Interval, experts: np.ndarray, mixture:
     while far - near > 1:
         middle = (near + far) >> 1
         half, whole = np.float64((middle - near) * side.span), np.float64((far - near) * side.span)
-        _between(experts, half, whole, mixing.logits)
+        _between(predictors, half, whole, mixing.logits)
         mass = clamp(_mass(mixture, side.edge + side.sign * (middle * side.span), side.sign), inside, outside)
         mixing.logits[NETWORK] = _odds(mass - inside, outside - mass)
         if code_bit(np.int64(side.away >= middle), first + min(depth, _HALVINGS - 1), mixing):
             near, outside = middle, mass
-            _advance(experts)
+            _advance(predictors)
         else:
             far, inside = middle, mass
         depth += 1
@@ -178,25 +178,25 @@ def code_sample(
     guess: Float,
     scale: Float,
     bounds: tuple[Int, Int, Int],
-    experts: np.ndarray,
+    predictors: np.ndarray,
     mixture: np.ndarray,
     mixing: Mixing,
 ) -> Int:
     """Code one sample within low..high (`bounds`: low, high, error) and return what the decoder gets.
 
-    `guess`: prediction within low..high; `scale`: expected error. `experts` (ROWS, EXPERTS): means and inverse scales
-    filled in. `mixture` (ROWS_OF_MIXTURE, PARTS). `mixing`: the context filled in.
+    `guess`: prediction within low..high; `scale`: expected error. `predictors` (ROWS, PREDICTORS): means and inverse
+    scales filled in. `mixture` (ROWS_OF_MIXTURE, PARTS). `mixing`: the context filled in.
     """
     low, high, error = bounds
     span = 2 * error + 1
     first = np.int64(math.floor(guess + (0.5 if error else 0.0))) + error + 1  # of the upper side
-    up, outside = _code_side(actual, first, low, high, experts, mixture, mixing)
+    up, outside = _code_side(actual, first, low, high, predictors, mixture, mixing)
     sign = 1.0 if up else -1.0
     limit = (high - first) // span if up else (first - 1 - low) // span
     away = (actual - first) // span if up else (first - 1 - actual) // span
     side = Side(up, sign, first - 0.5, span, away)
     step = np.int64(max(np.int64(clamp(scale * 0.8, 0.0, 1e6)) // span, 1))
-    interval = _code_steps(side, limit, step, outside, experts, mixture, mixing)
-    near = _code_halvings(side, interval, experts, mixture, mixing)
+    interval = _code_steps(side, limit, step, outside, predictors, mixture, mixing)
+    near = _code_halvings(side, interval, predictors, mixture, mixing)
     value = first + near * span + error if up else first - 1 - near * span - error
     return min(max(value, low), high)

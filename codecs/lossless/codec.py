@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.codec import Settings, TileCodec, TileSpec
 from tilepress.codecs.lossless.levels import DEFAULT, FAST, MAX, Level
-from tilepress.codecs.lossless.model import priors_of
+from tilepress.codecs.lossless.model import starts_of
 from tilepress.codecs.lossless.stack import decode_stack, encode_stack
 from tilepress.codecs.model import Model
+from tilepress.codecs.stream import read_frame, write_frame
 
 _MAGIC = b"LL"
 _VERSION = 1
@@ -34,25 +34,25 @@ class Lossless(TileCodec):
     needs_model: ClassVar[bool] = True
     colours = frozenset({"gray", "rgb", "cmyk"})
     options: ClassVar[frozenset[str]] = frozenset({"effort", "max_error"})
-    rivals: ClassVar[tuple[str, ...]] = ("jpegxl",)
+    alternatives: ClassVar[tuple[str, ...]] = ("jpegxl",)
 
     def __init__(self, model: Model, device: str = "cpu") -> None:
         """`model`: one of this family. Runs on CPU whatever the device. ModelError if it is not whole."""
-        self._priors = priors_of(model)
+        self._starts = starts_of(model)
 
     def encode_tile(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
         """At most the raw samples and 10 bytes. UnsupportedError if the tile is not as `spec` says."""
         self.require(spec)
         settings.require()
         level = level_of(settings.effort)
-        prior = self._priors[level.code]
-        return seal(_MAGIC, _VERSION, encode_stack(tile, None, spec, level, settings.max_error or 0, prior))
+        prior = self._starts[level.code]
+        return write_frame(_MAGIC, _VERSION, encode_stack(tile, None, spec, level, settings.max_error or 0, prior))
 
     def decode_tile(self, data: bytes, spec: TileSpec) -> np.ndarray:
         """The tile (h, w, c); StreamError for damaged bytes. Time is bounded by the tile, whatever the bytes."""
         self.require(spec)
-        _, payload = unseal(_MAGIC, {_VERSION}, data)
-        return decode_stack(payload, None, spec, self._priors)
+        _, payload = read_frame(_MAGIC, {_VERSION}, data)
+        return decode_stack(payload, None, spec, self._starts)
 
 
 def level_of(effort: int | None) -> Level:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing, inline
 from tilepress.codecs.lossless.mixer import CLASSES, CONTEXTS, COUNTERS, NODES, SCALE, SCALES, TEXTURE
-from tilepress.codecs.lossless.predictors import MEAN, Picture
+from tilepress.codecs.lossless.predictors import MEAN, PlaneView
 from tilepress.codecs.lossless.scales import GRAINS
 from tilepress.codecs.lossless.tables import clamp, log2_quarters
 
@@ -30,7 +30,7 @@ def _bucket(x: Float, per_unit: Float, half: Int) -> Int:
 
 @borrowing
 def set_contexts(
-    context: np.ndarray, picture: Picture, at: Int, grain: Int, guess: Float, scale: Float, experts: np.ndarray
+    context: np.ndarray, picture: PlaneView, at: Int, grain: Int, guess: Float, scale: Float, predictors: np.ndarray
 ) -> None:
     """Fill in the contexts (CONTEXTS + COUNTERS,) int64 of code_bit."""
     errors, row = picture.errors, picture.row
@@ -41,8 +41,8 @@ def set_contexts(
     sharp = 1.0 / (scale + 0.2)
     error_west = _bucket(errors[at - 1] * sharp, 1.0, _ERROR)
     error_north = _bucket(errors[at - row] * sharp, 1.0, _ERROR)
-    one = _bucket((experts[MEAN, 0] - guess) * sharp, 3.0, _PREDICTION)
-    two = _bucket((experts[MEAN, 1] - guess) * sharp, 3.0, _PREDICTION)
+    one = _bucket((predictors[MEAN, 0] - guess) * sharp, 3.0, _PREDICTION)
+    two = _bucket((predictors[MEAN, 1] - guess) * sharp, 3.0, _PREDICTION)
     context[CONTEXTS] = band * GRAINS + grain
     context[CONTEXTS + 1] = _pair(picture.field, at - 1, at - row, guess, sharp)
     context[CONTEXTS + 2] = (error_west * _ERRORS + error_north) * 8 + min(band >> 1, 7)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing, inline
-from tilepress.codecs.lossless.predictors import BLENDED, MEAN, Picture
+from tilepress.codecs.lossless.predictors import BLENDED, MEAN, PlaneView
 from tilepress.codecs.lossless.scales import ENERGY_ONE
 from tilepress.codecs.lossless.tables import clamp, log2_linear
 
@@ -55,14 +55,14 @@ def logarithm(x: Float, steps: Float) -> Int:
 
 @borrowing
 def set_features(
-    features: np.ndarray, picture: Picture, at: Int, estimate: Estimate, experts: np.ndarray, energy: np.ndarray
+    features: np.ndarray, picture: PlaneView, at: Int, estimate: Estimate, predictors: np.ndarray, energy: np.ndarray
 ) -> None:
-    """Fill in the features (FEATURES,) int32 of the sample at `at`; `energy` (EXPERTS,) of the experts."""
+    """Fill in the features (FEATURES,) int32 of the sample at `at`; `energy` (PREDICTORS,) of the predictors."""
     inverse = 1.0 / estimate.unit
     _own_features(features, picture, at, estimate.guess, inverse)
     _level_features(features, estimate, picture.low, picture.high, inverse)
     for k in range(BLENDED):
-        features[PREDICTIONS + k] = compand((experts[MEAN, k] - estimate.guess) * inverse)
+        features[PREDICTIONS + k] = compand((predictors[MEAN, k] - estimate.guess) * inverse)
         features[ENERGIES + k] = logarithm((energy[k] * (1.0 / ENERGY_ONE) + 0.05) * inverse, 16.0)
     if picture.partner:
         _partner_features(features, picture, at, estimate, inverse)
@@ -71,7 +71,7 @@ def set_features(
 
 
 @borrowing
-def _own_features(features: np.ndarray, picture: Picture, at: Int, guess: Float, inverse: Float) -> None:
+def _own_features(features: np.ndarray, picture: PlaneView, at: Int, guess: Float, inverse: Float) -> None:
     """Errors of the guess and samples around, in this plane. `inverse`: of the unit."""
     field, errors, row = picture.field, picture.errors, picture.row
     for i in range(_DY.size):
@@ -100,7 +100,7 @@ def _level_features(features: np.ndarray, estimate: Estimate, low: Float, high: 
 
 
 @borrowing
-def _partner_features(features: np.ndarray, picture: Picture, at: Int, estimate: Estimate, inverse: Float) -> None:
+def _partner_features(features: np.ndarray, picture: PlaneView, at: Int, estimate: Estimate, inverse: Float) -> None:
     """Errors of the partner around, and what differences to it predict."""
     field, errors, row = picture.field, picture.errors, picture.row
     p = at + picture.partner

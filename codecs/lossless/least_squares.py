@@ -1,4 +1,4 @@
-"""The least-squares experts of the lossless codec: what each sees, when it is fitted anew, what it predicts.
+"""The least-squares predictors of the lossless codec: what each sees, when it is fitted anew, what it predicts.
 
 A level (levels.py) says how many there are, what each looks at, and over which window it is fitted. The
 algebra is in normal_equations.py.
@@ -12,7 +12,7 @@ import numpy as np
 
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing, inline
 from tilepress.codecs.lossless.normal_equations import BLOCK, add_sample, blur_back, combine, enter_block, solve
-from tilepress.codecs.lossless.predictors import FITS, MEAN, Picture
+from tilepress.codecs.lossless.predictors import FITS, MEAN, PlaneView
 from tilepress.codecs.lossless.tables import clamp
 
 TAPS = 64  # room for inputs and the target
@@ -26,7 +26,7 @@ OFFSET, REFERENCE = range(2)
 
 
 class Fits(NamedTuple):
-    """What the experts look at and when they are fitted; a row for each, COUNT 0 where a level has fewer than FITS.
+    """What the predictors look at and when they are fitted; a row for each, COUNT 0 where a level has fewer than FITS.
 
     `sizes` (FITS, 6) int64: inputs; columns of the matrix; first place and end of the matrix in a row of all sums;
     samples between two solutions, and which of them. `windows` (FITS, 2) float64: decay of a block of columns and of
@@ -41,7 +41,7 @@ class Fits(NamedTuple):
 
 
 class Squares(NamedTuple):
-    """Sums and solutions. All float32; `size`: of the matrices of all experts together."""
+    """Sums and solutions. All float32; `size`: of the matrices of all predictors together."""
 
     above: np.ndarray  # (blocks + 1, size): rows above, by block of columns; the last block stays empty
     right: np.ndarray  # (blocks + 1, size): the same, blurred from the right, as the row began
@@ -86,7 +86,7 @@ def _reference(field: np.ndarray, at: Int, row: Int) -> Float:
 
 @borrowing
 def _fit(fits: Fits, squares: Squares, g: Int, x: Int) -> None:
-    """Weights of expert `g` from the window around column x, where it is time for that."""
+    """Weights of predictor `g` from the window around column x, where it is time for that."""
     block = x // BLOCK
     first, last, decay = fits.sizes[g, FIRST], fits.sizes[g, LAST], fits.windows[g, DECAY]
     if x % BLOCK == 0:
@@ -98,8 +98,8 @@ def _fit(fits: Fits, squares: Squares, g: Int, x: Int) -> None:
 
 
 @borrowing
-def predict_squares(picture: Picture, at: Int, x: Int, fits: Fits, squares: Squares, experts: np.ndarray) -> Float:
-    """Fill in the means of the least-squares experts, the reference where there is none; returns the reference."""
+def predict_squares(picture: PlaneView, at: Int, x: Int, fits: Fits, squares: Squares, predictors: np.ndarray) -> Float:
+    """Fill in the means of the least-squares predictors, the reference where there is none; returns the reference."""
     for r in range(fits.moves.size):
         squares.references[r] = _reference(picture.field, at + fits.moves[r], picture.row)
     reference = np.float64(squares.references[0])
@@ -111,7 +111,7 @@ def predict_squares(picture: Picture, at: Int, x: Int, fits: Fits, squares: Squa
                 level = squares.references[fits.taps[REFERENCE, g, i]]
                 squares.inputs[g, i] = picture.field[at + fits.taps[OFFSET, g, i]] - level
         mean = reference + combine(squares.inputs, squares.weights, g, n)
-        experts[MEAN, g] = clamp(mean, picture.low, picture.high)
+        predictors[MEAN, g] = clamp(mean, picture.low, picture.high)
     return reference
 
 

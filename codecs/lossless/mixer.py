@@ -1,4 +1,4 @@
-"""One binary decision of the lossless codec: logits of experts and of adaptive counters mixed, refined and coded.
+"""One binary decision of the lossless codec: logits of predictors and of adaptive counters mixed, refined and coded.
 
 Two sets of weights, chosen by different contexts and trained on line, each mix the same logits (Mahoney, "Adaptive
 weighing of context models", 2005); their mean is refined by an adaptive table of itself (secondary estimation).
@@ -12,17 +12,17 @@ import numpy as np
 
 from tilepress.codecs.entropy.range_coder import NEW_CELL, raw_bit
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing, borrowing_kernel
-from tilepress.codecs.lossless.predictors import EXPERTS
+from tilepress.codecs.lossless.predictors import PREDICTORS
 from tilepress.codecs.lossless.tables import clamp, squash, stretch
 
 COUNTERS = 6
-INPUTS = 16  # EXPERTS, counters, a constant, one unused
+INPUTS = 16  # PREDICTORS, counters, a constant, one unused
 NODES = 32  # kinds of decision
 SCALES = 24  # classes of expected error: the first set's context
 TEXTURES = 64  # the second set's context
 CLASSES = 1024  # contexts of a counter
 
-_BIAS = EXPERTS + COUNTERS
+_BIAS = PREDICTORS + COUNTERS
 _SECOND = NODES * SCALES * INPUTS
 _REFINED = _SECOND + NODES * TEXTURES * INPUTS
 _BINS = 34  # of the refining table: logits -8..8 by halves, and one beyond
@@ -42,7 +42,7 @@ _ADAPT = np.array([65536 * 2 // (2 * n + 3) for n in range(1024)], np.int32)
 class Mixing(NamedTuple):
     """All that coding a bit needs: what is known of the sample, what was learnt, and the stream."""
 
-    logits: np.ndarray  # (INPUTS + 1,) float64: of the experts, filled in; of counters; then the learning rate
+    logits: np.ndarray  # (INPUTS + 1,) float64: of the predictors, filled in; of counters; then the learning rate
     context: np.ndarray  # (CONTEXTS + COUNTERS,) int64: classes at SCALE and TEXTURE; each counter's first cell
     cells: np.ndarray  # (CELLS,) uint32
     mixer: np.ndarray  # (MIXER,) float64
@@ -107,7 +107,7 @@ def code_bit(bit: Int, node: Int, mixing: Mixing) -> Int:
     """Code `bit` (ignored when decoding) of kind `node`, below NODES, and return it."""
     logits, context, cells, mixer, coder, words = mixing
     for i in range(COUNTERS):
-        logits[EXPERTS + i] = stretch(np.int64(cells[context[CONTEXTS + i] + node]) >> 20)
+        logits[PREDICTORS + i] = stretch(np.int64(cells[context[CONTEXTS + i] + node]) >> 20)
     logits[_BIAS] = _CONSTANT
     scale = node * SCALES + context[SCALE]
     first = scale * INPUTS

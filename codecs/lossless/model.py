@@ -17,9 +17,8 @@ from tilepress.codecs.lossless.features import FEATURES
 from tilepress.codecs.lossless.levels import LEVELS
 from tilepress.codecs.lossless.mixer import INPUTS, NODES
 from tilepress.codecs.lossless.network import OUTPUTS, WIDTHS, Network
-from tilepress.codecs.lossless.stack import Prior
-from tilepress.codecs.model import Model
-from tilepress.codecs.tensors import tensor
+from tilepress.codecs.lossless.stack import StartState
+from tilepress.codecs.model import Model, tensor
 
 CODEC_ID = "lossless"
 MIXING_ONE = 1 << 16
@@ -28,8 +27,8 @@ MIXING_LIMIT = 16  # largest magnitude of a mixing weight: far more than trainin
 _LAYERS = ("layer1.weight", "layer1.bias", "layer2.weight", "layer2.bias", "layer3.weight", "layer3.bias")
 
 
-def priors_of(model: Model) -> dict[int, Prior]:
-    """The Prior of every level by its code. ModelError for a model of another codec or with anything missing."""
+def starts_of(model: Model) -> dict[int, StartState]:
+    """The StartState of every level by its code. ModelError for a model of another codec or with anything missing."""
     if model.codec_id != CODEC_ID:
         raise ModelError(f"model {model.name[:16]} is for codec {model.codec_id}, not {CODEC_ID}")
     levels = model.config.get("levels")
@@ -38,8 +37,8 @@ def priors_of(model: Model) -> dict[int, Prior]:
     return {level.code: _prior(model.tensors, level.name, levels[level.name]) for level in LEVELS}
 
 
-def model_of(priors: Mapping[str, Prior], training: Mapping[str, Any], licence: str) -> Model:
-    """The model of a Prior for every level's name. Mixing weights are rounded to 1/65536.
+def model_of(priors: Mapping[str, StartState], training: Mapping[str, Any], licence: str) -> Model:
+    """The model of a StartState for every level's name. Mixing weights are rounded to 1/65536.
 
     ModelError if it could not be read back.
     """
@@ -51,7 +50,7 @@ def model_of(priors: Mapping[str, Prior], training: Mapping[str, Any], licence: 
         tensors |= {f"{name}.{layer}": array for layer, array in zip(_LAYERS, layers, strict=False)}
         tensors[f"{name}.mixing"] = _rounded(prior.mixing)
     model = Model(CODEC_ID, {"levels": levels}, training, licence, tensors)
-    priors_of(model)
+    starts_of(model)
     return model
 
 
@@ -61,11 +60,11 @@ def _rounded(mixing: np.ndarray) -> np.ndarray:
     return rounded
 
 
-def _prior(tensors: Mapping[str, np.ndarray], name: str, config: object) -> Prior:
+def _prior(tensors: Mapping[str, np.ndarray], name: str, config: object) -> StartState:
     mixing = tensor(tensors, f"{name}.mixing", ("int32",), (NODES, INPUTS))
     if int(np.abs(mixing.astype(np.int64)).max()) > MIXING_LIMIT * MIXING_ONE:
         raise ModelError(f"tensor {name}.mixing has weights beyond {MIXING_LIMIT}: the training failed")
-    return Prior(_network(tensors, name, _hidden(name, config)), mixing / MIXING_ONE)
+    return StartState(_network(tensors, name, _hidden(name, config)), mixing / MIXING_ONE)
 
 
 def _hidden(name: str, config: object) -> list[int]:

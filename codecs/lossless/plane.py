@@ -1,8 +1,8 @@
 """Kernel of the lossless codec: one function walks a plane, when encoding and when decoding.
 
-For each sample: experts predict it (predictors.py, least_squares.py), their blend is corrected by its
+For each sample: predictors predict it (predictors.py, least_squares.py), their blend is corrected by its
 usual error (bias.py), errors around say how far off they may be (scales.py), the network looks at
-it all (features.py, network.py), and the sample is coded (binarisation.py) by mixing the experts'
+it all (features.py, network.py), and the sample is coded (binarisation.py) by mixing the predictors'
 distributions in a context (contexts.py, mixer.py). Then every part learns from what it was.
 """
 
@@ -30,18 +30,18 @@ from tilepress.codecs.lossless.network import OUTPUTS, Layers, run_network
 from tilepress.codecs.lossless.predictors import (
     BLEND,
     BLENDED,
-    EXPERTS,
     GRADIENT,
     INVERSE,
     MEAN,
     PAD,
     PARTS,
+    PREDICTORS,
     ROWS,
     ROWS_OF_MIXTURE,
     SHARPNESS,
     STEADY,
     WIDER,
-    Picture,
+    PlaneView,
     blend,
     gradient,
 )
@@ -72,7 +72,7 @@ class Record(NamedTuple):
     every: Int
 
 
-class State(NamedTuple):
+class PlaneState(NamedTuple):
     """What a plane's coding has learnt so far, and the sample at hand."""
 
     fits: Fits
@@ -80,7 +80,7 @@ class State(NamedTuple):
     scales: Scales
     wide: Wide
     bias: Bias
-    experts: np.ndarray  # (ROWS, EXPERTS) float64
+    predictors: np.ndarray  # (ROWS, PREDICTORS) float64
     mixture: np.ndarray  # (ROWS_OF_MIXTURE, PARTS) float64
     features: np.ndarray  # (FEATURES,) int32
     hidden: tuple[np.ndarray, np.ndarray, np.ndarray]  # values of the network's layers, int32
@@ -98,18 +98,18 @@ class Prediction(NamedTuple):
 
 
 @inline
-def _new_state(fits: Fits, layers: Layers, height: Int, width: Int) -> State:
+def _new_state(fits: Fits, layers: Layers, height: Int, width: Int) -> PlaneState:
     """Arrays for a plane of which nothing is known."""
     mixture = np.zeros((ROWS_OF_MIXTURE, PARTS))
     mixture[SHARPNESS] = 1.0
     hidden = np.zeros(layers[1].size, np.int32), np.zeros(layers[3].size, np.int32), np.zeros(OUTPUTS, np.int32)
-    return State(
+    return PlaneState(
         fits,
         new_squares(fits, width),
         new_scales((height + 2 * PAD) * (width + 2 * PAD)),
         new_wide(width),
         new_bias(),
-        np.zeros((ROWS, EXPERTS)),
+        np.zeros((ROWS, PREDICTORS)),
         mixture,
         np.zeros(FEATURES, np.int32),
         hidden,
@@ -117,14 +117,14 @@ def _new_state(fits: Fits, layers: Layers, height: Int, width: Int) -> State:
 
 
 @borrowing
-def _predict(picture: Picture, at: Int, x: Int, state: State) -> Prediction:
-    """Fill in all experts but the network."""
-    experts, energy = state.experts, state.scales.energy
+def _predict(picture: PlaneView, at: Int, x: Int, state: PlaneState) -> Prediction:
+    """Fill in all predictors but the network."""
+    predictors, energy = state.predictors, state.scales.energy
     low, high = picture.low, picture.high
-    reference = predict_squares(picture, at, x, state.fits, state.squares, experts)
-    experts[MEAN, GRADIENT] = clamp(gradient(picture, at), low, high)
+    reference = predict_squares(picture, at, x, state.fits, state.squares, predictors)
+    predictors[MEAN, GRADIENT] = clamp(gradient(picture, at), low, high)
     set_energies(state.scales, picture, at)
-    mean = blend(experts, energy)
+    mean = blend(predictors, energy)
     energy[BLEND] = energy_of(picture.errors, at, picture.row)
     near, wide = energy[BLEND] * (1.0 / ENERGY_ONE), wide_error(state.wide, x)
     energy[STEADY] = wide * ENERGY_ONE
@@ -134,27 +134,27 @@ def _predict(picture: Picture, at: Int, x: Int, state: State) -> Prediction:
     pattern, tilt = pattern_of(picture, at, band, mean), tilt_of(picture, at, band)
     guess = clamp(mean + correction(state.bias, pattern, tilt), low, high)
     for k in (BLEND, STEADY, WIDER):
-        experts[MEAN, k] = guess
-    set_scales(state.scales, grain, experts)
+        predictors[MEAN, k] = guess
+    set_scales(state.scales, grain, predictors)
     unit = (near + wide) * 0.5 + 0.05
-    estimate = Estimate(guess, unit, near, wide, texture, 1.0 / experts[INVERSE, BLEND])
+    estimate = Estimate(guess, unit, near, wide, texture, 1.0 / predictors[INVERSE, BLEND])
     return Prediction(estimate, reference, mean, pattern, tilt, grain)
 
 
 @borrowing
-def _learn(picture: Picture, at: Int, x: Int, state: State, known: Prediction, value: Int) -> None:
+def _learn(picture: PlaneView, at: Int, x: Int, state: PlaneState, known: Prediction, value: Int) -> None:
     """Take in that the sample at `at`, of column x, is `value`."""
     guess, unit = known.estimate.guess, known.estimate.unit
     picture.field[at] = value
     picture.errors[at] = value - guess
-    learn_scales(state.scales, at - picture.start, known.grain, state.experts, value)
+    learn_scales(state.scales, at - picture.start, known.grain, state.predictors, value)
     learn_bias(state.bias, known.pattern, known.tilt, value - known.blend)
     learn_wide(state.wide, x, abs(value - guess))
     learn_squares(state.fits, state.squares, x, value - known.reference, 1.0 / (unit * unit + 0.15))
 
 
 @borrowing
-def _begin_row(picture: Picture, begin: Int, state: State) -> None:
+def _begin_row(picture: PlaneView, begin: Int, state: PlaneState) -> None:
     """Repeat the sample above the row's first, at `begin`, into the border left of it; look at the rows above."""
     for i in range(1, PAD + 1):
         picture.field[begin - i] = picture.field[begin - picture.row]
@@ -163,7 +163,7 @@ def _begin_row(picture: Picture, begin: Int, state: State) -> None:
 
 
 @borrowing
-def _end_row(picture: Picture, end: Int, misses: np.ndarray) -> None:
+def _end_row(picture: PlaneView, end: Int, misses: np.ndarray) -> None:
     """Repeat the last sample of a row and its errors into the border right of it, from `end` on."""
     here = end - picture.start
     for i in range(PAD):
@@ -188,7 +188,7 @@ def _record(record: Record, number: Int, features: np.ndarray, value: Int, estim
 def code_plane(
     samples: np.ndarray,
     bounds: tuple[Int, Int, Int],
-    picture: Picture,
+    picture: PlaneView,
     fits: Fits,
     layers: Layers,
     model: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
@@ -216,12 +216,12 @@ def code_plane(
             estimate = known.estimate
             scale = estimate.scale
             if has_network or record.every > 0:
-                set_features(state.features, picture, at, estimate, state.experts, state.scales.energy)
+                set_features(state.features, picture, at, estimate, state.predictors, state.scales.energy)
             if has_network:
                 scale = run_network(state.features, layers, state.hidden, estimate.guess, estimate.unit, state.mixture)
-            set_contexts(context, picture, at, known.grain, estimate.guess, scale, state.experts)
+            set_contexts(context, picture, at, known.grain, estimate.guess, scale, state.predictors)
             actual = np.int64(samples[y, x])
-            value = code_sample(actual, estimate.guess, scale, bounds, state.experts, state.mixture, mixing)
+            value = code_sample(actual, estimate.guess, scale, bounds, state.predictors, state.mixture, mixing)
             samples[y, x] = value
             if record.every > 0:
                 _record(record, number, state.features, value, estimate)

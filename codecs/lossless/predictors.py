@@ -1,6 +1,6 @@
-"""The predictors of the lossless codec, called experts: their places, what they see, and the two simple ones.
+"""The predictors of the lossless codec, called predictors: their places, what they see, and the two simple ones.
 
-Every expert predicts a logistic distribution: a mean and an inverse scale. Least squares over several windows
+Every predictor predicts a logistic distribution: a mean and an inverse scale. Least squares over several windows
 (least_squares.py) and the gradient rule are blended by how well they did around; the blend without its usual
 error (bias.py) is the guess. It counts three times: its scale comes from errors nearby, from those of a wide
 window, and from both. The network (network.py) predicts a mixture, centred on the guess.
@@ -16,12 +16,12 @@ from tilepress.codecs.kernels.kernel import Float, Int, borrowing, inline
 
 PAD = 8  # samples of border on every side of a plane
 
-EXPERTS = 8
-FITS = 3  # least-squares experts, places 0 to 2; a level may use fewer
-GRADIENT, BLEND, NETWORK, STEADY, WIDER = range(FITS, EXPERTS)
+PREDICTORS = 8
+FITS = 3  # least-squares predictors, places 0 to 2; a level may use fewer
+GRADIENT, BLEND, NETWORK, STEADY, WIDER = range(FITS, PREDICTORS)
 BLENDED = GRADIENT + 1  # the first ones are blended
 
-# rows of `experts` (ROWS, EXPERTS) float64: distributions; distances from the edges of a decision, in scales
+# rows of `predictors` (ROWS, PREDICTORS) float64: distributions; distances from the edges of a decision, in scales
 ROWS = 4
 MEAN, INVERSE, NEAR, HERE = range(ROWS)
 
@@ -31,7 +31,7 @@ ROWS_OF_MIXTURE = 3
 WEIGHT, CENTRE, SHARPNESS = range(ROWS_OF_MIXTURE)
 
 
-class Picture(NamedTuple):
+class PlaneView(NamedTuple):
     """What a sample may look at: its plane as decoded so far, and all planes known before it.
 
     All planes, and those of a base after them, lie in one field, each with a border of PAD samples, so that a
@@ -60,7 +60,7 @@ def median_edge(west: Float, north: Float, corner: Float) -> Float:
 
 
 @borrowing
-def gradient(picture: Picture, at: Int) -> Float:
+def gradient(picture: PlaneView, at: Int) -> Float:
     """Median edge detector on samples, or on differences to the partner."""
     field, row = picture.field, picture.row
     west, north, corner = np.float64(field[at - 1]), np.float64(field[at - row]), np.float64(field[at - row - 1])
@@ -71,12 +71,12 @@ def gradient(picture: Picture, at: Int) -> Float:
 
 
 @borrowing
-def blend(experts: np.ndarray, energy: np.ndarray) -> Float:
-    """Mean of the BLENDED first predictions, the weight falling with the fourth power of an expert's energy."""
+def blend(predictors: np.ndarray, energy: np.ndarray) -> Float:
+    """Mean of the BLENDED first predictions, the weight falling with the fourth power of an predictor's energy."""
     total = mean = 0.0
     for k in range(BLENDED):
         share = 1.0 / (energy[k] * energy[k] + 0.3)
         share *= share
         total += share
-        mean += share * experts[MEAN, k]
+        mean += share * predictors[MEAN, k]
     return mean / total

@@ -12,12 +12,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.codec import ResidualCoder, Settings, TileSpec
 from tilepress.codecs.lossless.levels import DEFAULT
-from tilepress.codecs.lossless.model import priors_of
-from tilepress.codecs.lossless.stack import Prior, decode_stack, encode_stack
+from tilepress.codecs.lossless.model import starts_of
+from tilepress.codecs.lossless.stack import StartState, decode_stack, encode_stack
 from tilepress.codecs.model import Model
+from tilepress.codecs.stream import read_frame, write_frame
 
 _MAGIC = b"rL"
 _VERSION = 1
@@ -35,15 +35,17 @@ class LosslessResidual(ResidualCoder):
     def encode(self, tile: np.ndarray, base: np.ndarray, spec: TileSpec, max_error: int = 0) -> bytes:
         """At most the raw samples and 10 bytes. UnsupportedError if tile or base are not as `spec` says."""
         Settings(max_error=max_error).require()
-        return seal(_MAGIC, _VERSION, encode_stack(tile, base, spec, DEFAULT, max_error, _priors()[DEFAULT.code]))
+        return write_frame(
+            _MAGIC, _VERSION, encode_stack(tile, base, spec, DEFAULT, max_error, _starts()[DEFAULT.code])
+        )
 
     def decode(self, data: bytes, base: np.ndarray, spec: TileSpec) -> np.ndarray:
         """The tile (h, w, c); StreamError for damaged bytes. Time is bounded by the tile, whatever the bytes."""
         spec.require(base, "base")
-        _, payload = unseal(_MAGIC, {_VERSION}, data)
-        return decode_stack(payload, base, spec, _priors())
+        _, payload = read_frame(_MAGIC, {_VERSION}, data)
+        return decode_stack(payload, base, spec, _starts())
 
 
 @cache
-def _priors() -> dict[int, Prior]:
-    return priors_of(Model.load(_FOLDER, _MODEL))
+def _starts() -> dict[int, StartState]:
+    return starts_of(Model.load(_FOLDER, _MODEL))

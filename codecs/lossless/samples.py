@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tilepress.codecs.errors import StreamError
-from tilepress.codecs.inflate import inflate
+from tilepress.codecs.stream import inflate
 
 _HEAD = struct.Struct("<BHH")
 _LENGTH = struct.Struct("<H")

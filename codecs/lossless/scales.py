@@ -1,6 +1,6 @@
-"""Errors to expect of each expert of the lossless codec: from errors around, corrected by what followed such errors.
+"""Errors to expect of each predictor of the lossless codec: from errors around, corrected by what followed such errors.
 
-The energy of an expert (errors around) and the grain (contrast around) give a class; the scale of the expert's
+The energy of an predictor (errors around) and the grain (contrast around) give a class; the scale of the predictor's
 distribution follows the mean error seen in its class.
 """
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing, inline
-from tilepress.codecs.lossless.predictors import BLENDED, EXPERTS, INVERSE, MEAN, NETWORK, Picture
+from tilepress.codecs.lossless.predictors import BLENDED, INVERSE, MEAN, NETWORK, PREDICTORS, PlaneView
 from tilepress.codecs.lossless.tables import log2_quarters
 
 ENERGY_ONE = 8.0  # energies are sums of this weight
@@ -24,11 +24,11 @@ _WIDE_MEAN = (1 - _WIDE) / (1 + _WIDE) * (1 - _WIDE_ROWS)
 class Scales(NamedTuple):
     """Mean errors by class, and the classes of the sample at hand."""
 
-    usual: np.ndarray  # (EXPERTS, ENERGY_LEVELS, GRAINS) float64: mean size of errors
+    usual: np.ndarray  # (PREDICTORS, ENERGY_LEVELS, GRAINS) float64: mean size of errors
     seen: np.ndarray  # the same shape, float64: how many, at most _SEEN_MAX
     misses: np.ndarray  # (BLENDED, padded size) float32: errors in the plane
-    energy: np.ndarray  # (EXPERTS,) float64
-    level: np.ndarray  # (EXPERTS,) int64: class of energy
+    energy: np.ndarray  # (PREDICTORS,) float64
+    level: np.ndarray  # (PREDICTORS,) int64: class of energy
 
 
 class Wide(NamedTuple):
@@ -42,7 +42,7 @@ class Wide(NamedTuple):
 @inline
 def new_scales(size: Int) -> Scales:
     """Nothing seen yet in a plane of `size` samples with borders: errors are as large as those around."""
-    usual = np.zeros((EXPERTS, ENERGY_LEVELS, GRAINS))
+    usual = np.zeros((PREDICTORS, ENERGY_LEVELS, GRAINS))
     octave = 0.015625
     for level in range(ENERGY_LEVELS):
         usual[:, level] = octave * (1.0 + 0.25 * (level & 3))
@@ -50,7 +50,11 @@ def new_scales(size: Int) -> Scales:
             octave *= 2.0
     misses = np.zeros((BLENDED, size), np.float32)
     return Scales(
-        usual, np.zeros((EXPERTS, ENERGY_LEVELS, GRAINS)), misses, np.zeros(EXPERTS), np.zeros(EXPERTS, np.int64)
+        usual,
+        np.zeros((PREDICTORS, ENERGY_LEVELS, GRAINS)),
+        misses,
+        np.zeros(PREDICTORS),
+        np.zeros(PREDICTORS, np.int64),
     )
 
 
@@ -63,15 +67,15 @@ def energy_of(errors: np.ndarray, at: Int, row: Int) -> Float:
 
 
 @borrowing
-def set_energies(scales: Scales, picture: Picture, at: Int) -> None:
-    """Energies of the experts that are blended."""
+def set_energies(scales: Scales, picture: PlaneView, at: Int) -> None:
+    """Energies of the predictors that are blended."""
     here = at - picture.start
     for k in range(BLENDED):
         scales.energy[k] = energy_of(scales.misses[k], here, picture.row)
 
 
 @borrowing
-def contrast(picture: Picture, at: Int) -> Float:
+def contrast(picture: PlaneView, at: Int) -> Float:
     """Errors of the partner around, or, without one, differences of samples around."""
     field, errors, row = picture.field, picture.errors, picture.row
     if picture.partner:
@@ -91,21 +95,21 @@ def grain_of(texture: Float) -> Int:
 
 
 @borrowing
-def set_scales(scales: Scales, grain: Int, experts: np.ndarray) -> None:
-    """Fill in the inverse scales of all experts but the network, from energies and grain."""
-    for k in range(EXPERTS):
+def set_scales(scales: Scales, grain: Int, predictors: np.ndarray) -> None:
+    """Fill in the inverse scales of all predictors but the network, from energies and grain."""
+    for k in range(PREDICTORS):
         if k != NETWORK:
             level = min(max(log2_quarters(scales.energy[k] + 0.25) + 8, 0), ENERGY_LEVELS - 1)
             scales.level[k] = level
-            experts[INVERSE, k] = 1.0 / (0.55 * scales.usual[k, level, grain] + 0.03)
+            predictors[INVERSE, k] = 1.0 / (0.55 * scales.usual[k, level, grain] + 0.03)
 
 
 @borrowing
-def learn_scales(scales: Scales, here: Int, grain: Int, experts: np.ndarray, value: Int) -> None:
-    """Take in the errors that the experts made at place `here` of the plane, whose sample is `value`."""
-    for k in range(EXPERTS):
+def learn_scales(scales: Scales, here: Int, grain: Int, predictors: np.ndarray, value: Int) -> None:
+    """Take in the errors that the predictors made at place `here` of the plane, whose sample is `value`."""
+    for k in range(PREDICTORS):
         if k != NETWORK:
-            miss = value - experts[MEAN, k]
+            miss = value - predictors[MEAN, k]
             if k < BLENDED:
                 scales.misses[k, here] = miss
             level = scales.level[k]

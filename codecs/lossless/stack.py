@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tilepress.codecs import raw_samples
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.entropy import range_coder
 from tilepress.codecs.errors import StreamError
@@ -20,8 +19,9 @@ from tilepress.codecs.lossless.levels import LEVELS, Level, fits_of
 from tilepress.codecs.lossless.mixer import INPUTS, NODES, new_cells, new_mixer
 from tilepress.codecs.lossless.network import NO_LAYERS, Network
 from tilepress.codecs.lossless.plane import Record, code_plane
-from tilepress.codecs.lossless.predictors import EXPERTS, NETWORK, PAD, Picture
+from tilepress.codecs.lossless.predictors import NETWORK, PAD, PREDICTORS, PlaneView
 from tilepress.codecs.lossless.samples import Values, read_values, values_of
+from tilepress.codecs.stream import samples_from_bytes, samples_to_bytes
 
 _HEAD = struct.Struct("<BH")
 _RAW = 0
@@ -29,19 +29,19 @@ _UNSEEN = Record(np.zeros((0, FEATURES), np.int16), np.zeros((0, 2), np.float32)
 
 
 @dataclass(frozen=True)
-class Prior:
+class StartState:
     """What is known before a tile: the network (None: none) and the mixing weights (NODES, INPUTS) to begin with."""
 
     network: Network | None
     mixing: np.ndarray
 
 
-def plain_prior() -> Prior:
+def plain_start() -> StartState:
     """Without a network: all predictors count the same."""
     mixing = np.zeros((NODES, INPUTS))
-    mixing[:, :EXPERTS] = 1.0 / (EXPERTS - 1)
+    mixing[:, :PREDICTORS] = 1.0 / (PREDICTORS - 1)
     mixing[:, NETWORK] = 0.0
-    return Prior(None, mixing)
+    return StartState(None, mixing)
 
 
 @dataclass
@@ -68,20 +68,20 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Coding:
+class PlaneCoding:
     """What all planes of a tile are coded with: range coder on its words (n,) uint16, level, error bound, prior."""
 
     coder: np.ndarray
     words: np.ndarray
     level: Level
     error: int
-    prior: Prior
+    prior: StartState
 
 
 class Stack:
     """Planes of a tile in coding order, those of the base after them, each with a border of PAD samples."""
 
-    def __init__(self, spec: TileSpec, based: bool, coding: Coding, probe: Probe) -> None:
+    def __init__(self, spec: TileSpec, based: bool, coding: PlaneCoding, probe: Probe) -> None:
         """`based`: there is a base."""
         self._spec, self._based, self._coding, self._probe = spec, based, coding, probe
         self._row = spec.width + 2 * PAD
@@ -100,7 +100,7 @@ class Stack:
         code_plane(
             indices,
             (0, highest, coding.error),
-            Picture(self._field, self._errors, start, self._row, partner, second, lowest, most),
+            PlaneView(self._field, self._errors, start, self._row, partner, second, lowest, most),
             fits_of(coding.level, moves, self._based, self._row),
             coding.prior.network.layers if coding.prior.network else NO_LAYERS,
             (new_cells(), mixer, coding.coder, coding.words),
@@ -126,7 +126,7 @@ def encode_stack(
     spec: TileSpec,
     level: Level,
     error: int,
-    prior: Prior,
+    prior: StartState,
     probe: Probe | None = None,
 ) -> bytes:
     """The payload of a tile (h, w, c), on top of `base` if there is one. UnsupportedError if they are not of `spec`.
@@ -138,7 +138,7 @@ def encode_stack(
         spec.require(base, "base")
     error = 0 if spec.bit_depth == 1 else min(error, spec.maximum)
     words = np.zeros(spec.nbytes // 2 + 1, np.uint16)
-    coding = Coding(range_coder.start(words, encoding=True), words, level, error, prior)
+    coding = PlaneCoding(range_coder.start(words, encoding=True), words, level, error, prior)
     stack = Stack(spec, base is not None, coding, probe or Probe(0))
     head = _HEAD.pack(level.code, error)
     for number, plane in enumerate(spec.coding_order):
@@ -149,18 +149,18 @@ def encode_stack(
             stack.code(values.indices(tile[..., plane]), values.highest, number, below)
     coded = range_coder.finish(coding.coder, words)
     if coded is None or len(head) + len(coded) > _HEAD.size + spec.nbytes:
-        return _HEAD.pack(_RAW, 0) + raw_samples.to_bytes(tile)
+        return _HEAD.pack(_RAW, 0) + samples_to_bytes(tile)
     return head + coded
 
 
-def decode_stack(payload: bytes, base: np.ndarray | None, spec: TileSpec, priors: dict[int, Prior]) -> np.ndarray:
+def decode_stack(payload: bytes, base: np.ndarray | None, spec: TileSpec, priors: dict[int, StartState]) -> np.ndarray:
     """The tile of a payload; StreamError for damaged bytes. Time is bounded by the tile, whatever the bytes."""
     if len(payload) < _HEAD.size:
         raise StreamError("lossless stream is shorter than its header")
     code, error = _HEAD.unpack_from(payload)
     rest = payload[_HEAD.size :]
     if code == _RAW:
-        return raw_samples.from_bytes(rest, spec)
+        return samples_from_bytes(rest, spec)
     level = next((level for level in LEVELS if level.code == code), None)
     if level is None:
         raise StreamError(f"lossless stream has level {code}, unknown to this tilepress")
@@ -171,7 +171,7 @@ def decode_stack(payload: bytes, base: np.ndarray | None, spec: TileSpec, priors
     if len(rest) > 2 * (spec.nbytes // 2 + 1):
         raise StreamError("lossless stream is longer than its tile")
     words = range_coder.words_of(rest)
-    coding = Coding(range_coder.start(words, encoding=False), words, level, error, priors[level.code])
+    coding = PlaneCoding(range_coder.start(words, encoding=False), words, level, error, priors[level.code])
     stack = Stack(spec, base is not None, coding, Probe(0))
     tile = np.zeros(spec.shape, spec.dtype)
     for number, plane in enumerate(spec.coding_order):

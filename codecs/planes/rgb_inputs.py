@@ -23,12 +23,12 @@ def pictures_per_tile(spec: TileSpec) -> int:
     return spec.channels - (CHANNELS - 1 if spec.colour == "rgb" else 0)
 
 
-def padded_size(spec: TileSpec, granule: int) -> tuple[int, int]:
-    """Height and width of the pictures: the tile's, rounded up to multiples of `granule`."""
-    return spec.height + -spec.height % granule, spec.width + -spec.width % granule
+def padded_size(spec: TileSpec, alignment: int) -> tuple[int, int]:
+    """Height and width of the pictures: the tile's, rounded up to multiples of `alignment`."""
+    return spec.height + -spec.height % alignment, spec.width + -spec.width % alignment
 
 
-def to_pictures(tiles: Tiles, spec: TileSpec, frame: np.ndarray, granule: int) -> np.ndarray:
+def to_pictures(tiles: Tiles, spec: TileSpec, frame: np.ndarray, alignment: int) -> np.ndarray:
     """Tiles (n, h, w, c) to float32 (n * pictures_per_tile, 3, H, W) in [0, 1); edges are replicated to H and W.
 
     `frame`: int32 (n, FRAME) from `block_planes.frames`.
@@ -36,7 +36,7 @@ def to_pictures(tiles: Tiles, spec: TileSpec, frame: np.ndarray, granule: int) -
     offsets, depths = _plane_frames(frame, spec)
     unit = (tiles - offsets[:, None, None, :]).astype(np.float32)
     unit *= np.ldexp(np.float32(1), -depths)[:, None, None, :]
-    height, width = padded_size(spec, granule)
+    height, width = padded_size(spec, alignment)
     pad = [(0, 0), (0, height - spec.height), (0, width - spec.width), (0, 0)]
     unit = np.pad(unit, pad, mode="edge") if any(p[1] for p in pad) else unit
     planes = unit.transpose(0, 3, 1, 2)[:, _sources(spec)]

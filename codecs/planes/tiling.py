@@ -21,7 +21,7 @@ _MAX_MARGIN = 16
 
 
 @dataclass(frozen=True)
-class Cut:
+class Tiling:
     """`stride`: pixels for one latent, each way; `block`: side of blocks, 0 for whole pictures; `overlap`: pixels;
     `margin`: latents, of whole pictures only."""
 

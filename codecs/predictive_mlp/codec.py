@@ -16,8 +16,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tilepress.codecs import raw_samples
-from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.codec import Codec, Settings, Symbols, Tiles, TileSpec
 from tilepress.codecs.entropy import huffman
 from tilepress.codecs.errors import StreamError, UnsupportedError
@@ -35,6 +33,7 @@ from tilepress.codecs.predictive_mlp.weights import (
     split_predictors,
     unseal_predictors,
 )
+from tilepress.codecs.stream import read_frame, samples_from_bytes, samples_to_bytes, write_frame
 
 EPOCHS = (2, 4, 8, 12, 20, 30, 50, 80, 120)  # passes over the samples, by effort
 SAMPLES = 1 << 18  # of a plane, that a network is fitted to at most
@@ -55,7 +54,7 @@ class PredictiveMlp(Codec):
     lossless = True
     colours = frozenset({"gray", "rgb", "cmyk"})  # palette entries are names, not numbers
     options = frozenset({"effort"})
-    prepares = True
+    has_side_information = True
     magic = b"PM"
 
     def prepare(self, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
@@ -92,8 +91,8 @@ class PredictiveMlp(Codec):
                 head += _LENGTH.pack(length) + arrays["predictors"][number, :length].tobytes()
             coded = self._code(arrays["errors"][number], spec)
             if coded is None or len(head) + len(coded) > spec.nbytes:
-                head, coded = bytes([_RAW]), raw_samples.to_bytes(arrays["tiles"][number])
-            out.append(seal(self.magic, _VERSION, head + coded))
+                head, coded = bytes([_RAW]), samples_to_bytes(arrays["tiles"][number])
+            out.append(write_frame(self.magic, _VERSION, head + coded))
         return out
 
     def unpack(self, latents: Sequence[bytes], spec: TileSpec) -> Symbols:
@@ -103,11 +102,11 @@ class PredictiveMlp(Codec):
         errors = np.zeros((len(latents), spec.channels, spec.height, spec.width), np.int32)
         tiles = np.zeros((len(latents), *spec.shape), spec.dtype)
         for number, data in enumerate(latents):
-            _, payload = unseal(self.magic, {_VERSION}, data)
+            _, payload = read_frame(self.magic, {_VERSION}, data)
             kinds[number], predictors, coded = _split(payload)
             own.append(predictors)
             if kinds[number] == _RAW:
-                tiles[number] = raw_samples.from_bytes(coded, spec)
+                tiles[number] = samples_from_bytes(coded, spec)
             else:
                 self._decode(coded, errors[number], spec)
         return Symbols(spec, {"kinds": kinds, "errors": errors, "tiles": tiles, **_stacked(own)})

@@ -14,10 +14,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.entropy import huffman
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.predictive_mlp.kernel import ACTIVATION_MAX, NEIGHBOURS, WIDEST
+from tilepress.codecs.stream import read_frame, write_frame
 
 ARCHITECTURES: dict[int, tuple[int, ...]] = {  # predictor -> sizes of its layers, input first
     1: (NEIGHBOURS, 1),  # linear regression
@@ -101,12 +101,12 @@ class Predictor:
 
 def seal_predictors(predictors: Sequence[Predictor]) -> bytes:
     """The bytes that the tiles of an image share."""
-    return seal(_MAGIC, _VERSION, join_predictors(predictors))
+    return write_frame(_MAGIC, _VERSION, join_predictors(predictors))
 
 
 def unseal_predictors(shared: bytes, planes: int, maximum: int) -> list[Predictor]:
     """Inverse of `seal_predictors`, proven for samples 0..maximum. StreamError if anything about it is wrong."""
-    _, payload = unseal(_MAGIC, {_VERSION}, shared)
+    _, payload = read_frame(_MAGIC, {_VERSION}, shared)
     return split_predictors(payload, planes, maximum)
 
 

@@ -27,8 +27,8 @@ from tilepress.pipeline.archive.layout import PartEntry, create_archive, list_ru
 from tilepress.pipeline.archive.plan import ADD, PlannedFile, write_plan
 from tilepress.pipeline.archive.schema import INDEX_SCHEMA, facts_dict
 from tilepress.pipeline.archive.summary import summarise
-from tilepress.pipeline.coding.codec_pool import Toolbox
-from tilepress.pipeline.compress.commit import PressResult, PressTask, to_ipc
+from tilepress.pipeline.coding.codec_pool import CodecPool
+from tilepress.pipeline.compress.commit import EncodeResult, EncodeTask, to_ipc
 from tilepress.pipeline.compress.file_state import image_facts
 from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.storage.base import Storage, open_storage
@@ -52,8 +52,8 @@ def commit_rate(shards: int) -> float:
         return shards / report.seconds
 
 
-def made_up(task: PressTask, archive: Storage, tools: Toolbox) -> PressResult:
-    """A result such as `press_shard` gives, without any work."""
+def made_up(task: EncodeTask, archive: Storage, pool: CodecPool) -> EncodeResult:
+    """A result such as `encode_shard` gives, without any work."""
     rows = []
     for file in task.shard.additions:
         facts = facts_dict(image_facts(file, None, task.settings)) | {"method": "file", "file_sha256": os.urandom(32)}
@@ -61,7 +61,7 @@ def made_up(task: PressTask, archive: Storage, tools: Toolbox) -> PressResult:
         rows.append({**facts, **spans, "part": task.number, "row_crc": 1, "pieces": [], "tiles": []})
     index = pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)
     entry = PartEntry(task.number, len(rows), len(rows), 1, "0" * 64)
-    return PressResult(entry, to_ipc(index), summarise(index))
+    return EncodeResult(entry, to_ipc(index), summarise(index))
 
 
 def memory(images: int) -> list[tuple[int, float]]:
@@ -70,14 +70,14 @@ def memory(images: int) -> list[tuple[int, float]]:
     samples: list[tuple[int, float]] = []
     done = 0
 
-    def watched(task: PressTask, archive: Storage, tools: Toolbox) -> PressResult:
+    def watched(task: EncodeTask, archive: Storage, pool: CodecPool) -> EncodeResult:
         nonlocal done
         done += len(task.shard.additions)
         if done * 10 // images > (done - len(task.shard.additions)) * 10 // images:
             samples.append((done, process.memory_info().rss / _MB))
-        return made_up(task, archive, tools)
+        return made_up(task, archive, pool)
 
-    job.press_shard = watched  # type: ignore[assignment]
+    job.encode_shard = watched  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as folder:
         storage = open_storage(f"{folder}/a")
         create_archive(storage)

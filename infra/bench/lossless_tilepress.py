@@ -72,8 +72,8 @@ class Tiled(Coder):
         return decoded
 
     def _windows(self, spec: TileSpec) -> Iterator[tuple[slice, slice]]:
-        granule = self.codec.granule if self.codec else 1
-        side = max(self.side // granule, 1) * granule if self.side else max(spec.height, spec.width)
+        alignment = self.codec.alignment if self.codec else 1
+        side = max(self.side // alignment, 1) * alignment if self.side else max(spec.height, spec.width)
         for y in range(0, spec.height, side):
             yield from ((slice(y, y + side), slice(x, x + side)) for x in range(0, spec.width, side))
 

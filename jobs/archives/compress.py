@@ -16,9 +16,9 @@ from tilepress.pipeline.archive.layout import Run, list_parts, write_manifest
 from tilepress.pipeline.archive.plan import Plan
 from tilepress.pipeline.archive.schema import FAILURES
 from tilepress.pipeline.archive.summary import Summary
-from tilepress.pipeline.coding.settings import PressSettings
-from tilepress.pipeline.compress.commit import PressTask, press_shard
-from tilepress.pipeline.compress.crash_search import find_suspects
+from tilepress.pipeline.coding.settings import EncodeSettings
+from tilepress.pipeline.compress.commit import EncodeTask, encode_shard
+from tilepress.pipeline.compress.crash_search import find_crashing_files
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.sources.collection import Collection, absolute_source
@@ -95,19 +95,19 @@ def run_compress(config: CompressConfig) -> CompressReport:
     return report
 
 
-def _settings(config: CompressConfig, choice: ChosenCodec) -> PressSettings:
-    granule = choice.codec.granule
-    return PressSettings(
+def _settings(config: CompressConfig, choice: ChosenCodec) -> EncodeSettings:
+    alignment = choice.codec.alignment
+    return EncodeSettings(
         codec=choice.reference,
         fidelity=config.fidelity,
         quality=config.quality,
         effort=config.effort,
         max_error=config.max_error or None,
-        tile=max(granule, config.tile // granule * granule),
+        tile=max(alignment, config.tile // alignment * alignment),
     )
 
 
-def _asked(config: CompressConfig, settings: PressSettings) -> dict[str, Any]:
+def _asked(config: CompressConfig, settings: EncodeSettings) -> dict[str, Any]:
     """What the plan records: a resumed run must be asked for the same."""
     return {
         "source": _text(config.source),
@@ -136,7 +136,7 @@ def _new_run(
 def _execute(
     storage: Storage,
     config: CompressConfig,
-    settings: PressSettings,
+    settings: EncodeSettings,
     run: Run,
     plan: Plan,
     report: CompressReport,
@@ -151,11 +151,13 @@ def _execute(
     started = time.monotonic()
     with (
         closing(spool),
-        open_engine(engine_config, config.archive, shards, size, networks=networks, recover=find_suspects) as engine,
+        open_engine(
+            engine_config, config.archive, shards, size, networks=networks, on_crash=find_crashing_files
+        ) as engine,
     ):
         with Meter("compress", size, quiet=config.quiet) as meter:
             tasks = _tasks(plan, run, settings, absolute_source(config.source), set(list_parts(storage, run)))
-            for result in engine.map_shards(press_shard, tasks):
+            for result in engine.map_shards(encode_shard, tasks):
                 entries.append(result.entry)
                 spool.put(result.entry.shard, result.index)
                 report.summary.merge(result.summary)
@@ -166,9 +168,9 @@ def _execute(
         report.seconds = round(time.monotonic() - started, 3)
 
 
-def _tasks(plan: Plan, run: Run, settings: PressSettings, source: str, committed: set[int]) -> Iterator[PressTask]:
+def _tasks(plan: Plan, run: Run, settings: EncodeSettings, source: str, committed: set[int]) -> Iterator[EncodeTask]:
     return (
-        PressTask(shard, run, plan.seal, settings, source, shard.number in committed)
+        EncodeTask(shard, run, plan.seal, settings, source, shard.number in committed)
         for shard in plan.shards()
         if shard.additions
     )

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 from tilepress.jobs.cli.progress import Meter
 from tilepress.pipeline.archive.index_row import fetch_image_row
 from tilepress.pipeline.archive.schema import TILES, bound_text, error_bound
-from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import read_bands
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import (
@@ -141,11 +141,11 @@ def _measure(archive: Archive, config: RestoreConfig, selection: Selection) -> t
     return tasks, size, networks
 
 
-def restore_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> RestoreReport:
+def restore_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> RestoreReport:
     """The stage: restore the images of one task; damage to one never keeps another from coming back."""
     report = RestoreReport()
     destination = open_storage(task.options.destination)
-    for entry in task_entries(task, archive, tools):
+    for entry in task_entries(task, archive, pool):
         report.source_bytes += entry.stored.facts.source_bytes
         try:
             report.restored[_restore_one(entry, destination, task.options)] += 1
@@ -185,7 +185,7 @@ def _write(entry: Entry, options: RestoreOptions, file: BinaryIO) -> tuple[str, 
         return region_name(entry.path, options.region, facts), REGION
     if options.preview and facts.method == TILES:
         container, _, _ = fetch_image_row(entry.stored, entry.fetch)
-        rebuild(container, read_bands(entry.stored, entry.fetch, entry.tools, preview=True), file)
+        rebuild(container, read_bands(entry.stored, entry.fetch, entry.pool, preview=True), file)
         return entry.path, PREVIEW
     outcome = entry.write(file)
     return entry.path, _how(outcome, facts.fidelity)

@@ -15,7 +15,7 @@ from tilepress.jobs.archives.verify_files import check_files, verify_part
 from tilepress.jobs.cli.progress import Meter
 from tilepress.pipeline.archive.checksums import sha256
 from tilepress.pipeline.archive.schema import GONE, NOT_STORED, TILES, error_bound, fidelity_text
-from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, UsageError
 from tilepress.pipeline.reading.archive import Archive, open_archive
@@ -24,8 +24,7 @@ from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.near_lossless import prove_within
 from tilepress.pipeline.reading.rebuild import prove
 from tilepress.pipeline.sources.collection import Collection, absolute_source
-from tilepress.pipeline.storage.base import Entry as SourceEntry
-from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.base import ListedFile, Storage
 from tilepress.pipeline.storage.merge_join import merge_join
 
 
@@ -131,7 +130,7 @@ def _selected(archive: Archive, config: VerifyConfig, report: VerifyReport) -> I
                 yield archive.entry(view, row), None
 
 
-def _with_sources(entries: Iterator[Entry], sources: Iterator[SourceEntry], report: VerifyReport) -> Iterator[Compared]:
+def _with_sources(entries: Iterator[Entry], sources: Iterator[ListedFile], report: VerifyReport) -> Iterator[Compared]:
     """Entries with their source files; source files without an entry are reported."""
     for entry, source in merge_join(entries, sources, lambda entry: entry.path, lambda source: source.name):
         if entry is not None:
@@ -155,10 +154,10 @@ def _measure(archive: Archive, config: VerifyConfig) -> tuple[int, int]:
     return size, tasks
 
 
-def verify_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> VerifyReport:
+def verify_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> VerifyReport:
     """The stage: decode every image of a task, and compare it with the source if asked."""
     report = VerifyReport()
-    for entry, source in zip(task_entries(task, archive, tools), task.sources, strict=True):
+    for entry, source in zip(task_entries(task, archive, pool), task.sources, strict=True):
         report.images += 1
         report.source_bytes += entry.stored.facts.source_bytes
         if entry.stored.facts.method == TILES and error_bound(entry.stored.facts.fidelity) != 0:
@@ -178,10 +177,10 @@ def _check_one(entry: Entry, *, rebuild: bool) -> None:
         with tempfile.TemporaryFile() as scratch:
             entry.write(cast(BinaryIO, scratch))
     else:
-        prove(entry.stored, entry.fetch, entry.tools)
+        prove(entry.stored, entry.fetch, entry.pool)
 
 
-def _compare(entry: Entry, source: SourceEntry | None, against: str, report: VerifyReport) -> None:
+def _compare(entry: Entry, source: ListedFile | None, against: str, report: VerifyReport) -> None:
     if source is None:
         report.differing.append((entry.path, "the source no longer has it"))
         return
@@ -190,7 +189,7 @@ def _compare(entry: Entry, source: SourceEntry | None, against: str, report: Ver
             if sha256(data) != entry.stored.facts.file_sha256:
                 report.differing.append((entry.path, "the source file is not the one that was stored"))
             elif error_bound(entry.stored.facts.fidelity):
-                prove_within(entry.stored, data, entry.fetch, entry.tools)
+                prove_within(entry.stored, data, entry.fetch, entry.pool)
     except IntegrityError as exc:
         report.problems.append((entry.part, entry.path, str(exc)))
     except (MissingError, ChangedError) as exc:

@@ -14,7 +14,7 @@ from tilepress.pipeline.archive.layout import Manifest, Run, list_parts, load_mo
 from tilepress.pipeline.archive.part import part_index
 from tilepress.pipeline.archive.plan import plan_from_bytes
 from tilepress.pipeline.archive.sealed import check_seal, read_json
-from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.errors import IntegrityError, MissingError
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.reading.run_view import Problem, RunView
@@ -56,7 +56,7 @@ def check_files(archive: Archive, models: Iterable[str]) -> FileCheck:
     return check
 
 
-def verify_part(task: PartTask, archive: Storage, tools: Toolbox) -> list[Problem]:
+def verify_part(task: PartTask, archive: Storage, pool: CodecPool) -> list[Problem]:
     """The stage: hash one part whole, compare it with the manifest, and read its rows."""
     name = task.run.part(task.shard)
     try:

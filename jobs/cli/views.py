@@ -17,7 +17,7 @@ from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import open_archive
 
 if TYPE_CHECKING:
-    from tilepress.jobs.recipes.recipe import Plan
+    from tilepress.jobs.recipes.recipe import TrainingPlan
 
 
 def show_ls(url: str, path: str | None, *, as_json: bool) -> int:
@@ -159,7 +159,7 @@ def show_recipes(name: str | None, *, as_json: bool) -> int:
     return 0
 
 
-def _lengths(plan: Plan) -> dict[str, Any]:
+def _lengths(plan: TrainingPlan) -> dict[str, Any]:
     options = plan.options
     limit = f"{options.minutes:g}" if options.minutes else "no limit"
     return {"steps": f"{options.steps:,}", "minutes": limit, "crop": options.crop, "batch_size": options.batch_size}

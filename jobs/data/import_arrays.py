@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tilepress.codecs.classical.base import Png
+from tilepress.codecs.classical.png import Png
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.jobs.cli.progress import Meter, size
 from tilepress.jobs.cli.tables import print_failures, print_json

@@ -19,8 +19,8 @@ from tilepress.codecs.codec import Codec, Tiles, TileSpec
 from tilepress.codecs.errors import CodecError, UnsupportedError
 from tilepress.codecs.registry import DEFAULT_RESIDUAL
 from tilepress.jobs.evaluation.points import OperatingPoint
-from tilepress.pipeline.coding.codec_pool import Toolbox
-from tilepress.pipeline.coding.side_information import shared_bytes
+from tilepress.pipeline.coding.codec_pool import CodecPool
+from tilepress.pipeline.coding.side_information import side_information
 from tilepress.pipeline.coding.tiles import Tile, batches, windows
 from tilepress.pipeline.formats.picture import Picture
 from tilepress.pipeline.quality.metrics import distortion
@@ -31,14 +31,14 @@ _warm: set[tuple[str, str, int]] = set()  # what this process has already loaded
 
 
 def measure(
-    point: OperatingPoint, picture: Picture, pixels: np.ndarray, tools: Toolbox, *, exact: bool, actors: bool
+    point: OperatingPoint, picture: Picture, pixels: np.ndarray, pool: CodecPool, *, exact: bool, actors: bool
 ) -> dict[str, Any]:
     """The figures of one row: `pixels` (h, w, c) through a codec and back.
 
     `exact`: with the residual that leads back to the original pixels. `actors`: networks run where no clock of this
     thread sees them. UnsupportedError if the codec cannot represent the picture, CodecError if it fails.
     """
-    work = Trip(point, tools.codec(point.reference), exact, tools)
+    work = Trip(point, pool.codec(point.reference), exact, pool)
     rows = [pixels[y : y + point.tile] for y in range(0, picture.height, point.tile)]
     tiles = partial(picture_tiles, 0, picture, rows, point.tile)
     if not work.codec.supports(next(tiles()).spec):
@@ -47,7 +47,7 @@ def measure(
     decoded = np.empty_like(pixels)
     cost = _Cost(nbytes=len(work.shared))
     for window in windows(tiles()):
-        for batch, returned, part in tools.map(work.code, work.batches(window)):
+        for batch, returned, part in pool.map(work.code, work.batches(window)):
             cost += part
             for tile, samples in zip(batch, returned, strict=True):
                 decoded[tile.box.y : tile.box.y + tile.box.h, tile.box.x : tile.box.x + tile.box.w] = samples
@@ -81,21 +81,21 @@ class _Cost:
 class Trip:
     """One image on its way through one codec."""
 
-    def __init__(self, point: OperatingPoint, codec: Codec, exact: bool, tools: Toolbox) -> None:
+    def __init__(self, point: OperatingPoint, codec: Codec, exact: bool, pool: CodecPool) -> None:
         """`exact`: with the residual that leads back to the original pixels."""
         self.codec = codec
         self.shared = b""
         self._point = point
-        self._tools = tools
-        self._residual = tools.residual(DEFAULT_RESIDUAL) if exact and not codec.lossless else None
+        self._pool = pool
+        self._residual = pool.residual(DEFAULT_RESIDUAL) if exact and not codec.lossless else None
 
     def prepare(self, picture: Picture, tiles: Iterator[Tile]) -> None:
         """What the image's tiles share; and nothing that happens only once in a process is timed later."""
         first = next(tiles)
-        if self.codec.prepares:
+        if self.codec.has_side_information:
             place = (picture.width, picture.height, self._point.tile)
             every = chain([first], tiles)
-            self.shared = shared_bytes(self._point.reference, every, place, self._point.settings, self._tools)
+            self.shared = side_information(self._point.reference, every, place, self._point.settings, self._pool)
         kind = (self._point.reference, first.spec.dtype, first.spec.channels)
         if kind not in _warm:
             corner = np.ascontiguousarray(first.samples[:_WARM_SIDE, :_WARM_SIDE])
@@ -125,7 +125,7 @@ class Trip:
 
     def _encode(self, samples: Tiles, spec: TileSpec) -> list[tuple[bytes, bytes]]:
         """(latents, residual) of each tile."""
-        symbols = self._tools.analyse(self._point.reference, samples, spec, self._point.settings, self.shared)
+        symbols = self._pool.analyse(self._point.reference, samples, spec, self._point.settings, self.shared)
         latents = self.codec.pack(symbols)
         if self._residual is None:
             return [(stream, b"") for stream in latents]
@@ -141,7 +141,7 @@ class Trip:
         return np.stack([self._residual.decode(gap, base, spec) for (_, gap), base in pairs])
 
     def _synthesise(self, latents: list[bytes], spec: TileSpec) -> Tiles:
-        return self._tools.synthesise(self._point.reference, self.codec.unpack(latents, spec), self.shared)
+        return self._pool.synthesise(self._point.reference, self.codec.unpack(latents, spec), self.shared)
 
 
 def _clocks() -> tuple[float, float]:

@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tilepress.jobs.evaluation.images import EvaluateTask, task_rows
-from tilepress.pipeline.coding.codec_pool import Toolbox
-from tilepress.pipeline.engine.engine import Survives
+from tilepress.pipeline.coding.codec_pool import CodecPool
+from tilepress.pipeline.engine.engine import RunsAlone
 from tilepress.pipeline.storage.base import Storage
 
 
-def find_suspects(task: EvaluateTask, survives: Survives) -> EvaluateTask:
+def find_crashing_files(task: EvaluateTask, runs_alone: RunsAlone) -> EvaluateTask:
     """The task with every image marked that no worker survives, each tried alone, with one codec at a time."""
-    found = set(task.suspects)
+    found = set(task.crashing)
     for item in task.items:
         alone = replace(task, items=(item,))
-        if survives(measure_only, alone):
+        if runs_alone(measure_only, alone):
             continue
         for point in task.options.points:
-            if not survives(measure_only, replace(alone, options=replace(task.options, points=(point,)))):
+            if not runs_alone(measure_only, replace(alone, options=replace(task.options, points=(point,)))):
                 found.add((item.name, point))
-    return replace(task, suspects=frozenset(found))
+    return replace(task, crashing=frozenset(found))
 
 
-def measure_only(task: EvaluateTask, storage: Storage, tools: Toolbox) -> None:
+def measure_only(task: EvaluateTask, storage: Storage, pool: CodecPool) -> None:
     """The stage without its commit."""
-    task_rows(task, tools)
+    task_rows(task, pool)

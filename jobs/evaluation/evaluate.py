@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from tilepress.jobs.cli.progress import Meter
 from tilepress.jobs.codec_choice import chosen_codec
 from tilepress.jobs.evaluation import folder
-from tilepress.jobs.evaluation.crash_search import find_suspects
+from tilepress.jobs.evaluation.crash_search import find_crashing_files
 from tilepress.jobs.evaluation.folder import FAILED, UNKNOWN, UNREADABLE
 from tilepress.jobs.evaluation.images import EvaluateOptions, EvaluateTask, evaluate_images
 from tilepress.jobs.evaluation.means import Comparison, LosslessRate, PointMeans, Rows
@@ -201,7 +201,7 @@ def _measure(
     started = time.monotonic()
     with (
         open_engine(
-            engine_config, config.out, found.tasks, found.size, networks=networks, recover=find_suspects
+            engine_config, config.out, found.tasks, found.size, networks=networks, on_crash=find_crashing_files
         ) as engine,
         Meter("evaluate", found.size, quiet=config.quiet) as meter,
     ):

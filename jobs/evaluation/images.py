@@ -11,7 +11,7 @@ from tilepress.codecs.errors import CodecError, UnsupportedError
 from tilepress.jobs.evaluation import folder
 from tilepress.jobs.evaluation.coding import measure
 from tilepress.jobs.evaluation.points import PIXELS, OperatingPoint
-from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.errors import (
     ChangedError,
     IntegrityError,
@@ -45,7 +45,7 @@ class EvaluateTask:
     number: int
     items: tuple[Item, ...]
     options: EvaluateOptions
-    suspects: frozenset[tuple[str, OperatingPoint]] = frozenset()  # images that crash a worker, by operating point
+    crashing: frozenset[tuple[str, OperatingPoint]] = frozenset()  # images that crash a worker, by operating point
 
     @property
     def bytes(self) -> int:
@@ -81,28 +81,28 @@ def identity(item: Item) -> bytes:
     return f"{item.name}\0{item.fingerprint}\n".encode()
 
 
-def evaluate_images(task: EvaluateTask, storage: Storage, tools: Toolbox) -> EvaluateResult:
+def evaluate_images(task: EvaluateTask, storage: Storage, pool: CodecPool) -> EvaluateResult:
     """The stage: measure the images of a task, and commit their rows."""
-    rows = task_rows(task, tools)
+    rows = task_rows(task, pool)
     folder.create_part(storage, task.options.seal, task.number, task.fingerprint, rows)
     pixels = sum(row["width"] * row["height"] for row in rows if row["outcome"] == folder.EVALUATED)
     failed = {row["image"] for row in rows if row["outcome"] in (folder.FAILED, folder.UNREADABLE)}
     return EvaluateResult(len(task.items), task.source_bytes, pixels, len(failed))
 
 
-def task_rows(task: EvaluateTask, tools: Toolbox) -> list[dict[str, Any]]:
+def task_rows(task: EvaluateTask, pool: CodecPool) -> list[dict[str, Any]]:
     """Measure the images of a task; one row for each and each operating point, whatever happens."""
     data, rows = task.options.source.open(), []
     for item in task.items:
-        suspects = [point for point in task.options.points if (item.name, point) in task.suspects]
-        rows += [_row(item, point, folder.FAILED, CRASHES) for point in suspects]
-        points = [point for point in task.options.points if point not in suspects]
-        rows += _image_rows(data, item, points, task.options, tools) if points else ()
+        crashing = [point for point in task.options.points if (item.name, point) in task.crashing]
+        rows += [_row(item, point, folder.FAILED, CRASHES) for point in crashing]
+        points = [point for point in task.options.points if point not in crashing]
+        rows += _image_rows(data, item, points, task.options, pool) if points else ()
     return rows
 
 
 def _image_rows(
-    data: DataSet, item: Item, points: Sequence[OperatingPoint], options: EvaluateOptions, tools: Toolbox
+    data: DataSet, item: Item, points: Sequence[OperatingPoint], options: EvaluateOptions, pool: CodecPool
 ) -> Iterator[dict[str, Any]]:
     try:
         with data.open(item) as picture:
@@ -118,7 +118,7 @@ def _image_rows(
     how = {"exact": options.fidelity == PIXELS, "actors": options.actors}
     for point in points:
         try:
-            yield _row(item, point, folder.EVALUATED, "") | facts | measure(point, picture, pixels, tools, **how)
+            yield _row(item, point, folder.EVALUATED, "") | facts | measure(point, picture, pixels, pool, **how)
         except UnsupportedError as exc:
             yield _row(item, point, folder.UNSUPPORTED, str(exc)) | facts
         except CodecError as exc:

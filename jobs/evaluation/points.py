@@ -29,7 +29,7 @@ class OperatingPoint:
     quality: int | None
     reference: str  # "id" or "id@model hash"
     curve: str
-    tile: int  # pixels, a multiple of the codec's granule
+    tile: int  # pixels, a multiple of the codec's alignment
 
     @property
     def settings(self) -> Settings:
@@ -79,8 +79,8 @@ def named(points: Sequence[OperatingPoint]) -> list[str]:
 
 
 def _points(typed: NamedCodec, choice: ChosenCodec, qualities: Sequence[int], tile: int) -> list[OperatingPoint]:
-    granule = choice.codec.granule
-    size = max(granule, tile // granule * granule)
+    alignment = choice.codec.alignment
+    size = max(alignment, tile // alignment * alignment)
     if "quality" not in choice.codec.options:
         if typed.qualities is not None:
             raise UsageError(f"--codec {typed.name} has no quality to choose: leave out what follows the colon")

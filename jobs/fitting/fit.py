@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tilepress.codecs.classical.base import JpegXl
+from tilepress.codecs.classical.jpegxl import JpegXl
 from tilepress.codecs.codec import Settings
 from tilepress.codecs.lossless.codec import Lossless
 from tilepress.codecs.lossless.levels import DEFAULT, FAST, MAX, Level
 from tilepress.codecs.lossless.model import model_of
 from tilepress.codecs.lossless.network import Network
-from tilepress.codecs.lossless.stack import Prior, encode_stack
+from tilepress.codecs.lossless.stack import StartState, encode_stack
 from tilepress.jobs.fitting.export import network_of
 from tilepress.jobs.fitting.images import Window, spread
 from tilepress.jobs.fitting.mixing import mean_mixing, usual_mixing
@@ -35,7 +35,7 @@ Tell = Callable[[str], None]
 class Fitted:
     """What a level's fitting gave. `rows`: of features learned from; `mixing`: whether learned mixing weights won."""
 
-    prior: Prior
+    prior: StartState
     rows: int
     mixing: bool
 
@@ -43,7 +43,7 @@ class Fitted:
 def fit_level(
     level: Level,
     hidden: tuple[int, int] | None,
-    start: Prior,
+    start: StartState,
     windows: Sequence[Window],
     schedule: Schedule,
     tell: Tell,
@@ -53,11 +53,11 @@ def fit_level(
     if hidden:
         network, rows = _network(level, hidden, start.network, windows, schedule, tell)
     same_kind = (network is None) == (start.network is None)
-    usual = Prior(network, start.mixing if same_kind else usual_mixing(network))
+    usual = StartState(network, start.mixing if same_kind else usual_mixing(network))
     tell(f"{level.name}: learning to mix")
     chosen = spread(windows, 2 * _MIXING_SAMPLES[level.name])
     learning, judging = chosen[: len(chosen) // 2], chosen[len(chosen) // 2 :]
-    learned = Prior(network, mean_mixing(learning, level, usual))
+    learned = StartState(network, mean_mixing(learning, level, usual))
     better = payload_bytes(judging, level, learned) < payload_bytes(judging, level, usual)
     return Fitted(learned if better else usual, rows, better)
 
@@ -82,7 +82,7 @@ def _network(
     return network_of(fit(rows, hidden, start, schedule)), count
 
 
-def payload_bytes(windows: Sequence[Window], level: Level, prior: Prior) -> int:
+def payload_bytes(windows: Sequence[Window], level: Level, prior: StartState) -> int:
     """What coding the windows takes."""
     return sum(len(encode_stack(window.samples, None, window.spec, level, 0, prior)) for window in windows)
 
@@ -92,7 +92,7 @@ def jpegxl_bytes(windows: Sequence[Window]) -> list[int]:
     return [_coded(JpegXl(), window, _JPEGXL_EFFORT) for window in windows]
 
 
-def lossless_bytes(windows: Sequence[Window], level: Level, priors: Mapping[str, Prior]) -> list[int]:
+def lossless_bytes(windows: Sequence[Window], level: Level, priors: Mapping[str, StartState]) -> list[int]:
     """Bytes of each window as codec `lossless` codes it at a level, with a model of these priors."""
     codec = Lossless(model_of(priors, {}, ""))
     return [_coded(codec, window, EFFORTS[level.name]) for window in windows]

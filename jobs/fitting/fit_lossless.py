@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tilepress.codecs.lossless.levels import LEVELS
-from tilepress.codecs.lossless.model import CODEC_ID, model_of, priors_of
+from tilepress.codecs.lossless.model import CODEC_ID, model_of, starts_of
 from tilepress.codecs.lossless.network import WIDTHS
-from tilepress.codecs.lossless.stack import Prior, plain_prior
+from tilepress.codecs.lossless.stack import StartState, plain_start
 from tilepress.codecs.model import Model
 from tilepress.jobs.cli.progress import LiveDisplay
 from tilepress.jobs.codec_choice import chosen_codec
@@ -27,7 +27,7 @@ from tilepress.pipeline.storage.base import open_storage
 NONE = "none"
 LEVEL_NAMES = tuple(level.name for level in LEVELS)
 HIDDEN: Mapping[str, tuple[int, int] | None] = {"fast": None, "default": (32, 32), "max": (64, 32)}
-Priors = dict[str, Prior]
+Starts = dict[str, StartState]
 
 
 @dataclass(frozen=True)
@@ -136,22 +136,22 @@ def run_fit(config: FitConfig) -> FitReport:
     return _reported(report, model)
 
 
-def starting(name: str) -> tuple[str, Priors]:
+def starting(name: str) -> tuple[str, Starts]:
     """The SHA-256 of the model to go on from, and its priors by level; ("none", plain ones) for "none"."""
     if name == NONE:
-        return NONE, dict.fromkeys(LEVEL_NAMES, plain_prior())
+        return NONE, dict.fromkeys(LEVEL_NAMES, plain_start())
     with chosen_codec(name) as choice:
         if choice.codec.codec_id != CODEC_ID or choice.model_folder is None:
             raise UsageError(f"--from {name}: not a model of codec {CODEC_ID}, but of {choice.codec.codec_id}")
         model = Model.load(choice.model_folder)
-        priors = priors_of(model)
+        priors = starts_of(model)
     return model.name, {level.name: priors[level.code] for level in LEVELS}
 
 
 def _fitted_model(
     config: FitConfig,
     report: FitReport,
-    start: Priors,
+    start: Starts,
     chosen: Chosen,
     asked: Mapping[str, Any],
     tell: Callable[[str], None],
@@ -175,13 +175,13 @@ def _fitted_model(
     return model_of(priors, record, config.licence)
 
 
-def _hidden(config: FitConfig, level: str, start: Priors) -> tuple[int, int] | None:
+def _hidden(config: FitConfig, level: str, start: Starts) -> tuple[int, int] | None:
     network = start[level].network
     usual = (network.layers[1].size, network.layers[3].size) if network else HIDDEN[level]
     return config.hidden.get(level, usual)
 
 
-def _schedule(config: FitConfig, start: Priors) -> Schedule:
+def _schedule(config: FitConfig, start: Starts) -> Schedule:
     """The levels with a network share the time."""
     trained = sum(_hidden(config, name, start) is not None for name in config.levels)
     return Schedule(config.epochs, 60 * config.minutes / max(1, trained), config.seed)

@@ -10,7 +10,7 @@ from tilepress.codecs.lossless.levels import Level
 from tilepress.codecs.lossless.mixer import INPUTS, NODES, first_weights, new_mixer
 from tilepress.codecs.lossless.network import Network
 from tilepress.codecs.lossless.predictors import NETWORK
-from tilepress.codecs.lossless.stack import Prior, plain_prior
+from tilepress.codecs.lossless.stack import StartState, plain_start
 from tilepress.jobs.fitting.images import Window
 from tilepress.jobs.fitting.samples import final_mixers
 
@@ -18,15 +18,15 @@ _TRUST = 0.5  # of the network, where no weights are known yet
 
 
 def usual_mixing(network: Network | None) -> np.ndarray:
-    """Weights (NODES, INPUTS) where nothing is known: the network counts half, the other experts share the rest."""
-    mixing = plain_prior().mixing
+    """Weights (NODES, INPUTS) where nothing is known: the network counts half, the other predictors share the rest."""
+    mixing = plain_start().mixing
     if network is not None:
         mixing[mixing > 0] *= 1 - _TRUST
         mixing[:, NETWORK] = _TRUST
     return mixing
 
 
-def mean_mixing(windows: Sequence[Window], level: Level, prior: Prior) -> np.ndarray:
+def mean_mixing(windows: Sequence[Window], level: Level, prior: StartState) -> np.ndarray:
     """Mean (NODES, INPUTS) of the weights that coding the windows from `prior` ends with.
 
     Over the contexts of the first set that were trained; kinds of decision that never occurred keep theirs.

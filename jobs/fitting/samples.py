@@ -11,7 +11,7 @@ import numpy as np
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.lossless.features import FEATURES
 from tilepress.codecs.lossless.levels import Level
-from tilepress.codecs.lossless.stack import Prior, Probe, encode_stack, plain_prior
+from tilepress.codecs.lossless.stack import Probe, StartState, encode_stack, plain_start
 from tilepress.jobs.fitting.images import Window, shrink
 
 
@@ -31,7 +31,7 @@ def collect(windows: Sequence[Window], level: Level, rows: int, samples: int) ->
     features, targets = [np.zeros((0, FEATURES), np.int16)], [np.zeros((0, 2), np.float32)]
     for window in (shrink(window, samples // len(windows)) for window in windows):
         probe = Probe(_stride(window, rows / len(windows)))
-        encode_stack(window.samples, None, window.spec, level, 0, plain_prior(), probe)
+        encode_stack(window.samples, None, window.spec, level, 0, plain_start(), probe)
         features += probe.features
         targets += probe.targets
     return Rows(np.concatenate(features), np.concatenate(targets))
@@ -45,7 +45,7 @@ def _stride(window: Window, rows: float) -> int:
     return stride
 
 
-def final_mixers(samples: np.ndarray, spec: TileSpec, level: Level, prior: Prior) -> list[np.ndarray]:
+def final_mixers(samples: np.ndarray, spec: TileSpec, level: Level, prior: StartState) -> list[np.ndarray]:
     """The mixing state (MIXER,) float64 that each plane of a tile (h, w, c) ends with."""
     probe = Probe(0)
     encode_stack(samples, None, spec, level, 0, prior, probe)

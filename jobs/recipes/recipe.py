@@ -138,7 +138,7 @@ _LEAST: dict[str, float] = {
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """A recipe with its options resolved: everything that decides what comes out, but the data."""
 
     name: str
@@ -176,7 +176,7 @@ def recipe_class(family: str) -> type[Recipe]:
     raise UsageError(f"there is no recipe for family {family!r}; there are: {', '.join(sorted(RECIPES))}")
 
 
-def load_plan(name: str, overrides: Sequence[str] = ()) -> Plan:
+def load_plan(name: str, overrides: Sequence[str] = ()) -> TrainingPlan:
     """A shipped recipe's name or the path of a YAML, and `key=value` overrides (`model.key=value` for the family's
     own, or just `key=value` where no common key has that name). UsageError says which key or value is wrong."""
     path = _shipped().get(name) or Path(name)
@@ -195,7 +195,7 @@ def load_plan(name: str, overrides: Sequence[str] = ()) -> Plan:
     for override in overrides:
         _apply(override, keys, model, common)
     options = Options(**checked(keys, common, ""))
-    plan = Plan(path.stem, family, options, model)
+    plan = TrainingPlan(path.stem, family, options, model)
     plan.recipe()  # finds unknown keys of the family
     return plan
 

@@ -28,7 +28,7 @@ _NAME = re.compile(r"checkpoints/([0-9]{8,12})\.json")
 
 
 @dataclass
-class State:
+class TrainingState:
     """Where a training is, besides its tensors. `rows`: the log; `stopped_by` is "" until it is over."""
 
     step: int = 0
@@ -40,7 +40,7 @@ class State:
     rows: list[dict[str, float]] = field(default_factory=list)
 
 
-def save(storage: Storage, state: State, tensors: Mapping[str, torch.Tensor]) -> None:
+def save(storage: Storage, state: TrainingState, tensors: Mapping[str, torch.Tensor]) -> None:
     """Write a checkpoint; older ones than the last two are removed."""
     stem = f"{FOLDER}{state.step:08d}"
     data = safetensors.torch.save(dict(tensors))
@@ -61,7 +61,7 @@ def saved_steps(storage: Storage) -> list[int]:
     return sorted(int(match[1]) for match in names if match)
 
 
-def latest(storage: Storage) -> tuple[State, dict[str, torch.Tensor]] | None:
+def latest(storage: Storage) -> tuple[TrainingState, dict[str, torch.Tensor]] | None:
     """The newest checkpoint that is whole; None if there is none. A damaged one is passed over for the one before."""
     for step in reversed(saved_steps(storage)):
         with suppress(IntegrityError, MissingError):
@@ -69,7 +69,7 @@ def latest(storage: Storage) -> tuple[State, dict[str, torch.Tensor]] | None:
     return None
 
 
-def load(storage: Storage, step: int) -> tuple[State, dict[str, torch.Tensor]]:
+def load(storage: Storage, step: int) -> tuple[TrainingState, dict[str, torch.Tensor]]:
     """One checkpoint. MissingError, IntegrityError."""
     stem = f"{FOLDER}{step:08d}"
     try:
@@ -80,7 +80,7 @@ def load(storage: Storage, step: int) -> tuple[State, dict[str, torch.Tensor]]:
         if hashlib.sha256(data).hexdigest() != facts.pop("sha256"):
             raise ValueError("its tensors are not the ones that were written")
         facts["best"] = float("inf") if facts["best"] is None else facts["best"]
-        return State(**facts), safetensors.torch.load(data)
+        return TrainingState(**facts), safetensors.torch.load(data)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, safetensors.SafetensorError) as exc:
         raise IntegrityError(f"{storage.url}/{stem} is a damaged checkpoint: {exc}") from exc
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import numpy as np
 import torch
 
-from tilepress.jobs.recipes.recipe import Loss, Options, Plan
+from tilepress.jobs.recipes.recipe import Loss, Options, TrainingPlan
 from tilepress.pipeline.errors import IntegrityError
 
 Wrap = Callable[[torch.nn.Module], torch.nn.Module]
@@ -19,7 +19,7 @@ _ADAM = ("step", "exp_avg", "exp_avg_sq")
 class Learner:
     """Network, optimiser (Adam) and moving average. `tensors` and `restore` are inverse: nothing else is state."""
 
-    def __init__(self, plan: Plan, device: str = "cpu") -> None:
+    def __init__(self, plan: TrainingPlan, device: str = "cpu") -> None:
         self.options: Options = plan.options
         self.recipe = plan.recipe()
         self.device = torch.device(device)

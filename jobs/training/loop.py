@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from tilepress.jobs.recipes.recipe import Options
-from tilepress.jobs.training.checkpoints import State
+from tilepress.jobs.training.checkpoints import TrainingState
 from tilepress.jobs.training.learner import Learner, learning_rate
 from tilepress.pipeline.errors import UsageError
 
@@ -28,13 +28,15 @@ class Hooks:
 
     validation: Callable[[], Iterator[torch.Tensor]]
     post: Callable[[Row], None]
-    save: Callable[[State], None]
+    save: Callable[[TrainingState], None]
     agree: Callable[[list[float]], list[float]] = lambda values: values
     rank: int = 0
     world: int = 1
 
 
-def run(learner: Learner, state: State, batches: Iterator[torch.Tensor], epoch_pixels: float, hooks: Hooks) -> State:
+def run(
+    learner: Learner, state: TrainingState, batches: Iterator[torch.Tensor], epoch_pixels: float, hooks: Hooks
+) -> TrainingState:
     """Train from `state` until something stops it. `epoch_pixels`: pixels of the data set, which make an epoch."""
     options = learner.options
     clock = _Clock(state.seconds)
@@ -65,7 +67,7 @@ def run(learner: Learner, state: State, batches: Iterator[torch.Tensor], epoch_p
 STOPS = ("", "steps", "minutes", "plateau", "mse")
 
 
-def _stop_code(options: Options, state: State, clock: _Clock) -> int:
+def _stop_code(options: Options, state: TrainingState, clock: _Clock) -> int:
     if state.step >= options.steps:
         return 1
     if options.minutes and clock.seconds >= 60 * options.minutes:
@@ -75,12 +77,12 @@ def _stop_code(options: Options, state: State, clock: _Clock) -> int:
     return 4 if state.figures.get("mse", math.inf) < options.stop_mse else 0
 
 
-def _share(options: Options, state: State, clock: _Clock) -> float:
+def _share(options: Options, state: TrainingState, clock: _Clock) -> float:
     by_time = clock.seconds / (60 * options.minutes) if options.minutes else 0.0
     return min(1.0, max(by_time, state.step / max(1, options.steps)))
 
 
-def _validate_and_save(learner: Learner, state: State, hooks: Hooks, clock: _Clock) -> None:
+def _validate_and_save(learner: Learner, state: TrainingState, hooks: Hooks, clock: _Clock) -> None:
     if hooks.rank:
         return
     options = learner.options
@@ -91,7 +93,7 @@ def _validate_and_save(learner: Learner, state: State, hooks: Hooks, clock: _Clo
         hooks.save(state)
 
 
-def _validate(learner: Learner, state: State, hooks: Hooks) -> None:
+def _validate(learner: Learner, state: TrainingState, hooks: Hooks) -> None:
     state.figures = learner.validate(hooks.validation())
     better = state.figures["loss"] < state.best * (1 - math.copysign(_LEAST_GAIN, state.best))
     state.stale = 0 if better or math.isinf(state.best) else state.stale + 1
@@ -101,20 +103,20 @@ def _validate(learner: Learner, state: State, hooks: Hooks) -> None:
     _log(hooks, state, row)
 
 
-def _finish(learner: Learner, state: State, hooks: Hooks, clock: _Clock) -> None:
+def _finish(learner: Learner, state: TrainingState, hooks: Hooks, clock: _Clock) -> None:
     if not any(row["step"] == state.step and "val_mse" in row for row in state.rows):
         _validate(learner, state, hooks)
     state.seconds = clock.seconds
     hooks.save(state)
 
 
-def _log(hooks: Hooks, state: State, row: Row) -> None:
+def _log(hooks: Hooks, state: TrainingState, row: Row) -> None:
     if hooks.rank == 0:
         state.rows.append(row)
         hooks.post(row)
 
 
-def _row(recent: list[Row], state: State, clock: _Clock, options: Options, share: float) -> Row:
+def _row(recent: list[Row], state: TrainingState, clock: _Clock, options: Options, share: float) -> Row:
     row = {name: sum(figures[name] for figures in recent) / len(recent) for name in recent[0]}
     lap = clock.lap()
     return {

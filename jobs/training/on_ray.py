@@ -16,15 +16,15 @@ import torch
 from ray import exceptions as ray_errors
 from ray.train.torch import TorchTrainer, get_device, prepare_model
 
-from tilepress.jobs.recipes.recipe import Plan
-from tilepress.jobs.training.checkpoints import PLAN, State, latest, save
+from tilepress.jobs.recipes.recipe import TrainingPlan
+from tilepress.jobs.training.checkpoints import PLAN, TrainingState, latest, save
 from tilepress.jobs.training.feeding import DATA_CPUS, Feed, initial_crops, ray_dataset, validation_batches
 from tilepress.jobs.training.learner import Learner
 from tilepress.jobs.training.loop import Hooks, Row, run
 from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.engine.ray_cluster import Capacity, connect
 from tilepress.pipeline.engine.ray_workers import adopt, environment
-from tilepress.pipeline.engine.remote_error import Failure
+from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import EngineError, InfrastructureError, TilepressError, UsageError
 from tilepress.pipeline.storage.base import Storage, open_storage
 
@@ -36,7 +36,7 @@ _POLL_S = 0.5
 class Job:
     """What every worker is told."""
 
-    plan: Plan
+    plan: TrainingPlan
     feed: Feed
     work: str  # URL of the folder that holds the checkpoints
     claim: str  # id of the training, which is in that folder
@@ -50,13 +50,13 @@ class Board:
 
     def __init__(self) -> None:
         self._rows: list[Row] = []
-        self._error: Failure | None = None
+        self._error: RemoteError | None = None
 
     def post(self, row: Row) -> None:
         """Add a row."""
         self._rows.append(row)
 
-    def fail(self, error: Failure) -> None:
+    def fail(self, error: RemoteError) -> None:
         """Say what a worker could not go on with."""
         self._error = error
 
@@ -64,14 +64,14 @@ class Board:
         """Whether a worker has said so: trying again would not help."""
         return self._error is not None
 
-    def take(self) -> tuple[list[Row], Failure | None]:
+    def take(self) -> tuple[list[Row], RemoteError | None]:
         """The rows since the last call, and the error."""
         rows, self._rows = self._rows, []
         return rows, self._error
 
 
 def train_on_ray(
-    plan: Plan, feed: Feed, work: str, first_step: int, config: EngineConfig, post: Callable[[Row], None]
+    plan: TrainingPlan, feed: Feed, work: str, first_step: int, config: EngineConfig, post: Callable[[Row], None]
 ) -> int:
     """Train to the end, which is a checkpoint in `work`; the number of workers. EngineError, UsageError."""
     started = connect(config)
@@ -141,7 +141,7 @@ class _Reader:
     def __init__(self, board: Any, post: Callable[[Row], None]) -> None:
         self._board, self._post = board, post
         self._lock = threading.Lock()
-        self.failure: Failure | None = None
+        self.failure: RemoteError | None = None
 
     def read(self) -> None:
         """Hand on what is new."""
@@ -185,7 +185,7 @@ def _worker(given: dict[str, Any]) -> None:
     except InfrastructureError:
         raise  # what trying again may cure
     except TilepressError as exc:
-        ray.get(job.board.fail.remote(Failure.of(exc)))
+        ray.get(job.board.fail.remote(RemoteError.of(exc)))
         raise
 
 
@@ -195,7 +195,7 @@ def _train(job: Job) -> None:
     work = open_storage(job.work)
     _require_shared(work, job)
     learner = Learner(job.plan, str(get_device()))
-    state = State()
+    state = TrainingState()
     found = latest(work)
     if found:
         state, tensors = found

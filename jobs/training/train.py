@@ -14,9 +14,9 @@ import torch
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import load_codec
-from tilepress.jobs.recipes.recipe import Plan, load_plan
+from tilepress.jobs.recipes.recipe import TrainingPlan, load_plan
 from tilepress.jobs.training import records
-from tilepress.jobs.training.checkpoints import PLAN, State, latest, remove_all, save
+from tilepress.jobs.training.checkpoints import PLAN, TrainingState, latest, remove_all, save
 from tilepress.jobs.training.display import TrainMeter
 from tilepress.jobs.training.feeding import Feed, batches, export_tiles, initial_crops, validation_batches
 from tilepress.jobs.training.learner import Learner
@@ -108,7 +108,7 @@ def _engine(config: EngineConfig) -> str:
     return "ray" if config.ray_address or (config.workers or 1) > 1 else "local"
 
 
-def _feed(config: TrainConfig, plan: Plan) -> Feed:
+def _feed(config: TrainConfig, plan: TrainingPlan) -> Feed:
     source = Source(config.data, config.include, config.exclude, config.preview, Limits(_MAX_PIXELS)).absolute()
     divided = split(source.open(), plan.options.validation, plan.options.images)
     return Feed(source, divided, plan.options, plan.recipe().channels)
@@ -147,7 +147,9 @@ def _claim(work: Storage, asked: Mapping[str, Any]) -> None:
         )
 
 
-def _trained(config: TrainConfig, plan: Plan, feed: Feed, work: Storage, report: TrainReport) -> tuple[State, Learner]:
+def _trained(
+    config: TrainConfig, plan: TrainingPlan, feed: Feed, work: Storage, report: TrainReport
+) -> tuple[TrainingState, Learner]:
     """The state at the end of the training, and the network."""
     found = latest(work)
     report.resumed_at = found[0].step if found else 0
@@ -174,14 +176,14 @@ def _trained(config: TrainConfig, plan: Plan, feed: Feed, work: Storage, report:
 
 
 def _train_on(
-    config: TrainConfig, plan: Plan, feed: Feed, work: Storage, report: TrainReport, post: Callable[[Row], None]
+    config: TrainConfig, plan: TrainingPlan, feed: Feed, work: Storage, report: TrainReport, post: Callable[[Row], None]
 ) -> None:
     if report.engine == "ray":
         from tilepress.jobs.training.on_ray import train_on_ray
 
         report.workers = train_on_ray(plan, feed, work.url, report.resumed_at, config.engine, post)
         return
-    learner, state = Learner(plan, _device(config.engine)), State()
+    learner, state = Learner(plan, _device(config.engine)), TrainingState()
     found = latest(work)
     if found:
         state, tensors = found
@@ -197,7 +199,7 @@ def _device(config: EngineConfig) -> str:
     return "cuda" if config.gpus_per_actor and torch.cuda.is_available() else "cpu"
 
 
-def _record(plan: Plan, feed: Feed, state: State, report: TrainReport) -> dict[str, Any]:
+def _record(plan: TrainingPlan, feed: Feed, state: TrainingState, report: TrainReport) -> dict[str, Any]:
     """What model.json says of the training."""
     final = {**state.figures, "psnr": psnr(state.figures["mse"])}
     return {
@@ -227,7 +229,7 @@ def _export(learner: Learner, feed: Feed, record: Mapping[str, Any]) -> Model:
     return model
 
 
-def _reported(report: TrainReport, state: State, model: Model) -> TrainReport:
+def _reported(report: TrainReport, state: TrainingState, model: Model) -> TrainReport:
     report.trained, report.sha256 = True, model.name
     report.model_bytes = sum(map(len, model.to_bytes()))
     report.steps, report.seconds, report.stopped_by = state.step, round(state.seconds, 1), state.stopped_by

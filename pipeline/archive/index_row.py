@@ -26,7 +26,7 @@ Span = tuple[int, int]  # offset and length in the part
 
 
 @dataclass(frozen=True)
-class StoredTile:
+class TileRanges:
     """A tile's facts, and where its payloads lie."""
 
     facts: TileFacts
@@ -36,7 +36,7 @@ class StoredTile:
 
 
 @dataclass(frozen=True)
-class StoredPiece:
+class PieceRanges:
     """A piece of a kept file."""
 
     facts: PieceFacts
@@ -45,15 +45,15 @@ class StoredPiece:
 
 
 @dataclass(frozen=True)
-class StoredImage:
+class IndexRow:
     """An image's facts, and where its payloads lie in which part."""
 
     facts: ImageFacts
     part: int
     crc: int
     spans: dict[str, Span]  # container, shared, payload
-    pieces: tuple[StoredPiece, ...]
-    tiles: tuple[StoredTile, ...]
+    pieces: tuple[PieceRanges, ...]
+    tiles: tuple[TileRanges, ...]
 
     @property
     def nbytes(self) -> int:
@@ -63,22 +63,22 @@ class StoredImage:
         return sum(length for _, length in ranges)
 
 
-def stored_image(row: Mapping[str, Any]) -> StoredImage:
+def index_row(row: Mapping[str, Any]) -> IndexRow:
     """From an index row; IntegrityError if the row makes no sense."""
     try:
         facts = ImageFacts(**{column: row[column] for column in IMAGE_COLUMNS})
         number = facts.image
         _check_facts(facts, row["part"])
-        return StoredImage(
+        return IndexRow(
             facts,
             row["part"],
             row["row_crc"],
             {name: _span(row, name) for name in IMAGE_PAYLOADS},
             tuple(
-                StoredPiece(PieceFacts(number, at), piece["row_crc"], _span(piece, "payload"))
+                PieceRanges(PieceFacts(number, at), piece["row_crc"], _span(piece, "payload"))
                 for at, piece in enumerate(row["pieces"] or ())
             ),
-            tuple(_stored_tile(number, tile) for tile in row["tiles"] or ()),
+            tuple(_tile_ranges(number, tile) for tile in row["tiles"] or ()),
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise IntegrityError(f"an index row cannot be read ({exc!r})") from exc
@@ -91,11 +91,11 @@ def _check_facts(facts: ImageFacts, part: int | None) -> None:
         raise ValueError(f"{facts.mode} of {facts.width} x {facts.height} in tiles of {facts.tile_size}")
 
 
-def _stored_tile(image: int, tile: Mapping[str, Any]) -> StoredTile:
+def _tile_ranges(image: int, tile: Mapping[str, Any]) -> TileRanges:
     facts = TileFacts(image, **{column: tile[column] for column in TILE_COLUMNS[1:]})
     if None in (facts.tile, facts.x, facts.y, facts.w, facts.h, facts.codec, facts.residual_codec):
         raise ValueError("a fact of a tile is missing")
-    return StoredTile(facts, tile["row_crc"], _span(tile, "latents"), _span(tile, "residual"))
+    return TileRanges(facts, tile["row_crc"], _span(tile, "latents"), _span(tile, "residual"))
 
 
 def _span(row: Mapping[str, Any], name: str) -> Span:
@@ -128,7 +128,7 @@ def _slice(blocks: dict[int, bytes], span: Span) -> bytes:
     return data
 
 
-def fetch_image_row(image: StoredImage, fetch: Fetch) -> tuple[bytes, bytes, bytes]:
+def fetch_image_row(image: IndexRow, fetch: Fetch) -> tuple[bytes, bytes, bytes]:
     """Container, shared codec bytes and payload of an image row; IntegrityError if its CRC does not match."""
     payloads = fetch_spans(fetch, (image.spans[name] for name in IMAGE_PAYLOADS))
     if row_crc(image.facts, payloads) != image.crc:
@@ -138,8 +138,8 @@ def fetch_image_row(image: StoredImage, fetch: Fetch) -> tuple[bytes, bytes, byt
 
 
 def fetch_tile_rows(
-    tiles: Sequence[StoredTile], fetch: Fetch, *, residuals: bool = True
-) -> list[tuple[StoredTile, bytes, bytes]]:
+    tiles: Sequence[TileRanges], fetch: Fetch, *, residuals: bool = True
+) -> list[tuple[TileRanges, bytes, bytes]]:
     """Tiles with their latents and residuals, row CRCs checked.
 
     Without `residuals` a row that has one cannot be checked here: the CRC of its base is what guards a preview.
@@ -156,7 +156,7 @@ def fetch_tile_rows(
     return list(zip(tiles, latents, rest, strict=True))
 
 
-def fetch_piece(piece: StoredPiece, fetch: Fetch) -> bytes:
+def fetch_piece(piece: PieceRanges, fetch: Fetch) -> bytes:
     """One piece of a kept file, its CRC checked."""
     (payload,) = fetch_spans(fetch, [piece.payload])
     if row_crc(piece.facts, (payload,)) != piece.crc:

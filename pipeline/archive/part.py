@@ -55,7 +55,7 @@ class _Row:
 
 
 @dataclass(frozen=True)
-class Held:
+class StagedRows:
     """Rows of one image that are spooled but not yet part of the shard."""
 
     rows: tuple[_Row, ...]
@@ -75,7 +75,7 @@ class PartBuilder:
         self._images: list[_Row] = []
         self._others: list[_Row] = []
 
-    def hold(self, kind: str, facts: Facts, payloads: Sequence[bytes]) -> Held:
+    def stage(self, kind: str, facts: Facts, payloads: Sequence[bytes]) -> StagedRows:
         """Spool a row without adding it: dropping what is returned forgets the row."""
         if len(payloads) != len(KIND_PAYLOADS[kind]):
             raise ValueError(f"a {kind} row has {len(KIND_PAYLOADS[kind])} payloads, not {len(payloads)}")
@@ -84,9 +84,9 @@ class PartBuilder:
             self._spool.write(payload)
             spans.append((self._end, len(payload)))
             self._end += len(payload)
-        return Held((_Row(kind, facts, row_crc(facts, payloads), tuple(spans)),))
+        return StagedRows((_Row(kind, facts, row_crc(facts, payloads), tuple(spans)),))
 
-    def add(self, held: Iterable[Held]) -> None:
+    def add(self, held: Iterable[StagedRows]) -> None:
         """Make held rows part of the shard."""
         for group in held:
             for row in group.rows:

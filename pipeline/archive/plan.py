@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from tilepress.pipeline.archive.schema import GONE
 from tilepress.pipeline.archive.sealed import SealedWriter, check_schema, check_seal, footer_metadata, open_parquet
 from tilepress.pipeline.errors import IntegrityError
-from tilepress.pipeline.storage.base import Entry
+from tilepress.pipeline.storage.base import ListedFile
 
 FORMAT = "tilepress-plan-1"
 ADD = "add"  # the other state is GONE
@@ -51,9 +51,9 @@ class PlannedFile:
     etag: str = ""
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> ListedFile:
         """The file as its collection lists it."""
-        return Entry(self.path, self.bytes, self.etag, self.modified_ns, self.locator)
+        return ListedFile(self.path, self.bytes, self.etag, self.modified_ns, self.locator)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from tilepress.pipeline.archive.index_row import StoredImage, stored_image
+from tilepress.pipeline.archive.index_row import IndexRow, index_row
 from tilepress.pipeline.archive.schema import FAILURES, JPEG, PIXELS, TILES, fidelity_text
 
 _MOST_WARNINGS = 20
@@ -24,7 +24,7 @@ class Summary:
     warnings: Counter[str] = field(default_factory=Counter)
     pixels: int = 0  # of images that were decoded
 
-    def add(self, image: StoredImage) -> None:
+    def add(self, image: IndexRow) -> None:
         """Count one image."""
         key = method_key(image)
         self.images[key] += 1
@@ -65,7 +65,7 @@ def warn(warnings: Counter[str], text: str, count: int = 1) -> None:
     warnings[text if known else "a codec failed in another way"] += count
 
 
-def method_key(image: StoredImage) -> str:
+def method_key(image: IndexRow) -> str:
     """How an image is held, for summaries: the method, or the codecs of its tiles and, unless exact, how near."""
     if image.facts.method != TILES:
         return image.facts.method
@@ -78,5 +78,5 @@ def summarise(index: pa.Table) -> Summary:
     """What a part holds."""
     summary = Summary()
     for row in index.to_pylist():
-        summary.add(stored_image(row))
+        summary.add(index_row(row))
     return summary

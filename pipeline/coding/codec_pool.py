@@ -33,7 +33,7 @@ class Networks(Protocol):
         """As Codec.synthesise of the codec that `reference` names."""
 
 
-class Toolbox:
+class CodecPool:
     """Codecs by reference ("id" or "id@model hash"), loaded once from the archive's own models; thread-safe."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Toolbox:
     def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
         """What the tiles of an image share, on the device; empty for codecs that prepare nothing."""
         codec = self.codec(reference)
-        if not codec.prepares:
+        if not codec.has_side_information:
             return b""
         if codec.networks and self._networks:
             return self._networks.prepare(reference, tiles, spec, settings)

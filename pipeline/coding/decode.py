@@ -9,22 +9,22 @@ import numpy as np
 
 from tilepress.codecs.errors import CodecError
 from tilepress.pipeline.archive.checksums import samples_crc
-from tilepress.pipeline.archive.index_row import StoredImage, StoredTile, fetch_image_row, fetch_tile_rows
+from tilepress.pipeline.archive.index_row import IndexRow, TileRanges, fetch_image_row, fetch_tile_rows
 from tilepress.pipeline.archive.part import Fetch
 from tilepress.pipeline.archive.schema import ImageFacts, TileFacts
 from tilepress.pipeline.coding.codec_faults import is_codecs_own
-from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.tiles import Box, chunks, grid, grid_size, join_band
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.formats.picture import MODES, tile_spec
 
 _FETCH_BYTES = 64 << 20  # payload of the rows of tiles that are fetched together
 
-Loaded = tuple[StoredTile, bytes, bytes]
+Loaded = tuple[TileRanges, bytes, bytes]
 
 
 def read_bands(
-    image: StoredImage, fetch: Fetch, tools: Toolbox, area: Box | None = None, *, preview: bool = False
+    image: IndexRow, fetch: Fetch, pool: CodecPool, area: Box | None = None, *, preview: bool = False
 ) -> Iterator[np.ndarray]:
     """Pixels of a tiled image from top to bottom, a row of tiles at a time: (rows, area.w, channels).
 
@@ -33,28 +33,28 @@ def read_bands(
     whole = Box(0, 0, image.facts.width, image.facts.height)
     area = whole if area is None else area
     _check_grid(image)
-    shared = _shared_bytes(image, fetch, tools)
+    shared = _side_information(image, fetch, pool)
     wanted = [tile for tile in image.tiles if _box(tile.facts).intersect(area)]
     for chunk in _fetch_chunks(wanted):
         loaded = fetch_tile_rows(chunk, fetch, residuals=not preview)
-        decoded = decode_tiles(image.facts, loaded, tools, shared, preview=preview)
+        decoded = decode_tiles(image.facts, loaded, pool, shared, preview=preview)
         placed = [(_box(tile.facts), samples) for (tile, _, _), samples in zip(loaded, decoded, strict=True)]
         for _, row in groupby(placed, key=lambda pair: pair[0].y):
             yield join_band(list(row), area)
 
 
-def _shared_bytes(image: StoredImage, fetch: Fetch, tools: Toolbox) -> bytes:
+def _side_information(image: IndexRow, fetch: Fetch, pool: CodecPool) -> bytes:
     """What the image's tiles share, its row's CRC checked; IntegrityError if no tile's codec takes such bytes."""
     if not image.spans["shared"][1]:
         return b""
-    if not any(tools.codec(reference).prepares for reference in {tile.facts.codec for tile in image.tiles}):
+    if not any(pool.codec(reference).has_side_information for reference in {tile.facts.codec for tile in image.tiles}):
         raise IntegrityError("the image holds shared data that no codec of its tiles takes")
     _, shared, _ = fetch_image_row(image, fetch)
     return shared
 
 
 def decode_tiles(
-    facts: ImageFacts, loaded: Sequence[Loaded], tools: Toolbox, shared: bytes = b"", *, preview: bool = False
+    facts: ImageFacts, loaded: Sequence[Loaded], pool: CodecPool, shared: bytes = b"", *, preview: bool = False
 ) -> list[np.ndarray]:
     """Samples (h, w, channels) of each tile, in order, checked against the CRCs of base and pixels."""
     order = sorted(range(len(loaded)), key=lambda at: _kind(loaded[at][0].facts))
@@ -63,9 +63,7 @@ def decode_tiles(
         for (_, height, width), group in groupby(order, key=lambda at: _kind(loaded[at][0].facts))
         for chunk in chunks(list(group), width, height)
     ]
-    results = tools.map(
-        lambda batch: _decode_batch(facts, [loaded[at] for at in batch], tools, shared, preview), batches
-    )
+    results = pool.map(lambda batch: _decode_batch(facts, [loaded[at] for at in batch], pool, shared, preview), batches)
     samples: list[np.ndarray] = [np.empty(0)] * len(loaded)
     for batch, decoded in zip(batches, results, strict=True):
         for at, tile in zip(batch, decoded, strict=True):
@@ -74,20 +72,20 @@ def decode_tiles(
 
 
 def _decode_batch(
-    image: ImageFacts, batch: Sequence[Loaded], tools: Toolbox, shared: bytes, preview: bool
+    image: ImageFacts, batch: Sequence[Loaded], pool: CodecPool, shared: bytes, preview: bool
 ) -> Iterable[np.ndarray]:
     facts = batch[0][0].facts
     spec = tile_spec(image.mode, image.dtype, image.bit_depth, facts.h, facts.w)
-    codec = tools.codec(facts.codec)
+    codec = pool.codec(facts.codec)
     try:
         symbols = codec.unpack([latents for _, latents, _ in batch], spec)
-        bases = tools.synthesise(facts.codec, symbols, shared if codec.prepares else b"")
+        bases = pool.synthesise(facts.codec, symbols, shared if codec.has_side_information else b"")
         for (tile, _, _), base in zip(batch, bases, strict=True):
             _check(tile.facts, "base", tile.facts.base_crc, base)
         if preview:
             return list(bases)
         decoded = [
-            tools.residual(tile.facts.residual_codec).decode(rest, base, spec) if rest else base
+            pool.residual(tile.facts.residual_codec).decode(rest, base, spec) if rest else base
             for (tile, _, rest), base in zip(batch, bases, strict=True)
         ]
     except Exception as exc:
@@ -111,7 +109,7 @@ def _check(facts: TileFacts, what: str, crc: int | None, samples: np.ndarray) ->
         )
 
 
-def _check_grid(image: StoredImage) -> None:
+def _check_grid(image: IndexRow) -> None:
     facts = image.facts
     if min(facts.width, facts.height, facts.tile_size) < 1 or facts.mode not in MODES:
         raise IntegrityError(f"{facts.width} x {facts.height} pixels of mode {facts.mode!r} are no image")
@@ -131,9 +129,9 @@ def _kind(facts: TileFacts) -> tuple[str, int, int]:
     return facts.codec, facts.h, facts.w
 
 
-def _fetch_chunks(tiles: Sequence[StoredTile]) -> Iterator[list[StoredTile]]:
+def _fetch_chunks(tiles: Sequence[TileRanges]) -> Iterator[list[TileRanges]]:
     """Whole rows of tiles, as many as fit the bound on bytes fetched together and on decoded pixels held."""
-    chunk: list[StoredTile] = []
+    chunk: list[TileRanges] = []
     size = 0
     for _, group in groupby(tiles, key=lambda tile: tile.facts.y):
         row = list(group)

@@ -8,7 +8,7 @@ from functools import partial
 
 from tilepress.codecs.errors import UnsupportedError
 from tilepress.pipeline.coding.codec_faults import fault, is_codecs_own
-from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.tile_coding import CodedTile, Coding, code_batch, coded_exactly
 from tilepress.pipeline.coding.tiles import Tile, batches, windows
 
@@ -16,42 +16,42 @@ JPEG_XL, RAW = Coding("jpegxl"), Coding("raw")
 FALLBACKS = (JPEG_XL, RAW)  # lossless, in this order, for what a codec cannot represent, refuses or does not shrink
 
 
-def code_tiles(tiles: Iterable[Tile], choose: Callable[[Tile], Coding], tools: Toolbox) -> Iterator[CodedTile]:
+def code_tiles(tiles: Iterable[Tile], choose: Callable[[Tile], Coding], pool: CodecPool) -> Iterator[CodedTile]:
     """Code a stream of tiles, results in the same order; looks ahead one window to fill batches."""
     for window in windows(tiles):
         work = [(batch, choose(batch[0])) for batch in batches(window)]
-        work = list(_split_for_threads(work, tools))
-        results = tools.map(partial(_code_batch, tools), work)
+        work = list(_split_for_threads(work, pool))
+        results = pool.map(partial(_code_batch, pool), work)
         coded = [tile for batch in results for tile in batch]
         yield from sorted(coded, key=lambda tile: (tile.facts.image, tile.facts.tile))
 
 
-def _split_for_threads(work: list[tuple[list[Tile], Coding]], tools: Toolbox) -> Iterator[tuple[list[Tile], Coding]]:
+def _split_for_threads(work: list[tuple[list[Tile], Coding]], pool: CodecPool) -> Iterator[tuple[list[Tile], Coding]]:
     # Only networks gain from batches; other codecs run tile by tile, so that threads share the work evenly.
     for batch, coding in work:
-        if tools.codec(coding.reference).networks:
+        if pool.codec(coding.reference).networks:
             yield batch, coding
         else:
             yield from (([tile], coding) for tile in batch)
 
 
-def _code_batch(tools: Toolbox, work: tuple[list[Tile], Coding]) -> list[CodedTile]:
+def _code_batch(pool: CodecPool, work: tuple[list[Tile], Coding]) -> list[CodedTile]:
     """Code a batch; tiles that the codec refuses, or fails on, are coded by JPEG XL, or kept as they are."""
     batch, coding = work
     try:
-        coded = code_batch(tools, batch, coding)
-        return [_smallest(tile, result, coding, tools) for tile, result in zip(batch, coded, strict=True)]
+        coded = code_batch(pool, batch, coding)
+        return [_smallest(tile, result, coding, pool) for tile, result in zip(batch, coded, strict=True)]
     except Exception as exc:
         if not is_codecs_own(exc):
             raise
         if len(batch) > 1:
-            return [coded for tile in batch for coded in _code_batch(tools, ([tile], coding))]
-        fitting = [other for other in FALLBACKS if tools.codec(other.reference).supports(batch[0].spec)]
+            return [coded for tile in batch for coded in _code_batch(pool, ([tile], coding))]
+        fitting = [other for other in FALLBACKS if pool.codec(other.reference).supports(batch[0].spec)]
         if coding in fitting:
             fitting = fitting[fitting.index(coding) + 1 :]
         if not fitting:
             raise
-        return [_warned(tile, coding, exc) for tile in _code_batch(tools, (batch, fitting[0]))]
+        return [_warned(tile, coding, exc) for tile in _code_batch(pool, (batch, fitting[0]))]
 
 
 def _warned(coded: CodedTile, coding: Coding, error: Exception) -> CodedTile:
@@ -61,28 +61,28 @@ def _warned(coded: CodedTile, coding: Coding, error: Exception) -> CodedTile:
     return replace(coded, warnings=(fault(coding.reference, error), *coded.warnings))
 
 
-def _smallest(tile: Tile, coded: CodedTile, coding: Coding, tools: Toolbox) -> CodedTile:
-    """What the codec made, or a rival of its where that is smaller; no larger than the samples in any case."""
-    codec = tools.codec(coding.reference)
-    if codec.rivals and not coding.lossy:
-        coded = _compared(tile, coded, codec.rivals, tools)
-    return _never_larger(tile, coded, tools) if coded.nbytes >= tile.spec.nbytes else coded
+def _smallest(tile: Tile, coded: CodedTile, coding: Coding, pool: CodecPool) -> CodedTile:
+    """What the codec made, or a alternative of its where that is smaller; no larger than the samples in any case."""
+    codec = pool.codec(coding.reference)
+    if codec.alternatives and not coding.lossy:
+        coded = _compared(tile, coded, codec.alternatives, pool)
+    return _never_larger(tile, coded, pool) if coded.nbytes >= tile.spec.nbytes else coded
 
 
-def _never_larger(tile: Tile, coded: CodedTile, tools: Toolbox) -> CodedTile:
+def _never_larger(tile: Tile, coded: CodedTile, pool: CodecPool) -> CodedTile:
     """The smallest of what the codec made, JPEG XL and the raw samples."""
-    return _compared(tile, coded, [other.reference for other in FALLBACKS], tools)
+    return _compared(tile, coded, [other.reference for other in FALLBACKS], pool)
 
 
-def _compared(tile: Tile, coded: CodedTile, others: Iterable[str], tools: Toolbox) -> CodedTile:
+def _compared(tile: Tile, coded: CodedTile, others: Iterable[str], pool: CodecPool) -> CodedTile:
     """The smallest of what there is of a tile and what other, lossless codecs make of it; the first of equals."""
     candidates, warnings = [coded], list(coded.warnings)
     for reference in others:
-        codec = tools.codec(reference)
-        if coded.facts.codec == reference or codec.prepares or not codec.supports(tile.spec):
+        codec = pool.codec(reference)
+        if coded.facts.codec == reference or codec.has_side_information or not codec.supports(tile.spec):
             continue
         try:
-            candidates.append(coded_exactly(tools, tile, reference))
+            candidates.append(coded_exactly(pool, tile, reference))
         except UnsupportedError:
             continue
         except Exception as exc:  # what is there already is right

@@ -12,7 +12,7 @@ from tilepress.pipeline.formats.picture import Limits
 
 
 @dataclass(frozen=True)
-class PressSettings:
+class EncodeSettings:
     """Settings that decide what is stored. `codec` is "id" or "id@model hash", already resolved.
 
     `max_error`: levels that a sample may differ by; None is exact.

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tilepress.codecs.codec import Settings
-from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.tiles import Tile, grid_size
 
 SAMPLE_PIXELS = 16 << 20  # of an image, held at a time; a single tile may be larger
 _SPREAD = 2654435761  # Knuth's multiplier: numbers by their product modulo 2^32 lie evenly wherever one stops
 
 
-def shared_bytes(
-    reference: str, tiles: Iterable[Tile], size: tuple[int, int, int], settings: Settings, tools: Toolbox
+def side_information(
+    reference: str, tiles: Iterable[Tile], size: tuple[int, int, int], settings: Settings, pool: CodecPool
 ) -> bytes:
     """What a codec prepares for an image of `size` (width, height, tile) in pixels, from all or some of its tiles."""
     sample = _sampled(tiles, *size)
-    return tools.prepare(reference, [tile.samples for tile in sample], sample[0].spec, settings)
+    return pool.prepare(reference, [tile.samples for tile in sample], sample[0].spec, settings)
 
 
 def _sampled(tiles: Iterable[Tile], width: int, height: int, size: int) -> Sequence[Tile]:

@@ -13,7 +13,7 @@ from tilepress.codecs.errors import CodecError
 from tilepress.codecs.registry import DEFAULT_RESIDUAL
 from tilepress.pipeline.archive.checksums import samples_crc
 from tilepress.pipeline.archive.schema import TileFacts
-from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.tiles import Tile
 
 
@@ -48,35 +48,35 @@ class CodedTile:
         return len(self.latents) + len(self.residual)
 
 
-def code_batch(tools: Toolbox, batch: Sequence[Tile], coding: Coding) -> list[CodedTile]:
+def code_batch(pool: CodecPool, batch: Sequence[Tile], coding: Coding) -> list[CodedTile]:
     """Code tiles of one spec. CodecError if the codec refuses one, or misses the bound that it was given."""
     spec = batch[0].spec
-    codec = tools.codec(coding.reference)
+    codec = pool.codec(coding.reference)
     samples = np.stack([tile.samples for tile in batch])
-    shared = (batch[0].shared if codec.prepares else None) or b""
-    latents = codec.pack(tools.analyse(coding.reference, samples, spec, coding.settings, shared))
+    shared = (batch[0].shared if codec.has_side_information else None) or b""
+    latents = codec.pack(pool.analyse(coding.reference, samples, spec, coding.settings, shared))
     bases = samples
     if not codec.lossless or coding.max_error:
-        bases = tools.synthesise(coding.reference, codec.unpack(latents, spec), shared)
-    returned, residuals = _close_the_gap(codec, samples, bases, spec, coding, tools)
+        bases = pool.synthesise(coding.reference, codec.unpack(latents, spec), shared)
+    returned, residuals = _close_the_gap(codec, samples, bases, spec, coding, pool)
     rows = zip(batch, bases, returned, latents, residuals, strict=True)
     return [_described(coding, codec, *row) for row in rows]
 
 
-def coded_exactly(tools: Toolbox, tile: Tile, reference: str) -> CodedTile:
+def coded_exactly(pool: CodecPool, tile: Tile, reference: str) -> CodedTile:
     """A tile by a lossless codec with its default settings. CodecError if that refuses it."""
-    codec = tools.codec(reference)
+    codec = pool.codec(reference)
     (latents,) = codec.encode(tile.samples[None], tile.spec)
     return _described(Coding(reference), codec, tile, tile.samples, tile.samples, latents, b"")
 
 
 def _close_the_gap(
-    codec: Codec, samples: np.ndarray, bases: np.ndarray, spec: TileSpec, coding: Coding, tools: Toolbox
+    codec: Codec, samples: np.ndarray, bases: np.ndarray, spec: TileSpec, coding: Coding, pool: CodecPool
 ) -> tuple[np.ndarray | list[np.ndarray], list[bytes]]:
     """What comes back, and the residuals that lead there from what the latents decode to."""
     if codec.lossless or coding.lossy:
         return bases, [b""] * len(samples)
-    coder = tools.residual(coding.residual_id)
+    coder = pool.residual(coding.residual_id)
     if not coding.max_error:
         return samples, [coder.encode(tile, base, spec) for tile, base in zip(samples, bases, strict=True)]
     residuals = [

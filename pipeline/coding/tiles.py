@@ -1,4 +1,4 @@
-"""Cut bands of an image into tiles, put tiles back together, and group tiles into batches for a codec."""
+"""Tiling bands of an image into tiles, put tiles back together, and group tiles into batches for a codec."""
 
 from __future__ import annotations
 

@@ -8,14 +8,14 @@ from typing import Any
 from tilepress.pipeline.archive.plan import ADD, PlannedFile
 from tilepress.pipeline.archive.schema import CONTENTLESS, GONE, TILES, looseness
 from tilepress.pipeline.reading.archive import Archive
-from tilepress.pipeline.storage.base import Entry
+from tilepress.pipeline.storage.base import ListedFile
 from tilepress.pipeline.storage.merge_join import merge_join
 
 _COLUMNS = ["path", "method", "fidelity", "source_bytes", "modified_ns", "etag"]
 
 
 def planned_files(
-    entries: Iterable[Entry], archive: Archive | None, fidelity: str, *, mark_gone: bool
+    entries: Iterable[ListedFile], archive: Archive | None, fidelity: str, *, mark_gone: bool
 ) -> Iterator[PlannedFile]:
     """New, changed and failed files to add, and files to mark as gone, in path order.
 
@@ -35,7 +35,7 @@ def _newest(archive: Archive) -> Iterator[dict[str, Any]]:
     return (versions[-1][1] for versions in archive.histories(_COLUMNS))
 
 
-def _unchanged(row: dict[str, Any], entry: Entry) -> bool:
+def _unchanged(row: dict[str, Any], entry: ListedFile) -> bool:
     if row["method"] in CONTENTLESS or row["source_bytes"] != entry.size:
         return False
     if entry.etag:

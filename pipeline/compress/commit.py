@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tilepress.pipeline.archive.index_row import StoredImage, stored_image
+from tilepress.pipeline.archive.index_row import IndexRow, index_row
 from tilepress.pipeline.archive.layout import PartEntry, Run
 from tilepress.pipeline.archive.part import BuiltPart, Fetch, PartBuilder, part_index, read_part_footer
 from tilepress.pipeline.archive.plan import PlannedFile, Shard
 from tilepress.pipeline.archive.schema import error_bound
 from tilepress.pipeline.archive.sealed import SEAL_KEY
 from tilepress.pipeline.archive.summary import Summary, summarise
-from tilepress.pipeline.coding.codec_pool import Toolbox
-from tilepress.pipeline.coding.settings import PressSettings
-from tilepress.pipeline.compress.shard import ShardPress
+from tilepress.pipeline.coding.codec_pool import CodecPool
+from tilepress.pipeline.coding.settings import EncodeSettings
+from tilepress.pipeline.compress.shard import ShardEncoder
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, TilepressError, TransientStorageError
 from tilepress.pipeline.reading.near_lossless import prove_within
 from tilepress.pipeline.reading.rebuild import prove
@@ -34,16 +34,16 @@ _MEMORY_PART = 64 << 20
 
 
 @dataclass(frozen=True)
-class PressTask:
+class EncodeTask:
     """One shard of a run, as it travels to a worker."""
 
     shard: Shard
     run: Run
     plan_seal: str
-    settings: PressSettings
+    settings: EncodeSettings
     source: str  # what Collection.open takes
     committed: bool = False  # a part of this shard is already there
-    undecodable: dict[int, str] = field(default_factory=dict)  # images that crashed a worker: kept as bytes
+    quarantined: dict[int, str] = field(default_factory=dict)  # images that crashed a worker: kept as bytes
 
     @property
     def number(self) -> int:
@@ -57,7 +57,7 @@ class PressTask:
 
 
 @dataclass(frozen=True)
-class PressResult:
+class EncodeResult:
     """What a worker reports: the committed part, its index rows (Arrow IPC stream), and what it holds."""
 
     entry: PartEntry
@@ -66,11 +66,11 @@ class PressResult:
     resumed: bool = False
 
 
-def press_shard(task: PressTask, archive: Storage, tools: Toolbox) -> PressResult:
+def encode_shard(task: EncodeTask, archive: Storage, pool: CodecPool) -> EncodeResult:
     """Commit one shard, or accept the part that is there."""
     if task.committed or archive.exists(task.run.part(task.number)):  # by another driver, or an earlier attempt
         return accept_part(task, archive)
-    part, index = build_part(task, tools)
+    part, index = build_part(task, pool)
     try:
         _create(archive, task.run.part(task.number), part)
     except AlreadyExists:
@@ -81,30 +81,30 @@ def press_shard(task: PressTask, archive: Storage, tools: Toolbox) -> PressResul
     entry = PartEntry(task.number, len(task.shard.additions), part.rows, size, part.seal)
     summary = summarise(index)
     summary.warnings.update(part.warnings)
-    return PressResult(entry, to_ipc(index), summary)
+    return EncodeResult(entry, to_ipc(index), summary)
 
 
-def build_part(task: PressTask, tools: Toolbox) -> tuple[BuiltPart, pa.Table]:
+def build_part(task: EncodeTask, pool: CodecPool) -> tuple[BuiltPart, pa.Table]:
     """A part whose every image was decoded again and compared; images that fail are kept as files instead."""
-    distrusted = dict(task.undecodable)
+    quarantined = dict(task.quarantined)
     source = Collection.open(task.source)
     while True:
         builder = PartBuilder()
         try:
-            press = ShardPress(source, task.settings, tools, builder, distrusted)
-            press.press(task.shard.additions)
+            encoder = ShardEncoder(source, task.settings, pool, builder, quarantined)
+            encoder.encode(task.shard.additions)
             part = builder.finish({"tilepress.plan": task.plan_seal, "tilepress.shard": str(task.number)})
-            part.warnings.update(press.warnings)
+            part.warnings.update(encoder.warnings)
         finally:
             builder.close()
         index = part_index(part.file, f"part {task.number}", task.number)
-        failed = check_images(index, part.fetch, tools, NearSources(source, task.shard.additions))
+        failed = check_images(index, part.fetch, pool, NearSources(source, task.shard.additions))
         if not failed:
             return part, index
         part.close()
-        if failed.keys() <= distrusted.keys():
+        if failed.keys() <= quarantined.keys():
             raise IntegrityError(f"shard {task.number} cannot be stored right: {failed}")
-        distrusted |= failed
+        quarantined |= failed
 
 
 @dataclass(frozen=True)
@@ -114,22 +114,22 @@ class NearSources:
     source: Collection
     files: tuple[PlannedFile, ...]
 
-    def prove(self, image: StoredImage, fetch: Fetch, tools: Toolbox) -> None:
+    def prove(self, image: IndexRow, fetch: Fetch, pool: CodecPool) -> None:
         """Compare every sample of an image with its source; IntegrityError, or a StorageError where that is gone."""
         (file,) = (file for file in self.files if file.image == image.facts.image)
         with self.source.open_source(file.entry) as data:
-            prove_within(image, data, fetch, tools)
+            prove_within(image, data, fetch, pool)
 
 
-def check_images(index: pa.Table, fetch: Fetch, tools: Toolbox, sources: NearSources) -> dict[int, str]:
+def check_images(index: pa.Table, fetch: Fetch, pool: CodecPool, sources: NearSources) -> dict[int, str]:
     """Decode every image of a part; image number to reason of those that are not what the source was."""
     failed = {}
     for row in index.to_pylist():
-        image = stored_image(row)
+        image = index_row(row)
         try:
-            prove(image, fetch, tools)
+            prove(image, fetch, pool)
             if error_bound(image.facts.fidelity):
-                sources.prove(image, fetch, tools)
+                sources.prove(image, fetch, pool)
         except TransientStorageError:
             raise
         except TilepressError as exc:
@@ -137,7 +137,7 @@ def check_images(index: pa.Table, fetch: Fetch, tools: Toolbox, sources: NearSou
     return failed
 
 
-def accept_part(task: PressTask, archive: Storage) -> PressResult:
+def accept_part(task: EncodeTask, archive: Storage) -> EncodeResult:
     """The part that is there, if it is of this plan and shard; IntegrityError if it is something else."""
     name = task.run.part(task.number)
     with RangeFile(archive, name) as file:
@@ -155,7 +155,7 @@ def accept_part(task: PressTask, archive: Storage) -> PressResult:
     if index.column("image").to_pylist() != expected:
         raise IntegrityError(f"{archive.url}/{name} does not hold the images of its plan; run `tilepress verify`")
     entry = PartEntry(task.number, len(expected), rows, size, metadata[SEAL_KEY])
-    return PressResult(entry, to_ipc(index), summarise(index), resumed=True)
+    return EncodeResult(entry, to_ipc(index), summarise(index), resumed=True)
 
 
 def to_ipc(table: pa.Table) -> bytes:

@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tilepress.pipeline.archive.plan import Shard
-from tilepress.pipeline.coding.codec_pool import Toolbox
-from tilepress.pipeline.compress.commit import PressTask, build_part
-from tilepress.pipeline.engine.engine import Survives
+from tilepress.pipeline.coding.codec_pool import CodecPool
+from tilepress.pipeline.compress.commit import EncodeTask, build_part
+from tilepress.pipeline.engine.engine import RunsAlone
 from tilepress.pipeline.storage.base import Storage
 
 _REASON = "compressing it crashed the worker process, or took too long, every time"
 
 
-def find_suspects(task: PressTask, survives: Survives) -> PressTask:
+def find_crashing_files(task: EncodeTask, runs_alone: RunsAlone) -> EncodeTask:
     """The task with every file marked that no worker survives compressing, each tried alone."""
-    suspects = {
+    crashing = {
         file.image: _REASON
         for file in task.shard.additions
-        if file.image not in task.undecodable
-        and not survives(press_alone, replace(task, shard=Shard(task.number, (file,))))
+        if file.image not in task.quarantined
+        and not runs_alone(encode_alone, replace(task, shard=Shard(task.number, (file,))))
     }
-    return replace(task, undecodable={**task.undecodable, **suspects})
+    return replace(task, quarantined={**task.quarantined, **crashing})
 
 
-def press_alone(task: PressTask, archive: Storage, tools: Toolbox) -> None:
+def encode_alone(task: EncodeTask, archive: Storage, pool: CodecPool) -> None:
     """The stage: all the work on a shard, from reading to the check before commit, and nothing stored."""
-    part, _ = build_part(task, tools)
+    part, _ = build_part(task, pool)
     part.close()

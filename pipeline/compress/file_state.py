@@ -5,27 +5,27 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from tilepress.pipeline.archive.part import Held
+from tilepress.pipeline.archive.part import StagedRows
 from tilepress.pipeline.archive.plan import PlannedFile
 from tilepress.pipeline.archive.schema import NOT_STORED, ImageFacts, within
-from tilepress.pipeline.coding.settings import PressSettings
-from tilepress.pipeline.compress.verbatim import Source
+from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.errors import PictureError
 from tilepress.pipeline.formats.picture import Picture
+from tilepress.pipeline.storage.base import SourceBytes
 
 
 @dataclass
-class Work:
+class FileState:
     """One file under way."""
 
     file: PlannedFile
-    data: Source = b""
+    data: SourceBytes = b""
     sha256: bytes = b""
     picture: Picture | None = None
     failure: PictureError | None = None
     pixels: bytes = b""  # SHA-256, once all tiles are cut
     shared: bytes | None = b""  # what the codec prepared for all tiles; None: it failed
-    held: list[Held] = field(default_factory=list)
+    held: list[StagedRows] = field(default_factory=list)
     codecs: set[str] = field(default_factory=set)  # of the tiles held
     near: bool = False  # a tile comes back within the bound, but not exactly
     open: ExitStack = field(default_factory=ExitStack)
@@ -38,7 +38,7 @@ class Work:
 
 
 def image_facts(
-    file: PlannedFile, picture: Picture | None, settings: PressSettings, *, near: bool = False
+    file: PlannedFile, picture: Picture | None, settings: EncodeSettings, *, near: bool = False
 ) -> ImageFacts:
     """Facts of a file but for how it is held. `near`: its pixels come back within settings.max_error only."""
     return ImageFacts(

@@ -15,29 +15,29 @@ from tilepress.pipeline.archive.part import PartBuilder
 from tilepress.pipeline.archive.schema import TILE_ROW
 from tilepress.pipeline.archive.summary import warn
 from tilepress.pipeline.coding.codec_faults import fault, is_codecs_own
-from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.fallbacks import FALLBACKS, JPEG_XL, code_tiles
-from tilepress.pipeline.coding.settings import PressSettings
-from tilepress.pipeline.coding.side_information import shared_bytes
+from tilepress.pipeline.coding.settings import EncodeSettings
+from tilepress.pipeline.coding.side_information import side_information
 from tilepress.pipeline.coding.tile_coding import CodedTile, Coding
 from tilepress.pipeline.coding.tiles import Tile, grid_size
-from tilepress.pipeline.compress.file_state import Work
+from tilepress.pipeline.compress.file_state import FileState
 from tilepress.pipeline.errors import PictureError
 from tilepress.pipeline.formats.picture import Picture, tile_spec
 from tilepress.pipeline.reading.near_lossless import stays_exact
 from tilepress.pipeline.sources.dataset import picture_tiles
 
 
-class ImagePress:
+class ImageEncoder:
     """Codes the images of a shard that are held as pixels."""
 
-    def __init__(self, settings: PressSettings, tools: Toolbox, builder: PartBuilder) -> None:
+    def __init__(self, settings: EncodeSettings, pool: CodecPool, builder: PartBuilder) -> None:
         self._settings = settings
-        self._tools = tools
+        self._pool = pool
         self._builder = builder
         self.warnings: Counter[str] = Counter()  # tiles on which codecs failed, by what they did
 
-    def tiles(self, work: Work, picture: Picture) -> Iterator[Tile]:
+    def tiles(self, work: FileState, picture: Picture) -> Iterator[Tile]:
         """Tiles of an image in raster order, once the codec has prepared; a file that breaks on the way is marked."""
         self._prepare(work, picture)
         yield from self._cut(work, picture)
@@ -49,32 +49,32 @@ class ImagePress:
             return replace(coding, settings=replace(coding.settings, max_error=None))
         return coding
 
-    def take(self, work: Work, coded: CodedTile) -> None:
+    def take(self, work: FileState, coded: CodedTile) -> None:
         """Keep a tile's row for the image."""
-        work.held.append(self._builder.hold(TILE_ROW, coded.facts, (coded.latents, coded.residual)))
+        work.held.append(self._builder.stage(TILE_ROW, coded.facts, (coded.latents, coded.residual)))
         work.codecs.add(coded.facts.codec)
         work.near = work.near or not coded.exact
         for text in coded.warnings:
             warn(self.warnings, text)
 
-    def settle(self, work: Work) -> bool:
+    def settle(self, work: FileState) -> bool:
         """All tiles are coded: hold the image by the smallest of what there is. False if its file is no larger."""
-        if not any(self._tools.codec(reference).prepares for reference in work.codecs):
+        if not any(self._pool.codec(reference).has_side_information for reference in work.codecs):
             work.shared = b""
         if work.tiled_bytes < len(work.data):
             return True
         return self._settings.coding.reference != JPEG_XL.reference and self._code_again(work)
 
-    def _prepare(self, work: Work, picture: Picture) -> None:
+    def _prepare(self, work: FileState, picture: Picture) -> None:
         """Let the codec find what the image's tiles share: reads the image once more, for codecs that do this."""
         coding, size = self._settings.coding, self._settings.tile
-        codec = self._tools.codec(coding.reference)
-        if not codec.prepares or not codec.supports(_spec(picture)):
+        codec = self._pool.codec(coding.reference)
+        if not codec.has_side_information or not codec.supports(_spec(picture)):
             return
         tiles = picture_tiles(work.file.image, picture, picture.read_bands(size), size)
         place = (picture.width, picture.height, size)
         try:
-            work.shared = shared_bytes(coding.reference, tiles, place, coding.settings, self._tools)
+            work.shared = side_information(coding.reference, tiles, place, coding.settings, self._pool)
         except PictureError:  # reading the tiles meets it again
             return
         except Exception as exc:
@@ -83,7 +83,7 @@ class ImagePress:
             work.shared = None
             warn(self.warnings, fault(coding.reference, exc), math.prod(grid_size(*place)))
 
-    def _cut(self, work: Work, picture: Picture) -> Iterator[Tile]:
+    def _cut(self, work: FileState, picture: Picture) -> Iterator[Tile]:
         digest, size = hashlib.sha256(), self._settings.tile
         bands = hashed(digest, picture.read_bands(size))
         try:
@@ -95,22 +95,22 @@ class ImagePress:
     def _choose(self, spec: TileSpec) -> Coding:
         """The chosen codec where it can represent the tile, else a fall-back."""
         chosen = self._settings.coding
-        return chosen if self._tools.codec(chosen.reference).supports(spec) else self._fallback(spec)
+        return chosen if self._pool.codec(chosen.reference).supports(spec) else self._fallback(spec)
 
     def _fallback(self, spec: TileSpec) -> Coding:
         """JPEG XL where it can represent the tile, raw samples as the last resort."""
         for coding in FALLBACKS:
-            if self._tools.codec(coding.reference).supports(spec):
+            if self._pool.codec(coding.reference).supports(spec):
                 return coding
         raise CodecError(f"no codec represents {spec}")
 
-    def _code_again(self, work: Work) -> bool:
+    def _code_again(self, work: FileState) -> bool:
         """Hold the image by JPEG XL instead, shared bytes left out, if that is smaller than its file."""
         picture = work.picture
-        if picture is None or not self._tools.codec(JPEG_XL.reference).supports(_spec(picture)):
+        if picture is None or not self._pool.codec(JPEG_XL.reference).supports(_spec(picture)):
             return False
         again = replace(work, shared=b"", held=[], codecs=set(), near=False)
-        for coded in code_tiles(self._cut(again, picture), lambda _: JPEG_XL, self._tools):
+        for coded in code_tiles(self._cut(again, picture), lambda _: JPEG_XL, self._pool):
             self.take(again, coded)
         if again.failure or again.tiled_bytes >= len(work.data):
             return False

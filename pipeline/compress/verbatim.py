@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 
 import zstandard
 
-from tilepress.pipeline.archive.part import Held, PartBuilder
+from tilepress.pipeline.archive.part import PartBuilder, StagedRows
 from tilepress.pipeline.archive.schema import FILE, FILE_ZSTD, PIECE_ROW, PieceFacts
+from tilepress.pipeline.storage.base import SourceBytes
 
 _PIECE_BYTES = 64 << 20  # a file larger than this is stored in pieces
 _SAMPLE_BYTES = 1 << 20
 _WORTH_IT = 0.97  # Zstandard must save 3 % of a sample to be tried: most image files do not shrink
 
-Source = bytes | mmap.mmap
 
-
-def keep_bytes(image: int, data: Source, builder: PartBuilder) -> tuple[str, bytes, list[Held]]:
+def keep_bytes(image: int, data: SourceBytes, builder: PartBuilder) -> tuple[str, bytes, list[StagedRows]]:
     """Method, payload of the image row, and held piece rows; never larger than the file."""
     if len(data) > _PIECE_BYTES:
         method, pieces = _keep_pieces(image, data, builder)
@@ -27,7 +25,7 @@ def keep_bytes(image: int, data: Source, builder: PartBuilder) -> tuple[str, byt
     return (FILE_ZSTD, squeezed, []) if len(squeezed) < len(whole) else (FILE, whole, [])
 
 
-def _keep_pieces(image: int, data: Source, builder: PartBuilder) -> tuple[str, list[Held]]:
+def _keep_pieces(image: int, data: SourceBytes, builder: PartBuilder) -> tuple[str, list[StagedRows]]:
     if _worth_squeezing(data):
         held = _hold(image, map(_squeeze, _pieces(data)), builder)
         if sum(piece.nbytes for piece in held) < len(data):
@@ -35,11 +33,11 @@ def _keep_pieces(image: int, data: Source, builder: PartBuilder) -> tuple[str, l
     return FILE, _hold(image, _pieces(data), builder)
 
 
-def _hold(image: int, pieces: Iterator[bytes], builder: PartBuilder) -> list[Held]:
-    return [builder.hold(PIECE_ROW, PieceFacts(image, at), (piece,)) for at, piece in enumerate(pieces)]
+def _hold(image: int, pieces: Iterator[bytes], builder: PartBuilder) -> list[StagedRows]:
+    return [builder.stage(PIECE_ROW, PieceFacts(image, at), (piece,)) for at, piece in enumerate(pieces)]
 
 
-def _pieces(data: Source) -> Iterator[bytes]:
+def _pieces(data: SourceBytes) -> Iterator[bytes]:
     return (bytes(data[start : start + _PIECE_BYTES]) for start in range(0, len(data), _PIECE_BYTES))
 
 
@@ -47,6 +45,6 @@ def _squeeze(data: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=9).compress(data)
 
 
-def _worth_squeezing(data: Source) -> bool:
+def _worth_squeezing(data: SourceBytes) -> bool:
     sample = bytes(data[:_SAMPLE_BYTES])
     return len(_squeeze(sample)) < _WORTH_IT * len(sample)

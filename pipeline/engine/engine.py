@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from tilepress.pipeline.coding.codec_pool import Toolbox, one_torch_thread
+from tilepress.pipeline.coding.codec_pool import CodecPool, one_torch_thread
 from tilepress.pipeline.engine.memory import budget, declared_bytes
 from tilepress.pipeline.errors import EngineError, TransientStorageError, UsageError
 from tilepress.pipeline.storage.base import Storage, open_storage
@@ -36,9 +36,9 @@ class Task(Protocol):
 
 AnyTask = TypeVar("AnyTask", bound=Task)
 Result = TypeVar("Result")
-Stage = Callable[[Any, Storage, Toolbox], Any]  # (task, archive, tools) -> result, a module-level function
-Survives = Callable[[Stage, Any], bool]  # whether a worker lives through a stage of a task
-Recover = Callable[[Any, Survives], Any]  # a task that crashes workers -> one that should not
+Stage = Callable[[Any, Storage, CodecPool], Any]  # (task, archive, pool) -> result, a module-level function
+RunsAlone = Callable[[Stage, Any], bool]  # whether a worker lives through a stage of a task
+OnCrash = Callable[[Any, RunsAlone], Any]  # a task that crashes workers -> one that should not
 
 
 @dataclass(frozen=True)
@@ -93,25 +93,25 @@ def open_engine(
     size: int,
     *,
     networks: bool,
-    recover: Recover | None = None,
+    on_crash: OnCrash | None = None,
 ) -> Engine:
     """The engine for `shards` shards of `size` bytes in all; `networks`: some codec has a device step.
 
-    `recover` is asked for another task where one keeps crashing its worker; only worker processes can be lost so.
+    `on_crash` is asked for another task where one keeps crashing its worker; only worker processes can be lost so.
     """
     config = config.resolve(shards, size)
     if config.kind == "ray":
         from tilepress.pipeline.engine.ray import RayEngine
 
-        return RayEngine(config, archive_url, shards, networks=networks, recover=recover)
+        return RayEngine(config, archive_url, shards, networks=networks, on_crash=on_crash)
     return LocalEngine(config.width, archive_url, shards)
 
 
-def run_stage(stage: Stage, task: Task, archive: Storage, tools: Toolbox) -> Any:
+def run_stage(stage: Stage, task: Task, archive: Storage, pool: CodecPool) -> Any:
     """One attempt; this machine's own shortages become errors that say what to do."""
     one_torch_thread()
     try:
-        return stage(task, archive, tools)
+        return stage(task, archive, pool)
     except MemoryError as exc:
         raise EngineError(f"shard {task.number} needs more memory than there is: lower -j, and run it again") from exc
     except OSError as exc:
@@ -133,8 +133,8 @@ class LocalEngine:
         self._abreast = max(1, min(workers, shards))
         self._memory = memory or budget()
         self._archive = open_storage(archive_url)
-        self._tools = Toolbox(self._archive, device="cpu", threads=max(1, workers // self._abreast))
-        self._pool = ThreadPoolExecutor(self._abreast, "shard", initializer=one_torch_thread)
+        self._pool = CodecPool(self._archive, device="cpu", threads=max(1, workers // self._abreast))
+        self._threads = ThreadPoolExecutor(self._abreast, "shard", initializer=one_torch_thread)
 
     def map_shards(self, stage: Stage, tasks: Iterable[Any]) -> Iterator[Any]:
         """See Engine."""
@@ -144,7 +144,7 @@ class LocalEngine:
         try:
             while task is not None or running:
                 while task is not None and self._admits(task, running):
-                    running[self._pool.submit(self._attempt, stage, task)] = declared_bytes(task)
+                    running[self._threads.submit(self._attempt, stage, task)] = declared_bytes(task)
                     task = next(waiting, None)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     del running[future]
@@ -160,7 +160,7 @@ class LocalEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         by_signal = kind is not None and not issubclass(kind, Exception)
-        self._pool.shutdown(wait=not by_signal, cancel_futures=True)
+        self._threads.shutdown(wait=not by_signal, cancel_futures=True)
 
     def _admits(self, task: Task, running: dict[Future[Any], int]) -> bool:
         if len(running) >= self._abreast:
@@ -170,7 +170,7 @@ class LocalEngine:
     def _attempt(self, stage: Stage, task: Task) -> Any:
         for attempt in range(1, ATTEMPTS):
             try:
-                return run_stage(stage, task, self._archive, self._tools)
+                return run_stage(stage, task, self._archive, self._pool)
             except TransientStorageError:
                 time.sleep(delay_s(attempt))
-        return run_stage(stage, task, self._archive, self._tools)
+        return run_stage(stage, task, self._archive, self._pool)

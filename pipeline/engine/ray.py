@@ -16,11 +16,11 @@ from typing import Any, Self
 import ray
 from ray import exceptions as ray_errors
 
-from tilepress.pipeline.engine.engine import ATTEMPTS, EngineConfig, Recover, Stage, delay_s
+from tilepress.pipeline.engine.engine import ATTEMPTS, EngineConfig, OnCrash, Stage, delay_s
 from tilepress.pipeline.engine.memory import declared_bytes
 from tilepress.pipeline.engine.ray_cluster import Capacity, connect, start_actors
 from tilepress.pipeline.engine.ray_workers import ActorLostError, WorkerContext, environment, run_shard
-from tilepress.pipeline.engine.remote_error import Failure
+from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import EngineError, TransientStorageError
 from tilepress.pipeline.storage.base import absolute
 
@@ -45,12 +45,12 @@ class RayEngine:
     """See the module's text. Uses the cluster this process is connected to, or `ray_address`, or starts a local one."""
 
     def __init__(
-        self, config: EngineConfig, archive_url: str, shards: int, *, networks: bool, recover: Recover | None = None
+        self, config: EngineConfig, archive_url: str, shards: int, *, networks: bool, on_crash: OnCrash | None = None
     ) -> None:
         """Connects, and starts actors if `networks`; EngineError if there is no cluster."""
         archive_url = absolute(archive_url)  # workers of a cluster have other working folders
         self._config = config
-        self._recover = recover
+        self._on_crash = on_crash
         self._actors: tuple[Any, ...] = ()
         self._started = connect(config)
         try:
@@ -88,7 +88,7 @@ class RayEngine:
             for ref in _ready(running, again):
                 yield from self._collect(running.pop(ref), ref, again)
 
-    def survives(self, stage: Stage, task: Any) -> bool:
+    def runs_alone(self, stage: Stage, task: Any) -> bool:
         """Whether a worker lives through a stage, with networks of its own; dying once may be somebody else's doing."""
         attempt = _Attempt(task, self._admissible(2 * declared_bytes(task)))
         context = replace(self._context, actors=(), threads=1)
@@ -135,7 +135,7 @@ class RayEngine:
             return
         except ray_errors.RayError as exc:
             raise EngineError(f"Ray could not run shard {attempt.task.number}: {exc}") from exc
-        if not isinstance(result, Failure):
+        if not isinstance(result, RemoteError):
             yield result
             return
         error = result.error()
@@ -151,9 +151,9 @@ class RayEngine:
         attempt = replace(attempt, deaths=attempt.deaths + 1)
         if isinstance(cause, ray_errors.OutOfMemoryError):
             attempt = replace(attempt, memory=self._admissible(2 * attempt.memory))
-        if attempt.deaths < ATTEMPTS - 1 or self._recover is None:
+        if attempt.deaths < ATTEMPTS - 1 or self._on_crash is None:
             return self._next_attempt(attempt, cause)
-        task = self._recover(attempt.task, self.survives)
+        task = self._on_crash(attempt.task, self.runs_alone)
         if task == attempt.task:
             return self._next_attempt(attempt, cause)
         return _Attempt(task, attempt.memory)

@@ -16,7 +16,7 @@ import ray
 
 from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.engine.ray_workers import CodecActor, environment
-from tilepress.pipeline.engine.remote_error import Failure
+from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import EngineError
 
 _OBJECT_STORE = 512 << 20
@@ -114,7 +114,7 @@ def _started(actors: list[Any]) -> tuple[Any, ...]:
     except ray.exceptions.RayError as exc:
         raise EngineError(f"the processes for networks do not start: {exc}") from exc
     for answer in found:
-        if isinstance(answer, Failure):
+        if isinstance(answer, RemoteError):
             raise EngineError(
                 f"the GPU of a node cannot be used ({answer.message}); mend that, or add --gpus-per-actor 0"
             ) from answer.error()

@@ -15,9 +15,9 @@ import ray
 from ray import exceptions as ray_errors
 
 from tilepress.codecs.codec import Settings, Symbols, Tiles, TileSpec
-from tilepress.pipeline.coding.codec_pool import Toolbox, one_torch_thread
+from tilepress.pipeline.coding.codec_pool import CodecPool, one_torch_thread
 from tilepress.pipeline.engine.engine import Stage, run_stage
-from tilepress.pipeline.engine.remote_error import Failure
+from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import EngineError
 from tilepress.pipeline.storage.base import open_storage
 
@@ -63,25 +63,25 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
 @ray.remote(max_retries=0)  # type: ignore[untyped-decorator]
 def run_shard(stage: Stage, task: Any, context: WorkerContext) -> Any:
-    """A stage's result, or the Failure that it raised."""
+    """A stage's result, or the RemoteError that it raised."""
     try:
         with _time_limit(context.timeout_s):
             adopt(context.environment)
-            return run_stage(stage, task, open_storage(context.archive_url), _toolbox(context, task.number))
+            return run_stage(stage, task, open_storage(context.archive_url), _pool(context, task.number))
     except Exception as exc:  # noqa: BLE001 - raised again by the driver
-        return Failure.of(exc)
+        return RemoteError.of(exc)
 
 
-_LATEST: list[tuple[Any, Toolbox]] = []  # the toolbox of this process, so that models are loaded once
+_LATEST: list[tuple[Any, CodecPool]] = []  # the toolbox of this process, so that models are loaded once
 
 
-def _toolbox(context: WorkerContext, shard: int) -> Toolbox:
+def _pool(context: WorkerContext, shard: int) -> CodecPool:
     """The toolbox for an archive; only the latest is kept, since a worker may see many archives in its life."""
     key = (context.archive_url, context.environment, context.threads, tuple(a._actor_id for a in context.actors))
     if not _LATEST or _LATEST[0][0] != key:
         networks = RemoteNetworks(context.actors, shard) if context.actors else None
-        tools = Toolbox(open_storage(context.archive_url), networks=networks, threads=context.threads)
-        _LATEST[:] = [(key, tools)]
+        pool = CodecPool(open_storage(context.archive_url), networks=networks, threads=context.threads)
+        _LATEST[:] = [(key, pool)]
     return _LATEST[0][1]
 
 
@@ -120,7 +120,7 @@ def _result(ref: Any) -> Any:
         found = ray.get(ref)
     except ray_errors.RayActorError as exc:
         raise ActorLostError(f"the process that runs the networks died: {exc}") from exc
-    if isinstance(found, Failure):
+    if isinstance(found, RemoteError):
         raise found.error()
     return found
 
@@ -133,39 +133,39 @@ class CodecActor:
         """`device`: "cpu" or "cuda"."""
         adopt(variables)
         self._device = device
-        self._tools = Toolbox(open_storage(archive_url), device)
+        self._pool = CodecPool(open_storage(archive_url), device)
 
     def device(self) -> Any:
-        """The device, once it has been seen to work; or the Failure."""
+        """The device, once it has been seen to work; or the RemoteError."""
         import torch
 
         try:
             torch.zeros(1, device=self._device)
         except Exception as exc:  # noqa: BLE001 - torch raises what it likes about drivers
-            return Failure.of(exc)
+            return RemoteError.of(exc)
         return self._device
 
     def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> Any:
-        """See Networks; or the Failure."""
+        """See Networks; or the RemoteError."""
         try:
             one_torch_thread()
             # what comes out of the object store is read-only
-            return self._tools.codec(reference).prepare([tile.copy() for tile in tiles], spec, settings)
+            return self._pool.codec(reference).prepare([tile.copy() for tile in tiles], spec, settings)
         except Exception as exc:  # noqa: BLE001 - raised again by the caller
-            return Failure.of(exc)
+            return RemoteError.of(exc)
 
     def analyse(self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes) -> Any:
-        """See Networks; or the Failure."""
+        """See Networks; or the RemoteError."""
         try:
             one_torch_thread()
-            return self._tools.codec(reference).analyse(tiles, spec, settings, shared)
+            return self._pool.codec(reference).analyse(tiles, spec, settings, shared)
         except Exception as exc:  # noqa: BLE001 - raised again by the caller
-            return Failure.of(exc)
+            return RemoteError.of(exc)
 
     def synthesise(self, reference: str, symbols: Symbols, shared: bytes) -> Any:
-        """See Networks; or the Failure."""
+        """See Networks; or the RemoteError."""
         try:
             one_torch_thread()
-            return self._tools.codec(reference).synthesise(symbols, shared)
+            return self._pool.codec(reference).synthesise(symbols, shared)
         except Exception as exc:  # noqa: BLE001 - raised again by the caller
-            return Failure.of(exc)
+            return RemoteError.of(exc)

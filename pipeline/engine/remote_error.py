@@ -16,7 +16,7 @@ _PLAIN = (str, bytes, int, float, bool, type(None))
 
 
 @dataclass(frozen=True)
-class Failure:
+class RemoteError:
     """What a worker returns where it would have raised."""
 
     module: str
@@ -26,7 +26,7 @@ class Failure:
     trace: str
 
     @classmethod
-    def of(cls, error: Exception) -> Failure:
+    def of(cls, error: Exception) -> RemoteError:
         """Describe an exception that was just caught."""
         kind = type(error)
         args = error.args if all(isinstance(arg, _PLAIN) for arg in error.args) else ()

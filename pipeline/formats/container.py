@@ -1,6 +1,6 @@
 """The sealed byte string that rebuilds an image file around its pixels: a small recipe and some blobs.
 
-Layout: `codecs.bitstream.seal(b"TC", 1, zstd(uint32 LE length of the JSON | JSON | blobs))`. The JSON object
+Layout: `codecs.stream.write_frame(b"TC", 1, zstd(uint32 LE length of the JSON | JSON | blobs))`. The JSON object
 holds the recipe and, under "blobs", the length of each blob.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 
 import zstandard
 
-from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.errors import StreamError
+from tilepress.codecs.stream import read_frame, write_frame
 from tilepress.pipeline.errors import IntegrityError
 
 MAX_BYTES = 128 << 20  # of all that is not pixels; a file with more is kept as its bytes
@@ -38,13 +38,13 @@ def pack_container(recipe: dict[str, Any], *blobs: bytes) -> bytes:
     """Seal a JSON-able recipe and blobs of at most MAX_BYTES together (readers refuse more)."""
     header = json.dumps({**recipe, "blobs": [len(b) for b in blobs]}, separators=(",", ":")).encode()
     raw = b"".join((_LENGTH.pack(len(header)), header, *blobs))
-    return seal(_MAGIC, _VERSION, zstandard.ZstdCompressor(level=_LEVEL).compress(raw))
+    return write_frame(_MAGIC, _VERSION, zstandard.ZstdCompressor(level=_LEVEL).compress(raw))
 
 
 def unpack_container(container: bytes) -> Container:
     """Open a container; IntegrityError for any bytes that `pack_container` did not write."""
     with reading_container():
-        raw = _inflate(unseal(_MAGIC, {_VERSION}, container)[1])
+        raw = _inflate(read_frame(_MAGIC, {_VERSION}, container)[1])
         (size,) = _LENGTH.unpack_from(raw)
         at = _LENGTH.size + size
         recipe = json.loads(raw[_LENGTH.size : at])

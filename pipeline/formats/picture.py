@@ -52,7 +52,7 @@ class Picture:
     bit_depth: int
     container: bytes
     read_bands: Callable[[int], Bands]  # rows a band; may raise DamagedPicture at any band
-    keyed: bool = False  # one value of the samples has a meaning of its own: a transparent colour, "no data"
+    has_reserved_value: bool = False  # one value of the samples has a meaning of its own: transparent, "no data"
 
     @property
     def colour(self) -> Colour:

@@ -80,7 +80,7 @@ def deflate(data: bytes, settings: DeflateSettings) -> bytes:
 
 
 @dataclass(frozen=True)
-class Probe:
+class ZlibProbe:
     """What is kept of a zlib stream to recognise its settings: the two header bytes, and a CRC-32 of its beginning."""
 
     hint: int  # uint16, big-endian as in the stream
@@ -88,25 +88,25 @@ class Probe:
     crc: int
 
     @staticmethod
-    def of(stream: bytes) -> Probe:
+    def of(stream: bytes) -> ZlibProbe:
         """Of a stream, or of its first 4096 bytes."""
         start = stream[:_ENOUGH]
-        return Probe(int.from_bytes(start[:2], "big"), len(start), zlib.crc32(start))
+        return ZlibProbe(int.from_bytes(start[:2], "big"), len(start), zlib.crc32(start))
 
     def to_list(self) -> list[int]:
         """For a recipe."""
         return list(astuple(self))
 
     @staticmethod
-    def from_list(values: object) -> Probe:
+    def from_list(values: object) -> ZlibProbe:
         """From a recipe; IntegrityError if it makes no sense."""
         if not isinstance(values, list) or len(values) != 3:
             raise ValueError("three numbers of a probe expected")
         limits = ((0, 0xFFFF), (0, _ENOUGH), (0, 0xFFFFFFFF))
-        return Probe(*(whole(v, *pair) for v, pair in zip(values, limits, strict=True)))
+        return ZlibProbe(*(whole(v, *pair) for v, pair in zip(values, limits, strict=True)))
 
 
-def guess_settings(raw: bytes, probe: Probe, complete: bool) -> DeflateSettings | None:
+def guess_settings(raw: bytes, probe: ZlibProbe, complete: bool) -> DeflateSettings | None:
     """The settings under which `raw` (all of it, if `complete`) gives the stream that was probed; None if none does.
 
     Tries the most common settings first, and gives up after deflating a few MB: the cost is bounded.

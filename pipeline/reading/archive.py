@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from tilepress.pipeline.archive.index_row import stored_image
+from tilepress.pipeline.archive.index_row import index_row
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run, list_runs, read_archive
 from tilepress.pipeline.archive.schema import CONTENTLESS, GONE
-from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.run_view import Problem, RunView, view_run
@@ -27,12 +27,12 @@ class Archive(Mapping[str, Entry]):
     Iteration is in path order and holds a few thousand rows of the index at a time.
     """
 
-    def __init__(self, storage: Storage, tools: Toolbox | None = None) -> None:
+    def __init__(self, storage: Storage, pool: CodecPool | None = None) -> None:
         """Open for reading; UsageError if there is no archive."""
         self.storage = storage
         self._damage: list[Problem] = []  # of what no run holds
         self.identity = self._identify()
-        self.tools = tools or Toolbox(storage)
+        self.pool = pool or CodecPool(storage)
         runs = list_runs(storage)
         self.runs = [view_run(storage, run, last=run == runs[-1]) for run in runs]
         there = {run.number for run in runs}
@@ -87,7 +87,7 @@ class Archive(Mapping[str, Entry]):
 
     def entry(self, view: RunView, row: Mapping[str, Any], *, gone: bool = False) -> Entry:
         """A handle on one version of an image, from its index row."""
-        return Entry(self.storage, self.tools, view.run, stored_image(row), gone)
+        return Entry(self.storage, self.pool, view.run, index_row(row), gone)
 
     def histories(self, columns: list[str] | None = None) -> Iterator[list[Version]]:
         """For each path, in path order, the rows of all runs that mention it, oldest first."""
@@ -111,4 +111,4 @@ def _has_content(version: Version) -> bool:
 def open_archive(url: str, *, threads: int = 1) -> Archive:
     """Open an archive at a local path or any fsspec URL for reading: `tilepress.open`."""
     storage = open_storage(url)
-    return Archive(storage, Toolbox(storage, threads=threads))
+    return Archive(storage, CodecPool(storage, threads=threads))

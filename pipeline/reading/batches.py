@@ -6,17 +6,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tilepress.pipeline.archive.index_row import StoredImage
+from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import Run
-from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.reading.image import Entry
-from tilepress.pipeline.storage.base import Entry as SourceEntry
-from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.base import ListedFile, Storage
 
 _BATCH_IMAGES = 64
 _BATCH_BYTES = 32 << 20  # of source files
 
-Compared = tuple[Entry, SourceEntry | None]  # a stored image, and the source file that it is compared with
+Compared = tuple[Entry, ListedFile | None]  # a stored image, and the source file that it is compared with
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,8 @@ class EntryTask:
 
     number: int
     run: Run
-    images: tuple[StoredImage, ...]
-    sources: tuple[SourceEntry | None, ...]
+    images: tuple[IndexRow, ...]
+    sources: tuple[ListedFile | None, ...]
     options: Any = None
 
     @property
@@ -59,9 +58,9 @@ def entry_tasks(entries: Iterable[Entry | Compared], options: Any) -> Iterator[E
         yield _task(number, batch, options)
 
 
-def task_entries(task: EntryTask, archive: Storage, tools: Toolbox) -> Iterator[Entry]:
+def task_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Iterator[Entry]:
     """The entries of a task again, in a worker."""
-    return (Entry(archive, tools, task.run, image) for image in task.images)
+    return (Entry(archive, pool, task.run, image) for image in task.images)
 
 
 def _place(entry: Entry) -> tuple[int, int]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from tilepress.pipeline.archive.index_row import StoredImage
+from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.schema import TILES
-from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import read_bands
 from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import (
@@ -39,9 +39,9 @@ class Entry:
     """A handle on one stored image. Methods raise IntegrityError rather than return what is not as stored."""
 
     storage: Storage  # the archive's
-    tools: Toolbox
+    pool: CodecPool
     run: Run
-    stored: StoredImage
+    stored: IndexRow
     gone: bool = False  # the source no longer had it when a later run was planned
 
     @property
@@ -71,7 +71,7 @@ class Entry:
 
     def write(self, out: BinaryIO) -> Outcome:
         """Write the whole file to a readable, seekable `out`, proven right."""
-        return write_file(self.stored, self.fetch, self.tools, out)
+        return write_file(self.stored, self.fetch, self.pool, out)
 
     def bytes(self) -> bytes:
         """The whole file."""
@@ -87,7 +87,7 @@ class Entry:
         if self.stored.facts.method != TILES:
             return self._array_of_file(region)
         area = self._area(region, self.stored.facts.width, self.stored.facts.height)
-        bands = list(read_bands(self.stored, self.fetch, self.tools, area, preview=preview))
+        bands = list(read_bands(self.stored, self.fetch, self.pool, area, preview=preview))
         return np.concatenate(bands)
 
     def image(self) -> Image:

@@ -8,17 +8,17 @@ import numpy as np
 
 from tilepress.codecs.codec import TileSpec
 from tilepress.pipeline.archive.checksums import sha256
-from tilepress.pipeline.archive.index_row import StoredImage
+from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.part import Fetch
 from tilepress.pipeline.archive.schema import ImageFacts, error_bound
-from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import read_bands
 from tilepress.pipeline.coding.tile_coding import largest_error
-from tilepress.pipeline.compress.verbatim import Source
 from tilepress.pipeline.errors import IntegrityError, PictureError
 from tilepress.pipeline.formats.bands import regroup
 from tilepress.pipeline.formats.picture import NO_LIMITS, Picture
 from tilepress.pipeline.formats.registry import read_picture
+from tilepress.pipeline.storage.base import SourceBytes
 
 
 def stays_exact(spec: TileSpec, max_error: int) -> bool:
@@ -30,7 +30,7 @@ def stays_exact(spec: TileSpec, max_error: int) -> bool:
     return spec.colour == "indexed" or 2 * max_error >= spec.maximum
 
 
-def prove_within(image: StoredImage, data: Source, fetch: Fetch, tools: Toolbox) -> None:
+def prove_within(image: IndexRow, data: SourceBytes, fetch: Fetch, pool: CodecPool) -> None:
     """Decode a near-lossless image and compare every sample with its source file; IntegrityError beyond its bound."""
     bound = error_bound(image.facts.fidelity)
     if bound is None or sha256(data) != image.facts.file_sha256:
@@ -40,7 +40,7 @@ def prove_within(image: StoredImage, data: Source, fetch: Fetch, tools: Toolbox)
         if _kind(picture) != _kind(image.facts):
             raise IntegrityError("the source holds another kind of image than is stored")
         rows = image.facts.tile_size
-        pairs = zip(read_bands(image, fetch, tools), regroup(picture.read_bands(rows), rows), strict=True)
+        pairs = zip(read_bands(image, fetch, pool), regroup(picture.read_bands(rows), rows), strict=True)
         error = _largest(pairs)
     except PictureError as exc:
         raise IntegrityError(f"the source no longer decodes: {exc}") from exc

@@ -12,10 +12,10 @@ import zstandard
 from tilepress.codecs.classical.jpeg_transcode import unpack_jpeg
 from tilepress.codecs.errors import CodecError
 from tilepress.pipeline.archive.checksums import hash_band, hashed
-from tilepress.pipeline.archive.index_row import StoredImage, fetch_image_row, fetch_piece
+from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row, fetch_piece
 from tilepress.pipeline.archive.part import Fetch
 from tilepress.pipeline.archive.schema import FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES, error_bound
-from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import read_bands
 from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
 from tilepress.pipeline.formats.picture import NO_LIMITS
@@ -33,7 +33,7 @@ class Outcome:
     byte_identical: bool
 
 
-def file_chunks(image: StoredImage, fetch: Fetch) -> Iterator[bytes]:
+def file_chunks(image: IndexRow, fetch: Fetch) -> Iterator[bytes]:
     """The bytes of a file that is kept as such or as a transcoded JPEG."""
     _, _, payload = fetch_image_row(image, fetch)
     try:
@@ -60,7 +60,7 @@ def _expand(data: bytes) -> bytes:
         raise IntegrityError(f"a kept file does not decompress: {exc}") from exc
 
 
-def prove(image: StoredImage, fetch: Fetch, tools: Toolbox) -> None:
+def prove(image: IndexRow, fetch: Fetch, pool: CodecPool) -> None:
     """Decode an image's stored bytes and compare with its hashes; IntegrityError unless all is right.
 
     The pixels of images that are lossy, or within a bound, have no hash but the CRC of each tile.
@@ -73,7 +73,7 @@ def prove(image: StoredImage, fetch: Fetch, tools: Toolbox) -> None:
         if digest.digest() != facts.file_sha256:
             raise IntegrityError("the kept file's SHA-256 differs")
     elif facts.method == TILES:
-        for band in read_bands(image, fetch, tools):
+        for band in read_bands(image, fetch, pool):
             hash_band(digest, band)
         if error_bound(facts.fidelity) == 0 and digest.digest() != facts.pixels_sha256:
             raise IntegrityError("the decoded pixels' SHA-256 differs")
@@ -81,7 +81,7 @@ def prove(image: StoredImage, fetch: Fetch, tools: Toolbox) -> None:
         raise IntegrityError(f"unknown method {facts.method!r}")
 
 
-def write_file(image: StoredImage, fetch: Fetch, tools: Toolbox, out: BinaryIO) -> Outcome:
+def write_file(image: IndexRow, fetch: Fetch, pool: CodecPool, out: BinaryIO) -> Outcome:
     """Write the image's file to `out` (readable and seekable), and prove it: IntegrityError unless it is right.
 
     Kept files and JPEGs equal the source byte for byte. Tiled images have the source's pixels, or those within the
@@ -97,13 +97,13 @@ def write_file(image: StoredImage, fetch: Fetch, tools: Toolbox, out: BinaryIO) 
         return Outcome(sha256, True)
     if image.facts.method != TILES:
         raise UsageError(f"{image.facts.path} has no content: {image.facts.reason or image.facts.method}")
-    return _write_tiled(image, fetch, tools, out)
+    return _write_tiled(image, fetch, pool, out)
 
 
-def _write_tiled(image: StoredImage, fetch: Fetch, tools: Toolbox, out: BinaryIO) -> Outcome:
+def _write_tiled(image: IndexRow, fetch: Fetch, pool: CodecPool, out: BinaryIO) -> Outcome:
     container, _, _ = fetch_image_row(image, fetch)
     digest = hashlib.sha256()
-    rebuild(container, hashed(digest, read_bands(image, fetch, tools)), out)
+    rebuild(container, hashed(digest, read_bands(image, fetch, pool)), out)
     bound = error_bound(image.facts.fidelity)
     if bound == 0 and digest.digest() != image.facts.pixels_sha256:
         raise IntegrityError("the decoded pixels are not the source's (SHA-256 differs)")

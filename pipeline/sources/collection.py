@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tilepress.pipeline.errors import MissingError, UsageError
 from tilepress.pipeline.sources.globs import MAGIC, Selection, compile_glob, literal_prefix
-from tilepress.pipeline.storage.base import Entry, OnSkip, Storage, absolute, is_url, local_path_of, open_storage
+from tilepress.pipeline.storage.base import ListedFile, OnSkip, Storage, absolute, is_url, local_path_of, open_storage
 
 _ARCHIVE_README = "README.txt"
 _ARCHIVE_JSON, _ARCHIVE_MARK, _ARCHIVE_JSON_LIMIT = "archive.json", b'"tilepress-archive-', 1 << 16
@@ -47,13 +47,13 @@ class Collection(ABC):
         `on_skip(name, reason)` hears of what is left out (see Storage.list) and of archives; or the log does.
         """
         selection = Selection(include, exclude)
-        from tilepress.pipeline.sources.file_list import LIST_PREFIX, ListedCollection
+        from tilepress.pipeline.sources.file_list import LIST_PREFIX, FileListCollection
 
         if source.startswith(LIST_PREFIX):
-            return ListedCollection(source, selection, on_skip)
+            return FileListCollection(source, selection, on_skip)
         return StoredCollection(source, selection, on_skip)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[ListedFile]:
         """Every wanted file, sorted by the UTF-8 bytes of its name. UsageError if there is none."""
         empty = True
         for entry in self._all():
@@ -64,11 +64,11 @@ class Collection(ABC):
             raise UsageError(f"{self.source}: no files there, or none that --include and --exclude let pass")
 
     @abstractmethod
-    def open_source(self, entry: Entry) -> AbstractContextManager[bytes | mmap.mmap]:
+    def open_source(self, entry: ListedFile) -> AbstractContextManager[bytes | mmap.mmap]:
         """The file's bytes. MissingError if it vanished, ChangedError if it is not that version."""
 
     @abstractmethod
-    def _all(self) -> Iterator[Entry]:
+    def _all(self) -> Iterator[ListedFile]:
         """Every file, wanted or not, sorted by name."""
 
 
@@ -89,11 +89,11 @@ class StoredCollection(Collection):
         else:
             self._storage, self._single = _locate(path)
 
-    def open_source(self, entry: Entry) -> AbstractContextManager[bytes | mmap.mmap]:
+    def open_source(self, entry: ListedFile) -> AbstractContextManager[bytes | mmap.mmap]:
         """See Collection."""
         return self._storage.open_source(entry.name, entry.locator, expect=entry)
 
-    def _all(self) -> Iterator[Entry]:
+    def _all(self) -> Iterator[ListedFile]:
         try:
             if self._single:
                 yield self._storage.stat(self._single)
@@ -103,7 +103,7 @@ class StoredCollection(Collection):
         except MissingError as exc:
             raise UsageError(f"{self.source}: there is no such file or folder ({exc})") from exc
 
-    def _outside_archives(self, entries: Iterator[Entry]) -> Iterator[Entry]:
+    def _outside_archives(self, entries: Iterator[ListedFile]) -> Iterator[ListedFile]:
         """The entries without the files of archives: an archive kept inside its source is not part of it."""
         own: tuple[str, ...] = ()
         for entry in entries:
@@ -116,7 +116,7 @@ class StoredCollection(Collection):
             elif not entry.name.startswith(own or "\0") and not self._explains_archive(entry):
                 yield entry
 
-    def _explains_archive(self, entry: Entry) -> bool:
+    def _explains_archive(self, entry: ListedFile) -> bool:
         """Whether it is the README.txt of an archive, which is listed before the archive.json beside it."""
         folder = entry.name.removesuffix(_ARCHIVE_README)
         if folder == entry.name or folder[-1:] not in ("", "/"):
@@ -126,7 +126,7 @@ class StoredCollection(Collection):
         except MissingError:
             return False
 
-    def _is_archive(self, entry: Entry) -> bool:
+    def _is_archive(self, entry: ListedFile) -> bool:
         if entry.size > _ARCHIVE_JSON_LIMIT:
             return False
         with self._storage.open_source(entry.name, entry.locator) as data:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tilepress.pipeline.archive.index_row import StoredImage
+from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run
 from tilepress.pipeline.archive.schema import TILES
 from tilepress.pipeline.coding.decode import read_bands
@@ -27,8 +27,7 @@ from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.sources.file_list import LIST_PREFIX
 from tilepress.pipeline.sources.globs import Selection
-from tilepress.pipeline.storage.base import Entry as SourceEntry
-from tilepress.pipeline.storage.base import open_storage
+from tilepress.pipeline.storage.base import ListedFile, open_storage
 
 UNUSABLE = (PictureError, IntegrityError, MissingError, ChangedError)  # of one image; the store's own errors go on
 
@@ -59,7 +58,7 @@ class Item:
     name: str
     size: int
     fingerprint: str
-    place: SourceEntry | tuple[Run, StoredImage]
+    place: ListedFile | tuple[Run, IndexRow]
 
 
 class DataSet(ABC):
@@ -92,7 +91,7 @@ class CollectedImages(DataSet):
     @contextmanager
     def open(self, item: Item) -> Iterator[Picture]:
         """See DataSet."""
-        assert isinstance(item.place, SourceEntry)
+        assert isinstance(item.place, ListedFile)
         with self._collection.open_source(item.place) as data:
             yield read_picture(data, self.source.limits, name=item.name, recipe=False)
 
@@ -117,7 +116,7 @@ class ArchivedImages(DataSet):
     def open(self, item: Item) -> Iterator[Picture]:
         """See DataSet."""
         assert isinstance(item.place, tuple)
-        entry = Entry(self._archive.storage, self._archive.tools, *item.place)
+        entry = Entry(self._archive.storage, self._archive.pool, *item.place)
         facts = entry.stored.facts
         if facts.method != TILES:
             yield read_picture(entry.bytes(), self.source.limits, name=item.name, recipe=False)
@@ -134,7 +133,7 @@ class ArchivedImages(DataSet):
         )
 
     def _bands(self, entry: Entry) -> Iterator[np.ndarray]:
-        return read_bands(entry.stored, entry.fetch, entry.tools, preview=self.source.preview)
+        return read_bands(entry.stored, entry.fetch, entry.pool, preview=self.source.preview)
 
 
 def picture_tiles(
@@ -145,7 +144,7 @@ def picture_tiles(
     for band in bands:
         for box, samples in cut_band(band, y, size):
             spec = tile_spec(picture.mode, picture.dtype, picture.bit_depth, box.h, box.w)
-            yield Tile(owner, number, box, spec, samples, shared, picture.keyed)
+            yield Tile(owner, number, box, spec, samples, shared, picture.has_reserved_value)
             number += 1
         y += band.shape[0]
 

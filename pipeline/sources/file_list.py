@@ -18,14 +18,14 @@ from contextlib import AbstractContextManager
 from tilepress.pipeline.errors import MissingError, UsageError
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.sources.globs import Selection
-from tilepress.pipeline.storage.base import Entry, OnSkip, Storage, is_url, local_path_of, open_storage
+from tilepress.pipeline.storage.base import ListedFile, OnSkip, Storage, is_url, local_path_of, open_storage
 
 LIST_PREFIX = "list:"
 _THREADS = 16
 _BATCH = 1024
 
 
-class ListedCollection(Collection):
+class FileListCollection(Collection):
     """Files at the places that a text file names; an entry's locator is its place."""
 
     def __init__(self, source: str, selection: Selection, on_skip: OnSkip | None = None) -> None:
@@ -33,25 +33,25 @@ class ListedCollection(Collection):
         file = source.removeprefix(LIST_PREFIX)
         self._folder, _, self._file = (local_path_of(file) or file).rpartition("/")
 
-    def open_source(self, entry: Entry) -> AbstractContextManager[bytes | mmap.mmap]:
+    def open_source(self, entry: ListedFile) -> AbstractContextManager[bytes | mmap.mmap]:
         """See Collection."""
         storage, name = _split(entry.locator.decode())
         return storage.open_source(name, expect=entry)
 
-    def _all(self) -> Iterator[Entry]:
+    def _all(self) -> Iterator[ListedFile]:
         places = iter(sorted(self._places().items()))
         with ThreadPoolExecutor(_THREADS) as threads:
             while batch := list(itertools.islice(places, _BATCH)):
                 yield from threads.map(self._entry, batch)
 
-    def _entry(self, named: tuple[str, str]) -> Entry:
+    def _entry(self, named: tuple[str, str]) -> ListedFile:
         name, place = named
         storage, inner = _split(place)
         try:
             found = storage.stat(inner)
         except MissingError as exc:
             raise UsageError(f"{self.source} names {place}, but there is no such file") from exc
-        return Entry(name, found.size, found.etag, found.modified_ns, place.encode())
+        return ListedFile(name, found.size, found.etag, found.modified_ns, place.encode())
 
     def _places(self) -> dict[str, str]:
         """Name -> place, for every line."""

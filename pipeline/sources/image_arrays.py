@@ -18,7 +18,7 @@ import numpy as np
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.sources.array_files import StoredArray, cifar_arrays, cifar_pixels, stored_arrays
 from tilepress.pipeline.sources.collection import Collection
-from tilepress.pipeline.storage.base import Entry
+from tilepress.pipeline.storage.base import ListedFile
 
 _NAMES = re.compile(r"(?i).*(?P<kind>\.npz|\.bin|\.gz|[.-]idx\d?([.-]ubyte)?)")
 _IDX_IMAGES = re.compile(r"(?i)[-_.]?images?([-_.]idx\d)?([-_.]ubyte)?(\.idx)?(\.gz)?$")
@@ -35,7 +35,7 @@ class ImageArray:
     """Images of one size. `name`: the folder they belong in; `shape` (n, h, w, c); `labels` int64 (n,) or None."""
 
     name: str
-    entry: Entry
+    entry: ListedFile
     key: str  # of the array in an .npz
     shape: tuple[int, int, int, int]
     labels: np.ndarray | None = field(repr=False, default=None)
@@ -82,7 +82,7 @@ def read_images(collection: Collection, array: ImageArray, at_most: int | None) 
 
 
 def _arrays_of(
-    collection: Collection, entry: Entry, entries: dict[str, Entry], on_skip: Callable[[str, str], None]
+    collection: Collection, entry: ListedFile, entries: dict[str, ListedFile], on_skip: Callable[[str, str], None]
 ) -> list[ImageArray]:
     folder = entry.name.rpartition("/")[0]
     base = entry.name.rpartition("/")[2]
@@ -99,9 +99,9 @@ def _arrays_of(
 
 def _idx_images(
     collection: Collection,
-    entry: Entry,
+    entry: ListedFile,
     array: StoredArray,
-    entries: dict[str, Entry],
+    entries: dict[str, ListedFile],
     on_skip: Callable[[str, str], None],
 ) -> list[ImageArray]:
     shape = _image_shape(array)
@@ -114,7 +114,9 @@ def _idx_images(
     return [ImageArray(name, entry, "", shape[0], _idx_labels(collection, entry, entries, shape[0][0]))]
 
 
-def _idx_labels(collection: Collection, entry: Entry, entries: dict[str, Entry], count: int) -> np.ndarray | None:
+def _idx_labels(
+    collection: Collection, entry: ListedFile, entries: dict[str, ListedFile], count: int
+) -> np.ndarray | None:
     folder, slash, base = entry.name.rpartition("/")
     wanted = re.sub(r"(?i)idx\d", "idx1", base.replace("images", "labels").replace("image", "label"))
     plain = folder + slash + wanted.removesuffix(".gz")
@@ -127,7 +129,7 @@ def _idx_labels(collection: Collection, entry: Entry, entries: dict[str, Entry],
 
 
 def _npz_images(
-    entry: Entry, arrays: Sequence[StoredArray], stem: str, on_skip: Callable[[str, str], None]
+    entry: ListedFile, arrays: Sequence[StoredArray], stem: str, on_skip: Callable[[str, str], None]
 ) -> Iterator[ImageArray]:
     by_key = {array.key: array for array in arrays}
     images = {key: turn[0] for key, array in by_key.items() if (turn := _image_shape(array))}
@@ -184,5 +186,5 @@ def _is_cifar(name: str) -> bool:
     return name.lower().endswith(".bin")
 
 
-def _where(collection: Collection, entry: Entry) -> str:
+def _where(collection: Collection, entry: ListedFile) -> str:
     return entry.name if collection.source.endswith(entry.name) else f"{collection.source}: {entry.name}"

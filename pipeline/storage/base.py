@@ -25,6 +25,7 @@ from urllib.parse import unquote
 
 from tilepress.pipeline.errors import MissingError, StorageError, UnsafeName
 
+SourceBytes = bytes | mmap.mmap  # a whole file as it is read: in memory, or mapped
 Buffer = bytes | bytearray | memoryview | mmap.mmap
 Ranges = Sequence[tuple[int, int]]  # (offset, length) in bytes
 Blobs = list[bytes]  # these two names because Storage.list hides the built-in type from annotations
@@ -35,7 +36,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListedFile:
     """One stored object.
 
     `name` is valid Unicode. A local name that is not UTF-8 shows its odd bytes as \\xNN, and `locator` then
@@ -72,11 +73,11 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def stat(self, name: str, locator: bytes = b"") -> Entry:
+    def stat(self, name: str, locator: bytes = b"") -> ListedFile:
         """The object's facts. MissingError; a folder is not an object."""
 
     @abstractmethod
-    def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[Entry]:
+    def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[ListedFile]:
         """Every object whose name starts with `prefix`, recursively, in the order of the names' UTF-8 bytes.
 
         Lazy; memory does not grow with the number of objects, locally with those of a folder. `on_skip` hears
@@ -89,7 +90,7 @@ class Storage(ABC):
 
     @abstractmethod
     def open_source(
-        self, name: str, locator: bytes = b"", expect: Entry | None = None
+        self, name: str, locator: bytes = b"", expect: ListedFile | None = None
     ) -> AbstractContextManager[bytes | mmap.mmap]:
         """The whole object, mapped from disk where it is large. MissingError.
 

@@ -31,7 +31,7 @@ from tilepress.pipeline.errors import (
 from tilepress.pipeline.storage.base import (
     Blobs,
     Buffer,
-    Entry,
+    ListedFile,
     Names,
     OnSkip,
     Ranges,
@@ -64,13 +64,13 @@ class FsspecStorage(Storage):
                 raise StorageError(f"{self.url}/{name} ends before byte {offset + length}: it is truncated")
         return found
 
-    def stat(self, name: str, locator: bytes = b"") -> Entry:
+    def stat(self, name: str, locator: bytes = b"") -> ListedFile:
         facts = self._request(name, lambda fs, path: fs.info(path))
         if facts["type"] != "file":
             raise MissingError(f"{self.url}/{name}: there is no such file")
         return _entry(name, facts)
 
-    def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[Entry]:
+    def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[ListedFile]:
         folder = prefix.rpartition("/")[0]
         root, found = self._find(folder)
         entries = [_entry(path[len(root) :].lstrip("/"), facts) for path, facts in found.items()]
@@ -82,7 +82,9 @@ class FsspecStorage(Storage):
         return sorted({name.split("/")[0] for name in names if "/" in name})
 
     @contextlib.contextmanager
-    def open_source(self, name: str, locator: bytes = b"", expect: Entry | None = None) -> Iterator[bytes | mmap.mmap]:
+    def open_source(
+        self, name: str, locator: bytes = b"", expect: ListedFile | None = None
+    ) -> Iterator[bytes | mmap.mmap]:
         if expect is not None and self.stat(name).fingerprint != expect.fingerprint:
             raise ChangedError(f"{self.url}/{name} changed since it was listed")
         yield self.read(name)
@@ -158,9 +160,9 @@ def _errors(where: str) -> Iterator[None]:
         raise StorageError(f"{where}: {type(exc).__name__}: {exc}") from exc
 
 
-def _entry(name: str, facts: dict[str, Any]) -> Entry:
+def _entry(name: str, facts: dict[str, Any]) -> ListedFile:
     tag = next((str(facts[key]).strip('"') for key in _TAGS if facts.get(key)), "")
-    return Entry(name, int(facts["size"] or 0), tag, _nanoseconds(next(filter(None, map(facts.get, _TIMES)), 0)))
+    return ListedFile(name, int(facts["size"] or 0), tag, _nanoseconds(next(filter(None, map(facts.get, _TIMES)), 0)))
 
 
 def _nanoseconds(time: Any) -> int:

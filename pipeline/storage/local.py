@@ -26,7 +26,7 @@ from tilepress.pipeline.errors import (
 from tilepress.pipeline.storage.base import (
     Blobs,
     Buffer,
-    Entry,
+    ListedFile,
     Names,
     OnSkip,
     Ranges,
@@ -72,14 +72,14 @@ class LocalStorage(Storage):
                 raise StorageError(f"{self.url}/{name} ends before byte {offset + length}: it is truncated")
         return found
 
-    def stat(self, name: str, locator: bytes = b"") -> Entry:
+    def stat(self, name: str, locator: bytes = b"") -> ListedFile:
         with _errors(f"{self.url}/{name}"):
             facts = os.stat(self._path(name, locator))
             if not stat.S_ISREG(facts.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "not a file")
-        return Entry(name, facts.st_size, "", modified_ns(facts), locator)
+        return ListedFile(name, facts.st_size, "", modified_ns(facts), locator)
 
-    def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[Entry]:
+    def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[ListedFile]:
         _check_prefix(prefix)
         entries = walk(self.url, prefix, on_skip or _ignore)
         while True:
@@ -98,14 +98,16 @@ class LocalStorage(Storage):
             return []
 
     @contextlib.contextmanager
-    def open_source(self, name: str, locator: bytes = b"", expect: Entry | None = None) -> Iterator[bytes | mmap.mmap]:
+    def open_source(
+        self, name: str, locator: bytes = b"", expect: ListedFile | None = None
+    ) -> Iterator[bytes | mmap.mmap]:
         where = f"{self.url}/{name}"
         with contextlib.ExitStack() as stack:
             with _errors(where):
                 file = stack.enter_context(_open_regular(self._path(name, locator)))
                 before = os.fstat(file.fileno())
                 data = _content(file, before.st_size)
-            found = Entry(name, before.st_size, "", modified_ns(before))
+            found = ListedFile(name, before.st_size, "", modified_ns(before))
             if expect is not None and expect.fingerprint != found.fingerprint:
                 raise ChangedError(f"{where} changed since it was listed")
             if isinstance(data, mmap.mmap):

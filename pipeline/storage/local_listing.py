@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 
 from tilepress.pipeline.errors import StorageError
-from tilepress.pipeline.storage.base import Entry, OnSkip
+from tilepress.pipeline.storage.base import ListedFile, OnSkip
 
 TEMPORARY_SUFFIX = ".tilepress-tmp"
 
@@ -39,7 +39,7 @@ def modified_ns(facts: os.stat_result) -> int:
     return min(max(facts.st_mtime_ns, -(1 << 63)), (1 << 63) - 1)
 
 
-def walk(root: str, prefix: str, on_skip: OnSkip) -> Iterator[Entry]:
+def walk(root: str, prefix: str, on_skip: OnSkip) -> Iterator[ListedFile]:
     """Files below `root` whose name starts with `prefix`; see Storage.list. StorageError: unreadable."""
     folder, slash, stem = prefix.rpartition("/")
     try:
@@ -87,7 +87,7 @@ def _shown(folder: str, raw: str) -> str:
     return raw
 
 
-def _entry(folder: _Folder, name: str, raw: str, on_skip: OnSkip) -> Entry | None:
+def _entry(folder: _Folder, name: str, raw: str, on_skip: OnSkip) -> ListedFile | None:
     """The file's entry, or None with a word to `on_skip`."""
     path, shown = f"{folder.path}/{raw}", folder.shown + name
     try:
@@ -104,5 +104,5 @@ def _entry(folder: _Folder, name: str, raw: str, on_skip: OnSkip) -> Entry | Non
     else:
         relative = folder.raw + raw
         locator = b"" if relative == shown else os.fsencode(relative)
-        return Entry(shown, facts.st_size, "", modified_ns(facts), locator)
+        return ListedFile(shown, facts.st_size, "", modified_ns(facts), locator)
     return None

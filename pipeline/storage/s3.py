@@ -18,7 +18,7 @@ from tilepress.pipeline.storage import s3_client
 from tilepress.pipeline.storage.base import (
     Blobs,
     Buffer,
-    Entry,
+    ListedFile,
     Names,
     OnSkip,
     Ranges,
@@ -63,11 +63,11 @@ class S3Storage(Storage):
         with ThreadPoolExecutor(min(_RANGE_THREADS, len(ranges))) as threads:
             return list(threads.map(read, ranges))
 
-    def stat(self, name: str, locator: bytes = b"") -> Entry:
+    def stat(self, name: str, locator: bytes = b"") -> ListedFile:
         found = self._request(name, lambda s3: s3.head_object(**self._address(name)))
         return _entry(name, found, "ContentLength")
 
-    def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[Entry]:
+    def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[ListedFile]:
         entries = self._list(prefix, on_skip)
         # Only Amazon's general-purpose buckets promise order; SeaweedFS puts 'a/b' before 'a.b'.
         if s3_client.is_custom(s3_client.client()) or self._bucket.endswith("--x-s3"):
@@ -80,7 +80,9 @@ class S3Storage(Storage):
         return sorted(key[start:].rstrip("/") for key in found)
 
     @contextlib.contextmanager
-    def open_source(self, name: str, locator: bytes = b"", expect: Entry | None = None) -> Iterator[bytes | mmap.mmap]:
+    def open_source(
+        self, name: str, locator: bytes = b"", expect: ListedFile | None = None
+    ) -> Iterator[bytes | mmap.mmap]:
         condition = {"IfMatch": f'"{expect.etag}"'} if expect and expect.etag else {}
         with contextlib.ExitStack() as stack:
             spool = stack.enter_context(tempfile.TemporaryFile())
@@ -128,7 +130,7 @@ class S3Storage(Storage):
             raise StorageError(f"{self.url}/{name} ends before byte {offset + length}: it is truncated")
         return _whole(answer)
 
-    def _list(self, prefix: str, on_skip: OnSkip | None) -> Iterator[Entry]:
+    def _list(self, prefix: str, on_skip: OnSkip | None) -> Iterator[ListedFile]:
         for page in self._pages(prefix):
             for each in page.get("Contents", []):
                 name = each["Key"][len(self._prefix) :]
@@ -179,6 +181,6 @@ def _map(spool: IO[bytes], stack: contextlib.ExitStack) -> mmap.mmap:
     return data
 
 
-def _entry(name: str, facts: dict[str, Any], size: str) -> Entry:
+def _entry(name: str, facts: dict[str, Any], size: str) -> ListedFile:
     modified_ns = int(facts["LastModified"].timestamp() * 1e6) * 1000
-    return Entry(name, facts[size], facts.get("ETag", "").strip('"'), modified_ns)
+    return ListedFile(name, facts[size], facts.get("ETag", "").strip('"'), modified_ns)

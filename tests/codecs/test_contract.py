@@ -106,7 +106,7 @@ def test_small_tiles_of_any_shape_come_back(subject: str, data: st.DataObject) -
 def test_a_codec_says_whether_it_prepares(subject: str) -> None:
     """An archive asks no other: one that says no is never called, one that says yes reads each image once more."""
     codec = codec_of(subject)
-    assert codec.prepares == (type(codec).prepare is not Codec.prepare)
+    assert codec.has_side_information == (type(codec).prepare is not Codec.prepare)
 
 
 @every_codec

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from tilepress.codecs import registry
-from tilepress.codecs.classical.base import JpegXl, Raw
+from tilepress.codecs.classical.jpegxl import JpegXl
+from tilepress.codecs.classical.raw import Raw
 from tilepress.codecs.errors import CodecError, ModelError, UnknownCodecError
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import CodecChoice, codec_class, load_codec, load_residual, resolve

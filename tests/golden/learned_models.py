@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from tilepress.codecs.model import Model
-from tilepress.jobs.recipes.recipe import Options, Plan
+from tilepress.jobs.recipes.recipe import Options, TrainingPlan
 from tilepress.jobs.training.learner import Learner
 
 _SIDE = 64
@@ -50,7 +50,7 @@ def learned_model(name: str) -> Model:
     family, steps, model = MODELS[name]
     torch.set_num_threads(1)
     options = Options(crop=_SIDE, seed=3, lr=3e-3 if steps > 9 else 1e-3)
-    learner = Learner(Plan("golden", family, options, {**model, "default_level": 1}))
+    learner = Learner(TrainingPlan("golden", family, options, {**model, "default_level": 1}))
     pictures = np.stack([picture(_SIDE, _SIDE, 3, 8, seed) for seed in range(24)])
     learner.initialise(pictures)
     for step in range(steps):

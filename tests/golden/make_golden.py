@@ -81,15 +81,15 @@ def put(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def run(source: Path, folder: Path, codecs: dict[int, str], models: dict[str, str], *, lossy: bool) -> None:
-    def choose(self: image.ImagePress, spec: TileSpec) -> Coding:
+    def choose(self: image.ImageEncoder, spec: TileSpec) -> Coding:
         name = codecs.get(spec.width, "jpegxl")
         reference = models.get(name, name)
-        codec = self._tools.codec(reference)
+        codec = self._pool.codec(reference)
         if not codec.supports(spec):
             return Coding("jpegxl")
         return Coding(reference, Settings(quality=90 if name == "jpeg" else None), lossy and not codec.lossless)
 
-    def begin(self: shard.ShardPress, file: Any) -> Any:
+    def begin(self: shard.ShardEncoder, file: Any) -> Any:
         if file.path == "kept/vanishes.txt":
             (source / file.path).unlink()
         if file.path == "kept/changes.txt" and not lossy:
@@ -99,14 +99,14 @@ def run(source: Path, folder: Path, codecs: dict[int, str], models: dict[str, st
     def settings(config: Any, choice: Any) -> Any:
         return replace(original_settings(config, choice), limits=Limits(max_pixels=5000))
 
-    original_begin, original_settings = shard.ShardPress._begin, compress._settings
-    original_size = shard.Work.tiled_bytes
+    original_begin, original_settings = shard.ShardEncoder._begin, compress._settings
+    original_size = shard.FileState.tiled_bytes
     small = property(lambda work: 0 if work.file.path.startswith("codec/") else original_size.fget(work))
     with (
-        patch.object(image.ImagePress, "_choose", choose),
-        patch.object(shard.ShardPress, "_begin", begin),
-        patch.object(shard.Work, "tiled_bytes", small),
-        patch.object(fallbacks, "_never_larger", lambda tile, coded, tools: coded),
+        patch.object(image.ImageEncoder, "_choose", choose),
+        patch.object(shard.ShardEncoder, "_begin", begin),
+        patch.object(shard.FileState, "tiled_bytes", small),
+        patch.object(fallbacks, "_never_larger", lambda tile, coded, pool: coded),
         patch.object(compress, "_settings", settings),
         patch.object(verbatim, "_PIECE_BYTES", 1000),
     ):

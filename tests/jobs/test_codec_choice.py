@@ -11,7 +11,7 @@ import pytest
 
 import tilepress
 from tests.support.make_collection import encoded, image_of, write_tree
-from tilepress.codecs.lossless.model import priors_of
+from tilepress.codecs.lossless.model import starts_of
 from tilepress.codecs.model import SHIPPED, Model
 from tilepress.jobs.maintenance.catalogue import codec_rows
 from tilepress.pipeline.engine.engine import EngineConfig
@@ -30,7 +30,7 @@ def source(tmp_path: Path) -> Path:
 
 def test_a_model_that_no_worker_could_use_is_refused_before_anything_is_written(source: Path, tmp_path: Path) -> None:
     model = Model.load(SHIPPED / "lossless")
-    assert priors_of(model)
+    assert starts_of(model)
     tensors = dict(model.tensors) | {"max.layer1.bias": np.zeros(3, np.int32)}
     replace(model, tensors=tensors).save(tmp_path / "wrong")
     wrong, out = str(tmp_path / "wrong"), tmp_path / "out"

@@ -20,7 +20,7 @@ BEFORE, AFTER = "before", "after"
 def start(target: Callable[..., None], *args: Any) -> BaseProcess:
     """A child; modules are imported once, in the server that forks it."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "tilepress.codecs.classical.base", "imagecodecs", "PIL.Image"])
+    context.set_forkserver_preload([__name__, "tilepress.codecs.classical.jpegxl", "imagecodecs", "PIL.Image"])
     child = context.Process(target=target, args=args)
     child.start()
     return child

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tilepress.codecs.errors import StreamError
-from tilepress.pipeline.compress.commit import press_shard
+from tilepress.pipeline.compress.commit import encode_shard
 from tilepress.pipeline.errors import IntegrityError, StorageError, TransientStorageError, UsageError
 
 
@@ -54,60 +54,60 @@ ERRORS = {
 }
 
 
-def fails(task: Note, archive: Any, tools: Any) -> None:
+def fails(task: Note, archive: Any, pool: Any) -> None:
     task.log("tried")
     raise ERRORS[task.what]()
 
 
-def fails_twice(task: Note, archive: Any, tools: Any) -> int:
+def fails_twice(task: Note, archive: Any, pool: Any) -> int:
     task.log("tried")
     if len(task.lines) <= task.what:
         raise TransientStorageError("SlowDown: please reduce your request rate")
     return task.number
 
 
-def squares(task: Note, archive: Any, tools: Any) -> int:
+def squares(task: Note, archive: Any, pool: Any) -> int:
     time.sleep(0.01)
     return task.number**2
 
 
-def times(task: Note, archive: Any, tools: Any) -> tuple[float, float]:
+def times(task: Note, archive: Any, pool: Any) -> tuple[float, float]:
     started = time.time()
     time.sleep(0.3)
     return started, time.time()
 
 
-def full_disk(task: Note, archive: Any, tools: Any) -> None:
+def full_disk(task: Note, archive: Any, pool: Any) -> None:
     raise OSError(28, "No space left on device")
 
 
-def killed_once(task: Any, archive: Any, tools: Any) -> Any:
-    """press_shard, but the first worker of every shard dies in the middle of it."""
+def killed_once(task: Any, archive: Any, pool: Any) -> Any:
+    """encode_shard, but the first worker of every shard dies in the middle of it."""
     marker = Path(task.source).parent / f"killed-{task.number}"
     if not marker.exists():
         marker.touch()
         threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGKILL)).start()
         time.sleep(5)
-    return press_shard(task, archive, tools)
+    return encode_shard(task, archive, pool)
 
 
-def committed_then_killed(task: Any, archive: Any, tools: Any) -> Any:
-    """press_shard, but the first worker of every shard dies before it can say that it is done."""
+def committed_then_killed(task: Any, archive: Any, pool: Any) -> Any:
+    """encode_shard, but the first worker of every shard dies before it can say that it is done."""
     there = archive.exists(task.run.part(task.number))
-    result = press_shard(task, archive, tools)
+    result = encode_shard(task, archive, pool)
     if not there:
         os.kill(os.getpid(), signal.SIGKILL)
     return result
 
 
-def watched(task: Any, archive: Any, tools: Any) -> Any:
-    """press_shard, with a note of the most batches that were with actors at a time."""
-    watch = Watched(tools._networks)
-    tools._networks = watch
+def watched(task: Any, archive: Any, pool: Any) -> Any:
+    """encode_shard, with a note of the most batches that were with actors at a time."""
+    watch = Watched(pool._networks)
+    pool._networks = watch
     try:
-        result = press_shard(task, archive, tools)
+        result = encode_shard(task, archive, pool)
     finally:
-        tools._networks = watch.networks
+        pool._networks = watch.networks
     (Path(task.source).parent / f"most-{task.number}").write_text(f"{type(watch.networks).__name__} {watch.most}")
     return result
 
@@ -137,5 +137,5 @@ class Watched:
                 self.now -= 1
 
 
-def sleeps(task: Note, archive: Any, tools: Any) -> None:
+def sleeps(task: Note, archive: Any, pool: Any) -> None:
     time.sleep(3600)

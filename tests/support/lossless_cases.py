@@ -15,9 +15,9 @@ from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.lossless.features import FEATURES
 from tilepress.codecs.lossless.levels import LEVELS, Level
 from tilepress.codecs.lossless.mixer import INPUTS, NODES
-from tilepress.codecs.lossless.model import model_of, priors_of
+from tilepress.codecs.lossless.model import model_of, starts_of
 from tilepress.codecs.lossless.network import OUTPUTS, Network
-from tilepress.codecs.lossless.stack import Prior, decode_stack, encode_stack, plain_prior
+from tilepress.codecs.lossless.stack import StartState, decode_stack, encode_stack, plain_start
 from tilepress.codecs.model import Model
 
 HIDDEN = {"fast": (8, 8), "default": (16, 8), "max": (12, 16)}
@@ -34,21 +34,21 @@ def drawn_network(one: int, two: int, seed: int) -> Network:
 
 
 def drawn_mixing(seed: int) -> np.ndarray:
-    """About what a mean of the experts is, (NODES, INPUTS)."""
-    return plain_prior().mixing + np.random.default_rng(seed).integers(-4000, 8000, (NODES, INPUTS)) / 65536
+    """About what a mean of the predictors is, (NODES, INPUTS)."""
+    return plain_start().mixing + np.random.default_rng(seed).integers(-4000, 8000, (NODES, INPUTS)) / 65536
 
 
 @cache
-def drawn_priors(networks: bool) -> dict[int, Prior]:
+def drawn_starts(networks: bool) -> dict[int, StartState]:
     """Of `drawn_model`, by the code of the level."""
-    return priors_of(drawn_model(networks))
+    return starts_of(drawn_model(networks))
 
 
 @cache
 def drawn_model(networks: bool) -> Model:
     """With a network for every level, or for none."""
     priors = {
-        level.name: Prior(
+        level.name: StartState(
             drawn_network(*HIDDEN[level.name], level.code) if networks else None, drawn_mixing(level.code)
         )
         for level in LEVELS
@@ -110,12 +110,12 @@ class Case:
 
     def encode(self) -> bytes:
         """The payload."""
-        prior = drawn_priors(self.networks)[self.level.code]
+        prior = drawn_starts(self.networks)[self.level.code]
         return encode_stack(self.tile, self.base, self.spec, self.level, self.error, prior)
 
     def decode(self, payload: bytes) -> np.ndarray:
         """The tile, or near it."""
-        return decode_stack(payload, self.base, self.spec, drawn_priors(self.networks))
+        return decode_stack(payload, self.base, self.spec, drawn_starts(self.networks))
 
 
 def cases(height: int, width: int, codes: Sequence[int] = (1, 2, 3)) -> list[Case]:

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tilepress.pipeline.archive.index_row import StoredImage, stored_image
+from tilepress.pipeline.archive.index_row import IndexRow, index_row
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.part import BuiltPart
 from tilepress.pipeline.archive.plan import ADD, PlannedFile, write_plan
-from tilepress.pipeline.coding.codec_pool import Toolbox
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import read_bands
-from tilepress.pipeline.coding.settings import PressSettings
-from tilepress.pipeline.compress.commit import PressTask, build_part
+from tilepress.pipeline.coding.settings import EncodeSettings
+from tilepress.pipeline.compress.commit import EncodeTask, build_part
 from tilepress.pipeline.reading.rebuild import file_chunks
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import open_storage
@@ -87,12 +87,12 @@ def planned(source: Path) -> list[PlannedFile]:
     return [PlannedFile(0, 0, ADD, e.name, e.locator, e.size, e.modified_ns, e.etag) for e in entries]
 
 
-def task_of(source: Path, files: list[PlannedFile], **settings: object) -> PressTask:
+def task_of(source: Path, files: list[PlannedFile], **settings: object) -> EncodeTask:
     """The files as one shard."""
-    press = PressSettings(**({"codec": "jpegxl", "tile": 64} | settings))
+    press = EncodeSettings(**({"codec": "jpegxl", "tile": 64} | settings))
     plan = write_plan(files, {"press": press.to_json()}, 1 << 40)
     (shard,) = plan.shards()
-    return PressTask(shard, Run(1), plan.seal, press, str(source))
+    return EncodeTask(shard, Run(1), plan.seal, press, str(source))
 
 
 @dataclass
@@ -100,33 +100,33 @@ class Pressed:
     """A shard after compression: its part, and what the index says by path."""
 
     part: BuiltPart
-    images: dict[str, StoredImage]
-    tools: Toolbox
+    images: dict[str, IndexRow]
+    pool: CodecPool
 
     def pixels(self, path: str) -> np.ndarray:
         """Decoded pixels of a tiled image."""
-        return np.concatenate(list(read_bands(self.images[path], self.part.fetch, self.tools)))
+        return np.concatenate(list(read_bands(self.images[path], self.part.fetch, self.pool)))
 
     def file(self, path: str) -> bytes:
         """Bytes of a kept file or JPEG."""
         return b"".join(file_chunks(self.images[path], self.part.fetch))
 
 
-def press(task: PressTask, archive: str = "/nonexistent", threads: int = 1) -> Pressed:
+def press(task: EncodeTask, archive: str = "/nonexistent", threads: int = 1) -> Pressed:
     """Compress one shard in this process, without committing it. `archive` holds the models, if any is needed."""
-    tools = Toolbox(open_storage(archive), threads=threads)
-    part, index = build_part(task, tools)
-    images = [stored_image(row) for row in index.to_pylist()]
-    return Pressed(part, {image.facts.path: image for image in images}, tools)
+    pool = CodecPool(open_storage(archive), threads=threads)
+    part, index = build_part(task, pool)
+    images = [index_row(row) for row in index.to_pylist()]
+    return Pressed(part, {image.facts.path: image for image in images}, pool)
 
 
-def press_files(folder: Path, files: dict[str, bytes], **settings: object) -> Pressed:
+def encode_files(folder: Path, files: dict[str, bytes], **settings: object) -> Pressed:
     """Write files and compress them as one shard."""
     source = write_files(folder / "source", files)
     return press(task_of(source, planned(source), **settings))
 
 
-def method_and_reason(pressed: Pressed, path: str) -> tuple[str, str]:
+def method_and_reason(encoded_shard: Pressed, path: str) -> tuple[str, str]:
     """Which way a file took, and why if it was not the usual one."""
-    facts = pressed.images[path].facts
+    facts = encoded_shard.images[path].facts
     return facts.method, facts.reason_code

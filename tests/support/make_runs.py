@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.support.make_archives import encoded, noise, planned, smooth, task_of
 from tilepress.pipeline.archive.layout import Run, create_archive
 from tilepress.pipeline.archive.plan import write_plan
-from tilepress.pipeline.coding.codec_pool import Toolbox
-from tilepress.pipeline.compress.commit import press_shard
+from tilepress.pipeline.coding.codec_pool import CodecPool
+from tilepress.pipeline.compress.commit import encode_shard
 from tilepress.pipeline.storage.base import open_storage
 
 
@@ -35,10 +35,10 @@ def commit(source: Path, archive: Path, number: int, *, finish: bool, **settings
     run, spool, entries = Run(number), IndexSpool(), []
     plan.file.seek(0)
     storage.create(run.plan, plan.file.read())
-    tools = Toolbox(storage)
+    pool = CodecPool(storage)
     for shard in plan.shards():
         one = type(task)(shard, run, plan.seal, task.settings, str(source))
-        result = press_shard(one, storage, tools)
+        result = encode_shard(one, storage, pool)
         entries.append(result.entry)
         spool.put(shard.number, result.index)
     if finish:

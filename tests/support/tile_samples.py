@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from tilepress.codecs.bitstream import seal
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
+from tilepress.codecs.stream import write_frame
 
 # dtype, bit depth, colour, channels: every kind of tile that the pipeline can cut, and CMYK with alpha
 KINDS = {
@@ -76,8 +76,8 @@ def damaged(data: bytes, rng: np.random.Generator) -> list[bytes]:
 def resealed(data: bytes, rng: np.random.Generator) -> list[bytes]:
     """Damage that the checksum does not find, as a forger would make it."""
     magic, version, payload = data[:2], data[2], data[7:]
-    assert seal(magic, version, payload) == data, "every stream begins with the frame of bitstream.py"
-    return [seal(magic, version, bad) for bad in damaged(payload, rng)] if payload else []
+    assert write_frame(magic, version, payload) == data, "every stream begins with the frame of stream.py"
+    return [write_frame(magic, version, bad) for bad in damaged(payload, rng)] if payload else []
 
 
 def forged(data: st.DataObject, magic: bytes, payload: bytes) -> bytes:
@@ -86,4 +86,4 @@ def forged(data: st.DataObject, magic: bytes, payload: bytes) -> bytes:
     for at in data.draw(st.lists(st.integers(0, len(payload) - 1), min_size=1, max_size=4)):
         changed[at] = data.draw(st.integers(0, 255))
     length = data.draw(st.integers(0, len(payload)))
-    return seal(magic, 1, bytes(changed[:length] if at % 3 == 0 else changed))
+    return write_frame(magic, 1, bytes(changed[:length] if at % 3 == 0 else changed))

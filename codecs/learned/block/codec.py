@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from tilepress.codecs.codec import Symbols, Tiles, TileSpec
-from tilepress.codecs.entropy.context_model import Layout
+from tilepress.codecs.entropy.context_model import LatentLayout
 from tilepress.codecs.learned.block.analysis import BlockAnalysis
 from tilepress.codecs.learned.block.model import BlockConfig, Level, load_level
 from tilepress.codecs.learned.leveled import LeveledCodec
@@ -85,5 +85,5 @@ class BlockCodec(LeveledCodec):
         return out
 
 
-def _layout(spec: TileSpec) -> Layout:
-    return Layout.of(spec.channels, spec.colour == "rgb")
+def _layout(spec: TileSpec) -> LatentLayout:
+    return LatentLayout.of(spec.channels, spec.colour == "rgb")

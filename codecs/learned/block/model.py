@@ -12,9 +12,8 @@ from tilepress.codecs.entropy.context_model import LatentCoder
 from tilepress.codecs.entropy.latent_coder import load_coder
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.integer.network import IntegerLayer, IntegerNetwork
-from tilepress.codecs.model import Model
+from tilepress.codecs.model import Model, tensor
 from tilepress.codecs.planes.quantiser import Quantiser
-from tilepress.codecs.tensors import tensor
 
 VALUE_BITS = 8  # fraction bits of what symbols stand for, where a table says it
 _MIN_BITS, _MAX_BITS = 18, 22  # fraction bits; 17 bits of colour difference must fit below them

@@ -17,7 +17,7 @@ from tilepress.codecs.errors import ModelError
 from tilepress.codecs.learned.block.analysis import BlockAnalysis
 from tilepress.codecs.learned.block.codec import BlockCodec
 from tilepress.codecs.learned.block.model import BlockConfig, load_layers
-from tilepress.codecs.tensors import tensor
+from tilepress.codecs.model import tensor
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from tilepress.codecs.codec import Symbols, Tiles, TileSpec
-from tilepress.codecs.entropy.context_model import Layout
+from tilepress.codecs.entropy.context_model import LatentLayout
 from tilepress.codecs.integer.network import IntegerNetwork
 from tilepress.codecs.learned.cnn_ae.model import CnnConfig, load_level
 from tilepress.codecs.learned.cnn_ae.network import load_analysis, load_synthesis
@@ -100,8 +100,8 @@ class CnnAe(LeveledCodec):
         return np.concatenate(parts) << missing
 
 
-def _layout(spec: TileSpec) -> Layout:
-    return Layout.of(pictures_per_tile(spec), differences=False)
+def _layout(spec: TileSpec) -> LatentLayout:
+    return LatentLayout.of(pictures_per_tile(spec), differences=False)
 
 
 def _parts(pieces: torch.Tensor, pixels: int = 1) -> Iterator[torch.Tensor]:

@@ -12,11 +12,10 @@ import numpy as np
 from tilepress.codecs.entropy.context_model import MAX_LATENT, LatentCoder
 from tilepress.codecs.entropy.latent_coder import load_coder
 from tilepress.codecs.errors import ModelError
-from tilepress.codecs.learned.cnn_ae.network import ANALYSIS, SYNTHESIS, Plan, plan
-from tilepress.codecs.model import Model
+from tilepress.codecs.learned.cnn_ae.network import ANALYSIS, SYNTHESIS, NetworkPlan, plan
+from tilepress.codecs.model import INTEGERS, Model, tensor
 from tilepress.codecs.planes.rgb_inputs import CHANNELS, MIN_BITS
-from tilepress.codecs.planes.tiling import Cut
-from tilepress.codecs.tensors import INTEGERS, tensor
+from tilepress.codecs.planes.tiling import Tiling
 
 UNIT = 256  # the latents' 1, in integers: steps and the synthesis' inputs are in units of 1 / UNIT
 _MAX_STEP = 1 << 14
@@ -65,12 +64,12 @@ class CnnConfig:
         return {f.name: _listed(getattr(self, f.name)) for f in fields(self)}
 
     @cached_property
-    def analysis_plan(self) -> Plan:
+    def analysis_plan(self) -> NetworkPlan:
         """From pictures of three channels to latents."""
         return plan(self.analysis, CHANNELS, ANALYSIS)
 
     @cached_property
-    def synthesis_plan(self) -> Plan:
+    def synthesis_plan(self) -> NetworkPlan:
         """From latents, and the level's strength where there is one, to pictures."""
         return plan(self.synthesis, self.latents + bool(self.strengths), SYNTHESIS)
 
@@ -85,9 +84,9 @@ class CnnConfig:
         return self.analysis_plan.outputs
 
     @property
-    def cut(self) -> Cut:
+    def cut(self) -> Tiling:
         """How pictures go through the networks."""
-        return Cut(self.analysis_plan.stride, self.block, self.overlap, self.margin)
+        return Tiling(self.analysis_plan.stride, self.block, self.overlap, self.margin)
 
     def synthesis_inputs(self, values: np.ndarray, level: int) -> np.ndarray:
         """Latents (m, K, h, w) int32 as the synthesis takes them: with the level's strength behind, if it is told."""

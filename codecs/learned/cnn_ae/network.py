@@ -20,7 +20,7 @@ import numpy as np
 
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.integer.network import IntegerLayer, PixelShuffle, Step, Upsample
-from tilepress.codecs.tensors import tensor
+from tilepress.codecs.model import tensor
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,7 +42,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Plan:
+class NetworkPlan:
     """A network's operations. `stride`: how many pixels each way a latent stands for."""
 
     operations: tuple[Operation, ...]
@@ -59,7 +59,7 @@ class Plan:
         return [operation for operation in self.operations if operation.kind == "conv"]
 
 
-def plan(texts: Sequence[str], inputs: int, allowed: frozenset[str]) -> Plan:
+def plan(texts: Sequence[str], inputs: int, allowed: frozenset[str]) -> NetworkPlan:
     """Read a network for `inputs` channels. ModelError if it makes no sense or is of absurd size."""
     if not 1 <= len(texts) <= _MAX_OPERATIONS:
         raise ModelError(f"a network of {len(texts)} operations: 1 to {_MAX_OPERATIONS} are possible")
@@ -71,7 +71,7 @@ def plan(texts: Sequence[str], inputs: int, allowed: frozenset[str]) -> Plan:
         stride *= {"pool": 2, "up": 2, "unshuffle": operation.size, "shuffle": operation.size}.get(operation.kind, 1)
     if stride > _MAX_STRIDE or not any(operation.kind == "conv" for operation in operations):
         raise ModelError(f"a network of stride {stride}, or without a convolution: {', '.join(texts)}")
-    return Plan(tuple(operations), stride)
+    return NetworkPlan(tuple(operations), stride)
 
 
 def _read(text: str, channels: int, allowed: frozenset[str]) -> Operation:
@@ -92,7 +92,7 @@ def _read(text: str, channels: int, allowed: frozenset[str]) -> Operation:
     return Operation(kind, channels, outputs, size)
 
 
-def float_network(network: Plan) -> nn.Sequential:
+def float_network(network: NetworkPlan) -> nn.Sequential:
     """The operations as torch modules in the same order, randomly initialised."""
     from torch import nn
 
@@ -111,7 +111,7 @@ def float_network(network: Plan) -> nn.Sequential:
     return nn.Sequential(*map(module, network.operations))
 
 
-def load_analysis(network: Plan, tensors: Mapping[str, np.ndarray], device: str) -> nn.Sequential:
+def load_analysis(network: NetworkPlan, tensors: Mapping[str, np.ndarray], device: str) -> nn.Sequential:
     """The float network of tensors `analysis{i}.weight`, `.bias`, float32; ModelError if they do not fit."""
     import torch
 
@@ -128,7 +128,7 @@ def load_analysis(network: Plan, tensors: Mapping[str, np.ndarray], device: str)
     return modules.eval().requires_grad_(False).to(device)
 
 
-def load_synthesis(network: Plan, tensors: Mapping[str, np.ndarray], activation_bits: int) -> list[Step]:
+def load_synthesis(network: NetworkPlan, tensors: Mapping[str, np.ndarray], activation_bits: int) -> list[Step]:
     """Integer steps of tensors `synthesis{i}.weight`, `.bias`, `.shift`; activations are 0..2^activation_bits - 1.
 
     ModelError if a tensor is missing or of another shape or type; what is computed is proven by IntegerNetwork.

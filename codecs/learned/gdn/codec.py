@@ -15,13 +15,12 @@ from typing import ClassVar
 import numpy as np
 
 from tilepress.codecs.codec import Symbols, Tiles, TileSpec
-from tilepress.codecs.entropy.factorized_prior import FactorizedPrior, Frozen
+from tilepress.codecs.entropy.factorized_prior import FactorizedPrior, FactorizedTables
 from tilepress.codecs.errors import ModelError
-from tilepress.codecs.learned.gdn.transform import BITS, GRANULE, GdnAnalysis, GdnConfig, GdnSynthesis
+from tilepress.codecs.learned.gdn.transform import ALIGNMENT, BITS, GdnAnalysis, GdnConfig, GdnSynthesis
 from tilepress.codecs.learned.leveled import LeveledCodec
-from tilepress.codecs.model import Model
+from tilepress.codecs.model import Model, tensor
 from tilepress.codecs.planes.rgb_inputs import from_pictures, padded_size, pictures_per_tile, to_pictures
-from tilepress.codecs.tensors import tensor
 
 _LATENT = np.int16
 
@@ -49,7 +48,7 @@ class GdnFactorized(LeveledCodec):
 
     codec_id: ClassVar[str] = "gdn-factorized"
     summary: ClassVar[str] = "convolutional transform with divisive normalisation, factorised prior (learned)"
-    granule: ClassVar[int] = GRANULE
+    alignment: ClassVar[int] = ALIGNMENT
     magic: ClassVar[bytes] = b"GF"
     config: GdnConfig
 
@@ -66,12 +65,12 @@ class GdnFactorized(LeveledCodec):
 
     def latents_shape(self, spec: TileSpec) -> tuple[int, int, int, int]:
         """(pictures, c, h, w)."""
-        height, width = (side // GRANULE for side in padded_size(spec, GRANULE))
+        height, width = (side // ALIGNMENT for side in padded_size(spec, ALIGNMENT))
         return pictures_per_tile(spec), self.config.channels[2], height, width
 
     def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: int) -> np.ndarray:
         """The analysis of all pictures, quantised."""
-        latents = self._levels[level].quantise(self._analysis(to_pictures(tiles, spec, frame, GRANULE)))
+        latents = self._levels[level].quantise(self._analysis(to_pictures(tiles, spec, frame, ALIGNMENT)))
         return latents.reshape(len(tiles), *self.latents_shape(spec))
 
     def encode_latents(self, latents: np.ndarray, level: int, spec: TileSpec) -> bytes:
@@ -95,7 +94,7 @@ class GdnFactorized(LeveledCodec):
 
 def _load_level(model: Model, level: int, config: GdnConfig) -> Level:
     channels = config.channels[2]
-    prior = FactorizedPrior(Frozen.of(model.tensors, f"level{level}"), channels)
+    prior = FactorizedPrior(FactorizedTables.of(model.tensors, f"level{level}"), channels)
     if prior.bounds.max() > np.iinfo(_LATENT).max:
         raise ModelError(f"latents of level {level} do not fit {_LATENT.__name__}")
     gain = tensor(model.tensors, f"level{level}.gain", ("float32",), (channels,))

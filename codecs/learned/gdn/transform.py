@@ -17,13 +17,12 @@ import numpy as np
 
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.integer.network import IntegerLayer, IntegerNetwork, InverseGdn, PixelShuffle, Step
-from tilepress.codecs.model import Model
-from tilepress.codecs.tensors import tensor
+from tilepress.codecs.model import Model, tensor
 
 if TYPE_CHECKING:
     import torch
 
-GRANULE = 16  # pixels of a latent's side
+ALIGNMENT = 16  # pixels of a latent's side
 SCALE = 4.0  # by which the analysis multiplies pixels, centred on 0, since GDN wants them around one
 BITS = 16  # fraction bits of decoded pictures
 FINE_BITS = 7  # of the first synthesis weights, besides the 8 that are stored for all
@@ -89,11 +88,11 @@ class GdnAnalysis:
             inputs = outputs
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        """Pictures (m, 3, H, W) float32 in [0, 1], sides multiples of GRANULE, to (m, c, H / 16, W / 16) float32."""
+        """Pictures (m, 3, H, W) float32 in [0, 1], sides multiples of ALIGNMENT, to (m, c, H / 16, W / 16) float32."""
         import torch
 
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            parts = [self._network(torch.from_numpy(part).to(self.device)) for part in batches(pictures, GRANULE**2)]
+            parts = [self._network(torch.from_numpy(part).to(self.device)) for part in batches(pictures, ALIGNMENT**2)]
             out: np.ndarray = torch.cat(parts).cpu().numpy()
         return out
 
@@ -130,8 +129,8 @@ class GdnSynthesis:
 
 def batches(pictures: np.ndarray, share: int) -> Iterator[np.ndarray]:
     """Parts of (m, c, h, w) that are small enough for one pass; `share`: how many values of it a latent's side
-    squared has (GRANULE^2 for pixels, 1 for latents)."""
-    pixels = pictures.shape[2] * pictures.shape[3] * GRANULE**2 // share
+    squared has (ALIGNMENT^2 for pixels, 1 for latents)."""
+    pixels = pictures.shape[2] * pictures.shape[3] * ALIGNMENT**2 // share
     size = max(1, _PIXELS_AT_ONCE // max(1, pixels))
     return (pictures[at : at + size] for at in range(0, len(pictures), size))
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from tilepress.codecs.classical.base import JpegXl
+from tilepress.codecs.classical.jpegxl import JpegXl
 from tilepress.codecs.codec import Settings, TileCodec, TileSpec
 from tilepress.codecs.errors import StreamError
 

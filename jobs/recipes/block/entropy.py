@@ -18,7 +18,7 @@ from tilepress.codecs.entropy.context_model import (
     REACH,
     SIZE_BITS,
     Fitted,
-    Layout,
+    LatentLayout,
     trace,
 )
 
@@ -26,7 +26,7 @@ _BUCKETS = 28
 _SYMBOLS = 128
 _ROWS = 60_000  # blocks a regression sees
 _RIDGE = 1e-3
-_LAYOUT = Layout.of(KINDS, differences=True)
+_LAYOUT = LatentLayout.of(KINDS, differences=True)
 
 
 def fit(latents: np.ndarray, top: np.ndarray, seed: int) -> tuple[Fitted, np.ndarray]:

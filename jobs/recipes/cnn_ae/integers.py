@@ -18,7 +18,7 @@ from torch import nn
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.integer.network import FLOAT32_BOUND, FLOAT64_BOUND, IntegerNetwork
 from tilepress.codecs.learned.cnn_ae.model import UNIT
-from tilepress.codecs.learned.cnn_ae.network import Plan, load_synthesis
+from tilepress.codecs.learned.cnn_ae.network import NetworkPlan, load_synthesis
 
 _MARGIN = 1.2
 _NARROW, _WIDE = (7, 8, 9, 10, 11), 14  # bits of activations
@@ -47,7 +47,9 @@ class Exported:
     lost: float
 
 
-def export_synthesis(network: Plan, modules: nn.Sequential, bounds: np.ndarray, samples: Sequence[Sample]) -> Exported:
+def export_synthesis(
+    network: NetworkPlan, modules: nn.Sequential, bounds: np.ndarray, samples: Sequence[Sample]
+) -> Exported:
     """The best integer network. `bounds`: max |value| of each input channel. ModelError if none can be proven."""
     peaks = _peaks(modules, samples)
     wanted = _error([modules(_unit(s)) for s in samples], samples)
@@ -68,7 +70,7 @@ class _Format:
 
 
 def _tried(
-    network: Plan,
+    network: NetworkPlan,
     modules: nn.Sequential,
     bounds: np.ndarray,
     samples: Sequence[Sample],
@@ -86,7 +88,7 @@ def _tried(
 
 
 def _convert(
-    network: Plan, modules: nn.Sequential, bounds: np.ndarray, how: _Format
+    network: NetworkPlan, modules: nn.Sequential, bounds: np.ndarray, how: _Format
 ) -> tuple[dict[str, np.ndarray], int] | None:
     """Tensors, and the fraction bits of what comes out."""
     tensors: dict[str, np.ndarray] = {}
@@ -112,7 +114,7 @@ _NAMES = ("weight", "bias", "shift")
 _Layer = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _kinds(network: Plan) -> list[str]:
+def _kinds(network: NetworkPlan) -> list[str]:
     """What follows each convolution: "relu" for all but the last."""
     operations = network.operations
     after = [*(operation.kind for operation in operations[1:]), ""]

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from tilepress.codecs.learned.cnn_ae.model import UNIT
-from tilepress.codecs.learned.cnn_ae.network import Plan, float_network
+from tilepress.codecs.learned.cnn_ae.network import NetworkPlan, float_network
 from tilepress.jobs.recipes.block.crops import principal_components
 from tilepress.jobs.recipes.cnn_ae.rate import ContextRate
 
@@ -27,8 +27,8 @@ class Shape:
     """What the network is made of. `block`: crops are cut into blocks of that side, 0: left whole. `ceiling`: latents
     are clipped to 0..ceiling, 0: not. `told`: the synthesis has a channel for the strength of quantisation."""
 
-    analysis: Plan
-    synthesis: Plan
+    analysis: NetworkPlan
+    synthesis: NetworkPlan
     block: int
     ceiling: float
     told: bool

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from tilepress.codecs.entropy.factorized_prior import Frozen, freeze
+from tilepress.codecs.entropy.factorized_prior import FactorizedTables, freeze
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.integer.steps import ROOT_BOUND
-from tilepress.codecs.learned.gdn.transform import BITS, FINE_BITS, GRANULE, SCALE, GdnConfig
+from tilepress.codecs.learned.gdn.transform import ALIGNMENT, BITS, FINE_BITS, SCALE, GdnConfig
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.gdn.network import Gdn, GdnNetwork
 from tilepress.jobs.recipes.rounding import gram, round_in_turn
@@ -111,8 +111,8 @@ def _analysis_tensors(network: GdnNetwork, pictures: Sequence[torch.Tensor]) -> 
 
 
 def _picture(tile: np.ndarray) -> torch.Tensor:
-    """(1, 3, h, w) in [0, 1) of a tile, cut to whole granules."""
-    height, width = (max(GRANULE, side // GRANULE * GRANULE) for side in tile.shape[:2])
+    """(1, 3, h, w) in [0, 1) of a tile, cut to whole alignments."""
+    height, width = (max(ALIGNMENT, side // ALIGNMENT * ALIGNMENT) for side in tile.shape[:2])
     short = [(0, max(0, height - tile.shape[0])), (0, max(0, width - tile.shape[1])), (0, 0)]
     padded = np.pad(tile[:height, :width], short, mode="edge")
     return torch.from_numpy(padded).permute(2, 0, 1)[None].float() / 256
@@ -134,7 +134,7 @@ def _measure(network: GdnNetwork, latents: Sequence[torch.Tensor]) -> list[np.nd
     return [_REACH * seen[i].numpy().astype(np.float64) + 0.5 for i in sorted(seen)]
 
 
-def _prior(network: GdnNetwork, latents: Sequence[torch.Tensor], gain: np.ndarray, zone: float) -> Frozen:
+def _prior(network: GdnNetwork, latents: Sequence[torch.Tensor], gain: np.ndarray, zone: float) -> FactorizedTables:
     """Tables of one level: counts of the quantised latents, and a little of the density."""
     channels, width = len(gain), 2 * _COUNTED + 1
     counts = np.zeros(channels * width)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import torch
 
-from tilepress.codecs.learned.gdn.transform import GRANULE
+from tilepress.codecs.learned.gdn.transform import ALIGNMENT
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.gdn.network import Coded, GdnNetwork, begin_with_klt
 from tilepress.jobs.recipes.recipe import Loss, Recipe
@@ -60,8 +60,8 @@ class GdnFactorizedRecipe(Recipe):
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Random levels in training; all levels in turn otherwise."""
-        if crops.shape[1] % GRANULE:
-            raise UsageError(f"crop must be a multiple of {GRANULE}, not {crops.shape[1]}")
+        if crops.shape[1] % ALIGNMENT:
+            raise UsageError(f"crop must be a multiple of {ALIGNMENT}, not {crops.shape[1]}")
         x = pictures(crops)
         rates = torch.tensor(self.model["rates"], device=x.device)
         if network.training:

@@ -21,7 +21,7 @@ from tilepress.pipeline.formats.picture import Limits, Picture
 from tilepress.pipeline.formats.png.chunks import SIGNATURE, Header, Pass, PngFile, chunk, has_chunk, parse_header, scan
 from tilepress.pipeline.formats.png.rows import choose_types, filter_rows, unfilter
 from tilepress.pipeline.formats.png.stream import Rows, filtered_rows, probe, survey
-from tilepress.pipeline.formats.zlib_settings import Deflater, DeflateSettings, Probe, guess_settings
+from tilepress.pipeline.formats.zlib_settings import Deflater, DeflateSettings, ZlibProbe, guess_settings
 
 _BAND_BYTES = 1 << 20
 _IDAT_BYTES = 1 << 16
@@ -43,7 +43,7 @@ def read_png(source: bytes | mmap.mmap, limits: Limits, recipe: bool) -> Picture
         bit_depth=header.bits,
         container=_container(file, types) if recipe else pack_container(_RECIPE, file.head, file.tail),
         read_bands=partial(_read_bands, file, rows),
-        keyed=has_chunk(file.head, b"tRNS"),
+        has_reserved_value=has_chunk(file.head, b"tRNS"),
     )
 
 
@@ -98,9 +98,9 @@ class _Writer:
             raise IntegrityError("image container: no PNG signature")
         self.types: np.ndarray | None = None
         self.sizes: Iterator[int] = _repeat(_IDAT_BYTES)
-        self.probe: Probe | None = None
+        self.probe: ZlibProbe | None = None
         if "zlib" in container.recipe:
-            self.probe = Probe.from_list(container.recipe["zlib"])
+            self.probe = ZlibProbe.from_list(container.recipe["zlib"])
             self._set_layout(container, *rest)
 
     def _set_layout(self, container: Container, types: bytes, sizes: bytes | None = None) -> None:

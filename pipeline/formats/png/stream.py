@@ -9,7 +9,7 @@ import numpy as np
 
 from tilepress.pipeline.errors import DamagedPicture, UnsupportedPicture
 from tilepress.pipeline.formats.png.chunks import Pass, PngFile
-from tilepress.pipeline.formats.zlib_settings import PIECE, Probe
+from tilepress.pipeline.formats.zlib_settings import PIECE, ZlibProbe
 
 _STEP = 1 << 20
 _KEPT_BYTES = 8 << 20  # of inflated rows, so that small images are inflated once
@@ -84,7 +84,7 @@ def survey(file: PngFile) -> tuple[np.ndarray, list[Rows] | None]:
     return joined, kept
 
 
-def probe(file: PngFile) -> Probe:
+def probe(file: PngFile) -> ZlibProbe:
     """What is kept to find the zlib settings again that wrote the file. Finding them is left to restoring: it takes
     longer than reading a small image, and most images are read more often than they are restored."""
     start = bytearray()
@@ -92,4 +92,4 @@ def probe(file: PngFile) -> Probe:
         start += piece
         if len(start) >= PIECE:
             break
-    return Probe.of(bytes(start))
+    return ZlibProbe.of(bytes(start))

@@ -19,7 +19,7 @@ from tilepress.pipeline.formats.bands import checked, regroup
 from tilepress.pipeline.formats.container import Container, pack_container, reading_container
 from tilepress.pipeline.formats.picture import NO_LIMITS, Limits, Picture
 from tilepress.pipeline.formats.tiff.directory import read_directory
-from tilepress.pipeline.formats.tiff.layout import DEFLATE, NONE, OLD_DEFLATE, Layout, read_layout
+from tilepress.pipeline.formats.tiff.layout import DEFLATE, NONE, OLD_DEFLATE, TiffLayout, read_layout
 from tilepress.pipeline.formats.tiff.segments import Encoder, decode_segment, encode_segment, guess_encoder
 from tilepress.pipeline.formats.tiff.skeleton import CutFile, Placement, cut_out
 
@@ -44,11 +44,11 @@ def read_tiff(source: bytes | mmap.mmap, limits: Limits, recipe: bool) -> Pictur
         bit_depth=layout.bits,
         container=pack_container({"format": "tiff", "encoder": encoder.to_list()}, *skeleton.to_blobs()),
         read_bands=partial(_read_bands, source, layout),
-        keyed=_GDAL_NODATA in directory.tags,
+        has_reserved_value=_GDAL_NODATA in directory.tags,
     )
 
 
-def _find_encoder(source: bytes | mmap.mmap, layout: Layout) -> tuple[Encoder, bool]:
+def _find_encoder(source: bytes | mmap.mmap, layout: TiffLayout) -> tuple[Encoder, bool]:
     """The encoder to rebuild with, and whether it is proven to give the file's own bytes."""
     if layout.compression == NONE and layout.bits >= 8 and not layout.tiled:
         return Encoder(), True  # samples and stored bytes are the same
@@ -63,7 +63,7 @@ def _find_encoder(source: bytes | mmap.mmap, layout: Layout) -> tuple[Encoder, b
     return (encoder, True) if proven else (Encoder(), False)
 
 
-def _stored_segments(source: bytes | mmap.mmap, layout: Layout) -> Iterator[tuple[bytes, np.ndarray]]:
+def _stored_segments(source: bytes | mmap.mmap, layout: TiffLayout) -> Iterator[tuple[bytes, np.ndarray]]:
     """(stored bytes, samples with all padding set to 0) of every segment."""
     for number in range(len(layout.offsets)):
         row, column = divmod(number % (layout.down * layout.across), layout.across)
@@ -73,16 +73,16 @@ def _stored_segments(source: bytes | mmap.mmap, layout: Layout) -> Iterator[tupl
         yield stored, _padded(samples[:height, :width], layout)
 
 
-def _stored(source: bytes | mmap.mmap, layout: Layout, number: int) -> bytes:
+def _stored(source: bytes | mmap.mmap, layout: TiffLayout, number: int) -> bytes:
     at = int(layout.offsets[number])
     return source[at : at + int(layout.sizes[number])]
 
 
-def _read_bands(source: bytes | mmap.mmap, layout: Layout, rows: int) -> Iterator[np.ndarray]:
+def _read_bands(source: bytes | mmap.mmap, layout: TiffLayout, rows: int) -> Iterator[np.ndarray]:
     return regroup((_grid_row(source, layout, row) for row in range(layout.down)), rows)
 
 
-def _grid_row(source: bytes | mmap.mmap, layout: Layout, row: int) -> np.ndarray:
+def _grid_row(source: bytes | mmap.mmap, layout: TiffLayout, row: int) -> np.ndarray:
     """Pixels (n, width, channels) of the segments side by side."""
     height = min(layout.seg_height, layout.height - row * layout.seg_height)
     band = np.empty((height, layout.width, layout.channels), layout.dtype)
@@ -112,7 +112,7 @@ def rebuild_tiff(container: Container, bands: Iterator[np.ndarray], out: BinaryI
     placement.finish()
 
 
-def _segments(band: np.ndarray, layout: Layout, row: int) -> Iterator[tuple[int, np.ndarray]]:
+def _segments(band: np.ndarray, layout: TiffLayout, row: int) -> Iterator[tuple[int, np.ndarray]]:
     for plane in range(layout.planes):
         samples = band if layout.planes == 1 else band[:, :, plane : plane + 1]
         for column in range(layout.across):
@@ -120,7 +120,7 @@ def _segments(band: np.ndarray, layout: Layout, row: int) -> Iterator[tuple[int,
             yield layout.index(plane, row, column), _padded(part, layout)
 
 
-def _padded(samples: np.ndarray, layout: Layout) -> np.ndarray:
+def _padded(samples: np.ndarray, layout: TiffLayout) -> np.ndarray:
     """A tile at the edge at its full size, zeros around its pixels; strips are stored as short as they are."""
     if not layout.tiled or samples.shape[:2] == (layout.seg_height, layout.seg_width):
         return samples

@@ -42,7 +42,7 @@ _COLOURS = {0: (1, "L", "LA"), 1: (1, "L", "LA"), 2: (3, "RGB", "RGBA"), 3: (1, 
 
 
 @dataclass(frozen=True)
-class Layout:
+class TiffLayout:
     """A grid of segments (strips or tiles), `planes` times. Segments are numbered plane, row, column.
 
     Each holds `seg_height` x `seg_width` pixels of `seg_channels` samples; tiles at the right and lower edge are
@@ -103,7 +103,7 @@ class Layout:
         return (plane * self.down + row) * self.across + column
 
 
-def read_layout(directory: Directory, limits: Limits) -> Layout:
+def read_layout(directory: Directory, limits: Limits) -> TiffLayout:
     """Raises UnsupportedPicture, LimitExceeded and DamagedPicture; nothing has been decoded then."""
     width, height = directory.value(_WIDTH), directory.value(_HEIGHT)
     if width < 1 or height < 1:
@@ -128,7 +128,7 @@ def read_layout(directory: Directory, limits: Limits) -> Layout:
     if planar not in (1, 2):
         raise DamagedPicture(f"TIFF: planar configuration {planar}")
     none = np.empty(0, np.int64)
-    layout = Layout(
+    layout = TiffLayout(
         mode, width, height, channels, bits, directory.order, compression, predictor, tiled,
         channels if planar == 2 else 1, seg_width, seg_height, none, none,
     )  # fmt: skip
@@ -163,7 +163,7 @@ def _samples(directory: Directory) -> tuple[str, int, int]:
     return ("1" if depth == 1 and mode == "L" else mode), channels, depth
 
 
-def _with_segments(layout: Layout, directory: Directory, limits: Limits) -> Layout:
+def _with_segments(layout: TiffLayout, directory: Directory, limits: Limits) -> TiffLayout:
     segment = layout.seg_row_bytes * layout.seg_height
     if layout.compression == NONE and not layout.tiled:
         segment = min(segment, layout.seg_row_bytes)
@@ -188,7 +188,7 @@ def _with_segments(layout: Layout, directory: Directory, limits: Limits) -> Layo
     return layout if layout.compression != NONE or layout.tiled else _virtual_strips(layout)
 
 
-def _check_places(layout: Layout, directory: Directory) -> None:
+def _check_places(layout: TiffLayout, directory: Directory) -> None:
     """Segments lie in the file, and overlap neither each other nor the directory."""
     if (layout.sizes < 1).any():
         raise UnsupportedPicture("TIFF with missing strips or tiles (sparse) is not supported yet")
@@ -205,7 +205,7 @@ def _check_places(layout: Layout, directory: Directory) -> None:
             raise DamagedPicture("TIFF: its pixels overlap its directory")
 
 
-def _virtual_strips(layout: Layout) -> Layout:
+def _virtual_strips(layout: TiffLayout) -> TiffLayout:
     """Uncompressed strips cut into shorter ones, so that a file of one huge strip is read in bands too."""
     most = max(1, _VIRTUAL_BYTES // layout.seg_row_bytes)
     if most >= layout.seg_height:

@@ -12,8 +12,8 @@ import zstandard
 from tilepress.pipeline.errors import DamagedPicture
 from tilepress.pipeline.formats.container import whole
 from tilepress.pipeline.formats.packed_samples import pack_samples, unpack_samples
-from tilepress.pipeline.formats.tiff.layout import DEFLATE, LZW, NONE, OLD_DEFLATE, PACKBITS, ZSTD, Layout
-from tilepress.pipeline.formats.zlib_settings import DeflateSettings, Probe, deflate, guess_settings
+from tilepress.pipeline.formats.tiff.layout import DEFLATE, LZW, NONE, OLD_DEFLATE, PACKBITS, ZSTD, TiffLayout
+from tilepress.pipeline.formats.zlib_settings import DeflateSettings, ZlibProbe, deflate, guess_settings
 
 _ZSTD_LEVELS = (3, 9, 1, 5, 15, 19)  # above, an encoder takes 600 MB
 _MAX_WINDOW = 1 << 27
@@ -46,7 +46,7 @@ class Encoder:
         return Encoder(settings, whole(values[4], 0, 12), whole(values[5], 1, 19), bool(whole(values[6], 0, 1)))
 
 
-def decode_segment(stored: bytes, layout: Layout, rows: int) -> np.ndarray:
+def decode_segment(stored: bytes, layout: TiffLayout, rows: int) -> np.ndarray:
     """Samples (rows, segment width, segment channels) of `layout.dtype`. DamagedPicture if there are too few.
 
     Never allocates more than the segment's own size and a little, whatever the bytes say.
@@ -62,7 +62,7 @@ def decode_segment(stored: bytes, layout: Layout, rows: int) -> np.ndarray:
     return samples
 
 
-def encode_segment(samples: np.ndarray, layout: Layout, encoder: Encoder) -> bytes:
+def encode_segment(samples: np.ndarray, layout: TiffLayout, encoder: Encoder) -> bytes:
     """Inverse of `decode_segment`."""
     if layout.predictor == 2:
         samples = imagecodecs.delta_encode(np.ascontiguousarray(samples), axis=1)
@@ -72,12 +72,12 @@ def encode_segment(samples: np.ndarray, layout: Layout, encoder: Encoder) -> byt
     return _compress(packed.tobytes(), layout.compression, encoder)
 
 
-def guess_encoder(samples: np.ndarray, stored: bytes, layout: Layout) -> Encoder | None:
+def guess_encoder(samples: np.ndarray, stored: bytes, layout: TiffLayout) -> Encoder | None:
     """The encoder that seems to have written one segment; None if none is known."""
     candidates = [Encoder()]
     if layout.compression in (DEFLATE, OLD_DEFLATE):
         raw = encode_segment(samples, replace(layout, compression=NONE), Encoder())
-        settings = guess_settings(raw, Probe.of(stored), complete=True)
+        settings = guess_settings(raw, ZlibProbe.of(stored), complete=True)
         if settings is not None:
             return Encoder(settings)
         candidates = [Encoder(libdeflate_level=n) for n in _LIBDEFLATE_LEVELS]
@@ -86,7 +86,7 @@ def guess_encoder(samples: np.ndarray, stored: bytes, layout: Layout) -> Encoder
     return next((e for e in candidates if encode_segment(samples, layout, e) == stored), None)
 
 
-def _decompress(stored: bytes, layout: Layout, size: int) -> bytes:
+def _decompress(stored: bytes, layout: TiffLayout, size: int) -> bytes:
     if layout.compression == NONE:
         return stored
     if layout.compression in (DEFLATE, OLD_DEFLATE):

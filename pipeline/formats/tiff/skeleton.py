@@ -12,7 +12,7 @@ import numpy as np
 from tilepress.pipeline.errors import IntegrityError, LimitExceeded
 from tilepress.pipeline.formats.container import MAX_BYTES
 from tilepress.pipeline.formats.tiff.directory import Directory, Tag
-from tilepress.pipeline.formats.tiff.layout import COUNTS, OFFSETS, TILE_COUNTS, TILE_OFFSETS, Layout
+from tilepress.pipeline.formats.tiff.layout import COUNTS, OFFSETS, TILE_COUNTS, TILE_OFFSETS, TiffLayout
 
 _CLASSIC_MAX = 1 << 32
 
@@ -62,7 +62,7 @@ class CutFile:
         return file
 
 
-def cut_out(source: bytes | mmap.mmap, layout: Layout) -> CutFile:
+def cut_out(source: bytes | mmap.mmap, layout: TiffLayout) -> CutFile:
     """The file without its segments. LimitExceeded if what is left is large."""
     order = np.argsort(layout.offsets, kind="stable")
     starts = np.append(layout.offsets[order], len(source))
@@ -81,7 +81,7 @@ class Placement:
     From the first that has not, segments are packed into what places are left, and then put at the end.
     """
 
-    def __init__(self, directory: Directory, layout: Layout, size: int, out: BinaryIO) -> None:
+    def __init__(self, directory: Directory, layout: TiffLayout, size: int, out: BinaryIO) -> None:
         self._directory = directory
         self._layout = layout
         self._out = out

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tilepress.codecs import bitstream
 from tilepress.codecs.adaptive_residual.codec import AdaptiveResidual
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError, UnsupportedError
+from tilepress.codecs.stream import write_frame
 
 CODER = AdaptiveResidual()
 KINDS = [("gray", 1), ("gray", 2), ("rgb", 3), ("rgb", 4), ("cmyk", 4), ("cmyk", 5), ("indexed", 1)]
@@ -154,7 +154,7 @@ def sample_stream(dtype: str = "uint8") -> tuple[bytes, np.ndarray, TileSpec]:
 
 
 def resealed(payload: bytes) -> bytes:
-    return bitstream.seal(b"rA", 1, payload)
+    return write_frame(b"rA", 1, payload)
 
 
 def test_every_flipped_bit_and_every_truncation_is_found_by_the_checksum() -> None:
@@ -213,7 +213,7 @@ def test_streams_of_another_kind_size_or_range_are_refused() -> None:
     for payload in payloads:
         with pytest.raises(StreamError):
             CODER.decode(resealed(payload), base, spec)
-    for data in (b"", bitstream.seal(b"xx", 1, bytes(20)), bitstream.seal(b"rA", 2, bytes(20))):
+    for data in (b"", write_frame(b"xx", 1, bytes(20)), write_frame(b"rA", 2, bytes(20))):
         with pytest.raises(StreamError):
             CODER.decode(data, base, spec)
 

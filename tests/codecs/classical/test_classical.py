@@ -10,10 +10,14 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from tilepress.codecs.bitstream import seal
-from tilepress.codecs.classical.base import ClassicalCodec, Jpeg, JpegXl, Png, Raw
+from tilepress.codecs.classical.base import ClassicalCodec
+from tilepress.codecs.classical.jpeg import Jpeg
+from tilepress.codecs.classical.jpegxl import JpegXl
+from tilepress.codecs.classical.png import Png
+from tilepress.codecs.classical.raw import Raw
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import StreamError, UnsupportedError
+from tilepress.codecs.stream import write_frame
 
 GRAY = TileSpec(40, 60, 1, "uint8", 8, "gray")
 RGB = TileSpec(64, 64, 3, "uint8", 8, "rgb")
@@ -94,7 +98,7 @@ def test_stating_the_bit_depth_saves_bytes_and_sixteen_bits_need_no_container() 
 def test_raw_streams_are_little_endian_samples() -> None:
     spec = TileSpec(1, 2, 1, "uint16", 16, "gray")
     tile = np.array([[[0x0102], [0x0304]]], np.uint16)
-    assert Raw().encode_tile(tile, spec, Settings()) == seal(b"RW", 1, b"\x02\x01\x04\x03")
+    assert Raw().encode_tile(tile, spec, Settings()) == write_frame(b"RW", 1, b"\x02\x01\x04\x03")
 
 
 @pytest.mark.parametrize("codec", [Raw(), JpegXl(), Png()], ids=lambda codec: codec.codec_id)
@@ -155,7 +159,7 @@ FORGED_PNG = {
 
 
 def test_a_png_as_others_write_it_decodes() -> None:
-    tile = Png().decode_tile(seal(Png.magic, 1, png(ROWS, 60, 40)), GRAY)
+    tile = Png().decode_tile(write_frame(Png.magic, 1, png(ROWS, 60, 40)), GRAY)
     np.testing.assert_array_equal(tile, np.zeros(GRAY.shape, np.uint8))
 
 
@@ -165,7 +169,7 @@ def test_png_streams_on_which_libpng_would_fail_never_reach_it(name: str, monkey
 
     monkeypatch.setattr(imagecodecs, "png_decode", lambda *a, **k: pytest.fail("libpng was asked to decode"))
     with pytest.raises(StreamError):
-        Png().decode_tile(seal(Png.magic, 1, FORGED_PNG[name]), GRAY)
+        Png().decode_tile(write_frame(Png.magic, 1, FORGED_PNG[name]), GRAY)
 
 
 def test_jpeg_headers_that_claim_a_huge_image_never_reach_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,14 +177,14 @@ def test_jpeg_headers_that_claim_a_huge_image_never_reach_the_library(monkeypatc
 
     monkeypatch.setattr(imagecodecs, "jpeg8_decode", lambda *a, **k: pytest.fail("libjpeg was asked to decode"))
     with pytest.raises(StreamError, match="of this tile"):
-        Jpeg().decode_tile(seal(Jpeg.magic, 1, jpeg_claiming(65500, 65500)), GRAY)
+        Jpeg().decode_tile(write_frame(Jpeg.magic, 1, jpeg_claiming(65500, 65500)), GRAY)
 
 
 @pytest.mark.parametrize("codec", [JpegXl(), Png(), Jpeg()], ids=lambda codec: codec.codec_id)
 def test_refusing_damaged_streams_gives_up_no_reference_to_none(codec: ClassicalCodec) -> None:
     # A library that does ends the process after some thousand damaged streams, before Python 3.12.
     payload = codec.encode_tile(smooth(RGB), RGB, Settings())[7:]
-    streams = [seal(codec.magic, 1, payload[:at] + b"??????" + payload[at + 6 :]) for at in range(60, 120)]
+    streams = [write_frame(codec.magic, 1, payload[:at] + b"??????" + payload[at + 6 :]) for at in range(60, 120)]
     before = sys.getrefcount(None)
     for data in streams:
         with suppress(StreamError):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from tilepress.codecs.bitstream import seal
 from tilepress.codecs.classical import jpeg_transcode
 from tilepress.codecs.classical.jpeg_transcode import pack_jpeg, unpack_jpeg
 from tilepress.codecs.errors import StreamError
+from tilepress.codecs.stream import write_frame
 
 
 def jpeg(mode: str = "RGB", size: tuple[int, int] = (150, 100), **options: object) -> bytes:
@@ -110,7 +110,7 @@ def test_forged_streams_give_stream_error_or_bytes_of_the_stated_length() -> Non
         bad = bytearray(payload)
         bad[bit >> 3] ^= 1 << (bit & 7)
         try:
-            out = unpack_jpeg(seal(b"JT", 1, bytes(bad)))
+            out = unpack_jpeg(write_frame(b"JT", 1, bytes(bad)))
         except StreamError:
             continue
         assert len(out) == struct.unpack_from("<I", bad)[0]
@@ -128,4 +128,4 @@ def test_huge_claims_never_reach_the_library(monkeypatch: pytest.MonkeyPatch) ->
         b"\0\0",
     ):
         with pytest.raises(StreamError):
-            unpack_jpeg(seal(b"JT", 1, payload))
+            unpack_jpeg(write_frame(b"JT", 1, payload))

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from tests.support.tile_samples import KINDS, assert_valid_or_stream_error, spec_of, tiles_of
-from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.classical.jpegls import JpegLs
 from tilepress.codecs.classical.jpegls_stream import header
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import StreamError
+from tilepress.codecs.stream import read_frame, write_frame
 
 GOLDEN = Path(__file__).parent.parent.parent / "golden/jpegls.json"
 SHA256 = "8f703e55bba19c989d3f8349c4d0cc1ec1a366e25e2f2f4d3f9e8aa613c24b21"  # as make_golden_streams.py gave it, once
@@ -35,7 +35,7 @@ def smooth(spec: TileSpec) -> np.ndarray:
 
 def planes_of(stream: bytes, spec: TileSpec) -> list[bytes]:
     """The JPEG-LS streams in one of ours."""
-    _, payload = unseal(b"JL", {1}, stream)
+    _, payload = read_frame(b"JL", {1}, stream)
     planes, at = [], 2
     for _ in range(spec.channels):
         (length,) = struct.unpack_from("<I", payload, at)
@@ -90,13 +90,13 @@ def test_the_largest_tiles_of_noise_and_of_the_worst_alternation_find_room() -> 
 
 
 def forged(payload: bytes) -> bytes:
-    return seal(b"JL", 1, payload)
+    return write_frame(b"JL", 1, payload)
 
 
 def test_streams_that_contradict_their_tile_never_reach_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = spec_of("rgb", 40, 30)
     (stream,) = CODEC.encode(smooth(spec)[None], spec)
-    payload = unseal(b"JL", {1}, stream)[1]
+    payload = read_frame(b"JL", {1}, stream)[1]
     monkeypatch.setattr(imagecodecs, "jpegls_decode", lambda data: pytest.fail("decoded"))
     (length,) = struct.unpack_from("<I", payload, 2)
     plane, rest = payload[6 : 6 + length], payload[6 + length :]
@@ -112,7 +112,7 @@ def test_streams_that_contradict_their_tile_never_reach_the_decoder(monkeypatch:
 
 def test_transforms_are_refused_where_they_mean_nothing() -> None:
     spec = spec_of("gray")
-    payload = unseal(b"JL", {1}, CODEC.encode(smooth(spec)[None], spec)[0])[1]
+    payload = read_frame(b"JL", {1}, CODEC.encode(smooth(spec)[None], spec)[0])[1]
     with pytest.raises(StreamError):
         CODEC.decode([forged(b"\0\1" + payload[2:])], spec)
 
@@ -122,7 +122,7 @@ def mutate(count: int) -> None:
     for kind in ("gray", "16-bit rgba", "12-bit gray"):
         spec = spec_of(kind)
         for near in (0, 2):
-            payload = unseal(b"JL", {1}, CODEC.encode(smooth(spec)[None], spec, Settings(max_error=near))[0])[1]
+            payload = read_frame(b"JL", {1}, CODEC.encode(smooth(spec)[None], spec, Settings(max_error=near))[0])[1]
             for _ in range(count):
                 bad = bytearray(payload)
                 for at in rng.integers(0, len(bad), rng.integers(1, 6)):

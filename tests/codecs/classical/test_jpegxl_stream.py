@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tilepress.codecs.bitstream import seal
-from tilepress.codecs.classical.base import JpegXl
+from tilepress.codecs.classical.jpegxl import JpegXl
 from tilepress.codecs.classical.jpegxl_stream import bare_codestream, check_codestream, image_size
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import StreamError
+from tilepress.codecs.stream import write_frame
 
 RGB = TileSpec(64, 64, 3, "uint8", 8, "rgb")
 Fields = list[tuple[int, int]]  # (value, bits), least significant bit first
@@ -78,7 +78,7 @@ def test_headers_that_claim_too_much_never_reach_the_library(
     monkeypatch.setattr(imagecodecs, "jpegxl_decode", lambda *a, **k: pytest.fail("libjxl was asked to decode"))
     forged = codestream(*parts) + bytes(300)
     with pytest.raises(StreamError, match=claim):
-        JpegXl().decode_tile(seal(b"JX", 1, forged), RGB)
+        JpegXl().decode_tile(write_frame(b"JX", 1, forged), RGB)
 
 
 def test_what_follows_the_last_frame_is_refused() -> None:

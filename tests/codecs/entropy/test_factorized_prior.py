@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tilepress.codecs.entropy import factorized_prior
-from tilepress.codecs.entropy.factorized_prior import FactorizedPrior, Frozen, freeze
+from tilepress.codecs.entropy.factorized_prior import FactorizedPrior, FactorizedTables, freeze
 from tilepress.codecs.errors import ModelError, StreamError
 
 SCALES = (0.05, 0.7, 4.0, 30.0, 900.0)  # of the latents of five channels
@@ -20,7 +20,7 @@ def sample(count: int, seed: int = 0) -> np.ndarray:
     return np.rint(np.stack([rng.laplace(7 * i, scale, count) for i, scale in enumerate(SCALES)])).astype(np.int64)
 
 
-def frozen_for(latents: np.ndarray) -> Frozen:
+def frozen_for(latents: np.ndarray) -> FactorizedTables:
     low = latents.min(axis=1)
     return freeze(low, [np.bincount(row - first) for row, first in zip(latents, low, strict=True)])
 
@@ -63,14 +63,14 @@ def test_the_ends_of_the_range_come_back_and_what_lies_beyond_is_refused() -> No
 
 def test_a_table_keeps_working_as_a_models_tensors() -> None:
     tensors = frozen_for(sample(500)).tensors("level3")
-    coder = FactorizedPrior(Frozen.of(tensors, "level3"), len(SCALES))
+    coder = FactorizedPrior(FactorizedTables.of(tensors, "level3"), len(SCALES))
     latents = sample(500).reshape(-1, 20, 25)
     np.testing.assert_array_equal(coder.decode(coder.encode(latents), 20, 25), latents)
     for name in tensors:
         with pytest.raises(ModelError):
-            Frozen.of({key: array for key, array in tensors.items() if key != name}, "level3")
+            FactorizedTables.of({key: array for key, array in tensors.items() if key != name}, "level3")
         with pytest.raises(ModelError):
-            Frozen.of({**tensors, name: tensors[name].astype(np.float32)}, "level3")
+            FactorizedTables.of({**tensors, name: tensors[name].astype(np.float32)}, "level3")
 
 
 def test_damaged_streams_give_stream_error_or_latents_within_range() -> None:

@@ -14,7 +14,6 @@ import pytest
 
 from tests.support.lossless_cases import checkerboard, coarse, drawn_model, scene
 from tests.support.lossless_mutants import mutants, outcomes
-from tilepress.codecs.bitstream import seal
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.lossless.codec import Lossless
@@ -24,7 +23,8 @@ from tilepress.codecs.lossless.mixer import INPUTS, NODES
 from tilepress.codecs.lossless.model import MIXING_LIMIT, model_of
 from tilepress.codecs.lossless.network import HIDDEN_MAX, OUTPUTS, Network
 from tilepress.codecs.lossless.residual import LosslessResidual
-from tilepress.codecs.lossless.stack import Prior, plain_prior
+from tilepress.codecs.lossless.stack import StartState, plain_start
+from tilepress.codecs.stream import write_frame
 
 INT32 = (1 << 31) - 1
 EFFORTS = (1, 5, 9)
@@ -71,7 +71,7 @@ def attack(spec: TileSpec, count: int, seed: int) -> None:
     )
     for streams, magic, decode in decoders:
         payloads = [stream[7:] for stream in streams]
-        found = outcomes(decode, spec, (seal(magic, 1, each) for each in mutants(payloads, count, seed)))
+        found = outcomes(decode, spec, (write_frame(magic, 1, each) for each in mutants(payloads, count, seed)))
         assert found["refused"] > count / 10 and found["decoded"] > count / 10, "mutants are all alike"
         assert found["slowest"] < 2, "time is bounded by the tile"
 
@@ -137,7 +137,7 @@ SIGNS = [(1, 1, 1), (1, 1, -1), (-1, 1, 1), (1, -1, 1), (-1, -1, -1)]
 def test_models_at_the_limits_of_what_is_accepted_still_code_every_tile(
     signs: tuple[int, int, int], biases: bool, mixing: str
 ) -> None:
-    prior = Prior(network(*signs, biases), extreme_mixing(mixing))
+    prior = StartState(network(*signs, biases), extreme_mixing(mixing))
     hostile = Lossless(model_of({level.name: prior for level in LEVELS}, {}, "CC0-1.0"))
     for spec in (replace(SPECS[0], height=16, width=20), replace(SPECS[2], height=16, width=20)):
         for tile in tiles(spec):
@@ -148,7 +148,7 @@ def test_models_at_the_limits_of_what_is_accepted_still_code_every_tile(
 
 
 def test_a_stream_read_with_another_model_gives_stream_error_or_a_tile_of_the_kind() -> None:
-    others = [codec(networks=False), Lossless(model_of({level.name: plain_prior() for level in LEVELS}, {}, ""))]
+    others = [codec(networks=False), Lossless(model_of({level.name: plain_start() for level in LEVELS}, {}, ""))]
     for spec in SPECS:
         for other in others:
             outcomes(partial(other.decode_tile, spec=spec), spec, iter(alone(spec)))

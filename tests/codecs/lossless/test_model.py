@@ -13,9 +13,9 @@ from tilepress.codecs.errors import ModelError
 from tilepress.codecs.lossless.features import FEATURES
 from tilepress.codecs.lossless.levels import LEVELS
 from tilepress.codecs.lossless.mixer import INPUTS, NODES
-from tilepress.codecs.lossless.model import CODEC_ID, model_of, priors_of
+from tilepress.codecs.lossless.model import CODEC_ID, model_of, starts_of
 from tilepress.codecs.lossless.network import OUTPUTS, Network
-from tilepress.codecs.lossless.stack import Prior, plain_prior
+from tilepress.codecs.lossless.stack import StartState, plain_start
 from tilepress.codecs.model import Model
 
 
@@ -29,7 +29,9 @@ def network(one: int = 8, two: int = 16) -> Network:
 def example() -> Model:
     mixing = np.random.default_rng(2).integers(-65536, 65536, (NODES, INPUTS)) / 65536
     return model_of(
-        {"fast": Prior(network(), mixing), "default": plain_prior(), "max": Prior(network(32, 8), mixing)}, {}, "CC0"
+        {"fast": StartState(network(), mixing), "default": plain_start(), "max": StartState(network(32, 8), mixing)},
+        {},
+        "CC0",
     )
 
 
@@ -41,8 +43,8 @@ def changed(name: str, array: np.ndarray | None) -> Model:
 
 def test_priors_come_back_from_a_model_folder(tmp_path: Path) -> None:
     example().save(tmp_path / "model")
-    priors = priors_of(Model.load(tmp_path / "model"))
-    before = priors_of(example())
+    priors = starts_of(Model.load(tmp_path / "model"))
+    before = starts_of(example())
     assert sorted(priors) == [level.code for level in LEVELS]
     for code, prior in priors.items():
         assert np.array_equal(prior.mixing, before[code].mixing)
@@ -53,8 +55,8 @@ def test_priors_come_back_from_a_model_folder(tmp_path: Path) -> None:
 
 
 def test_mixing_weights_are_kept_to_sixteen_bits() -> None:
-    mixing = priors_of(example())[2].mixing
-    assert np.abs(mixing - plain_prior().mixing).max() <= 0.5 / 65536
+    mixing = starts_of(example())[2].mixing
+    assert np.abs(mixing - plain_start().mixing).max() <= 0.5 / 65536
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_mixing_weights_are_kept_to_sixteen_bits() -> None:
 )
 def test_a_model_whose_tensors_are_wrong_is_refused(name: str, array: np.ndarray | None) -> None:
     with pytest.raises(ModelError):
-        priors_of(changed(name, array))
+        starts_of(changed(name, array))
 
 
 @pytest.mark.parametrize(
@@ -88,9 +90,9 @@ def test_a_model_whose_tensors_are_wrong_is_refused(name: str, array: np.ndarray
 )
 def test_a_model_whose_configuration_is_wrong_is_refused(config: dict[str, Any]) -> None:
     with pytest.raises(ModelError):
-        priors_of(replace(example(), config=config))
+        starts_of(replace(example(), config=config))
 
 
 def test_a_model_of_another_codec_is_refused() -> None:
     with pytest.raises(ModelError, match=f"block-dnn, not {CODEC_ID}"):
-        priors_of(replace(example(), codec_id="block-dnn"))
+        starts_of(replace(example(), codec_id="block-dnn"))

@@ -103,10 +103,10 @@ def test_the_size_of_a_residual_falls_as_the_bound_grows() -> None:
 def assert_smaller_than_jpegls(tile: np.ndarray, bounds: tuple[int, ...], efforts: tuple[int, ...]) -> None:
     spec = spec_of_sample(tile)
     for bound in bounds:
-        (rival,) = registry.load_codec("jpegls").encode(tile[None], spec, Settings(max_error=bound))
+        (alternative,) = registry.load_codec("jpegls").encode(tile[None], spec, Settings(max_error=bound))
         for effort in efforts:
             (stream,) = shipped().encode(tile[None], spec, Settings(effort=effort, max_error=bound))
-            assert len(stream) < 0.96 * len(rival), (bound, effort)
+            assert len(stream) < 0.96 * len(alternative), (bound, effort)
 
 
 @pytest.mark.parametrize("name", GRAY)

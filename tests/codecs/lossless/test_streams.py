@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from tests.support.lossless_cases import checkerboard, drawn_model, scene
 from tests.support.tile_samples import KINDS, spec_of, tiles_of
-from tilepress.codecs.bitstream import seal, unseal
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
 from tilepress.codecs.lossless.codec import Lossless, level_of
 from tilepress.codecs.lossless.levels import DEFAULT, FAST, LEVELS, MAX
 from tilepress.codecs.lossless.residual import LosslessResidual
+from tilepress.codecs.stream import read_frame, write_frame
 
 EFFORTS = {1: 1, 2: 1, 3: 1, 4: 2, 5: 2, 6: 2, 7: 3, 8: 3, 9: 3, None: 2}  # to the code of the level
 LEVEL_EFFORTS = (1, 5, 9)
@@ -59,7 +59,7 @@ def test_a_stream_begins_with_its_magic_version_checksum_level_and_bound() -> No
         for bound in (None, 0, 3):
             stream = stream_of(effort, bound)
             assert stream[:3] == b"LL\x01"
-            _, payload = unseal(b"LL", {1}, stream)
+            _, payload = read_frame(b"LL", {1}, stream)
             assert struct.unpack_from("<BH", payload) == (code, bound or 0)
             assert level_of(effort).code == code
 
@@ -69,7 +69,7 @@ def test_a_residual_stream_begins_with_its_magic_version_checksum_level_and_boun
     for bound in (0, 3):
         stream = LosslessResidual().encode(scene(SPEC), base, SPEC, bound)
         assert stream[:3] == b"rL\x01"
-        assert struct.unpack_from("<BH", unseal(b"rL", {1}, stream)[1]) == (2, bound)
+        assert struct.unpack_from("<BH", read_frame(b"rL", {1}, stream)[1]) == (2, bound)
 
 
 def test_ids_are_those_that_archives_refer_to() -> None:
@@ -80,21 +80,21 @@ def test_what_is_not_coded_is_kept_raw_and_little_endian() -> None:
     for spec in (SPEC, TileSpec(9, 5, 2, "uint16", 16, "gray")):
         noise = tiles_of(spec, "noise")[0]
         payload = b"\0\0\0" + noise.astype(noise.dtype.newbyteorder("<")).tobytes()
-        assert codec().encode_tile(noise, spec, Settings()) == seal(b"LL", 1, payload)
+        assert codec().encode_tile(noise, spec, Settings()) == write_frame(b"LL", 1, payload)
 
 
 @pytest.mark.parametrize("code", [4, 5, 127, 255])
 def test_a_level_of_a_later_tilepress_is_refused_in_words(code: int) -> None:
-    _, payload = unseal(b"LL", {1}, stream_of(5))
+    _, payload = read_frame(b"LL", {1}, stream_of(5))
     with pytest.raises(StreamError, match=f"level {code}, unknown to this tilepress"):
-        codec().decode_tile(seal(b"LL", 1, bytes([code]) + payload[1:]), SPEC)
+        codec().decode_tile(write_frame(b"LL", 1, bytes([code]) + payload[1:]), SPEC)
 
 
 @pytest.mark.parametrize("version", [0, 2, 255])
 def test_another_version_is_refused(version: int) -> None:
-    _, payload = unseal(b"LL", {1}, stream_of(5))
+    _, payload = read_frame(b"LL", {1}, stream_of(5))
     with pytest.raises(StreamError, match="version"):
-        codec().decode_tile(seal(b"LL", version, payload), SPEC)
+        codec().decode_tile(write_frame(b"LL", version, payload), SPEC)
 
 
 def test_payloads_that_no_tile_has_are_refused() -> None:
@@ -117,13 +117,13 @@ def test_payloads_that_no_tile_has_are_refused() -> None:
     }
     for name, payload in wrong.items():
         with pytest.raises(StreamError):
-            pytest.fail(f"{name}: {codec().decode_tile(seal(b'LL', 1, payload), SPEC)}")
+            pytest.fail(f"{name}: {codec().decode_tile(write_frame(b'LL', 1, payload), SPEC)}")
 
 
 def test_raw_samples_above_the_bit_depth_are_refused() -> None:
     spec = TileSpec(2, 3, 1, "uint16", 12, "gray")
     with pytest.raises(StreamError, match="above 4095"):
-        codec().decode_tile(seal(b"LL", 1, b"\0\0\0" + b"\0\x10" * 6), spec)
+        codec().decode_tile(write_frame(b"LL", 1, b"\0\0\0" + b"\0\x10" * 6), spec)
 
 
 def test_a_model_of_another_codec_and_a_tile_above_its_depth_are_refused() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.learned.cnn_ae.network import ANALYSIS, SYNTHESIS, plan
-from tilepress.codecs.planes.tiling import Cut
+from tilepress.codecs.planes.tiling import Tiling
 
 
 @given(data=st.data())
@@ -18,7 +18,7 @@ def test_what_is_cut_comes_together_again(data: st.DataObject) -> None:
     """Of blocks that agree where they overlap, blending gives just these samples; of latents, all come back."""
     stride = data.draw(st.sampled_from([1, 2, 4]))
     block = stride * data.draw(st.integers(0, 8))
-    cut = Cut(stride, block, data.draw(st.integers(0, block // 2)), 0 if block else data.draw(st.integers(0, 3)))
+    cut = Tiling(stride, block, data.draw(st.integers(0, block // 2)), 0 if block else data.draw(st.integers(0, 3)))
     assert cut.sane
     height, width = data.draw(st.integers(1, 50)), data.draw(st.integers(1, 50))
     rng = np.random.default_rng(height)
@@ -33,7 +33,7 @@ def test_what_is_cut_comes_together_again(data: st.DataObject) -> None:
 
 
 def test_blending_rises_from_one_block_to_the_next() -> None:
-    cut = Cut(4, 16, 4)
+    cut = Tiling(4, 16, 4)
     pieces = np.stack([np.full((1, 16, 16), value) for value in (0, 800, 0, 800)])
     joined = cut.join(pieces, 28, 28)[0, 0]
     np.testing.assert_array_equal(joined[0, 10:18], [0, 0, 100, 300, 500, 700, 800, 800])

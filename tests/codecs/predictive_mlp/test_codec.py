@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tilepress.codecs.bitstream import seal
 from tilepress.codecs.classical.huffman import Huffman
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import StreamError, UnsupportedError
@@ -26,6 +25,7 @@ from tilepress.codecs.predictive_mlp.weights import (
     unseal_predictors,
 )
 from tilepress.codecs.registry import load_codec
+from tilepress.codecs.stream import write_frame
 
 PHOTOGRAPH = Path(__file__).parent.parents[3] / "infra/samples/images/coffee.png"
 GRAY = TileSpec(200, 256, 1, "uint8", 8, "gray")
@@ -184,7 +184,7 @@ def test_missing_damaged_and_foreign_networks_are_stream_errors(codec: Predictiv
     symbols = codec.unpack(streams, GRAY)
     flipped = bytearray(shared())
     flipped[300] ^= 4
-    two = seal(b"PW", 1, 2 * shared()[7:])
+    two = write_frame(b"PW", 1, 2 * shared()[7:])
     for bad in (b"", b"\0", shared()[:-1], shared() + b"\0", bytes(flipped), two, streams[0]):
         with pytest.raises(StreamError):
             codec.synthesise(symbols, bad)
@@ -235,7 +235,7 @@ def test_mutated_streams_and_networks_give_stream_error_or_a_valid_tile(
     rng, spec = np.random.default_rng(5), replace(GRAY, height=14, width=16)
     tile = photograph()[:14, :16, None]
     own = np.frombuffer(coded(codec, tile[None], spec)[0][7:], np.uint8)  # linear, within the stream
-    (with_shared,) = coded(codec, tile[None], spec, shared())
+    (with_side_information,) = coded(codec, tile[None], spec, shared())
     network = np.frombuffer(shared()[7:], np.uint8)
     refused = 0
     for number in range(count):
@@ -243,8 +243,8 @@ def test_mutated_streams_and_networks_give_stream_error_or_a_valid_tile(
         bad = original.copy()
         places = rng.integers(0, 200 if rng.random() < 0.7 else len(bad), rng.integers(1, 4))
         bad[places] ^= (1 << rng.integers(0, 8, len(places))).astype(np.uint8)
-        stream, common = (with_shared, seal(b"PW", 1, bad.tobytes())) if number % 2 else (b"", b"")
-        stream = stream or seal(codec.magic, 1, bad.tobytes())
+        stream, common = (with_side_information, write_frame(b"PW", 1, bad.tobytes())) if number % 2 else (b"", b"")
+        stream = stream or write_frame(codec.magic, 1, bad.tobytes())
         try:
             decoded = codec.synthesise(codec.unpack([stream], spec), common)
             assert decoded.shape == (1, *spec.shape) and decoded.dtype == np.uint8

@@ -20,7 +20,7 @@ from tilepress.jobs.archives import compress as compress_job
 from tilepress.jobs.cli import app
 from tilepress.pipeline.archive.plan import plan_from_bytes
 from tilepress.pipeline.archive.schema import error_bound
-from tilepress.pipeline.coding.settings import PressSettings
+from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import ResumeError, UsageError
 
@@ -188,7 +188,7 @@ def test_a_run_goes_on_only_with_the_bound_that_it_was_begun_with(collection, tm
         def fails(*_: object) -> None:
             raise KeyboardInterrupt
 
-        patch.setattr(compress_job, "press_shard", fails)
+        patch.setattr(compress_job, "encode_shard", fails)
         with pytest.raises(KeyboardInterrupt):
             tilepress.compress(str(collection), str(tmp_path / "a"), max_error=2, **options)
     for other in (1, None):
@@ -199,8 +199,8 @@ def test_a_run_goes_on_only_with_the_bound_that_it_was_begun_with(collection, tm
 
 def test_plans_of_exact_runs_are_as_they_were_before_there_was_a_bound() -> None:
     before = plan_from_bytes(GOLDEN_PLAN.read_bytes(), "golden plan").settings["press"]
-    assert before.keys() == PressSettings("jpegxl").to_json().keys()
-    assert replace(PressSettings("jpegls"), max_error=2).to_json().keys() - before.keys() == {"max_error"}
+    assert before.keys() == EncodeSettings("jpegxl").to_json().keys()
+    assert replace(EncodeSettings("jpegls"), max_error=2).to_json().keys() - before.keys() == {"max_error"}
 
 
 def test_a_restored_tree_has_every_file(back: Path, collection: Path) -> None:

@@ -50,12 +50,12 @@ def hostile_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         def renamed(file: PlannedFile) -> PlannedFile:
             return replace(file, path=ordered[file.image], locator=file.path.encode())
 
-        original = commit.PressTask
+        original = commit.EncodeTask
 
-        def press_task(shard: Shard, *rest: object) -> commit.PressTask:
+        def encode_task(shard: Shard, *rest: object) -> commit.EncodeTask:
             return original(Shard(shard.number, tuple(map(renamed, shard.files))), *rest)
 
-        monkeypatch.setattr("tilepress.jobs.archives.compress.PressTask", press_task)
+        monkeypatch.setattr("tilepress.jobs.archives.compress.EncodeTask", encode_task)
         tilepress.compress(str(source), str(archive), engine=LOCAL)
         return archive
 

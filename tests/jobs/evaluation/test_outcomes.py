@@ -60,7 +60,7 @@ def test_an_image_that_cannot_be_fetched_is_counted_and_the_others_go_on(error, 
 
 
 def test_a_codec_that_fails_on_an_image_has_a_row_that_says_so(mixed, tmp_path, monkeypatch):
-    from tilepress.codecs.classical.base import Png
+    from tilepress.codecs.classical.png import Png
     from tilepress.codecs.errors import StreamError
 
     def refuse(self: Png, data: bytes, spec: TileSpec) -> np.ndarray:
@@ -87,7 +87,7 @@ def test_on_ray_a_codec_that_crashes_its_worker_has_a_row_that_says_so_too(mixed
 
 
 def test_a_lossless_codec_that_is_not_is_found_out(mixed, tmp_path, monkeypatch):
-    from tilepress.codecs.classical.base import Png
+    from tilepress.codecs.classical.png import Png
 
     decode = Png.decode_tile
     monkeypatch.setattr(Png, "decode_tile", lambda self, data, spec: decode(self, data, spec) ^ 1)

@@ -15,8 +15,8 @@ import tilepress
 from tests.support.make_collection import encoded, image_of
 from tilepress.codecs.codec import Settings
 from tilepress.codecs.lossless.levels import DEFAULT, FAST
-from tilepress.codecs.lossless.model import model_of, priors_of
-from tilepress.codecs.lossless.stack import Prior, plain_prior
+from tilepress.codecs.lossless.model import model_of, starts_of
+from tilepress.codecs.lossless.stack import StartState, plain_start
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import load_codec
 from tilepress.jobs.cli.app import _run
@@ -73,7 +73,7 @@ def test_the_model_says_how_it_was_made(fitted):
 
 
 def test_levels_that_were_not_fitted_keep_their_start(fitted):
-    priors = priors_of(Model.load(fitted))
+    priors = starts_of(Model.load(fitted))
     assert priors[FAST.code].network is None
     assert priors[DEFAULT.code].network is not None
     assert Model.load(fitted).config["levels"]["default"]["hidden"] == [8, 8]
@@ -103,7 +103,7 @@ def test_a_folder_that_holds_anything_else_does_not_become_a_model(pictures):
 
 def test_a_level_that_does_not_gain_keeps_its_start(pictures, tmp_path, monkeypatch, capsys):
     def wasted(level, hidden, start, windows, schedule, tell):
-        return Fitted(Prior(start.network, -plain_prior().mixing), 0, True)
+        return Fitted(StartState(start.network, -plain_start().mixing), 0, True)
 
     monkeypatch.setattr("tilepress.jobs.fitting.fit_lossless.fit_level", wasted)
     out = str(tmp_path / "model")
@@ -111,7 +111,7 @@ def test_a_level_that_does_not_gain_keeps_its_start(pictures, tmp_path, monkeypa
     assert "fast: fitting gained nothing" in capsys.readouterr().out
     model = Model.load(out)
     assert model.training["figures"][0]["fitted"] > model.training["figures"][0]["start"]
-    plain = model_of(dict.fromkeys(LEVEL_NAMES, plain_prior()), {}, "")
+    plain = model_of(dict.fromkeys(LEVEL_NAMES, plain_start()), {}, "")
     assert all(np.array_equal(model.tensors[name], plain.tensors[name]) for name in plain.tensors)
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.support.make_collection import picture
 from tilepress.codecs.lossless.levels import DEFAULT
 from tilepress.codecs.lossless.network import HIDDEN_MAX, INPUT_ONE, LAST_ONE, WEIGHT_ONE, Network, run_network
-from tilepress.codecs.lossless.stack import plain_prior
+from tilepress.codecs.lossless.stack import plain_start
 from tilepress.jobs.fitting.export import network_of
 from tilepress.jobs.fitting.images import SIDE, Chosen, choose, shrink, spread
 from tilepress.jobs.fitting.mixing import usual_mixing
@@ -146,4 +146,4 @@ def test_training_stops_in_time(rows):
 def test_mixing_weights_without_knowledge_trust_the_network_half(rows):
     network = network_of(MixtureNetwork(8, 8))
     assert np.allclose(usual_mixing(network).sum(1), 1) and np.allclose(usual_mixing(network)[:, 5], 0.5)
-    assert np.array_equal(usual_mixing(None), plain_prior().mixing)
+    assert np.array_equal(usual_mixing(None), plain_start().mixing)

@@ -14,7 +14,7 @@ from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.learned.cnn_ae.codec import CnnAe
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.cnn_ae.recipe import CnnAeRecipe
-from tilepress.jobs.recipes.recipe import Options, Plan, load_plan
+from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
 from tilepress.jobs.training.learner import Learner
 from tilepress.jobs.training.train import TrainConfig, run_train
 from tilepress.pipeline.errors import UsageError
@@ -43,7 +43,7 @@ def waves(count: int, side: int, seed: int = 0) -> np.ndarray:
 
 
 def learner_of(model: dict[str, object], **options: object) -> Learner:
-    learner = Learner(Plan("test", "cnn-ae", Options(**{"crop": 64, "seed": 3, **options}), model))
+    learner = Learner(TrainingPlan("test", "cnn-ae", Options(**{"crop": 64, "seed": 3, **options}), model))
     learner.initialise(waves(16, 64))
     return learner
 

@@ -18,7 +18,7 @@ from tilepress.codecs.model import SHIPPED, Model
 from tilepress.jobs.recipes.gdn.export import export
 from tilepress.jobs.recipes.gdn.network import Density, GdnNetwork
 from tilepress.jobs.recipes.gdn.recipe import GdnFactorizedRecipe, pictures
-from tilepress.jobs.recipes.recipe import Options, Plan, load_plan
+from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
 from tilepress.jobs.recipes.rounding import gram, round_in_turn
 from tilepress.jobs.training.learner import Learner
 from tilepress.jobs.training.train import TrainConfig, run_train
@@ -30,7 +30,7 @@ SPEC = TileSpec(64, 64, 3, "uint8", 8, "rgb")
 
 
 def learner() -> Learner:
-    new = Learner(Plan("test", "gdn-factorized", Options(crop=64, seed=3, lr=3e-4), SMALL))
+    new = Learner(TrainingPlan("test", "gdn-factorized", Options(crop=64, seed=3, lr=3e-4), SMALL))
     new.initialise(waves(16, 64))
     return new
 
@@ -57,7 +57,7 @@ def test_training_begins_as_a_fair_transform_codec() -> None:
 
 
 def test_a_few_steps_lower_the_loss_from_random_weights() -> None:
-    fresh = Learner(Plan("test", "gdn-factorized", Options(crop=64, seed=3, lr=1e-3), SMALL))
+    fresh = Learner(TrainingPlan("test", "gdn-factorized", Options(crop=64, seed=3, lr=1e-3), SMALL))
     crops = waves(8, 64, seed=9)
     before = loss_of(fresh, crops)["loss"]
     learn(fresh, 10)

@@ -13,14 +13,14 @@ from PIL import Image
 from tests.support.independent import codecs as independent_codecs
 from tests.support.independent import lossless as independent_lossless
 from tests.support.independent import reader as independent_reader
-from tilepress.codecs.bitstream import seal
 from tilepress.codecs.codec import Colour, Settings, TileSpec
 from tilepress.codecs.lossless.codec import Lossless
 from tilepress.codecs.lossless.levels import LEVELS
 from tilepress.codecs.lossless.model import model_of
 from tilepress.codecs.lossless.residual import LosslessResidual
-from tilepress.codecs.lossless.stack import plain_prior
+from tilepress.codecs.lossless.stack import plain_start
 from tilepress.codecs.model import SHIPPED, Model
+from tilepress.codecs.stream import write_frame
 from tilepress.jobs.archives.compress import compress
 
 EFFORTS = {1: 1, 2: 5, 3: 9}  # of the levels
@@ -51,7 +51,7 @@ def shape_of(spec: TileSpec) -> independent_codecs.Shape:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The shipped model and one without networks, as an archive has them: in folders named by their hashes."""
-    plain = model_of({level.name: plain_prior() for level in LEVELS}, {}, "none")
+    plain = model_of({level.name: plain_start() for level in LEVELS}, {}, "none")
     folder = tmp_path_factory.mktemp("models")
     plain.save(folder / plain.name)
     shipped = SHIPPED / "lossless"
@@ -101,7 +101,7 @@ def test_arbitrary_words_mean_the_same_to_both_decoders(level: int, name: str, m
     spec = TileSpec(5, 11, 4, "uint16", 10, "rgb")
     headers = b"".join(struct.pack("<BHH", 0, *ends) for ends in ((0, 1023), (3, 700), (9, 9), (1, 2)))
     for error, words in ((0, np.random.default_rng(level).bytes(110)), (0, b"\xff" * 90), (7, b"\0\xff" * 30)):
-        check(seal(b"LL", 1, struct.pack("<BH", level, error) + headers + words), spec, models[name])
+        check(write_frame(b"LL", 1, struct.pack("<BH", level, error) + headers + words), spec, models[name])
 
 
 @pytest.mark.parametrize("max_error", [0, 2])
@@ -121,7 +121,7 @@ def test_arbitrary_residual_words_mean_the_same_to_both_decoders(level: int, res
     spec, draw = TileSpec(6, 9, 3, "uint8", 8, "rgb"), np.random.default_rng(level)
     base = draw.integers(0, 256, spec.shape).astype(np.uint8)
     headers = b"".join(struct.pack("<BHH", 0, *ends) for ends in ((0, 255), (20, 200), (100, 130)))
-    stream = seal(b"rL", 1, struct.pack("<BH", level, 0) + headers + draw.bytes(100))
+    stream = write_frame(b"rL", 1, struct.pack("<BH", level, 0) + headers + draw.bytes(100))
     ours = LosslessResidual().decode(stream, base, spec)
     np.testing.assert_array_equal(
         independent_lossless.decode_residual(stream, base, shape_of(spec), residual_models), ours

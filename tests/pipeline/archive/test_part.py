@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from tilepress.pipeline.archive import part as module
 from tilepress.pipeline.archive.index_row import (
-    StoredImage,
+    IndexRow,
     fetch_image_row,
     fetch_piece,
     fetch_tile_rows,
-    stored_image,
+    index_row,
 )
 from tilepress.pipeline.archive.part import BuiltPart, PartBuilder, part_index, read_part_footer
 from tilepress.pipeline.archive.schema import (
@@ -78,17 +78,17 @@ def build(rows) -> BuiltPart:
     builder = PartBuilder()
     for number, (image, tiles, pieces) in reversed(list(enumerate(rows))):
         builder.add(
-            builder.hold(TILE_ROW, tile_facts(number, at), both) for at, both in reversed(list(enumerate(tiles)))
+            builder.stage(TILE_ROW, tile_facts(number, at), both) for at, both in reversed(list(enumerate(tiles)))
         )
-        builder.add(builder.hold(PIECE_ROW, PieceFacts(number, at), (one,)) for at, one in enumerate(pieces))
-        builder.add([builder.hold(IMAGE_ROW, image_facts(number), image)])
+        builder.add(builder.stage(PIECE_ROW, PieceFacts(number, at), (one,)) for at, one in enumerate(pieces))
+        builder.add([builder.stage(IMAGE_ROW, image_facts(number), image)])
     part = builder.finish({"tilepress.plan": "p", "tilepress.shard": "7"})
     builder.close()
     return part
 
 
-def images_of(part: BuiltPart) -> list[StoredImage]:
-    return [stored_image(row) for row in part_index(part.file, "part", 7).to_pylist()]
+def images_of(part: BuiltPart) -> list[IndexRow]:
+    return [index_row(row) for row in part_index(part.file, "part", 7).to_pylist()]
 
 
 def assert_all_found(part: BuiltPart, rows) -> None:
@@ -163,9 +163,9 @@ def test_pandas_like_readers_need_no_index() -> None:
 
 def test_rows_that_are_held_but_not_added_leave_no_trace() -> None:
     builder = PartBuilder()
-    held = builder.hold(TILE_ROW, tile_facts(0, 0), (b"dropped" * 1000, b""))
+    held = builder.stage(TILE_ROW, tile_facts(0, 0), (b"dropped" * 1000, b""))
     assert held.nbytes == 7000
-    builder.add([builder.hold(IMAGE_ROW, image_facts(0), (b"", b"", b"kept"))])
+    builder.add([builder.stage(IMAGE_ROW, image_facts(0), (b"", b"", b"kept"))])
     part = builder.finish({})
     assert b"dropped" not in part.fetch([(0, part.nbytes)])[0]
     assert [len(image.tiles) for image in images_of(part)] == [0]
@@ -173,7 +173,7 @@ def test_rows_that_are_held_but_not_added_leave_no_trace() -> None:
 
 def test_a_row_with_the_wrong_number_of_payloads_is_refused() -> None:
     with pytest.raises(ValueError, match="2 payloads"):
-        PartBuilder().hold(TILE_ROW, tile_facts(0, 0), (b"one",))
+        PartBuilder().stage(TILE_ROW, tile_facts(0, 0), (b"one",))
 
 
 @pytest.mark.parametrize("what", ["image", "latents", "residual", "piece"])

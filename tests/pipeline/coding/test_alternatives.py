@@ -1,4 +1,4 @@
-"""A codec with rivals: of each tile the smallest is kept."""
+"""A codec with alternatives: of each tile the smallest is kept."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.make_archives import encoded, half_repetitive, noise, press_files, repetitive
+from tests.support.make_archives import encode_files, encoded, half_repetitive, noise, repetitive
 from tilepress.codecs import registry
-from tilepress.codecs.classical.base import JpegXl
+from tilepress.codecs.classical.jpegxl import JpegXl
 from tilepress.codecs.errors import UnsupportedError
 from tilepress.pipeline.coding.tile_coding import Coding
 
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.usefixtures("plugin")
 
 
 def codecs_of(folder: Path, samples: np.ndarray) -> list[str]:
-    pressed = press_files(folder, {"a.tif": encoded(samples, "TIFF")}, codec="test-compared")
-    assert np.array_equal(pressed.pixels("a.tif"), samples)
-    return [tile.facts.codec for tile in pressed.images["a.tif"].tiles]
+    encoded_shard = encode_files(folder, {"a.tif": encoded(samples, "TIFF")}, codec="test-compared")
+    assert np.array_equal(encoded_shard.pixels("a.tif"), samples)
+    return [tile.facts.codec for tile in encoded_shard.images["a.tif"].tiles]
 
 
 def test_of_each_tile_the_smaller_of_codec_and_rival_is_kept(tmp_path: Path) -> None:
@@ -41,13 +41,13 @@ def test_a_rival_that_fails_costs_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_rivals_are_lossless_codecs_that_come_with_tilepress() -> None:
     for codec_id in registry.codec_ids():
-        for rival in registry.codec_class(codec_id).rivals:
-            assert rival in registry.CODECS and registry.codec_class(rival).lossless
+        for alternative in registry.codec_class(codec_id).alternatives:
+            assert alternative in registry.CODECS and registry.codec_class(alternative).lossless
 
 
 def test_a_codec_whose_tiles_share_bytes_has_no_rivals() -> None:
     classes = [registry.codec_class(codec_id) for codec_id in registry.codec_ids()]
-    assert not [cls.codec_id for cls in classes if cls.prepares and cls.rivals]
+    assert not [cls.codec_id for cls in classes if cls.has_side_information and cls.alternatives]
 
 
 def test_the_default_residual_coder_is_named_in_one_place() -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from ray import exceptions as ray_errors
 
-from tests.support.make_archives import encoded, half_repetitive, press_files, repetitive, smooth, write_files
-from tilepress.codecs.classical.base import JpegXl
+from tests.support.make_archives import encode_files, encoded, half_repetitive, repetitive, smooth, write_files
+from tilepress.codecs.classical.jpegxl import JpegXl
 from tilepress.codecs.errors import StreamError, UnsupportedError
 from tilepress.jobs.archives.compress import CompressReport, compress
 from tilepress.jobs.archives.restore import restore
@@ -57,7 +57,7 @@ def codecs_of(archive: Path) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("kind", ["local", "ray"])
 def test_a_tile_on_which_the_codec_fails_is_kept_by_another(kind: str, tmp_path: Path, request) -> None:
-    from tilepress_test_pressed import BAD_VALUE
+    from tilepress_test_encoders import BAD_VALUE
 
     if kind == "ray":
         request.getfixturevalue("ray_cluster")
@@ -68,7 +68,7 @@ def test_a_tile_on_which_the_codec_fails_is_kept_by_another(kind: str, tmp_path:
 
 
 def test_the_summary_warns(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    from tilepress_test_pressed import BAD_VALUE
+    from tilepress_test_encoders import BAD_VALUE
 
     source = collection(tmp_path, BAD_VALUE, 9)
     assert app._run(["compress", source, str(tmp_path / "a"), "--codec", "test-faulty", "--tile", str(TILE)]) == 0
@@ -76,7 +76,7 @@ def test_the_summary_warns(tmp_path: Path, capfd: pytest.CaptureFixture[str]) ->
 
 
 def test_an_image_that_the_codec_cannot_prepare_for_is_kept_by_another(tmp_path: Path) -> None:
-    from tilepress_test_pressed import BAD_PREPARATION
+    from tilepress_test_encoders import BAD_PREPARATION
 
     report = compressed(tmp_path, LOCAL, BAD_PREPARATION, 9)
     assert codecs_of(tmp_path / "a") == {"good.tif": ["test-faulty"] * 3, "odd.tif": ["jpegxl"] * 2}
@@ -85,7 +85,7 @@ def test_an_image_that_the_codec_cannot_prepare_for_is_kept_by_another(tmp_path:
 
 
 def test_an_image_that_the_codec_does_not_decode_is_kept_as_its_file(tmp_path: Path) -> None:
-    from tilepress_test_pressed import BAD_DECODING
+    from tilepress_test_encoders import BAD_DECODING
 
     report = compressed(tmp_path, LOCAL, BAD_DECODING, 9)
     assert report.exit_code == 3 and report.summary.failures == {"untrusted": 1}
@@ -93,11 +93,11 @@ def test_an_image_that_the_codec_does_not_decode_is_kept_as_its_file(tmp_path: P
 
 
 def test_a_codec_that_fails_when_restoring_is_damage_to_its_images_only(tmp_path: Path, monkeypatch) -> None:
-    import tilepress_test_pressed
+    import tilepress_test_encoders
 
     source = collection(tmp_path, 9, 30)
     compress(source, str(tmp_path / "a"), codec="test-faulty", tile=TILE, engine=LOCAL)
-    monkeypatch.setattr(tilepress_test_pressed, "BAD_DECODING", 30)
+    monkeypatch.setattr(tilepress_test_encoders, "BAD_DECODING", 30)
     report = restore(str(tmp_path / "a"), str(tmp_path / "back"), engine=LOCAL)
     assert report.exit_code == 4 and report.restored == {"byte-identical": 1}
     assert [path for path, _ in report.failed] == ["odd.tif"] and "TypeError" in report.failed[0][1]
@@ -108,9 +108,9 @@ def test_a_rival_that_fails_is_a_warning(tmp_path: Path, monkeypatch: pytest.Mon
         raise RuntimeError("out of order")
 
     monkeypatch.setattr(JpegXl, "compress", fails)
-    pressed = press_files(tmp_path, {"a.tif": encoded(half_repetitive(), "TIFF")}, codec="test-compared")
-    assert [tile.facts.codec for tile in pressed.images["a.tif"].tiles] == ["test-compared"] * 2
-    assert pressed.part.warnings == {"jpegxl failed (RuntimeError: out of order)": 2}
+    encoded_shard = encode_files(tmp_path, {"a.tif": encoded(half_repetitive(), "TIFF")}, codec="test-compared")
+    assert [tile.facts.codec for tile in encoded_shard.images["a.tif"].tiles] == ["test-compared"] * 2
+    assert encoded_shard.part.warnings == {"jpegxl failed (RuntimeError: out of order)": 2}
 
 
 def test_jpegxl_itself_may_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,13 +119,13 @@ def test_jpegxl_itself_may_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(JpegXl, "compress", fails)
     samples = smooth(64, 64, 1)
-    pressed = press_files(tmp_path, {"a.tif": encoded(samples, "TIFF") + bytes(999)}, codec="jpegxl")
-    assert [tile.facts.codec for tile in pressed.images["a.tif"].tiles] == ["raw"]
-    assert np.array_equal(pressed.pixels("a.tif"), samples)
+    encoded_shard = encode_files(tmp_path, {"a.tif": encoded(samples, "TIFF") + bytes(999)}, codec="jpegxl")
+    assert [tile.facts.codec for tile in encoded_shard.images["a.tif"].tiles] == ["raw"]
+    assert np.array_equal(encoded_shard.pixels("a.tif"), samples)
 
 
 def test_want_of_memory_ends_the_run_with_what_to_do(tmp_path: Path) -> None:
-    from tilepress_test_pressed import NO_MEMORY
+    from tilepress_test_encoders import NO_MEMORY
 
     source = collection(tmp_path, NO_MEMORY, 9)
     with pytest.raises(EngineError, match="needs more memory"):
@@ -133,10 +133,10 @@ def test_want_of_memory_ends_the_run_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_is_no_fault_of_a_codec(tmp_path: Path) -> None:
-    from tilepress_test_pressed import INTERRUPTED
+    from tilepress_test_encoders import INTERRUPTED
 
     with pytest.raises(KeyboardInterrupt):
-        press_files(tmp_path, {"a.tif": encoded(image(INTERRUPTED, 9), "TIFF")}, codec="test-faulty")
+        encode_files(tmp_path, {"a.tif": encoded(image(INTERRUPTED, 9), "TIFF")}, codec="test-faulty")
 
 
 class OutOfMemoryError(RuntimeError):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.pipeline.engine.test_engine import tree
-from tests.support.make_archives import encoded, noise, press_files, repetitive, smooth, write_files
+from tests.support.make_archives import encode_files, encoded, noise, repetitive, smooth, write_files
 from tilepress.codecs.predictive_mlp.codec import LINEAR_LEAST
 from tilepress.codecs.predictive_mlp.weights import LINEAR, MLP, unseal_predictors
 from tilepress.jobs.archives.compress import compress
@@ -82,70 +82,72 @@ def test_actors_on_ray_prepare_and_are_given_them(source: Path, archive: Path, t
     assert restore(str(tmp_path / "ray"), str(tmp_path / "back"), engine=config).restored == {"byte-identical": 3}
 
 
-def codec_and_shared(folder: Path, files: Mapping[str, bytes], codec: str) -> dict[str, tuple[set[str], int]]:
-    pressed = press_files(folder, dict(files), codec=codec)
-    for name, image in pressed.images.items():
-        prove(image, pressed.part.fetch, pressed.tools)
+def codec_and_side_information(folder: Path, files: Mapping[str, bytes], codec: str) -> dict[str, tuple[set[str], int]]:
+    encoded_shard = encode_files(folder, dict(files), codec=codec)
+    for name, image in encoded_shard.images.items():
+        prove(image, encoded_shard.part.fetch, encoded_shard.pool)
         assert image.nbytes <= len(files[name])
     return {
         name: ({tile.facts.codec for tile in image.tiles}, image.spans["shared"][1])
-        for name, image in pressed.images.items()
+        for name, image in encoded_shard.images.items()
     }
 
 
 def test_they_count_and_are_dropped_with_the_codec(tmp_path: Path) -> None:
     flat = np.full((20, 20, 1), 9, np.uint8)
     files = {"tiny.png": encoded(smooth(16, 17, 1), "PNG"), "flat.png": encoded(flat, "PNG")}
-    found = codec_and_shared(tmp_path, files, "test-ranks")
+    found = codec_and_side_information(tmp_path, files, "test-ranks")
     assert all(shared == 0 and "test-ranks" not in codecs for codecs, shared in found.values())
 
 
 def test_an_image_of_tiles_that_all_fell_back_has_none(tmp_path: Path) -> None:
     samples = noise(70, 80, 1)
     files = {"noise.tif": encoded(samples, "TIFF") + bytes(2000)}
-    assert codec_and_shared(tmp_path, files, "test-ranks") == {"noise.tif": ({"raw"}, 0)}
+    assert codec_and_side_information(tmp_path, files, "test-ranks") == {"noise.tif": ({"raw"}, 0)}
 
 
 @pytest.mark.parametrize(("side", "kind"), [(130, LINEAR), (190, MLP)])
 def test_a_predictor_is_fitted_to_an_image_whose_tiles_are_too_small_for_one(tmp_path, side: int, kind: int) -> None:
     samples = smooth(side, side, 1)
     assert 48 * 48 < LINEAR_LEAST < side * side
-    pressed = press_files(tmp_path, {"a.tif": encoded(samples, "TIFF")}, codec="predictive-mlp", effort=1, tile=48)
-    image = pressed.images["a.tif"]
+    encoded_shard = encode_files(
+        tmp_path, {"a.tif": encoded(samples, "TIFF")}, codec="predictive-mlp", effort=1, tile=48
+    )
+    image = encoded_shard.images["a.tif"]
     assert image.spans["shared"][1] > 0 and {tile.facts.codec for tile in image.tiles} == {"predictive-mlp"}
-    _, shared, _ = fetch_image_row(image, pressed.part.fetch)
+    _, shared, _ = fetch_image_row(image, encoded_shard.part.fetch)
     assert [predictor.kind for predictor in unseal_predictors(shared, 1, 255)] == [kind]
-    assert np.array_equal(pressed.pixels("a.tif"), samples)
+    assert np.array_equal(encoded_shard.pixels("a.tif"), samples)
 
 
 def test_a_large_image_is_sampled_within_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tilepress_test_pressed import Ranks
+    from tilepress_test_encoders import Ranks
 
     monkeypatch.setattr(side_information, "SAMPLE_PIXELS", 7 * TILE * TILE)
     monkeypatch.setattr(Ranks, "seen", [])
     samples = repetitive(5 * TILE, 6 * TILE, 1)
-    pressed = press_files(tmp_path, {"a.tif": encoded(samples, "TIFF")}, codec="test-ranks")
+    encoded_shard = encode_files(tmp_path, {"a.tif": encoded(samples, "TIFF")}, codec="test-ranks")
     assert Ranks.seen == [7]
-    assert np.array_equal(pressed.pixels("a.tif"), samples)
+    assert np.array_equal(encoded_shard.pixels("a.tif"), samples)
 
 
 def test_damage_to_them_is_found_before_a_pixel_is_returned(tmp_path: Path) -> None:
-    pressed = press_files(tmp_path, {"a.tif": encoded(repetitive(90, 99, 5), "TIFF")}, codec="test-ranks")
-    image = pressed.images["a.tif"]
+    encoded_shard = encode_files(tmp_path, {"a.tif": encoded(repetitive(90, 99, 5), "TIFF")}, codec="test-ranks")
+    image = encoded_shard.images["a.tif"]
     start, length = image.spans["shared"]
-    data = bytearray(pressed.part.fetch([(0, pressed.part.nbytes)])[0])
+    data = bytearray(encoded_shard.part.fetch([(0, encoded_shard.part.nbytes)])[0])
     data[start + length // 2] ^= 1
     with pytest.raises(IntegrityError, match="CRC"):
-        prove(image, lambda ranges: [bytes(data[o : o + n]) for o, n in ranges], pressed.tools)
+        prove(image, lambda ranges: [bytes(data[o : o + n]) for o, n in ranges], encoded_shard.pool)
 
 
 def test_an_image_none_of_whose_codecs_takes_them_is_refused(tmp_path: Path) -> None:
-    pressed = press_files(tmp_path, {"a.tif": encoded(smooth(90, 99, 1), "TIFF")}, codec="jpegxl")
-    image, forged = pressed.images["a.tif"], b"\0" * 256
+    encoded_shard = encode_files(tmp_path, {"a.tif": encoded(smooth(90, 99, 1), "TIFF")}, codec="jpegxl")
+    image, forged = encoded_shard.images["a.tif"], b"\0" * 256
     spans = image.spans | {"shared": (0, 256)}
-    crc = row_crc(image.facts, (pressed.part.fetch([image.spans["container"]])[0], forged, b""))
+    crc = row_crc(image.facts, (encoded_shard.part.fetch([image.spans["container"]])[0], forged, b""))
     with pytest.raises(IntegrityError, match="shared data"):
-        prove(replace(image, spans=spans, crc=crc), pressed.part.fetch, pressed.tools)
+        prove(replace(image, spans=spans, crc=crc), encoded_shard.part.fetch, encoded_shard.pool)
 
 
 def test_evaluate_counts_them(source: Path, archive: Path, tmp_path: Path) -> None:

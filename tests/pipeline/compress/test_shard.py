@@ -11,20 +11,20 @@ import pytest
 
 from tests.support.make_archives import (
     bilevel_tiff,
+    encode_files,
     encoded,
     method_and_reason,
     noise,
     palette_tiff,
     planned,
     press,
-    press_files,
     smooth,
     task_of,
     write_files,
 )
 from tilepress.pipeline.archive.checksums import samples_crc
 from tilepress.pipeline.archive.schema import FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES
-from tilepress.pipeline.compress import shard as press_module
+from tilepress.pipeline.compress import shard as shard_module
 from tilepress.pipeline.reading.rebuild import prove
 from tilepress.pipeline.storage import local
 
@@ -41,8 +41,8 @@ def test_each_kind_of_file_takes_its_way(tmp_path: Path) -> None:
         "noise.png": encoded(noise(50, 50, 3)),
         "empty": b"",
     }
-    pressed = press_files(tmp_path, files)
-    assert {path: method_and_reason(pressed, path) for path in files} == {
+    encoded_shard = encode_files(tmp_path, files)
+    assert {path: method_and_reason(encoded_shard, path) for path in files} == {
         "photo.jpg": (JPEG, ""),
         "picture.png": (TILES, ""),
         "scan.tif": (TILES, ""),
@@ -52,42 +52,42 @@ def test_each_kind_of_file_takes_its_way(tmp_path: Path) -> None:
         "noise.png": (FILE, "incompressible"),
         "empty": (FILE, "unsupported"),
     }
-    for path, image in pressed.images.items():
-        prove(image, pressed.part.fetch, pressed.tools)
+    for path, image in encoded_shard.images.items():
+        prove(image, encoded_shard.part.fetch, encoded_shard.pool)
         assert image.nbytes <= len(files[path]), path
         assert bool(image.facts.reason) == bool(image.facts.reason_code), path
         if image.facts.method != TILES:
-            assert pressed.file(path) == files[path]
-    assert np.array_equal(pressed.pixels("picture.png"), smooth(80, 100, 3))
+            assert encoded_shard.file(path) == files[path]
+    assert np.array_equal(encoded_shard.pixels("picture.png"), smooth(80, 100, 3))
 
 
 def test_a_transcoded_jpeg_is_smaller_and_the_same_bytes(tmp_path: Path) -> None:
     data = encoded(smooth(200, 200, 3), "JPEG", quality=92)
-    pressed = press_files(tmp_path, {"a.jpg": data})
-    assert method_and_reason(pressed, "a.jpg") == (JPEG, "")
-    assert pressed.images["a.jpg"].nbytes < 0.95 * len(data)
-    assert pressed.file("a.jpg") == data
-    assert not pressed.images["a.jpg"].tiles
+    encoded_shard = encode_files(tmp_path, {"a.jpg": data})
+    assert method_and_reason(encoded_shard, "a.jpg") == (JPEG, "")
+    assert encoded_shard.images["a.jpg"].nbytes < 0.95 * len(data)
+    assert encoded_shard.file("a.jpg") == data
+    assert not encoded_shard.images["a.jpg"].tiles
 
 
 def test_a_jpeg_that_cannot_be_transcoded_is_kept_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(press_module, "pack_jpeg", lambda data: None)
+    monkeypatch.setattr(shard_module, "pack_jpeg", lambda data: None)
     data = encoded(smooth(100, 100, 3), "JPEG")
-    pressed = press_files(tmp_path, {"a.jpg": data, "cut.jpg": data[: len(data) // 2]})
-    assert pressed.images["a.jpg"].facts.method in (FILE, FILE_ZSTD)
-    assert pressed.images["a.jpg"].facts.reason_code == "incompressible"
-    assert method_and_reason(pressed, "cut.jpg")[1] == "damaged"
-    assert pressed.file("a.jpg") == data
+    encoded_shard = encode_files(tmp_path, {"a.jpg": data, "cut.jpg": data[: len(data) // 2]})
+    assert encoded_shard.images["a.jpg"].facts.method in (FILE, FILE_ZSTD)
+    assert encoded_shard.images["a.jpg"].facts.reason_code == "incompressible"
+    assert method_and_reason(encoded_shard, "cut.jpg")[1] == "damaged"
+    assert encoded_shard.file("a.jpg") == data
 
 
 def test_fidelity_file_keeps_every_byte_of_every_file(tmp_path: Path) -> None:
     files = {"a.png": encoded(smooth(80, 80, 3)), "b.tif": encoded(smooth(90, 90, 1), "TIFF"), "c.txt": b"text" * 99}
-    pressed = press_files(tmp_path, files, fidelity="file")
+    encoded_shard = encode_files(tmp_path, files, fidelity="file")
     for path, data in files.items():
-        assert pressed.images[path].facts.method in (FILE, FILE_ZSTD)
-        assert pressed.file(path) == data
-    assert method_and_reason(pressed, "a.png")[1] == ""
-    assert (pressed.images["a.png"].facts.width, pressed.images["a.png"].facts.mode) == (80, "RGB")
+        assert encoded_shard.images[path].facts.method in (FILE, FILE_ZSTD)
+        assert encoded_shard.file(path) == data
+    assert method_and_reason(encoded_shard, "a.png")[1] == ""
+    assert (encoded_shard.images["a.png"].facts.width, encoded_shard.images["a.png"].facts.mode) == (80, "RGB")
 
 
 @pytest.mark.parametrize("codec", ["raw", "png", "jpegxl"])
@@ -99,35 +99,35 @@ def test_no_image_takes_more_than_its_file(codec: str, size: tuple[int, int], tm
         for c in (1, 3)
         for ext, form in (("png", "PNG"), ("tif", "TIFF"))
     }
-    pressed = press_files(tmp_path, files, codec=codec)
+    encoded_shard = encode_files(tmp_path, files, codec=codec)
     for path, data in files.items():
-        assert pressed.images[path].nbytes <= len(data), path
+        assert encoded_shard.images[path].nbytes <= len(data), path
 
 
 def test_an_image_that_the_chosen_codec_does_not_shrink_is_shrunk_by_jpegxl(tmp_path: Path) -> None:
     data = encoded(smooth(100, 130, 3))
-    pressed = press_files(tmp_path, {"a.png": data}, codec="raw")
-    assert pressed.images["a.png"].tiles[0].facts.codec == "jpegxl"
-    assert pressed.images["a.png"].nbytes < len(data)
-    assert np.array_equal(pressed.pixels("a.png"), smooth(100, 130, 3))
+    encoded_shard = encode_files(tmp_path, {"a.png": data}, codec="raw")
+    assert encoded_shard.images["a.png"].tiles[0].facts.codec == "jpegxl"
+    assert encoded_shard.images["a.png"].nbytes < len(data)
+    assert np.array_equal(encoded_shard.pixels("a.png"), smooth(100, 130, 3))
 
 
 def test_no_tile_takes_more_than_its_samples(tmp_path: Path) -> None:
     samples = np.concatenate([smooth(64, 64, 3), noise(64, 64, 3), np.zeros((64, 640, 3), np.uint8)], axis=1)
-    pressed = press_files(tmp_path, {"a.tif": encoded(samples, "TIFF")}, codec="png")
-    image = pressed.images["a.tif"]
+    encoded_shard = encode_files(tmp_path, {"a.tif": encoded(samples, "TIFF")}, codec="png")
+    image = encoded_shard.images["a.tif"]
     codecs = [tile.facts.codec for tile in image.tiles]
     assert codecs[1] in ("raw", "jpegxl")
     assert codecs[0] == codecs[2] == "png"
     for tile in image.tiles:
         assert tile.latents[1] + tile.residual[1] <= tile.facts.w * tile.facts.h * 3 + 16
-    assert np.array_equal(pressed.pixels("a.tif"), samples)
+    assert np.array_equal(encoded_shard.pixels("a.tif"), samples)
 
 
 def test_palettes_and_single_bits_never_go_through_a_lossy_codec(tmp_path: Path) -> None:
     files = {"p.tif": palette_tiff(90, 99), "1.tif": bilevel_tiff(250, 190), "rgb.png": encoded(smooth(99, 99, 3))}
-    lossy = press_files(tmp_path / "lossy", files, codec="jpeg", fidelity="lossy", quality=30)
-    exact = press_files(tmp_path / "exact", files, fidelity="pixels")
+    lossy = encode_files(tmp_path / "lossy", files, codec="jpeg", fidelity="lossy", quality=30)
+    exact = encode_files(tmp_path / "exact", files, fidelity="pixels")
     for path in ("p.tif", "1.tif"):
         assert {tile.facts.codec for tile in lossy.images[path].tiles} <= {"jpegxl", "raw"}
         assert np.array_equal(lossy.pixels(path), exact.pixels(path))
@@ -138,20 +138,20 @@ def test_palettes_and_single_bits_never_go_through_a_lossy_codec(tmp_path: Path)
 def test_damage_deep_in_a_file_leaves_no_tile_behind(tmp_path: Path) -> None:
     data = bytearray(encoded(noise(300, 70, 1), compress_level=1))
     data[-3000] ^= 1
-    pressed = press_files(tmp_path, {"a.png": encoded(smooth(64, 64, 1)), "b.png": bytes(data), "c.txt": b"x"})
-    assert method_and_reason(pressed, "b.png") == (FILE, "damaged")
-    assert pressed.images["b.png"].tiles == ()
-    assert pressed.file("b.png") == bytes(data)
-    assert method_and_reason(pressed, "a.png")[0] == TILES
+    encoded_shard = encode_files(tmp_path, {"a.png": encoded(smooth(64, 64, 1)), "b.png": bytes(data), "c.txt": b"x"})
+    assert method_and_reason(encoded_shard, "b.png") == (FILE, "damaged")
+    assert encoded_shard.images["b.png"].tiles == ()
+    assert encoded_shard.file("b.png") == bytes(data)
+    assert method_and_reason(encoded_shard, "a.png")[0] == TILES
 
 
 def test_files_that_are_distrusted_are_kept_with_the_reason(tmp_path: Path) -> None:
     source = write_files(tmp_path / "s", {"a.png": encoded(smooth(90, 90, 3)), "b.png": encoded(smooth(90, 90, 3))})
-    task = replace(task_of(source, planned(source)), undecodable={1: "it crashed a worker"})
-    pressed = press(task)
-    assert method_and_reason(pressed, "a.png") == (TILES, "")
-    assert method_and_reason(pressed, "b.png") == (FILE, "untrusted")
-    assert pressed.images["b.png"].facts.reason == "it crashed a worker"
+    task = replace(task_of(source, planned(source)), quarantined={1: "it crashed a worker"})
+    encoded_shard = press(task)
+    assert method_and_reason(encoded_shard, "a.png") == (TILES, "")
+    assert method_and_reason(encoded_shard, "b.png") == (FILE, "untrusted")
+    assert encoded_shard.images["b.png"].facts.reason == "it crashed a worker"
 
 
 def test_threads_change_no_byte_of_a_part(tmp_path: Path) -> None:
@@ -170,15 +170,15 @@ def test_a_file_that_changed_or_vanished_since_the_plan_is_recorded_as_such(tmp_
     with (source / "grown.png").open("ab") as file:
         file.write(b"more")
     (source / "vanished.png").unlink()
-    pressed = press(task_of(source, files))
-    assert {path: method_and_reason(pressed, path) for path in names} == {
+    encoded_shard = press(task_of(source, files))
+    assert {path: method_and_reason(encoded_shard, path) for path in names} == {
         "changed.png": (NOT_STORED, "changed"),
         "grown.png": (NOT_STORED, "changed"),
         "there.png": (TILES, ""),
         "vanished.png": (NOT_STORED, "vanished"),
     }
     for path in ("changed.png", "vanished.png"):
-        image = pressed.images[path]
+        image = encoded_shard.images[path]
         assert (image.nbytes, image.tiles, image.facts.file_sha256) == (0, (), b"")
 
 
@@ -187,9 +187,9 @@ def test_a_file_that_cannot_be_read_costs_that_file_and_not_the_run(tmp_path: Pa
     files = planned(source)
     (source / "a.png").unlink()
     (source / "a.png").symlink_to("a.png")  # opening it is an error that even root meets
-    pressed = press(task_of(source, files))
-    assert method_and_reason(pressed, "a.png") == (NOT_STORED, "unreadable")
-    assert method_and_reason(pressed, "b.png") == (TILES, "")
+    encoded_shard = press(task_of(source, files))
+    assert method_and_reason(encoded_shard, "a.png") == (NOT_STORED, "unreadable")
+    assert method_and_reason(encoded_shard, "b.png") == (TILES, "")
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.txt"])
@@ -198,21 +198,21 @@ def test_a_file_that_changes_while_it_is_read_is_recorded_as_such(name: str, tmp
     form = {"a.png": encoded(smooth(200, 200, 3)), "a.jpg": encoded(smooth(99, 99, 3), "JPEG"), "a.txt": b"text" * 99}
     source = write_files(tmp_path / "s", {name: form[name]})
     task = task_of(source, planned(source))
-    original = press_module.read_picture
+    original = shard_module.read_picture
 
     def read_and_touch(data, limits, **options):
         os.utime(source / name, ns=(5, 5))
         return original(data, limits, **options)
 
-    monkeypatch.setattr(press_module, "read_picture", read_and_touch)
-    pressed = press(task)
-    assert method_and_reason(pressed, name) == (NOT_STORED, "changed")
-    assert pressed.part.rows == 1
+    monkeypatch.setattr(shard_module, "read_picture", read_and_touch)
+    encoded_shard = press(task)
+    assert method_and_reason(encoded_shard, name) == (NOT_STORED, "changed")
+    assert encoded_shard.part.rows == 1
 
 
 def test_tiles_carry_what_is_needed_to_check_them(tmp_path: Path) -> None:
-    pressed = press_files(tmp_path, {"a.png": encoded(smooth(100, 70, 3))})
-    image = pressed.images["a.png"]
+    encoded_shard = encode_files(tmp_path, {"a.png": encoded(smooth(100, 70, 3))})
+    image = encoded_shard.images["a.png"]
     assert [(t.facts.x, t.facts.y, t.facts.w, t.facts.h) for t in image.tiles] == [
         (0, 0, 64, 64),
         (64, 0, 6, 64),

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from tests.support.make_archives import (
+    encode_files,
     encoded,
     method_and_reason,
-    press_files,
     smooth,
 )
 from tilepress.codecs import registry
-from tilepress.codecs.classical.base import Raw
+from tilepress.codecs.classical.raw import Raw
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import StreamError, UnsupportedError
 from tilepress.pipeline.archive.schema import FAILURES, TILES
@@ -76,16 +76,16 @@ def flat(value: int) -> bytes:
 @pytest.mark.usefixtures("strange_codecs")
 def test_a_codec_that_decodes_wrong_is_found_out_before_commit(tmp_path: Path) -> None:
     files = {"bright.tif": flat(200), "dark.tif": flat(3), "text.txt": b"x"}
-    pressed = press_files(tmp_path, files, codec="liar")
-    assert method_and_reason(pressed, "dark.tif")[1] == "untrusted"
-    assert "check before commit" in pressed.images["dark.tif"].facts.reason
-    assert pressed.file("dark.tif") == files["dark.tif"]
-    assert method_and_reason(pressed, "bright.tif") == (TILES, "")
-    assert {tile.facts.codec for tile in pressed.images["bright.tif"].tiles} == {"liar"}
-    for image in pressed.images.values():
-        prove(image, pressed.part.fetch, pressed.tools)
+    encoded_shard = encode_files(tmp_path, files, codec="liar")
+    assert method_and_reason(encoded_shard, "dark.tif")[1] == "untrusted"
+    assert "check before commit" in encoded_shard.images["dark.tif"].facts.reason
+    assert encoded_shard.file("dark.tif") == files["dark.tif"]
+    assert method_and_reason(encoded_shard, "bright.tif") == (TILES, "")
+    assert {tile.facts.codec for tile in encoded_shard.images["bright.tif"].tiles} == {"liar"}
+    for image in encoded_shard.images.values():
+        prove(image, encoded_shard.part.fetch, encoded_shard.pool)
     summary = Summary()
-    for image in pressed.images.values():
+    for image in encoded_shard.images.values():
         summary.add(image)
     assert summary.failures == {"untrusted": 1}
     assert "untrusted" in FAILURES
@@ -94,22 +94,22 @@ def test_a_codec_that_decodes_wrong_is_found_out_before_commit(tmp_path: Path) -
 @pytest.mark.usefixtures("strange_codecs")
 def test_a_codec_that_cannot_read_what_it_wrote_is_found_out(tmp_path: Path) -> None:
     files = {"a.tif": flat(200), "b.tif": flat(3)}
-    pressed = press_files(tmp_path, files, codec="mute")
+    encoded_shard = encode_files(tmp_path, files, codec="mute")
     for path, data in files.items():
-        assert method_and_reason(pressed, path)[1] == "untrusted"
-        assert pressed.file(path) == data
+        assert method_and_reason(encoded_shard, path)[1] == "untrusted"
+        assert encoded_shard.file(path) == data
 
 
 @pytest.mark.usefixtures("strange_codecs")
 def test_a_tile_that_the_codec_refuses_goes_another_way(tmp_path: Path) -> None:
-    pressed = press_files(tmp_path, {"a.png": encoded(smooth(100, 100, 3))}, codec="picky")
-    assert method_and_reason(pressed, "a.png") == (TILES, "")
-    assert np.array_equal(pressed.pixels("a.png"), smooth(100, 100, 3))
+    encoded_shard = encode_files(tmp_path, {"a.png": encoded(smooth(100, 100, 3))}, codec="picky")
+    assert method_and_reason(encoded_shard, "a.png") == (TILES, "")
+    assert np.array_equal(encoded_shard.pixels("a.png"), smooth(100, 100, 3))
 
 
 def test_a_container_that_does_not_open_is_never_an_excuse_for_wrong_pixels(tmp_path: Path) -> None:
-    pressed = press_files(tmp_path, {"a.png": encoded(smooth(100, 100, 3))})
-    image = pressed.images["a.png"]
+    encoded_shard = encode_files(tmp_path, {"a.png": encoded(smooth(100, 100, 3))})
+    image = encoded_shard.images["a.png"]
     facts = replace(image.facts, pixels_sha256=bytes(32))
     with pytest.raises(IntegrityError):
-        prove(replace(image, facts=facts), pressed.part.fetch, pressed.tools)
+        prove(replace(image, facts=facts), encoded_shard.part.fetch, encoded_shard.pool)

@@ -51,7 +51,7 @@ def compressed(source: Path, archive: Path, config: EngineConfig, codec: str = "
 def test_a_worker_killed_in_every_shard_changes_nothing(stage, tmp_path, monkeypatch):
     source = make_source(tmp_path / "source")
     wanted = compressed(source, tmp_path / "wanted", EngineConfig("local", 1))
-    monkeypatch.setattr(compress_job, "press_shard", stage)
+    monkeypatch.setattr(compress_job, "encode_shard", stage)
     assert compressed(source, tmp_path / "found", ON_CPUS) == wanted
 
 
@@ -130,7 +130,7 @@ def test_a_shard_that_never_ends_is_given_up_with_what_to_do(tmp_path):
 def test_networks_run_in_actors_two_batches_in_flight_and_nothing_shows_in_the_archive(tmp_path, monkeypatch):
     source = make_source(tmp_path / "source")
     one, two = (compressed(source, tmp_path / str(n), EngineConfig("local", n), "block-dnn-16") for n in (1, 2))
-    monkeypatch.setattr(compress_job, "press_shard", engine_stages.watched)
+    monkeypatch.setattr(compress_job, "encode_shard", engine_stages.watched)
     assert compressed(source, tmp_path / "ray", ON_CPUS, "block-dnn-16") == one == two
     notes = [path.read_text() for path in tmp_path.glob("most-*")]
     assert max(notes) == "RemoteNetworks 2"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.engine_stages import CustomError
 from tilepress.codecs.errors import StreamError
-from tilepress.pipeline.engine.remote_error import Failure
+from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import EngineError, IntegrityError
 
 
@@ -32,7 +32,7 @@ class ShoutingError(Exception):
     ids=lambda error: type(error).__name__,
 )
 def test_class_and_message_arrive(error):
-    arrived = Failure.of(error).error()
+    arrived = RemoteError.of(error).error()
     assert type(arrived) is type(error)
     assert str(arrived) == str(error)
 
@@ -41,7 +41,7 @@ def test_where_it_was_raised_is_told_too():
     try:
         raise IntegrityError("damaged")
     except IntegrityError as exc:
-        (note,) = Failure.of(exc).error().__notes__
+        (note,) = RemoteError.of(exc).error().__notes__
     assert "In a worker process" in note and "test_where_it_was_raised_is_told_too" in note
 
 
@@ -49,11 +49,11 @@ def test_a_class_that_is_unknown_here_becomes_an_engine_error_with_name_and_mess
     class ForeignError(Exception):
         pass
 
-    arrived = Failure.of(ForeignError("went wrong")).error()
+    arrived = RemoteError.of(ForeignError("went wrong")).error()
     assert type(arrived) is EngineError
     assert "ForeignError" in str(arrived) and "went wrong" in str(arrived)
 
 
 def test_what_names_no_exception_is_not_called():
-    harmless = Failure("os", "_exit", (0,), "", "").error()
+    harmless = RemoteError("os", "_exit", (0,), "", "").error()
     assert type(harmless) is EngineError

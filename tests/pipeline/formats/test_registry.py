@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.support.make_images import make_png, make_tiff, picture_of, pixels_of, rebuilt
-from tilepress.codecs.bitstream import seal
+from tilepress.codecs.stream import write_frame
 from tilepress.pipeline.errors import DamagedPicture, IntegrityError, LimitExceeded, PictureError, UnsupportedPicture
 from tilepress.pipeline.formats.container import pack_container, unpack_container
 from tilepress.pipeline.formats.picture import Limits
@@ -199,7 +199,7 @@ def test_a_container_whose_parts_do_not_add_up_is_an_integrity_error():
     for size in (1, 3, 1 << 40, -3):
         raw = struct.pack("<I", len(header % size)) + header % size + b"12345"
         with pytest.raises(IntegrityError, match="image container"):
-            unpack_container(seal(b"TC", 1, zstandard.compress(raw)))
+            unpack_container(write_frame(b"TC", 1, zstandard.compress(raw)))
 
 
 @settings(max_examples=200, deadline=None)

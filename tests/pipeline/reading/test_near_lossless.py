@@ -11,10 +11,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.support.make_archives import Pressed, bilevel_tiff, encoded, noise, palette_tiff, press_files, smooth
+from tests.support.make_archives import Pressed, bilevel_tiff, encode_files, encoded, noise, palette_tiff, smooth
 from tilepress.codecs import registry
 from tilepress.pipeline.archive.schema import TILES, error_bound, within
-from tilepress.pipeline.coding.settings import PressSettings
+from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.coding.tile_coding import Coding
 from tilepress.pipeline.compress import commit
 from tilepress.pipeline.errors import IntegrityError
@@ -29,29 +29,29 @@ def near_codecs(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("Coarse", "Careless"):
         monkeypatch.setitem(registry.CODECS, f"near-{name.lower()}", f"{module}:{name}")
     monkeypatch.setitem(registry.RESIDUALS, "near-steps", f"{module}:Steps")
-    coding = PressSettings.coding.fget
+    coding = EncodeSettings.coding.fget
     assert coding is not None
 
-    def with_steps(self: PressSettings) -> Coding:
+    def with_steps(self: EncodeSettings) -> Coding:
         return replace(coding(self), residual_id="near-steps")
 
-    monkeypatch.setattr(PressSettings, "coding", property(with_steps))
+    monkeypatch.setattr(EncodeSettings, "coding", property(with_steps))
 
 
-def error_of(pressed: Pressed, path: str, original: np.ndarray) -> int:
-    return int(np.abs(pressed.pixels(path).astype(int) - original).max())
+def error_of(encoded_shard: Pressed, path: str, original: np.ndarray) -> int:
+    return int(np.abs(encoded_shard.pixels(path).astype(int) - original).max())
 
 
 @pytest.mark.parametrize("bound", [1, 3, 20])
 def test_images_come_back_within_the_bound_and_say_so(bound: int, tmp_path: Path) -> None:
     pictures = {f"{c}.png": smooth(150, 170, c) for c in (1, 2, 3, 4)}
     files = {name: encoded(samples) for name, samples in pictures.items()}
-    pressed = press_files(tmp_path, files, codec="jpegls", max_error=bound)
+    encoded_shard = encode_files(tmp_path, files, codec="jpegls", max_error=bound)
     for name, samples in pictures.items():
-        image = pressed.images[name]
-        assert 0 < error_of(pressed, name, samples) <= bound
+        image = encoded_shard.images[name]
+        assert 0 < error_of(encoded_shard, name, samples) <= bound
         assert image.facts.method == TILES and error_bound(image.facts.fidelity) == bound
-        prove_within(image, files[name], pressed.part.fetch, pressed.tools)
+        prove_within(image, files[name], encoded_shard.part.fetch, encoded_shard.pool)
         assert all(tile.facts.codec == "jpegls" and tile.facts.psnr is not None for tile in image.tiles)
         assert image.nbytes < len(files[name])
 
@@ -65,15 +65,15 @@ def test_what_no_bound_may_touch_stays_exact(tmp_path: Path) -> None:
         "text.txt": b"text" * 99,
         "levels.png": levels,
     }
-    pressed = press_files(tmp_path, files, codec="jpegls", max_error=5)
-    exact = press_files(tmp_path / "exact", files, codec="jpegls")
+    encoded_shard = encode_files(tmp_path, files, codec="jpegls", max_error=5)
+    exact = encode_files(tmp_path / "exact", files, codec="jpegls")
     for name in files.keys() - {"levels.png"}:
-        assert pressed.images[name].facts.fidelity == "pixels", name
-        prove(pressed.images[name], pressed.part.fetch, pressed.tools)
+        assert encoded_shard.images[name].facts.fidelity == "pixels", name
+        prove(encoded_shard.images[name], encoded_shard.part.fetch, encoded_shard.pool)
     for name in ("palette.tif", "1.tif"):
-        assert np.array_equal(pressed.pixels(name), exact.pixels(name)), name
-    assert pressed.file("photo.jpg") == files["photo.jpg"] and pressed.file("text.txt") == files["text.txt"]
-    assert error_of(pressed, "levels.png", smooth(90, 90, 1) // 64) <= 5
+        assert np.array_equal(encoded_shard.pixels(name), exact.pixels(name)), name
+    assert encoded_shard.file("photo.jpg") == files["photo.jpg"] and encoded_shard.file("text.txt") == files["text.txt"]
+    assert error_of(encoded_shard, "levels.png", smooth(90, 90, 1) // 64) <= 5
 
 
 def test_images_one_of_whose_values_has_a_meaning_of_its_own_stay_exact(tmp_path: Path) -> None:
@@ -83,29 +83,36 @@ def test_images_one_of_whose_values_has_a_meaning_of_its_own_stay_exact(tmp_path
     tifffile.imwrite(no_data, samples, extratags=[(42113, "s", 0, "0", True)])
     transparent = io.BytesIO()
     Image.fromarray(samples).save(transparent, "PNG", transparency=(9, 9, 9))
-    files = {"keyed.png": transparent.getvalue(), "no-data.tif": no_data.getvalue(), "plain.png": encoded(samples)}
-    pressed = press_files(tmp_path, files, codec="jpegls", max_error=2)
-    assert {name: error_of(pressed, name, samples) for name in files} == {
+    files = {
+        "keyed.png": transparent.getvalue(),
+        "no-data.tif": no_data.getvalue(),
+        "plain.png": encoded(samples),
+    }
+    encoded_shard = encode_files(tmp_path, files, codec="jpegls", max_error=2)
+    assert {name: error_of(encoded_shard, name, samples) for name in files} == {
         "keyed.png": 0,
         "no-data.tif": 0,
         "plain.png": 2,
     }
-    assert {name for name in files if pressed.images[name].facts.fidelity == "pixels"} == {"keyed.png", "no-data.tif"}
+    assert {name for name in files if encoded_shard.images[name].facts.fidelity == "pixels"} == {
+        "keyed.png",
+        "no-data.tif",
+    }
 
 
 @pytest.mark.parametrize(("bound", "near"), [(127, True), (128, False), (60000, False)])
 def test_a_bound_that_would_allow_an_even_gray_is_not_used(bound: int, near: bool, tmp_path: Path) -> None:
     samples = smooth(120, 120, 1)
-    pressed = press_files(tmp_path, {"a.png": encoded(samples)}, codec="jpegls", max_error=bound)
-    assert (error_of(pressed, "a.png", samples) > 0) == near
+    encoded_shard = encode_files(tmp_path, {"a.png": encoded(samples)}, codec="jpegls", max_error=bound)
+    assert (error_of(encoded_shard, "a.png", samples) > 0) == near
 
 
 def test_tiles_that_do_not_shrink_are_kept_exactly(tmp_path: Path) -> None:
     samples = np.concatenate([noise(64, 64, 1), smooth(64, 64, 1)], axis=1)
-    pressed = press_files(tmp_path, {"a.tif": encoded(samples, "TIFF")}, codec="jpegls", max_error=1)
-    tiles = pressed.images["a.tif"].tiles
+    encoded_shard = encode_files(tmp_path, {"a.tif": encoded(samples, "TIFF")}, codec="jpegls", max_error=1)
+    tiles = encoded_shard.images["a.tif"].tiles
     assert all(tile.latents[1] <= 64 * 64 + 16 for tile in tiles)
-    assert error_of(pressed, "a.tif", samples) <= 1
+    assert error_of(encoded_shard, "a.tif", samples) <= 1
 
 
 @pytest.mark.usefixtures("near_codecs")
@@ -113,11 +120,11 @@ def test_a_residual_leads_to_within_the_bound_from_a_lossy_base(tmp_path: Path) 
     samples = (np.indices((150, 170)).sum(0)[:, :, None] * 2 // 3 % 256).astype(np.uint8)
     sizes = []
     for bound in (None, 2, 6, 15):
-        pressed = press_files(
+        encoded_shard = encode_files(
             tmp_path / str(bound), {"a.tif": encoded(samples, "TIFF")}, codec="near-coarse", max_error=bound
         )
-        assert error_of(pressed, "a.tif", samples) <= (bound or 0)
-        tiles = [tile for tile in pressed.images["a.tif"].tiles if tile.facts.codec == "near-coarse"]
+        assert error_of(encoded_shard, "a.tif", samples) <= (bound or 0)
+        tiles = [tile for tile in encoded_shard.images["a.tif"].tiles if tile.facts.codec == "near-coarse"]
         assert {tile.facts.residual_codec for tile in tiles} == {"" if bound == 15 else "near-steps"}
         sizes.append(sum(tile.residual[1] for tile in tiles))
     assert sizes[0] > sizes[2] > sizes[3] == 0
@@ -126,24 +133,24 @@ def test_a_residual_leads_to_within_the_bound_from_a_lossy_base(tmp_path: Path) 
 @pytest.mark.usefixtures("near_codecs")
 def test_a_codec_that_misses_its_bound_is_not_used(tmp_path: Path) -> None:
     samples = smooth(150, 170, 1)
-    pressed = press_files(tmp_path, {"a.png": encoded(samples)}, codec="near-careless", max_error=4)
-    assert error_of(pressed, "a.png", samples) <= 4
-    assert "near-careless" not in {tile.facts.codec for tile in pressed.images["a.png"].tiles}
+    encoded_shard = encode_files(tmp_path, {"a.png": encoded(samples)}, codec="near-careless", max_error=4)
+    assert error_of(encoded_shard, "a.png", samples) <= 4
+    assert "near-careless" not in {tile.facts.codec for tile in encoded_shard.images["a.png"].tiles}
 
 
 def near_image(folder: Path, bound: int = 3) -> tuple[Pressed, bytes]:
     data = encoded(smooth(100, 130, 3))
-    return press_files(folder, {"a.png": data}, codec="jpegls", max_error=bound), data
+    return encode_files(folder, {"a.png": data}, codec="jpegls", max_error=bound), data
 
 
 def test_the_bound_is_proven_against_the_source_and_not_believed(tmp_path: Path) -> None:
-    pressed, data = near_image(tmp_path)
-    image = pressed.images["a.png"]
+    encoded_shard, data = near_image(tmp_path)
+    image = encoded_shard.images["a.png"]
     closer = replace(image, facts=replace(image.facts, fidelity=within(1)))
     with pytest.raises(IntegrityError, match="by 3 levels, not by at most 1"):
-        prove_within(closer, data, pressed.part.fetch, pressed.tools)
+        prove_within(closer, data, encoded_shard.part.fetch, encoded_shard.pool)
     with pytest.raises(IntegrityError, match="another file"):
-        prove_within(image, encoded(smooth(100, 130, 3, seed=1)), pressed.part.fetch, pressed.tools)
+        prove_within(image, encoded(smooth(100, 130, 3, seed=1)), encoded_shard.part.fetch, encoded_shard.pool)
 
 
 def test_an_image_that_fails_the_proof_before_commit_is_kept_as_its_file(tmp_path: Path, monkeypatch) -> None:
@@ -151,19 +158,19 @@ def test_an_image_that_fails_the_proof_before_commit_is_kept_as_its_file(tmp_pat
         raise IntegrityError("a sample differs from the source by 9 levels")
 
     monkeypatch.setattr(commit, "prove_within", fails)
-    pressed, data = near_image(tmp_path)
-    facts = pressed.images["a.png"].facts
+    encoded_shard, data = near_image(tmp_path)
+    facts = encoded_shard.images["a.png"].facts
     assert (facts.reason_code, facts.fidelity) == ("untrusted", "pixels") and "9 levels" in facts.reason
-    assert pressed.file("a.png") == data
+    assert encoded_shard.file("a.png") == data
 
 
 def test_other_pixels_than_were_stored_are_damage_even_within_the_bound(tmp_path: Path) -> None:
-    pressed, _ = near_image(tmp_path)
-    image = pressed.images["a.png"]
+    encoded_shard, _ = near_image(tmp_path)
+    image = encoded_shard.images["a.png"]
     first = image.tiles[0]
     forged = replace(first, facts=replace(first.facts, pixels_crc=1))
     with pytest.raises(IntegrityError):
-        prove(replace(image, tiles=(forged, *image.tiles[1:])), pressed.part.fetch, pressed.tools)
+        prove(replace(image, tiles=(forged, *image.tiles[1:])), encoded_shard.part.fetch, encoded_shard.pool)
 
 
 def test_fidelities_name_their_bound() -> None:

@@ -12,7 +12,7 @@ import pytest
 from tilepress.pipeline.archive.layout import create_archive, is_create_only
 from tilepress.pipeline.errors import AlreadyExists, ChangedError, MissingError, StorageError, UnsafeName, UsageError
 from tilepress.pipeline.storage import local, s3
-from tilepress.pipeline.storage.base import Entry, Storage, check_name, open_storage
+from tilepress.pipeline.storage.base import ListedFile, Storage, check_name, open_storage
 from tilepress.pipeline.storage.external_sort import sorted_by_name
 
 
@@ -208,5 +208,5 @@ def test_local_storage_needs_no_cloud_libraries():
 
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 57])
 def test_sorting_beyond_memory_keeps_every_entry_in_order(count):
-    made = [Entry(f"{i * 37 % 101} \n é", i, f"e{i}", i) for i in range(count)]
+    made = [ListedFile(f"{i * 37 % 101} \n é", i, f"e{i}", i) for i in range(count)]
     assert list(sorted_by_name(made, run_length=10)) == sorted(made, key=lambda entry: entry.name)

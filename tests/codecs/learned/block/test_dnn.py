@@ -14,7 +14,7 @@ from tests.support.everywhere import DEVICES, assert_synthesis_is_the_same_every
 from tests.support.photo_like import RGB, picture, psnr, symbols_equal
 from tests.support.tile_samples import assert_valid_or_stream_error, forged
 from tilepress.codecs.codec import Settings, TileSpec
-from tilepress.codecs.entropy.context_model import LatentCoder, Layout
+from tilepress.codecs.entropy.context_model import LatentCoder, LatentLayout
 from tilepress.codecs.errors import StreamError, UnsupportedError
 from tilepress.codecs.learned.block.dnn import BlockDnn
 from tilepress.codecs.model import SHIPPED, Model
@@ -167,7 +167,7 @@ def test_latents_lean_on_their_neighbours_in_every_direction() -> None:
 
 def test_the_entropy_coder_checks_the_end_of_its_stream() -> None:
     coder: LatentCoder = codec()._levels[0].coder
-    layout = Layout.of(1, differences=False)
+    layout = LatentLayout.of(1, differences=False)
     stream = coder.encode(np.ones((1, 2, 3, 16), np.int16), layout)
     np.testing.assert_array_equal(coder.decode(stream, (1, 2, 3, 16), layout), 1)
     for bad in (stream + b"\0\0", stream[:-2], stream[:3]):

@@ -14,13 +14,13 @@ import pytest
 
 from tests.support.everywhere import DEVICES, assert_synthesis_is_the_same_everywhere
 from tests.support.photo_like import RGB, picture, psnr, symbols_equal
-from tilepress.codecs.bitstream import seal
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
 from tilepress.codecs.learned.gdn.codec import GdnFactorized
 from tilepress.codecs.learned.gdn.transform import BITS
 from tilepress.codecs.model import SHIPPED, Model
 from tilepress.codecs.planes.rgb_inputs import from_pictures
+from tilepress.codecs.stream import write_frame
 
 GRAY = TileSpec(96, 80, 1, "uint8", 8, "gray")
 
@@ -143,7 +143,7 @@ def test_a_level_that_does_not_exist_is_a_stream_error() -> None:
     (data,) = codec().encode(picture(RGB), RGB)
     for level in (codec().config.levels, 255):
         with pytest.raises(StreamError, match="level"):
-            codec().decode([seal(b"GF", 1, bytes([level]) + data[8:])], RGB)
+            codec().decode([write_frame(b"GF", 1, bytes([level]) + data[8:])], RGB)
 
 
 def test_a_frame_that_no_tile_has_is_a_stream_error() -> None:
@@ -152,7 +152,7 @@ def test_a_frame_that_no_tile_has_is_a_stream_error() -> None:
         payload = bytearray(data[7:])
         payload[at] = value
         with pytest.raises(StreamError, match="offset or depth"):
-            codec().decode([seal(b"GF", 1, bytes(payload))], RGB)
+            codec().decode([write_frame(b"GF", 1, bytes(payload))], RGB)
 
 
 @pytest.mark.parametrize(

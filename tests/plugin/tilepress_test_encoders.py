@@ -1,4 +1,4 @@
-"""Codecs of another package for tests of how tiles and images are pressed: with rivals, and with shared bytes."""
+"""Codecs of another package for tests of how tiles and images are encoded: with alternatives, with side information."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Compared(Slow):
     """Zstandard, good at repetition, where a tile is kept by JPEG XL if that is smaller."""
 
     codec_id: ClassVar[str] = "test-compared"
-    summary: ClassVar[str] = "a codec for tests that has a rival"
-    rivals: ClassVar[tuple[str, ...]] = ("jpegxl",)
+    summary: ClassVar[str] = "a codec for tests that has a alternative"
+    alternatives: ClassVar[tuple[str, ...]] = ("jpegxl",)
 
     def encode_tile(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
         return self.compressed(tile)
@@ -38,7 +38,7 @@ class Ranks(Codec):
     lossless: ClassVar[bool] = True
     networks: ClassVar[bool] = True
     needs_model: ClassVar[bool] = False
-    prepares: ClassVar[bool] = True
+    has_side_information: ClassVar[bool] = True
     dtypes: ClassVar[frozenset[str]] = frozenset({"uint8"})
     colours: ClassVar[frozenset[str]] = frozenset({"gray", "rgb"})
     seen: ClassVar[list[int]] = []  # tiles that `prepare` was given, in this process
