@@ -27,7 +27,7 @@ from tilepress.codecs.predictive_mlp.weights import (
 from tilepress.codecs.registry import load_codec
 from tilepress.codecs.stream import write_frame
 
-PHOTOGRAPH = Path(__file__).parent.parents[3] / "infra/samples/images/coffee.png"
+PHOTOGRAPH = Path(__file__).parents[3] / "infra/samples/images/coffee.png"
 GRAY = TileSpec(200, 256, 1, "uint8", 8, "gray")
 CODECS = (PredictiveMlp(), PredictiveMlpRange())
 every_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.codec_id)
@@ -231,7 +231,7 @@ def test_the_kernel_computes_what_numpy_computes() -> None:
 def test_mutated_streams_and_networks_give_stream_error_or_a_valid_tile(
     codec: PredictiveMlp, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(codec, "LINEAR_LEAST", 64)  # small tiles are soon decoded
+    monkeypatch.setattr("tilepress.codecs.predictive_mlp.codec.LINEAR_LEAST", 64)  # small tiles are soon decoded
     rng, spec = np.random.default_rng(5), replace(GRAY, height=14, width=16)
     tile = photograph()[:14, :16, None]
     own = np.frombuffer(coded(codec, tile[None], spec)[0][7:], np.uint8)  # linear, within the stream

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
     """infra/bench/memory.py."""
-    path = Path(__file__).parent.parents[3] / "infra/bench/memory.py"
+    path = Path(__file__).parents[3] / "infra/bench/memory.py"
     spec = importlib.util.spec_from_file_location("memory_bench", path)
     sys.modules["memory_bench"] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

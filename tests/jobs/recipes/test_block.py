@@ -22,7 +22,7 @@ from tilepress.jobs.recipes.lloyd import centres_for, codebook
 from tilepress.jobs.recipes.recipe import Recipe, load_plan
 from tilepress.pipeline.errors import UsageError
 
-SAMPLES = Path(__file__).parent.parents[3] / "infra" / "samples" / "images"
+SAMPLES = Path(__file__).parents[3] / "infra" / "samples" / "images"
 SMALL: dict[str, Any] = {"block": 8, "ratio": 8, "extra": 8, "quantisation_steps": [64.0, 4.0]}
 PCA: dict[str, Any] = {"block": 8, "ratio": 8, "quantisation_steps": [16.0, 4.0]}
 

@@ -22,7 +22,7 @@ from tilepress.pipeline.formats.container import pack_container, unpack_containe
 from tilepress.pipeline.formats.picture import Limits
 from tilepress.pipeline.formats.registry import read_picture, rebuild
 
-SAMPLES = Path(__file__).parent.parents[3] / "infra/samples/images"
+SAMPLES = Path(__file__).parents[3] / "infra/samples/images"
 SMALL = Limits(max_pixels=1 << 20, max_whole_bytes=1 << 22)
 
 

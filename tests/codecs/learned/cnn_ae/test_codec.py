@@ -22,7 +22,7 @@ from tilepress.codecs.learned.cnn_ae.codec import CnnAe
 from tilepress.codecs.model import SHIPPED, Model
 
 FOLDER = SHIPPED / "cnn-ae"
-SAMPLES = Path(__file__).parent.parent.parents[4] / "infra/samples/images"
+SAMPLES = Path(__file__).parents[4] / "infra/samples/images"
 WAYS = {"whole": (0, 0, 3), "side by side": (32, 0, 0), "overlapping": (32, 8, 0)}
 _NAMES = ("weight", "bias", "shift")
 every_way = pytest.mark.parametrize("way", WAYS)
