@@ -1,4 +1,4 @@
-"""What the classical codecs of single tiles share: checked samples, a framed stream, one error for bad bytes.
+"""Base of the classical codecs: checks samples, frames streams, turns a library's errors into StreamError.
 
 The image libraries are imported when first used. Their decoders allocate what a header claims before they
 look at the data, so they only see bytes whose header says what the tile is.
@@ -19,27 +19,27 @@ _VERSION = 1
 
 
 class ClassicalCodec(TileCodec):
-    """What codecs of single tiles share: checked samples, a sealed stream, one error for bad bytes."""
+    """Base of codecs that hand single tiles to an image library: checked samples, framed streams, one error."""
 
     magic: ClassVar[bytes]
 
     @abstractmethod
     def compress(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
-        """A contiguous tile (h, w, c), already checked, to the payload of the stream."""
+        """Return the payload of a contiguous tile (h, w, c), which was checked already."""
 
     @abstractmethod
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
-        """Inverse of `compress`; may raise any exception, must not allocate more than `spec` implies."""
+        """Return the tile of a payload; may raise any exception, must not allocate more than `spec` implies."""
 
     def encode_tile(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
-        """One tile (h, w, c) of `spec.dtype` to bytes; UnsupportedError if it is not what `spec` says."""
+        """Return the stream of a tile (h, w, c) of `spec.dtype`; UnsupportedError if the tile is not as `spec` says."""
         self.require(spec)
         settings.require()
         spec.require(tile)
         return write_frame(self.magic, _VERSION, self.compress(np.ascontiguousarray(tile), spec, settings))
 
     def decode_tile(self, data: bytes, spec: TileSpec) -> np.ndarray:
-        """Bytes to one tile (h, w, c) of `spec.dtype`, values 0..spec.maximum. Raises StreamError."""
+        """Return the tile (h, w, c) of `spec.dtype`, values 0..spec.maximum, of a stream. Raises StreamError."""
         self.require(spec)
         _, payload = read_frame(self.magic, {_VERSION}, data)
         try:
@@ -63,7 +63,7 @@ def imagecodecs_library() -> Any:
 
 
 def image_of(image: np.ndarray, spec: TileSpec) -> np.ndarray:
-    """`image` if its shape is that of a tile of `spec`, without the axis of a single channel."""
+    """Return `image`; StreamError unless it has the shape of `spec`, without the axis of a single channel."""
     if image.shape != (spec.shape if spec.channels > 1 else spec.shape[:2]):
         raise StreamError(f"stream holds an image of shape {image.shape}, not {spec.shape}")
     return image

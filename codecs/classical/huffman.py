@@ -1,4 +1,4 @@
-"""Codec "huffman": the samples of each plane under one Huffman code. The simplest of all; a floor for comparisons."""
+"""Codec "huffman": codes the samples of each plane by one Huffman code. The simplest codec; a floor for comparisons."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Huffman(ClassicalCodec):
     magic = b"HU"
 
     def compress(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
-        """At most the raw samples and one byte."""
+        """Return the payload of a tile, at most one byte longer than its raw samples."""
         coded = huffman.encode([tile[..., plane] for plane in range(spec.channels)], spec.maximum + 1)
         if len(coded) < spec.nbytes:
             return bytes([_CODED]) + coded
         return bytes([_RAW]) + samples_to_bytes(tile)
 
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
-        """The samples; StreamError for bytes that `compress` did not write."""
+        """Return the samples; StreamError for bytes that `compress` did not write."""
         if payload[:1] == bytes([_RAW]):
             return samples_from_bytes(payload[1:], spec)
         if payload[:1] != bytes([_CODED]):

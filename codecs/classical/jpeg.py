@@ -26,18 +26,18 @@ class Jpeg(ClassicalCodec):
     magic = b"JG"
 
     def supports(self, spec: TileSpec) -> bool:
-        """8-bit gray and RGB without alpha, sides up to 65,500."""
+        """Return whether tiles are 8-bit gray or RGB without alpha, with sides up to 65,500."""
         fits = spec.bit_depth == 8 and not spec.alpha and max(spec.height, spec.width) <= _MAX_SIDE
         return fits and super().supports(spec)
 
     def compress(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
-        """A whole JPEG file, 4:2:0, with optimised Huffman tables."""
+        """Return a whole JPEG file, 4:2:0, with optimised Huffman tables."""
         image = tile[:, :, 0] if spec.channels == 1 else tile
         quality = 85 if settings.quality is None else settings.quality
         return bytes(imagecodecs_library().jpeg8_encode(image, level=quality, optimize=True, subsampling="420"))
 
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
-        """The samples, after the frame header was found to say what `spec` says."""
+        """Return the samples, after checking that the frame header has the size and channels of `spec`."""
         if read_jpeg_frame(payload) != JpegFrame(0, 8, spec.width, spec.height, spec.channels):
             raise StreamError("JPEG stream does not hold the frame of this tile")
         return image_of(imagecodecs_library().jpeg8_decode(payload), spec)

@@ -12,7 +12,7 @@ _SCAN, _END = 0xDA, 0xD9
 
 @dataclass(frozen=True)
 class JpegFrame:
-    """What SOFn says. `process` is n: 0 baseline, 1 extended, 2 progressive, 3 lossless, 9.. arithmetic."""
+    """Fields of the SOFn segment. `process` is n: 0 baseline, 1 extended, 2 progressive, 3 lossless, 9.. arithmetic."""
 
     process: int
     bits: int
@@ -22,7 +22,7 @@ class JpegFrame:
 
 
 def read_jpeg_frame(data: bytes) -> JpegFrame | None:
-    """The first frame header of a JPEG file, or None if there is none before the first scan."""
+    """Return the first frame header of a JPEG file; None if no frame header comes before the first scan."""
     at = len(_SOI) if data[:2] == _SOI else len(data)
     while at + 10 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]

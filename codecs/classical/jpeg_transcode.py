@@ -24,10 +24,10 @@ MAX_JPEG_BYTES = 1 << 30
 
 
 def pack_jpeg(data: bytes, max_pixels: int = MAX_PIXELS_PACKED) -> bytes | None:
-    """A JPEG file to a smaller stream from which `unpack_jpeg` makes it again, proven here byte for byte.
+    """Return a smaller stream for a JPEG file, after `unpack_jpeg` gave the file back from it byte for byte.
 
-    None if that cannot be (most CMYK, arithmetic coding, 12 bits, truncated files), if nothing would be
-    saved, or for a file of more than `max_pixels` pixels (at most MAX_PIXELS_UNPACKED).
+    None if JPEG XL cannot rebuild the file (most CMYK, arithmetic coding, 12 bits, truncated files), if the stream
+    would not be smaller, or for more than `max_pixels` pixels (at most MAX_PIXELS_UNPACKED).
     """
     frame = read_jpeg_frame(data)
     if frame is None or frame.process not in _PROCESSES or frame.bits != 8:
@@ -42,7 +42,7 @@ def pack_jpeg(data: bytes, max_pixels: int = MAX_PIXELS_PACKED) -> bytes | None:
 
 
 def unpack_jpeg(data: bytes) -> bytes:
-    """The JPEG file that `pack_jpeg` was given. Raises StreamError for bytes that it did not write."""
+    """Return the JPEG file of a stream of `pack_jpeg`. Raises StreamError for any other bytes."""
     _, payload = read_frame(_MAGIC, {_VERSION}, data)
     if len(payload) < _LENGTH.size:
         raise StreamError("JPEG transcoding lacks the length of its file")

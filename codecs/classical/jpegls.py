@@ -33,11 +33,11 @@ class JpegLs(ClassicalCodec):
     magic = b"JL"
 
     def supports(self, spec: TileSpec) -> bool:
-        """Everything with sides up to 65,535."""
+        """Return whether the sides are at most 65,535; samples may be of any kind."""
         return max(spec.height, spec.width) <= MAX_SIDE and super().supports(spec)
 
     def compress(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
-        """The planes one after the other; palette indices and single bits always exactly."""
+        """Return the planes one after the other; palette indices and single bits are always exact."""
         bits, near = _bits(spec), _near(spec, settings)
         transform = _SUBTRACTED_GREEN if spec.colour == "rgb" and not near else _PLAIN
         planes = _subtract_green(tile, spec) if transform else tile
@@ -45,7 +45,7 @@ class JpegLs(ClassicalCodec):
         return _HEAD.pack(near, transform) + b"".join(_LENGTH.pack(len(stream)) + stream for stream in streams)
 
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
-        """The samples, each plane's header checked before it is decoded."""
+        """Return the samples; each plane's header is checked before the plane is decoded."""
         near, transform = _HEAD.unpack_from(payload)
         if near > largest_near(_bits(spec)) or transform > (spec.colour == "rgb" and not near):
             raise StreamError(f"JPEG-LS stream has NEAR {near} and transform {transform}, impossible for {spec}")
@@ -53,14 +53,14 @@ class JpegLs(ClassicalCodec):
         for at, stream in enumerate(_streams(payload, spec.channels)):
             check_jpegls(stream, spec.width, spec.height, _bits(spec), near)
             tile[..., at] = _plane(_imagecodecs().jpegls_decode(stream), spec)
-        if near:  # the bound holds for the samples that there can be all the more
+        if near:  # clipping to the largest possible sample only brings a sample nearer to the original
             np.minimum(tile, spec.maximum, out=tile)
         return _add_green(tile, spec) if transform else tile
 
     @staticmethod
     def _encode(plane: np.ndarray, bits: int, near: int) -> bytes:
-        # A sample takes at most 4 times its bits (LIMIT of T.87 C.2.4.1.1), stuffed ones not counted; what imagecodecs
-        # reserves by itself is too little for noise.
+        # A sample takes at most 4 times its bits (LIMIT of T.87 C.2.4.1.1), stuffed ones not counted. imagecodecs by
+        # itself reserves too little for noise.
         room = 5 * plane.nbytes + 1024
         data = bytes(_imagecodecs().jpegls_encode(plane, level=near, out=room))
         return bare_jpegls(data, plane.shape[1], plane.shape[0], bits, near)

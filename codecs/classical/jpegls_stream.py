@@ -1,7 +1,7 @@
-"""JPEG-LS streams of one plane (ISO/IEC 14495-1, ITU-T T.87), reduced to what a decoder needs and checked before it.
+"""JPEG-LS streams of one plane (ISO/IEC 14495-1, ITU-T T.87): reduced to their necessary segments, and checked.
 
-Every marker segment before the scan follows from size, sample type and NEAR, so a decoder only sees streams that
-begin with exactly those bytes: none that claims another size, parameters of its own or a colour transform.
+Every marker segment before the scan follows from size, sample type and NEAR. A decoder sees only streams that begin
+with exactly those bytes: no stream that claims another size, parameters of its own or a colour transform.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ def header(width: int, height: int, bits: int, near: int) -> bytes:
 
 
 def bare_jpegls(data: bytes, width: int, height: int, bits: int, near: int) -> bytes:
-    """What charls wrote for one plane without the SPIFF header; CodecError if it is not such a stream."""
+    """Return the stream that charls wrote for one plane, without its SPIFF header; CodecError if it is another.
+
+    `data`: the stream of charls. `width`, `height`: in samples. `bits`: 8 or 16, of a sample. `near`: error bound.
+    """
     start = header(width, height, bits, near)
     for stream in (data[_SPIFF_BYTES:], data):
         if stream.startswith(start):
@@ -39,7 +42,10 @@ def bare_jpegls(data: bytes, width: int, height: int, bits: int, near: int) -> b
 
 
 def check_jpegls(stream: bytes, width: int, height: int, bits: int, near: int) -> None:
-    """Raise StreamError unless the stream has the one header that this plane can have, and an end."""
+    """Raise StreamError unless the stream begins with the plane's one possible header and has an end.
+
+    `width`, `height`: of the plane, in samples. `bits`: 8 or 16, of a sample. `near`: error bound, in levels.
+    """
     if not stream.startswith(header(width, height, bits, near)) or not stream.endswith(_END):
         raise StreamError("JPEG-LS stream does not hold the header of this plane and an end")
 

@@ -21,7 +21,7 @@ class JpegXl(ClassicalCodec):
     magic = b"JX"
 
     def compress(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
-        """A bare codestream: the container that libjxl adds beyond 12 bits is 53 bytes of no use here."""
+        """Return a bare codestream: the container that libjxl adds beyond 12 bits is 53 bytes of no use here."""
         data = imagecodecs_library().jpegxl_encode(
             tile[:, :, 0] if spec.channels == 1 else tile,
             effort=settings.effort or 7,
@@ -33,7 +33,7 @@ class JpegXl(ClassicalCodec):
         return bare_codestream(data)
 
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
-        """The samples, after the headers of image and frames were found to promise nothing larger."""
+        """Return the samples, after checking that no header, of image or frame, promises a larger image."""
         check_codestream(payload, spec.width, spec.height, spec.channels, _stated_bits(spec))
         return image_of(imagecodecs_library().jpegxl_decode(payload, numthreads=1), spec)
 

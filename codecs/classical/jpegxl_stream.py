@@ -1,8 +1,7 @@
-"""What a JPEG XL codestream promises, read before libjxl allocates for it (ISO/IEC 18181-1).
+"""Reads the sizes that a JPEG XL codestream claims, before libjxl allocates for them (ISO/IEC 18181-1).
 
-libjxl has no memory limit: it allocates for whatever size the image or any of its frames claims. So the
-headers of lossless images as our encoder writes them are walked here, frame by frame, and all else is
-refused.
+libjxl has no memory limit: it allocates for whatever size the image or any of its frames claims. This module walks the
+headers of lossless images as our encoder writes them, frame by frame, and refuses every other header.
 """
 
 from __future__ import annotations

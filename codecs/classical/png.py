@@ -21,13 +21,13 @@ class Png(ClassicalCodec):
     magic = b"PN"
 
     def compress(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
-        """A whole PNG file; effort is zlib's level."""
+        """Return a whole PNG file; effort is zlib's level."""
         image = tile[:, :, 0] if spec.channels == 1 else tile
-        # What imagecodecs reserves by itself is too little for noise in many short rows.
+        # imagecodecs by itself reserves too little for noise in many short rows.
         room = tile.nbytes + tile.nbytes // 64 + 8 * spec.height + 4096
         return bytes(imagecodecs_library().png_encode(image, level=settings.effort or 6, out=room))
 
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
-        """The samples, after the stream was found whole: libpng must not fail (see png_stream.py)."""
+        """Return the samples of a stream that was found whole: libpng must not fail (see png_stream.py)."""
         check_png(payload, spec.width, spec.height, spec.channels, np.dtype(spec.dtype).itemsize)
         return image_of(imagecodecs_library().png_decode(payload), spec)

@@ -1,8 +1,7 @@
-"""What a PNG stream holds, checked before libpng sees it (ISO/IEC 15948).
+"""Checks a whole PNG stream before libpng sees it (ISO/IEC 15948), so that libpng never fails.
 
-imagecodecs gives up a reference to None and leaks the image whenever libpng fails, so that a process which reads
-enough damaged streams is aborted (measured with 2026.3.6: png_decode of a truncated file, one reference a call).
-So libpng is only asked for what cannot fail.
+Whenever libpng fails, imagecodecs gives up a reference to None and leaks the image. A process that reads enough damaged
+streams is aborted (measured with 2026.3.6: png_decode of a truncated file, one reference a call).
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ class Raw(ClassicalCodec):
     magic = b"RW"
 
     def compress(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
-        """The samples, 1 or 2 bytes each."""
+        """Return the samples, 1 or 2 bytes each."""
         return samples_to_bytes(tile)
 
     def decompress(self, payload: bytes, spec: TileSpec) -> np.ndarray:
-        """The samples; StreamError if their number is wrong."""
+        """Return the samples; StreamError if their number is wrong."""
         return samples_from_bytes(payload, spec)

@@ -132,6 +132,13 @@ def _check(frozen: FactorizedTables, channels: int) -> None:
 
 @kernel
 def _encode(flat: Int, cdf: Int, begin: Int, centre: Int, shift: Int) -> Int:
+    """Return rANS state and words uint16 (n,) of latents.
+
+    `flat` int64 (channels, values): latents, each within the range of its channel.
+    `cdf` uint16: the tables of all channels, one after another.
+    `begin` int64 (channels + 1,): where the table of each channel begins in `cdf`.
+    `centre`, `shift` (channels,) integers: median, and raw bits, of each channel.
+    """
     room = flat.size * (rans.MAX_INTERVALS + 1)
     starts, freqs = np.empty(room, np.uint16), np.empty(room, np.uint16)
     n = 0
@@ -149,6 +156,15 @@ def _encode(flat: Int, cdf: Int, begin: Int, centre: Int, shift: Int) -> Int:
 def _decode(
     words: Int, state: Int, cdf: Int, begin: Int, lookup: Int, centre: Int, shift: Int, flat: Int
 ) -> tuple[Int, Int]:
+    """Fill `flat`; return rANS state and words read.
+
+    `words` uint16 (n,), `state` uint32: the stream, from `rans.split`.
+    `cdf` uint16: the tables of all channels, one after another.
+    `begin` int64 (channels + 1,): where the table of each channel begins in `cdf`.
+    `lookup` uint16 (channels, 256): where the search for a symbol starts, see `rans.Tables`.
+    `centre`, `shift` (channels,) integers: median, and raw bits, of each channel.
+    `flat` int64 (channels, values), filled.
+    """
     at = 0
     for c in range(flat.shape[0]):
         row = cdf[begin[c] : begin[c + 1]]

@@ -64,7 +64,7 @@ def _depths(counts: np.ndarray) -> np.ndarray:
 
 
 def canonical(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(values in the order of their codes, int64; code of every value, int64). The lengths must be complete."""
+    """Return the values in the order of their codes, and the code of every value; both int64. Lengths are complete."""
     values = np.flatnonzero(lengths)
     values = values[np.argsort(lengths[values], kind="stable")]
     sizes = lengths[values].astype(np.int64)
@@ -75,13 +75,13 @@ def canonical(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def complete(lengths: np.ndarray) -> bool:
-    """Whether every sequence of bits is one of codes: or there is one value only, which takes no bits."""
+    """Return whether every sequence of bits is a sequence of codes, or a single value occurs, which takes no bits."""
     sizes = lengths[lengths > 0].astype(np.int64)
     return bool(len(sizes) == 1 or (1 << (MAX_LENGTH - sizes)).sum() == 1 << MAX_LENGTH)
 
 
 def encode(planes: Sequence[np.ndarray], alphabet: int) -> bytes:
-    """Planes of integers 0..alphabet - 1 (at most 2^16), each in C order under a code of its own."""
+    """Return the stream of planes of integers 0..alphabet - 1, at most 2^16, each in C order under its own code."""
     flats = [np.ascontiguousarray(plane).reshape(-1).astype(np.int64) for plane in planes]
     tables = [code_lengths(np.bincount(flat, minlength=alphabet)) for flat in flats]
     room = sum(MAX_LENGTH * flat.size + 45 * alphabet for flat in flats) // 8 + 1
@@ -122,7 +122,7 @@ def _checked(at: int) -> int:
 
 
 def _ladder(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(limits, bases, lookup), int64: what turns a window of MAX_LENGTH bits into the place of its code.
+    """Return limits, bases and lookup, int64, which turn a window of MAX_LENGTH bits into the place of its code.
 
     `limits[n]` is the first window whose code is longer than n bits; place = (window >> (MAX_LENGTH - n)) -
     `bases[n]`; `lookup` gives for the first bits of a window the length to begin the search with.
@@ -189,7 +189,7 @@ def _put_table(data: np.ndarray, at: Int, lengths: np.ndarray) -> Int:
 
 @kernel
 def _get_table(data: np.ndarray, at: Int, end: Int, lengths: np.ndarray) -> Int:
-    """Fill `lengths`; returns the next place, or what is wrong."""
+    """Fill `lengths`; return the next place, or _TRUNCATED or _BAD_TABLE."""
     previous: Int = _FIRST_LENGTH
     i = 0
     while i < lengths.size:
@@ -227,6 +227,13 @@ def _get_table(data: np.ndarray, at: Int, end: Int, lengths: np.ndarray) -> Int:
 
 @kernel
 def _put_values(data: np.ndarray, at: Int, values: np.ndarray, lengths: np.ndarray, codes: np.ndarray) -> Int:
+    """Write the codes of `values` from bit `at` on; return the next place.
+
+    `data` uint8 (n,): zero from bit `at` on, and long enough.
+    `at`: place in `data`, in bits.
+    `values` int64 (m,): 0..alphabet - 1.
+    `lengths` uint8 (alphabet,), `codes` int64 (alphabet,): length in bits, and code, of every value.
+    """
     for value in values:
         at = _put(data, at, codes[value], np.int64(lengths[value]))
     return at
@@ -243,7 +250,14 @@ def _get_values(
     lookup: np.ndarray,
     out: np.ndarray,
 ) -> Int:
-    """Fill `out`; returns the next place, or what is wrong."""
+    """Read as many values as `out` has places; return the next place, or _TRUNCATED.
+
+    `data` uint8 (n + _SLACK,): the stream, and zeros behind it.
+    `at`, `end`: place of the first code, and the stream's length, in bits.
+    `values` int64 (used,): values in the order of their codes.
+    `limits`, `bases` int64 (MAX_LENGTH + 1,), `lookup` int64 (2^_LOOKUP_BITS,): from `_ladder`.
+    `out` int32 (m,), filled.
+    """
     for i in range(out.size):
         if at >= end:
             return _TRUNCATED

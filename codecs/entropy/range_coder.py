@@ -4,7 +4,7 @@ The coder keeps a range of 32 to 48 bits and moves 16-bit words; carries are add
 written. Probabilities come from cells (adaptive rate: 1/n at first, then a fixed limit) whose logits are mixed
 by weights trained on line, as in the PAQ family (Mahoney, 2005). Reading past the end feeds zeros.
 
-State lives in arrays, so that one kernel can hand it on: `coder` int64[6], `words` uint16, `cells` uint32
+State lives in arrays, so that one kernel can hand it on: `coder` int64 (6,), `words` uint16, `cells` uint32
 (22 bits of probability that the bit is 1, 10 bits of count), `weights` int32 (16 fractional bits).
 """
 
@@ -133,7 +133,13 @@ def _learn(cells: np.ndarray, index: Int, bit: Int) -> None:
 
 @inline
 def single_bit(bit: Int, index: Int, cells: np.ndarray, coder: np.ndarray, words: np.ndarray) -> Int:
-    """Code one bit with the probability of one cell."""
+    """Code one bit with the probability of one cell, which learns from it; return the bit.
+
+    `bit`: 0 or 1; ignored when decoding.
+    `index`: place of the cell in `cells`.
+    `cells` uint32 (n,): adaptive probabilities.
+    `coder` int64 (6,), `words` uint16 (m,): the range coder, from `start`, and its stream.
+    """
     probability = np.int64(cells[index]) >> 16
     bit = raw_bit(bit, min(max(probability, 64), 65472), coder, words)
     _learn(cells, np.uint64(index), bit)
@@ -153,7 +159,15 @@ def mixed_bit(
     coder: np.ndarray,
     words: np.ndarray,
 ) -> Int:
-    """Code one bit with the mixed probability of cells `a`, `b`, `c`, `d`; `mixer` is the index of four weights."""
+    """Code one bit with the mixed probability of four cells, which learn from it as their weights do; return the bit.
+
+    `bit`: 0 or 1; ignored when decoding.
+    `a`, `b`, `c`, `d`: places of the cells in `cells`.
+    `mixer`: place of the first of four weights in `weights`.
+    `cells` uint32 (n,): adaptive probabilities.
+    `weights` int32 (k,): of the cells' logits, with 16 fractional bits.
+    `coder` int64 (6,), `words` uint16 (m,): the range coder, from `start`, and its stream.
+    """
     ua, ub, uc, ud, um = np.uint64(a), np.uint64(b), np.uint64(c), np.uint64(d), np.uint64(mixer)
     u1, u2, u3 = um + np.uint64(1), um + np.uint64(2), um + np.uint64(3)
     sa = np.int64(_STRETCH[np.uint64(cells[ua]) >> np.uint64(20)])
@@ -177,12 +191,12 @@ def mixed_bit(
 
 
 def words_of(data: bytes) -> np.ndarray:
-    """What `finish` gave as words (n,) uint16, in an array of our own: kernels are compiled for writable ones."""
+    """Return the bytes of `finish` as words uint16 (n,), in a writable array: kernels are compiled for those."""
     return np.frombuffer(data + bytes(len(data) % 2), "<u2").astype(np.uint16)
 
 
 def finish(coder: np.ndarray, words: np.ndarray) -> bytes | None:
-    """The shortest bytes that decode as written, trailing zeros left out; None if `words` was too short."""
+    """Return the shortest bytes that decode as written, trailing zeros left out; None if `words` was too short."""
     low = int(coder[LOW])
     last = -(-low // _BOTTOM)  # the next multiple of 2^32 lies within the range, which is at least 2^32
     if last << 32 >= _TOP:

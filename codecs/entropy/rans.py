@@ -59,7 +59,7 @@ class Tables:
 
 
 def frequencies(counts: np.ndarray) -> np.ndarray:
-    """Counts (tables, symbols), non-negative integers, to cdf rows (tables, symbols + 1) uint16.
+    """Return the cdf rows, uint16 (tables, symbols + 1), of counts (tables, symbols), integers >= 0.
 
     Every symbol keeps at least 2^-15, so that everything can be coded. Integer arithmetic only.
     """
@@ -74,7 +74,12 @@ def frequencies(counts: np.ndarray) -> np.ndarray:
 
 @kernel
 def put_bits(starts: np.ndarray, freqs: np.ndarray, n: Int, value: Int, width: Int) -> Any:
-    """Append `width` (0..12) raw bits of `value`; returns the new number of intervals."""
+    """Append the low bits of a number; return the new number of intervals.
+
+    `starts`, `freqs` uint16 (room,): begin and width of the intervals gathered so far, in units of 2^-15.
+    `n`: how many there are.
+    `value`: integer, whose low `width` bits, 0..12, are appended.
+    """
     if width > 0:
         starts[n] = (value & ((1 << width) - 1)) << (PRECISION - width)
         freqs[n] = 1 << (PRECISION - width)
@@ -84,7 +89,13 @@ def put_bits(starts: np.ndarray, freqs: np.ndarray, n: Int, value: Int, width: I
 
 @kernel
 def put_value(starts: np.ndarray, freqs: np.ndarray, n: Int, value: Int, row: np.ndarray) -> Any:
-    """Append a value in 0..2^31 under the table `row` (symbols + 1); at most MAX_INTERVALS intervals."""
+    """Append a value under a table, as at most MAX_INTERVALS intervals; return the new number of intervals.
+
+    `starts`, `freqs` uint16 (room,): begin and width of the intervals gathered so far, in units of 2^-15.
+    `n`: how many there are.
+    `value`: integer, 0..2^31.
+    `row` uint16 (symbols + 1,): the table, a row of `Tables.cdf`.
+    """
     escape = row.shape[0] - 2
     symbol = min(value, escape)
     starts[n] = row[symbol]
@@ -120,9 +131,13 @@ def encode_intervals(starts: np.ndarray, freqs: np.ndarray, n: Int) -> Any:
 
 @kernel
 def advance(words: np.ndarray, state: Int, at: Int, start: Int, freq: Int) -> Any:
-    """Leave the interval (start, freq) that holds the state's slot; returns (state, at).
+    """Leave the interval that holds the state's slot; return state and words read.
 
     Past the end zeros are read and `at` goes on counting, which `check_end` finds.
+
+    `words` uint16 (n,): the stream.
+    `state` uint32, `at`: decoder state, and words read so far.
+    `start`, `freq`: begin and width of the interval, in units of 2^-15.
     """
     state = freq * (state >> PRECISION) + (state & (TOTAL - 1)) - start
     if state < _STATE_LOW:
@@ -145,7 +160,13 @@ def get_bits(words: np.ndarray, state: Int, at: Int, width: Int) -> Any:
 
 @kernel
 def get_value(words: np.ndarray, state: Int, at: Int, row: np.ndarray, first: Int) -> Any:
-    """Read a value under the table `row` with its row `first` of the lookup; returns (value, state, at)."""
+    """Read a value under a table; return value, state and words read.
+
+    `words` uint16 (n,): the stream.
+    `state` uint32, `at`: decoder state, and words read so far.
+    `row` uint16 (symbols + 1,): the table, a row of `Tables.cdf`.
+    `first` uint16 (256,): its row of `Tables.lookup`.
+    """
     slot = state & (TOTAL - 1)
     symbol = np.int64(first[slot >> _LOOKUP_SHIFT])
     while np.int64(row[symbol + 1]) <= slot:
@@ -178,6 +199,13 @@ def _put_all(values: np.ndarray, contexts: np.ndarray, cdf: np.ndarray) -> Any:
 def _get_all(
     words: np.ndarray, state: Int, contexts: np.ndarray, cdf: np.ndarray, lookup: np.ndarray, values: np.ndarray
 ) -> Any:
+    """Fill `values`; return state and words read.
+
+    `words` uint16 (n,), `state` uint32: the stream, from `split`.
+    `contexts` int64 (m,): row of `cdf` for each value.
+    `cdf` uint16 (tables, symbols + 1), `lookup` uint16 (tables, 256): see Tables.
+    `values` int64 (m,), filled.
+    """
     at = 0
     for i in range(contexts.size):
         values[i], state, at = get_value(words, state, at, cdf[contexts[i]], lookup[contexts[i]])

@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 @cache
 def cache_root() -> Path | None:
-    """The folder for compiled kernels of all versions; None if there is none that only this user can write to."""
+    """Return the folder for compiled kernels of all versions; None if others could write to every such folder."""
     for name in (VARIABLE, "NUMBA_CACHE_DIR"):
         if os.environ.get(name):
             return Path(os.environ[name]).absolute()
@@ -58,7 +58,7 @@ def cache_root() -> Path | None:
 
 
 def sources_key(folder: Path | None) -> str:
-    """Hash all that decides how kernels are compiled, but for the processor.
+    """Return the hash of all that decides how kernels are compiled, but for the processor.
 
     `folder`: the kernel's package, hashed with all folders below it beside the codecs; or the folder of a module that
     is in no package, whose neighbours are hashed alone: such a folder may be all of site-packages. None: the codecs.
@@ -111,7 +111,7 @@ class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
         self.enable()
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """A compiled signature, None if it is to be compiled: then nobody else on this machine is at it."""
+        """Return a compiled signature; None if the caller must compile it, while other processes wait for that."""
         target_context.refresh()
         found = self._read(sig, target_context)
         if found is None and self._lock.acquire():
@@ -137,7 +137,7 @@ class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
             _log.info("a compiled kernel is not kept (%s); $%s may name a folder", exc, VARIABLE)
 
     def flush(self) -> None:
-        """Nothing: remove the folder instead."""
+        """Do nothing: a user removes the folder instead."""
 
     def _read(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -163,7 +163,7 @@ class _Reduced(CompileResultCacheImpl):  # type: ignore[misc]  # numba has no ty
 
 
 def require_processor() -> None:
-    """CodecError if NUMBA_CPU_FEATURES asks for code that this processor cannot run."""
+    """Raise CodecError if NUMBA_CPU_FEATURES asks for code that this processor cannot run."""
     wanted = [name[1:] for name in (config.CPU_FEATURES or "").split(",") if name.startswith("+")]
     features = get_host_cpu_features()
     if missing := [name for name in wanted if not features.get(name)]:
@@ -174,7 +174,7 @@ def require_processor() -> None:
 
 
 def kernel_cache(function: Callable[..., Any]) -> KernelCache | None:
-    """A cache for a function; None if its sources are not files, or there is no folder to keep code in."""
+    """Return a cache for a function; None if its sources are not files, or there is no folder to keep code in."""
     root = cache_root()
     return KernelCache(function, root) if root and Path(inspect.getfile(function)).is_file() else None
 

@@ -24,27 +24,28 @@ require_processor()
 
 
 def kernel(function: Function) -> Function:
-    """Compile on first call."""
+    """Return a function that is compiled on its first call for the types of its arguments."""
     return _cached(njit(nogil=True)(function), function)
 
 
 def inline(function: Function) -> Function:
-    """The same for a part of a kernel; inlined by force, since handing arrays on costs more than most parts."""
+    """Return the same for a part of a kernel: inlined by force, since handing arrays on costs more than most parts."""
     return _cached(njit(nogil=True, forceinline=True)(function), function)
 
 
 def borrowing(function: Function) -> Function:
-    """Like `inline`, for a part that neither makes nor returns arrays: it counts no references to those it is handed.
+    """Return an `inline` part that counts no references to its arrays: it neither makes arrays nor returns them.
 
-    numba counts one to every array, in tuples too, with two atomic operations each: in parts that run once a sample
-    that costs as much as the work. Without (`_nrt`) a function that would allocate does not compile. What it must
-    not do is return an array or a tuple with one: its caller would give back a reference that was never taken.
+    numba counts references to every array, in tuples too, by two atomic operations each. In parts that run once a
+    sample, counting costs as much as the work. Without the counting runtime (`_nrt`) a function that would allocate
+    does not compile. A function that returns an array does compile, and must not be written: its caller would give
+    back a reference that was never taken.
     """
     return _cached(njit(nogil=True, forceinline=True, _nrt=False)(function), function)
 
 
 def borrowing_kernel(function: Function) -> Function:
-    """Like `kernel`, under the terms of `borrowing`."""
+    """Return a `kernel` under the terms of `borrowing`."""
     return _cached(njit(nogil=True, _nrt=False)(function), function)
 
 

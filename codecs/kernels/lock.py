@@ -1,7 +1,7 @@
-"""One process of a machine compiles at a time: the others would do the same work, and find it done by waiting.
+"""One process of a machine compiles at a time: the others wait, and load the kernels that it saved.
 
-Held from the first kernel that is in no cache until numba lets go of its own compiler lock, so that a kernel and those
-it calls are compiled in one go, and an error on the way lets go too.
+The lock is held from the first kernel that is in no cache until numba releases its own compiler lock. A kernel and
+those it calls are thus compiled in one go, and an error on the way releases the lock too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class CompileLock:
     """The lock of a cache folder. Without a file to lock (a read-only folder) everybody compiles."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder` is made if it can be."""
+        """Name the lock of `folder`, which is made when the lock is first taken, if it can be."""
         self._path = folder / "lock"
         self._file: int | None = None
         self._useless = False
@@ -32,13 +32,13 @@ class CompileLock:
     @staticmethod
     @cache
     def of(folder: Path) -> CompileLock:
-        """The lock of a folder in this process."""
+        """Return the one lock of a folder in this process."""
         return CompileLock(folder)
 
     def acquire(self) -> bool:
-        """Wait for other processes; whether the lock was taken just now, so that they may have saved something.
+        """Wait for other processes; return whether the lock was taken just now, so that they may have saved kernels.
 
-        Only for a thread that holds numba's compiler lock, with which this one ends.
+        Only for a thread that holds numba's compiler lock: this lock is released with it.
         """
         if self._file is not None or self._useless or not _compiling.depth:
             return False

@@ -1,4 +1,4 @@
-"""The usual error of the lossless codec's blend: corrected by means over two classes of what is around a sample.
+"""Corrects the usual error of the lossless codec's blend, by means over two classes of a sample's surroundings.
 
 As in CALIC (Wu and Memon, 1997): one class tells on which side of the blend each neighbour is, the other how far the
 guess was off nearby.
@@ -63,7 +63,7 @@ def tilt_of(picture: PlaneView, at: Int, band: Int) -> Int:
 
 @borrowing
 def correction(bias: Bias, pattern: Int, tilt: Int) -> Float:
-    """What to add to the blend."""
+    """Return the correction of the blend: the number of levels to add to it."""
     return (bias.mean[_PATTERN, pattern] + bias.mean[_TILT, tilt]) * 0.5
 
 
@@ -76,5 +76,12 @@ def learn_bias(bias: Bias, pattern: Int, tilt: Int, wrong: Float) -> None:
 
 @borrowing
 def _learn(bias: Bias, kind: Int, place: Int, wrong: Float, most: Float) -> None:
+    """Take one error into the mean of one class.
+
+    `bias`: means and counts, updated.
+    `kind`, `place`: which class: _PATTERN or _TILT, and its number, below _CLASSES.
+    `wrong`: error of the blend, in levels.
+    `most`: count from which on the mean no longer slows down.
+    """
     bias.mean[kind, place] += (wrong - bias.mean[kind, place]) / (bias.seen[kind, place] + 4.0)
     bias.seen[kind, place] = min(bias.seen[kind, place] + 1.0, most)

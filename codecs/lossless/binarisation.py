@@ -107,7 +107,14 @@ def _advance(predictors: np.ndarray) -> None:
 def _code_side(
     actual: Int, first: Int, low: Int, high: Int, predictors: np.ndarray, mixture: np.ndarray, mixing: Mixing
 ) -> tuple[Int, Float]:
-    """Whether the sample is `first` or above, and the network's mass on its side; sets the predictors' near edge."""
+    """Code whether the sample is `first` or above; return that, 0 or 1, and the network's mass on the sample's side.
+
+    `actual`: the sample, in levels; ignored when decoding.
+    `first`: lowest sample of the upper side; `low`, `high`: lowest and highest sample that there may be.
+    `predictors` float64 (ROWS, PREDICTORS): row NEAR is set to the distance of the edge between the sides.
+    `mixture` float64 (ROWS_OF_MIXTURE, PARTS): the network's distributions.
+    `mixing`: state of the binary decisions, context filled in.
+    """
     edge = first - 0.5
     for k in range(PREDICTORS):
         predictors[NEAR, k] = (predictors[MEAN, k] - edge) * predictors[INVERSE, k]
@@ -130,7 +137,16 @@ def _code_side(
 def _code_steps(
     side: Side, limit: Int, step: Int, outside: Float, predictors: np.ndarray, mixture: np.ndarray, mixing: Mixing
 ) -> Interval:
-    """Walk away from the prediction step by step, at most to `limit`, until the sample is within the step."""
+    """Walk away from the prediction step by step until the sample is within the step; return that interval.
+
+    `side`: the side of the prediction that the sample is on.
+    `limit`: largest distance that there may be, in bins.
+    `step`: width of the first steps, in bins; later ones are wider.
+    `outside`: the network's mass on this side.
+    `predictors` float64 (ROWS, PREDICTORS): row NEAR follows the near edge of the interval.
+    `mixture` float64 (ROWS_OF_MIXTURE, PARTS): the network's distributions.
+    `mixing`: state of the binary decisions, context filled in.
+    """
     first = _STEP + (0 if side.up else _STEPS)
     near = np.int64(0)
     taken = 0
@@ -153,7 +169,14 @@ def _code_steps(
 
 @borrowing
 def _code_halvings(side: Side, interval: Interval, predictors: np.ndarray, mixture: np.ndarray, mixing: Mixing) -> Int:
-    """Halve the interval until one distance is left: that of the sample."""
+    """Halve the interval until one distance is left; return it: the sample's, in bins.
+
+    `side`: the side of the prediction that the sample is on.
+    `interval`: distances to begin with, from `_code_steps`.
+    `predictors` float64 (ROWS, PREDICTORS): row NEAR follows the near edge of the interval.
+    `mixture` float64 (ROWS_OF_MIXTURE, PARTS): the network's distributions.
+    `mixing`: state of the binary decisions, context filled in.
+    """
     near, far, outside, inside = interval
     first = _HALVING + (0 if side.up else _HALVINGS)
     depth = 0
@@ -182,10 +205,15 @@ def code_sample(
     mixture: np.ndarray,
     mixing: Mixing,
 ) -> Int:
-    """Code one sample within low..high (`bounds`: low, high, error) and return what the decoder gets.
+    """Code one sample; return the sample that the decoder gets, within the error bound of `actual`.
 
-    `guess`: prediction within low..high; `scale`: expected error. `predictors` (ROWS, PREDICTORS): means and inverse
-    scales filled in. `mixture` (ROWS_OF_MIXTURE, PARTS). `mixing`: the context filled in.
+    `actual`: the sample, low..high, in levels; ignored when decoding.
+    `guess`: prediction, low..high, in levels.
+    `scale`: expected size of the error, in levels.
+    `bounds`: low, high and error bound, in levels.
+    `predictors` float64 (ROWS, PREDICTORS): rows MEAN and INVERSE filled in.
+    `mixture` float64 (ROWS_OF_MIXTURE, PARTS): the network's distributions.
+    `mixing`: state of the binary decisions, context filled in.
     """
     low, high, error = bounds
     span = 2 * error + 1

@@ -41,7 +41,10 @@ class Lossless(TileCodec):
         self._starts = starts_of(model)
 
     def encode_tile(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
-        """At most the raw samples and 10 bytes. UnsupportedError if the tile is not as `spec` says."""
+        """Return the stream of a tile (h, w, c), at most 10 bytes longer than its raw samples.
+
+        UnsupportedError if the tile is not as `spec` says.
+        """
         self.require(spec)
         settings.require()
         level = level_of(settings.effort)
@@ -49,7 +52,7 @@ class Lossless(TileCodec):
         return write_frame(_MAGIC, _VERSION, encode_stack(tile, None, spec, level, settings.max_error or 0, prior))
 
     def decode_tile(self, data: bytes, spec: TileSpec) -> np.ndarray:
-        """The tile (h, w, c); StreamError for damaged bytes. Time is bounded by the tile, whatever the bytes."""
+        """Return the tile (h, w, c). StreamError for damaged bytes. The tile bounds the time, whatever the bytes."""
         self.require(spec)
         _, payload = read_frame(_MAGIC, {_VERSION}, data)
         return decode_stack(payload, None, spec, self._starts)

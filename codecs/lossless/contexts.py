@@ -1,4 +1,4 @@
-"""What the mixing of the lossless codec is conditioned on: classes of errors, neighbours and predictions.
+"""Classes of errors, neighbours and predictions: the contexts that the lossless codec mixes its predictors in.
 
 Differences are measured in the scale that the sample's error is expected to have.
 """
@@ -32,7 +32,15 @@ def _bucket(x: Float, per_unit: Float, half: Int) -> Int:
 def set_contexts(
     context: np.ndarray, picture: PlaneView, at: Int, grain: Int, guess: Float, scale: Float, predictors: np.ndarray
 ) -> None:
-    """Fill in the contexts (CONTEXTS + COUNTERS,) int64 of code_bit."""
+    """Fill in the contexts of one sample's binary decisions.
+
+    `context` int64 (CONTEXTS + COUNTERS,), filled: see `Mixing`.
+    `picture`: the plane as decoded so far.
+    `at`: place of the sample in `picture.field`.
+    `grain`: class of contrast, below GRAINS.
+    `guess`, `scale`: prediction and expected size of its error, in levels.
+    `predictors` float64 (ROWS, PREDICTORS): row MEAN filled in.
+    """
     errors, row = picture.errors, picture.row
     band = min(max(log2_quarters(scale * 8.0) >> 1, 0), SCALES - 1)
     recent = min(max((log2_quarters(np.float64(abs(errors[at - 1])) + 0.25) + 8) >> 2, 0), _RECENT - 1)
@@ -58,7 +66,13 @@ def set_contexts(
 
 @borrowing
 def _pair(field: np.ndarray, one: Int, two: Int, guess: Float, sharp: Float) -> Int:
-    """Classes of two samples relative to the guess."""
+    """Return the class of two samples relative to the guess, below _SAMPLES squared.
+
+    `field` float32 (n,): samples of all planes.
+    `one`, `two`: places of the samples in `field`.
+    `guess`: prediction, in levels.
+    `sharp`: inverse of the expected size of its error, in 1 / levels.
+    """
     first, second = (
         _bucket((field[one] - guess) * sharp, 1.5, _SAMPLE),
         _bucket((field[two] - guess) * sharp, 1.5, _SAMPLE),

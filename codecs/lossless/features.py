@@ -1,4 +1,4 @@
-"""What the network of the lossless codec sees: errors, differences and scales around a sample, free of its contrast.
+"""Inputs of the lossless codec's network: errors, differences and scales around a sample, free of its contrast.
 
 Everything is measured in a unit, the error to expect here, so that one network serves flat and busy places, 8 and
 16 bits. Values are companded logarithmically and rounded to integers below LIMIT.
@@ -57,7 +57,15 @@ def logarithm(x: Float, steps: Float) -> Int:
 def set_features(
     features: np.ndarray, picture: PlaneView, at: Int, estimate: Estimate, predictors: np.ndarray, energy: np.ndarray
 ) -> None:
-    """Fill in the features (FEATURES,) int32 of the sample at `at`; `energy` (PREDICTORS,) of the predictors."""
+    """Fill in the features of one sample.
+
+    `features` int32 (FEATURES,), filled: -LIMIT..LIMIT each.
+    `picture`: the plane as decoded so far.
+    `at`: place of the sample in `picture.field`.
+    `estimate`: the numbers known before the sample is coded, in levels.
+    `predictors` float64 (ROWS, PREDICTORS): row MEAN filled in.
+    `energy` float64 (PREDICTORS,): errors around, ENERGY_ONE to a level.
+    """
     inverse = 1.0 / estimate.unit
     _own_features(features, picture, at, estimate.guess, inverse)
     _level_features(features, estimate, picture.low, picture.high, inverse)
@@ -72,7 +80,14 @@ def set_features(
 
 @borrowing
 def _own_features(features: np.ndarray, picture: PlaneView, at: Int, guess: Float, inverse: Float) -> None:
-    """Errors of the guess and samples around, in this plane. `inverse`: of the unit."""
+    """Fill in errors of the guess, and samples, around in the sample's own plane.
+
+    `features` int32 (FEATURES,): groups ERRORS, AROUND and SLOPE are filled.
+    `picture`: the plane as decoded so far.
+    `at`: place of the sample in `picture.field`.
+    `guess`: prediction, in levels.
+    `inverse`: inverse of the unit, in 1 / levels.
+    """
     field, errors, row = picture.field, picture.errors, picture.row
     for i in range(_DY.size):
         features[ERRORS + i] = compand(errors[at + _DY[i] * row + _DX[i]] * inverse)
@@ -84,7 +99,13 @@ def _own_features(features: np.ndarray, picture: PlaneView, at: Int, guess: Floa
 
 @borrowing
 def _level_features(features: np.ndarray, estimate: Estimate, low: Float, high: Float, inverse: Float) -> None:
-    """Scales, and where the guess lies within low..high and between two integers."""
+    """Fill in scales, and the place of the guess within `low`..`high` and between two integers.
+
+    `features` int32 (FEATURES,): group EXTENTS is filled.
+    `estimate`: the numbers known before the sample is coded, in levels.
+    `low`, `high`: lowest and highest sample of the plane, in levels.
+    `inverse`: inverse of the unit, in 1 / levels.
+    """
     guess = estimate.guess
     part = guess - math.floor(guess)
     features[EXTENTS] = compand((guess - low) * inverse)
@@ -101,7 +122,14 @@ def _level_features(features: np.ndarray, estimate: Estimate, low: Float, high: 
 
 @borrowing
 def _partner_features(features: np.ndarray, picture: PlaneView, at: Int, estimate: Estimate, inverse: Float) -> None:
-    """Errors of the partner around, and what differences to it predict."""
+    """Fill in errors of the partner plane around, and predictions from differences to it.
+
+    `features` int32 (FEATURES,): group PARTNER is filled.
+    `picture`: the plane as decoded so far; it has a partner.
+    `at`: place of the sample in `picture.field`.
+    `estimate`: the numbers known before the sample is coded, in levels.
+    `inverse`: inverse of the unit, in 1 / levels.
+    """
     field, errors, row = picture.field, picture.errors, picture.row
     p = at + picture.partner
     features[PARTNER] = compand(errors[p] * inverse)
@@ -117,7 +145,13 @@ def _partner_features(features: np.ndarray, picture: PlaneView, at: Int, estimat
 
 @borrowing
 def _second_features(features: np.ndarray, errors: np.ndarray, p: Int, row: Int, inverse: Float) -> None:
-    """Errors of the second plane around its place `p`."""
+    """Fill in errors of the plane before the partner.
+
+    `features` int32 (FEATURES,): group SECOND is filled.
+    `errors` float32 (n,): errors of the guess in all planes, in levels.
+    `p`: the sample's place in that plane; `row`: offset to the row below.
+    `inverse`: inverse of the unit, in 1 / levels.
+    """
     features[SECOND] = compand(errors[p] * inverse)
     features[SECOND + 1] = compand(errors[p - 1] * inverse)
     features[SECOND + 2] = compand(errors[p - row] * inverse)

@@ -1,4 +1,4 @@
-"""The least-squares predictors of the lossless codec: what each sees, when it is fitted anew, what it predicts.
+"""The least-squares predictors of the lossless codec: their inputs, the samples they are fitted at, their predictions.
 
 A level (levels.py) says how many there are, what each looks at, and over which window it is fitted. The
 algebra is in normal_equations.py.
@@ -79,7 +79,7 @@ def begin_row_of_squares(fits: Fits, squares: Squares) -> None:
 
 @borrowing
 def _reference(field: np.ndarray, at: Int, row: Int) -> Float:
-    """A rough prediction, which samples around are taken relative to: only shape is fitted, not brightness."""
+    """Return a rough prediction. Inputs are taken relative to it, so that shape is fitted and not brightness."""
     level = (field[at - 1] + field[at - row]) * np.float32(0.5)
     return level + (field[at - row + 1] - field[at - row - 1]) * np.float32(0.25)
 
@@ -99,7 +99,16 @@ def _fit(fits: Fits, squares: Squares, g: Int, x: Int) -> None:
 
 @borrowing
 def predict_squares(picture: PlaneView, at: Int, x: Int, fits: Fits, squares: Squares, predictors: np.ndarray) -> Float:
-    """Fill in the means of the least-squares predictors, the reference where there is none; returns the reference."""
+    """Fill in the means of the least-squares predictors; return the reference, in levels.
+
+    Predictors that the level does not use predict the reference.
+
+    `picture`: the plane as decoded so far.
+    `at`: place of the sample in `picture.field`; `x`: its column.
+    `fits`: inputs, windows and periods of the predictors.
+    `squares`: sums and solutions, brought up to this sample.
+    `predictors` float64 (ROWS, PREDICTORS): row MEAN is filled, places 0..FITS - 1.
+    """
     for r in range(fits.moves.size):
         squares.references[r] = _reference(picture.field, at + fits.moves[r], picture.row)
     reference = np.float64(squares.references[0])
@@ -117,7 +126,14 @@ def predict_squares(picture: PlaneView, at: Int, x: Int, fits: Fits, squares: Sq
 
 @borrowing
 def learn_squares(fits: Fits, squares: Squares, x: Int, target: Float, gain: Float) -> None:
-    """Take in a sample, relative to the reference, with weight `gain`."""
+    """Take the sample just coded into the sums.
+
+    `fits`: inputs, windows and periods of the predictors.
+    `squares`: sums and solutions, updated; the inputs are those of this sample.
+    `x`: column of the sample.
+    `target`: the sample minus the reference, in levels.
+    `gain`: weight of its squared error, in 1 / levels^2.
+    """
     block = x // BLOCK
     for g in range(FITS):
         n, first, last = fits.sizes[g, COUNT], fits.sizes[g, FIRST], fits.sizes[g, LAST]

@@ -1,4 +1,4 @@
-"""Levels of the lossless codec: what its least-squares predictors look at, and how often they are fitted anew.
+"""Levels of the lossless codec: inputs of its least-squares predictors, and how often they are fitted anew.
 
 Part of the format: a stream names its level, and a level never changes.
 """

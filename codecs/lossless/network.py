@@ -1,4 +1,4 @@
-"""The small network of the lossless codec: what surrounds a sample to a mixture of logistic distributions.
+"""The small network of the lossless codec: from a sample's surroundings to a mixture of logistic distributions.
 
 A perceptron with two hidden layers in integers: inputs have 4 fractional bits, weights 10 (the last layer's 12),
 hidden values are cut to 0..2047. `Network` refuses weights with which a sum could leave int32, whatever the inputs are.
@@ -77,9 +77,14 @@ def run_network(
     unit: Float,
     mixture: np.ndarray,
 ) -> Float:
-    """Fill `mixture` (3, PARTS) from `features` (FEATURES,) int32; returns the mean scale.
+    """Fill in the mixture of distributions that the network predicts; return their mean scale, in levels.
 
-    Offsets and scales of the outputs are in units of `unit`, offsets from `guess`.
+    `features` int32 (FEATURES,): -LIMIT..LIMIT each.
+    `layers`: weights int32 (inputs, outputs) and biases int32 (outputs,) of three layers, see Network.
+    `hidden`: room for the outputs of each layer, int32.
+    `guess`: prediction, which the mixture's centres are relative to, in levels.
+    `unit`: size of the error to expect, which centres and scales are multiples of, in levels.
+    `mixture` float64 (ROWS_OF_MIXTURE, PARTS), filled.
     """
     first, second, out = hidden
     _layer(features, layers[0], layers[1], first)

@@ -1,4 +1,4 @@
-"""Weighted least squares of the lossless codec: predictors fitted to what is around a sample, as decoded so far.
+"""Weighted least squares of the lossless codec: predictors fitted to the samples around, as decoded so far.
 
 Normal equations are sums of outer products of the inputs over an exponential window: rows above, decayed row by
 row, blurred to both sides block by block, and the row itself as far as it is decoded. Inputs are differences to a
@@ -24,9 +24,12 @@ _LEAST_PIVOT = np.float32(1e-10)
 
 @borrowing_kernel
 def blur_back(above: np.ndarray, first: Int, last: Int, decay: Float, right: np.ndarray) -> None:
-    """Sums over the blocks right of each block: `right[b] = above[b] + decay * right[b + 1]`.
+    """Sum over the blocks right of each block: `right[b] = above[b] + decay * right[b + 1]`.
 
-    (blocks, all sizes); of columns first..last - 1, the matrices of one predictor.
+    `above` float32 (blocks + 1, size): sums of the rows above, by block; the last block is empty.
+    `first`, `last`: first place and end of one predictor's matrix in a row of `above`.
+    `decay`: factor of the window from a block to the next, 0..1.
+    `right` float32 (blocks + 1, size), filled at first..last - 1.
     """
     keep = np.float32(decay)
     for block in range(above.shape[0] - 2, -1, -1):
@@ -50,9 +53,13 @@ def enter_block(above: np.ndarray, decay: Float, fade: Float, sums: np.ndarray) 
 
 @borrowing
 def _add_group(target: np.ndarray, to: Int, source: np.ndarray, at: Int, factor: Float) -> None:
-    """`target[to : to + 8] += factor * source[at : at + 8]`.
+    """Compute `target[to : to + 8] += factor * source[at : at + 8]`.
 
-    Everything is loaded before anything is stored: only then can the compiler use vectors, whatever overlaps.
+    All values are loaded before the first is stored: only then can the compiler use vectors, whatever overlaps.
+
+    `target`, `source` float32 (n,): may be the same array.
+    `to`, `at`: first places, uint64, so that the compiler need not think of negative ones.
+    `factor`: float32.
     """
     a = source[at + np.uint64(0)]
     b = source[at + np.uint64(1)]
@@ -82,7 +89,13 @@ def _add_group(target: np.ndarray, to: Int, source: np.ndarray, at: Int, factor:
 
 @borrowing_kernel
 def add_sample(inputs: np.ndarray, n: Int, stride: Int, gain: Float, above: np.ndarray, sums: np.ndarray) -> None:
-    """Add the weighted outer product of `inputs` (stride,), whose place n is the target, to both sums (size,)."""
+    """Add the weighted outer product of a sample's inputs to the sums of its row and of the rows above.
+
+    `inputs` float32 (TAPS,): `n` inputs, then the target, relative to the reference, in levels.
+    `n`, `stride`: rows and columns of the matrix.
+    `gain`: weight of the sample, in 1 / levels^2.
+    `above`, `sums` float32 (n * stride,), updated: sums of the block's column, and of the row so far.
+    """
     weight = np.float32(gain)
     for i in range(n):
         scaled = weight * inputs[i]
@@ -103,7 +116,14 @@ def solve(
     work: np.ndarray,
     weights: np.ndarray,
 ) -> None:
-    """Least-squares weights (n,) from the sums so far and those to the right."""
+    """Solve for the least-squares weights, from the sums so far and those to the right.
+
+    `sums`, `right` float32 (n * stride,): sums up to this block, and of the blocks right of it.
+    `decay`: factor of the window from a block to the next, 0..1.
+    `n`, `stride`: rows and columns of the matrix.
+    `work` float32 (TAPS * TAPS,): room for the elimination.
+    `weights` float32 (TAPS,): the first `n` are filled.
+    """
     keep = np.float32(decay)
     for p in range(sums.size):
         work[p] = sums[p] + keep * right[p]

@@ -2,8 +2,8 @@
 
 For each sample: predictors predict it (predictors.py, least_squares.py), their blend is corrected by its
 usual error (bias.py), errors around say how far off they may be (scales.py), the network looks at
-it all (features.py, network.py), and the sample is coded (binarisation.py) by mixing the predictors'
-distributions in a context (contexts.py, mixer.py). Then every part learns from what it was.
+all of them (features.py, network.py), and the sample is coded (binarisation.py) by mixing the predictors'
+distributions in a context (contexts.py, mixer.py). Then every part learns from the sample.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tilepress.codecs.kernels.borders import close_row, open_row
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing, inline, kernel
 from tilepress.codecs.lossless.bias import Bias, band_of, correction, learn_bias, new_bias, pattern_of, tilt_of
 from tilepress.codecs.lossless.binarisation import code_sample
@@ -65,7 +66,7 @@ from tilepress.codecs.lossless.tables import clamp
 
 
 class Record(NamedTuple):
-    """Where features and what they are to tell are kept, for training: of every `every`-th sample; 0: of none."""
+    """Features and targets for training the network, of every `every`-th sample; 0: of none."""
 
     features: np.ndarray  # (n, FEATURES) int16
     targets: np.ndarray  # (n, 2) float32: error of the guess, unit
@@ -73,7 +74,7 @@ class Record(NamedTuple):
 
 
 class PlaneState(NamedTuple):
-    """What a plane's coding has learnt so far, and the sample at hand."""
+    """State of a plane's coding: all parts that learn from samples, and the numbers of the sample at hand."""
 
     fits: Fits
     squares: Squares
@@ -87,7 +88,7 @@ class PlaneState(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What is known of a sample before it is coded, and what learning from it needs."""
+    """The numbers known of a sample before it is coded, kept for learning from it afterwards."""
 
     estimate: Estimate
     reference: Float  # of least squares
@@ -118,7 +119,7 @@ def _new_state(fits: Fits, layers: Layers, height: Int, width: Int) -> PlaneStat
 
 @borrowing
 def _predict(picture: PlaneView, at: Int, x: Int, state: PlaneState) -> Prediction:
-    """Fill in all predictors but the network."""
+    """Fill in all predictors but the network; return the guess and the classes that it came from."""
     predictors, energy = state.predictors, state.scales.energy
     low, high = picture.low, picture.high
     reference = predict_squares(picture, at, x, state.fits, state.squares, predictors)
@@ -143,7 +144,14 @@ def _predict(picture: PlaneView, at: Int, x: Int, state: PlaneState) -> Predicti
 
 @borrowing
 def _learn(picture: PlaneView, at: Int, x: Int, state: PlaneState, known: Prediction, value: Int) -> None:
-    """Take in that the sample at `at`, of column x, is `value`."""
+    """Let every part learn from a sample.
+
+    `picture`: field and errors take in the sample.
+    `at`: place of the sample in `picture.field`; `x`: its column.
+    `state`: of the plane, updated.
+    `known`: the numbers known of the sample before it was coded.
+    `value`: the sample, in levels.
+    """
     guess, unit = known.estimate.guess, known.estimate.unit
     picture.field[at] = value
     picture.errors[at] = value - guess
@@ -154,28 +162,34 @@ def _learn(picture: PlaneView, at: Int, x: Int, state: PlaneState, known: Predic
 
 
 @borrowing
-def _begin_row(picture: PlaneView, begin: Int, state: PlaneState) -> None:
-    """Repeat the sample above the row's first, at `begin`, into the border left of it; look at the rows above."""
-    for i in range(1, PAD + 1):
-        picture.field[begin - i] = picture.field[begin - picture.row]
+def _begin_row(picture: PlaneView, line: Int, state: PlaneState) -> None:
+    """Fill the border left of a row and sum over the rows above; `line`: where the padded row begins in the field."""
+    field, row = picture.field, picture.row
+    open_row(field[line : line + row], field[line - row : line], PAD)
     begin_row_of_squares(state.fits, state.squares)
     begin_row_of_wide(state.wide)
 
 
 @borrowing
-def _end_row(picture: PlaneView, end: Int, misses: np.ndarray) -> None:
-    """Repeat the last sample of a row and its errors into the border right of it, from `end` on."""
-    here = end - picture.start
-    for i in range(PAD):
-        picture.field[end + i] = picture.field[end - 1]
-        picture.errors[end + i] = picture.errors[end - 1]
-        for k in range(BLENDED):
-            misses[k, here + i] = misses[k, here - 1]
+def _end_row(picture: PlaneView, line: Int, misses: np.ndarray) -> None:
+    """Fill the border right of a row, in samples and in errors; `line`: where the padded row begins in the field."""
+    end, here = line + picture.row, line - picture.start
+    close_row(picture.field[line:end], PAD)
+    close_row(picture.errors[line:end], PAD)
+    for k in range(BLENDED):
+        close_row(misses[k, here : here + picture.row], PAD)
 
 
 @borrowing
 def _record(record: Record, number: Int, features: np.ndarray, value: Int, estimate: Estimate) -> None:
-    """Keep what the network saw of sample `number` (from 1), and what it ought to have told."""
+    """Keep a sample's features and targets, if its number is one to keep.
+
+    `record`: where they are kept.
+    `number`: of the sample in its plane, from 1.
+    `features` int32 (FEATURES,): inputs of the network.
+    `value`: the sample, in levels.
+    `estimate`: the numbers known before it was coded.
+    """
     place = number // record.every - 1
     if number % record.every == 0 and place < record.features.shape[0]:
         for i in range(FEATURES):
@@ -194,11 +208,15 @@ def code_plane(
     model: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     record: Record,
 ) -> None:
-    """Code the samples (height, width) int32 of one plane: read when encoding, else written.
+    """Code the samples of one plane.
 
-    `bounds`: lowest and highest sample, error. `picture`: its low and high are the bounds; the plane is filled in.
-    `fits`: from lossless_levels. `layers`: of the network, the first empty if there is none. `model`: cells, mixer,
-    coder, words, see Mixing.
+    `samples` int32 (height, width): read when encoding, written when decoding.
+    `bounds`: lowest sample, highest sample, and error bound, in levels.
+    `picture`: field and errors of the plane are filled; its low and high are the bounds.
+    `fits`: inputs, windows and periods of the least-squares predictors, from levels.py.
+    `layers`: of the network, see Network; the first is empty if there is no network.
+    `model`: cells, mixer, coder and words, see Mixing; updated.
+    `record`: takes features and targets of samples, for training.
     """
     height, width = samples.shape
     state = _new_state(fits, layers, height, width)
@@ -207,10 +225,10 @@ def code_plane(
     mixing = Mixing(logits, context, cells, mixer, coder, words)
     has_network = layers[0].size > 0
     for y in range(height):
-        begin = picture.start + (y + PAD) * picture.row + PAD
-        _begin_row(picture, begin, state)
+        line = picture.start + (y + PAD) * picture.row
+        _begin_row(picture, line, state)
         for x in range(width):
-            at, number = begin + x, y * width + x + 1
+            at, number = line + PAD + x, y * width + x + 1
             set_rate(logits, number)
             known = _predict(picture, at, x, state)
             estimate = known.estimate
@@ -226,4 +244,4 @@ def code_plane(
             if record.every > 0:
                 _record(record, number, state.features, value, estimate)
             _learn(picture, at, x, state, known, value)
-        _end_row(picture, begin + width, state.scales.misses)
+        _end_row(picture, line, state.scales.misses)

@@ -1,4 +1,4 @@
-"""The predictors of the lossless codec, called predictors: their places, what they see, and the two simple ones.
+"""The predictors of the lossless codec: their places, the samples they look at, and the two simple ones.
 
 Every predictor predicts a logistic distribution: a mean and an inverse scale. Least squares over several windows
 (least_squares.py) and the gradient rule are blended by how well they did around; the blend without its usual
@@ -32,7 +32,7 @@ WEIGHT, CENTRE, SHARPNESS = range(ROWS_OF_MIXTURE)
 
 
 class PlaneView(NamedTuple):
-    """What a sample may look at: its plane as decoded so far, and all planes known before it.
+    """The samples that a prediction may use: its plane as decoded so far, and all planes known before it.
 
     All planes, and those of a base after them, lie in one field, each with a border of PAD samples, so that a
     neighbour, above or in another plane, is an offset to add to the place `at` of a sample in the field.
@@ -72,7 +72,7 @@ def gradient(picture: PlaneView, at: Int) -> Float:
 
 @borrowing
 def blend(predictors: np.ndarray, energy: np.ndarray) -> Float:
-    """Mean of the BLENDED first predictions, the weight falling with the fourth power of an predictor's energy."""
+    """Mean of the BLENDED first predictions, the weight falling with the fourth power of a predictor's energy."""
     total = mean = 0.0
     for k in range(BLENDED):
         share = 1.0 / (energy[k] * energy[k] + 0.3)

@@ -1,4 +1,4 @@
-"""Residual coder "lossless-1": a tile given its exact base, by the lossless codec with the base as a plane it knows.
+"""Residual coder "lossless-1": the lossless codec on a tile whose base is known, as planes that predict the tile's.
 
 Stream: magic "rL", version 1, payload as in stack.py. Its network and first weights belong to the format
 for ever: residual_models/lossless-1, whose content hash stands below.
@@ -33,14 +33,17 @@ class LosslessResidual(ResidualCoder):
     model_folder: ClassVar[Path | None] = _FOLDER
 
     def encode(self, tile: np.ndarray, base: np.ndarray, spec: TileSpec, max_error: int = 0) -> bytes:
-        """At most the raw samples and 10 bytes. UnsupportedError if tile or base are not as `spec` says."""
+        """Return the stream of a tile (h, w, c) over its base, at most 10 bytes longer than its raw samples.
+
+        UnsupportedError if tile or base are not as `spec` says.
+        """
         Settings(max_error=max_error).require()
         return write_frame(
             _MAGIC, _VERSION, encode_stack(tile, base, spec, DEFAULT, max_error, _starts()[DEFAULT.code])
         )
 
     def decode(self, data: bytes, base: np.ndarray, spec: TileSpec) -> np.ndarray:
-        """The tile (h, w, c); StreamError for damaged bytes. Time is bounded by the tile, whatever the bytes."""
+        """Return the tile (h, w, c). StreamError for damaged bytes. The tile bounds the time, whatever the bytes."""
         spec.require(base, "base")
         _, payload = read_frame(_MAGIC, {_VERSION}, data)
         return decode_stack(payload, base, spec, _starts())

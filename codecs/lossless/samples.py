@@ -1,9 +1,9 @@
-"""Samples of a plane as the lossless codec sees them: from 0 without the values that never occur.
+"""Samples of a plane as indices, from 0, of the values that occur in it.
 
-Stretched 8-bit data, 12 bits in 16, or padding far from the rest leave most values unused. Counting used values
-only costs a table and is what a general palette does for one plane. Plane header: kind uint8 | lowest uint16 LE |
-highest uint16 LE; kind 1 is followed by: bytes of the table uint16 LE | table, a zlib stream of one bit for
-every value between (1: used; first value in the lowest bit).
+Stretched 8-bit data, 12 bits in 16, or padding far from the rest leave most values unused. To leave them out costs a
+table, as a palette of one plane would. Plane header: kind uint8 | lowest uint16 LE | highest uint16 LE. Kind 1 is
+followed by: bytes of the table uint16 LE | table, a zlib stream of one bit for every value between (1: used; first
+value in the lowest bit).
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ class Values:
 
 
 def values_of(plane: np.ndarray, max_error: int) -> tuple[Values, bytes]:
-    """The values of a plane, and its header. With an error bound all values between the extremes count.
+    """Return the values of a plane (h, w), and its header.
 
-    So they do where a table costs too much. Only the encoder decides: decoders read either.
+    All values between the extremes count where there is an error bound, and where a table would cost too much. Only
+    the encoder decides that: decoders read either kind of header.
     """
     low, high = int(plane.min()), int(plane.max())
     used = np.zeros(high - low + 1, bool)
@@ -64,7 +65,7 @@ def values_of(plane: np.ndarray, max_error: int) -> tuple[Values, bytes]:
 
 
 def read_values(data: bytes, maximum: int) -> tuple[Values, bytes]:
-    """Values from the header at the start of `data`, and what follows it. StreamError if it is impossible."""
+    """Return the values in the header at the start of `data`, and the bytes behind it. StreamError if impossible."""
     if len(data) < _HEAD.size:
         raise StreamError("lossless stream is cut off in the header of a plane")
     kind, low, high = _HEAD.unpack_from(data)

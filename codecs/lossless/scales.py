@@ -1,6 +1,6 @@
-"""Errors to expect of each predictor of the lossless codec: from errors around, corrected by what followed such errors.
+"""Errors to expect of each predictor of the lossless codec: errors around, corrected by those that followed such ones.
 
-The energy of an predictor (errors around) and the grain (contrast around) give a class; the scale of the predictor's
+The energy of a predictor (errors around) and the grain (contrast around) give a class; the scale of the predictor's
 distribution follows the mean error seen in its class.
 """
 
@@ -106,7 +106,14 @@ def set_scales(scales: Scales, grain: Int, predictors: np.ndarray) -> None:
 
 @borrowing
 def learn_scales(scales: Scales, here: Int, grain: Int, predictors: np.ndarray, value: Int) -> None:
-    """Take in the errors that the predictors made at place `here` of the plane, whose sample is `value`."""
+    """Take the predictors' errors on one sample into the means of their classes.
+
+    `scales`: means, counts and errors, updated; the classes are those of this sample.
+    `here`: place of the sample in its padded plane.
+    `grain`: class of contrast, below GRAINS.
+    `predictors` float64 (ROWS, PREDICTORS): row MEAN filled in.
+    `value`: the sample, in levels.
+    """
     for k in range(PREDICTORS):
         if k != NETWORK:
             miss = value - predictors[MEAN, k]

@@ -1,4 +1,4 @@
-"""The planes of a tile, and of its base, in one field that the lossless kernel walks; the payload that it writes.
+"""The planes of a tile, and of its base, in one field for the lossless kernel; and the payload that the kernel writes.
 
 Payload: level uint8 | error uint16 LE | header of each plane in coding order (samples.py) | range-coded
 words. Level 0 is followed by the raw samples instead (little-endian), where coding would not be shorter.
@@ -30,14 +30,14 @@ _UNSEEN = Record(np.zeros((0, FEATURES), np.int16), np.zeros((0, 2), np.float32)
 
 @dataclass(frozen=True)
 class StartState:
-    """What is known before a tile: the network (None: none) and the mixing weights (NODES, INPUTS) to begin with."""
+    """State of the coder before a tile: the network (None: none), and mixing weights float64 (NODES, INPUTS)."""
 
     network: Network | None
     mixing: np.ndarray
 
 
 def plain_start() -> StartState:
-    """Without a network: all predictors count the same."""
+    """Return the state without a network, in which all predictors count the same."""
     mixing = np.zeros((NODES, INPUTS))
     mixing[:, :PREDICTORS] = 1.0 / (PREDICTORS - 1)
     mixing[:, NETWORK] = 0.0
@@ -46,7 +46,7 @@ def plain_start() -> StartState:
 
 @dataclass
 class Probe:
-    """What is to be seen of coding a tile.
+    """Observations of coding a tile, for training.
 
     `features` (n, FEATURES) int16 and `targets` (n, 2) float32 of every `every`-th sample (0: of none), and the
     mixing state that coding ends with, a plane each.
@@ -69,7 +69,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class PlaneCoding:
-    """What all planes of a tile are coded with: range coder on its words (n,) uint16, level, error bound, prior."""
+    """Coder and settings of all planes of a tile: range coder, words uint16 (n,), level, error bound, start state."""
 
     coder: np.ndarray
     words: np.ndarray
@@ -82,7 +82,7 @@ class Stack:
     """Planes of a tile in coding order, those of the base after them, each with a border of PAD samples."""
 
     def __init__(self, spec: TileSpec, based: bool, coding: PlaneCoding, probe: Probe) -> None:
-        """`based`: there is a base."""
+        """Make room for the planes of a tile of `spec`, and for those of its base if it is `based`."""
         self._spec, self._based, self._coding, self._probe = spec, based, coding, probe
         self._row = spec.width + 2 * PAD
         self._size = (spec.height + 2 * PAD) * self._row
@@ -90,7 +90,12 @@ class Stack:
         self._errors = np.zeros(spec.channels * self._size, np.float32)
 
     def code(self, indices: np.ndarray, highest: int, number: int, base: np.ndarray | None) -> None:
-        """Code plane `number` of the coding order (h, w) int32, values 0..highest, which is read or written."""
+        """Code one plane.
+
+        `indices` int32 (h, w), 0..`highest`: read when encoding, written when decoding.
+        `number`: of the plane in the coding order, from 0.
+        `base` int32 (h, w): the plane of the base, if the tile has one.
+        """
         if base is not None:
             self._lay_base(base, number)
         coding, moves, mixer = self._coding, self._moves(number), new_mixer(self._coding.prior.mixing)
@@ -129,9 +134,14 @@ def encode_stack(
     prior: StartState,
     probe: Probe | None = None,
 ) -> bytes:
-    """The payload of a tile (h, w, c), on top of `base` if there is one. UnsupportedError if they are not of `spec`.
+    """Return the payload of a tile. UnsupportedError if tile or base are not of `spec`.
 
-    Single bits stay exact whatever the `error`.
+    `tile`, `base`: (h, w, c) of `spec.dtype`; `base` None: there is none.
+    `spec`: shape and type of both.
+    `level`: effort of the predictors.
+    `error`: bound of every sample's error, in levels; single bits stay exact whatever it is.
+    `prior`: state to begin with, of this level.
+    `probe`: takes observations for training.
     """
     spec.require(tile)
     if base is not None:
@@ -154,7 +164,10 @@ def encode_stack(
 
 
 def decode_stack(payload: bytes, base: np.ndarray | None, spec: TileSpec, priors: dict[int, StartState]) -> np.ndarray:
-    """The tile of a payload; StreamError for damaged bytes. Time is bounded by the tile, whatever the bytes."""
+    """Return the tile of a payload; StreamError for damaged bytes. The tile bounds the time, whatever the bytes.
+
+    `base` (h, w, c) of `spec.dtype`, None: there is none. `priors`: state to begin with, by the code of its level.
+    """
     if len(payload) < _HEAD.size:
         raise StreamError("lossless stream is shorter than its header")
     code, error = _HEAD.unpack_from(payload)

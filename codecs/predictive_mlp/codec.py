@@ -58,13 +58,13 @@ class PredictiveMlp(Codec):
     magic = b"PM"
 
     def prepare(self, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
-        """Predictors fitted to the samples of all `tiles` (h, w, c each); b"" if none is worth its weights."""
+        """Return predictors fitted to all `tiles` (h, w, c each); b"" if no predictor is worth its weights."""
         self.require(spec)
         predictors = _fitted(tiles, spec, _epochs(settings))
         return seal_predictors(predictors) if predictors else b""
 
     def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes = b"") -> Symbols:
-        """Errors; with predictors fitted to each tile where the image shares none."""
+        """Return the errors, and predictors fitted to each tile where the tiles of the image share none."""
         self.require(spec)
         epochs = _epochs(settings)
         for tile in tiles:
@@ -81,7 +81,7 @@ class PredictiveMlp(Codec):
         return Symbols(spec, arrays, settings)
 
     def pack(self, symbols: Symbols) -> list[bytes]:
-        """Kind, predictors of the tile's own, coded errors; the samples where that is not shorter."""
+        """Return kind, the tile's own predictors and coded errors; or the raw samples, where those are shorter."""
         spec, arrays = symbols.spec, symbols.arrays
         out = []
         for number, kind in enumerate(arrays["kinds"]):
@@ -172,7 +172,14 @@ def from_planes(planes: np.ndarray, spec: TileSpec) -> np.ndarray:
 def fit_predictor(
     planes: Iterable[np.ndarray], shapes: Sequence[tuple[int, int]], kind: int, maximum: int, epochs: int
 ) -> Predictor:
-    """A predictor of a kind, fitted to planes (h, w) int32 of such shapes, not all of one row, of one image."""
+    """Return a predictor fitted to one image's planes.
+
+    `planes` (h, w) int32: taken one at a time, not all of a single row.
+    `shapes`: their heights and widths.
+    `kind`: LINEAR or MLP.
+    `maximum`: largest sample.
+    `epochs`: passes over the samples, of an MLP.
+    """
     inputs, targets = fit.draw(planes, shapes, SAMPLES, _SEED)
     layers = fit.fit_linear(inputs, targets)
     if kind == MLP:

@@ -29,10 +29,10 @@ _CHUNK = 1 << 15
 def draw(
     planes: Iterable[np.ndarray], shapes: Sequence[tuple[int, int]], limit: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Up to `limit` samples of planes (h, w) int32 of such shapes, and their neighbours: int32 (n, 60), int32 (n).
+    """Draw samples of an image's planes; return neighbours int32 (n, 60) and samples int32 (n,), n <= `limit`.
 
-    First rows have no neighbours and are left out; more than `limit` are drawn evenly, without repetition. Planes
-    are taken one at a time, so that they may be made as they are needed.
+    First rows have no neighbours and are left out. Of more than `limit` samples, `limit` are drawn evenly, without
+    repetition. `planes` (h, w) int32, of the given `shapes`, are taken one at a time: a generator may make them.
     """
     counts = np.array([(height - 1) * width for height, width in shapes])
     ends = np.cumsum(counts)

@@ -5,13 +5,14 @@ the plane: rows above the first are copies of it; beside a row stand its first a
 the row that is being coded the first of the row above. The first row has no network: its samples are predicted by
 those to the left, the first of all by half the range.
 
-`field`: int32 (height + 5, width + 10), the plane with that border. `network`: what `Predictor.arrays` gives.
+`field`: int32 (height + 5, width + 10), the plane with that border. `network`: from `Predictor.arrays`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from tilepress.codecs.kernels.borders import close_row, open_row
 from tilepress.codecs.kernels.kernel import Int, inline, kernel
 
 REACH = 5  # rows above, and columns to each side
@@ -37,11 +38,10 @@ def _collect(field: np.ndarray, row: Int, column: Int, out: np.ndarray) -> None:
 
 @inline
 def _border(field: np.ndarray, row: Int) -> None:
-    """The row is complete: fill its border, and if it is the first, the rows above."""
-    last = field.shape[1] - REACH
-    for x in range(REACH):
-        field[row, x] = field[row, REACH]
-        field[row, last + x] = field[row, last - 1]
+    """Fill the border of the complete row `row`; if it is the first, the rows above too."""
+    line = field[row]
+    close_row(line, REACH)
+    open_row(line, line, REACH)  # rows below look at this row's own first sample, not at that of the row above
     if row == REACH:
         for y in range(REACH):
             for x in range(field.shape[1]):
@@ -50,7 +50,12 @@ def _border(field: np.ndarray, row: Int) -> None:
 
 @inline
 def _multiply(weights: np.ndarray, biases: np.ndarray, inputs: Int, outputs: Int, x: np.ndarray, y: np.ndarray) -> None:
-    """y = weights (outputs, inputs) · x + biases. Sums are proven within 32 bits, in any order."""
+    """Compute `y = weights · x + biases`, sums that are proven within 32 bits in any order.
+
+    `weights` int32 (WIDEST, NEIGHBOURS), `biases` int32 (WIDEST,): of one layer, padded.
+    `inputs`, `outputs`: how many columns and rows of them count.
+    `x` int32 (NEIGHBOURS,): inputs. `y` int32 (WIDEST,): outputs, filled.
+    """
     for o in range(outputs):
         total = np.int32(biases[o])
         for i in range(inputs):
@@ -62,7 +67,13 @@ def _multiply(weights: np.ndarray, biases: np.ndarray, inputs: Int, outputs: Int
 def _network(
     sizes: np.ndarray, weights: np.ndarray, biases: np.ndarray, shifts: np.ndarray, x: np.ndarray, y: np.ndarray
 ) -> Int:
-    """Output of the network, clipped to 0..65535, for the inputs `x`, which it overwrites, as it does `y`."""
+    """Return the output of the network, clipped to 0..ACTIVATION_MAX.
+
+    `sizes` int64 (layers + 1,): of the layers, input first.
+    `weights` int32 (layers, WIDEST, NEIGHBOURS), `biases`, `shifts` int32 (layers, WIDEST): padded, see `walk`.
+    `x` int32 (NEIGHBOURS,): inputs, overwritten.
+    `y` int32 (WIDEST,): room for the outputs of a layer.
+    """
     layers = sizes.size - 1
     for k in range(layers):
         _multiply(weights[k], biases[k], sizes[k], sizes[k + 1], x, y)
@@ -92,7 +103,15 @@ def walk(
     network: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     field: np.ndarray,
 ) -> None:
-    """Errors (h, w) int32 from samples (h, w) int32, or the other way round; both 0..maximum, modulo maximum + 1."""
+    """Predict every sample of a plane: errors from samples, or samples from errors, modulo `maximum` + 1.
+
+    `samples`, `errors` int32 (h, w), 0..`maximum`: one is read, the other filled.
+    `encoding`: whether it is the errors that are filled.
+    `maximum`: largest sample, 2^bits - 1.
+    `predictor`: MED or NETWORK.
+    `network`: sizes, weights, biases and shifts, from `Predictor.arrays`; unused by MED.
+    `field` int32 (h + REACH, w + 2 * REACH), filled: the plane with its border.
+    """
     sizes, weights, biases, shifts = network
     x, y = np.zeros(NEIGHBOURS, np.int32), np.zeros(WIDEST, np.int32)
     height, width = samples.shape
@@ -117,11 +136,11 @@ def walk(
 
 @kernel
 def neighbours(field: np.ndarray, rows: np.ndarray, columns: np.ndarray, out: np.ndarray) -> None:
-    """Neighbours (n, 60) int32 of the samples (row, column) of a whole plane, `field` with its border filled."""
+    """Fill `out` int32 (n, NEIGHBOURS) with the neighbours of the samples (`rows`, `columns`) of a whole `field`."""
     for n in range(rows.size):
         _collect(field, rows[n] + REACH, columns[n] + REACH, out[n])
 
 
 def framed(plane: np.ndarray) -> np.ndarray:
-    """The field of a plane (h, w) that is known as a whole."""
+    """Return the field of a plane (h, w) that is known as a whole: int32 (h + REACH, w + 2 * REACH)."""
     return np.pad(plane.astype(np.int32), ((REACH, 0), (REACH, REACH)), mode="edge")

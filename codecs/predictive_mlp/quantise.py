@@ -31,9 +31,12 @@ _FULL = 49152  # the largest activation seen is scaled up to here, of 65535
 
 
 def quantise(layers: FloatLayers, inputs: np.ndarray, targets: np.ndarray, maximum: int, samples: int) -> Predictor:
-    """The integers of least estimated total: the weights' bytes, and the entropy of `samples` errors.
+    """Return the integer predictor of least estimated size: bits of its weights, and entropy of the errors.
 
-    `inputs` int32 (n, 60) and `targets` int32 (n) are those that the network was fitted to.
+    `layers`: the float network.
+    `inputs` int32 (n, 60), `targets` int32 (n,): samples that the network was fitted to.
+    `maximum`: largest sample.
+    `samples`: how many errors the predictor will make in all.
     """
     kind = next(kind for kind, sizes in ARCHITECTURES.items() if len(sizes) == len(layers) + 1)
     some = slice(None, None, max(1, len(targets) // _CALIBRATION))
@@ -61,7 +64,7 @@ def entropy(values: np.ndarray) -> float:
 
 
 def predict(predictor: Predictor, inputs: np.ndarray, maximum: int) -> np.ndarray:
-    """Predictions int64 (n) of a network for inputs (n, 60): what the kernel computes."""
+    """Return predictions int64 (n,) for inputs (n, 60), equal to the kernel's."""
     x = inputs.astype(np.int64)
     for layer in predictor.layers:
         x = _outputs(layer, x)
@@ -94,7 +97,7 @@ def _rounded(
     out: list[Layer] = []
     for (weights, biases), slope in zip(layers, slopes, strict=True):
         sums = exact @ weights.T + biases
-        weights = np.where(np.ptp(x, axis=0) > 0, weights, 0)  # what never varies is within the means
+        weights = np.where(np.ptp(x, axis=0) > 0, weights, 0)  # the means take in an input that never varies
         exact = np.maximum(sums, 0)
         rows = _Rows(_Rounding(x), weights * np.exp2(-powers), sums.mean(axis=0), reach, last=weights.shape[0] == 1)
         fitted = rows.fitted(np.rint(np.log2(np.maximum(precision * slope * rows.rounding.spread, 2.0**-16))))

@@ -23,7 +23,7 @@ _CELLS = _BITS + _ENERGIES * _LENGTHS * _TREE
 
 
 def encode(planes: np.ndarray, maximum: int, room: int) -> bytes | None:
-    """Errors (count, h, w) int32, 0..maximum, to bytes; None if they take more than about `room`."""
+    """Return errors (count, h, w) int32, 0..maximum, as bytes; None if they take more than about `room` of them."""
     words = np.zeros(room // 2 + 1, np.uint16)
     coder = range_coder.start(words, encoding=True)
     for plane in planes:
@@ -32,7 +32,7 @@ def encode(planes: np.ndarray, maximum: int, room: int) -> bytes | None:
 
 
 def decode(data: bytes, planes: np.ndarray, maximum: int) -> None:
-    """Fill errors (count, h, w) int32; wrong bytes give wrong errors. StreamError if there are more than can be."""
+    """Fill the errors `planes` int32 (count, h, w). Damaged bytes give wrong errors; too many of them, StreamError."""
     if len(data) > 4 * planes.size + 8:
         raise StreamError("range-coded errors are longer than their tile")
     words = range_coder.words_of(data)
@@ -61,7 +61,14 @@ def _energy(errors: np.ndarray, y: Int, x: Int) -> Int:
 
 @inline
 def _magnitude(value: Int, cell: Int, limit: Int, cells: np.ndarray, coder: np.ndarray, words: np.ndarray) -> Int:
-    """Code a magnitude whose bit length is at most `limit`."""
+    """Code a magnitude of at most `limit` bits; return it.
+
+    `value`: the magnitude, >= 0; ignored when decoding.
+    `cell`: first of the cells of its energy class.
+    `limit`: longest bit length that there may be.
+    `cells` uint32 (_CELLS,): adaptive probabilities.
+    `coder` int64 (6,), `words` uint16 (n,): the range coder, from `range_coder.start`, and its stream.
+    """
     wanted, length = _length(value), 0
     while length < limit and single_bit(1 if wanted > length else 0, cell + length, cells, coder, words):
         length += 1
@@ -81,6 +88,13 @@ def _magnitude(value: Int, cell: Int, limit: Int, cells: np.ndarray, coder: np.n
 
 @kernel
 def _code(errors: np.ndarray, maximum: int, cells: np.ndarray, coder: np.ndarray, words: np.ndarray) -> None:
+    """Code the errors of one plane.
+
+    `errors` int32 (h, w), 0..`maximum`: read when encoding, written when decoding.
+    `maximum`: largest sample, 2^bits - 1.
+    `cells` uint32 (_CELLS,): adaptive probabilities.
+    `coder` int64 (6,), `words` uint16 (n,): the range coder, from `range_coder.start`, and its stream.
+    """
     height, width = errors.shape
     half = (maximum + 1) >> 1
     limit = _length(half)

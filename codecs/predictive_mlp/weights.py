@@ -1,4 +1,4 @@
-"""Predictors of predictive-mlp as integers: what is stored with an image, and the proof that 32 bits suffice.
+"""Predictors of predictive-mlp as integers: their stored form, and the proof that 32 bits suffice for their sums.
 
 A layer is out = floor((weights · in + bias * 2^clip(shift + grain, 0, 31)) / 2^shift), clipped to 0..65535.
 Weights are -2048..2047, the first inputs samples. The bound of every sum follows from the weights, and is
@@ -44,17 +44,17 @@ class Layer:
 
     @property
     def offsets(self) -> np.ndarray:
-        """What is added to the sums, int64 (out)."""
+        """Return the biases in the units of the sums, int64 (out,)."""
         offsets: np.ndarray = self.biases << np.clip(self.shifts + self.grain, 0, SHIFT_MAX)
         return offsets
 
     def sums(self, reach: np.ndarray) -> np.ndarray:
-        """Bound of the magnitude of every partial sum, int64 (out), for inputs 0..reach (in)."""
+        """Return the bound of every partial sum's magnitude, int64 (out,), for inputs 0..`reach` (in,)."""
         bounds: np.ndarray = np.abs(self.weights) @ reach + np.abs(self.offsets)
         return bounds
 
     def reach(self, reach: np.ndarray) -> np.ndarray:
-        """Largest output, int64 (out), for inputs 0..reach (in)."""
+        """Return the largest outputs, int64 (out,), for inputs 0..`reach` (in,)."""
         highest = np.maximum(self.weights, 0) @ reach + self.offsets
         scaled = (highest << np.maximum(-self.shifts, 0)) >> np.maximum(self.shifts, 0)
         return np.asarray(np.clip(scaled, 0, ACTIVATION_MAX))
@@ -68,7 +68,7 @@ class Predictor:
     layers: tuple[Layer, ...] = ()
 
     def prove(self, maximum: int) -> None:
-        """StreamError unless no sum can leave 32 bits, for samples 0..maximum."""
+        """Raise StreamError if a sum could leave 32 bits for samples 0..`maximum`."""
         reach = np.full(NEIGHBOURS, maximum, np.int64)
         for layer in self.layers:
             if (layer.sums(reach) > SUM_MAX).any():
@@ -76,7 +76,10 @@ class Predictor:
             reach = layer.reach(reach)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """For the kernel: sizes int64, weights int32 (layers, 32, 60), biases and shifts int32 (layers, 32)."""
+        """Return the kernel's arrays: sizes int64 (layers + 1,), weights int32 (layers, 32, 60), biases and shifts.
+
+        Biases and shifts are int32 (layers, 32).
+        """
         depth = max(1, len(self.layers))
         weights = np.zeros((depth, WIDEST, NEIGHBOURS), np.int32)
         biases, shifts = np.zeros((2, depth, WIDEST), np.int32)
@@ -87,7 +90,10 @@ class Predictor:
         return np.array(ARCHITECTURES.get(self.kind, (NEIGHBOURS, 1)), np.int64), weights, biases, shifts
 
     def to_bytes(self) -> bytes:
-        """Kind uint8; of each layer grain int8, shifts int8, biases int16; length uint16, Huffman stream of weights."""
+        """Return the stored form.
+
+        Kind uint8 | of each layer: grain int8, shifts int8, biases int16 | length uint16, Huffman stream of weights.
+        """
         out = bytes([self.kind])
         for layer in self.layers:
             shifts = np.array([layer.grain, *layer.shifts], np.int8)
@@ -100,23 +106,29 @@ class Predictor:
 
 
 def seal_predictors(predictors: Sequence[Predictor]) -> bytes:
-    """The bytes that the tiles of an image share."""
+    """Return the bytes that the tiles of an image share: its predictors in a frame."""
     return write_frame(_MAGIC, _VERSION, join_predictors(predictors))
 
 
 def unseal_predictors(shared: bytes, planes: int, maximum: int) -> list[Predictor]:
-    """Inverse of `seal_predictors`, proven for samples 0..maximum. StreamError if anything about it is wrong."""
+    """Return the predictors of `planes` planes from `shared`, each proven for samples 0..`maximum`.
+
+    Inverse of `seal_predictors`. StreamError for any other bytes.
+    """
     _, payload = read_frame(_MAGIC, {_VERSION}, shared)
     return split_predictors(payload, planes, maximum)
 
 
 def join_predictors(predictors: Sequence[Predictor]) -> bytes:
-    """The same without magic and checksum, to stand within a stream."""
+    """Return predictors as bytes without magic and checksum, to stand within a tile's stream."""
     return b"".join(predictor.to_bytes() for predictor in predictors)
 
 
 def split_predictors(data: bytes, planes: int, maximum: int) -> list[Predictor]:
-    """Inverse of `join_predictors` for so many planes; proven. StreamError."""
+    """Return the predictors of `planes` planes from `data`, each proven for samples 0..`maximum`.
+
+    Inverse of `join_predictors`. StreamError for any other bytes.
+    """
     reader, predictors = _Reader(data), []
     for _ in range(planes):
         predictors.append(_read(reader))

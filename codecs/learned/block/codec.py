@@ -3,7 +3,7 @@
 Every plane is cut into blocks after a reversible colour transform (planes/blocks.py); a family's analysis turns each
 block of N = W * W samples into K latents (analysis.py). They are quantised at one of a few levels that the
 model names; each level has its own integer decoder matrix and its own frozen entropy model
-(entropy/context_model.py). Only the analysis computes in float, and only its symbols count.
+(entropy/latent_coder.py). Only the analysis computes in float, and only its symbols count.
 """
 
 from __future__ import annotations

@@ -8,8 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from tilepress.codecs.entropy.context_model import LatentCoder
-from tilepress.codecs.entropy.latent_coder import load_coder
+from tilepress.codecs.entropy.latent_coder import LatentCoder, load_coder
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.integer.network import IntegerLayer, IntegerNetwork
 from tilepress.codecs.model import Model, tensor

@@ -2,7 +2,7 @@
 
 The analysis turns pictures of three channels (planes/rgb_inputs.py) into a few channels of latents, one for 4 x 4
 pixels: a grid of 8 x 8 for a block. They are quantised uniformly at one of a few levels and coded under the adaptive
-entropy model of entropy/context_model.py, each picture by itself. One integer synthesis serves all levels. A model's
+entropy model of entropy/latent_coder.py, each picture by itself. One integer synthesis serves all levels. A model's
 configuration says how pictures go through the networks (planes/tiling.py): blocks side by side, overlapping and
 blended, or whole; the archive keeps the model of every stream, so that streams stay decodable
 whatever later models choose.

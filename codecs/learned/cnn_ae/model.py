@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from tilepress.codecs.entropy.context_model import MAX_LATENT, LatentCoder
-from tilepress.codecs.entropy.latent_coder import load_coder
+from tilepress.codecs.entropy.context_model import MAX_LATENT
+from tilepress.codecs.entropy.latent_coder import LatentCoder, load_coder
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.learned.cnn_ae.network import ANALYSIS, SYNTHESIS, NetworkPlan, plan
 from tilepress.codecs.model import INTEGERS, Model, tensor

@@ -19,8 +19,8 @@ from tilepress.codecs.entropy.context_model import (
     SIZE_BITS,
     Fitted,
     LatentLayout,
-    trace,
 )
+from tilepress.codecs.entropy.context_walk import trace
 
 _BUCKETS = 28
 _SYMBOLS = 128

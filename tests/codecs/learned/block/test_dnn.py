@@ -14,7 +14,8 @@ from tests.support.everywhere import DEVICES, assert_synthesis_is_the_same_every
 from tests.support.photo_like import RGB, picture, psnr, symbols_equal
 from tests.support.tile_samples import assert_valid_or_stream_error, forged
 from tilepress.codecs.codec import Settings, TileSpec
-from tilepress.codecs.entropy.context_model import LatentCoder, LatentLayout
+from tilepress.codecs.entropy.context_model import LatentLayout
+from tilepress.codecs.entropy.latent_coder import LatentCoder
 from tilepress.codecs.errors import StreamError, UnsupportedError
 from tilepress.codecs.learned.block.dnn import BlockDnn
 from tilepress.codecs.model import SHIPPED, Model
