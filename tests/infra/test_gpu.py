@@ -1,0 +1,115 @@
+"""infra/gpu on the processor: what a machine with a GPU will run is known to work, and to find a wrong bit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from tilepress.codecs.codec import Symbols
+from tilepress.codecs.registry import codec_class, load_codec, resolve, shipped_models
+from tilepress.jobs.recipes.recipe import load_plan
+
+GPU = Path(__file__).parents[2] / "infra/gpu"
+with pytest.MonkeyPatch.context() as patch:
+    patch.syspath_prepend(str(GPU))
+    import check
+    import exactness
+    import train
+
+MODEL = "block-dnn-sigmoid-16"  # the smallest
+SMALL = "steps=4 batch_size=2 crop=32 export_tiles=2 validate_every=2 checkpoint_every=2 model.block=8 model.ratio=16"
+TINY = ["--device", "cpu", "--side", "24", "--timed-side", "32", "--batches", "1", "3"]
+
+
+class Inexact:
+    """A codec that is right for whole batches only, as float networks are."""
+
+    def __init__(self) -> None:
+        self._codec = load_codec("block-dnn", resolve(MODEL).model_folder)
+
+    def __getattr__(self, name: str):
+        return getattr(self._codec, name)
+
+    def synthesise(self, symbols: Symbols, shared: bytes = b"") -> np.ndarray:
+        out = self._codec.synthesise(symbols, shared).copy()
+        out[0, 0, 0, 0] ^= len(out) == 1
+        return out
+
+
+@pytest.fixture(autouse=True)
+def _timed_once(monkeypatch) -> None:
+    monkeypatch.setattr(check, "MOST_S", 0.0)
+
+
+def test_one_command_checks_times_and_reports(tmp_path, capsys):
+    assert check.main(["--out", str(tmp_path), "--models", MODEL, "--seconds", "60", *TINY]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["GPU"] == "none: the processor alone" and report["failures"] == []
+    assert {row["batch"] for row in report["speed"]} == {1, 3}
+    assert all(0 < row["decode"] < row["synthesise"] for row in report["speed"])
+    text = (tmp_path / "report.md").read_text()
+    assert f"| {MODEL} | True | {5 * (6 * 6 + 1)} |" in text and text in capsys.readouterr().out
+
+
+def test_without_time_nothing_passes(tmp_path):
+    assert check.main(["--out", str(tmp_path), "--models", MODEL, "--seconds", "0", *TINY]) == 1
+    text = (tmp_path / "report.md").read_text()
+    assert f"FAIL {MODEL}: time ran out after 1 checks" in text and "no time left" in text
+
+
+@pytest.mark.slow
+def test_every_shipped_model_is_exact_on_this_processor(tmp_path):
+    assert check.main(["--out", str(tmp_path), "--seconds", "280", *TINY]) == 0
+    checked = {row["model"] for row in json.loads((tmp_path / "report.json").read_text())["exactness"]}
+    assert checked == {name for name in shipped_models() if codec_class(resolve(name).codec_id).networks}
+
+
+def test_one_wrong_bit_in_one_batch_size_is_found_and_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "loaded", lambda name, device: Inexact())
+    assert check.main(["--out", str(tmp_path), "--models", MODEL, "--seconds", "60", *TINY]) == 1
+    failures = json.loads((tmp_path / "report.json").read_text())["failures"]
+    assert failures and all("batch 1," in failure for failure in failures)
+    assert f"| {MODEL} | False |" in (tmp_path / "report.md").read_text()
+
+
+def test_pytorch_is_told_everything_that_changes_how_a_gpu_computes_and_is_left_as_it_was():
+    told = exactness.settings_of("cuda")
+    assert len({str(each) for each in told}) == 16 + 3 and sum("autocast" in each for each in told) == 2
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+
+    def now() -> tuple[bool, ...]:
+        return cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32
+
+    before = now()
+    flags = {"enabled": False, "benchmark": True, "deterministic": True, "allow_tf32": True}
+    with exactness.told("cuda", {"cudnn": flags, "precision": "high"}):
+        assert now() == (False, True, True, True, True)
+    assert now() == before
+
+
+def test_the_list_names_recipes_that_exist_and_trainings_that_end():
+    for listed in yaml.safe_load((GPU / "trainings.yaml").read_text()):
+        assert load_plan(listed["recipe"], listed["overrides"]).options.minutes > 0, listed["name"]
+
+
+@pytest.mark.slow
+def test_what_is_trained_is_passed_and_what_fails_stops_the_list(tmp_path, capfd):
+    (tmp_path / "photos").mkdir()
+    for number in range(4):
+        samples = np.random.default_rng(number).integers(0, 256, (64, 72, 3), np.uint8)
+        Image.fromarray(samples).save(tmp_path / "photos" / f"{number}.png")
+    names = ("small", "wrong", "never")
+    wanted = [{"name": name, "recipe": "block-dnn", "overrides": SMALL.split()} for name in names]
+    wanted[1]["overrides"] = ["no_such_key=1"]
+    (tmp_path / "list.yaml").write_text(yaml.safe_dump(wanted))
+    call = str(tmp_path / "photos"), str(tmp_path / "out"), tmp_path / "list.yaml"
+    assert train.main(*call) == 2
+    assert "no_such_key" in capfd.readouterr().err and not list(tmp_path.glob("out/never*"))
+    made = (tmp_path / "out/small/model.json").read_bytes()
+    assert train.main(*call) == 2 and (tmp_path / "out/small/model.json").read_bytes() == made
