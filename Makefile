@@ -27,6 +27,6 @@ check: setup
 	$(BIN)/ruff format --check .
 	cd infra/src && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p tilepress
 
-# Figures of the README. What IMAGES holds is said in infra/bench/all.py.
+# Figures of infra/bench/README.md. What IMAGES holds is said in infra/bench/all.py.
 bench: setup
 	$(BIN)/python infra/bench/all.py $(IMAGES)

@@ -1,4 +1,4 @@
-"""`make bench`: every figure of the README, one after the other, from a folder of images like ../shared/data.
+"""`make bench`: every figure of infra/bench/README.md, one after the other, from a folder like ../shared/data.
 
     python infra/bench/all.py IMAGES
 

@@ -48,7 +48,7 @@ def subject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The id of the example, installed as the README says."""
     ((codec_id, target),) = entry_points().items()
     module = target.partition(":")[0]
-    assert f"`{module}.py`" in README
+    assert f"the module\n`{module}`" in README
     (tmp_path / f"{module}.py").write_text(block("python"))
     (tmp_path / "example-1.0.dist-info").mkdir()
     (tmp_path / "example-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: example\nVersion: 1.0\n")
