@@ -6,7 +6,9 @@ import ast
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,14 +48,23 @@ WITHIN_AIM = 95  # of a hundred
 
 SOURCES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
 TEXTS = SOURCES + [path for folder in ("infra", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
-every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-every_text = pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """Every node of a file, the module first."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
+def imports(path: Path) -> list[str]:
     """Every module that a file imports, wherever in it, with the names taken from it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    return list(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -63,12 +74,13 @@ def imports(path: Path) -> Iterator[str]:
 
 def functions(path: Path) -> Iterator[Function]:
     """Every function and method of a file."""
-    yield from (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, Function))
+    yield from (node for node in nodes(path) if isinstance(node, Function))
 
 
 def public(path: Path) -> Iterator[tuple[str, bool]]:
     """(name, documented) of a file's module and its public classes and functions; ruff sees to the methods."""
-    module = ast.parse(path.read_text())
+    module = nodes(path)[0]
+    assert isinstance(module, ast.Module)
     yield "the module", bool(ast.get_docstring(module)) or not module.body
     for node in module.body:
         if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
@@ -83,14 +95,23 @@ def loaded_by(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@every_source
-def test_imports_point_from_jobs_to_pipeline_to_codecs(path: Path) -> None:
-    layer = path.relative_to(ROOT).parts[0]
-    for name in imports(path):
-        top, _, rest = name.partition(".")
-        assert top not in LAYERS, f"{name}: import tilepress.{name}"
-        if top == "tilepress" and rest.partition(".")[0] in LAYERS:
-            assert rest.partition(".")[0] in LAYERS[layer], f"{layer} must not import {name}"
+def refuse(paths: list[Path], why: Callable[[Path], Iterator[str]]) -> None:
+    """Fail with all that `why` has against any of the files."""
+    found = [f"{path.relative_to(ROOT)}: {reason}" for path in paths for reason in why(path)]
+    assert paths and not found, "\n".join(found)
+
+
+def test_imports_point_from_jobs_to_pipeline_to_codecs() -> None:
+    def why(path: Path) -> Iterator[str]:
+        layer = path.relative_to(ROOT).parts[0]
+        for name in imports(path):
+            top, _, rest = name.partition(".")
+            if top in LAYERS:
+                yield f"{name}: import tilepress.{name}"
+            if top == "tilepress" and rest.partition(".")[0] in LAYERS.keys() - LAYERS[layer]:
+                yield f"{layer} must not import {name}"
+
+    refuse(SOURCES, why)
 
 
 def floor_of(layer: str, room: str) -> int:
@@ -99,33 +120,37 @@ def floor_of(layer: str, room: str) -> int:
     return floor
 
 
-@every_source
-def test_no_room_imports_a_room_above_it(path: Path) -> None:
-    layer, room, *_ = path.relative_to(ROOT).with_suffix("").parts
-    if layer not in ROOMS or room == "__init__":
-        return
-    for name in imports(path):
-        below = name.removeprefix(f"tilepress.{layer}.").partition(".")[0]
-        if name.startswith(f"tilepress.{layer}.") and below != room:
-            mine, theirs = floor_of(layer, room), floor_of(layer, below)
-            assert theirs < mine or theirs == mine == 0, f"{layer}/{room} must not import {name}"
+def test_no_room_imports_a_room_above_it() -> None:
+    def why(path: Path) -> Iterator[str]:
+        layer, room, *_ = path.relative_to(ROOT).with_suffix("").parts
+        for name in imports(path) if layer in ROOMS and room != "__init__" else ():
+            below = name.removeprefix(f"tilepress.{layer}.").partition(".")[0]
+            if name.startswith(f"tilepress.{layer}.") and below != room:
+                mine, theirs = floor_of(layer, room), floor_of(layer, below)
+                if theirs >= mine and not theirs == mine == 0:
+                    yield f"{layer}/{room} must not import {name}"
+
+    refuse(SOURCES, why)
 
 
-@pytest.mark.parametrize("folder", sorted({path.parent for path in TEXTS}), ids=str)
-def test_folders_are_small(folder: Path) -> None:
-    assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= MAX_MODULES
+def test_folders_are_small() -> None:
+    modules = Counter(path.parent for path in TEXTS if path.name != "__init__.py")
+    assert {folder: count for folder, count in modules.items() if count > MAX_MODULES} == {}
 
 
-@every_source
-def test_codecs_know_neither_storage_nor_ray(path: Path) -> None:
-    if path.is_relative_to(ROOT / "codecs"):
-        assert not STORAGE & {name.partition(".")[0] for name in imports(path)}
+def test_codecs_know_neither_storage_nor_ray() -> None:
+    codecs = [path for path in SOURCES if path.is_relative_to(ROOT / "codecs")]
+    refuse(codecs, lambda path: imported(path, STORAGE))
 
 
-@every_source
-def test_nothing_is_pickled(path: Path) -> None:
-    assert not UNSAFE & {name.partition(".")[0] for name in imports(path)}
-    assert "allow_pickle=True" not in path.read_text()
+def imported(path: Path, packages: set[str]) -> Iterator[str]:
+    """The imports of a file that are of these packages."""
+    return (name for name in imports(path) if name.partition(".")[0] in packages)
+
+
+def test_nothing_is_pickled() -> None:
+    refuse(SOURCES, lambda path: imported(path, UNSAFE))
+    assert [path for path in SOURCES if "allow_pickle=True" in path.read_text()] == []
 
 
 def length(function: Function) -> int:
@@ -134,11 +159,16 @@ def length(function: Function) -> int:
     return (function.end_lineno or 0) - body[0].lineno + 1
 
 
-@every_text
-def test_files_and_functions_are_short(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= MAX_FILE
-    for function in functions(path):
-        assert length(function) <= MAX_FUNCTION, f"{function.name} has {length(function)} lines"
+def test_files_and_functions_are_short() -> None:
+    def why(path: Path) -> Iterator[str]:
+        lines = len(path.read_text().splitlines())
+        if lines > MAX_FILE:
+            yield f"{lines} lines"
+        for function in functions(path):
+            if length(function) > MAX_FUNCTION:
+                yield f"{function.name} has {length(function)} lines"
+
+    refuse(TEXTS, why)
 
 
 def test_most_files_and_functions_are_as_short_as_they_should_be() -> None:
@@ -156,32 +186,26 @@ def test_contributing_says_the_sizes_that_are_tested() -> None:
     assert f"a file of more than {MAX_FILE} lines, and a function of more than {MAX_FUNCTION}" in text
 
 
-@every_source
-def test_everything_public_has_a_docstring(path: Path) -> None:
-    assert [name for name, documented in public(path) if not documented] == []
+def test_everything_public_has_a_docstring() -> None:
+    refuse(SOURCES, lambda path: (name for name, documented in public(path) if not documented))
 
 
-@every_source
-def test_no_file_is_an_attic(path: Path) -> None:
-    assert not {"utils", "util", "helpers", "misc", "common"} & set(path.relative_to(ROOT).with_suffix("").parts)
+def test_no_file_is_an_attic() -> None:
+    attics = {"utils", "util", "helpers", "misc", "common"}
+    assert [path for path in SOURCES if attics & set(path.relative_to(ROOT).with_suffix("").parts)] == []
 
 
-@pytest.mark.parametrize("codec_id", registry.CODECS)
-def test_codec_ids_are_literals_in_the_class_body(codec_id: str) -> None:
-    module, _, name = registry.CODECS[codec_id].partition(":")
-    assert literal(module, name, "codec_id") == codec_id
-
-
-@pytest.mark.parametrize("residual_id", registry.RESIDUALS)
-def test_residual_ids_are_literals_in_the_class_body(residual_id: str) -> None:
-    module, _, name = registry.RESIDUALS[residual_id].partition(":")
-    assert literal(module, name, "residual_id") == residual_id
+@pytest.mark.parametrize("table", ["codec_id", "residual_id"])
+def test_ids_are_literals_in_the_class_body(table: str) -> None:
+    known = registry.CODECS if table == "codec_id" else registry.RESIDUALS
+    found = {key: literal(*target.split(":"), table) for key, target in known.items()}
+    assert found == {key: key for key in known}
 
 
 def literal(module: str, class_name: str, attribute: str) -> object:
     """The constant that a class body assigns to an attribute."""
     path = ROOT / Path(*module.split(".")[1:]).with_suffix(".py")
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.ClassDef) and node.name == class_name:
             for line in node.body:
                 targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
