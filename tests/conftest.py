@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,9 @@ from tilepress.pipeline.storage.base import Storage, open_storage
 REPOSITORY = Path(__file__).parent.parent
 PLUGIN = REPOSITORY / "tests/plugin"
 os.environ["RAY_AUTH_MODE"] = "disabled"  # before Ray is imported: no token file in the home folder
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as the background of a shell has it, and children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _load(path: Path) -> ModuleType:

@@ -181,7 +181,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
 
     storage = open_storage(str(tmp_path))
     for step in (10, 20, 30):
-        checkpoints.save(storage, checkpoints.State(step=step), {"a": torch.full((3,), float(step))})
+        checkpoints.save(storage, checkpoints.TrainingState(step=step), {"a": torch.full((3,), float(step))})
     assert checkpoints.saved_steps(storage) == [20, 30]
     path = tmp_path / "checkpoints/00000030.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")

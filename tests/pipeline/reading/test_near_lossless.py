@@ -25,7 +25,7 @@ from tilepress.pipeline.reading.rebuild import prove
 @pytest.fixture
 def near_codecs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The codecs of near_codecs.py, registered; residuals are those of its coder."""
-    module = f"{__package__}.near_codecs"
+    module = "tests.support.near_codecs"
     for name in ("Coarse", "Careless"):
         monkeypatch.setitem(registry.CODECS, f"near-{name.lower()}", f"{module}:{name}")
     monkeypatch.setitem(registry.RESIDUALS, "near-steps", f"{module}:Steps")
