@@ -11,10 +11,12 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ("codecs", "pipeline", "jobs")
 MAPS = [ROOT / layer / "README.md" for layer in LAYERS]
 TEXTS = [*MAPS, ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md"]
+NAMED_IN = [*TEXTS, *(ROOT / name for name in ("README.md", "FORMAT.md", "CHANGELOG.md", "infra/bench/README.md"))]
 MAP_LINES = 30  # of a map, above its first heading of the second level
 
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)#]+)\)")
+SOURCE = re.compile(r"[\w./-]*\w\.py\b")
 PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)*/?")
 SUFFIXES = (".py", ".md", ".yaml", ".txt", "/")
 
@@ -50,3 +52,12 @@ def test_every_room_stands_in_its_map(layer: str) -> None:
 @pytest.mark.parametrize("text", MAPS, ids=lambda text: text.parent.name)
 def test_a_map_is_short(text: Path) -> None:
     assert len(text.read_text().partition("\n## ")[0].splitlines()) <= MAP_LINES
+
+
+def test_every_source_that_a_text_or_a_docstring_names_exists() -> None:
+    """By its path or the end of that: `plane.py`, `lossless/plane.py`."""
+    sources = [path for layer in (*LAYERS, "infra", "tests") for path in (ROOT / layer).rglob("*.py")]
+    ends = {"/".join(path.relative_to(ROOT).parts[start:]) for path in sources for start in range(len(path.parts))}
+    places = [*NAMED_IN, *(path for path in sources if path.relative_to(ROOT).parts[0] != "tests")]
+    lost = {(str(path), name) for path in places for name in SOURCE.findall(path.read_text()) if name not in ends}
+    assert lost == set()
