@@ -6,11 +6,10 @@ from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
-import tifffile
 
 from tilepress.pipeline.archive.schema import ImageFacts
 
-_TIFF_MODES = {"CMYK": "separated"}
+_TIFF_MODES = {"CMYK": "separated"}  # to the photometric interpretation
 
 
 def region_name(path: str, region: tuple[int, int, int, int], facts: ImageFacts) -> str:
@@ -23,7 +22,8 @@ def region_name(path: str, region: tuple[int, int, int, int], facts: ImageFacts)
 def write_region(samples: np.ndarray, facts: ImageFacts, out: BinaryIO) -> None:
     """Samples (h, w, channels) as a file. Samples of fewer than 8 bits are scaled to full range; palettes are lost."""
     if facts.mode in _TIFF_MODES:
-        tifffile.imwrite(out, samples, photometric=_TIFF_MODES[facts.mode], compression="zlib")
+        whole = np.ascontiguousarray(samples)
+        out.write(imagecodecs.tiff_encode(whole, photometric=_TIFF_MODES[facts.mode], compression="deflate"))
         return
     if samples.dtype == np.uint8 and 0 < facts.bit_depth < 8 and facts.mode != "P":
         samples = samples * (255 // ((1 << facts.bit_depth) - 1))
