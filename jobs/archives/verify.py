@@ -25,7 +25,7 @@ from tilepress.pipeline.reading.near_lossless import prove_within
 from tilepress.pipeline.reading.rebuild import prove
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.storage.base import ListedFile, Storage
-from tilepress.pipeline.storage.merge_join import merge_join
+from tilepress.pipeline.storage.ordered import merge_join
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from tilepress.pipeline.archive.plan import ADD, PlannedFile
 from tilepress.pipeline.archive.schema import CONTENTLESS, GONE, TILES, looseness
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.storage.base import ListedFile
-from tilepress.pipeline.storage.merge_join import merge_join
+from tilepress.pipeline.storage.ordered import merge_join
 
 _COLUMNS = ["path", "method", "fidelity", "source_bytes", "modified_ns", "etag"]
 

@@ -6,7 +6,7 @@
 
 A storage is a root; objects in it are addressed by relative POSIX names. Every error is one of errors.py;
 transient ones have been retried. Storages may be used from several threads, and after a fork; they do not
-travel between processes: send `url` and open it there.
+travel between processes: send `location` and open it there.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import mmap
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from tilepress.pipeline.errors import MissingError, StorageError, UnsafeName
+from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 SourceBytes = bytes | mmap.mmap  # a whole file as it is read: in memory, or mapped
 Buffer = bytes | bytearray | memoryview | mmap.mmap
@@ -55,11 +56,33 @@ class ListedFile:
         return f"{self.size}-{self.etag or self.modified_ns}"
 
 
+@dataclass(frozen=True)
+class Location:
+    """Where a storage is and how it is reached, as it travels to workers."""
+
+    url: str
+    options: StorageOptions = NO_OPTIONS
+
+    def open(self) -> Storage:
+        """Return the storage there, untouched yet."""
+        return open_storage(self.url, self.options)
+
+    def absolute(self) -> Location:
+        """Return the same place for a process with another working folder."""
+        return replace(self, url=absolute(self.url))
+
+
 class Storage(ABC):
     """Objects below one root. Names: see `check_name`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, options: StorageOptions = NO_OPTIONS) -> None:
         self.url = url
+        self.options = options
+
+    @property
+    def location(self) -> Location:
+        """What another process opens this storage by."""
+        return Location(self.url, self.options)
 
     @abstractmethod
     def read(self, name: str) -> bytes:
@@ -152,23 +175,27 @@ class Storage(ABC):
         return f"{type(self).__name__}({self.url!r})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("storages do not travel between processes: send .url and open_storage() it there")
+        raise TypeError("storages do not travel between processes: send .location and open() it there")
 
 
-def open_storage(url: str) -> Storage:
-    """The storage at a local path, file://, s3:// or any other URL that fsspec knows. Touches nothing yet."""
+def open_storage(url: str, storage_options: Mapping[str, Any] | None = None) -> Storage:
+    """Return the storage at a local path, file://, s3:// or any other URL that fsspec knows. Touches nothing yet.
+
+    `storage_options`: see StorageOptions; local paths take none.
+    """
     path = local_path_of(url)
     if path is not None:
         from tilepress.pipeline.storage.local import LocalStorage
 
         return LocalStorage(path)
+    options = StorageOptions(storage_options)
     if url.lower().startswith(("s3://", "s3a://")):
         from tilepress.pipeline.storage.s3 import S3Storage
 
-        return S3Storage(url)
+        return S3Storage(url, options)
     from tilepress.pipeline.storage.generic import FsspecStorage
 
-    return FsspecStorage(url)
+    return FsspecStorage(url, options)
 
 
 def local_path_of(url: str) -> str | None:

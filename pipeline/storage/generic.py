@@ -39,18 +39,20 @@ from tilepress.pipeline.storage.base import (
     check_name,
     check_ranges,
 )
+from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions, with_settings
 from tilepress.pipeline.storage.retry import retrying
 
 T = TypeVar("T")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "created")
+_NO_CACHES = {"use_listings_cache": False, "skip_instance_cache": True}
 _TAGS = ("ETag", "etag", "md5Hash", "content_md5")
 
 
 class FsspecStorage(Storage):
     """Objects are files of an fsspec file system below one path."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url.rstrip("/"))
+    def __init__(self, url: str, options: StorageOptions = NO_OPTIONS) -> None:
+        super().__init__(url.rstrip("/"), options)
         self._opened: tuple[int, Any, str] | None = None
 
     def read(self, name: str) -> bytes:
@@ -132,10 +134,10 @@ class FsspecStorage(Storage):
     def _file_system(self) -> tuple[Any, str]:
         """The driver and the root's path; made anew after a fork, which connections do not survive."""
         if self._opened is None or self._opened[0] != os.getpid():
-            options = {"use_listings_cache": False, "skip_instance_cache": True}
+            options = with_settings(self.url.partition("://")[0], self.options.at(self.url))
             try:
-                fs, root = fsspec.core.url_to_fs(self.url, **options)
-            except (ImportError, ValueError) as exc:
+                fs, root = fsspec.core.url_to_fs(self.url, **{**options, **_NO_CACHES})
+            except (ImportError, ValueError, TypeError) as exc:
                 raise UsageError(f"{self.url}: {exc}") from exc
             self._opened = os.getpid(), fs, root.rstrip("/")
         return self._opened[1:]

@@ -1,4 +1,4 @@
-"""A bucket, or a prefix of one, on any S3 server; credentials and endpoint by the usual AWS variables."""
+"""A bucket, or a prefix of one, on any S3 server; credentials and endpoint as s3fs and the AWS tools find them."""
 
 # ruff: noqa: D102 - the methods are documented in Storage
 
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from tilepress.pipeline.errors import AlreadyExists, ChangedError, StorageError, UnsafeName, UsageError
-from tilepress.pipeline.storage import s3_client
 from tilepress.pipeline.storage.base import (
     Blobs,
     Buffer,
@@ -27,12 +26,14 @@ from tilepress.pipeline.storage.base import (
     check_ranges,
     unmap,
 )
-from tilepress.pipeline.storage.external_sort import sorted_by_name
+from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
+from tilepress.pipeline.storage.ordered import sorted_by_name
 from tilepress.pipeline.storage.retry import retrying
+from tilepress.pipeline.storage.s3_client import S3Client, client
+from tilepress.pipeline.storage.s3_errors import errors
 from tilepress.pipeline.storage.s3_upload import abort_stale, upload
 
 SPOOL_FROM = 256 << 20  # bytes; larger objects are read by way of a local temporary file
-_CHUNK = 1 << 20
 _RANGE_THREADS = 8
 
 T = TypeVar("T")
@@ -41,16 +42,17 @@ T = TypeVar("T")
 class S3Storage(Storage):
     """Objects are keys below s3://bucket/prefix/."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, options: StorageOptions = NO_OPTIONS) -> None:
         self._bucket, _, prefix = url.split("://", 1)[1].partition("/")
         if not self._bucket:
             raise UsageError(f"{url!r} names no bucket; write s3://BUCKET/PREFIX")
         prefix = prefix.rstrip("/")
         self._prefix = f"{prefix}/" if prefix else ""
-        super().__init__(f"s3://{self._bucket}/{prefix}".rstrip("/"))
+        super().__init__(f"s3://{self._bucket}/{prefix}".rstrip("/"), options)
+        self._reached_by = options.at(self.url)
 
     def read(self, name: str) -> bytes:
-        return self._request(name, lambda s3: _whole(s3.get_object(**self._address(name))))
+        return self._request(name, lambda s3: s3.read(s3.call_s3("get_object", **self._address(name))))
 
     def read_ranges(self, name: str, ranges: Ranges) -> Blobs:
         check_ranges(f"{self.url}/{name}", ranges)
@@ -64,13 +66,13 @@ class S3Storage(Storage):
             return list(threads.map(read, ranges))
 
     def stat(self, name: str, locator: bytes = b"") -> ListedFile:
-        found = self._request(name, lambda s3: s3.head_object(**self._address(name)))
+        found = self._request(name, lambda s3: s3.call_s3("head_object", **self._address(name)))
         return _entry(name, found, "ContentLength")
 
     def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[ListedFile]:
         entries = self._list(prefix, on_skip)
         # Only Amazon's general-purpose buckets promise order; SeaweedFS puts 'a/b' before 'a.b'.
-        if s3_client.is_custom(s3_client.client()) or self._bucket.endswith("--x-s3"):
+        if self._client().custom or self._bucket.endswith("--x-s3"):
             return sorted_by_name(entries)
         return entries
 
@@ -93,42 +95,40 @@ class S3Storage(Storage):
             yield _map(spool, stack) if data is None else data
 
     def create(self, name: str, data: Buffer) -> None:
-        upload(s3_client.client(), data=data, exclusive=True, **self._target(name))
+        upload(self._client(), data=data, exclusive=True, **self._target(name))
 
     def create_file(self, name: str, local_path: Path) -> None:
-        upload(s3_client.client(), data=local_path, exclusive=True, **self._target(name))
+        upload(self._client(), data=local_path, exclusive=True, **self._target(name))
 
     def write(self, name: str, data: Buffer, *, overwrite: bool = False) -> None:
-        upload(s3_client.client(), data=data, exclusive=not overwrite, **self._target(name))
+        upload(self._client(), data=data, exclusive=not overwrite, **self._target(name))
 
     def write_file(self, name: str, local_path: Path, *, overwrite: bool = False) -> None:
-        upload(s3_client.client(), data=local_path, exclusive=not overwrite, **self._target(name))
+        upload(self._client(), data=local_path, exclusive=not overwrite, **self._target(name))
 
     def remove(self, name: str) -> None:
-        self._request(name, lambda s3: s3.delete_object(**self._address(name)))
+        self._request(name, lambda s3: s3.call_s3("delete_object", **self._address(name)))
 
     def remove_stale_temporaries(self, prefix: str = "", older_than_s: float = 86400.0) -> int:
-        return abort_stale(s3_client.client(), self._bucket, self._prefix + prefix, time.time() - older_than_s)
+        return abort_stale(self._client(), self._bucket, self._prefix + prefix, time.time() - older_than_s)
 
-    def _get(self, s3: Any, name: str, spool: IO[bytes], condition: dict[str, str]) -> bytes | None:
+    def _get(self, s3: S3Client, name: str, spool: IO[bytes], condition: dict[str, str]) -> bytes | None:
         """The object, or None where it is large and went to the spool."""
-        answer = s3.get_object(**self._address(name), **condition)
+        answer = s3.call_s3("get_object", **self._address(name), **condition)
         if answer["ContentLength"] < SPOOL_FROM:
-            return _whole(answer)
+            return s3.read(answer)
         spool.seek(0)
         spool.truncate()
-        with contextlib.closing(answer["Body"]) as body:
-            for chunk in body.iter_chunks(_CHUNK):
-                spool.write(chunk)
+        s3.save(answer, spool)
         spool.flush()
         return None
 
-    def _get_range(self, s3: Any, name: str, offset: int, length: int) -> bytes:
-        answer = s3.get_object(**self._address(name), Range=f"bytes={offset}-{offset + length - 1}")
+    def _get_range(self, s3: S3Client, name: str, offset: int, length: int) -> bytes:
+        answer = s3.call_s3("get_object", **self._address(name), Range=f"bytes={offset}-{offset + length - 1}")
         if answer["ContentLength"] != length:  # before reading: a server may ignore the range
-            answer["Body"].close()
+            s3.drop(answer)
             raise StorageError(f"{self.url}/{name} ends before byte {offset + length}: it is truncated")
-        return _whole(answer)
+        return s3.read(answer)
 
     def _list(self, prefix: str, on_skip: OnSkip | None) -> Iterator[ListedFile]:
         for page in self._pages(prefix):
@@ -144,20 +144,23 @@ class S3Storage(Storage):
         """Answers of list_objects_v2, a thousand keys each, every one retried by itself."""
         wanted = {"Bucket": self._bucket, "Prefix": self._prefix + prefix, "Delimiter": delimiter}
         while True:
-            page = self._request(prefix, lambda s3: s3.list_objects_v2(**wanted))
+            page = self._request(prefix, lambda s3: s3.call_s3("list_objects_v2", **wanted))
             yield page
             if not page.get("IsTruncated"):
                 return
             wanted["ContinuationToken"] = page["NextContinuationToken"]
 
-    def _request(self, name: str, send: Callable[[Any], T]) -> T:
+    def _request(self, name: str, send: Callable[[S3Client], T]) -> T:
         """Send a request that may be repeated freely."""
 
         def attempt() -> T:
-            with s3_client.errors(f"{self.url}/{name}"):
-                return send(s3_client.client())
+            with errors(f"{self.url}/{name}"):
+                return send(self._client())
 
         return retrying(attempt)
+
+    def _client(self) -> S3Client:
+        return client(self._reached_by)
 
     def _address(self, name: str) -> dict[str, str]:
         if not name or "\0" in name:
@@ -167,12 +170,6 @@ class S3Storage(Storage):
     def _target(self, name: str) -> dict[str, str]:
         check_name(name)
         return {"bucket": self._bucket, "key": self._prefix + name}
-
-
-def _whole(answer: dict[str, Any]) -> bytes:
-    with contextlib.closing(answer["Body"]) as body:
-        data: bytes = body.read()  # raises IncompleteReadError when cut short
-        return data
 
 
 def _map(spool: IO[bytes], stack: contextlib.ExitStack) -> mmap.mmap:

@@ -1,119 +1,126 @@
-"""The S3 client of this process, and what its errors mean.
+"""The S3 file systems of this process: s3fs with one attempt a request, and a connection pool each.
 
-This is botocore, on which s3fs stands, without s3fs: that repeats conditional writes by itself (an own write
-then looks like somebody else's), cuts keys at "?versionId=", asks for the size before every read, holds whole
-listings, and up to 500 MB of an upload, in memory.
+Requests go through s3fs's `call_s3`, which sends what it is given. Its file API is not used: that repeats conditional
+writes by itself (an own write then looks like somebody else's), cuts keys at "?versionId=", asks for the size before
+every read, and holds whole listings, and up to 500 MB of an upload, in memory.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
-from collections.abc import Iterator
-from typing import Any
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import IO, Any
 
-import botocore.exceptions as boto
-import botocore.session
-from botocore.config import Config
-from botocore.parsers import ResponseParserError
+import fsspec.asyn
+from s3fs import S3FileSystem
 
-from tilepress.pipeline.errors import AlreadyExists, MissingError, StorageError, TransientStorageError
+from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.storage.options import with_settings
+from tilepress.pipeline.storage.s3_errors import errors
 
-_CREDENTIALS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what this key may do in the bucket"
-_ENDPOINT = "check the network and AWS_ENDPOINT_URL"
-_REGION = "set AWS_DEFAULT_REGION to the bucket's region, or AWS_ENDPOINT_URL to its server"
-_TRANSIENT_CODES = {
-    "SlowDown",
-    "Throttling",
-    "ThrottlingException",
-    "RequestLimitExceeded",
-    "RequestTimeout",
-    "InternalError",
-    "ServiceUnavailable",
-    "OperationAborted",
-    "ConditionalRequestConflict",
-    "RequestTimeTooSkewed",
-}
-_NEVER_SENT = (boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError)
+_SETTINGS = ("AWS_", "FSSPEC_")  # what the names of variables that a client depends on begin with
+_KEPT = 8  # clients; as many kinds of options may be in use at once without connecting anew
+_CONFIG = {"max_pool_connections": 32}
+_ONE_ATTEMPT = {"retries": {"total_max_attempts": 1}}  # repeated by retry.py alone, which knows what may be repeated
+_CHUNK = 1 << 20
 
 
-def client() -> Any:
-    """The client for the present AWS_* variables: one a process, since connections do not survive a fork."""
-    variables = tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith("AWS_")))
-    return _client(os.getpid(), variables)
+class S3Client(S3FileSystem):  # type: ignore[misc]  # s3fs has no types
+    """s3fs for requests: `call_s3("get_object", Bucket=..., Key=...)` gives botocore's answer, from any thread."""
+
+    retries = 1
+    connect_timeout = 4  # seconds
+    read_timeout = 60
+    cachable = False  # s3fs's own cache of instances does not know of the AWS_* variables
+
+    @property
+    def custom(self) -> bool:
+        """Whether the server is not Amazon's own."""
+        return ".amazonaws.com" not in self.s3.meta.endpoint_url
+
+    def read(self, answer: Mapping[str, Any]) -> bytes:
+        """Return the body of an answer; an error when it is cut short."""
+
+        async def read() -> bytes:
+            async with answer["Body"] as body:
+                data: bytes = await body.read()
+                return data
+
+        whole: bytes = fsspec.asyn.sync(self.loop, read)
+        return whole
+
+    def save(self, answer: Mapping[str, Any], file: IO[bytes]) -> None:
+        """Write the body of an answer to a local file, a MB at a time; an error when it is cut short."""
+
+        async def chunk() -> bytearray:
+            found = bytearray()
+            while len(found) < _CHUNK and (data := await answer["Body"].read(_CHUNK - len(found))):
+                found += data
+            return found
+
+        try:
+            while data := fsspec.asyn.sync(self.loop, chunk):
+                file.write(data)
+        finally:
+            self.drop(answer)
+
+    def drop(self, answer: Mapping[str, Any]) -> None:
+        """Close an answer whose body nobody reads."""
+        fsspec.asyn.sync(self.loop, answer["Body"].aclose)
 
 
-def is_custom(s3: Any) -> bool:
-    """Whether the server is not Amazon's own."""
-    return not any(part in s3.meta.endpoint_url for part in (".amazonaws.com", ".amazonaws.com.cn"))
+class _Clients:
+    """The clients of this process by what they depend on; a forked child makes its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._clients: OrderedDict[tuple[Any, ...], S3Client] = OrderedDict()
+        self._inherited: list[OrderedDict[tuple[Any, ...], S3Client]] = []
+        os.register_at_fork(after_in_child=self._forget)
+
+    def get(self, options: Mapping[str, Any]) -> S3Client:
+        variables = tuple(sorted(item for item in os.environ.items() if item[0].startswith(_SETTINGS)))
+        key = (variables, repr(sorted(options.items())))
+        with self._lock:
+            client = self._clients.get(key) or _connect(options)
+            self._clients[key] = client
+            self._clients.move_to_end(key)
+            while len(self._clients) > _KEPT:
+                self._clients.popitem(last=False)
+        return client
+
+    def _forget(self) -> None:
+        """Leave the parent's clients alone, and do not drop them: to close them here would stop the parent's loop."""
+        self._lock = threading.Lock()
+        self._inherited.append(self._clients)
+        self._clients = OrderedDict()
+        fsspec.asyn.reset_lock()  # the loop's, which a thread of the parent may have held
 
 
-@functools.lru_cache(maxsize=4)
-def _client(pid: int, variables: tuple[tuple[str, str], ...]) -> Any:
-    session = botocore.session.Session()
-    session.set_config_variable("metadata_service_timeout", 1)
-    options: dict[str, Any] = {
-        "connect_timeout": 4,
-        "read_timeout": 60,
-        "max_pool_connections": 32,
-        "retries": {"total_max_attempts": 1},  # repeated by retry.py alone, which knows what may be repeated
-    }
-    with errors("the S3 settings"):
-        s3 = session.create_client("s3", config=Config(**options))
-        if is_custom(s3):  # bucket.host names are rarely set up there
-            options["s3"] = {"addressing_style": "path"}
-            s3 = session.create_client("s3", config=Config(**options))
-    return s3
+_CLIENTS = _Clients()
 
 
-@contextlib.contextmanager
-def errors(where: str) -> Iterator[None]:
-    """The boundary at which botocore's errors become those of errors.py."""
+def client(options: Mapping[str, Any] | None = None) -> S3Client:
+    """Return this process's client for s3fs's `options` and the present AWS_* and FSSPEC_* variables.
+
+    StorageError or UsageError where they make no sense; nothing is sent yet.
+    """
+    return _CLIENTS.get(options or {})
+
+
+def _connect(options: Mapping[str, Any]) -> S3Client:
+    given = with_settings("s3", options)
+    config = _CONFIG | dict(given.pop("config_kwargs", {})) | _ONE_ATTEMPT
     try:
-        yield
-    except boto.ClientError as exc:
-        raise _of_answer(exc, where) from exc
-    except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError) as exc:
-        raise StorageError(f"{where}: no credentials found; {_CREDENTIALS}") from exc
-    except boto.SSLError as exc:
-        raise StorageError(f"{where}: no trusted connection ({exc}); {_ENDPOINT}") from exc
-    except (boto.ConnectionError, boto.HTTPClientError, boto.IncompleteReadError, ResponseParserError) as exc:
-        raise TransientStorageError(f"{where}: {exc}; {_ENDPOINT}") from exc
-    except boto.BotoCoreError as exc:
-        raise StorageError(f"{where}: {exc}") from exc
-    except ValueError as exc:  # what botocore makes of a malformed endpoint
-        raise StorageError(f"{where}: {exc}; {_ENDPOINT}") from exc
-
-
-def may_have_arrived(error: TransientStorageError) -> bool:
-    """Whether a request that failed so may still have been carried out."""
-    cause = error.__cause__
-    if isinstance(cause, boto.ClientError):
-        return _status(cause) in (500, 502, 504)  # refused with 429, 503 and 409 before anything was done
-    return not isinstance(cause, _NEVER_SENT)
-
-
-def _of_answer(exc: boto.ClientError, where: str) -> StorageError:
-    """The error that a server's answer means."""
-    code, status = str(exc.response.get("Error", {}).get("Code", "")), _status(exc)
-    said = f"{code}: {exc.response.get('Error', {}).get('Message', '')}"
-    if code == "NoSuchBucket":
-        return MissingError(f"{where}: there is no such bucket; create it, or check the name and AWS_ENDPOINT_URL")
-    if status == 404:
-        return MissingError(f"{where}: there is no such object")
-    if status == 412:
-        return AlreadyExists(f"{where} exists already")
-    if status == 416:
-        return StorageError(f"{where} ends before the range asked for: it is truncated")
-    if code in _TRANSIENT_CODES or status == 429 or status >= 500:
-        return TransientStorageError(f"{where}: the server is busy or failed ({said})")
-    if status in (301, 307) or code in ("AuthorizationHeaderMalformed", "IllegalLocationConstraintException"):
-        return StorageError(f"{where}: another region ({said}); {_REGION}")
-    if status in (401, 403):
-        return StorageError(f"{where}: access denied ({said}); {_CREDENTIALS}")
-    return StorageError(f"{where}: {said}")
-
-
-def _status(exc: boto.ClientError) -> int:
-    return int(exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        with errors("the S3 settings"):
+            made = S3Client(**given, config_kwargs=config)
+            style = dict(made.s3.meta.config.s3 or {})
+            if made.custom and "addressing_style" not in style:  # bucket.host names are rarely set up there
+                config["s3"] = style | {"addressing_style": "path"}
+                made = S3Client(**given | {"session": made.session}, config_kwargs=config)
+                made.connect()
+    except (TypeError, KeyError) as exc:  # a name that s3fs does not know, or two that exclude each other
+        raise UsageError(f"storage_options for S3: {exc}") from exc
+    return made

@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from tilepress.pipeline.errors import AlreadyExists, MissingError, StorageError, TransientStorageError
-from tilepress.pipeline.storage import s3_client
 from tilepress.pipeline.storage.base import Buffer
 from tilepress.pipeline.storage.retry import retrying
+from tilepress.pipeline.storage.s3_client import S3Client
+from tilepress.pipeline.storage.s3_errors import errors, may_have_arrived
 
 SINGLE_LIMIT = 64 << 20  # bytes; larger objects go in parts
 PART_BYTES = 32 << 20
 _MAX_PARTS = 9_999
 _THREADS = 4  # each holds one part in memory
+_CHUNK = 1 << 18
 
 Reader = Callable[[int, int], bytes]  # (offset, length) -> bytes
+
+
+class SentOnce:
+    """The body of a request, which goes over the wire once.
+
+    aiohttp by itself repeats a PUT whose connection broke. If the first one was carried out, a create-only PUT is
+    refused then, and the own object looks like somebody else's. An asynchronous iterator aiohttp cannot repeat.
+    botocore reads the body before, to sign it, as a file.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._file = io.BytesIO(content)
+        self.read, self.seek, self.tell = self._file.read, self._file.seek, self._file.tell
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while chunk := self._file.read(_CHUNK):
+            yield chunk
 
 
 @contextlib.contextmanager
@@ -36,7 +56,7 @@ def reader_of(data: Buffer | Path) -> Iterator[tuple[int, Reader]]:
             yield len(view), lambda offset, length: bytes(view[offset : offset + length])
 
 
-def upload(s3: Any, bucket: str, key: str, data: Buffer | Path, *, exclusive: bool) -> None:
+def upload(s3: S3Client, bucket: str, key: str, data: Buffer | Path, *, exclusive: bool) -> None:
     """Write the object. `exclusive`: AlreadyExists if there is one, decided by the server in one step."""
     address = {"Bucket": bucket, "Key": key}
     where = f"s3://{bucket}/{key}"
@@ -44,7 +64,7 @@ def upload(s3: Any, bucket: str, key: str, data: Buffer | Path, *, exclusive: bo
     with reader_of(data) as (size, read):
         if size <= SINGLE_LIMIT:
             body = read(0, size)
-            _once(where, lambda: s3.put_object(**address, Body=body, **condition))
+            _once(where, lambda: s3.call_s3("put_object", **address, Body=SentOnce(body), **condition))
         else:
             if exclusive and _exists(s3, address, where):  # before sending gigabytes
                 raise AlreadyExists(f"{where} exists already")
@@ -61,10 +81,10 @@ def _once(where: str, request: Callable[[], object]) -> None:
     def attempt() -> None:
         nonlocal in_doubt
         try:
-            with s3_client.errors(where):
+            with errors(where):
                 request()
         except TransientStorageError as exc:
-            in_doubt = in_doubt or s3_client.may_have_arrived(exc)
+            in_doubt = in_doubt or may_have_arrived(exc)
             raise
 
     try:
@@ -78,47 +98,47 @@ def _once(where: str, request: Callable[[], object]) -> None:
 
 
 def _upload_parts(
-    s3: Any, address: dict[str, str], where: str, size: int, read: Reader, condition: dict[str, str]
+    s3: S3Client, address: dict[str, str], where: str, size: int, read: Reader, condition: dict[str, str]
 ) -> None:
     length = max(PART_BYTES, -(-size // _MAX_PARTS))
-    started = _call(where, lambda: s3.create_multipart_upload(**address))
+    started = _call(where, lambda: s3.call_s3("create_multipart_upload", **address))
     upload = address | {"UploadId": started["UploadId"]}
 
     def send(number: int) -> dict[str, Any]:
         body = read((number - 1) * length, length)
-        sent = _call(where, lambda: s3.upload_part(**upload, PartNumber=number, Body=body))
+        sent = _call(where, lambda: s3.call_s3("upload_part", **upload, PartNumber=number, Body=SentOnce(body)))
         return {"PartNumber": number, "ETag": sent["ETag"]}
 
     try:
         with ThreadPoolExecutor(_THREADS) as threads:
             parts = list(threads.map(send, range(1, -(-size // length) + 1)))
         content = {"Parts": parts}
-        _once(where, lambda: s3.complete_multipart_upload(**upload, MultipartUpload=content, **condition))
+        _once(where, lambda: s3.call_s3("complete_multipart_upload", **upload, MultipartUpload=content, **condition))
     except BaseException:
-        with contextlib.suppress(StorageError), s3_client.errors(where):
-            s3.abort_multipart_upload(**upload)
+        with contextlib.suppress(StorageError), errors(where):
+            s3.call_s3("abort_multipart_upload", **upload)
         raise
 
 
-def abort_stale(s3: Any, bucket: str, prefix: str, before: float) -> int:
+def abort_stale(s3: S3Client, bucket: str, prefix: str, before: float) -> int:
     """Abort uploads in parts begun before that time (seconds since 1970) below `prefix`; how many."""
     where, marker, aborted = f"s3://{bucket}/{prefix}", dict[str, str](), 0
     while True:
-        page = _call(where, lambda: s3.list_multipart_uploads(Bucket=bucket, Prefix=prefix, **marker))  # noqa: B023
+        page = _call(where, lambda: s3.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix, **marker))  # noqa: B023
         for each in page.get("Uploads", []):
             if each["Initiated"].timestamp() <= before:
                 address = {"Bucket": bucket, "Key": each["Key"], "UploadId": each["UploadId"]}
-                with contextlib.suppress(MissingError), s3_client.errors(where):
-                    s3.abort_multipart_upload(**address)
+                with contextlib.suppress(MissingError), errors(where):
+                    s3.call_s3("abort_multipart_upload", **address)
                     aborted += 1
         if not page.get("IsTruncated"):
             return aborted
         marker = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
 
 
-def _exists(s3: Any, address: dict[str, str], where: str) -> bool:
+def _exists(s3: S3Client, address: dict[str, str], where: str) -> bool:
     try:
-        _call(where, lambda: s3.head_object(**address))
+        _call(where, lambda: s3.call_s3("head_object", **address))
     except MissingError:
         return False
     return True
@@ -128,7 +148,7 @@ def _call(where: str, request: Callable[[], Any]) -> Any:
     """The answer to a request that may be repeated freely."""
 
     def attempt() -> Any:
-        with s3_client.errors(where):
+        with errors(where):
             return request()
 
     return retrying(attempt)

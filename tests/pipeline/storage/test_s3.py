@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -40,17 +41,31 @@ def test_unfinished_uploads_are_removed(s3_url):
     storage = open_storage(s3_url)
     storage.create("x", b"")
     bucket, key = s3_url.removeprefix("s3://").split("/")
-    client().create_multipart_upload(Bucket=bucket, Key=f"{key}/part")
+    client().call_s3("create_multipart_upload", Bucket=bucket, Key=f"{key}/part")
     assert storage.remove_stale_temporaries(older_than_s=3600) == 0
     assert storage.remove_stale_temporaries(older_than_s=-5) == 1
     assert storage.remove_stale_temporaries(older_than_s=-5) == 0
 
 
+Send = Callable[[str, dict], Awaitable[object]]
+
+
+def instead(monkeypatch: pytest.MonkeyPatch, behaviour: Callable[[Send, str, dict], Awaitable[object]]) -> None:
+    """Requests of the present client go through `behaviour(send, name, params)` from now on."""
+    s3 = client().s3
+    send = s3._make_api_call
+    monkeypatch.setattr(s3, "_make_api_call", lambda name, params: behaviour(send, name, params))
+
+
 def requests_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the S3 requests sent from now on."""
     sent: list[str] = []
-    s3, original = client(), client()._make_api_call
-    monkeypatch.setattr(s3, "_make_api_call", lambda name, params: (sent.append(name), original(name, params))[1])
+
+    async def noting(send: Send, name: str, params: dict) -> object:
+        sent.append(name)
+        return await send(name, params)
+
+    instead(monkeypatch, noting)
     return sent
 
 
@@ -66,15 +81,15 @@ def test_reading_takes_one_request_a_range_and_none_besides(s3_url, monkeypatch)
 
 @pytest.mark.parametrize("arrived", [True, False])
 def test_a_lost_answer_to_create_is_reported_as_doubt_or_repaired(s3_url, monkeypatch, arrived):
-    storage, original, lost = open_storage(s3_url), client()._make_api_call, []
+    storage, lost = open_storage(s3_url), []
 
-    def lossy(name: str, params: dict) -> object:
+    async def lossy(send: Send, name: str, params: dict) -> object:
         if lost:
-            return original(name, params)
-        lost.append(original(name, params) if arrived else None)
+            return await send(name, params)
+        lost.append(await send(name, params) if arrived else None)
         raise ConnectionClosedError(endpoint_url="test")
 
-    monkeypatch.setattr(client(), "_make_api_call", lossy)
+    instead(monkeypatch, lossy)
     with pytest.raises(TransientStorageError, match="compare it") if arrived else contextlib.nullcontext():
         storage.create("x", b"mine")
     assert storage.read("x") == b"mine"
@@ -82,17 +97,17 @@ def test_a_lost_answer_to_create_is_reported_as_doubt_or_repaired(s3_url, monkey
 
 def test_throttling_is_waited_for(s3_url, monkeypatch):
     monkeypatch.setattr(retry, "POLICY", retry.RetryPolicy(first_delay_s=0.01))
-    storage, original, refused = open_storage(s3_url), client()._make_api_call, []
+    storage, refused = open_storage(s3_url), []
     storage.create("x", b"1")
 
-    def busy(name: str, params: dict) -> object:
+    async def busy(send: Send, name: str, params: dict) -> object:
         if len(refused) < 3:
             refused.append(name)
             answer = {"Error": {"Code": "SlowDown"}, "ResponseMetadata": {"HTTPStatusCode": 503}}
             raise ClientError(answer, name)
-        return original(name, params)
+        return await send(name, params)
 
-    monkeypatch.setattr(client(), "_make_api_call", busy)
+    instead(monkeypatch, busy)
     assert storage.read("x") == b"1" and len(refused) == 3
     refused.clear()
     storage.create("y", b"2")
