@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tilepress.codecs.codec import RANGES, Codec
 from tilepress.codecs.errors import CodecError
@@ -39,13 +40,13 @@ class ChosenCodec:
 
 
 @contextmanager
-def chosen_codec(name: str) -> Iterator[ChosenCodec]:
+def chosen_codec(name: str, storage_options: Mapping[str, Any] | None = None) -> Iterator[ChosenCodec]:
     """The codec of a name, model or model folder's URL; UsageError if there is none."""
     with tempfile.TemporaryDirectory() as scratch:
         try:
             choice = resolve(_AUTO_CODEC if name == AUTO else name)
             if isinstance(choice.model_folder, str):
-                choice = resolve(str(_download(choice.model_folder, Path(scratch))))
+                choice = resolve(str(_download(choice.model_folder, Path(scratch), storage_options)))
             yield _chosen(choice)
         except CodecError as exc:
             raise UsageError(str(exc)) from exc
@@ -61,8 +62,8 @@ def _chosen(choice: CodecChoice) -> ChosenCodec:
     return ChosenCodec(codec_class(choice.codec_id), reference, folder)
 
 
-def _download(url: str, folder: Path) -> Path:
-    storage = open_storage(url)
+def _download(url: str, folder: Path, storage_options: Mapping[str, Any] | None) -> Path:
+    storage = open_storage(url, storage_options)
     for name in MODEL_FILES:
         (folder / name).write_bytes(storage.read(name))
     return folder

@@ -28,6 +28,7 @@ from pathlib import Path
 from types import TracebackType
 
 ACCESS_KEY, SECRET_KEY, BUCKET = "tilepress", "tilepress-secret", "tilepress"
+PUBLIC_BUCKET = "public"  # readable by anybody
 _PR_SET_PDEATHSIG = 1
 
 
@@ -56,9 +57,9 @@ class S3Server:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def new_prefix(self) -> str:
+    def new_prefix(self, bucket: str = BUCKET) -> str:
         """URL of a prefix that nobody has used."""
-        return f"s3://{BUCKET}/{os.getpid()}-{next(self._prefixes):04d}"
+        return f"s3://{bucket}/{os.getpid()}-{next(self._prefixes):04d}"
 
     def start(self, deadline_s: float = 30.0) -> S3Server:
         """Start, and wait until S3 answers; other ports are tried if one was taken meanwhile."""
@@ -110,8 +111,11 @@ class S3Server:
 
         names = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY, "region_name": "us-east-1"}
         s3 = botocore.session.Session().create_client("s3", endpoint_url=self.endpoint, **names)
-        with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):  # after `interrupt`
-            s3.create_bucket(Bucket=BUCKET)
+        for bucket in (BUCKET, PUBLIC_BUCKET):
+            with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):  # after `interrupt`
+                s3.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket=PUBLIC_BUCKET, Key="probe", Body=b"1")  # waits, by botocore's retries, for the volumes
+        s3.delete_object(Bucket=PUBLIC_BUCKET, Key="probe")
         s3.close()
 
     def _end(self) -> None:
@@ -131,11 +135,11 @@ class S3Server:
 
 def _arguments(folder: Path, ports: list[int]) -> list[str]:
     """Command line of `weed`: master, volume, filer and S3 in one process, every port chosen by us."""
-    identity = {"name": "test", "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]}
+    owner = {"name": "test", "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]}
+    owner |= {"actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+    anybody = {"name": "anonymous", "actions": [f"Read:{PUBLIC_BUCKET}", f"List:{PUBLIC_BUCKET}"]}
     config = folder / "s3.json"
-    config.write_text(
-        json.dumps({"identities": [identity | {"actions": ["Admin", "Read", "Write", "List", "Tagging"]}]})
-    )
+    config.write_text(json.dumps({"identities": [owner, anybody]}))
     names = [
         "s3",
         "s3.port.grpc",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.storage.base import Storage, open_storage
+from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 DEFAULT_TILE = 512
 
@@ -45,6 +46,7 @@ class CompressConfig:
     shard_bytes: int | None = None
     engine: EngineConfig = field(default_factory=EngineConfig)
     quiet: bool = True
+    storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
 
 
 @dataclass
@@ -79,10 +81,10 @@ def run_compress(config: CompressConfig) -> CompressReport:
         raise UsageError(f"--tile {config.tile} is not within 16 to 16384")
     config.engine.resolve(1, 0)  # a wrong engine option must not leave an unfinished run behind
     report = CompressReport()
-    with chosen_codec(config.codec) as choice:
+    with chosen_codec(config.codec, config.storage_options) as choice:
         settings = _settings(config, choice)
         check_settings(config.codec, choice.codec, settings)
-        storage = open_storage(config.archive)
+        storage = open_storage(config.archive, config.storage_options)
         asked = _asked(config, settings)
         run, plan = unfinished_run(storage, asked) or _new_run(storage, config, asked, report)
         report.planned_files, report.planned_bytes = plan.totals.files, plan.totals.bytes
@@ -128,7 +130,11 @@ def _new_run(
     storage: Storage, config: CompressConfig, asked: dict[str, Any], report: CompressReport
 ) -> tuple[Run, Plan]:
     collection = Collection.open(
-        config.source, config.include, config.exclude, lambda name, reason: report.skipped.append((name, reason))
+        config.source,
+        config.include,
+        config.exclude,
+        lambda name, reason: report.skipped.append((name, reason)),
+        config.storage_options,
     )
     return new_run(storage, collection, asked, mark_gone=not (config.include or config.exclude))
 
@@ -152,11 +158,11 @@ def _execute(
     with (
         closing(spool),
         open_engine(
-            engine_config, config.archive, shards, size, networks=networks, on_crash=find_crashing_files
+            engine_config, storage.location, shards, size, networks=networks, on_crash=find_crashing_files
         ) as engine,
     ):
         with Meter("compress", size, quiet=config.quiet) as meter:
-            tasks = _tasks(plan, run, settings, absolute_source(config.source), set(list_parts(storage, run)))
+            tasks = _tasks(plan, run, settings, config, set(list_parts(storage, run)))
             for result in engine.map_shards(encode_shard, tasks):
                 entries.append(result.entry)
                 spool.put(result.entry.shard, result.index)
@@ -168,9 +174,12 @@ def _execute(
         report.seconds = round(time.monotonic() - started, 3)
 
 
-def _tasks(plan: Plan, run: Run, settings: EncodeSettings, source: str, committed: set[int]) -> Iterator[EncodeTask]:
+def _tasks(
+    plan: Plan, run: Run, settings: EncodeSettings, config: CompressConfig, committed: set[int]
+) -> Iterator[EncodeTask]:
+    source, options = absolute_source(config.source), StorageOptions(config.storage_options)
     return (
-        EncodeTask(shard, run, plan.seal, settings, source, shard.number in committed)
+        EncodeTask(shard, run, plan.seal, settings, source, shard.number in committed, storage_options=options)
         for shard in plan.shards()
         if shard.additions
     )

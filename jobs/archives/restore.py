@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -32,7 +32,8 @@ from tilepress.pipeline.reading.image import Entry, Region
 from tilepress.pipeline.reading.rebuild import Outcome
 from tilepress.pipeline.reading.region import region_name, write_region
 from tilepress.pipeline.sources.globs import Selection
-from tilepress.pipeline.storage.base import Storage, absolute, check_name, is_url, open_storage
+from tilepress.pipeline.storage.base import Location, Storage, check_name, is_url
+from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 BYTES, PIXELS, LOSSY, PREVIEW, REGION, THERE = (
     "byte-identical",
@@ -48,7 +49,7 @@ BYTES, PIXELS, LOSSY, PREVIEW, REGION, THERE = (
 class RestoreOptions:
     """What every worker needs to know."""
 
-    destination: str
+    destination: Location
     region: Region | None = None
     preview: bool = False
     overwrite: bool = False
@@ -68,6 +69,7 @@ class RestoreConfig:
     skip_gone: bool = False
     engine: EngineConfig = field(default_factory=EngineConfig)
     quiet: bool = True
+    storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
 
 
 @dataclass
@@ -101,17 +103,18 @@ def restore(archive: str, destination: str, **options: Any) -> RestoreReport:
 
 def run_restore(config: RestoreConfig) -> RestoreReport:
     """Restore what is selected; run again, files that are already right are left alone."""
-    archive = open_archive(config.archive)
-    if f"{_place(open_storage(config.destination))}/".startswith(f"{_place(archive.storage)}/"):
+    archive = open_archive(config.archive, storage_options=config.storage_options)
+    destination = Location(config.destination, StorageOptions(config.storage_options)).absolute()
+    if f"{_place(destination.open())}/".startswith(f"{_place(archive.storage)}/"):
         raise UsageError(f"{config.destination} is the archive itself or lies within it: restore elsewhere")
     selection = Selection(config.include, config.exclude)
     report = RestoreReport(notes=archive.notes, damage=archive.damage)
     shards, size, networks = _measure(archive, config, selection)
     if not shards and not archive.problems:
         raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")
-    options = RestoreOptions(absolute(config.destination), config.region, config.preview, config.overwrite)
+    options = RestoreOptions(destination, config.region, config.preview, config.overwrite)
     with (
-        open_engine(config.engine, config.archive, shards, size, networks=networks) as engine,
+        open_engine(config.engine, archive.storage.location, shards, size, networks=networks) as engine,
         Meter("restore", size, quiet=config.quiet) as meter,
     ):
         tasks = entry_tasks(_selected(archive, config, selection), options)
@@ -144,7 +147,7 @@ def _measure(archive: Archive, config: RestoreConfig, selection: Selection) -> t
 def restore_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> RestoreReport:
     """The stage: restore the images of one task; damage to one never keeps another from coming back."""
     report = RestoreReport()
-    destination = open_storage(task.options.destination)
+    destination = task.options.destination.open()
     for entry in task_entries(task, archive, pool):
         report.source_bytes += entry.stored.facts.source_bytes
         try:

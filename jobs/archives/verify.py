@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, cast
 
@@ -25,6 +25,7 @@ from tilepress.pipeline.reading.near_lossless import prove_within
 from tilepress.pipeline.reading.rebuild import prove
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.storage.base import ListedFile, Storage
+from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.ordered import merge_join
 
 
@@ -41,6 +42,7 @@ class VerifyConfig:
     rebuild: bool = False
     engine: EngineConfig = field(default_factory=EngineConfig)
     quiet: bool = True
+    storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
 
 
 @dataclass
@@ -77,13 +79,13 @@ def verify(archive: str, **options: Any) -> VerifyReport:
 
 def run_verify(config: VerifyConfig) -> VerifyReport:
     """Check files, then parts, then images; damage is collected, never raised."""
-    archive = open_archive(config.archive)
+    archive = open_archive(config.archive, storage_options=config.storage_options)
     models, coders = _needed(archive)
     files = check_files(archive, models | _residual_models(coders))
     report = VerifyReport(problems=[(name, "", problem) for name, problem in files.problems], notes=files.notes)
     size, tasks = _measure(archive, config)
     shards = max(tasks, len(files.parts))
-    with open_engine(config.engine, config.archive, shards, size, networks=bool(models)) as engine:
+    with open_engine(config.engine, archive.storage.location, shards, size, networks=bool(models)) as engine:
         if config.subset is None:
             for problems in engine.map_shards(verify_part, files.parts):
                 report.parts += 1
@@ -121,7 +123,7 @@ def _check_images(engine: Engine, archive: Archive, config: VerifyConfig, size: 
 def _selected(archive: Archive, config: VerifyConfig, report: VerifyReport) -> Iterator[Compared]:
     """Every version of every image; or, to compare with a source, the current ones with their source files."""
     if config.against is not None:
-        paired = _with_sources(archive.entries(), Collection.open(config.against).entries(), report)
+        paired = _with_sources(archive.entries(), _source(config).entries(), report)
         yield from (pair for pair in paired if _in_subset(pair[0].path, config.subset))
         return
     for versions in archive.histories():
@@ -168,7 +170,7 @@ def verify_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Verify
             report.problems.append((entry.part, entry.path, str(exc)))
             continue
         if task.options.against is not None:
-            _compare(entry, source, task.options.against, report)
+            _compare(entry, source, _source(task.options), report)
     return report
 
 
@@ -180,12 +182,17 @@ def _check_one(entry: Entry, *, rebuild: bool) -> None:
         prove(entry.stored, entry.fetch, entry.pool)
 
 
-def _compare(entry: Entry, source: ListedFile | None, against: str, report: VerifyReport) -> None:
+def _source(config: VerifyConfig) -> Collection:
+    assert config.against is not None
+    return Collection.open(config.against, storage_options=config.storage_options)
+
+
+def _compare(entry: Entry, source: ListedFile | None, against: Collection, report: VerifyReport) -> None:
     if source is None:
         report.differing.append((entry.path, "the source no longer has it"))
         return
     try:
-        with Collection.open(against).open_source(source) as data:
+        with against.open_source(source) as data:
             if sha256(data) != entry.stored.facts.file_sha256:
                 report.differing.append((entry.path, "the source file is not the one that was stored"))
             elif error_bound(entry.stored.facts.fidelity):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +22,7 @@ from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.sources.dataset import whole
 from tilepress.pipeline.sources.image_arrays import ImageArray, find_arrays, read_images
 from tilepress.pipeline.storage.base import Storage, is_url, open_storage
+from tilepress.pipeline.storage.options import NO_OPTIONS
 
 _DIGITS = 5  # of numbers in names, at least
 _THREADS, _THREADS_REMOTE = 2, 32  # objects of a store are written side by side: each takes a round trip
@@ -37,6 +38,7 @@ class ImportConfig:
     exclude: tuple[str, ...] = ()
     limit: int | None = None
     quiet: bool = True
+    storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
 
 
 @dataclass
@@ -66,9 +68,11 @@ def run_import(config: ImportConfig) -> ImportReport:
     if config.limit is not None and config.limit < 1:
         raise UsageError(f"--limit {config.limit} is no number of images: 1 or more")
     report = ImportReport()
-    collection = Collection.open(config.source, config.include, config.exclude, _skipper(report))
+    collection = Collection.open(
+        config.source, config.include, config.exclude, _skipper(report), config.storage_options
+    )
     arrays = find_arrays(collection, _skipper(report))
-    storage = open_storage(config.destination)
+    storage = open_storage(config.destination, config.storage_options)
     total = sum(_count(array, config) * array.image_bytes for array in arrays)
     threads = _THREADS_REMOTE if is_url(storage.url) else _THREADS
     started = time.monotonic()

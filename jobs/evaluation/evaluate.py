@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -29,6 +29,7 @@ from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.formats.picture import Limits
 from tilepress.pipeline.sources.dataset import Source
 from tilepress.pipeline.storage.base import Storage, local_path_of, open_storage
+from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 DEFAULT_TILE = 512
 _LIMITS = Limits(max_pixels=1 << 28)  # an image is held whole, twice
@@ -49,6 +50,7 @@ class EvaluateConfig:
     tile: int = DEFAULT_TILE
     engine: EngineConfig = field(default_factory=EngineConfig)
     quiet: bool = True
+    storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
 
 
 @dataclass
@@ -107,21 +109,24 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateReport:
     report = EvaluateReport(config.out)
     with ExitStack() as stack:
         codecs = [NamedCodec.parse(text) for text in config.codecs]
-        chosen = [(codec, stack.enter_context(chosen_codec(codec.name))) for codec in codecs]
+        chosen = [(codec, stack.enter_context(chosen_codec(codec.name, config.storage_options))) for codec in codecs]
         points = operating_points(chosen, config.qualities, config.tile, config.fidelity)
         report.anchor = _anchor(config.anchor, points)
-        source = Source(config.source, config.include, config.exclude, limits=_LIMITS).absolute()
+        options = StorageOptions(config.storage_options)
+        source = Source(
+            config.source, config.include, config.exclude, limits=_LIMITS, storage_options=options
+        ).absolute()
         found = survey(source.open())
         report.files, report.source_bytes, report.tasks = found.files, found.size, found.tasks
-        storage = open_storage(config.out)
+        storage = open_storage(config.out, config.storage_options)
         seal = folder.claim(storage, _asked(config, points, report.anchor, found))
         table = folder.read_results(storage, seal)
         if table is None:
             for model in {choice.model_folder for _, choice in chosen if choice.model_folder is not None}:
                 store_model(storage, model)
             networks = any(choice.codec.networks for _, choice in chosen)
-            options = EvaluateOptions(source, points, config.fidelity, seal)
-            table = _measure(storage, config, options, found, report, networks=networks)
+            everywhere = EvaluateOptions(source, points, config.fidelity, seal)
+            table = _measure(storage, config, everywhere, found, report, networks=networks)
     rows = Rows(table, points)
     _fill(report, table, rows)
     _write(storage, seal, config, table, rows, report)
@@ -201,7 +206,7 @@ def _measure(
     started = time.monotonic()
     with (
         open_engine(
-            engine_config, config.out, found.tasks, found.size, networks=networks, on_crash=find_crashing_files
+            engine_config, storage.location, found.tasks, found.size, networks=networks, on_crash=find_crashing_files
         ) as engine,
         Meter("evaluate", found.size, quiet=config.quiet) as meter,
     ):

@@ -23,6 +23,7 @@ from tilepress.jobs.training.model_folder import finished, versions, write_model
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.sources.dataset import Source
 from tilepress.pipeline.storage.base import open_storage
+from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 NONE = "none"
 LEVEL_NAMES = tuple(level.name for level in LEVELS)
@@ -53,6 +54,7 @@ class FitConfig:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     quiet: bool = True
+    storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
 
     def __post_init__(self) -> None:
         """UsageError for what could only fail later."""
@@ -118,12 +120,15 @@ def fit_lossless(*sources: str, out: str, **options: Any) -> FitReport:
 def run_fit(config: FitConfig) -> FitReport:
     """The whole command; nothing is written before the end."""
     began = time.monotonic()
-    storage = open_storage(config.out)
+    options = StorageOptions(config.storage_options)
+    storage = open_storage(config.out, options)
     report = FitReport(config.out)
-    report.start, priors = starting(config.start)
+    report.start, priors = starting(config.start, options)
     with FitMeter(2 + 4 * len(config.levels), quiet=config.quiet) as meter:
         meter.tell("choosing images")
-        sources = [Source(url, config.include, config.exclude).absolute() for url in config.sources]
+        sources = [
+            Source(url, config.include, config.exclude, storage_options=options).absolute() for url in config.sources
+        ]
         chosen = choose(sources, config.images, config.held_out, config.seed, gray_too=config.gray_too)
         report.fitted_images, report.held_out_images = _count(chosen.fitted), _count(chosen.held_out)
         report.skipped = chosen.skipped
@@ -136,11 +141,11 @@ def run_fit(config: FitConfig) -> FitReport:
     return _reported(report, model)
 
 
-def starting(name: str) -> tuple[str, Starts]:
+def starting(name: str, storage_options: Mapping[str, Any] | None = None) -> tuple[str, Starts]:
     """The SHA-256 of the model to go on from, and its priors by level; ("none", plain ones) for "none"."""
     if name == NONE:
         return NONE, dict.fromkeys(LEVEL_NAMES, plain_start())
-    with chosen_codec(name) as choice:
+    with chosen_codec(name, storage_options) as choice:
         if choice.codec.codec_id != CODEC_ID or choice.model_folder is None:
             raise UsageError(f"--from {name}: not a model of codec {CODEC_ID}, but of {choice.codec.codec_id}")
         model = Model.load(choice.model_folder)

@@ -26,7 +26,7 @@ from tilepress.pipeline.engine.ray_cluster import Capacity, connect
 from tilepress.pipeline.engine.ray_workers import adopt, environment
 from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import EngineError, InfrastructureError, TilepressError, UsageError
-from tilepress.pipeline.storage.base import Storage, open_storage
+from tilepress.pipeline.storage.base import Location, Storage
 
 _FAILURES = 3  # workers may die so often; each time training goes on from the last checkpoint
 _POLL_S = 0.5
@@ -38,7 +38,7 @@ class Job:
 
     plan: TrainingPlan
     feed: Feed
-    work: str  # URL of the folder that holds the checkpoints
+    work: Location  # of the folder that holds the checkpoints
     claim: str  # id of the training, which is in that folder
     variables: tuple[tuple[str, str], ...]
     board: Any
@@ -71,7 +71,7 @@ class Board:
 
 
 def train_on_ray(
-    plan: TrainingPlan, feed: Feed, work: str, first_step: int, config: EngineConfig, post: Callable[[Row], None]
+    plan: TrainingPlan, feed: Feed, work: Location, first_step: int, config: EngineConfig, post: Callable[[Row], None]
 ) -> int:
     """Train to the end, which is a checkpoint in `work`; the number of workers. EngineError, UsageError."""
     started = connect(config)
@@ -79,7 +79,7 @@ def train_on_ray(
         capacity = Capacity.of(ray.nodes())
         scaling = _scaling(config, capacity)
         board = Board.remote()  # type: ignore[attr-defined]
-        claim = json.loads(open_storage(work).read(PLAN))["id"]
+        claim = json.loads(work.open().read(PLAN))["id"]
         job = Job(plan, feed, work, claim, environment(), board)
         with _reading(board, post) as reader, tempfile.TemporaryDirectory() as scratch:
             trainer = TorchTrainer(
@@ -192,7 +192,7 @@ def _worker(given: dict[str, Any]) -> None:
 def _train(job: Job) -> None:
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
-    work = open_storage(job.work)
+    work = job.work.open()
     _require_shared(work, job)
     learner = Learner(job.plan, str(get_device()))
     state = TrainingState()

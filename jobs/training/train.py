@@ -28,6 +28,7 @@ from tilepress.pipeline.formats.picture import Limits
 from tilepress.pipeline.sources.crops import split
 from tilepress.pipeline.sources.dataset import Source
 from tilepress.pipeline.storage.base import Storage, absolute, is_url, open_storage
+from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 _EXPORT_ONLY = ("licence", "export_tiles")  # may be set right after a training that could not be exported
 _MAX_PIXELS = 1 << 28  # an image is held whole
@@ -46,6 +47,7 @@ class TrainConfig:
     preview: bool = False
     engine: EngineConfig = field(default_factory=EngineConfig)
     quiet: bool = True
+    storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
 
 
 @dataclass
@@ -86,10 +88,10 @@ def run_train(config: TrainConfig) -> TrainReport:
     report = TrainReport(config.out, plan.family, images=len(feed.split.train), engine=engine)
     report.unusable = list(feed.split.unusable)
     asked = {**plan.to_json(), "data": feed.split.fingerprint}
-    storage = open_storage(config.out)
+    storage = open_storage(config.out, config.storage_options)
     if _finished(storage, asked, report):
         return report
-    work = open_storage(absolute(config.out.rstrip("/") + ".training"))
+    work = open_storage(absolute(config.out.rstrip("/") + ".training"), config.storage_options)
     _claim(work, asked)
     state, learner = _trained(config, plan, feed, work, report)
     model = _export(learner, feed, _record(plan, feed, state, report))
@@ -109,7 +111,8 @@ def _engine(config: EngineConfig) -> str:
 
 
 def _feed(config: TrainConfig, plan: TrainingPlan) -> Feed:
-    source = Source(config.data, config.include, config.exclude, config.preview, Limits(_MAX_PIXELS)).absolute()
+    limits, options = Limits(_MAX_PIXELS), StorageOptions(config.storage_options)
+    source = Source(config.data, config.include, config.exclude, config.preview, limits, options).absolute()
     divided = split(source.open(), plan.options.validation, plan.options.images)
     return Feed(source, divided, plan.options, plan.recipe().channels)
 
@@ -181,7 +184,7 @@ def _train_on(
     if report.engine == "ray":
         from tilepress.jobs.training.on_ray import train_on_ray
 
-        report.workers = train_on_ray(plan, feed, work.url, report.resumed_at, config.engine, post)
+        report.workers = train_on_ray(plan, feed, work.location, report.resumed_at, config.engine, post)
         return
     learner, state = Learner(plan, _device(config.engine)), TrainingState()
     found = latest(work)

@@ -28,6 +28,7 @@ from tilepress.pipeline.reading.near_lossless import prove_within
 from tilepress.pipeline.reading.rebuild import prove
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 from tilepress.pipeline.storage.range_file import RangeFile
 
 _MEMORY_PART = 64 << 20
@@ -44,6 +45,7 @@ class EncodeTask:
     source: str  # what Collection.open takes
     committed: bool = False  # a part of this shard is already there
     quarantined: dict[int, str] = field(default_factory=dict)  # images that crashed a worker: kept as bytes
+    storage_options: StorageOptions = NO_OPTIONS  # of the source
 
     @property
     def number(self) -> int:
@@ -87,7 +89,7 @@ def encode_shard(task: EncodeTask, archive: Storage, pool: CodecPool) -> EncodeR
 def build_part(task: EncodeTask, pool: CodecPool) -> tuple[BuiltPart, pa.Table]:
     """A part whose every image was decoded again and compared; images that fail are kept as files instead."""
     quarantined = dict(task.quarantined)
-    source = Collection.open(task.source)
+    source = Collection.open(task.source, storage_options=task.storage_options)
     while True:
         builder = PartBuilder()
         try:

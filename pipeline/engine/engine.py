@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self, TypeVar
 from tilepress.pipeline.coding.codec_pool import CodecPool, one_torch_thread
 from tilepress.pipeline.engine.memory import budget, declared_bytes
 from tilepress.pipeline.errors import EngineError, TransientStorageError, UsageError
-from tilepress.pipeline.storage.base import Storage, open_storage
+from tilepress.pipeline.storage.base import Location, Storage
 
 ATTEMPTS = 3  # of a shard, for transient failures
 FIRST_DELAY_S = 1.0  # before the second attempt; four times that before the third
@@ -88,7 +88,7 @@ class Engine(Protocol):
 
 def open_engine(
     config: EngineConfig,
-    archive_url: str,
+    archive: Location,
     shards: int,
     size: int,
     *,
@@ -103,8 +103,8 @@ def open_engine(
     if config.kind == "ray":
         from tilepress.pipeline.engine.ray import RayEngine
 
-        return RayEngine(config, archive_url, shards, networks=networks, on_crash=on_crash)
-    return LocalEngine(config.width, archive_url, shards)
+        return RayEngine(config, archive, shards, networks=networks, on_crash=on_crash)
+    return LocalEngine(config.width, archive, shards)
 
 
 def run_stage(stage: Stage, task: Task, archive: Storage, pool: CodecPool) -> Any:
@@ -128,11 +128,11 @@ def delay_s(attempt: int) -> float:
 class LocalEngine:
     """Threads of this process: kernels release the interpreter's lock, so they run side by side."""
 
-    def __init__(self, workers: int, archive_url: str, shards: int, memory: int | None = None) -> None:
+    def __init__(self, workers: int, archive: Location, shards: int, memory: int | None = None) -> None:
         """`workers` shards at a time, or fewer shards with several threads each; `memory` in bytes for all."""
         self._abreast = max(1, min(workers, shards))
         self._memory = memory or budget()
-        self._archive = open_storage(archive_url)
+        self._archive = archive.open()
         self._pool = CodecPool(self._archive, device="cpu", threads=max(1, workers // self._abreast))
         self._threads = ThreadPoolExecutor(self._abreast, "shard", initializer=one_torch_thread)
 

@@ -22,7 +22,7 @@ from tilepress.pipeline.engine.ray_cluster import Capacity, connect, start_actor
 from tilepress.pipeline.engine.ray_workers import ActorLostError, WorkerContext, environment, run_shard
 from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import EngineError, TransientStorageError
-from tilepress.pipeline.storage.base import absolute
+from tilepress.pipeline.storage.base import Location
 
 _BATCHES_IN_FLIGHT = 2
 _POLL_S = 0.5
@@ -45,10 +45,10 @@ class RayEngine:
     """See the module's text. Uses the cluster this process is connected to, or `ray_address`, or starts a local one."""
 
     def __init__(
-        self, config: EngineConfig, archive_url: str, shards: int, *, networks: bool, on_crash: OnCrash | None = None
+        self, config: EngineConfig, archive: Location, shards: int, *, networks: bool, on_crash: OnCrash | None = None
     ) -> None:
         """Connects, and starts actors if `networks`; EngineError if there is no cluster."""
-        archive_url = absolute(archive_url)  # workers of a cluster have other working folders
+        archive = archive.absolute()  # workers of a cluster have other working folders
         self._config = config
         self._on_crash = on_crash
         self._actors: tuple[Any, ...] = ()
@@ -56,7 +56,7 @@ class RayEngine:
         try:
             self._capacity = Capacity.of(ray.nodes())
             if networks:
-                self._actors = start_actors(config, self._capacity, archive_url, shards)
+                self._actors = start_actors(config, self._capacity, archive, shards)
         except BaseException:
             self._end()
             raise
@@ -65,7 +65,7 @@ class RayEngine:
         self._abreast = width if config.workers and not self._started else 2 * width
         self._cpus = min(max(1, width // max(1, shards)), self._capacity.most_cpus)
         threads = max(self._cpus, _BATCHES_IN_FLIGHT) if self._actors else self._cpus
-        self._context = WorkerContext(archive_url, environment(), config.shard_timeout_s, threads, self._actors)
+        self._context = WorkerContext(archive, environment(), config.shard_timeout_s, threads, self._actors)
 
     def map_shards(self, stage: Stage, tasks: Iterable[Any]) -> Iterator[Any]:
         """See Engine. After an error, shards under way end by themselves, as the cluster's or this process's end does.

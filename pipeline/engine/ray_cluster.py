@@ -18,6 +18,7 @@ from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.engine.ray_workers import CodecActor, environment
 from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import EngineError
+from tilepress.pipeline.storage.base import Location
 
 _OBJECT_STORE = 512 << 20
 _CPU_ACTORS = 8  # at most; where there is no GPU an actor is one thread of networks
@@ -92,7 +93,7 @@ def _keep_off_stdout() -> None:
         worker._worker_logs_enabled = False
 
 
-def start_actors(config: EngineConfig, capacity: Capacity, archive_url: str, shards: int) -> tuple[Any, ...]:
+def start_actors(config: EngineConfig, capacity: Capacity, archive: Location, shards: int) -> tuple[Any, ...]:
     """Actors for networks: on GPUs where the cluster has them, else on processors; those that start in time."""
     wanted = 2 * shards  # a shard has two batches under way
     gpu_actors = capacity.gpu_actors(config.gpus_per_actor)
@@ -102,7 +103,7 @@ def start_actors(config: EngineConfig, capacity: Capacity, archive_url: str, sha
         count, share, device = min(wanted, _CPU_ACTORS, max(1, capacity.cpus // 2)), 0.0, "cpu"
     options = {"num_cpus": 0, "num_gpus": share, "max_restarts": _RESTARTS, "max_task_retries": 2}
     actor = CodecActor.options(**options)  # type: ignore[attr-defined]
-    return _started([actor.remote(archive_url, environment(), device) for _ in range(max(1, count))])
+    return _started([actor.remote(archive, environment(), device) for _ in range(max(1, count))])
 
 
 def _started(actors: list[Any]) -> tuple[Any, ...]:

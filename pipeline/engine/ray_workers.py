@@ -19,9 +19,9 @@ from tilepress.pipeline.coding.codec_pool import CodecPool, one_torch_thread
 from tilepress.pipeline.engine.engine import Stage, run_stage
 from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import EngineError
-from tilepress.pipeline.storage.base import open_storage
+from tilepress.pipeline.storage.base import Location
 
-_FORWARDED = "AWS_"  # environment variables that a driver's workers need as much as the driver does
+_FORWARDED = ("AWS_", "FSSPEC_")  # environment variables that a driver's workers need as much as the driver does
 
 
 class ActorLostError(EngineError):
@@ -32,7 +32,7 @@ class ActorLostError(EngineError):
 class WorkerContext:
     """What every worker needs to know besides its task."""
 
-    archive_url: str
+    archive: Location
     environment: tuple[tuple[str, str], ...]
     timeout_s: float
     threads: int = 1
@@ -67,7 +67,7 @@ def run_shard(stage: Stage, task: Any, context: WorkerContext) -> Any:
     try:
         with _time_limit(context.timeout_s):
             adopt(context.environment)
-            return run_stage(stage, task, open_storage(context.archive_url), _pool(context, task.number))
+            return run_stage(stage, task, context.archive.open(), _pool(context, task.number))
     except Exception as exc:  # noqa: BLE001 - raised again by the driver
         return RemoteError.of(exc)
 
@@ -77,10 +77,10 @@ _LATEST: list[tuple[Any, CodecPool]] = []  # the toolbox of this process, so tha
 
 def _pool(context: WorkerContext, shard: int) -> CodecPool:
     """The toolbox for an archive; only the latest is kept, since a worker may see many archives in its life."""
-    key = (context.archive_url, context.environment, context.threads, tuple(a._actor_id for a in context.actors))
+    key = (context.archive, context.environment, context.threads, tuple(a._actor_id for a in context.actors))
     if not _LATEST or _LATEST[0][0] != key:
         networks = RemoteNetworks(context.actors, shard) if context.actors else None
-        pool = CodecPool(open_storage(context.archive_url), networks=networks, threads=context.threads)
+        pool = CodecPool(context.archive.open(), networks=networks, threads=context.threads)
         _LATEST[:] = [(key, pool)]
     return _LATEST[0][1]
 
@@ -129,11 +129,11 @@ def _result(ref: Any) -> Any:
 class CodecActor:
     """Holds codec models on one device."""
 
-    def __init__(self, archive_url: str, variables: tuple[tuple[str, str], ...], device: str) -> None:
+    def __init__(self, archive: Location, variables: tuple[tuple[str, str], ...], device: str) -> None:
         """`device`: "cpu" or "cuda"."""
         adopt(variables)
         self._device = device
-        self._pool = CodecPool(open_storage(archive_url), device)
+        self._pool = CodecPool(archive.open(), device)
 
     def device(self) -> Any:
         """The device, once it has been seen to work; or the RemoteError."""

@@ -108,7 +108,10 @@ def _has_content(version: Version) -> bool:
     return version[1]["method"] not in CONTENTLESS
 
 
-def open_archive(url: str, *, threads: int = 1) -> Archive:
-    """Open an archive at a local path or any fsspec URL for reading: `tilepress.open`."""
-    storage = open_storage(url)
+def open_archive(url: str, *, threads: int = 1, storage_options: Mapping[str, Any] | None = None) -> Archive:
+    """Open an archive at a local path or any fsspec URL for reading: `tilepress.open`.
+
+    `storage_options`: how its place is reached, as fsspec takes it ({"profile": "work"}); see StorageOptions.
+    """
+    storage = open_storage(url, storage_options)
     return Archive(storage, CodecPool(storage, threads=threads))

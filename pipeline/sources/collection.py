@@ -16,13 +16,15 @@ import logging
 import mmap
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from tilepress.pipeline.errors import MissingError, UsageError
 from tilepress.pipeline.sources.globs import MAGIC, Selection, compile_glob, literal_prefix
 from tilepress.pipeline.storage.base import ListedFile, OnSkip, Storage, absolute, is_url, local_path_of, open_storage
+from tilepress.pipeline.storage.options import StorageOptions
 
 _ARCHIVE_README = "README.txt"
 _ARCHIVE_JSON, _ARCHIVE_MARK, _ARCHIVE_JSON_LIMIT = "archive.json", b'"tilepress-archive-', 1 << 16
@@ -33,25 +35,30 @@ logger = logging.getLogger(__name__)
 class Collection(ABC):
     """Files of one source. Cheap to open, so that every worker opens its own by the same arguments."""
 
-    def __init__(self, source: str, selection: Selection, on_skip: OnSkip | None = None) -> None:
+    def __init__(self, source: str, selection: Selection, options: StorageOptions, on_skip: OnSkip | None) -> None:
         self.source = source
         self._selection = selection
+        self._options = options
         self._on_skip = on_skip or _warn
 
     @staticmethod
     def open(
-        source: str, include: Sequence[str] = (), exclude: Sequence[str] = (), on_skip: OnSkip | None = None
+        source: str,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        on_skip: OnSkip | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> Collection:
         """The collection at `source`. UsageError if there is none (in a remote folder: from `entries`).
 
         `on_skip(name, reason)` hears of what is left out (see Storage.list) and of archives; or the log does.
         """
-        selection = Selection(include, exclude)
+        selection, options = Selection(include, exclude), StorageOptions(storage_options)
         from tilepress.pipeline.sources.file_list import LIST_PREFIX, FileListCollection
 
         if source.startswith(LIST_PREFIX):
-            return FileListCollection(source, selection, on_skip)
-        return StoredCollection(source, selection, on_skip)
+            return FileListCollection(source, selection, options, on_skip)
+        return StoredCollection(source, selection, options, on_skip)
 
     def entries(self) -> Iterator[ListedFile]:
         """Every wanted file, sorted by the UTF-8 bytes of its name. UsageError if there is none."""
@@ -75,19 +82,19 @@ class Collection(ABC):
 class StoredCollection(Collection):
     """Files below one folder or prefix: all of them, those that match a glob, or a single one."""
 
-    def __init__(self, source: str, selection: Selection, on_skip: OnSkip | None = None) -> None:
-        super().__init__(source, selection, on_skip)
+    def __init__(self, source: str, selection: Selection, options: StorageOptions, on_skip: OnSkip | None) -> None:
+        super().__init__(source, selection, options, on_skip)
         path = source if is_url(source) else local_path_of(source) or "."
         self._prefix = ""
         self._matches: Callable[[str], bool] = lambda name: True
         self._single = ""
         if _is_glob(path):
             base, self._prefix, pattern = _split_glob(path)
-            self._storage = open_storage(base)
+            self._storage = open_storage(base, options)
             glob = compile_glob(pattern, anchored=True)
             self._matches = lambda name: glob.fullmatch(name) is not None
         else:
-            self._storage, self._single = _locate(path)
+            self._storage, self._single = _locate(path, options)
 
     def open_source(self, entry: ListedFile) -> AbstractContextManager[bytes | mmap.mmap]:
         """See Collection."""
@@ -141,15 +148,15 @@ def absolute_source(source: str) -> str:
     return listed + absolute(source.removeprefix(listed))
 
 
-def _locate(path: str) -> tuple[Storage, str]:
+def _locate(path: str, options: StorageOptions) -> tuple[Storage, str]:
     """Storage and name of a single file, or storage of a folder or prefix and no name."""
     parent, _, name = path.rpartition("/")
     if is_url(path):
         if name and not parent.endswith(":/"):  # s3://bucket and s3://bucket/x/ can only be prefixes
-            storage = open_storage(parent)
+            storage = open_storage(parent, options)
             if storage.exists(name):
                 return storage, name
-        return open_storage(path), ""
+        return open_storage(path, options), ""
     if Path(path).is_dir():
         return open_storage(path), ""
     if Path(path).is_file():

@@ -28,6 +28,7 @@ from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.sources.file_list import LIST_PREFIX
 from tilepress.pipeline.sources.globs import Selection
 from tilepress.pipeline.storage.base import ListedFile, open_storage
+from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 UNUSABLE = (PictureError, IntegrityError, MissingError, ChangedError)  # of one image; the store's own errors go on
 
@@ -41,6 +42,7 @@ class Source:
     exclude: tuple[str, ...] = ()
     preview: bool = False
     limits: Limits = field(default_factory=Limits)
+    storage_options: StorageOptions = NO_OPTIONS
 
     def absolute(self) -> Source:
         """The same data set for workers, whose working folder may be another."""
@@ -48,7 +50,7 @@ class Source:
 
     def open(self) -> DataSet:
         """The data set: an archive if there is one at the URL, else a collection. UsageError if there is neither."""
-        return ArchivedImages(self) if _is_archive(self.url) else CollectedImages(self)
+        return ArchivedImages(self) if _is_archive(self) else CollectedImages(self)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ class CollectedImages(DataSet):
 
     def __init__(self, source: Source) -> None:
         super().__init__(source)
-        self._collection = Collection.open(source.url, source.include, source.exclude)
+        self._collection = Collection.open(
+            source.url, source.include, source.exclude, storage_options=source.storage_options
+        )
 
     def items(self) -> Iterator[Item]:
         """See DataSet."""
@@ -101,7 +105,7 @@ class ArchivedImages(DataSet):
 
     def __init__(self, source: Source) -> None:
         super().__init__(source)
-        self._archive = open_archive(source.url)
+        self._archive = open_archive(source.url, storage_options=source.storage_options)
         self._selection = Selection(source.include, source.exclude)
 
     def items(self) -> Iterator[Item]:
@@ -159,7 +163,8 @@ def whole(picture: Picture, rows: int = 512) -> np.ndarray:
     return pixels
 
 
-def _is_archive(url: str) -> bool:
+def _is_archive(source: Source) -> bool:
+    url = source.url
     if url.startswith(LIST_PREFIX) or any(mark in url for mark in "*?["):
         return False
-    return open_storage(url).exists(ARCHIVE_JSON)
+    return open_storage(url, source.storage_options).exists(ARCHIVE_JSON)

@@ -19,6 +19,7 @@ from tilepress.pipeline.errors import MissingError, UsageError
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.sources.globs import Selection
 from tilepress.pipeline.storage.base import ListedFile, OnSkip, Storage, is_url, local_path_of, open_storage
+from tilepress.pipeline.storage.options import StorageOptions
 
 LIST_PREFIX = "list:"
 _THREADS = 16
@@ -28,14 +29,14 @@ _BATCH = 1024
 class FileListCollection(Collection):
     """Files at the places that a text file names; an entry's locator is its place."""
 
-    def __init__(self, source: str, selection: Selection, on_skip: OnSkip | None = None) -> None:
-        super().__init__(source, selection, on_skip)
+    def __init__(self, source: str, selection: Selection, options: StorageOptions, on_skip: OnSkip | None) -> None:
+        super().__init__(source, selection, options, on_skip)
         file = source.removeprefix(LIST_PREFIX)
         self._folder, _, self._file = (local_path_of(file) or file).rpartition("/")
 
     def open_source(self, entry: ListedFile) -> AbstractContextManager[bytes | mmap.mmap]:
         """See Collection."""
-        storage, name = _split(entry.locator.decode())
+        storage, name = _split(entry.locator.decode(), self._options)
         return storage.open_source(name, expect=entry)
 
     def _all(self) -> Iterator[ListedFile]:
@@ -46,7 +47,7 @@ class FileListCollection(Collection):
 
     def _entry(self, named: tuple[str, str]) -> ListedFile:
         name, place = named
-        storage, inner = _split(place)
+        storage, inner = _split(place, self._options)
         try:
             found = storage.stat(inner)
         except MissingError as exc:
@@ -66,7 +67,7 @@ class FileListCollection(Collection):
 
     def _text(self) -> str:
         try:
-            return open_storage(self._folder or ".").read(self._file).decode()
+            return open_storage(self._folder or ".", self._options).read(self._file).decode()
         except MissingError as exc:
             raise UsageError(f"{self.source}: there is no such list of files") from exc
         except UnicodeDecodeError as exc:
@@ -87,11 +88,11 @@ class FileListCollection(Collection):
         return name, scheme + mark + place
 
 
-def _split(place: str) -> tuple[Storage, str]:
+def _split(place: str, options: StorageOptions) -> tuple[Storage, str]:
     parent, _, name = place.rpartition("/")
-    return _storage(parent or ("/" if place.startswith("/") else ".")), name
+    return _storage(parent or ("/" if place.startswith("/") else "."), options), name
 
 
 @functools.lru_cache(maxsize=256)
-def _storage(url: str) -> Storage:
-    return open_storage(url)
+def _storage(url: str, options: StorageOptions) -> Storage:
+    return open_storage(url, options)

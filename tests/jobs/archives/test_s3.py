@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import random
 import threading
 import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+import tilepress
 from tests.support.interrupted import ONE, contents, identities, make_source, uninterrupted
 from tests.support.make_collection import decode
-from tilepress.jobs.archives.compress import compress
+from tilepress.jobs.archives.compress import CompressConfig, compress
 from tilepress.jobs.archives.restore import restore
 from tilepress.jobs.archives.verify import verify
 from tilepress.jobs.cli.app import _run
@@ -67,6 +71,40 @@ def test_a_collection_in_a_bucket_becomes_an_archive_in_a_bucket_and_comes_back(
     assert contents(target) == contents(source_url) == contents(str(tmp_path / "out"))
     assert compress(source_url, archive, engine=engine, **SMALL).run is None
     assert names(source) == names(open_storage(target))
+
+
+def test_places_are_reached_by_storage_options_and_no_secret_is_stored_or_said(
+    engine, local_source, s3_server, monkeypatch, caplog
+):
+    secret = s3_server.environment["AWS_SECRET_ACCESS_KEY"]
+    owner = {"endpoint_url": s3_server.endpoint, "key": s3_server.environment["AWS_ACCESS_KEY_ID"], "secret": secret}
+    anybody = {"endpoint_url": s3_server.endpoint, "anon": True}
+    reached = {"engine": engine, "storage_options": {"s3://tilepress": owner, "s3://public": anybody}}
+    source, archive, target = s3_server.new_prefix("public"), s3_server.new_prefix(), s3_server.new_prefix()
+    upload(local_source, source)
+    with monkeypatch.context() as patch, caplog.at_level(logging.DEBUG, "tilepress"):
+        for name in s3_server.environment.keys() - {"AWS_EC2_METADATA_DISABLED"}:
+            patch.delenv(name)
+        reports = [
+            compress(source, archive, **reached, **SMALL),
+            verify(archive, against=source, **reached),
+            restore(archive, target, **reached),
+        ]
+        opened = tilepress.open(archive, storage_options=owner)
+        assert opened["0/1.png"].bytes() == (local_source / "0/1.png").read_bytes()
+    assert [report.exit_code for report in reports] == [0, 0, 0] and reports[0].shards > 1
+    assert contents(target) == contents(source)
+    said = caplog.text + repr([*reports, opened, CompressConfig(source, archive, **reached)])
+    stored = contents(archive)
+    tables = [str(read(content)) for name, content in stored.items() if name.endswith(".parquet")]
+    assert all(secret.encode() not in content for content in stored.values())
+    assert all(secret not in text for text in (said, *tables))
+
+
+def read(parquet: bytes) -> tuple[object, object]:
+    """Rows and metadata of a Parquet file."""
+    file = pq.ParquetFile(io.BytesIO(parquet))
+    return file.read().to_pylist(), file.metadata.metadata
 
 
 def test_an_archive_in_a_bucket_is_the_one_on_a_disk(local_source, s3_url, tmp_path):

@@ -17,6 +17,7 @@ from tilepress.pipeline.engine import engine as engines
 from tilepress.pipeline.engine import memory
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, LocalEngine, open_engine
 from tilepress.pipeline.errors import EngineError, TransientStorageError, UsageError
+from tilepress.pipeline.storage.base import Location
 
 
 def make_source(folder: Path, shades: dict[str, int] | None = None, count: int = 4) -> Path:
@@ -56,7 +57,7 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 @pytest.fixture
 def engine(kind: str, tmp_path: Path) -> Iterator[Engine]:
-    with open_engine(EngineConfig(kind, 2), str(tmp_path / "archive"), 9, 0, networks=False) as opened:
+    with open_engine(EngineConfig(kind, 2), Location(str(tmp_path / "archive")), 9, 0, networks=False) as opened:
         yield opened
 
 
@@ -130,7 +131,7 @@ def test_a_full_temporary_disk_says_what_to_do(engine, tmp_path):
 
 def test_shards_that_need_the_memory_of_the_machine_run_one_at_a_time(kind, tmp_path):
     half = memory.budget()  # declared twice: for the file and its pixels
-    with open_engine(EngineConfig(kind, 2), str(tmp_path), 4, 0, networks=False) as engine:
+    with open_engine(EngineConfig(kind, 2), Location(str(tmp_path)), 4, 0, networks=False) as engine:
         spans = sorted(engine.map_shards(engine_stages.times, notes(tmp_path, 4, size=half)))
         assert all(first[1] <= second[0] for first, second in pairwise(spans))
         spans = sorted(engine.map_shards(engine_stages.times, notes(tmp_path, 4)))
@@ -138,7 +139,7 @@ def test_shards_that_need_the_memory_of_the_machine_run_one_at_a_time(kind, tmp_
 
 
 def test_the_memory_of_the_local_engine_is_shared_out(tmp_path):
-    with LocalEngine(4, str(tmp_path), 8, memory=2 * memory.BASE_BYTES) as engine:
+    with LocalEngine(4, Location(str(tmp_path)), 8, memory=2 * memory.BASE_BYTES) as engine:
         spans = list(engine.map_shards(engine_stages.times, notes(tmp_path, 6)))
     most = max(sum(start <= at < end for start, end in spans) for at, _ in spans)
     assert most == 2

@@ -23,6 +23,7 @@ from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.engine.ray_cluster import Capacity
 from tilepress.pipeline.errors import EngineError
 from tilepress.pipeline.reading.archive import open_archive
+from tilepress.pipeline.storage.base import Location
 
 from .test_engine import make_source, tree
 
@@ -120,7 +121,7 @@ def test_a_shard_that_never_ends_is_given_up_with_what_to_do(tmp_path):
     config = EngineConfig("ray", 1, shard_timeout_s=0.5)
     started = time.monotonic()
     with (
-        open_engine(config, str(tmp_path), 1, 0, networks=False) as engine,
+        open_engine(config, Location(str(tmp_path)), 1, 0, networks=False) as engine,
         pytest.raises(EngineError, match=r"took longer than 0\.5 s.*same command goes on"),
     ):
         list(engine.map_shards(engine_stages.sleeps, [Note(0, str(tmp_path))]))
@@ -138,14 +139,14 @@ def test_networks_run_in_actors_two_batches_in_flight_and_nothing_shows_in_the_a
 
 def test_gpus_are_taken_while_the_engine_is_open_and_given_back(ray_cluster, tmp_path):
     assert ray_cluster.available_resources()["GPU"] == 2
-    with open_engine(EngineConfig("ray", gpus_per_actor=1), str(tmp_path), 9, 0, networks=True) as engine:
+    with open_engine(EngineConfig("ray", gpus_per_actor=1), Location(str(tmp_path)), 9, 0, networks=True) as engine:
         assert len(engine._actors) == 2
         assert eventually(lambda: ray_cluster.available_resources().get("GPU", 0) == 0)
     assert eventually(lambda: ray_cluster.available_resources().get("GPU", 0) == 2)
 
 
 def test_no_gpu_is_taken_for_codecs_without_networks(ray_cluster, tmp_path):
-    with open_engine(EngineConfig("ray"), str(tmp_path), 9, 0, networks=False) as engine:
+    with open_engine(EngineConfig("ray"), Location(str(tmp_path)), 9, 0, networks=False) as engine:
         assert engine._actors == () and ray_cluster.available_resources()["GPU"] == 2
 
 
@@ -159,13 +160,13 @@ def test_gpus_of_other_jobs_are_not_waited_for(ray_cluster, tmp_path, monkeypatc
     holder = Holder.options(num_gpus=1).remote()
     ray_cluster.get(holder.ready.remote())
     monkeypatch.setattr(clusters, "_ACTOR_START_S", 8.0)
-    with open_engine(EngineConfig("ray"), str(tmp_path), 9, 0, networks=True) as engine:
+    with open_engine(EngineConfig("ray"), Location(str(tmp_path)), 9, 0, networks=True) as engine:
         assert len(engine._actors) == 1
     second = Holder.options(num_gpus=1).remote()
     ray_cluster.get(second.ready.remote())
     monkeypatch.setattr(clusters, "_ACTOR_START_S", 1.0)
     with pytest.raises(EngineError, match=r"no GPU became free.*--gpus-per-actor 0"):
-        open_engine(EngineConfig("ray"), str(tmp_path), 9, 0, networks=True)
+        open_engine(EngineConfig("ray"), Location(str(tmp_path)), 9, 0, networks=True)
     ray_cluster.kill(holder)
     ray_cluster.kill(second)
     assert eventually(lambda: ray_cluster.available_resources().get("GPU", 0) == 2)
@@ -174,7 +175,7 @@ def test_gpus_of_other_jobs_are_not_waited_for(ray_cluster, tmp_path, monkeypatc
 def test_a_gpu_that_does_not_work_is_said_to_be_the_cause(ray_cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(clusters, "_GPU_DEVICE", "cuda:99")
     with pytest.raises(EngineError, match=r"GPU of a node cannot be used.*--gpus-per-actor 0"):
-        open_engine(EngineConfig("ray"), str(tmp_path), 9, 0, networks=True)
+        open_engine(EngineConfig("ray"), Location(str(tmp_path)), 9, 0, networks=True)
 
 
 def eventually(condition: object, seconds: float = 10.0) -> bool:

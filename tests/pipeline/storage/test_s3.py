@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -155,6 +156,39 @@ def test_a_forked_child_gets_connections_of_its_own(s3_url, monkeypatch):
         os._exit(2)
     assert all_right("parent")
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_child_forked_in_the_middle_of_requests_makes_its_own(s3_url):
+    storage, stop = open_storage(s3_url), threading.Event()
+    storage.create("x", b"x" * 200_000)
+
+    def read_on() -> int:
+        count = 0
+        while not stop.is_set():
+            count += storage.read("x") == b"x" * 200_000
+        return count
+
+    with ThreadPoolExecutor(3) as threads:
+        readers = [threads.submit(read_on) for _ in range(3)]
+        for number in range(3):
+            time.sleep(0.1)
+            if (child := os.fork()) == 0:
+                with contextlib.suppress(BaseException):
+                    storage.create(f"child-{number}", storage.read("x"))
+                    os._exit(0)
+                os._exit(2)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        stop.set()
+    assert all(reader.result() > 0 for reader in readers)
+    assert names(storage) == ["child-0", "child-1", "child-2", "x"]
+
+
+def test_a_client_is_made_once_for_the_same_settings_and_anew_for_others(s3_url, monkeypatch):
+    first = client()
+    assert client() is first and client({}) is first
+    assert client({"requester_pays": True}) is not first
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
+    assert client() is not first
 
 
 def test_listings_of_more_than_a_page_are_complete(s3_url):
