@@ -8,6 +8,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO, cast
 
 OK = b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 0\r\n\r\n'
 TAKEN = b"HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\n\r\n"
@@ -44,6 +45,7 @@ class ScriptedServer:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)  # or else the accept under way would take one more
         self._listening.close()
 
     def _accept(self) -> None:
@@ -54,20 +56,19 @@ class ScriptedServer:
 
     def _serve(self, number: int, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as file, contextlib.suppress(OSError):
-            for line, body in _requests(connection, file):
+            for line, body in _requests(connection, cast(BinaryIO, file)):
                 self.requests.append(Request(number, line, body))
                 answer = next(self._answers)
                 if answer == RESET:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 if answer in (CLOSE, RESET):
-                    connection.shutdown(socket.SHUT_RD) if answer == CLOSE else None
                     return
                 connection.sendall(answer)
                 if answer.startswith(b"HTTP/1.1 200") and not _whole(answer):
                     return
 
 
-def _requests(connection: socket.socket, file: object) -> Iterator[tuple[str, bytes]]:
+def _requests(connection: socket.socket, file: BinaryIO) -> Iterator[tuple[str, bytes]]:
     while line := file.readline().decode().strip():
         headers = {}
         while header := file.readline().decode().strip():

@@ -50,11 +50,12 @@ def test_a_create_that_is_refused_at_once_is_not_in_doubt(patience):
 
 
 def test_a_request_that_no_server_took_cannot_have_arrived(patience):
-    with serving(patience) as (_, storage):
+    with serving(patience) as (server, storage):
         pass
     with pytest.raises(TransientStorageError) as caught:
         storage.create("x", b"mine")
     assert not may_have_arrived(caught.value) and "compare it" not in str(caught.value)
+    assert not server.requests
 
 
 @pytest.mark.parametrize("spool_from", [1, 1 << 30])
