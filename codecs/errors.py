@@ -1,14 +1,22 @@
-"""The error tree of the codec layer.
+"""The root of every error of tilepress, and the branch that the codec layer raises. The exit code is 1 in it all.
 
-CodecError
-├── StreamError        bytes that are not a valid stream of this codec
-├── ModelError         a model folder that is damaged, unknown or not exact
-├── UnsupportedError   a picture or setting that this codec cannot represent
-└── UnknownCodecError  no codec or model of that name
+TilepressError
+├── CodecError
+│   ├── StreamError        bytes that are not a valid stream of this codec
+│   ├── ModelError         a model folder that is damaged, unknown or not exact
+│   ├── UnsupportedError   a picture or setting that this codec cannot represent
+│   └── UnknownCodecError  no codec or model of that name
+└── (pipeline/errors.py)   what goes wrong with files, archives, storage and clusters
 """
 
 
-class CodecError(Exception):
+class TilepressError(Exception):
+    """Base of every error that tilepress raises on purpose; `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class CodecError(TilepressError):
     """Base of every error that the codec layer raises on purpose."""
 
 

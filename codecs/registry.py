@@ -31,7 +31,6 @@ CODECS: dict[str, str] = {
     "gdn-factorized": "tilepress.codecs.learned.gdn.codec:GdnFactorized",
 }
 RESIDUALS: dict[str, str] = {
-    "adaptive-1": "tilepress.codecs.adaptive_residual.codec:AdaptiveResidual",
     "lossless-1": "tilepress.codecs.lossless.residual:LosslessResidual",
 }
 DEFAULT_RESIDUAL = "lossless-1"  # what new tiles with a lossy base get; those in archives say which one they have

@@ -1,4 +1,4 @@
-"""The error tree of the pipeline layer, and the exit code that each branch means.
+"""The error tree of the pipeline layer, and the exit code that each branch means; the root is in codecs/errors.py.
 
 TilepressError                    1
 ├── UsageError                    2   what was asked cannot be done as asked
@@ -19,11 +19,9 @@ TilepressError                    1
     └── EngineError               5
 """
 
+from tilepress.codecs.errors import TilepressError
 
-class TilepressError(Exception):
-    """Base of every error that tilepress raises on purpose."""
-
-    exit_code = 1
+__all__ = ["TilepressError"]
 
 
 class UsageError(TilepressError):

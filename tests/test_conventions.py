@@ -28,7 +28,7 @@ ROOMS = {
         {"errors", "codec", "model", "stream"},
         {"kernels"},
         {"entropy", "integer", "planes"},
-        {"classical", "lossless", "predictive_mlp", "adaptive_residual", "learned"},
+        {"classical", "lossless", "predictive_mlp", "learned"},
         {"registry"},
         {"warm"},
     ],

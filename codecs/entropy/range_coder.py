@@ -1,11 +1,11 @@
-"""Adaptive binary range coder with logistic mixing, in integers: one function codes a bit in both directions.
+"""Adaptive binary range coder in integers: one function codes a bit in both directions.
 
 The coder keeps a range of 32 to 48 bits and moves 16-bit words; carries are added into words already
-written. Probabilities come from cells (adaptive rate: 1/n at first, then a fixed limit) whose logits are mixed
-by weights trained on line, as in the PAQ family (Mahoney, 2005). Reading past the end feeds zeros.
+written. Probabilities come from cells (adaptive rate: 1/n at first, then a fixed limit). Reading past the end feeds
+zeros.
 
 State lives in arrays, so that one kernel can hand it on: `coder` int64 (6,), `words` uint16, `cells` uint32
-(22 bits of probability that the bit is 1, 10 bits of count), `weights` int32 (16 fractional bits).
+(22 bits of probability that the bit is 1, 10 bits of count).
 """
 
 from __future__ import annotations
@@ -18,38 +18,8 @@ LOW, RANGE, POSITION, CODE, ENCODING, OVERFLOW = range(6)
 NEW_CELL = 1 << 31  # probability one half, never seen
 
 _CELL_LIMIT = 250
-_LOGIT_MAX = 2047  # logits have 8 fractional bits
 _TOP = 1 << 48
 _BOTTOM = 1 << 32
-
-
-def _squash_table() -> np.ndarray:
-    """65536 / (1 + exp(-x / 256)) for x = -2048..2047, by exact integer recurrence."""
-    one = 1 << 120
-    step = sum(one // (256**k * _factorial(k)) for k in range(20))  # exp(1/256)
-    power, table = one, np.empty(4096, np.int32)
-    for x in range(2049):
-        half = (65536 * power) // (power + one)
-        table[2048 - x] = 65536 - half
-        if x < 2048:
-            table[2048 + x] = half
-        power = power * step >> 120
-    return table
-
-
-def _factorial(k: int) -> int:
-    return 1 if k < 2 else k * _factorial(k - 1)
-
-
-def _stretch_table(squash: np.ndarray) -> np.ndarray:
-    """Inverse of the squash table at 4096 probabilities: logit (8 fractional bits) of (i + 1/2) / 4096."""
-    centres = (np.arange(4096) * 16) + 8
-    return np.clip(np.searchsorted(squash, centres) - 2048, -_LOGIT_MAX, _LOGIT_MAX).astype(np.int32)
-
-
-_LOGISTIC = _squash_table()
-_SQUASH = _LOGISTIC.astype(np.uint16)
-_STRETCH = _stretch_table(_LOGISTIC).astype(np.int16)
 _RATE = np.array([65536 * 2 // (2 * n + 3) for n in range(1024)], np.int32)
 
 
@@ -143,50 +113,6 @@ def single_bit(bit: Int, index: Int, cells: np.ndarray, coder: np.ndarray, words
     probability = np.int64(cells[index]) >> 16
     bit = raw_bit(bit, min(max(probability, 64), 65472), coder, words)
     _learn(cells, np.uint64(index), bit)
-    return bit
-
-
-@inline
-def mixed_bit(
-    bit: Int,
-    a: Int,
-    b: Int,
-    c: Int,
-    d: Int,
-    mixer: Int,
-    cells: np.ndarray,
-    weights: np.ndarray,
-    coder: np.ndarray,
-    words: np.ndarray,
-) -> Int:
-    """Code one bit with the mixed probability of four cells, which learn from it as their weights do; return the bit.
-
-    `bit`: 0 or 1; ignored when decoding.
-    `a`, `b`, `c`, `d`: places of the cells in `cells`.
-    `mixer`: place of the first of four weights in `weights`.
-    `cells` uint32 (n,): adaptive probabilities.
-    `weights` int32 (k,): of the cells' logits, with 16 fractional bits.
-    `coder` int64 (6,), `words` uint16 (m,): the range coder, from `start`, and its stream.
-    """
-    ua, ub, uc, ud, um = np.uint64(a), np.uint64(b), np.uint64(c), np.uint64(d), np.uint64(mixer)
-    u1, u2, u3 = um + np.uint64(1), um + np.uint64(2), um + np.uint64(3)
-    sa = np.int64(_STRETCH[np.uint64(cells[ua]) >> np.uint64(20)])
-    sb = np.int64(_STRETCH[np.uint64(cells[ub]) >> np.uint64(20)])
-    sc = np.int64(_STRETCH[np.uint64(cells[uc]) >> np.uint64(20)])
-    sd = np.int64(_STRETCH[np.uint64(cells[ud]) >> np.uint64(20)])
-    dot = weights[um] * sa + weights[u1] * sb + weights[u2] * sc + weights[u3] * sd
-    logit = min(max(dot >> 16, -_LOGIT_MAX), _LOGIT_MAX)
-    probability = np.int64(_SQUASH[np.uint64(logit + 2048)])
-    bit = raw_bit(bit, min(max(probability, 32), 65504), coder, words)
-    error = ((bit << 16) - probability) * 6
-    weights[um] += (sa * error + 131072) >> 18
-    weights[u1] += (sb * error + 131072) >> 18
-    weights[u2] += (sc * error + 131072) >> 18
-    weights[u3] += (sd * error + 131072) >> 18
-    _learn(cells, ua, bit)
-    _learn(cells, ub, bit)
-    _learn(cells, uc, bit)
-    _learn(cells, ud, bit)
     return bit
 
 

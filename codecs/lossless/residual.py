@@ -26,7 +26,7 @@ _MODEL = "fddfbd9b598cd3bc39249b8a6fd0fbf1feffc4b959f3bd716f522a6fb12bc578"
 
 
 class LosslessResidual(ResidualCoder):
-    """The lossless codec at its default level on top of a base; slower than adaptive-1, and smaller."""
+    """The lossless codec at its default level, on top of a base."""
 
     residual_id = "lossless-1"
     near_lossless: ClassVar[bool] = True

@@ -84,7 +84,6 @@ def _open_streams() -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    from tilepress.codecs.errors import CodecError
     from tilepress.pipeline.errors import TilepressError
 
     try:
@@ -96,9 +95,9 @@ def _run(arguments: list[str]) -> int:
         raise KeyboardInterrupt from exc  # what click made of it: see ending_by_signal
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else 1
-    except (TilepressError, CodecError) as exc:
+    except TilepressError as exc:
         click.echo(f"tilepress: {exc}", err=True)
-        return getattr(exc, "exit_code", 1)
+        return exc.exit_code
     except OSError as exc:  # of standard output, or of temporary files in this process
         click.echo(f"tilepress: {exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}", err=True)
         _drop_output()

@@ -113,7 +113,7 @@ def test_unknown_names_are_answered_with_the_nearest_and_with_all(models: Path) 
         resolve("block-dnn-61")
     with pytest.raises(UnknownCodecError, match="There are: raw"):
         codec_class("qqq")
-    with pytest.raises(UnknownCodecError, match="adaptive-1"):
+    with pytest.raises(UnknownCodecError, match="lossless-1"):
         load_residual("adaptive")
 
 

@@ -28,6 +28,7 @@ from sources import CODECS, first_files, second_files
 from stream_files import digest, sha256
 
 from tilepress.codecs.codec import Settings, TileSpec
+from tilepress.codecs.registry import DEFAULT_RESIDUAL, load_residual
 from tilepress.jobs.archives import compress
 from tilepress.pipeline.archive import layout
 from tilepress.pipeline.coding import fallbacks
@@ -66,6 +67,7 @@ def write(folder: Path, scratch: Path) -> None:
         model = cosine_model(ratio)
         model.save(scratch / f"model-{ratio}")
         models[f"block-dnn-{ratio}"] = f"block-dnn@{layout.store_model(storage, scratch / f'model-{ratio}')}"
+    layout.store_model(storage, load_residual(DEFAULT_RESIDUAL).model_folder)
     put(source, first_files())
     run(source, folder, EXACT, models, lossy=False)
     for gone in ("codec/gone.png", "kept/vanishes.txt"):

@@ -116,15 +116,15 @@ def test_rows_are_sorted_by_size_and_what_supports_no_image_comes_last_with_dash
 def test_the_table_has_gray_and_rgb_classical_coders_codecs_and_bases(folder, monkeypatch, capsys, tmp_path) -> None:
     out = tmp_path / "out.csv"
     words = [folder, "--coder", "jpeg-ls", "--coder", "jpegxl:3", "--base", "middle", "--tile", 0, "--tile", 64]
-    words += ["--residual", "adaptive-1"]
+    words += ["--residual", "lossless-1"]
     run(monkeypatch, *words, "--max-error", 2, "--csv", out)
     text = capsys.readouterr().out
     for group in ("gray", "rgb", "gray, 16 bit"):
         assert f"{folder.parts[-2]}/{folder.name}, {group}: 1 images, ratios to jxl-e7" in text
         assert f"{folder.parts[-2]}/{folder.name}, {group}, largest error 2: 1 images, ratios to jpeg-ls near 2" in text
     lines = list(csv.DictReader(out.open()))
-    tiled = "middle + adaptive-1, tiles 64"
-    coders = {"jxl-e7", "jpeg-ls", "jpegxl effort 3", "jpegxl effort 3, tiles 64", "middle + adaptive-1", tiled}
+    tiled = "middle + lossless-1, tiles 64"
+    coders = {"jxl-e7", "jpeg-ls", "jpegxl effort 3", "jpegxl effort 3, tiles 64", "middle + lossless-1", tiled}
     assert {line["coder"] for line in lines} == coders | {"jpeg-ls near 2"}
     assert len(lines) == 3 * 7 and tiled in text
 

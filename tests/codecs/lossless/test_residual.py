@@ -70,13 +70,6 @@ def test_a_better_base_makes_a_smaller_residual(name: str) -> None:
     assert good < 0.9 * fair and fair < none
 
 
-@pytest.mark.parametrize("name", NATURAL)
-def test_it_is_smaller_than_the_older_residual_coder(name: str) -> None:
-    tile = sample(name, 128)
-    base, older = averaged(tile), registry.load_residual("adaptive-1")
-    assert size_of(tile, base) < len(older.encode(tile, base, spec_of_sample(tile)))
-
-
 @given(data=st.data())
 @settings(max_examples=80, deadline=None)
 def test_any_tile_comes_back_from_any_base(data: st.DataObject) -> None:

@@ -111,7 +111,7 @@ def test_it_reads_the_golden_archive_with_learned_codecs_and_pieces() -> None:
     assert set(images) == set(opened)
     for name, image in images.items():
         if image.row["method"] == "tiles":
-            np.testing.assert_array_equal(image.pixels(), opened[name].array(preview=True))
+            np.testing.assert_array_equal(image.pixels(), opened[name].array())
         else:
             assert image.file() == opened[name].bytes()
 

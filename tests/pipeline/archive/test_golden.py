@@ -22,7 +22,7 @@ from tilepress.pipeline.reading.archive import Archive, Entry, open_archive
 
 GOLDEN = Path(__file__).parent.parent.parent / "golden" / "format-1"
 ARCHIVE = GOLDEN / "archive"
-SHA256 = "c1809d276c458547d947336473e2c514448c764abfd298ddc0cfefc767fb1bba"  # as make_golden.py gave it, once
+SHA256 = "ce9429f9e2b39f6a66e6d97058d01ccfe4661a312a73f7d82ea0c4891247fd28"  # as make_golden.py gave it, once
 EXPECTED: dict[str, dict[str, Any]] = json.loads((GOLDEN / "expected.json").read_text())
 STORED = [name for name, facts in EXPECTED.items() if "file" in facts]
 every_image = pytest.mark.parametrize("name", STORED)
@@ -58,7 +58,7 @@ def test_the_golden_archive_is_the_one_that_was_written() -> None:
 
 
 def test_the_golden_archive_is_small() -> None:
-    assert sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file()) < 150_000
+    assert sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file()) < 250_000  # of which 46 kB are the model of residuals
 
 
 def test_the_golden_archive_verifies() -> None:
@@ -77,7 +77,7 @@ def test_the_golden_archive_covers_the_format() -> None:
     }
     assert {reference.partition("@")[0] for reference in references} == {"raw", "png", "jpegxl", "jpeg", "block-dnn"}
     assert sum("@" in reference for reference in references) == 3
-    assert {tile.residual_codec for tile in tiles} == {"", "adaptive-1"}
+    assert {tile.residual_codec for tile in tiles} == {"", "lossless-1"}
     assert {each.fidelity for each in facts} == {"pixels", "lossy"}
     assert {each.format for each in facts} == {"", "png", "tiff", "jpeg"}
     eight = {(mode, "uint8") for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK")}

@@ -1,4 +1,4 @@
-"""`lossless` and `lossless-1` as FORMAT.md 8g and 9a specify them: streams, headers, values, base."""
+"""`lossless` and `lossless-1` as FORMAT.md 8g and 9 specify them: streams, headers, values, base."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.independent.predictive import RangeDecoder, raw
 from tests.support.independent.streams import Shape, read_model, unseal
 
 NAMES = {1: "fast", 2: "default", 3: "max"}
-RESIDUAL_MODEL = "fddfbd9b598cd3bc39249b8a6fd0fbf1feffc4b959f3bd716f522a6fb12bc578"  # section 9a
+RESIDUAL_MODEL = "fddfbd9b598cd3bc39249b8a6fd0fbf1feffc4b959f3bd716f522a6fb12bc578"  # section 9
 
 
 def plane_values(content: bytes) -> tuple[np.ndarray, bytes]:
@@ -72,7 +72,7 @@ class Lossless:
 
 
 def under_values(values: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """The base plane of section 9a, with its border."""
+    """The base plane of section 9, with its border."""
     return np.pad((base[..., None] > values[:-1]).sum(-1).astype(np.float64), PAD, mode="edge")
 
 

@@ -1,8 +1,7 @@
 """A reader of archives written from FORMAT.md alone: it shares no code with tilepress.
 
 What it cannot read, FORMAT.md does not specify well enough; what it reads otherwise, one of the two got wrong.
-Payloads are fetched by the byte ranges of the index, out of the part as plain bytes. Residuals of `adaptive-1` are
-not decoded here: of such tiles it gives the base.
+Payloads are fetched by the byte ranges of the index, out of the part as plain bytes.
 """
 
 from __future__ import annotations
@@ -118,7 +117,7 @@ class Image:
         return data
 
     def pixels(self) -> np.ndarray:
-        """(height, width, channels) of method tiles; if lossy, or with residuals of `adaptive-1`, the base."""
+        """(height, width, channels) of method tiles; if lossy, the base."""
         row = self.row
         out = np.zeros((row["height"], row["width"], CHANNELS[row["mode"]]), row["dtype"])
         size, across = row["tile_size"], -(-row["width"] // row["tile_size"])
@@ -168,7 +167,8 @@ class Image:
         assert tile["base_crc"] is None or crc(base) == tile["base_crc"]
         assert residual or tile["pixels_crc"] == tile["base_crc"]
         assert bool(residual) == bool(tile["residual_codec"])
-        if tile["residual_codec"] == "lossless-1":
+        if residual:
+            assert tile["residual_codec"] == "lossless-1"
             base = decode_residual(residual, base, shape, self.models)
             assert crc(base) == tile["pixels_crc"]
         return base
@@ -176,7 +176,7 @@ class Image:
     def _is_exact(self, tile: dict[str, Any]) -> bool:
         """Whether the tile that is given equals the source."""
         if tile["residual_codec"]:
-            return tile["residual_codec"] == "lossless-1" and not self.row["fidelity"].startswith("max-error")
+            return not self.row["fidelity"].startswith("max-error")
         return tile["psnr"] is None
 
     def _range(self, row: dict[str, Any], name: str) -> bytes:

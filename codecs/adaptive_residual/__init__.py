@@ -1,1 +1,0 @@
-"""Residual coder `adaptive-1`."""
