@@ -58,7 +58,7 @@ def test_the_golden_archive_is_the_one_that_was_written() -> None:
 
 
 def test_the_golden_archive_is_small() -> None:
-    assert sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file()) < 250_000  # of which 46 kB are the model of residuals
+    assert sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file()) < 250_000
 
 
 def test_the_golden_archive_verifies() -> None:
