@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import botocore.httpsession
 import imagecodecs
 import numpy as np
+from aiobotocore.httpsession import AIOHTTPSession
 from s3_server import S3Server
 
 from tilepress.jobs.archives.compress import compress
@@ -26,19 +26,19 @@ from tilepress.pipeline.reading.archive import open_archive
 
 
 class Wire:
-    """Counts what goes over botocore's HTTP sessions."""
+    """Counts what goes over the HTTP sessions of S3 clients."""
 
     def __init__(self) -> None:
         self.requests = self.bytes = 0
-        send = botocore.httpsession.URLLib3Session.send
+        send = AIOHTTPSession.send
 
-        def counting(session: Any, request: Any) -> Any:
-            response = send(session, request)
+        async def counting(session: Any, request: Any) -> Any:
+            response = await send(session, request)
             self.requests += 1
             self.bytes += int(response.headers.get("Content-Length") or 0)
             return response
 
-        botocore.httpsession.URLLib3Session.send = counting
+        AIOHTTPSession.send = counting
 
 
 def make_crops(folder: Path, target: Path, count: int) -> None:
