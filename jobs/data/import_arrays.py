@@ -137,7 +137,7 @@ def _write(storage: Storage, array: ImageArray, number: int, image: np.ndarray) 
 def _same(storage: Storage, name: str, data: bytes, image: np.ndarray) -> bool:
     try:
         found = storage.read(name)
-        return found == data or np.array_equal(whole(read_picture(found, recipe=False)), image)
+        return found == data or np.array_equal(whole(read_picture(found, byte_exact=False)), image)
     except (MissingError, PictureError):
         return False
 

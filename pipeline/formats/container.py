@@ -1,7 +1,7 @@
-"""The sealed byte string that rebuilds an image file around its pixels: a small recipe and some blobs.
+"""The sealed byte string that rebuilds an image file around its pixels: a small header and some blobs.
 
 Layout: `codecs.stream.write_frame(b"TC", 1, zstd(uint32 LE length of the JSON | JSON | blobs))`. The JSON object
-holds the recipe and, under "blobs", the length of each blob.
+holds the header and, under "blobs", the length of each blob.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _LEVEL = 12  # blobs are mostly small; 19 gains 1 % on them and is slow on large
 
 @dataclass(frozen=True)
 class Container:
-    """An opened container. `recipe["format"]` names the image format."""
+    """An opened container. `header["format"]` names the image format."""
 
-    recipe: dict[str, Any]
+    header: dict[str, Any]
     blobs: tuple[bytes, ...]
 
 
-def pack_container(recipe: dict[str, Any], *blobs: bytes) -> bytes:
-    """Seal a JSON-able recipe and blobs of at most MAX_BYTES together (readers refuse more)."""
-    header = json.dumps({**recipe, "blobs": [len(b) for b in blobs]}, separators=(",", ":")).encode()
-    raw = b"".join((_LENGTH.pack(len(header)), header, *blobs))
+def pack_container(header: dict[str, Any], *blobs: bytes) -> bytes:
+    """Seal a JSON-able header and blobs of at most MAX_BYTES together (readers refuse more)."""
+    text = json.dumps({**header, "blobs": [len(b) for b in blobs]}, separators=(",", ":")).encode()
+    raw = b"".join((_LENGTH.pack(len(text)), text, *blobs))
     return write_frame(_MAGIC, _VERSION, zstandard.ZstdCompressor(level=_LEVEL).compress(raw))
 
 
@@ -47,15 +47,15 @@ def unpack_container(container: bytes) -> Container:
         raw = _inflate(read_frame(_MAGIC, {_VERSION}, container)[1])
         (size,) = _LENGTH.unpack_from(raw)
         at = _LENGTH.size + size
-        recipe = json.loads(raw[_LENGTH.size : at])
-        lengths = [_length(n) for n in recipe.pop("blobs")]
+        header = json.loads(raw[_LENGTH.size : at])
+        lengths = [_length(n) for n in header.pop("blobs")]
         if at + sum(lengths) != len(raw):
             raise IntegrityError("image container: its parts do not add up; restore from another copy")
         blobs = []
         for n in lengths:
             blobs.append(raw[at : at + n])
             at += n
-        return Container(recipe, tuple(blobs))
+        return Container(header, tuple(blobs))
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def reading_container() -> Iterator[None]:
 
 
 def whole(value: object, low: int, high: int) -> int:
-    """An integer of a recipe within [low, high]; IntegrityError for anything else."""
+    """Return an integer of a header within [low, high]; IntegrityError for anything else."""
     if type(value) is not int or not low <= value <= high:
         raise IntegrityError(f"image container: {value!r} where a number from {low} to {high} must be")
     return value

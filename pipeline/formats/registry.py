@@ -79,19 +79,19 @@ def read_picture(
     limits: Limits = _LIMITS,
     *,
     name: str = "",
-    recipe: bool = True,
+    byte_exact: bool = True,
 ) -> Picture:
     """Describe an image file; its pixels come from `Picture.read_bands`, as often as it is called, from the top.
 
-    `source` must stay open while they are read; `name` only appears in messages. Without `recipe`, no work goes into
-    finding out how the file can come back byte for byte: its container is good for pixels and metadata only.
+    `source` must stay open while they are read; `name` only appears in messages. Without `byte_exact`, no work goes
+    into finding out how the file can come back byte for byte: its container is good for pixels and metadata only.
 
     Raises UnsupportedPicture, LimitExceeded or DamagedPicture, with a reason for people, and nothing else.
     """
     with _translated(name):
         if len(source) > limits.max_file_bytes:
             raise LimitExceeded(f"file of {len(source)} bytes; the limit is {limits.max_file_bytes} bytes")
-        picture = _reader(source)(source, limits, recipe)
+        picture = _reader(source)(source, limits, byte_exact)
     return replace(picture, read_bands=lambda rows: _translated_bands(picture.read_bands, rows, name))
 
 
@@ -105,7 +105,7 @@ def rebuild(container: bytes, bands: Iterator[np.ndarray], out: BinaryIO) -> Non
     Raises IntegrityError if the container is damaged or the pixels do not fit it, and whatever `bands` and `out` raise.
     """
     opened = unpack_container(container)
-    kind = opened.recipe.get("format")
+    kind = opened.header.get("format")
     if not isinstance(kind, str) or kind not in _WRITERS:
         raise IntegrityError(f"image container of the unknown format {kind!r}; use a newer tilepress")
     if kind != "tiff" or out.seekable():

@@ -41,12 +41,12 @@ class DeflateSettings:
         return zlib.compressobj(self.level, zlib.DEFLATED, self.window, self.memory, self.strategy)
 
     def to_list(self) -> list[int]:
-        """For a recipe."""
+        """Return the settings as numbers, for a container's header."""
         return list(astuple(self))
 
     @staticmethod
     def from_list(values: object) -> DeflateSettings:
-        """From a recipe; IntegrityError if zlib would refuse them."""
+        """Return the settings that a header holds; IntegrityError if zlib would refuse them."""
         if not isinstance(values, list) or len(values) != 4:
             raise ValueError("four deflate settings expected")
         limits = ((0, 9), (1, 9), (0, 4), (9, 15))
@@ -94,12 +94,12 @@ class ZlibProbe:
         return ZlibProbe(int.from_bytes(start[:2], "big"), len(start), zlib.crc32(start))
 
     def to_list(self) -> list[int]:
-        """For a recipe."""
+        """Return the probe as numbers, for a container's header."""
         return list(astuple(self))
 
     @staticmethod
     def from_list(values: object) -> ZlibProbe:
-        """From a recipe; IntegrityError if it makes no sense."""
+        """Return the probe that a header holds; IntegrityError if it makes no sense."""
         if not isinstance(values, list) or len(values) != 3:
             raise ValueError("three numbers of a probe expected")
         limits = ((0, 0xFFFF), (0, _ENOUGH), (0, 0xFFFFFFFF))

@@ -97,7 +97,7 @@ class Entry:
         return Image.open(io.BytesIO(self.bytes()))
 
     def _array_of_file(self, region: Region | None) -> np.ndarray:
-        picture = read_picture(self.bytes(), name=self.path, recipe=False)
+        picture = read_picture(self.bytes(), name=self.path, byte_exact=False)
         pixels = np.concatenate(list(picture.read_bands(_BAND_ROWS)))
         area = self._area(region, picture.width, picture.height)
         return pixels[area.y : area.y + area.h, area.x : area.x + area.w]

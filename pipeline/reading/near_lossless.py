@@ -36,7 +36,7 @@ def prove_within(image: IndexRow, data: SourceBytes, fetch: Fetch, pool: CodecPo
     if bound is None or sha256(data) != image.facts.file_sha256:
         raise IntegrityError("there is no bound, or the source is another file than the one that was stored")
     try:
-        picture = read_picture(data, NO_LIMITS, recipe=False)
+        picture = read_picture(data, NO_LIMITS, byte_exact=False)
         if _kind(picture) != _kind(image.facts):
             raise IntegrityError("the source holds another kind of image than is stored")
         rows = image.facts.tile_size

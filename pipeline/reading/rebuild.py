@@ -118,7 +118,7 @@ def pixels_sha256(file: BinaryIO) -> bytes:
     """SHA-256 of the pixels of an image file in raster order, little-endian."""
     file.seek(0)
     try:
-        picture = read_picture(file.read(), NO_LIMITS, recipe=False)
+        picture = read_picture(file.read(), NO_LIMITS, byte_exact=False)
         digest = hashlib.sha256()
         for _ in hashed(digest, picture.read_bands(512)):
             pass

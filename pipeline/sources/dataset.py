@@ -97,7 +97,7 @@ class CollectedImages(DataSet):
         """See DataSet."""
         assert isinstance(item.place, ListedFile)
         with self._collection.open_source(item.place) as data:
-            yield read_picture(data, self.source.limits, name=item.name, recipe=False)
+            yield read_picture(data, self.source.limits, name=item.name, byte_exact=False)
 
 
 class ArchivedImages(DataSet):
@@ -123,7 +123,7 @@ class ArchivedImages(DataSet):
         entry = Entry(self._archive.storage, self._archive.pool, *item.place)
         facts = entry.stored.facts
         if facts.method != TILES:
-            yield read_picture(entry.bytes(), self.source.limits, name=item.name, recipe=False)
+            yield read_picture(entry.bytes(), self.source.limits, name=item.name, byte_exact=False)
             return
         yield Picture(
             facts.format,  # type: ignore[arg-type]

@@ -136,7 +136,7 @@ def assert_comes_back(data: bytes, expected: np.ndarray, rows: int = 16) -> tupl
     assert pixels.dtype == expected.dtype == picture.dtype
     assert np.array_equal(pixels, expected)
     back = rebuilt(picture, pixels, rows + 3)
-    again = read_picture(back, recipe=False)
+    again = read_picture(back, byte_exact=False)
     assert (again.mode, again.dtype, again.bit_depth) == (picture.mode, picture.dtype, picture.bit_depth)
     assert np.array_equal(pixels_of(again, rows), expected)
     return picture, back

@@ -27,8 +27,8 @@ _MAX_WORK = 1 << 33  # scans times samples: a minute or two
 _YCBCR, _AS_IS = 1, 0
 
 
-def read_jpeg(source: bytes | mmap.mmap, limits: Limits, recipe: bool) -> Picture:
-    """Describe a JPEG file; the whole image is decoded when bands are read. `recipe` changes nothing."""
+def read_jpeg(source: bytes | mmap.mmap, limits: Limits, byte_exact: bool) -> Picture:
+    """Describe a JPEG file; the whole image is decoded when bands are read. `byte_exact` changes nothing."""
     file = Scanner(source).scan()
     _check_limits(file, limits)
     facts = {"format": "jpeg", "width": file.width, "height": file.height, "components": file.components}
@@ -73,7 +73,7 @@ def _read_bands(source: bytes | mmap.mmap, file: JpegFile, rows: int) -> Iterato
 def rebuild_jpeg(container: Container, bands: Iterator[np.ndarray], out: BinaryIO) -> None:
     """Write a JPEG of quality 100, chroma not subsampled, with the kept segments. IntegrityError if it cannot be."""
     with reading_container():
-        width, height, components, segments = _recipe(container)
+        width, height, components, segments = _header(container)
         trailer = container.blobs[1]
     image = np.concatenate(list(checked(bands, width, height, components, "uint8")))
     buffer = io.BytesIO()
@@ -86,12 +86,12 @@ def rebuild_jpeg(container: Container, bands: Iterator[np.ndarray], out: BinaryI
     out.write(trailer)
 
 
-def _recipe(container: Container) -> tuple[int, int, int, list[bytes]]:
-    recipe, (joined, _) = container.recipe, container.blobs
-    width, height = whole(recipe["width"], 1, MAX_SIDE), whole(recipe["height"], 1, MAX_SIDE)
-    components = whole(recipe["components"], 1, 4)
+def _header(container: Container) -> tuple[int, int, int, list[bytes]]:
+    header, (joined, _) = container.header, container.blobs
+    width, height = whole(header["width"], 1, MAX_SIDE), whole(header["height"], 1, MAX_SIDE)
+    components = whole(header["components"], 1, 4)
     at, segments = 0, []
-    for size in recipe["segments"]:
+    for size in header["segments"]:
         segment = joined[at : at + whole(size, 4, 65537)]
         if not is_metadata(segment[1]) or len(segment) != size or int.from_bytes(segment[2:4]) + 2 != size:
             raise IntegrityError("image container: a JPEG segment is not valid")

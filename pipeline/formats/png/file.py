@@ -26,10 +26,10 @@ from tilepress.pipeline.formats.zlib_settings import Deflater, DeflateSettings, 
 _BAND_BYTES = 1 << 20
 _IDAT_BYTES = 1 << 16
 _PREFIX = 1 << 20  # of the filtered rows: enough to recognise the zlib settings
-_RECIPE = {"format": "png"}
+_HEADER = {"format": "png"}
 
 
-def read_png(source: bytes | mmap.mmap, limits: Limits, recipe: bool) -> Picture:
+def read_png(source: bytes | mmap.mmap, limits: Limits, byte_exact: bool) -> Picture:
     """Describe a PNG file; everything is inflated and checked once. Raises PictureError."""
     header = parse_header(source)
     file = scan(source, header, limits)
@@ -41,18 +41,18 @@ def read_png(source: bytes | mmap.mmap, limits: Limits, recipe: bool) -> Picture
         height=header.height,
         dtype=header.dtype,
         bit_depth=header.bits,
-        container=_container(file, types) if recipe else pack_container(_RECIPE, file.head, file.tail),
+        container=_container(file, types) if byte_exact else pack_container(_HEADER, file.head, file.tail),
         read_bands=partial(_read_bands, file, rows),
         has_reserved_value=has_chunk(file.head, b"tRNS"),
     )
 
 
 def _container(file: PngFile, types: np.ndarray) -> bytes:
-    recipe = {**_RECIPE, "zlib": probe(file).to_list()}
+    header = {**_HEADER, "zlib": probe(file).to_list()}
     size = int(file.sizes[0])
     if (file.sizes[:-1] == size).all() and 0 < file.sizes[-1] <= size:
-        return pack_container({**recipe, "idat": size}, file.head, file.tail, types.tobytes())
-    return pack_container(recipe, file.head, file.tail, types.tobytes(), file.sizes.astype("<u4").tobytes())
+        return pack_container({**header, "idat": size}, file.head, file.tail, types.tobytes())
+    return pack_container(header, file.head, file.tail, types.tobytes(), file.sizes.astype("<u4").tobytes())
 
 
 def _read_bands(file: PngFile, inflated: list[Rows] | None, rows: int) -> Iterator[np.ndarray]:
@@ -99,8 +99,8 @@ class _Writer:
         self.types: np.ndarray | None = None
         self.sizes: Iterator[int] = _repeat(_IDAT_BYTES)
         self.probe: ZlibProbe | None = None
-        if "zlib" in container.recipe:
-            self.probe = ZlibProbe.from_list(container.recipe["zlib"])
+        if "zlib" in container.header:
+            self.probe = ZlibProbe.from_list(container.header["zlib"])
             self._set_layout(container, *rest)
 
     def _set_layout(self, container: Container, types: bytes, sizes: bytes | None = None) -> None:
@@ -108,7 +108,7 @@ class _Writer:
         if len(types) != sum(p.height for p in self.header.passes) or self.types.max() > 4:
             raise IntegrityError("image container: its row filters do not fit the image")
         if sizes is None:
-            self.sizes = _repeat(whole(container.recipe["idat"], 1, (1 << 31) - 1))
+            self.sizes = _repeat(whole(container.header["idat"], 1, (1 << 31) - 1))
         else:
             self.sizes = iter([*np.frombuffer(sizes, "<u4").tolist(), -1])
 

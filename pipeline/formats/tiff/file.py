@@ -27,13 +27,13 @@ _CLASSIC_MAX = 1 << 32
 _GDAL_NODATA = 42113  # tag: the value of pixels that hold nothing
 
 
-def read_tiff(source: bytes | mmap.mmap, limits: Limits, recipe: bool) -> Picture:
+def read_tiff(source: bytes | mmap.mmap, limits: Limits, byte_exact: bool) -> Picture:
     """Describe a TIFF file of one page. Raises PictureError."""
     directory = read_directory(source)
     layout = read_layout(directory, limits)
     skeleton = cut_out(source, layout)
-    encoder, proven = _find_encoder(source, layout) if recipe else (Encoder(), False)
-    if recipe and not proven and not directory.big and len(source) + 2 * layout.nbytes > _CLASSIC_MAX:
+    encoder, proven = _find_encoder(source, layout) if byte_exact else (Encoder(), False)
+    if byte_exact and not proven and not directory.big and len(source) + 2 * layout.nbytes > _CLASSIC_MAX:
         raise UnsupportedPicture("TIFF that could outgrow 4 GB when its pixels are compressed again")
     return Picture(
         format="tiff",
@@ -100,7 +100,7 @@ def rebuild_tiff(container: Container, bands: Iterator[np.ndarray], out: BinaryI
     """Write the file to the seekable and empty `out`. IntegrityError for a wrong container or wrong pixels."""
     with reading_container():
         skeleton = CutFile.from_blobs(*container.blobs)
-        encoder = Encoder.from_list(container.recipe["encoder"])
+        encoder = Encoder.from_list(container.header["encoder"])
         directory = read_directory(skeleton)
         layout = read_layout(directory, NO_LIMITS)
     skeleton.write(out)

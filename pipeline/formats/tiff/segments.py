@@ -34,12 +34,12 @@ class Encoder:
     zstd_sized: bool = True
 
     def to_list(self) -> list[int]:
-        """For a recipe."""
+        """Return the settings as numbers, for a container's header."""
         return [*self.settings.to_list(), self.libdeflate_level, self.zstd_level, int(self.zstd_sized)]
 
     @staticmethod
     def from_list(values: object) -> Encoder:
-        """From a recipe; IntegrityError if it is not valid."""
+        """Return the encoder that a header holds; IntegrityError if it is not valid."""
         if not isinstance(values, list) or len(values) != 7:
             raise ValueError("seven encoder settings expected")
         settings = DeflateSettings.from_list(values[:4])

@@ -87,8 +87,8 @@ def test_a_reader_written_from_the_text_alone_gives_the_source(source: Path, tmp
         data = (source / name).read_bytes()
         if image.row["method"] == "tiles":
             np.testing.assert_array_equal(image.pixels(), decoded(data))
-            recipe, blobs = image.container()
-            assert recipe["format"] == image.row["format"] and blobs[0]
+            header, blobs = image.container()
+            assert header["format"] == image.row["format"] and blobs[0]
         else:
             assert image.file() == data
 

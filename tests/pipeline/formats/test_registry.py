@@ -172,7 +172,7 @@ def test_the_samples_hold_a_damaged_file_and_one_that_is_no_image():
         read_picture((SAMPLES / "notes.txt").read_bytes())
 
 
-RECIPES = [
+HEADERS = [
     {},
     {"format": "gif"},
     {"format": ["png"]},
@@ -187,11 +187,11 @@ RECIPES = [
 ]
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+@pytest.mark.parametrize("header", HEADERS, ids=str)
 @pytest.mark.parametrize("blobs", [(), (b"", b""), (b"x" * 100, b"y" * 24, b"z" * 24)])
-def test_a_sealed_container_with_nonsense_inside_is_an_integrity_error(recipe, blobs):
+def test_a_sealed_container_with_nonsense_inside_is_an_integrity_error(header, blobs):
     with pytest.raises(IntegrityError):
-        rebuild(pack_container(recipe, *blobs), iter([np.zeros((24, 20, 3), np.uint8)]), io.BytesIO())
+        rebuild(pack_container(header, *blobs), iter([np.zeros((24, 20, 3), np.uint8)]), io.BytesIO())
 
 
 def test_a_container_whose_parts_do_not_add_up_is_an_integrity_error():

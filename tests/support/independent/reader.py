@@ -136,13 +136,13 @@ class Image:
         """FORMAT.md 7."""
         raw = zstandard.ZstdDecompressor().decompress(independent_codecs.unseal(b"TC", self._image_row()[0]))
         (length,) = struct.unpack_from("<I", raw)
-        recipe = json.loads(raw[4 : 4 + length])
+        header = json.loads(raw[4 : 4 + length])
         blobs, at = [], 4 + length
-        for size in recipe["blobs"]:
+        for size in header["blobs"]:
             blobs.append(raw[at : at + size])
             at += size
         assert at == len(raw)
-        return recipe, blobs
+        return header, blobs
 
     def _image_row(self) -> list[bytes]:
         payloads = [self._range(self.row, name) for name in ("container", "shared", "payload")]
