@@ -52,7 +52,7 @@ class ListedFile:
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever the object does (locally: whenever its size or modification time does)."""
+        """Return a text that changes whenever the object does (locally: its size or modification time)."""
         return f"{self.size}-{self.etag or self.modified_ns}"
 
 
@@ -86,22 +86,22 @@ class Storage(ABC):
 
     @abstractmethod
     def read(self, name: str) -> bytes:
-        """The whole object. MissingError."""
+        """Return the whole object. MissingError."""
 
     @abstractmethod
     def read_ranges(self, name: str, ranges: Ranges) -> Blobs:
-        """Bytes of each (offset, length), with one request a range and no other. MissingError.
+        """Return the bytes of each (offset, length), by one request a range and no other. MissingError.
 
         StorageError where the object ends before a range does: never fewer bytes than asked for.
         """
 
     @abstractmethod
     def stat(self, name: str, locator: bytes = b"") -> ListedFile:
-        """The object's facts. MissingError; a folder is not an object."""
+        """Return the object's facts. MissingError; a folder is not an object."""
 
     @abstractmethod
     def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[ListedFile]:
-        """Every object whose name starts with `prefix`, recursively, in the order of the names' UTF-8 bytes.
+        """Yield every object whose name starts with `prefix`, recursively, in the order of the names' UTF-8 bytes.
 
         Lazy; memory does not grow with the number of objects, locally with those of a folder. `on_skip` hears
         of what is there and cannot be read as an object: links to folders, broken links, pipes, devices.
@@ -109,13 +109,16 @@ class Storage(ABC):
 
     @abstractmethod
     def folders(self, prefix: str = "") -> Names:
-        """Sorted names of the folders right below `prefix`, which is empty or ends in '/'; no slashes."""
+        """Return the sorted names of the folders right below `prefix`, without slashes.
+
+        `prefix` is empty or ends in '/'.
+        """
 
     @abstractmethod
     def open_source(
         self, name: str, locator: bytes = b"", expect: ListedFile | None = None
     ) -> AbstractContextManager[bytes | mmap.mmap]:
-        """The whole object, mapped from disk where it is large. MissingError.
+        """Open a context with the whole object, mapped from disk where it is large. MissingError.
 
         ChangedError if it is not the version `expect`, and when a local file changes while it is open.
         """
@@ -129,7 +132,7 @@ class Storage(ABC):
 
     @abstractmethod
     def create_file(self, name: str, local_path: Path) -> None:
-        """`create` with the content of a local file."""
+        """Do what `create` does, with the content of a local file."""
 
     @abstractmethod
     def write(self, name: str, data: Buffer, *, overwrite: bool = False) -> None:
@@ -137,7 +140,7 @@ class Storage(ABC):
 
     @abstractmethod
     def write_file(self, name: str, local_path: Path, *, overwrite: bool = False) -> None:
-        """`write` with the content of a local file."""
+        """Do what `write` does, with the content of a local file."""
 
     @abstractmethod
     def remove(self, name: str) -> None:
@@ -145,10 +148,10 @@ class Storage(ABC):
 
     @abstractmethod
     def remove_stale_temporaries(self, prefix: str = "", older_than_s: float = 86400.0) -> int:
-        """Remove what killed writers left below `prefix` (temporary files, unfinished uploads); how many."""
+        """Remove what killed writers left below `prefix`: temporary files, unfinished uploads. Returns how many."""
 
     def exists(self, name: str) -> bool:
-        """Whether there is an object of that name."""
+        """Tell whether there is an object of that name."""
         try:
             self.stat(name)
         except MissingError:
@@ -156,11 +159,11 @@ class Storage(ABC):
         return True
 
     def size(self, name: str) -> int:
-        """Bytes of the object. MissingError."""
+        """Return the bytes of the object. MissingError."""
         return self.stat(name).size
 
     def local_path(self, name: str) -> Path | None:
-        """Where the object lies on a local disk, or None."""
+        """Return where the object lies on a local disk, or None."""
         return None
 
     def set_modified(self, name: str, modified_ns: int) -> None:
@@ -199,7 +202,7 @@ def open_storage(url: str, storage_options: Mapping[str, Any] | None = None) -> 
 
 
 def local_path_of(url: str) -> str | None:
-    """The path that a file:// URL or a plain path means; None for URLs of other places."""
+    """Return the path that a file:// URL or a plain path means; None for URLs of other places."""
     scheme = _SCHEME.match(url)
     if scheme is None:
         return url
@@ -207,25 +210,25 @@ def local_path_of(url: str) -> str | None:
 
 
 def is_url(source: str) -> bool:
-    """Whether this is a URL of another place than the local disk."""
+    """Tell whether this is a URL of another place than the local disk."""
     return local_path_of(source) is None
 
 
 def absolute(url: str) -> str:
-    """The same place for a process with another working folder."""
+    """Return the same place for a process with another working folder."""
     path = local_path_of(url)
     return url if path is None else os.path.abspath(path)  # noqa: PTH100 - a path may be bytes that are no text
 
 
 def check_ranges(where: str, ranges: Ranges) -> None:
-    """StorageError for a negative offset or length: they come from an index, which may be damaged."""
+    """Raise StorageError for a negative offset or length: they come from an index, which may be damaged."""
     for offset, length in ranges:
         if offset < 0 or length < 0:
             raise StorageError(f"{where}: there is no range of {length} bytes at {offset}; its index is damaged")
 
 
 def check_name(name: str) -> str:
-    """The name itself, if it stays below the root; UnsafeName otherwise."""
+    """Return the name itself, if it stays below the root; UnsafeName otherwise."""
     if not name or "\0" in name:
         raise UnsafeName(f"{name!r} is not a name: it is empty or holds a NUL character")
     if any(part in ("", ".", "..") for part in name.split("/")):

@@ -32,7 +32,7 @@ _DESCRIPTORS = "/proc/self/fd/"
 
 @contextlib.contextmanager
 def temporary_in(folder: str, *, nameless: bool = False) -> Iterator[tuple[str, BinaryIO]]:
-    """Path and open file of a new temporary file in `folder`; what is left of it at the end is removed.
+    """Open a new temporary file in `folder`: its path and file. What is left of it at the end is removed.
 
     `nameless`: where the system can, a file without a name in any folder, so that nothing is left of it however its
     writer dies; its path is good for `link_exclusively` only.

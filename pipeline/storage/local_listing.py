@@ -35,12 +35,12 @@ class _Folder:
 
 
 def modified_ns(facts: os.stat_result) -> int:
-    """Modification time; what 64 bits cannot hold (before 1677, after 2262) becomes the nearest they can."""
+    """Return the modification time; what 64 bits cannot hold (before 1677, after 2262) becomes the nearest they can."""
     return min(max(facts.st_mtime_ns, -(1 << 63)), (1 << 63) - 1)
 
 
 def walk(root: str, prefix: str, on_skip: OnSkip) -> Iterator[ListedFile]:
-    """Files below `root` whose name starts with `prefix`; see Storage.list. StorageError: unreadable."""
+    """Yield the files below `root` whose name starts with `prefix`; see Storage.list. StorageError: unreadable."""
     folder, slash, stem = prefix.rpartition("/")
     try:
         stack = [_Folder(f"{root}/{folder}" if folder else root, folder + slash, folder + slash, stem)]

@@ -22,25 +22,25 @@ class RangeFile(io.RawIOBase):
         self._position = 0
 
     def readable(self) -> bool:
-        """Always."""
+        """Say so."""
         return True
 
     def seekable(self) -> bool:
-        """Always."""
+        """Say so."""
         return True
 
     def tell(self) -> int:
-        """Position in bytes."""
+        """Return the position in bytes."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move, as any file does."""
+        """Move as any file does; return the new position."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
         self._position = max(0, base + offset)
         return self._position
 
     def read(self, size: int | None = -1) -> bytes:
-        """Bytes from the position on; all that is left for a negative or no size."""
+        """Return bytes from the position on; all that is left for a negative or no size."""
         end = self.size if size is None or size < 0 else min(self.size, self._position + size)
         start, length = self._position, max(0, end - self._position)
         self._position += length
@@ -49,7 +49,7 @@ class RangeFile(io.RawIOBase):
         return self._read(start, length)
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer."""
+        """Fill a buffer; return how many bytes there were."""
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)

@@ -24,7 +24,7 @@ class RetryPolicy:
     longest_delay_s: float = 15.0
 
     def delay(self, attempt: int) -> float:
-        """Seconds to wait after failed attempt 1, 2, ...; random, so that workers do not return together."""
+        """Return the seconds to wait after failed attempt 1, 2, ...; random, so that workers do not return together."""
         return random.uniform(0.5, 1.0) * min(self.longest_delay_s, self.first_delay_s * 2.0 ** (attempt - 1))
 
 
@@ -32,7 +32,7 @@ POLICY = RetryPolicy()
 
 
 def retrying(action: Callable[[], T], policy: RetryPolicy | None = None) -> T:
-    """The result of `action`, called again while it raises TransientStorageError, within the policy."""
+    """Call `action`, again while it raises TransientStorageError, within the policy; return its result."""
     policy = policy or POLICY
     for attempt in range(1, policy.attempts):
         try:

@@ -44,7 +44,7 @@ class SentOnce:
 
 @contextlib.contextmanager
 def reader_of(data: Buffer | Path) -> Iterator[tuple[int, Reader]]:
-    """Size in bytes, and access to any section, of a buffer or a local file."""
+    """Open a buffer or a local file: its size in bytes, and access to any section."""
     if isinstance(data, Path):
         with data.open("rb") as file:
             yield (
@@ -121,7 +121,7 @@ def _upload_parts(
 
 
 def abort_stale(s3: S3Client, bucket: str, prefix: str, before: float) -> int:
-    """Abort uploads in parts begun before that time (seconds since 1970) below `prefix`; how many."""
+    """Abort uploads in parts begun before that time (seconds since 1970) below `prefix`; return how many."""
     where, marker, aborted = f"s3://{bucket}/{prefix}", dict[str, str](), 0
     while True:
         page = _call(where, lambda: s3.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix, **marker))  # noqa: B023
