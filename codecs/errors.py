@@ -1,7 +1,8 @@
-"""The root of every error of tilepress, and the branch that the codec layer raises. The exit code is 1 in it all.
+"""The root of every error of tilepress, and the branches that the codec layer raises; with exit codes.
 
-TilepressError
-├── CodecError
+TilepressError             1
+├── MissingExtra           5   a package that only some codecs and verbs need is not installed
+├── CodecError             1
 │   ├── StreamError        bytes that are not a valid stream of this codec
 │   ├── ModelError         a model folder that is damaged, unknown or not exact
 │   ├── UnsupportedError   a picture or setting that this codec cannot represent
@@ -14,6 +15,12 @@ class TilepressError(Exception):
     """Base of every error that tilepress raises on purpose; `exit_code` is what the command line ends with."""
 
     exit_code = 1
+
+
+class MissingExtra(TilepressError):  # noqa: N818 - named for the extra, as pip names it
+    """A package that this codec or verb needs is not installed; the message names the extra that brings it."""
+
+    exit_code = 5
 
 
 class CodecError(TilepressError):

@@ -12,6 +12,7 @@ from typing import cast
 
 from tilepress.codecs.codec import Codec, ResidualCoder
 from tilepress.codecs.errors import CodecError, ModelError, UnknownCodecError
+from tilepress.codecs.extras import require_extra
 from tilepress.codecs.model import JSON_NAME, MAX_JSON_BYTES, SHIPPED, Model
 
 # Permanent: archives refer to these ids.
@@ -87,9 +88,12 @@ def needs_model(codec_id: str) -> bool:
 def load_codec(codec_id: str, model: Model | str | Path | None = None, device: str = "cpu") -> Codec:
     """An instance. `model`, loaded or as its local folder, is required if `needs_model(codec_id)`.
 
-    Raises UnknownCodecError, ModelError (no model, a superfluous, damaged or foreign one), CodecError.
+    Raises UnknownCodecError, ModelError (no model, a superfluous, damaged or foreign one), CodecError, and MissingExtra
+    if the codec has networks and there is no torch.
     """
     cls = codec_class(codec_id)
+    if cls.networks:
+        require_extra("learned", f"codec {codec_id}")
     if not needs_model(codec_id):
         if model is not None:
             raise ModelError(f"codec {codec_id} takes no model")

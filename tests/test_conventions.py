@@ -25,7 +25,7 @@ STORAGE = {"ray", "fsspec", "s3fs", "botocore", "pyarrow"}  # what the codec lay
 UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "marshal", "shelve"}
 ROOMS = {
     "codecs": [
-        {"errors", "codec", "model", "stream"},
+        {"errors", "codec", "extras", "model", "stream"},
         {"kernels"},
         {"entropy", "integer", "planes"},
         {"classical", "lossless", "predictive_mlp", "learned"},

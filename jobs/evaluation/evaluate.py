@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tilepress.codecs.extras import require_extra
 from tilepress.jobs.cli.progress import Meter
 from tilepress.jobs.codec_choice import chosen_codec
 from tilepress.jobs.evaluation import folder
@@ -139,6 +140,7 @@ def _check(config: EvaluateConfig) -> None:
         raise UsageError("name at least one --codec to evaluate; see `tilepress codecs`")
     if config.tile < 16 or config.tile > 1 << 14:
         raise UsageError(f"--tile {config.tile} is not within 16 to 16384")
+    require_extra("train", "evaluate, which draws plots,", "matplotlib")
     config.engine.resolve(1, 0)  # a wrong engine option must not leave a folder behind
     source, out = (local_path_of(url) for url in (config.source, config.out))
     if source is None or out is None:

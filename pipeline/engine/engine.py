@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
+from tilepress.codecs.extras import is_installed, require_extra
 from tilepress.pipeline.coding.codec_pool import CodecPool, one_torch_thread
 from tilepress.pipeline.engine.memory import budget, declared_bytes
 from tilepress.pipeline.errors import EngineError, TransientStorageError, UsageError
@@ -52,7 +53,7 @@ class EngineConfig:
     shard_timeout_s: float = 6 * 3600  # on Ray; threads of this process cannot be stopped
 
     def resolve(self, shards: int, size: int) -> EngineConfig:
-        """`auto` decided: this process for small work, Ray for the rest or where a cluster is named."""
+        """`auto` decided: this process for small work or without Ray, Ray for the rest or where a cluster is named."""
         if self.kind not in ("auto", "local", "ray"):
             raise UsageError(f"--engine {self.kind!r} is not one of auto, local, ray")
         if self.ray_address and self.kind == "local":
@@ -61,8 +62,10 @@ class EngineConfig:
             raise UsageError(f"-j must be at least 1, not {self.workers}")
         if self.gpus_per_actor < 0 or (self.gpus_per_actor > 1 and self.gpus_per_actor % 1):
             raise UsageError(f"--gpus-per-actor {self.gpus_per_actor:g} is neither a share below 1 nor a whole number")
-        small = shards < 2 or size < _SMALL_BYTES or self.width == 1
+        small = shards < 2 or size < _SMALL_BYTES or self.width == 1 or not is_installed("ray")
         kind = self.kind if self.kind != "auto" else "ray" if self.ray_address or not small else "local"
+        if kind == "ray":
+            require_extra("ray", "--engine ray")
         return replace(self, kind=kind)
 
     @property
