@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 IMAGES ?= ../shared/data
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup demo test slow check bench
 
@@ -17,10 +19,10 @@ demo: setup
 	$(BIN)/python infra/demo.py
 
 test: setup
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 slow: setup
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 check: setup
 	$(BIN)/ruff check .

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -20,6 +22,10 @@ from tilepress.pipeline.storage.base import Storage, open_storage
 REPOSITORY = Path(__file__).parent.parent
 PLUGIN = REPOSITORY / "tests/plugin"
 os.environ["RAY_AUTH_MODE"] = "disabled"  # before Ray is imported: no token file in the home folder
+# Before torch is imported: as workers have it. Tests of other numbers of threads say which, and small tensors on more
+# threads than there are processors take four times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+SERVERS = re.compile(r"\b(ray_cluster|s3_server|s3_url|storage_root)\b|^def test_\w+\([^)]*\bstorage\b", re.MULTILINE)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as the background of a shell has it, and children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -33,6 +39,30 @@ def _load(path: Path) -> ModuleType:
         sys.modules[path.stem] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[path.stem])
     return sys.modules[path.stem]
+
+
+@cache
+def scope_of(file: str) -> str:
+    """What pytest-xdist runs in one process: a file of tests, or all files that ask for Ray or S3: each starts once."""
+    return "servers" if SERVERS.search((REPOSITORY / file).read_text()) else file
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what needs servers, which takes longest."""
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        items.sort(key=lambda item: scope_of(item.nodeid.partition("::")[0]) != "servers")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Divide tests by `scope_of`; `--dist loadgroup` of pytest-xdist 3.8 finds no groups under pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByServers(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return scope_of(nodeid.partition("::")[0])
+
+    return ByServers(config, log)
 
 
 @pytest.fixture(scope="session")

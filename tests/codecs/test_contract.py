@@ -44,13 +44,18 @@ def common_kinds(codec: Codec) -> list[str]:
     return [kind for kind in ("gray", "rgb", "16-bit gray") if codec.supports(spec_of(kind))]
 
 
+def quick(codec: Codec) -> Settings:
+    """The default; the least effort where a codec fits something to the tiles, which only takes longer with more."""
+    return Settings(effort=1 if codec.has_side_information and "effort" in codec.options else None)
+
+
 def psnr(a: np.ndarray, b: np.ndarray, maximum: int) -> float:
     error = np.mean((a.astype(np.float64) - b) ** 2)
     return 99.0 if error == 0 else float(10 * np.log10(maximum**2 / error))
 
 
 def assert_comes_back(codec: Codec, tiles: np.ndarray, spec: TileSpec, smooth: bool) -> None:
-    decoded = codec.decode(codec.encode(tiles, spec), spec)
+    decoded = codec.decode(codec.encode(tiles, spec, quick(codec)), spec)
     assert decoded.shape == tiles.shape
     assert decoded.dtype == tiles.dtype
     assert decoded.max() <= spec.maximum
@@ -63,8 +68,10 @@ def assert_comes_back(codec: Codec, tiles: np.ndarray, spec: TileSpec, smooth: b
 @every_codec
 @every_kind
 def test_every_kind_of_tile_comes_back_or_is_refused(subject: str, kind: str) -> None:
+    """Every codec of every kind, and each of both of all contents: two contents a pair, not all four."""
     codec, spec = codec_of(subject), spec_of(kind)
-    for content in CONTENTS:
+    turn = SUBJECTS.index(subject) + list(KINDS).index(kind)
+    for content in (CONTENTS[turn % len(CONTENTS)], CONTENTS[(turn + 1) % len(CONTENTS)]):
         tiles = tiles_of(spec, content)
         if codec.supports(spec):
             assert_comes_back(codec, tiles, spec, smooth=content != "noise")
@@ -135,7 +142,7 @@ def test_decoding_does_not_depend_on_the_batch(subject: str) -> None:
 def test_one_codec_may_be_used_from_four_threads_at_once(subject: str) -> None:
     codec = codec_of(subject)
     spec = spec_of(common_kinds(codec)[0], 100, 90)
-    latents = [codec.encode(tiles_of(spec, "noise", seed=seed), spec) for seed in range(4)]
+    latents = [codec.encode(tiles_of(spec, "noise", seed=seed), spec, quick(codec)) for seed in range(4)]
     expected = [codec.decode(one, spec) for one in latents]
     with ThreadPoolExecutor(4) as pool:
         decoded = list(pool.map(lambda one: codec.decode(one, spec), latents * 4))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -18,10 +18,10 @@ _EXTREMES = (0, 1, 2, 127, 255, 256, 32767, 32768, 65535)
 Draw = Callable[[Sequence[bytes], np.random.Generator], bytes]
 
 
-def mutants(payloads: Sequence[bytes], count: int, seed: int) -> Iterator[bytes]:
-    """`count` payloads made of those given, in all the ways below in turn."""
+def mutants(payloads: Sequence[bytes], numbers: Iterable[int], seed: int) -> Iterator[bytes]:
+    """A payload for each of `numbers`, made of those given, in all the ways below in turn."""
     rng = np.random.default_rng(seed)
-    for number in range(count):
+    for number in numbers:
         yield _WAYS[number % len(_WAYS)](payloads, rng)
 
 

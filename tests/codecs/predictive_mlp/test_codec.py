@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.fuzzing import rounds
 from tilepress.codecs.classical.huffman import Huffman
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import StreamError, UnsupportedError
@@ -227,9 +228,9 @@ def test_the_kernel_computes_what_numpy_computes() -> None:
 
 
 @every_codec
-@pytest.mark.parametrize("count", [400, pytest.param(50_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [0, pytest.param(8, marks=pytest.mark.slow)])
 def test_mutated_streams_and_networks_give_stream_error_or_a_valid_tile(
-    codec: PredictiveMlp, count: int, monkeypatch: pytest.MonkeyPatch
+    codec: PredictiveMlp, seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tilepress.codecs.predictive_mlp.codec.LINEAR_LEAST", 64)  # small tiles are soon decoded
     rng, spec = np.random.default_rng(5), replace(GRAY, height=14, width=16)
@@ -237,8 +238,8 @@ def test_mutated_streams_and_networks_give_stream_error_or_a_valid_tile(
     own = np.frombuffer(coded(codec, tile[None], spec)[0][7:], np.uint8)  # linear, within the stream
     (with_side_information,) = coded(codec, tile[None], spec, shared())
     network = np.frombuffer(shared()[7:], np.uint8)
-    refused = 0
-    for number in range(count):
+    refused = number = 0
+    for number in rounds(400, seconds):
         original = (own, network)[number % 2]
         bad = original.copy()
         places = rng.integers(0, 200 if rng.random() < 0.7 else len(bad), rng.integers(1, 4))
@@ -250,7 +251,7 @@ def test_mutated_streams_and_networks_give_stream_error_or_a_valid_tile(
             assert decoded.shape == (1, *spec.shape) and decoded.dtype == np.uint8
         except StreamError:
             refused += 1
-    assert 0 < refused < count
+    assert 0 < refused < number
 
 
 def test_wrong_tiles_and_efforts_are_refused() -> None:
