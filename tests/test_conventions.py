@@ -29,7 +29,7 @@ ROOMS = {
         {"kernels"},
         {"entropy", "integer", "planes"},
         {"classical", "lossless", "predictive_mlp", "learned"},
-        {"registry"},
+        {"registry", "catalogue"},
         {"warm"},
     ],
     "pipeline": [

@@ -143,7 +143,7 @@ def show_recipes(name: str | None, *, as_json: bool) -> int:
     """The recipes that come with tilepress; or one of them, every key resolved, as a YAML that `train` takes."""
     import yaml
 
-    from tilepress.jobs.recipes.recipe import load_plan, recipe_names
+    from tilepress.jobs.recipes.recipe import load_plan, read_plan, recipe_names
 
     if as_json:
         print_json([load_plan(each).to_json() for each in ([name] if name else recipe_names())])
@@ -152,7 +152,7 @@ def show_recipes(name: str | None, *, as_json: bool) -> int:
         print(yaml.safe_dump({key: value for key, value in keys.items() if key != "recipe"}, sort_keys=False), end="")
     else:
         rows = [
-            {"recipe": plan.name, "codec": plan.family, **_lengths(plan)} for plan in map(load_plan, recipe_names())
+            {"recipe": plan.name, "codec": plan.family, **_lengths(plan)} for plan in map(read_plan, recipe_names())
         ]
         print_table(rows, ("recipe", "codec", "steps", "minutes", "crop", "batch_size"))
         print("Keys and values of one: tilepress recipes RECIPE")

@@ -1,65 +1,52 @@
-"""`tilepress codecs` and `tilepress models`: what --codec takes."""
+"""`tilepress codecs` and `tilepress models`: what --codec takes, found without loading a codec of tilepress's own."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
-from tilepress.codecs.codec import Codec
-from tilepress.codecs.errors import CodecError
-from tilepress.codecs.model import Model
-from tilepress.codecs.registry import (
-    DEFAULT_RESIDUAL,
-    codec_class,
-    codec_ids,
-    load_residual,
-    needs_model,
-    shipped_models,
-)
+from tilepress.codecs import catalogue
+from tilepress.codecs.errors import CodecError, ModelError
+
+CODECS = Path(catalogue.__file__).parent
+_MODELS = CODECS / "models"
 
 
 def codec_rows() -> list[dict[str, Any]]:
-    """One row a codec: what it does and which options change it. A broken plug-in is listed with its error."""
-    rows: list[dict[str, Any]] = []
-    for codec_id in codec_ids():
-        try:
-            codec = codec_class(codec_id)
-        except CodecError as exc:
-            rows.append({"codec": codec_id, "summary": f"cannot be loaded: {exc}"})
-            continue
-        rows.append(
-            {
-                "codec": codec_id,
-                "kind": "lossless" if codec.lossless else "lossy" if not codec.exact else "lossy or with residual",
-                "dtypes": sorted(codec.dtypes),
-                "channels": sorted(codec.channels),
-                "options": sorted(codec.options | _with_residual(codec)),
-                "needs_model": needs_model(codec_id),
-                "summary": codec.summary,
-            }
-        )
-    return rows
+    """Return one row a codec, built in or of a plug-in; a broken plug-in is listed with its error."""
+    rows = [asdict(facts) for facts in catalogue.BUILT_IN]
+    known = {row["codec"] for row in rows}
+    plugins = sorted({point.name for point in entry_points(group="tilepress.codecs")} - known)
+    return rows + [_plugin_row(codec_id) for codec_id in plugins]
 
 
-def _with_residual(codec: type[Codec]) -> set[str]:
-    """What the residual on top of a lossy base adds."""
-    near = codec.exact and not codec.lossless and load_residual(DEFAULT_RESIDUAL).near_lossless
-    return {"max_error"} if near else set()
+def _plugin_row(codec_id: str) -> dict[str, Any]:
+    from tilepress.codecs.registry import codec_class, needs_model
+
+    try:
+        return asdict(catalogue.facts_of(codec_class(codec_id), needs_model=needs_model(codec_id)))
+    except CodecError as exc:
+        return {"codec": codec_id, "summary": f"cannot be loaded: {exc}"}
 
 
 def model_rows() -> list[dict[str, Any]]:
-    """One row a shipped model."""
-    rows = []
-    for name, folder in shipped_models().items():
-        model = Model.load(folder)
-        size = sum(path.stat().st_size for path in folder.iterdir())
-        rows.append(
-            {
-                "model": name,
-                "codec": model.codec_id,
-                "sha256": model.name,
-                "bytes": size,
-                "configuration": dict(model.config),
-                "licence": model.licence,
-            }
-        )
-    return rows
+    """Return one row a shipped model, as its model.json describes it; whoever uses a model verifies it first."""
+    return [_model_row(path.parent) for path in sorted(_MODELS.glob("*/model.json"))]
+
+
+def _model_row(folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / "model.json").read_text())
+        return {
+            "model": folder.name,
+            "codec": content["codec_id"],
+            "sha256": content["sha256"],
+            "bytes": sum(path.stat().st_size for path in folder.iterdir()),
+            "configuration": content["config"],
+            "licence": content["licence"],
+        }
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise ModelError(f"{folder} is not as it was shipped: install tilepress again ({exc})") from exc

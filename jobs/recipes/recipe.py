@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import yaml
 
-from tilepress.codecs.model import Model
 from tilepress.pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from tilepress.codecs.model import Model
 
 # Literal, as the registry of codecs is: a YAML never names code to import.
 RECIPES: dict[str, str] = {
@@ -179,6 +180,13 @@ def recipe_class(family: str) -> type[Recipe]:
 def load_plan(name: str, overrides: Sequence[str] = ()) -> TrainingPlan:
     """A shipped recipe's name or the path of a YAML, and `key=value` overrides (`model.key=value` for the family's
     own, or just `key=value` where no common key has that name). UsageError says which key or value is wrong."""
+    plan = read_plan(name, overrides)
+    plan.recipe()  # finds unknown keys of the family
+    return plan
+
+
+def read_plan(name: str, overrides: Sequence[str] = ()) -> TrainingPlan:
+    """Return the plan as load_plan does, but without its family's code: keys of `model` are not checked."""
     path = _shipped().get(name) or Path(name)
     if not path.is_file() or path.suffix not in (".yaml", ".yml"):
         near = difflib.get_close_matches(name, recipe_names(), n=1)
@@ -195,9 +203,7 @@ def load_plan(name: str, overrides: Sequence[str] = ()) -> TrainingPlan:
     for override in overrides:
         _apply(override, keys, model, common)
     options = Options(**checked(keys, common, ""))
-    plan = TrainingPlan(path.stem, family, options, model)
-    plan.recipe()  # finds unknown keys of the family
-    return plan
+    return TrainingPlan(path.stem, family, options, model)
 
 
 def _read(path: Path) -> dict[str, Any]:
