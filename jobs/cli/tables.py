@@ -6,14 +6,15 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tilepress.jobs.cli.progress import size
-from tilepress.pipeline.archive.schema import FAILURES
-from tilepress.pipeline.archive.summary import Summary
+
+if TYPE_CHECKING:
+    from tilepress.pipeline.archive.summary import Summary
 
 _MANY = 20  # failures printed one by one
 _METHODS = {
@@ -26,6 +27,8 @@ _METHODS = {
 
 def print_summary(summary: Summary) -> None:
     """A table of images and bytes by method, and the counts of failures."""
+    from tilepress.pipeline.archive.schema import FAILURES  # loads pyarrow, which lists of codecs do without
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("held as", "images", "in", "out", "saved"):
         table.add_column(name, justify="left" if name == "held as" else "right")

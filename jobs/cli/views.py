@@ -1,4 +1,4 @@
-"""What the commands that only look print: ls, info, errors, cat, codecs, models. Each returns the exit code."""
+"""What the commands that only look print: ls, info, errors, cat. Each returns the exit code."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from tilepress.jobs.archives import listing
-from tilepress.jobs.cli.progress import size
-from tilepress.jobs.cli.tables import print_json, print_notes, print_summary, print_table
-from tilepress.jobs.maintenance import catalogue
+from tilepress.jobs.cli.tables import print_json, print_notes, print_summary
 from tilepress.pipeline.archive.schema import bound_text
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import open_archive
-
-if TYPE_CHECKING:
-    from tilepress.jobs.recipes.recipe import TrainingPlan
 
 
 def show_ls(url: str, path: str | None, *, as_json: bool) -> int:
@@ -113,53 +108,3 @@ def _copy_to(output: Path, source: IO[bytes]) -> None:
             shutil.copyfileobj(source, file)
     except OSError as exc:
         raise UsageError(f"{output} cannot be written: {exc.strerror}") from exc
-
-
-def show_codecs(*, as_json: bool) -> int:
-    """The codecs."""
-    rows = catalogue.codec_rows()
-    if as_json:
-        print_json(rows)
-        return 0
-    print_table(rows, ("codec", "kind", "options", "summary"))
-    print("\nA codec that needs a model is also named by a model: see `tilepress models`.")
-    return 0
-
-
-def show_models(*, as_json: bool) -> int:
-    """The shipped models."""
-    rows = catalogue.model_rows()
-    if as_json:
-        print_json(rows)
-        return 0
-    print_table(
-        [row | {"bytes": size(row["bytes"]), "sha256": row["sha256"][:12]} for row in rows],
-        ("model", "codec", "bytes", "sha256", "licence"),
-    )
-    return 0
-
-
-def show_recipes(name: str | None, *, as_json: bool) -> int:
-    """The recipes that come with tilepress; or one of them, every key resolved, as a YAML that `train` takes."""
-    import yaml
-
-    from tilepress.jobs.recipes.recipe import load_plan, read_plan, recipe_names
-
-    if as_json:
-        print_json([load_plan(each).to_json() for each in ([name] if name else recipe_names())])
-    elif name:
-        keys = load_plan(name).to_json()
-        print(yaml.safe_dump({key: value for key, value in keys.items() if key != "recipe"}, sort_keys=False), end="")
-    else:
-        rows = [
-            {"recipe": plan.name, "codec": plan.family, **_lengths(plan)} for plan in map(read_plan, recipe_names())
-        ]
-        print_table(rows, ("recipe", "codec", "steps", "minutes", "crop", "batch_size"))
-        print("Keys and values of one: tilepress recipes RECIPE")
-    return 0
-
-
-def _lengths(plan: TrainingPlan) -> dict[str, Any]:
-    options = plan.options
-    limit = f"{options.minutes:g}" if options.minutes else "no limit"
-    return {"steps": f"{options.steps:,}", "minutes": limit, "crop": options.crop, "batch_size": options.batch_size}

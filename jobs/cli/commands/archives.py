@@ -240,7 +240,7 @@ def recipes(recipe: str | None, as_json: bool) -> None:
     Example:
       tilepress recipes block-dnn > mine.yaml
     """
-    from tilepress.jobs.cli.views import show_recipes
+    from tilepress.jobs.cli.catalogue_views import show_recipes
 
     _finish(show_recipes(recipe, as_json=as_json))
 
@@ -249,7 +249,7 @@ def recipes(recipe: str | None, as_json: bool) -> None:
 @json_option
 def codecs(as_json: bool) -> None:
     """The codecs that --codec takes."""
-    from tilepress.jobs.cli.views import show_codecs
+    from tilepress.jobs.cli.catalogue_views import show_codecs
 
     _finish(show_codecs(as_json=as_json))
 
@@ -258,7 +258,7 @@ def codecs(as_json: bool) -> None:
 @json_option
 def models(as_json: bool) -> None:
     """The trained models that come with tilepress and that --codec takes."""
-    from tilepress.jobs.cli.views import show_models
+    from tilepress.jobs.cli.catalogue_views import show_models
 
     _finish(show_models(as_json=as_json))
 
