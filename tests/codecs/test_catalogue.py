@@ -46,7 +46,8 @@ try:
     main()
 except SystemExit as ended:
     assert not ended.code
-print("loaded:", *sorted({{name.partition(".")[0] for name in sys.modules}} & {{"numba", "torch", "numpy", "ray", "pyarrow"}}))
+loaded = {{name.partition(".")[0] for name in sys.modules}}
+print("loaded:", *sorted(loaded & {{"numba", "torch", "numpy", "ray", "pyarrow"}}))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "loaded:"
