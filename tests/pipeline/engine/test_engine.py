@@ -15,7 +15,8 @@ from tilepress.jobs.archives.compress import compress
 from tilepress.jobs.archives.restore import restore
 from tilepress.pipeline.engine import engine as engines
 from tilepress.pipeline.engine import memory
-from tilepress.pipeline.engine.engine import Engine, EngineConfig, LocalEngine, open_engine
+from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
+from tilepress.pipeline.engine.local import LocalEngine
 from tilepress.pipeline.errors import EngineError, TransientStorageError, UsageError
 from tilepress.pipeline.storage.base import Location
 

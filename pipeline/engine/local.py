@@ -1,0 +1,66 @@
+"""The engine of this process: threads, one a shard. It is the reference that Ray's results are compared with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import Any, Self
+
+from tilepress.pipeline.coding.codec_pool import CodecPool, one_torch_thread
+from tilepress.pipeline.engine.engine import ATTEMPTS, Stage, Task, delay_s, run_stage
+from tilepress.pipeline.engine.memory import budget, declared_bytes
+from tilepress.pipeline.errors import TransientStorageError
+from tilepress.pipeline.storage.base import Location
+
+
+class LocalEngine:
+    """Threads of this process: kernels release the interpreter's lock, so they run side by side."""
+
+    def __init__(self, workers: int, archive: Location, shards: int, memory: int | None = None) -> None:
+        """`workers` shards at a time, or fewer shards with several threads each; `memory` in bytes for all."""
+        self._abreast = max(1, min(workers, shards))
+        self._memory = memory or budget()
+        self._archive = archive.open()
+        self._pool = CodecPool(self._archive, device="cpu", threads=max(1, workers // self._abreast))
+        self._threads = ThreadPoolExecutor(self._abreast, "shard", initializer=one_torch_thread)
+
+    def map_shards(self, stage: Stage, tasks: Iterable[Any]) -> Iterator[Any]:
+        """See Engine."""
+        waiting = iter(tasks)
+        task = next(waiting, None)
+        running: dict[Future[Any], int] = {}
+        try:
+            while task is not None or running:
+                while task is not None and self._admits(task, running):
+                    running[self._threads.submit(self._attempt, stage, task)] = declared_bytes(task)
+                    task = next(waiting, None)
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    del running[future]
+                    yield future.result()
+        finally:
+            for future in running:
+                future.cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        by_signal = kind is not None and not issubclass(kind, Exception)
+        self._threads.shutdown(wait=not by_signal, cancel_futures=True)
+
+    def _admits(self, task: Task, running: dict[Future[Any], int]) -> bool:
+        if len(running) >= self._abreast:
+            return False
+        return not running or sum(running.values()) + declared_bytes(task) <= self._memory
+
+    def _attempt(self, stage: Stage, task: Task) -> Any:
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return run_stage(stage, task, self._archive, self._pool)
+            except TransientStorageError:
+                time.sleep(delay_s(attempt))
+        return run_stage(stage, task, self._archive, self._pool)
