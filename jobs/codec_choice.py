@@ -72,39 +72,39 @@ def _download(url: str, folder: Path, storage_options: Mapping[str, Any] | None)
 def check_settings(name: str, codec: type[Codec], settings: EncodeSettings) -> None:
     """UsageError for settings that contradict the codec or would have no effect."""
     if settings.fidelity not in FIDELITIES:
-        raise UsageError(f"--fidelity {settings.fidelity!r} is not one of {', '.join(FIDELITIES)}")
+        raise UsageError(f"`fidelity` {settings.fidelity!r} is not one of {', '.join(FIDELITIES)}")
     for option in ("quality", "effort"):
         if getattr(settings, option) is not None and option not in codec.options:
-            raise UsageError(f"--{option} has no effect on {name}: leave it out or choose another codec")
+            raise UsageError(f"`{option}` has no effect on {name}: leave it out or choose another codec")
     if settings.max_error is not None:
         _check_max_error(name, codec, settings)
     if settings.fidelity == "file" and name != AUTO:
         raise UsageError(
-            f"--fidelity file keeps every file byte for byte, so --codec {name} would have no effect: leave it out"
+            f"`fidelity` file keeps every file byte for byte, so `codec` {name} would have no effect: leave it out"
         )
     if settings.fidelity == "lossy" and codec.lossless:
         raise UsageError(
-            f"--codec {name} is lossless: for --fidelity lossy choose a lossy codec, such as jpeg or block-dnn-16"
+            f"`codec` {name} is lossless: for `fidelity` lossy choose a lossy codec, such as jpeg or block-dnn-16"
         )
     if settings.fidelity != "lossy" and not (codec.lossless or codec.exact):
         raise UsageError(
-            f"--codec {name} does not decode the same on every machine, so nothing exact can be built on it: "
-            "add --fidelity lossy or choose another codec"
+            f"`codec` {name} does not decode the same on every machine, so nothing exact can be built on it: "
+            "add `fidelity` lossy or choose another codec"
         )
     for option, (low, high) in RANGES.items():
         value = getattr(settings, option)
         if value is not None and not low <= value <= high:
-            raise UsageError(f"--{option.replace('_', '-')} {value} is not within {low} to {high}")
+            raise UsageError(f"`{option}` {value} is not within {low} to {high}")
 
 
 def _check_max_error(name: str, codec: type[Codec], settings: EncodeSettings) -> None:
     if settings.fidelity == "lossy":
-        raise UsageError("--fidelity lossy keeps no bound, --max-error does: leave one of them out")
+        raise UsageError("`fidelity` lossy keeps no bound, `max_error` does: leave one of them out")
     if settings.fidelity == "file":
-        raise UsageError("--fidelity file keeps every byte, so --max-error would have no effect: leave one of them out")
+        raise UsageError("`fidelity` file keeps every byte, so `max_error` would have no effect: leave one of them out")
     if "max_error" in codec.options or (not codec.lossless and load_residual(DEFAULT_RESIDUAL).near_lossless):
         return
     raise UsageError(
-        f"--max-error has no effect on {name}: leave it out, or choose a codec that has the option max_error "
+        f"`max_error` has no effect on {name}: leave it out, or choose a codec that has this option "
         "(`tilepress codecs`), such as lossless or jpegls"
     )

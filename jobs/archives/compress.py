@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,7 +30,7 @@ DEFAULT_TILE = 512
 
 @dataclass(frozen=True)
 class CompressConfig:
-    """Everything a person can say to `compress`. `max_error`: None and 0 are exact."""
+    """What `tilepress.compress` was asked for; its signature describes every field."""
 
     source: str
     archive: str
@@ -39,8 +39,8 @@ class CompressConfig:
     effort: int | None = None
     fidelity: str = "pixels"
     max_error: int | None = None
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
     dry_run: bool = False
     tile: int = DEFAULT_TILE
     shard_bytes: int | None = None
@@ -70,15 +70,10 @@ class CompressReport:
         return 3 if sum(self.summary.failures[reason] for reason in FAILURES) else 0
 
 
-def compress(source: str, archive: str, **options: Any) -> CompressReport:
-    """Compress `source` into `archive`; options as the fields of CompressConfig. Run again, it adds what is new."""
-    return run_compress(CompressConfig(source, archive, **options))
-
-
 def run_compress(config: CompressConfig) -> CompressReport:
     """One run: resumed if one is unfinished, else planned anew."""
     if config.tile < 16 or config.tile > 1 << 14:
-        raise UsageError(f"--tile {config.tile} is not within 16 to 16384")
+        raise UsageError(f"`tile` {config.tile} is not within 16 to 16384")
     config.engine.resolve(1, 0)  # a wrong engine option must not leave an unfinished run behind
     report = CompressReport()
     with chosen_codec(config.codec, config.storage_options) as choice:

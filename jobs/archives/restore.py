@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from tilepress.jobs.cli.progress import Meter
 from tilepress.pipeline.archive.index_row import fetch_image_row
@@ -57,12 +57,12 @@ class RestoreOptions:
 
 @dataclass(frozen=True)
 class RestoreConfig:
-    """Everything a person can say to `restore`."""
+    """What `tilepress.restore` was asked for; its signature describes every field."""
 
     archive: str
     destination: str
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
     region: Region | None = None
     preview: bool = False
     overwrite: bool = False
@@ -94,11 +94,6 @@ class RestoreReport:
         self.failed += other.failed
         self.refused += other.refused
         self.source_bytes += other.source_bytes
-
-
-def restore(archive: str, destination: str, **options: Any) -> RestoreReport:
-    """Restore `archive` into the folder or bucket prefix `destination`; options as the fields of RestoreConfig."""
-    return run_restore(RestoreConfig(archive, destination, **options))
 
 
 def run_restore(config: RestoreConfig) -> RestoreReport:
@@ -153,7 +148,7 @@ def restore_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Resto
         try:
             report.restored[_restore_one(entry, destination, task.options)] += 1
         except (AlreadyExists, MissingError):  # missing: what has the name is no file
-            reason = "something else has this name; restore elsewhere, or replace a file by --overwrite"
+            reason = "something else has this name; restore elsewhere, or replace a file by `overwrite`"
             report.refused.append((entry.path, reason))
         except (UsageError, PictureError, InTheWay) as exc:
             report.refused.append((entry.path, str(exc)))

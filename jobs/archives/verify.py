@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import RESIDUALS, load_residual
@@ -31,10 +31,7 @@ from tilepress.pipeline.storage.ordered import merge_join
 
 @dataclass(frozen=True)
 class VerifyConfig:
-    """Everything a person can say to `verify`. `subset` is (part, parts) of the images, chosen by name.
-
-    `rebuild` also writes every file to scratch space, as `restore` would, and reads it back.
-    """
+    """What `tilepress.verify` was asked for; its signature describes every field."""
 
     archive: str
     against: str | None = None
@@ -70,11 +67,6 @@ class VerifyReport:
         self.problems += other.problems
         self.differing += other.differing
         self.inexact += other.inexact
-
-
-def verify(archive: str, **options: Any) -> VerifyReport:
-    """Verify `archive`; options as the fields of VerifyConfig."""
-    return run_verify(VerifyConfig(archive, **options))
 
 
 def run_verify(config: VerifyConfig) -> VerifyReport:

@@ -1,33 +1,55 @@
-"""The `tilepress` command: its group of commands, and errors to exit codes."""
+"""The `tilepress` command: its table of commands, and errors to exit codes."""
 
 from __future__ import annotations
 
 import io
 import os
 import sys
-from typing import Any
+from typing import Annotated, Any
 
-import click
+import typer
+from typer.core import TyperGroup
 
 import tilepress
-from tilepress.jobs.cli.commands.archives import COMMANDS
+from tilepress.jobs.cli.command import Command
+from tilepress.jobs.cli.commands import verbs, views
+from tilepress.jobs.cli.spelling import spelled
+from tilepress.pipeline.errors import TilepressError
 
+_INTERRUPTED = 130  # what typer makes of KeyboardInterrupt
 _EXIT_CODES = """\b
 Exit codes: 0 complete; 2 usage; 3 complete, but some files are held only as damaged bytes, or changed or vanished
 under way (or, for verify --against, differ from the source); 4 damage found; 5 storage or cluster failed, try
 again; 130/143 interrupted, run the same command again to go on.
 """
+# Name, function, and its line in `tilepress --help`; in the order in which people meet them.
+_COMMANDS = (
+    ("compress", verbs.COMPRESS, "Compress a folder, glob or bucket into an archive."),
+    ("restore", verbs.RESTORE, "Bring files of an archive back."),
+    ("verify", verbs.VERIFY, "Check that everything stored is as it was written."),
+    ("ls", views.ls, "List images."),
+    ("cat", views.cat, "Write one file to standard output."),
+    ("info", views.info, "What an archive, or one image of it, is."),
+    ("errors", views.errors, "Files held only as their bytes, and why."),
+    ("import", verbs.IMPORT, "Make a collection of arrays: MNIST idx, .npz, CIFAR."),
+    ("train", verbs.TRAIN, "Train a learned codec on a collection or an archive."),
+    ("fit-lossless", verbs.FIT_LOSSLESS, "Fit the lossless codec to an archive of similar images."),
+    ("evaluate", verbs.EVALUATE, "Compare codecs on your images: rate, quality, speed."),
+    ("codecs", views.codecs, "The codecs that --codec takes."),
+    ("models", views.models, "The trained models that --codec takes."),
+    ("recipes", views.recipes, "The recipes that train takes."),
+    ("warm", views.warm, "Compile all kernels ahead of their first use."),
+)
 
 
-class Verbs(click.Group):
-    """Commands listed in the order in which they were added."""
+class Commands(TyperGroup):
+    """The commands, and what an error or a closed pipe makes of their end."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Not by the alphabet."""
-        return list(self.commands)
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command. An error of tilepress is one line, its parameters spelled as options.
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """A reader of the output that closes early, such as `head`, is no error (click would exit with 1)."""
+        A reader of the output that closes early, such as `head`, is no error.
+        """
         try:
             try:
                 return super().invoke(ctx)
@@ -36,6 +58,9 @@ class Verbs(click.Group):
         except BrokenPipeError:
             _drop_output()
             raise SystemExit(0) from None
+        except TilepressError as exc:
+            typer.echo(f"tilepress: {spelled(str(exc), self.commands[ctx.invoked_subcommand].params)}", err=True)
+            raise SystemExit(exc.exit_code) from exc
 
 
 def _drop_output() -> None:
@@ -43,11 +68,17 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@click.group(
-    cls=Verbs, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
-)
-@click.version_option(tilepress.__version__, prog_name="tilepress")
-def cli() -> None:
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tilepress, version {tilepress.__version__}")
+        raise typer.Exit
+
+
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Compress large image archives with learned and classical codecs, and get them back exactly.
 
     \b
@@ -61,8 +92,24 @@ def cli() -> None:
     """
 
 
-for _command in COMMANDS:
-    cli.add_command(_command)
+def _made() -> Commands:
+    """The table as a command; help is plain text, which takes no time to load."""
+    app = typer.Typer(
+        cls=Commands,
+        epilog=_EXIT_CODES,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+        rich_markup_mode=None,
+        add_completion=False,
+    )
+    app.callback()(_top)
+    for name, function, line in _COMMANDS:
+        app.command(name, cls=Command, short_help=line)(function)
+    made = typer.main.get_command(app)
+    assert isinstance(made, Commands)
+    return made
+
+
+cli = _made()
 
 
 def main() -> None:
@@ -84,22 +131,14 @@ def _open_streams() -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    from tilepress.pipeline.errors import TilepressError
-
     try:
-        cli.main(args=arguments, prog_name="tilepress", standalone_mode=False)
-    except click.ClickException as exc:
-        exc.show()
-        return 2
-    except click.Abort as exc:
-        raise KeyboardInterrupt from exc  # what click made of it: see ending_by_signal
+        cli.main(args=arguments, prog_name="tilepress")
     except SystemExit as exc:
+        if exc.code == _INTERRUPTED:
+            raise KeyboardInterrupt from exc  # see ending_by_signal
         return exc.code if isinstance(exc.code, int) else 1
-    except TilepressError as exc:
-        click.echo(f"tilepress: {exc}", err=True)
-        return exc.exit_code
     except OSError as exc:  # of standard output, or of temporary files in this process
-        click.echo(f"tilepress: {exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}", err=True)
+        typer.echo(f"tilepress: {exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}", err=True)
         _drop_output()
         return 5
     return 0

@@ -1,88 +1,95 @@
-"""What the commands that work print when they are done: text, or one JSON object. Each returns the exit code."""
+"""What the verbs' commands print when they are done: `show_VERB` as text, or any report as one JSON object.
+
+`asked` holds what the verb was asked for, by name, and `spell`, which turns parameters in backticks into options.
+"""
 
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from tilepress.jobs.cli.progress import size
 from tilepress.jobs.cli.tables import print_failures, print_json, print_notes, print_summary, print_table
 
 if TYPE_CHECKING:
-    from tilepress.jobs.archives.compress import CompressConfig, CompressReport
-    from tilepress.jobs.archives.restore import RestoreConfig, RestoreReport
-    from tilepress.jobs.archives.verify import VerifyConfig, VerifyReport
-    from tilepress.jobs.evaluation.evaluate import EvaluateConfig, EvaluateReport
-    from tilepress.jobs.fitting.fit_lossless import FitConfig, FitReport
-    from tilepress.jobs.training.train import TrainConfig, TrainReport
+    from tilepress.jobs.archives.compress import CompressReport
+    from tilepress.jobs.archives.restore import RestoreReport
+    from tilepress.jobs.archives.verify import VerifyReport
+    from tilepress.jobs.data.import_arrays import ImportReport
+    from tilepress.jobs.evaluation.evaluate import EvaluateReport
+    from tilepress.jobs.fitting.fit_lossless import FitReport
+    from tilepress.jobs.training.train import TrainReport
 
 
-def show_compress(config: CompressConfig, report: CompressReport, *, as_json: bool) -> int:
+def print_report(report: Any) -> None:
+    """Print a report as one JSON object: its fields, and its properties, such as exit_code."""
+    properties = (name for name, value in vars(type(report)).items() if isinstance(value, property))
+    print_json(vars(report) | {name: getattr(report, name) for name in properties})
+
+
+def show_compress(asked: SimpleNamespace, report: CompressReport) -> None:
     """Summary of a run by method, with bytes in and out."""
-    if as_json:
-        print_json(vars(report) | {"exit_code": report.exit_code})
-        return report.exit_code
     for name, reason in report.skipped:
         print(f"left out: {name} ({reason})", file=sys.stderr)
     planned = f"{report.planned_files:,} files, {size(report.planned_bytes)}, in {report.shards:,} shards"
     gone = f"; {report.gone:,} gone from the source" if report.gone else ""
-    if config.dry_run:
+    if asked.dry_run:
         print(f"would compress {planned}{gone}; nothing was written")
-        return 0
+        return
     if report.run is None:
-        print(f"nothing new in {config.source}: {config.archive} is up to date, nothing was written")
-        return 0
-    print(f"run {report.run} of {config.archive}: {planned}{gone}")
+        print(f"nothing new in {asked.source}: {asked.archive} is up to date, nothing was written")
+        return
+    print(f"run {report.run} of {asked.archive}: {planned}{gone}")
     if report.resumed_shards:
         print(f"{report.resumed_shards:,} shards were already committed by an earlier attempt")
     print_summary(report.summary)
     rate = report.summary.pixels / 1e6 / max(1e-3, report.seconds)
     print(f"in {report.seconds:.1f} s, {rate:.3g} MP/s, engine {report.engine}")
     if report.exit_code:
-        print(f"Some files need a look: tilepress errors {config.archive}")
-    return report.exit_code
+        print(f"Some files need a look: tilepress errors {asked.archive}")
 
 
-def show_restore(config: RestoreConfig, report: RestoreReport, *, as_json: bool) -> int:
+def show_restore(asked: SimpleNamespace, report: RestoreReport) -> None:
     """How the files came back, and which did not."""
-    if as_json:
-        print_json(vars(report) | {"exit_code": report.exit_code})
-        return report.exit_code
     print_notes(report.notes)
     words = ", ".join(f"{count:,} {how}" for how, count in report.restored.items())
-    print(f"restored to {config.destination}: {words or 'nothing'}")
+    print(f"restored to {asked.destination}: {words or 'nothing'}")
     print_failures("damaged", report.damage)
     print_failures("damaged, not restored", report.failed)
-    print_failures("not restored", report.refused)
-    return report.exit_code
+    print_failures("not restored", [(path, asked.spell(reason)) for path, reason in report.refused])
 
 
-def show_verify(config: VerifyConfig, report: VerifyReport, *, as_json: bool) -> int:
+def show_verify(asked: SimpleNamespace, report: VerifyReport) -> None:
     """What was checked, and what is wrong."""
-    if as_json:
-        print_json(vars(report) | {"exit_code": report.exit_code})
-        return report.exit_code
     print_notes(report.notes)
     counts = f"{report.parts:,} parts, {report.images:,} images, {size(report.source_bytes)} of files"
-    print(f"verified {config.archive}: {counts}")
+    print(f"verified {asked.archive}: {counts}")
     for part, image, problem in report.problems:
         print(f"DAMAGED {part}{': ' + image if image else ''}: {problem}")
     print_failures("differs from the source", report.differing)
     for how, count in sorted(report.inexact.items()):
         print(f"{count:,} images are not held exactly: {how}")
     print(f"{len(report.problems):,} problems found" if report.problems else "everything stored is as it was written")
-    return report.exit_code
 
 
-def show_train(config: TrainConfig, report: TrainReport, *, as_json: bool) -> int:
+def show_import_arrays(asked: SimpleNamespace, report: ImportReport) -> None:
+    """What was imported, and from where it comes."""
+    print_failures("left out", report.skipped)
+    for name, count in report.images.items():
+        print(f"{str(asked.destination).rstrip('/')}/{name}: {count:,} images")
+    there = f", {report.already_there:,} of them there already" if report.already_there else ""
+    total = report.images.total()
+    rate = total / max(1e-3, report.seconds)
+    print(f"{total:,} images{there}, {size(report.bytes_out)} of PNG, in {report.seconds:.1f} s ({rate:,.0f} a second)")
+
+
+def show_train(asked: SimpleNamespace, report: TrainReport) -> None:
     """What was trained, how well it does, and how to use it."""
-    if as_json:
-        print_json(vars(report) | {"exit_code": report.exit_code})
-        return report.exit_code
     print_failures("not trained on", report.unusable)
     if not report.trained:
         print(f"{report.out} is already this model ({report.sha256[:16]}), nothing was done")
-        return report.exit_code
+        return
     where = f"{report.workers} workers on Ray" if report.engine == "ray" else "this process"
     begun = f" (from step {report.resumed_at:,})" if report.resumed_at else ""
     print(
@@ -95,33 +102,28 @@ def show_train(config: TrainConfig, report: TrainReport, *, as_json: bool) -> in
         f"{report.out}: model {report.sha256[:16]}, {size(report.model_bytes)}; log and curves in {report.out}.training"
     )
     print(f"Use it: tilepress compress SOURCE ARCHIVE --codec {report.out}")
-    return report.exit_code
 
 
 _FIT_COLUMNS = ("level", "held-out images", "raw", "JPEG XL e7", "start", "fitted", "to JPEG XL", "to start")
 
 
-def show_fit(config: FitConfig, report: FitReport, *, as_json: bool) -> int:
+def show_fit_lossless(asked: SimpleNamespace, report: FitReport) -> None:
     """What the fitted model makes of images that it was not fitted to, beside JPEG XL and the model before."""
-    if as_json:
-        print_json(vars(report) | {"exit_code": report.exit_code})
-        return report.exit_code
     print_failures("skipped", report.skipped)
-    for number, source in enumerate(config.sources, 1):
-        if len(config.sources) > 1:
+    for number, source in enumerate(asked.sources, 1):
+        if len(asked.sources) > 1:
             print(f"source {number}: {source}")
     print_table((dict(zip(_FIT_COLUMNS, _fit_cells(figure), strict=True)) for figure in report.figures), _FIT_COLUMNS)
-    start = "no trained model" if report.start == "none" else f"{config.start} ({report.start[:16]})"
+    start = "no trained model" if report.start == "none" else f"{asked.start} ({report.start[:16]})"
     print(f"Bytes of the held-out images; start: {start}")
     for level in report.kept:
         print(f"{level}: fitting gained nothing on the held-out images, the model keeps its start there")
     if not report.written:
         print(f"{report.out} is already this model ({report.sha256[:16]}), nothing was done")
-        return report.exit_code
+        return
     images = f"{report.fitted_images:,} images in {report.seconds / 60:.1f} min"
     print(f"{report.out}: model {report.sha256[:16]}, {size(report.model_bytes)}, fitted to {images}")
     print(f"Use it: tilepress compress SOURCE ARCHIVE --codec {report.out}")
-    return report.exit_code
 
 
 def _fit_cells(figure: dict[str, Any]) -> tuple[str, ...]:
@@ -130,13 +132,10 @@ def _fit_cells(figure: dict[str, Any]) -> tuple[str, ...]:
     return figure["level"], f"{figure['count']} ({figure['images']})", *sizes, *gains
 
 
-def show_evaluate(config: EvaluateConfig, report: EvaluateReport, *, as_json: bool) -> int:
+def show_evaluate(asked: SimpleNamespace, report: EvaluateReport) -> None:
     """Means of every codec at every quality, BD-rates, and what could not be evaluated."""
     from tilepress.jobs.evaluation.report import BD_COLUMNS, COLUMNS, bd_cells, lossless_cells, point_cells
 
-    if as_json:
-        print_json(vars(report) | {"images": report.images, "exit_code": report.exit_code})
-        return report.exit_code
     print_table((dict(zip(COLUMNS, point_cells(means), strict=True)) for means in report.means), COLUMNS)
     if report.comparisons:
         print(f"\nBD-rate against {report.anchor}; negative: less rate at equal quality")
@@ -153,8 +152,7 @@ def show_evaluate(config: EvaluateConfig, report: EvaluateReport, *, as_json: bo
     print_failures("failed", report.failed)
     images = f"{report.images:,} images of {report.files:,} files"
     if not report.written:
-        print(f"{images}: {config.out} was complete already, nothing was written")
-        return report.exit_code
+        print(f"{images}: {asked.out} was complete already, nothing was written")
+        return
     resumed = f" ({report.resumed_tasks:,} of {report.tasks:,} tasks by an earlier run)" if report.resumed_tasks else ""
-    print(f"{images}{resumed} in {report.seconds:.1f} s, engine {report.engine or 'none'}: see {config.out}/summary.md")
-    return report.exit_code
+    print(f"{images}{resumed} in {report.seconds:.1f} s, engine {report.engine or 'none'}: see {asked.out}/summary.md")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,8 +14,7 @@ import numpy as np
 
 from tilepress.codecs.classical.png import Png
 from tilepress.codecs.codec import Settings, TileSpec
-from tilepress.jobs.cli.progress import Meter, size
-from tilepress.jobs.cli.tables import print_failures, print_json
+from tilepress.jobs.cli.progress import Meter
 from tilepress.pipeline.errors import AlreadyExists, InTheWay, MissingError, PictureError, UsageError
 from tilepress.pipeline.formats.registry import read_picture
 from tilepress.pipeline.sources.collection import Collection
@@ -30,12 +29,12 @@ _THREADS, _THREADS_REMOTE = 2, 32  # objects of a store are written side by side
 
 @dataclass(frozen=True)
 class ImportConfig:
-    """Everything a person can say to `import`. `limit`: images of each array, at most."""
+    """What `tilepress.import_arrays` was asked for; its signature describes every field."""
 
     source: str
     destination: str
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
     limit: int | None = None
     quiet: bool = True
     storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
@@ -58,15 +57,10 @@ class ImportReport:
         return 0
 
 
-def import_arrays(source: str, destination: str, **options: Any) -> ImportReport:
-    """Write the images of arrays in `source` as PNG files below `destination`; options as ImportConfig's fields."""
-    return run_import(ImportConfig(source, destination, **options))
-
-
 def run_import(config: ImportConfig) -> ImportReport:
     """Import; run again, what is there already is compared and left alone. UsageError names a file that is wrong."""
     if config.limit is not None and config.limit < 1:
-        raise UsageError(f"--limit {config.limit} is no number of images: 1 or more")
+        raise UsageError(f"`limit` {config.limit} is no number of images: 1 or more")
     report = ImportReport()
     collection = Collection.open(
         config.source, config.include, config.exclude, _skipper(report), config.storage_options
@@ -140,18 +134,3 @@ def _same(storage: Storage, name: str, data: bytes, image: np.ndarray) -> bool:
         return found == data or np.array_equal(whole(read_picture(found, byte_exact=False)), image)
     except (MissingError, PictureError):
         return False
-
-
-def show_import(config: ImportConfig, report: ImportReport, *, as_json: bool) -> int:
-    """What was imported, and from where it comes."""
-    if as_json:
-        print_json(vars(report) | {"exit_code": report.exit_code})
-        return report.exit_code
-    print_failures("left out", report.skipped)
-    for name, count in report.images.items():
-        print(f"{config.destination.rstrip('/')}/{name}: {count:,} images")
-    there = f", {report.already_there:,} of them there already" if report.already_there else ""
-    total = report.images.total()
-    rate = total / max(1e-3, report.seconds)
-    print(f"{total:,} images{there}, {size(report.bytes_out)} of PNG, in {report.seconds:.1f} s ({rate:,.0f} a second)")
-    return report.exit_code

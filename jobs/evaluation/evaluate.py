@@ -38,16 +38,16 @@ _LIMITS = Limits(max_pixels=1 << 28)  # an image is held whole, twice
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Everything a person can say to `evaluate`. `anchor`: a codec or curve; None is the first one."""
+    """What `tilepress.evaluate` was asked for; its signature describes every field."""
 
     source: str
     out: str
     codecs: tuple[str, ...]
-    qualities: tuple[int, ...] = ()
+    qualities: Sequence[int] = ()
     anchor: str | None = None
     fidelity: str = LOSSY
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
     tile: int = DEFAULT_TILE
     engine: EngineConfig = field(default_factory=EngineConfig)
     quiet: bool = True
@@ -95,14 +95,6 @@ class EvaluateReport:
         return 3 if self.unreadable or self.failed or not self.images else 0
 
 
-def evaluate(source: str, out: str, codecs: Sequence[str], **options: Any) -> EvaluateReport:
-    """Compare `codecs` on the images of `source`, a collection or an archive, into the folder or prefix `out`.
-
-    Options as the fields of EvaluateConfig. Run again, it goes on where it was.
-    """
-    return run_evaluate(EvaluateConfig(source, out, tuple(codecs), **options))
-
-
 def run_evaluate(config: EvaluateConfig) -> EvaluateReport:
     """Measure what is not measured yet, then make table, summary and plots of all of it."""
     started = time.monotonic()
@@ -137,9 +129,9 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateReport:
 
 def _check(config: EvaluateConfig) -> None:
     if not config.codecs:
-        raise UsageError("name at least one --codec to evaluate; see `tilepress codecs`")
+        raise UsageError("name at least one of `codecs` to evaluate; see `tilepress codecs`")
     if config.tile < 16 or config.tile > 1 << 14:
-        raise UsageError(f"--tile {config.tile} is not within 16 to 16384")
+        raise UsageError(f"`tile` {config.tile} is not within 16 to 16384")
     require_extra("train", "evaluate, which draws plots,", "matplotlib")
     config.engine.resolve(1, 0)  # a wrong engine option must not leave a folder behind
     source, out = (local_path_of(url) for url in (config.source, config.out))
@@ -148,7 +140,7 @@ def _check(config: EvaluateConfig) -> None:
     else:
         source, out = os.path.realpath(source), os.path.realpath(out)
     if f"{out}/".startswith(f"{source}/"):
-        raise UsageError(f"--out {config.out} lies within the source and would become part of it: choose another")
+        raise UsageError(f"`out` {config.out} lies within the source and would become part of it: choose another")
 
 
 def _anchor(asked: str | None, points: Sequence[OperatingPoint]) -> str:
@@ -157,7 +149,7 @@ def _anchor(asked: str | None, points: Sequence[OperatingPoint]) -> str:
         if asked in (None, point.codec, point.curve):
             return point.curve
     names = dict.fromkeys(point.codec for point in points)
-    raise UsageError(f"--anchor {asked} is not among the codecs: {', '.join(names)}")
+    raise UsageError(f"`anchor` {asked} is not among the codecs: {', '.join(names)}")
 
 
 def _asked(config: EvaluateConfig, points: Sequence[OperatingPoint], anchor: str, found: Survey) -> dict[str, Any]:

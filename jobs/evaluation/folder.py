@@ -87,7 +87,7 @@ def claim(storage: Storage, asked: Mapping[str, Any]) -> str:
     if there.get("asked") != asked:
         raise ResumeError(
             f"{storage.url} holds another evaluation: {_differences(there.get('asked'), asked)}. "
-            "Go on with the same source and options as before, or choose another --out"
+            "Go on with the same source and options as before, or choose another `out`"
         )
     return str(there["seal"])
 

@@ -65,7 +65,7 @@ def operating_points(
         _check_fidelity(typed.name, choice.codec, fidelity)
         points += _points(typed, choice, qualities, tile)
     if qualities and not any("quality" in choice.codec.options and typed.qualities is None for typed, choice in chosen):
-        raise UsageError("--quality has no effect: each codec takes none or has its own after a colon; leave it out")
+        raise UsageError("`qualities` have no effect: each codec takes none or has its own after a colon; leave it out")
     _check_distinct(points)
     return tuple(points)
 
@@ -83,22 +83,22 @@ def _points(typed: NamedCodec, choice: ChosenCodec, qualities: Sequence[int], ti
     size = max(alignment, tile // alignment * alignment)
     if "quality" not in choice.codec.options:
         if typed.qualities is not None:
-            raise UsageError(f"--codec {typed.name} has no quality to choose: leave out what follows the colon")
+            raise UsageError(f"codec {typed.name} has no quality to choose: leave out what follows the colon")
         return [OperatingPoint(typed.name, None, choice.reference, _LAST_NUMBER.sub("", typed.name), size)]
     wanted = typed.qualities or tuple(qualities) or DEFAULT_QUALITIES
     for quality in wanted:
         if not 1 <= quality <= 100:
-            raise UsageError(f"quality {quality} of --codec {typed.name} is not within 1 to 100")
+            raise UsageError(f"quality {quality} of codec {typed.name} is not within 1 to 100")
     return [OperatingPoint(typed.name, quality, choice.reference, typed.name, size) for quality in sorted(set(wanted))]
 
 
 def _check_fidelity(name: str, codec: type[Codec], fidelity: str) -> None:
     if fidelity not in (LOSSY, PIXELS):
-        raise UsageError(f"--fidelity {fidelity!r} is neither lossy nor pixels")
+        raise UsageError(f"`fidelity` {fidelity!r} is neither lossy nor pixels")
     if fidelity == PIXELS and not (codec.lossless or codec.exact):
         raise UsageError(
-            f"--codec {name} does not decode the same on every machine, so nothing exact can be built on it: "
-            "leave out --fidelity pixels, or that codec"
+            f"codec {name} does not decode the same on every machine, so nothing exact can be built on it: "
+            "leave out `fidelity` pixels, or that codec"
         )
 
 
@@ -107,6 +107,6 @@ def _check_distinct(points: Sequence[OperatingPoint]) -> None:
     for point in points:
         other = seen.setdefault((point.reference, point.quality), point.codec)
         if other != point.codec:
-            raise UsageError(f"--codec {other} and --codec {point.codec} are the same codec: name one of them")
+            raise UsageError(f"{other} and {point.codec} are the same codec: name one of them")
     if len(seen) < len(points):
         raise UsageError("a codec is named twice at the same quality: name it once")

@@ -120,7 +120,7 @@ def _of_jpeg(report: EvaluateReport) -> str:
     return f" Mind that {report.jpeg_images:,} of the images are JPEG files: what they lost before is not seen here."
 
 
-def _selection(config: EvaluateConfig) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _selection(config: EvaluateConfig) -> tuple[tuple[str, Sequence[str]], ...]:
     return ("only", config.include), ("without", config.exclude)
 
 

@@ -42,7 +42,7 @@ def survey(data: DataSet) -> Survey:
         size += item.size
         digest.update(identity(item))
     if not files:
-        raise UsageError(f"{data.source.url} holds no images, or none that --include and --exclude let pass")
+        raise UsageError(f"{data.source.url} holds no images, or none that `include` and `exclude` let pass")
     return Survey(files, size, digest.hexdigest())
 
 
@@ -57,4 +57,4 @@ def tasks(options: EvaluateOptions, found: Survey) -> Iterator[EvaluateTask]:
         yield EvaluateTask(number, batch, options)
         number += 1
     if digest.hexdigest() != found.fingerprint:
-        raise ResumeError(f"{options.source.url} changed while it was evaluated: start again, with another --out")
+        raise ResumeError(f"{options.source.url} changed while it was evaluated: start again, with another `out`")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,11 +33,7 @@ Starts = dict[str, StartState]
 
 @dataclass(frozen=True)
 class FitConfig:
-    """Everything a person can say to `fit-lossless`. `images`, `held_out`: of each source, at most.
-
-    `start`: the model to go on from, or "none". `hidden`: hidden layers of a level's network (None: no network);
-    by default those of `start`, or else HIDDEN. `minutes`: training at most, 0: no limit.
-    """
+    """What `tilepress.fit_lossless` was asked for; its signature describes every field."""
 
     sources: tuple[str, ...]
     out: str
@@ -51,8 +47,8 @@ class FitConfig:
     seed: int = 0
     gray_too: bool = False
     licence: str = "not stated"
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
     quiet: bool = True
     storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
 
@@ -112,11 +108,6 @@ class FitMeter(LiveDisplay):
         return self._doing
 
 
-def fit_lossless(*sources: str, out: str, **options: Any) -> FitReport:
-    """Fit the lossless codec to samples of `sources` into the model folder `out`; options as fields of FitConfig."""
-    return run_fit(FitConfig(sources, out, **options))
-
-
 def run_fit(config: FitConfig) -> FitReport:
     """The whole command; nothing is written before the end."""
     began = time.monotonic()
@@ -147,7 +138,7 @@ def starting(name: str, storage_options: Mapping[str, Any] | None = None) -> tup
         return NONE, dict.fromkeys(LEVEL_NAMES, plain_start())
     with chosen_codec(name, storage_options) as choice:
         if choice.codec.codec_id != CODEC_ID or choice.model_folder is None:
-            raise UsageError(f"--from {name}: not a model of codec {CODEC_ID}, but of {choice.codec.codec_id}")
+            raise UsageError(f"`start` {name}: not a model of codec {CODEC_ID}, but of {choice.codec.codec_id}")
         model = Model.load(choice.model_folder)
         priors = starts_of(model)
     return model.name, {level.name: priors[level.code] for level in LEVELS}

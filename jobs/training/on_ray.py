@@ -128,7 +128,7 @@ def _scaling(config: EngineConfig, capacity: Capacity) -> ray.train.ScalingConfi
     gpus = int(sum(capacity.gpus)) if config.gpus_per_actor else 0
     workers = config.workers or gpus or max(1, min(4, capacity.cpus // 2))
     if 0 < gpus < workers:
-        raise UsageError(f"the cluster has {gpus} GPUs for {workers} workers: -j {gpus}, or --gpus-per-actor 0")
+        raise UsageError(f"the cluster has {gpus} GPUs for {workers} workers: `workers` {gpus}, or `gpus_per_actor` 0")
     on_gpus = gpus >= workers
     cpus = min(1.0, (1 - DATA_CPUS) * capacity.cpus / workers)
     resources = {"CPU": cpus, **({"GPU": 1} if on_gpus else {})}
@@ -223,7 +223,7 @@ def _require_shared(work: Storage, job: Job) -> None:
     if not work.exists(PLAN) or json.loads(work.read(PLAN)).get("id") != job.claim:
         raise UsageError(
             f"node {ray.util.get_node_ip_address()} does not see {work.url} as the driver does: "
-            "give an --out on a folder that all nodes share, or in a bucket"
+            "give an `out` on a folder that all nodes share, or in a bucket"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,14 +36,14 @@ _MAX_PIXELS = 1 << 28  # an image is held whole
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything a person can say to `train`. `overrides` are key=value texts."""
+    """What `tilepress.train` was asked for; its signature describes every field."""
 
     recipe: str
     data: str
     out: str
-    overrides: tuple[str, ...] = ()
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    overrides: Sequence[str] = ()
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
     preview: bool = False
     engine: EngineConfig = field(default_factory=EngineConfig)
     quiet: bool = True
@@ -73,11 +73,6 @@ class TrainReport:
     def exit_code(self) -> int:
         """0: there is a model."""
         return 0
-
-
-def train(recipe: str, data: str, out: str, **options: Any) -> TrainReport:
-    """Train `recipe` on `data` into the model folder `out`; options as the fields of TrainConfig."""
-    return run_train(TrainConfig(recipe, data, out, **options))
 
 
 def run_train(config: TrainConfig) -> TrainReport:
@@ -146,7 +141,7 @@ def _claim(work: Storage, asked: Mapping[str, Any]) -> None:
         words = ", ".join(f"{key} was {before.get(key)!r}, now {asked.get(key)!r}" for key in sorted(changed))
         raise ResumeError(
             f"{work.url} holds an unfinished training with other settings: {words}. Finish it with the same "
-            "command as before, choose another --out, or remove that folder"
+            "command as before, choose another `out`, or remove that folder"
         )
 
 

@@ -52,17 +52,17 @@ class EngineConfig:
     def resolve(self, shards: int, size: int) -> EngineConfig:
         """`auto` decided: this process for small work or without Ray, Ray for the rest or where a cluster is named."""
         if self.kind not in ("auto", "local", "ray"):
-            raise UsageError(f"--engine {self.kind!r} is not one of auto, local, ray")
+            raise UsageError(f"`engine` {self.kind!r} is not one of auto, local, ray")
         if self.ray_address and self.kind == "local":
-            raise UsageError("--ray-address has no effect with --engine local")
+            raise UsageError("`ray_address` has no effect with `engine` local")
         if self.workers is not None and self.workers < 1:
-            raise UsageError(f"-j must be at least 1, not {self.workers}")
+            raise UsageError(f"`workers` must be at least 1, not {self.workers}")
         if self.gpus_per_actor < 0 or (self.gpus_per_actor > 1 and self.gpus_per_actor % 1):
-            raise UsageError(f"--gpus-per-actor {self.gpus_per_actor:g} is neither a share below 1 nor a whole number")
+            raise UsageError(f"`gpus_per_actor` {self.gpus_per_actor:g} is neither a share below 1 nor a whole number")
         small = shards < 2 or size < _SMALL_BYTES or self.width == 1 or not is_installed("ray")
         kind = self.kind if self.kind != "auto" else "ray" if self.ray_address or not small else "local"
         if kind == "ray":
-            require_extra("ray", "--engine ray")
+            require_extra("ray", "`engine` ray")
         return replace(self, kind=kind)
 
     @property

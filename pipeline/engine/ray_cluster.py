@@ -117,13 +117,13 @@ def _started(actors: list[Any]) -> tuple[Any, ...]:
     for answer in found:
         if isinstance(answer, RemoteError):
             raise EngineError(
-                f"the GPU of a node cannot be used ({answer.message}); mend that, or add --gpus-per-actor 0"
+                f"the GPU of a node cannot be used ({answer.message}); mend that, or add `gpus_per_actor` 0"
             ) from answer.error()
     running = tuple(actor for actor, answer in zip(actors, answers, strict=True) if answer in ready)
     for actor in set(actors) - set(running):
         ray.kill(actor)
     if not running:
         raise EngineError(
-            f"no GPU became free within {_ACTOR_START_S:.0f} s: wait for other jobs, or add --gpus-per-actor 0"
+            f"no GPU became free within {_ACTOR_START_S:.0f} s: wait for other jobs, or add `gpus_per_actor` 0"
         )
     return running

@@ -68,7 +68,7 @@ class Collection(ABC):
                 empty = False
                 yield entry
         if empty:
-            raise UsageError(f"{self.source}: no files there, or none that --include and --exclude let pass")
+            raise UsageError(f"{self.source}: no files there, or none that `include` and `exclude` let pass")
 
     @abstractmethod
     def open_source(self, entry: ListedFile) -> AbstractContextManager[bytes | mmap.mmap]:

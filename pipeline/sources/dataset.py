@@ -7,7 +7,7 @@ Tile. Items are small and travel to workers, which open the data set by the same
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -38,8 +38,8 @@ class Source:
     """What a person says a data set is. `preview`: of an archive, the lossy pictures of the latents."""
 
     url: str
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
     preview: bool = False
     limits: Limits = field(default_factory=Limits)
     storage_options: StorageOptions = NO_OPTIONS

@@ -4,26 +4,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what __getattr__ gives
-    from tilepress.jobs.archives.compress import compress
-    from tilepress.jobs.archives.restore import restore
-    from tilepress.jobs.archives.verify import verify
-    from tilepress.jobs.data.import_arrays import import_arrays
-    from tilepress.jobs.evaluation.evaluate import evaluate
-    from tilepress.jobs.fitting.fit_lossless import fit_lossless
-    from tilepress.jobs.training.train import train
+    from tilepress.jobs.verbs.compress import compress
+    from tilepress.jobs.verbs.evaluate import evaluate
+    from tilepress.jobs.verbs.fit_lossless import fit_lossless
+    from tilepress.jobs.verbs.import_arrays import import_arrays
+    from tilepress.jobs.verbs.restore import restore
+    from tilepress.jobs.verbs.train import train
+    from tilepress.jobs.verbs.verify import verify
     from tilepress.pipeline.reading.archive import open_archive as open
 
 __version__ = "0.1.0"
 
 # Verbs are loaded on first use, so that `import tilepress` and `tilepress --help` stay light.
 _VERBS = {
-    "compress": ("tilepress.jobs.archives.compress", "compress"),
-    "evaluate": ("tilepress.jobs.evaluation.evaluate", "evaluate"),
-    "fit_lossless": ("tilepress.jobs.fitting.fit_lossless", "fit_lossless"),
-    "import_arrays": ("tilepress.jobs.data.import_arrays", "import_arrays"),
-    "restore": ("tilepress.jobs.archives.restore", "restore"),
-    "train": ("tilepress.jobs.training.train", "train"),
-    "verify": ("tilepress.jobs.archives.verify", "verify"),
+    "compress": ("tilepress.jobs.verbs.compress", "compress"),
+    "evaluate": ("tilepress.jobs.verbs.evaluate", "evaluate"),
+    "fit_lossless": ("tilepress.jobs.verbs.fit_lossless", "fit_lossless"),
+    "import_arrays": ("tilepress.jobs.verbs.import_arrays", "import_arrays"),
+    "restore": ("tilepress.jobs.verbs.restore", "restore"),
+    "train": ("tilepress.jobs.verbs.train", "train"),
+    "verify": ("tilepress.jobs.verbs.verify", "verify"),
     "open": ("tilepress.pipeline.reading.archive", "open_archive"),
 }
 __all__ = ["__version__", "compress", "evaluate", "fit_lossless", "import_arrays", "open", "restore", "train", "verify"]

@@ -1,0 +1,117 @@
+"""A command made of a verb: its options from the verb's own signature, its help from the verb's docstring."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from functools import partial
+from inspect import Parameter
+from pathlib import Path
+from types import GenericAlias, NoneType, SimpleNamespace, UnionType
+from typing import Annotated, Any, get_args, get_origin
+
+import typer
+from typer.core import TyperCommand
+
+from tilepress.jobs.cli.spelling import spelled
+
+JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+_NOT_OFFERED = "quiet"  # of a command, it is what --json asks for
+_PYTHON_ONLY = ("Args:", "Returns:")  # paragraphs of a docstring that no help shows
+
+
+class Command(TyperCommand):
+    """A command with its parameters as people type them in its help, and arguments without braces in its usage."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        """Make it as typer does."""
+        super().__init__(*arguments, **settings)
+        texts: Iterable[Any] = (self, *self.params)
+        for each in texts:
+            each.help = spelled(each.help or "", self.params)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words after the command's name in its usage."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+def command_of(verb: Callable[..., Any], examples: str) -> Callable[..., None]:
+    """Return a function for `typer.Typer.command` that runs `verb` and shows its report by `reports.show_VERB`.
+
+    Its signature is the verb's, in types that typer can read, with --json in the place of `quiet`.
+    """
+    given = [each for each in inspect.signature(verb).parameters.values() if each.name != _NOT_OFFERED]
+    several = next((each.name for each in given if each.kind is Parameter.VAR_POSITIONAL), "")
+
+    def run(ctx: typer.Context, as_json: bool, **options: Any) -> None:
+        from tilepress.jobs.cli import reports
+
+        options = {each.name: _collected(each, options[each.name]) for each in given}
+        keywords = {name: value for name, value in options.items() if name != several}
+        report = verb(*options.get(several, ()), **keywords, quiet=as_json)
+        if as_json:
+            reports.print_report(report)
+        else:
+            show = getattr(reports, f"show_{verb.__name__}")
+            show(SimpleNamespace(**options, spell=partial(spelled, parameters=ctx.command.params)), report)
+        raise typer.Exit(report.exit_code)
+
+    parameters = [
+        Parameter("ctx", Parameter.KEYWORD_ONLY, annotation=typer.Context),
+        *map(_readable, given),
+        Parameter("as_json", Parameter.KEYWORD_ONLY, default=False, annotation=JSON),
+    ]
+    vars(run).update(__signature__=inspect.Signature(parameters))
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    run.__doc__ = "\n\n".join(_help(inspect.getdoc(verb) or "", examples))
+    return run
+
+
+def _help(docstring: str, examples: str) -> Iterator[str]:
+    """The paragraphs of a help: the first of the docstring, examples as they stand, then the rest."""
+    first, *rest = docstring.split("\n\n")
+    yield first
+    yield "\b\n" + inspect.cleandoc(examples)
+    yield from (paragraph for paragraph in rest if not paragraph.lstrip().startswith(_PYTHON_ONLY))
+
+
+def _readable(given: Parameter) -> Parameter:
+    """A parameter of a verb as typer reads it: a plain type, and the option as the default."""
+    type_, option = get_args(given.annotation)
+    option = copy(option)
+    type_ = list[str] if given.kind is Parameter.VAR_POSITIONAL else _plain(type_, option)
+    names = () if option.default is ... else (option.default, *option.param_decls)
+    if type_ is bool and not names:
+        names = (f"--{given.name.replace('_', '-')}",)  # typer would add --no-...
+    if option.parser:
+        option.parser = _of_text(option.parser)
+    default = () if isinstance(given.default, Mapping) else given.default
+    option.param_decls, option.default = names, ... if default is Parameter.empty else default
+    return given.replace(kind=Parameter.KEYWORD_ONLY, annotation=type_, default=option)
+
+
+def _plain(type_: Any, option: Any) -> Any:
+    """The type that typer reads: a place is a text, a sequence or mapping an option that may be repeated."""
+    kinds = get_args(type_)
+    if isinstance(type_, UnionType):
+        (kind,) = (each for each in kinds if each not in (NoneType, Path))
+        plain = _plain(kind, option)
+        return plain | None if NoneType in kinds else plain
+    if get_origin(type_) is Mapping:
+        return list[str]
+    if option.parser:
+        return str
+    return GenericAlias(list, _plain(kinds[0], option)) if get_origin(type_) is Sequence else type_
+
+
+def _of_text(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
+    """A parser that leaves defaults, which are no texts, as they are."""
+    return lambda value: parse(value) if isinstance(value, str) else value
+
+
+def _collected(given: Parameter, value: Any) -> Any:
+    """What an option that may be repeated gave, as the verb takes it."""
+    if not isinstance(value, list):
+        return value
+    return dict(value) if get_origin(get_args(given.annotation)[0]) is Mapping else tuple(value)

@@ -1,0 +1,81 @@
+"""The commands that are verbs of Python too: their examples. Options, types and help are those of `jobs/verbs/`."""
+
+from __future__ import annotations
+
+from tilepress.jobs.cli.command import command_of
+from tilepress.jobs.verbs.compress import compress
+from tilepress.jobs.verbs.evaluate import evaluate
+from tilepress.jobs.verbs.fit_lossless import fit_lossless
+from tilepress.jobs.verbs.import_arrays import import_arrays
+from tilepress.jobs.verbs.restore import restore
+from tilepress.jobs.verbs.train import train
+from tilepress.jobs.verbs.verify import verify
+
+COMPRESS = command_of(
+    compress,
+    """
+    Examples:
+      tilepress compress scans/ scans.tp
+      tilepress compress s3://raw/2024 s3://archive/2024 --engine ray
+      tilepress compress photos/ photos.tp --codec block-dnn-16       a learned preview and an exact residual
+      tilepress compress photos/ small.tp --codec jpeg --fidelity lossy --quality 80
+      tilepress compress ct/ ct.tp --codec jpegls --max-error 2               every sample within 2 levels
+      tilepress compress photos/ photos.tp --include '*.tif' --dry-run
+    """,
+)
+RESTORE = command_of(
+    restore,
+    """
+    Examples:
+      tilepress restore photos.tp restored/
+      tilepress restore photos.tp restored/ --include '2024/*.png'
+      tilepress restore photos.tp crops/ --region 0,0,512,512
+      tilepress restore photos.tp previews/ --preview
+    """,
+)
+VERIFY = command_of(
+    verify,
+    """
+    Examples:
+      tilepress verify photos.tp
+      tilepress verify photos.tp --subset 3/30          a thirtieth a day makes the whole in a month
+      tilepress verify photos.tp --against photos/      and every source file is the one that was stored
+    """,
+)
+IMPORT = command_of(
+    import_arrays,
+    """
+    Examples:
+      tilepress import mnist/ digits/                        digits/train/7/00012.png, by their labels
+      tilepress import cifar10.npz pictures/ --limit 1000
+      tilepress import s3://raw/cifar-10-batches-bin s3://sets/cifar10
+    """,
+)
+TRAIN = command_of(
+    train,
+    """
+    Examples:
+      tilepress train block-dnn --data photos/ --out my-model ratio=8 minutes=5
+      tilepress train gdn-factorized --data photos.tp --out s3://models/aerial -j 4      4 workers on Ray
+      tilepress compress photos/ photos.tp --codec my-model
+    """,
+)
+FIT_LOSSLESS = command_of(
+    fit_lossless,
+    """
+    Examples:
+      tilepress fit-lossless xrays/ --out my-xrays
+      tilepress compress xrays/ xrays.tp --codec my-xrays
+      tilepress fit-lossless s3://raw/ct --out s3://models/ct --images 100 --levels max
+    """,
+)
+EVALUATE = command_of(
+    evaluate,
+    """
+    Examples:
+      tilepress evaluate photos/ --codec jpeg --codec block-dnn-16 --out comparison
+      tilepress evaluate photos/ --codec jpeg:20,40,60,80 --codec jpegxl --codec models/mine --out comparison
+      tilepress evaluate photos.tp --codec jpeg --codec gdn-factorized --quality 10,30,50 --anchor jpeg --out comparison
+      tilepress evaluate photos/ --codec jpegxl --codec block-dnn-16 --fidelity pixels --out lossless
+    """,
+)

@@ -1,0 +1,121 @@
+"""The commands that only look, and `warm`: their options and help. From Python, an archive is a mapping."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tilepress.jobs.cli.command import JSON
+
+Archive = Annotated[str, typer.Argument(metavar="ARCHIVE", help="Local path or URL of an archive.")]
+
+
+def ls(
+    archive: Archive,
+    path: Annotated[str | None, typer.Argument(metavar="[PATH]", help="A file, a folder or a glob.")] = None,
+    as_json: JSON = False,
+) -> None:
+    """List the images of ARCHIVE: all, those below a folder PATH, or those that match a glob.
+
+    \b
+    Examples:
+      tilepress ls photos.tp
+      tilepress ls photos.tp '2024/**/*.tif' --json
+    """
+    from tilepress.jobs.cli.views import show_ls
+
+    raise typer.Exit(show_ls(archive, path, as_json=as_json))
+
+
+def cat(
+    archive: Archive,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A file of the archive.")],
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output.")
+    ] = None,
+) -> None:
+    """Write one file of ARCHIVE to standard output.
+
+    \b
+    Example:
+      tilepress cat photos.tp 2024/a.png > a.png
+    """
+    from tilepress.jobs.cli.views import write_cat
+
+    raise typer.Exit(write_cat(archive, path, output))
+
+
+def info(
+    archive: Archive,
+    path: Annotated[str | None, typer.Argument(metavar="[PATH]", help="One image of it.")] = None,
+    as_json: JSON = False,
+) -> None:
+    """Describe ARCHIVE and what it holds, or all about one image PATH.
+
+    \b
+    Examples:
+      tilepress info photos.tp
+      tilepress info photos.tp 2024/a.png
+    """
+    from tilepress.jobs.cli.views import show_info
+
+    raise typer.Exit(show_info(archive, path, as_json=as_json))
+
+
+def errors(archive: Archive, as_json: JSON = False) -> None:
+    """List the files of ARCHIVE that are held only as their bytes, or not at all, each with the reason.
+
+    \b
+    Example:
+      tilepress errors photos.tp
+    """
+    from tilepress.jobs.cli.views import show_errors
+
+    raise typer.Exit(show_errors(archive, as_json=as_json))
+
+
+def recipes(
+    recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="One of them.")] = None,
+    as_json: JSON = False,
+) -> None:
+    """List the recipes that `tilepress train` takes; or print one RECIPE with all its keys, as a YAML to change.
+
+    \b
+    Example:
+      tilepress recipes block-dnn > mine.yaml
+    """
+    from tilepress.jobs.cli.catalogue_views import show_recipes
+
+    raise typer.Exit(show_recipes(recipe, as_json=as_json))
+
+
+def codecs(as_json: JSON = False) -> None:
+    """List the codecs that --codec takes."""
+    from tilepress.jobs.cli.catalogue_views import show_codecs
+
+    raise typer.Exit(show_codecs(as_json=as_json))
+
+
+def models(as_json: JSON = False) -> None:
+    """List the trained models that come with tilepress and that --codec takes."""
+    from tilepress.jobs.cli.catalogue_views import show_models
+
+    raise typer.Exit(show_models(as_json=as_json))
+
+
+def warm(as_json: JSON = False) -> None:
+    """Compile every kernel now and keep the code, so that no later process has to: half a minute, once.
+
+    \b
+    Examples:
+      tilepress warm                                            on a machine, after each installation
+      TILEPRESS_KERNEL_CACHE=/opt/kernels tilepress warm        into a folder that an image ships, see infra/docker
+
+    \b
+    Without it kernels are compiled on first use. Code is kept in $TILEPRESS_KERNEL_CACHE or the user's cache
+    folder; any change of tilepress or of the compiler makes it anew. The folder may be removed at any time.
+    """
+    from tilepress.jobs.maintenance.warm import show_warm
+
+    raise typer.Exit(show_warm(as_json=as_json))

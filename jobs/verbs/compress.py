@@ -1,0 +1,95 @@
+"""`tilepress.compress` and `tilepress compress`: a collection into an archive."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from tilepress.jobs.cli.texts import size
+from tilepress.jobs.verbs.parameters import (
+    EngineName,
+    Exclude,
+    GpusPerActor,
+    Include,
+    Quiet,
+    RayAddress,
+    Tile,
+    Workers,
+    documented,
+)
+from tilepress.pipeline.storage.place import Place, place_text
+
+if TYPE_CHECKING:
+    from tilepress.jobs.archives.compress import CompressReport
+
+
+@documented
+def compress(
+    source: Annotated[Place, typer.Argument(metavar="SOURCE", help="A folder, glob, file or bucket prefix.")],
+    archive: Annotated[Place, typer.Argument(metavar="ARCHIVE", help="The archive, made if it is not there.")],
+    *,
+    codec: Annotated[Place, typer.Option(metavar="auto|NAME|MODEL", help="See `tilepress codecs`.")] = "auto",
+    quality: Annotated[
+        int | None, typer.Option(min=1, max=100, metavar="Q", help="For lossy codecs: 1 smallest, 100 best.")
+    ] = None,
+    effort: Annotated[
+        int | None,
+        typer.Option(min=1, max=9, metavar="E", help="For codecs that can try harder: 1 fastest, 9 smallest."),
+    ] = None,
+    fidelity: Annotated[
+        Literal["pixels", "file", "lossy"],
+        typer.Option(help="pixels: pixels and metadata exact; file: every byte; lossy: latents only."),
+    ] = "pixels",
+    max_error: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, metavar="N", help="Relaxes pixels: samples may differ by up to N levels, alpha too."
+        ),
+    ] = None,
+    include: Include = (),
+    exclude: Exclude = (),
+    tile: Tile = 512,
+    shard_size: Annotated[
+        int | None, typer.Option(parser=size, metavar="SIZE", help="Bytes of files a shard, such as 256MB.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Say what would be done, and write nothing.")] = False,
+    engine: EngineName = "auto",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+    gpus_per_actor: GpusPerActor = 1.0,
+    quiet: Quiet = True,
+) -> "CompressReport":
+    """Compress `source` (folder, glob, file or bucket prefix) into `archive`; run again to add what is new.
+
+    Nothing is lost: files that no codec can represent, that are damaged or over the limits are kept as their bytes,
+    with the reason (`tilepress errors ARCHIVE`). A killed run goes on where it was when the command is repeated.
+
+    With `max_error`, JPEGs, palettes, 1-bit images, any image whose samples could take no more than 2N+1 values (8
+    bits from N = 128 on), and those one of whose values stands for transparency or no data (PNG tRNS, GDAL_NODATA)
+    stay exact. Masks and labels do not: their values are names, and need a run of their own without `max_error`.
+
+    Returns:
+        A CompressReport: the run's number, counts and bytes by method, failures by reason. UsageError for what cannot
+        be done as asked, ResumeError where an unfinished run was begun with other settings, InfrastructureError where
+        storage or cluster failed.
+    """
+    from tilepress.jobs.archives.compress import CompressConfig, run_compress
+    from tilepress.pipeline.engine.engine import EngineConfig
+
+    return run_compress(
+        CompressConfig(
+            source=place_text(source),
+            archive=place_text(archive),
+            codec=place_text(codec),
+            quality=quality,
+            effort=effort,
+            fidelity=fidelity,
+            max_error=max_error,
+            include=include,
+            exclude=exclude,
+            tile=tile,
+            shard_bytes=shard_size,
+            dry_run=dry_run,
+            engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
+            quiet=quiet,
+        )
+    )

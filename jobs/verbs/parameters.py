@@ -1,0 +1,43 @@
+"""Parameters that several verbs share, each typed and described once; and what makes a verb's docstring of them.
+
+Modules of this folder evaluate their annotations when they are imported (no `from __future__ import annotations`): the
+command line is made of them.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import typer
+
+from tilepress.pipeline.storage.place import Place
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+Archive = Annotated[Place, typer.Argument(metavar="ARCHIVE", help="Local path or URL of an archive.")]
+Include = Annotated[Sequence[str], typer.Option(metavar="GLOB", help="Only files that match; may be repeated.")]
+Exclude = Annotated[Sequence[str], typer.Option(metavar="GLOB", help="Leave out files that match; may be repeated.")]
+Model = Annotated[Place, typer.Option(metavar="MODEL", help="Folder or prefix that becomes the model.")]
+Tile = Annotated[int, typer.Option(min=16, max=16384, metavar="N", help="Tile size in pixels.")]
+EngineName = Annotated[
+    Literal["auto", "local", "ray"],
+    typer.Option(help="local: this process; ray: a Ray cluster; auto: this process for small work."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("-j", "--workers", min=1, metavar="N", help="Shards at a time; one a processor if not given."),
+]
+RayAddress = Annotated[str | None, typer.Option(metavar="ADDRESS", help="An existing Ray cluster ('auto' finds one).")]
+GpusPerActor = Annotated[float, typer.Option(metavar="SHARE", help="GPU share of a codec actor, on Ray.")]
+Quiet = Annotated[bool, typer.Option(help="Show no progress on standard error.")]
+
+
+def documented(verb: Verb) -> Verb:
+    """Return `verb` with its parameters listed in its docstring, in front of what it returns."""
+    text, _, returns = (inspect.getdoc(verb) or "").partition("\nReturns:")
+    lines = [
+        f"    {name}: {get_args(parameter.annotation)[1].help}"
+        for name, parameter in inspect.signature(verb).parameters.items()
+    ]
+    verb.__doc__ = "\n".join([text, "Args:", *lines, "", f"Returns:{returns}"])
+    return verb

@@ -1,0 +1,70 @@
+"""`tilepress.restore` and `tilepress restore`: files of an archive come back."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tilepress.jobs.cli.texts import region as region_of
+from tilepress.jobs.verbs.parameters import (
+    Archive,
+    EngineName,
+    Exclude,
+    GpusPerActor,
+    Include,
+    Quiet,
+    RayAddress,
+    Workers,
+    documented,
+)
+from tilepress.pipeline.storage.place import Place, place_text
+
+if TYPE_CHECKING:
+    from tilepress.jobs.archives.restore import RestoreReport
+
+
+@documented
+def restore(
+    archive: Archive,
+    destination: Annotated[Place, typer.Argument(metavar="DESTINATION", help="A folder or bucket prefix.")],
+    *,
+    include: Include = (),
+    exclude: Exclude = (),
+    region: Annotated[
+        tuple[int, int, int, int] | None,
+        typer.Option(parser=region_of, metavar="X,Y,W,H", help="Only this rectangle, as PNG or TIFF."),
+    ] = None,
+    preview: Annotated[bool, typer.Option(help="The lossy picture of the latents, where there is one.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace files that differ.")] = False,
+    skip_gone: Annotated[bool, typer.Option(help="Leave out files that the source no longer had.")] = False,
+    engine: EngineName = "auto",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+    gpus_per_actor: GpusPerActor = 1.0,
+    quiet: Quiet = True,
+) -> "RestoreReport":
+    """Restore files of `archive` into `destination`, a folder or bucket prefix.
+
+    Every file is checked before it takes its name; a file that is already there and right is left alone, one that
+    differs is not touched unless you say `overwrite`.
+
+    Returns:
+        A RestoreReport: files by how they came back, and those that did not, with the reason. Damage is reported
+        there and not raised; UsageError where nothing matches.
+    """
+    from tilepress.jobs.archives.restore import RestoreConfig, run_restore
+    from tilepress.pipeline.engine.engine import EngineConfig
+
+    return run_restore(
+        RestoreConfig(
+            archive=place_text(archive),
+            destination=place_text(destination),
+            include=include,
+            exclude=exclude,
+            region=region,
+            preview=preview,
+            overwrite=overwrite,
+            skip_gone=skip_gone,
+            engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
+            quiet=quiet,
+        )
+    )
