@@ -22,6 +22,7 @@ import psutil
 import pyarrow as pa
 import tifffile
 
+from tilepress import compress
 from tilepress.jobs.archives import compress as job
 from tilepress.pipeline.archive.layout import PartEntry, create_archive, list_runs
 from tilepress.pipeline.archive.plan import ADD, PlannedFile, write_plan
@@ -44,10 +45,7 @@ def commit_rate(shards: int) -> float:
         for number in range(shards):
             pixels = np.full((64, 64), number % 256, np.uint8)
             tifffile.imwrite(source / f"{number:06d}.tif", pixels, metadata=None)
-        config = job.CompressConfig(
-            str(source), f"{folder}/a", codec="bench-noop", shard_bytes=1, engine=EngineConfig("local", 2)
-        )
-        report = job.run_compress(config)
+        report = compress(source, f"{folder}/a", codec="bench-noop", shard_size=1, engine="local", workers=2)
         assert report.shards == shards, report
         return shards / report.seconds
 

@@ -25,10 +25,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import imagecodecs
 import numpy as np
 
+from tilepress import evaluate
 from tilepress.codecs.codec import COLOUR_PLANES, Codec, Settings, TileSpec
 from tilepress.codecs.registry import load_codec, resolve
-from tilepress.jobs.evaluation.evaluate import EvaluateReport, evaluate
-from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress.jobs.evaluation.evaluate import EvaluateReport
 from tilepress.pipeline.quality.metrics import distortion
 
 TARGET = 0.85
@@ -80,26 +80,26 @@ def pool_seconds(pool: multiprocessing.pool.Pool, files: list[Path], names: tupl
     return time.perf_counter() - started
 
 
-def ours(source: Path, names: tuple[str, ...], engine: EngineConfig) -> EvaluateReport:
+def ours(source: Path, names: tuple[str, ...], engine: str, workers: int) -> EvaluateReport:
     """One evaluation into an empty folder."""
     with tempfile.TemporaryDirectory() as folder:
         qualities = QUALITIES if any("quality" in codec_of(name).options for name in names) else ()
-        return evaluate(str(source), f"{folder}/out", names, qualities=qualities, tile=TILE, engine=engine)
+        asked = {"qualities": qualities, "tile": TILE, "engine": engine, "workers": workers}
+        return evaluate(source, f"{folder}/out", names, **asked)
 
 
 def compare(files: list[Path], source: Path, names: tuple[str, ...], options: argparse.Namespace) -> None:
     """One row for each engine, all measured in turn."""
-    engines = [EngineConfig(kind, options.workers) for kind in options.engines]
     pool_s: list[float] = []
-    reports: dict[str, list[EvaluateReport]] = {engine.kind: [] for engine in engines}
+    reports: dict[str, list[EvaluateReport]] = {engine: [] for engine in options.engines}
     with multiprocessing.get_context("spawn").Pool(options.workers, one_thread) as pool:
         pool_seconds(pool, files[: 2 * options.workers], names)
-        for engine in engines:
-            ours(source, names, engine)
+        for engine in options.engines:
+            ours(source, names, engine, options.workers)
         for _ in range(options.rounds):
             pool_s.append(pool_seconds(pool, files, names))
-            for engine in engines:
-                reports[engine.kind].append(ours(source, names, engine))
+            for engine in options.engines:
+                reports[engine].append(ours(source, names, engine, options.workers))
     bare_s = statistics.median(pool_s)
     for kind, found in reports.items():
         seconds = statistics.median(report.measuring_s for report in found)

@@ -20,8 +20,7 @@ import numpy as np
 from aiobotocore.httpsession import AIOHTTPSession
 from s3_server import S3Server
 
-from tilepress.jobs.archives.compress import compress
-from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress import compress
 from tilepress.pipeline.reading.archive import open_archive
 
 
@@ -67,7 +66,7 @@ def main() -> None:
         make_crops(options.folder, Path(crops), options.images)
         for codec, effort in (("auto", 1), ("block-dnn-16", None)):
             url = server.new_prefix()
-            compress(crops, url, codec=codec, effort=effort, engine=EngineConfig("local", 2))
+            compress(crops, url, codec=codec, effort=effort, engine="local", workers=2)
             measure(wire, url, codec)
 
 

@@ -26,10 +26,9 @@ os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 import imagecodecs
 import numpy as np
 
+from tilepress import compress
 from tilepress.codecs.codec import COLOUR_PLANES, Settings, TileSpec
 from tilepress.codecs.registry import load_codec
-from tilepress.jobs.archives.compress import CompressConfig, run_compress
-from tilepress.pipeline.engine.engine import EngineConfig
 
 CASES = (("bench-slow", None, 0.90), ("bench-medium", None, 0.80), ("jpegxl", 7, 0.90))
 TILE = 512
@@ -74,13 +73,13 @@ def pool_seconds(pool: multiprocessing.pool.Pool, files: list[Path], codec_id: s
         return time.perf_counter() - started
 
 
-def compress_seconds(source: Path, codec_id: str, effort: int | None, engine: EngineConfig) -> float:
+def compress_seconds(source: Path, codec_id: str, effort: int | None, engine: str, workers: int) -> float:
     """Wall time of `compress` from the first shard to the manifest, as it reports it."""
     with tempfile.TemporaryDirectory() as folder:
-        config = CompressConfig(
-            str(source), f"{folder}/a", codec=codec_id, effort=effort, engine=engine, shard_bytes=1 << 20
+        report = compress(
+            source, f"{folder}/a", codec=codec_id, effort=effort, shard_size=1 << 20, engine=engine, workers=workers
         )
-        return run_compress(config).seconds
+        return report.seconds
 
 
 def main() -> None:
@@ -107,7 +106,6 @@ def compare(
     source: Path, files: list[Path], codec_id: str, effort: int | None, target: float, options: argparse.Namespace
 ) -> None:
     """One row for each engine, all measured in turn."""
-    engines = [EngineConfig(name, options.workers) for name in options.engines]
     if "ray" in options.engines:
         import ray
 
@@ -116,12 +114,12 @@ def compare(
     seconds: dict[str, list[float]] = {name: [] for name in ("pool", *options.engines)}
     with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
         pool_seconds(pool, files[: 2 * options.workers], codec_id, effort)
-        for engine in engines:
-            compress_seconds(source, codec_id, 1 if effort else None, engine)
+        for engine in options.engines:
+            compress_seconds(source, codec_id, 1 if effort else None, engine, options.workers)
         for _ in range(options.rounds):
             seconds["pool"].append(pool_seconds(pool, files, codec_id, effort))
-            for engine in engines:
-                seconds[engine.kind].append(compress_seconds(source, codec_id, effort, engine))
+            for engine in options.engines:
+                seconds[engine].append(compress_seconds(source, codec_id, effort, engine, options.workers))
     bare_s = statistics.median(seconds["pool"])
     for name in options.engines:
         ours = statistics.median(seconds[name])

@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import RESIDUALS, load_residual

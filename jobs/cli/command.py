@@ -17,7 +17,7 @@ from typer.core import TyperCommand
 from tilepress.jobs.cli.spelling import spelled
 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-_NOT_OFFERED = "quiet"  # of a command, it is what --json asks for
+_NOT_OFFERED = ("quiet", "storage_options")  # see jobs/verbs/parameters.py
 _PYTHON_ONLY = ("Args:", "Returns:")  # paragraphs of a docstring that no help shows
 
 
@@ -41,7 +41,7 @@ def command_of(verb: Callable[..., Any], examples: str) -> Callable[..., None]:
 
     Its signature is the verb's, in types that typer can read, with --json in the place of `quiet`.
     """
-    given = [each for each in inspect.signature(verb).parameters.values() if each.name != _NOT_OFFERED]
+    given = [each for each in inspect.signature(verb).parameters.values() if each.name not in _NOT_OFFERED]
     several = next((each.name for each in given if each.kind is Parameter.VAR_POSITIONAL), "")
 
     def run(ctx: typer.Context, as_json: bool, **options: Any) -> None:

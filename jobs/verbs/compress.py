@@ -12,10 +12,12 @@ from tilepress.jobs.verbs.parameters import (
     Include,
     Quiet,
     RayAddress,
+    StorageOptions,
     Tile,
     Workers,
     documented,
 )
+from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ def compress(
     ray_address: RayAddress = None,
     gpus_per_actor: GpusPerActor = 1.0,
     quiet: Quiet = True,
+    storage_options: StorageOptions = NO_OPTIONS,
 ) -> "CompressReport":
     """Compress `source` (folder, glob, file or bucket prefix) into `archive`; run again to add what is new.
 
@@ -91,5 +94,6 @@ def compress(
             dry_run=dry_run,
             engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
             quiet=quiet,
+            storage_options=storage_options,
         )
     )

@@ -13,10 +13,12 @@ from tilepress.jobs.verbs.parameters import (
     Include,
     Quiet,
     RayAddress,
+    StorageOptions,
     Tile,
     Workers,
     documented,
 )
+from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ def evaluate(
     ray_address: RayAddress = None,
     gpus_per_actor: GpusPerActor = 1.0,
     quiet: Quiet = True,
+    storage_options: StorageOptions = NO_OPTIONS,
 ) -> "EvaluateReport":
     """Compare codecs on the images of `source`: a folder, glob, file, bucket prefix or archive.
 
@@ -86,5 +89,6 @@ def evaluate(
             tile=tile,
             engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
             quiet=quiet,
+            storage_options=storage_options,
         )
     )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tilepress.jobs.cli.texts import names, network
-from tilepress.jobs.verbs.parameters import Exclude, Include, Model, Quiet, documented
+from tilepress.jobs.verbs.parameters import Exclude, Include, Model, Quiet, StorageOptions, documented
+from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def fit_lossless(
     include: Include = (),
     exclude: Exclude = (),
     quiet: Quiet = True,
+    storage_options: StorageOptions = NO_OPTIONS,
 ) -> "FitReport":
     """Fit the codec `lossless` to images of SOURCE (folder, glob, bucket prefix or archive; several are allowed).
 
@@ -77,5 +79,6 @@ def fit_lossless(
             include=include,
             exclude=exclude,
             quiet=quiet,
+            storage_options=storage_options,
         )
     )

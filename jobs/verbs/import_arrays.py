@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tilepress.jobs.verbs.parameters import Exclude, Include, Quiet, documented
+from tilepress.jobs.verbs.parameters import Exclude, Include, Quiet, StorageOptions, documented
+from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def import_arrays(
     exclude: Exclude = (),
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most N images of each array.")] = None,
     quiet: Quiet = True,
+    storage_options: StorageOptions = NO_OPTIONS,
 ) -> "ImportReport":
     """Write the images of `source`'s arrays as lossless PNG files below `destination`, a folder or bucket prefix.
 
@@ -32,5 +34,5 @@ def import_arrays(
     """
     from tilepress.jobs.data.import_arrays import ImportConfig, run_import
 
-    config = ImportConfig(place_text(source), place_text(destination), include, exclude, limit, quiet)
+    config = ImportConfig(place_text(source), place_text(destination), include, exclude, limit, quiet, storage_options)
     return run_import(config)

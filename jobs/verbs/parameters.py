@@ -5,7 +5,7 @@ command line is made of them.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import typer
@@ -29,7 +29,12 @@ Workers = Annotated[
 ]
 RayAddress = Annotated[str | None, typer.Option(metavar="ADDRESS", help="An existing Ray cluster ('auto' finds one).")]
 GpusPerActor = Annotated[float, typer.Option(metavar="SHARE", help="GPU share of a codec actor, on Ray.")]
+# Not offered by commands: there, --json means `quiet`, and FSSPEC_* variables and profiles say how places are reached.
 Quiet = Annotated[bool, typer.Option(help="Show no progress on standard error.")]
+StorageOptions = Annotated[
+    Mapping[str, Any],
+    typer.Option(help="fsspec's options of all places, or of those whose URLs begin so: see StorageOptions."),
+]
 
 
 def documented(verb: Verb) -> Verb:

@@ -13,9 +13,11 @@ from tilepress.jobs.verbs.parameters import (
     Include,
     Quiet,
     RayAddress,
+    StorageOptions,
     Workers,
     documented,
 )
+from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def restore(
     ray_address: RayAddress = None,
     gpus_per_actor: GpusPerActor = 1.0,
     quiet: Quiet = True,
+    storage_options: StorageOptions = NO_OPTIONS,
 ) -> "RestoreReport":
     """Restore files of `archive` into `destination`, a folder or bucket prefix.
 
@@ -66,5 +69,6 @@ def restore(
             skip_gone=skip_gone,
             engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
             quiet=quiet,
+            storage_options=storage_options,
         )
     )

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tilepress.jobs.verbs.parameters import Exclude, Include, Model, Quiet, RayAddress, documented
+from tilepress.jobs.verbs.parameters import Exclude, Include, Model, Quiet, RayAddress, StorageOptions, documented
+from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def train(
         float, typer.Option(metavar="SHARE", help="0: train on processors even where there are GPUs.")
     ] = 1.0,
     quiet: Quiet = True,
+    storage_options: StorageOptions = NO_OPTIONS,
 ) -> "TrainReport":
     """Train `recipe` (`tilepress recipes` lists them, or the path of a YAML) into a model folder.
 
@@ -65,5 +67,6 @@ def train(
             preview=preview,
             engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
             quiet=quiet,
+            storage_options=storage_options,
         )
     )

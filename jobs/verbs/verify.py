@@ -11,9 +11,11 @@ from tilepress.jobs.verbs.parameters import (
     GpusPerActor,
     Quiet,
     RayAddress,
+    StorageOptions,
     Workers,
     documented,
 )
+from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ def verify(
     ray_address: RayAddress = None,
     gpus_per_actor: GpusPerActor = 1.0,
     quiet: Quiet = True,
+    storage_options: StorageOptions = NO_OPTIONS,
 ) -> "VerifyReport":
     """Check `archive`: read every byte, decode every image, name whatever is damaged (exit code 4).
 
@@ -55,5 +58,6 @@ def verify(
             rebuild=rebuild,
             engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
             quiet=quiet,
+            storage_options=storage_options,
         )
     )

@@ -15,6 +15,7 @@ from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.run_view import Problem, RunView, view_run
 from tilepress.pipeline.storage.base import Storage, open_storage
+from tilepress.pipeline.storage.place import Place, place_text
 
 Version = tuple[RunView, dict[str, Any]]  # a row of an index, and the run it is of
 
@@ -108,10 +109,10 @@ def _has_content(version: Version) -> bool:
     return version[1]["method"] not in CONTENTLESS
 
 
-def open_archive(url: str, *, threads: int = 1, storage_options: Mapping[str, Any] | None = None) -> Archive:
+def open_archive(url: Place, *, threads: int = 1, storage_options: Mapping[str, Any] | None = None) -> Archive:
     """Open an archive at a local path or any fsspec URL for reading: `tilepress.open`.
 
     `storage_options`: how its place is reached, as fsspec takes it ({"profile": "work"}); see StorageOptions.
     """
-    storage = open_storage(url, storage_options)
+    storage = open_storage(place_text(url), storage_options)
     return Archive(storage, CodecPool(storage, threads=threads))

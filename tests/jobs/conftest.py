@@ -12,7 +12,8 @@ from PIL import Image
 from tests.support.evaluations import CODECS, QUALITIES
 from tests.support.interrupted import ONE
 from tests.support.make_collection import encoded, image_of, make_collection, picture, png16, write_tree
-from tilepress.jobs.evaluation.evaluate import EvaluateReport, evaluate
+from tilepress import evaluate
+from tilepress.jobs.evaluation.evaluate import EvaluateReport
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -52,7 +53,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def evaluated(mixed: Path) -> tuple[Path, EvaluateReport]:
     """A finished evaluation, never written to."""
     out = mixed.parent / "done"
-    return out, evaluate(str(mixed), str(out), CODECS, qualities=QUALITIES, tile=32, engine=ONE)
+    return out, evaluate(str(mixed), str(out), CODECS, qualities=QUALITIES, tile=32, **ONE)
 
 
 @pytest.fixture(scope="module")

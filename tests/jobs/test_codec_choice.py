@@ -14,10 +14,9 @@ from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.codecs.lossless.model import starts_of
 from tilepress.codecs.model import SHIPPED, Model
 from tilepress.jobs.maintenance.catalogue import codec_rows
-from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import UsageError
 
-LOCAL = EngineConfig("local", workers=1)
+LOCAL = {"engine": "local", "workers": 1}
 
 
 @pytest.fixture
@@ -35,9 +34,9 @@ def test_a_model_that_no_worker_could_use_is_refused_before_anything_is_written(
     replace(model, tensors=tensors).save(tmp_path / "wrong")
     wrong, out = str(tmp_path / "wrong"), tmp_path / "out"
     with pytest.raises(UsageError, match=r"max\.layer1\.bias"):
-        tilepress.compress(str(source), str(out), codec=wrong, engine=LOCAL)
+        tilepress.compress(str(source), str(out), codec=wrong, **LOCAL)
     with pytest.raises(UsageError, match=r"max\.layer1\.bias"):
-        tilepress.evaluate(str(source), out=str(out), codecs=[wrong], fidelity="pixels", engine=LOCAL)
+        tilepress.evaluate(str(source), out=str(out), codecs=[wrong], fidelity="pixels", **LOCAL)
     assert not out.exists()
 
 
@@ -50,11 +49,9 @@ def test_a_name_that_codec_and_model_share_is_proposed_once() -> None:
 
 
 def test_images_that_are_held_lossily_are_not_counted_as_transcoded_files(source: Path, tmp_path: Path) -> None:
-    report = tilepress.compress(
-        str(source), str(tmp_path / "a"), codec="jpeg", quality=20, fidelity="lossy", engine=LOCAL
-    )
+    report = tilepress.compress(str(source), str(tmp_path / "a"), codec="jpeg", quality=20, fidelity="lossy", **LOCAL)
     assert report.summary.images == {"jpeg (lossy)": 2}
-    exact = tilepress.compress(str(source), str(tmp_path / "b"), engine=LOCAL)
+    exact = tilepress.compress(str(source), str(tmp_path / "b"), **LOCAL)
     assert exact.summary.images == {"jpeg": 1, "jpegxl": 1}
 
 
@@ -66,5 +63,5 @@ def test_every_codec_that_takes_a_bound_says_so() -> None:
 
 def test_kept_files_do_not_count_as_decoded_pixels(source: Path, tmp_path: Path) -> None:
     (source / "rgb.png").write_bytes((source / "rgb.png").read_bytes()[:-200])
-    report = tilepress.compress(str(source), str(tmp_path / "a"), engine=LOCAL)
+    report = tilepress.compress(str(source), str(tmp_path / "a"), **LOCAL)
     assert report.summary.pixels == 400 * 300

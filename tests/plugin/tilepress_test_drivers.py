@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from tilepress.jobs.archives.compress import compress
+from tilepress import compress
 from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.local import LocalStorage
 from tilepress.pipeline.storage.s3 import S3Storage

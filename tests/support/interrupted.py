@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.make_collection import encoded, image_of, write_tree
-from tilepress.jobs.archives.compress import compress
-from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress import compress
 from tilepress.pipeline.storage.base import open_storage
 
-ONE = EngineConfig("local", 1)
+ONE = {"engine": "local", "workers": 1}
 
 
 def make_source(folder: Path, count: int = 6) -> Path:
@@ -44,7 +43,7 @@ def identities(archive: str) -> dict[str, tuple[int, ...]]:
 
 def uninterrupted(source: Path, archive: Path, **options: Any) -> dict[str, bytes]:
     """What an undisturbed run makes of the source."""
-    assert compress(str(source), str(archive), engine=ONE, **options).exit_code == 0
+    assert compress(str(source), str(archive), **ONE, **options).exit_code == 0
     return contents(str(archive))
 
 

@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what __getattr__ gives
+    from tilepress import errors
     from tilepress.jobs.verbs.compress import compress
     from tilepress.jobs.verbs.evaluate import evaluate
     from tilepress.jobs.verbs.fit_lossless import fit_lossless
@@ -15,7 +16,7 @@ if TYPE_CHECKING:  # what __getattr__ gives
 
 __version__ = "0.1.0"
 
-# Verbs are loaded on first use, so that `import tilepress` and `tilepress --help` stay light.
+# Verbs and errors are loaded on first use, so that `import tilepress` and `tilepress --help` stay light.
 _VERBS = {
     "compress": ("tilepress.jobs.verbs.compress", "compress"),
     "evaluate": ("tilepress.jobs.verbs.evaluate", "evaluate"),
@@ -26,11 +27,24 @@ _VERBS = {
     "verify": ("tilepress.jobs.verbs.verify", "verify"),
     "open": ("tilepress.pipeline.reading.archive", "open_archive"),
 }
-__all__ = ["__version__", "compress", "evaluate", "fit_lossless", "import_arrays", "open", "restore", "train", "verify"]
+__all__ = [
+    "__version__",
+    "compress",
+    "errors",
+    "evaluate",
+    "fit_lossless",
+    "import_arrays",
+    "open",
+    "restore",
+    "train",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the verb of that name."""
+    """Import the verb of that name, or the module `errors`."""
+    if name == "errors":
+        return importlib.import_module("tilepress.errors")
     if name not in _VERBS:
         raise AttributeError(f"module 'tilepress' has no attribute {name!r}")
     module, function = _VERBS[name]

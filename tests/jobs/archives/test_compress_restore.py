@@ -25,20 +25,19 @@ from tilepress.codecs.model import Model
 from tilepress.codecs.registry import shipped_models
 from tilepress.jobs.archives.compress import CompressReport
 from tilepress.jobs.archives.restore import RestoreReport
-from tilepress.pipeline.engine.engine import EngineConfig
 
-LOCAL = EngineConfig("local", workers=1)
+LOCAL = {"engine": "local", "workers": 1}
 MODELS = [name for name in ("block-dnn-16",) if name in shipped_models()]
 EXACT = [("pixels", codec) for codec in ("auto", "jpegxl", "png", "raw", *MODELS)]
 LOSSY = [("lossy", codec) for codec in ("jpeg", *MODELS)]
 
 
 def compress(source: Path, archive: Path, **options: object) -> CompressReport:
-    return tilepress.compress(str(source), str(archive), engine=LOCAL, **options)
+    return tilepress.compress(str(source), str(archive), **LOCAL, **options)
 
 
 def restore(archive: Path, destination: Path, **options: object) -> RestoreReport:
-    return tilepress.restore(str(archive), str(destination), engine=LOCAL, **options)
+    return tilepress.restore(str(archive), str(destination), **LOCAL, **options)
 
 
 @pytest.fixture(scope="module", params=[*EXACT, ("file", "auto")], ids="-".join)
@@ -80,7 +79,7 @@ def test_modification_times_come_back(exact: Path, collection: Path) -> None:
 
 
 def test_the_archive_verifies_even_against_its_source(exact: Path, collection: Path) -> None:
-    report = tilepress.verify(str(exact / "a"), against=str(collection), engine=LOCAL)
+    report = tilepress.verify(str(exact / "a"), against=str(collection), **LOCAL)
     assert (report.problems, report.differing, report.exit_code) == ([], [], 0)
     assert report.images == len(tree(collection))
 
@@ -100,7 +99,7 @@ def test_fidelity_file_gives_back_every_byte(collection: Path, tmp_path: Path) -
 @pytest.mark.parametrize(("fidelity", "codec"), LOSSY, ids=lambda value: value)
 def test_lossy_restores_look_like_their_originals(fidelity: str, codec: str, collection: Path, tmp_path: Path) -> None:
     compress(collection, tmp_path / "a", fidelity=fidelity, codec=codec, tile=64)
-    assert tilepress.verify(str(tmp_path / "a"), engine=LOCAL).problems == []
+    assert tilepress.verify(str(tmp_path / "a"), **LOCAL).problems == []
     report = restore(tmp_path / "a", tmp_path / "back")
     assert report.exit_code == 0
     assert report.restored["lossy"] > 3

@@ -17,9 +17,8 @@ from tests.support.make_collection import encoded, image_of, noise, tree, write_
 from tilepress.codecs.registry import shipped_models
 from tilepress.jobs.archives.restore import RestoreReport
 from tilepress.jobs.archives.verify import VerifyReport
-from tilepress.pipeline.engine.engine import EngineConfig
 
-LOCAL = EngineConfig("local", workers=1)
+LOCAL = {"engine": "local", "workers": 1}
 EXPLAINS_ONLY = "README.txt"
 SEED = 20261121
 
@@ -60,17 +59,17 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
     source, archive = folder / "source", folder / "archive"
     learned, second = (name if name in shipped_models() else "png" for name in ("block-dnn-16", "block-dnn-8"))
     write_tree(source, source_files())
-    tilepress.compress(str(source), str(archive), tile=64, shard_bytes=20_000, engine=LOCAL)
+    tilepress.compress(str(source), str(archive), tile=64, shard_size=20_000, **LOCAL)
     write_tree(
         source,
         {"L.png": encoded(image_of("L", 64, 65, seed=9), "PNG"), "later.png": encoded(image_of("L", 64, 64), "PNG")},
     )
     (source / "0.jpg").unlink()
-    tilepress.compress(str(source), str(archive), codec=learned, tile=64, engine=LOCAL)
+    tilepress.compress(str(source), str(archive), codec=learned, tile=64, **LOCAL)
     write_tree(source, {"last.tif": encoded(image_of("RGB", 64, 65), "TIFF")})
-    tilepress.compress(str(source), str(archive), codec=second, tile=64, engine=LOCAL)
+    tilepress.compress(str(source), str(archive), codec=second, tile=64, **LOCAL)
     restored = folder / "restored"
-    assert tilepress.restore(str(archive), str(restored), engine=LOCAL).exit_code == 0
+    assert tilepress.restore(str(archive), str(restored), **LOCAL).exit_code == 0
     entries = list(tilepress.open(str(archive)).entries())
     users = {f"models/{path.name}": frozenset[str]() for path in archive.glob("models/*")}
     for entry in entries:
@@ -185,11 +184,11 @@ def damaged(sound: Sound, tmp_path: Path) -> Damager:
 
 def check(sound: Sound, copy: Path, damage: Damage, scratch: Path) -> None:
     """Everything that is promised about a damaged archive."""
-    found = tilepress.verify(str(copy), engine=LOCAL)
+    found = tilepress.verify(str(copy), **LOCAL)
     assert found.exit_code == 4, f"verify did not see {damage}"
     assert_named(found, damage)
     shutil.rmtree(scratch, ignore_errors=True)
-    report = tilepress.restore(str(copy), str(scratch), engine=LOCAL)
+    report = tilepress.restore(str(copy), str(scratch), **LOCAL)
     assert_right(sound, report, damage, tree(scratch))
 
 

@@ -15,10 +15,9 @@ import tilepress
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.jobs.archives.listing import archive_info
 from tilepress.pipeline.archive.sealed import SEAL_KEY, SealedWriter
-from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import IntegrityError
 
-LOCAL = EngineConfig("local", workers=1)
+LOCAL = {"engine": "local", "workers": 1}
 Change = Callable[[pa.Table], pa.Table]
 
 
@@ -80,7 +79,7 @@ INDEXES = {
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
     write_tree(folder / "source", {"a.png": encoded(image_of("RGB", 60, 60, seed=1), "PNG")})
-    tilepress.compress(str(folder / "source"), str(folder / "archive"), engine=LOCAL)
+    tilepress.compress(str(folder / "source"), str(folder / "archive"), **LOCAL)
     return folder / "archive"
 
 
@@ -95,7 +94,7 @@ def test_wrong_index_is_damage(archive: Path, name: str):
     seal = resealed(run / "index.parquet", INDEXES[name])
     resealed(run / "manifest.parquet", unchanged, **{"tilepress.index": seal})
     try:
-        found = tilepress.verify(str(archive), engine=LOCAL).exit_code
+        found = tilepress.verify(str(archive), **LOCAL).exit_code
     except IntegrityError as exc:
         found = exc.exit_code
     assert found == 4
@@ -105,7 +104,7 @@ def test_wrong_index_is_damage(archive: Path, name: str):
 @pytest.mark.parametrize("member", ["settings", "totals"])
 def test_wrong_plan_is_damage(archive: Path, member: str, settings: str):
     resealed(archive / "runs/0001/plan.parquet", unchanged, **{f"tilepress.{member}": settings})
-    assert tilepress.verify(str(archive), engine=LOCAL).exit_code == 4
+    assert tilepress.verify(str(archive), **LOCAL).exit_code == 4
     if (member, settings) != ("settings", "[]"):
         with pytest.raises(IntegrityError):
             archive_info(str(archive))
@@ -113,11 +112,11 @@ def test_wrong_plan_is_damage(archive: Path, member: str, settings: str):
 
 def test_manifest_of_strings_is_damage(archive: Path):
     resealed(archive / "runs/0001/manifest.parquet", column("shard", "../../x", pa.string()))
-    assert tilepress.verify(str(archive), engine=LOCAL).exit_code == 4
+    assert tilepress.verify(str(archive), **LOCAL).exit_code == 4
 
 
 @pytest.mark.parametrize("name", ["runs/99999999999999999999/plan.parquet", "runs/0001/parts/².parquet"])
 def test_files_that_no_archive_has_are_ignored(archive: Path, name: str):
     (archive / name).parent.mkdir(parents=True, exist_ok=True)
     (archive / name).touch()
-    assert tilepress.verify(str(archive), engine=LOCAL).exit_code == 0
+    assert tilepress.verify(str(archive), **LOCAL).exit_code == 0

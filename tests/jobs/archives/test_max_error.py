@@ -21,10 +21,9 @@ from tilepress.jobs.cli import app
 from tilepress.pipeline.archive.plan import plan_from_bytes
 from tilepress.pipeline.archive.schema import error_bound
 from tilepress.pipeline.coding.settings import EncodeSettings
-from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import ResumeError, UsageError
 
-LOCAL = EngineConfig("local", workers=1)
+LOCAL = {"engine": "local", "workers": 1}
 GOLDEN_PLAN = Path(__file__).parent.parent.parent / "golden/format-1/archive/runs/0001/plan.parquet"
 EXACT = ("1.png", "P.png", "1.tif", "P.tif", ".jpg")
 
@@ -33,14 +32,14 @@ EXACT = ("1.png", "P.png", "1.tif", "P.tif", ".jpg")
 def archive(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive of every kind of image, within 3 levels."""
     archive = tmp_path_factory.mktemp("near") / "a"
-    tilepress.compress(str(collection), str(archive), codec="jpegls", max_error=3, tile=64, engine=LOCAL)
+    tilepress.compress(str(collection), str(archive), codec="jpegls", max_error=3, tile=64, **LOCAL)
     return archive
 
 
 @pytest.fixture(scope="module")
 def back(archive: Path) -> Path:
     """What is restored from it."""
-    assert tilepress.restore(str(archive), str(archive.parent / "back"), engine=LOCAL).exit_code == 0
+    assert tilepress.restore(str(archive), str(archive.parent / "back"), **LOCAL).exit_code == 0
     return archive.parent / "back"
 
 
@@ -68,7 +67,7 @@ def test_junk_and_jpegs_come_back_byte_by_byte(back: Path) -> None:
 def test_the_summary_counts_what_is_within_the_bound(archive: Path, tmp_path: Path) -> None:
     entries = {entry.path: entry for entry in tilepress.open(str(archive)).entries()}
     near = {path for path, entry in entries.items() if error_bound(entry.stored.facts.fidelity) == 3}
-    report = tilepress.restore(str(archive), str(tmp_path / "back"), engine=LOCAL)
+    report = tilepress.restore(str(archive), str(tmp_path / "back"), **LOCAL)
     assert report.restored["within 3 levels"] == len(near) > 10
     assert report.restored.total() == len(entries)
     assert all(not path.endswith(EXACT) for path in near)
@@ -81,7 +80,7 @@ def test_modification_times_come_back(back: Path, collection: Path) -> None:
 
 def test_the_archive_verifies_even_against_its_source(archive: Path, collection: Path) -> None:
     for rebuild in (False, True):
-        report = tilepress.verify(str(archive), against=str(collection), rebuild=rebuild, engine=LOCAL)
+        report = tilepress.verify(str(archive), against=str(collection), rebuild=rebuild, **LOCAL)
         assert (report.problems, report.differing, report.exit_code) == ([], [], 0)
 
 
@@ -90,13 +89,13 @@ def test_verify_against_the_source_proves_the_bound(archive: Path, collection: P
 
     original = near_lossless.error_bound
     monkeypatch.setattr(near_lossless, "error_bound", lambda fidelity: min(1, original(fidelity)))
-    report = tilepress.verify(str(archive), against=str(collection), engine=LOCAL)
+    report = tilepress.verify(str(archive), against=str(collection), **LOCAL)
     assert report.exit_code == 4 and all("not by at most 1" in problem for _, _, problem in report.problems)
-    assert tilepress.verify(str(archive), engine=LOCAL).exit_code == 0
+    assert tilepress.verify(str(archive), **LOCAL).exit_code == 0
 
 
 def test_no_file_takes_more_payload_than_it_had_and_most_take_less_than_exactly(archive, collection, tmp_path) -> None:
-    tilepress.compress(str(collection), str(tmp_path / "exact"), codec="jpegls", tile=64, engine=LOCAL)
+    tilepress.compress(str(collection), str(tmp_path / "exact"), codec="jpegls", tile=64, **LOCAL)
     near, exact = (tilepress.open(str(where)) for where in (archive, tmp_path / "exact"))
     for entry in near.entries():
         assert entry.stored.nbytes <= entry.stored.facts.source_bytes, entry.path
@@ -139,9 +138,9 @@ def test_any_image_comes_back_within_any_bound(kind: str, size: tuple[int, int],
         data = file_of(kind, *size, seed)
         (folder / "s/a").write_bytes(data)
         source, where = str(folder / "s"), str(folder / "a")
-        assert tilepress.compress(source, where, codec="jpegls", max_error=bound, tile=32, engine=LOCAL).exit_code == 0
-        assert tilepress.verify(where, against=source, engine=LOCAL).exit_code == 0
-        assert tilepress.restore(where, str(folder / "back"), engine=LOCAL).exit_code == 0
+        assert tilepress.compress(source, where, codec="jpegls", max_error=bound, tile=32, **LOCAL).exit_code == 0
+        assert tilepress.verify(where, against=source, **LOCAL).exit_code == 0
+        assert tilepress.restore(where, str(folder / "back"), **LOCAL).exit_code == 0
         assert error(data, (folder / "back/a").read_bytes()) <= bound
 
 

@@ -8,7 +8,6 @@ import pytest
 
 import tilepress
 from tests.support.make_collection import encoded, image_of, noise
-from tilepress.pipeline.engine.engine import EngineConfig
 
 IMAGES = 1000
 KINDS = {"jpegxl": "pixels in one tile", "jpeg": "transcoded JPEGs", "file": "kept files"}
@@ -29,8 +28,8 @@ def test_a_thousand_small_images_cost_300_bytes_each(method: str, tmp_path: Path
         path = tmp_path / f"source/{number % 10}/image-{number:05}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(small_file(method, number))
-    local = EngineConfig("local", workers=1)
-    report = tilepress.compress(str(tmp_path / "source"), str(tmp_path / "a"), effort=1, engine=local)
+    local = {"engine": "local", "workers": 1}
+    report = tilepress.compress(str(tmp_path / "source"), str(tmp_path / "a"), effort=1, **local)
     payload = report.summary.bytes_out.total()
     total = sum(path.stat().st_size for path in (tmp_path / "a").rglob("*") if path.is_file())
     assert report.summary.images[method] > 0.7 * IMAGES, "the files of this test are not what it wants"

@@ -15,10 +15,9 @@ from tilepress.pipeline.archive.index import Index
 from tilepress.pipeline.archive.layout import list_runs
 from tilepress.pipeline.archive.plan import PlannedFile, Shard
 from tilepress.pipeline.compress import commit
-from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.storage.base import open_storage
 
-LOCAL = EngineConfig("local", workers=1)
+LOCAL = {"engine": "local", "workers": 1}
 HOSTILE = (
     "",
     "..",
@@ -56,7 +55,7 @@ def hostile_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             return original(Shard(shard.number, tuple(map(renamed, shard.files))), *rest)
 
         monkeypatch.setattr("tilepress.jobs.archives.compress.EncodeTask", encode_task)
-        tilepress.compress(str(source), str(archive), engine=LOCAL)
+        tilepress.compress(str(source), str(archive), **LOCAL)
         return archive
 
     return make
@@ -64,7 +63,7 @@ def hostile_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def restore_all_ways(archive: Path, destination: Path) -> list[RestoreReport]:
     ways = ({}, {"region": (0, 0, 20, 20)}, {"preview": True}, {"overwrite": True})
-    return [tilepress.restore(str(archive), str(destination), engine=LOCAL, **way) for way in ways]
+    return [tilepress.restore(str(archive), str(destination), **LOCAL, **way) for way in ways]
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=repr)
@@ -100,7 +99,7 @@ def test_a_destination_that_is_a_link_itself_is_followed(hostile_archive, tmp_pa
     archive = hostile_archive(GOOD)
     (tmp_path / "disk").mkdir()
     (tmp_path / "back").symlink_to(tmp_path / "disk")
-    assert tilepress.restore(str(archive), str(tmp_path / "back"), engine=LOCAL).exit_code == 0
+    assert tilepress.restore(str(archive), str(tmp_path / "back"), **LOCAL).exit_code == 0
     assert set(tree(tmp_path / "disk")) == {GOOD}
 
 
@@ -122,4 +121,4 @@ def test_the_hostile_archives_of_these_tests_are_whole(hostile_archive) -> None:
     (run,) = list_runs(storage)
     index = Index(io.BytesIO(storage.read(run.index)), run.index)
     assert [row["path"] for row in index.walk(["path"])] == ["../escaped.png", GOOD]
-    assert tilepress.verify(str(archive), engine=LOCAL).problems == []
+    assert tilepress.verify(str(archive), **LOCAL).problems == []

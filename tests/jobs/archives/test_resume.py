@@ -12,12 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.interrupted import ONE, command, contents, identities, make_source, uninterrupted
-from tilepress.jobs.archives.compress import CompressConfig, compress, run_compress
-from tilepress.jobs.archives.verify import verify
-from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress import compress, verify
 from tilepress.pipeline.errors import ResumeError
 
-SMALL = {"shard_bytes": 9000}
+SMALL = {"shard_size": 9000}
 SLOW = ["--codec", "test-slow", "--shard-size", "9kB", "--engine", "local", "-j", "2"]
 
 
@@ -68,7 +66,7 @@ def test_killed_at_every_object_it_creates_a_run_still_completes_as_if_nothing_h
         kills += 1
     assert kills >= 9 and len(parts) >= 3
     assert contents(storage_root) == wanted
-    assert verify(storage_root, engine=ONE).exit_code == 0
+    assert verify(storage_root, **ONE).exit_code == 0
 
 
 def aws() -> dict[str, str]:
@@ -79,14 +77,14 @@ def aws() -> dict[str, str]:
 @pytest.mark.parametrize(("after", "left"), [("plan", "manifest index parts"), ("index", "manifest")])
 def test_a_run_killed_between_two_steps_goes_on_from_there(after, left, source, wanted, tmp_path):
     archive = tmp_path / "archive"
-    compress(str(source), str(archive), engine=ONE, **SMALL)
+    compress(str(source), str(archive), **ONE, **SMALL)
     for path in sorted(archive.rglob("*.parquet")):
         if path.stem in left.split() or ("parts" in left and path.parent.name == "parts"):
             path.unlink()
-    report = compress(str(source), str(archive), engine=ONE, **SMALL)
+    report = compress(str(source), str(archive), **ONE, **SMALL)
     assert report.run == 1 and report.resumed_shards == (0 if after == "plan" else report.shards)
     assert contents(str(archive)) == wanted
-    assert compress(str(source), str(archive), engine=ONE, **SMALL).run is None
+    assert compress(str(source), str(archive), **ONE, **SMALL).run is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -120,7 +118,7 @@ def test_a_signal_ends_at_once_with_its_code_and_says_how_to_go_on(
         ({"effort": 3}, "press.effort was None, now 3"),
         ({"tile": 256}, "press.tile was 512, now 256"),
         ({"include": ("*.png",)}, "include"),
-        ({"shard_bytes": 10_000}, "shard_bytes was 9000, now 10000"),
+        ({"shard_size": 10_000}, "shard_bytes was 9000, now 10000"),
         ({"fidelity": "file"}, "press.fidelity was 'pixels', now 'file'"),
     ],
 )
@@ -128,7 +126,7 @@ def test_going_on_with_other_settings_is_refused_and_names_them(changed, named, 
     archive = unfinished(source, tmp_path)
     before = contents(archive)
     with pytest.raises(ResumeError, match="unfinished run") as caught:
-        run_compress(CompressConfig(str(source), archive, engine=ONE, **(SMALL | changed)))
+        compress(str(source), archive, **ONE, **(SMALL | changed))
     assert named in str(caught.value) and caught.value.exit_code == 2
     assert contents(archive) == before
 
@@ -136,35 +134,35 @@ def test_going_on_with_other_settings_is_refused_and_names_them(changed, named, 
 def test_an_unfinished_run_can_be_given_up_as_the_message_says(source, tmp_path):
     archive = unfinished(source, tmp_path)
     with pytest.raises(ResumeError, match=r"give it up by removing its folder (\S+)") as caught:
-        compress(str(source), archive, engine=ONE, **(SMALL | {"codec": "png"}))
+        compress(str(source), archive, **ONE, **(SMALL | {"codec": "png"}))
     shutil.rmtree(str(caught.value).rpartition(" ")[2])
-    assert compress(str(source), archive, engine=ONE, **(SMALL | {"codec": "png"})).run == 1
-    assert verify(archive, engine=ONE).exit_code == 0
+    assert compress(str(source), archive, **ONE, **(SMALL | {"codec": "png"})).run == 1
+    assert verify(archive, **ONE).exit_code == 0
 
 
 def test_going_on_with_another_source_is_refused(source, tmp_path):
     with pytest.raises(ResumeError, match="source was"):
-        compress(str(make_source(tmp_path / "other")), unfinished(source, tmp_path), engine=ONE, **SMALL)
+        compress(str(make_source(tmp_path / "other")), unfinished(source, tmp_path), **ONE, **SMALL)
 
 
 def unfinished(source: Path, folder: Path) -> str:
     """An archive whose run lacks its last files."""
     archive = folder / "archive"
-    compress(str(source), str(archive), engine=ONE, **SMALL)
+    compress(str(source), str(archive), **ONE, **SMALL)
     for name in ("manifest", "index", "parts/00001"):
         (archive / f"runs/0001/{name}.parquet").unlink()
     return str(archive)
 
 
 def test_two_drivers_at_once_give_one_archive_and_both_succeed(storage_root, source, slowly_wanted, drivers):
-    options = SMALL | {"engine": EngineConfig("local", 2), "codec": "test-slow"}
+    options = SMALL | {"engine": "local", "workers": 2, "codec": "test-slow"}
     environment = aws() | {"TILEPRESS_TEST_SECONDS": "0.2"}
     both = [drivers.start(drivers.run, str(source), storage_root, options, environment) for _ in range(2)]
     for driver in both:
         driver.join()
     assert [driver.exitcode for driver in both] == [0, 0]
     assert contents(storage_root) == slowly_wanted
-    assert verify(storage_root, engine=ONE).exit_code == 0
+    assert verify(storage_root, **ONE).exit_code == 0
 
 
 @pytest.mark.slow
@@ -172,7 +170,7 @@ def test_two_drivers_at_once_give_one_archive_and_both_succeed(storage_root, sou
 def test_killed_at_random_moments_until_it_completes(seed, source, slowly_wanted, tmp_path, drivers):
     rng = random.Random(seed)
     archive, kills = str(tmp_path / "archive"), 0
-    options = SMALL | {"engine": EngineConfig("local", 2), "codec": "test-slow"}
+    options = SMALL | {"engine": "local", "workers": 2, "codec": "test-slow"}
     while True:
         before = identities(archive)
         child = drivers.start(drivers.run, str(source), archive, options, {"TILEPRESS_TEST_SECONDS": "0.15"})

@@ -17,16 +17,14 @@ import pytest
 import tilepress
 from tests.support.interrupted import ONE, contents, identities, make_source, uninterrupted
 from tests.support.make_collection import decode
-from tilepress.jobs.archives.compress import CompressConfig, compress
-from tilepress.jobs.archives.restore import restore
-from tilepress.jobs.archives.verify import verify
+from tilepress import compress, restore, verify
+from tilepress.jobs.archives.compress import CompressConfig
 from tilepress.jobs.cli.app import _run
 from tilepress.pipeline.engine import engine as engines
-from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.storage import retry
 from tilepress.pipeline.storage.base import Storage, open_storage
 
-SMALL = {"shard_bytes": 9000}
+SMALL = {"shard_size": 9000}
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +46,11 @@ def upload(folder: Path, url: str) -> Storage:
 
 
 @pytest.fixture(params=["local", "ray"])
-def engine(request: pytest.FixtureRequest) -> EngineConfig:
+def engine(request: pytest.FixtureRequest) -> dict[str, object]:
     """Both engines; Ray's workers were started before anybody knew of the S3 server."""
     if request.param == "ray":
         request.getfixturevalue("ray_cluster")
-    return EngineConfig(request.param, 2)
+    return {"engine": request.param, "workers": 2}
 
 
 def test_a_collection_in_a_bucket_becomes_an_archive_in_a_bucket_and_comes_back(
@@ -60,16 +58,16 @@ def test_a_collection_in_a_bucket_becomes_an_archive_in_a_bucket_and_comes_back(
 ):
     source_url, archive, target = (s3_server.new_prefix() for _ in range(3))
     source = upload(local_source, source_url)
-    report = compress(source_url, archive, engine=engine, **SMALL)
+    report = compress(source_url, archive, **engine, **SMALL)
     assert report.exit_code == 0 and report.shards > 1
     parts = [f"runs/0001/parts/{shard:05d}.parquet" for shard in range(report.shards)]
     others = ["README.txt", "archive.json", *(f"runs/0001/{name}.parquet" for name in ("index", "manifest", "plan"))]
     assert names(open_storage(archive)) == sorted([*parts, *others, "runs/0001/run.json"])
-    assert verify(archive, against=source_url, engine=engine).exit_code == 0
-    assert restore(archive, target, engine=engine).exit_code == 0
-    assert restore(archive, str(tmp_path / "out"), engine=engine).exit_code == 0
+    assert verify(archive, against=source_url, **engine).exit_code == 0
+    assert restore(archive, target, **engine).exit_code == 0
+    assert restore(archive, str(tmp_path / "out"), **engine).exit_code == 0
     assert contents(target) == contents(source_url) == contents(str(tmp_path / "out"))
-    assert compress(source_url, archive, engine=engine, **SMALL).run is None
+    assert compress(source_url, archive, **engine, **SMALL).run is None
     assert names(source) == names(open_storage(target))
 
 
@@ -109,12 +107,12 @@ def read(parquet: bytes) -> tuple[object, object]:
 
 def test_an_archive_in_a_bucket_is_the_one_on_a_disk(local_source, s3_url, tmp_path):
     wanted = uninterrupted(local_source, tmp_path / "wanted", **SMALL)
-    compress(str(local_source), s3_url, engine=ONE, **SMALL)
+    compress(str(local_source), s3_url, **ONE, **SMALL)
     assert contents(s3_url) == wanted
 
 
 def test_a_region_is_read_from_a_bucket(local_source, s3_url, tmp_path, capfd):
-    compress(str(local_source), s3_url, tile=32, engine=ONE)
+    compress(str(local_source), s3_url, tile=32, **ONE)
     out = tmp_path / "out"
     assert _run(["restore", s3_url, str(out), "--include", "0/1.png", "--region", "20,10,33,40", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["restored"] == {"region": 1}
@@ -165,7 +163,7 @@ def test_killed_at_random_moments_a_run_in_a_bucket_completes(local_source, plug
 
     rng, archive, kills = random.Random(5), s3_server.new_prefix(), 0
     wanted = uninterrupted(local_source, tmp_path / "wanted", codec="test-slow", **SMALL)
-    options = SMALL | {"engine": EngineConfig("local", 2), "codec": "test-slow"}
+    options = SMALL | {"engine": "local", "workers": 2, "codec": "test-slow"}
     environment = s3_server.environment | {"TILEPRESS_TEST_SECONDS": "0.5"}
     while True:
         before = identities(archive)

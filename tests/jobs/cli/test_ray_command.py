@@ -34,7 +34,7 @@ def test_dying_workers_leave_the_json_report_alone(source, plugin, tmp_path):
 
 
 def test_a_cluster_that_is_there_is_used_and_left_running(source, ray_cluster, tmp_path):
-    wanted = uninterrupted(source, tmp_path / "wanted", shard_bytes=9000)
+    wanted = uninterrupted(source, tmp_path / "wanted", shard_size=9000)
     address = ray_cluster.get_runtime_context().gcs_address
     driver = command(
         "compress", source, tmp_path / "archive", "--ray-address", address, "--shard-size", "9kB", "-j", "3"

@@ -11,10 +11,9 @@ import pytest
 
 import tilepress
 from tests.support.make_collection import encoded, image_of, tree, write_tree
-from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import InTheWay, UsageError
 
-LOCAL = EngineConfig("local", workers=1)
+LOCAL = {"engine": "local", "workers": 1}
 PNG = encoded(image_of("RGB", 60, 60, seed=1), "PNG")
 OTHER = encoded(image_of("RGB", 60, 60, seed=2), "PNG")
 
@@ -27,33 +26,33 @@ def tool(*arguments: str | bytes, **environment: str) -> subprocess.CompletedPro
 def test_file_that_became_a_folder_keeps_nothing_else_from_coming_back(tmp_path: Path):
     source, archive, out = tmp_path / "source", tmp_path / "archive", tmp_path / "out"
     write_tree(source, {"a": PNG, "z.png": PNG})
-    tilepress.compress(str(source), str(archive), engine=LOCAL)
+    tilepress.compress(str(source), str(archive), **LOCAL)
     (source / "a").unlink()
     write_tree(source, {"a/b.png": OTHER})
-    tilepress.compress(str(source), str(archive), engine=LOCAL)
-    report = tilepress.restore(str(archive), str(out), engine=LOCAL)
+    tilepress.compress(str(source), str(archive), **LOCAL)
+    report = tilepress.restore(str(archive), str(out), **LOCAL)
     assert report.exit_code == 2
     assert [path for path, _ in report.refused] == ["a/b.png"]
     assert tree(out) == {"a": PNG, "z.png": PNG}
     now = tmp_path / "now"
-    assert tilepress.restore(str(archive), str(now), skip_gone=True, engine=LOCAL).exit_code == 0
+    assert tilepress.restore(str(archive), str(now), skip_gone=True, **LOCAL).exit_code == 0
     assert tree(now) == {"a/b.png": OTHER, "z.png": PNG}
 
 
 def test_archive_in_the_place_of_a_file_is_refused(tmp_path: Path):
     write_tree(tmp_path, {"a.png": PNG})
     with pytest.raises(InTheWay) as caught:
-        tilepress.compress(str(tmp_path / "a.png"), str(tmp_path / "a.png"), engine=LOCAL)
+        tilepress.compress(str(tmp_path / "a.png"), str(tmp_path / "a.png"), **LOCAL)
     assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("where", [".", "runs", "new/folder"])
 def test_nothing_is_restored_into_its_archive(tmp_path: Path, where: str):
     write_tree(tmp_path / "source", {"a.png": PNG})
-    tilepress.compress(str(tmp_path / "source"), str(tmp_path / "archive"), engine=LOCAL)
+    tilepress.compress(str(tmp_path / "source"), str(tmp_path / "archive"), **LOCAL)
     before = tree(tmp_path / "archive")
     with pytest.raises(UsageError, match="restore elsewhere"):
-        tilepress.restore(str(tmp_path / "archive"), str(tmp_path / "archive" / where), engine=LOCAL)
+        tilepress.restore(str(tmp_path / "archive"), str(tmp_path / "archive" / where), **LOCAL)
     assert tree(tmp_path / "archive") == before
 
 
@@ -67,8 +66,8 @@ def test_deep_folders_come_back(tmp_path: Path):
     with os.fdopen(os.open("a.png", os.O_CREAT | os.O_WRONLY, dir_fd=folder), "wb") as file:
         file.write(PNG)
     os.close(folder)
-    tilepress.compress(str(tmp_path / "d"), str(tmp_path / "archive"), engine=LOCAL)
-    report = tilepress.restore(str(tmp_path / "archive"), str(tmp_path / "out"), engine=LOCAL)
+    tilepress.compress(str(tmp_path / "d"), str(tmp_path / "archive"), **LOCAL)
+    report = tilepress.restore(str(tmp_path / "archive"), str(tmp_path / "out"), **LOCAL)
     assert report.exit_code == 0
     assert (tmp_path / "out" / name).read_bytes() == PNG
     subprocess.run(["rm", "-rf", tmp_path / "d", tmp_path / "out"], check=True)  # too deep for pytest's own cleaning
@@ -80,7 +79,7 @@ def test_time_beyond_64_bits(tmp_path: Path):
     if (tmp_path / "source/a.png").stat().st_mtime_ns < 1 << 63:
         pytest.skip("this file system keeps no such times")
     for run in (1, None):
-        assert tilepress.compress(str(tmp_path / "source"), str(tmp_path / "archive"), engine=LOCAL).run == run
+        assert tilepress.compress(str(tmp_path / "source"), str(tmp_path / "archive"), **LOCAL).run == run
 
 
 def test_arguments_that_are_not_utf8(tmp_path: Path):
@@ -97,7 +96,7 @@ def test_arguments_that_are_not_utf8(tmp_path: Path):
 
 def test_output_that_cannot_be_written(tmp_path: Path):
     write_tree(tmp_path / "source", {"é.png": PNG})
-    tilepress.compress(str(tmp_path / "source"), str(tmp_path / "archive"), engine=LOCAL)
+    tilepress.compress(str(tmp_path / "source"), str(tmp_path / "archive"), **LOCAL)
     ls = f"{sys.executable} -m tilepress ls {tmp_path}/archive"
     closed = subprocess.run(f"{ls} >&-", shell=True, capture_output=True, check=False)
     assert (closed.returncode, closed.stderr) == (0, b"")
@@ -110,4 +109,4 @@ def test_output_that_cannot_be_written(tmp_path: Path):
 def test_patterns_as_one_text_are_refused(tmp_path: Path):
     write_tree(tmp_path / "source", {"a.png": PNG})
     with pytest.raises(UsageError, match="lists of patterns"):
-        tilepress.compress(str(tmp_path / "source"), str(tmp_path / "archive"), include="*.tif", engine=LOCAL)
+        tilepress.compress(str(tmp_path / "source"), str(tmp_path / "archive"), include="*.tif", **LOCAL)

@@ -11,17 +11,15 @@ from tests.jobs.archives.test_s3 import upload
 from tests.support.evaluations import CODECS, OUTPUTS, QUALITIES, rows, snapshot, timeless
 from tests.support.interrupted import ONE
 from tests.support.make_collection import write_tree
+from tilepress import compress, evaluate
 from tilepress.codecs.registry import shipped_models
-from tilepress.jobs.archives.compress import compress
 from tilepress.jobs.cli.app import _run
-from tilepress.jobs.evaluation.evaluate import evaluate
-from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import UsageError
 
 
 def test_an_archive_is_evaluated_as_the_files_in_it(evaluated, mixed, tmp_path):
-    compress(str(mixed), str(tmp_path / "a.tp"), engine=ONE)
-    report = evaluate(str(tmp_path / "a.tp"), str(tmp_path / "out"), CODECS, qualities=QUALITIES, tile=32, engine=ONE)
+    compress(str(mixed), str(tmp_path / "a.tp"), **ONE)
+    report = evaluate(str(tmp_path / "a.tp"), str(tmp_path / "out"), CODECS, qualities=QUALITIES, tile=32, **ONE)
     for row, wanted in zip(timeless(tmp_path / "out"), timeless(evaluated[0]), strict=True):
         assert row | {"reason": "", "source_bytes": 0} == wanted | {"reason": "", "source_bytes": 0}
     assert report.exit_code == 3 and report.images == 4
@@ -40,15 +38,15 @@ def test_ray_gives_the_same_rows_and_no_cpu_times_of_what_ran_in_actors(where, e
         server = request.getfixturevalue("s3_server")
         given, place = server.new_prefix(), server.new_prefix()
         upload(mixed, given)
-    engine = EngineConfig("ray", 2)
-    report = evaluate(given, place, CODECS, qualities=QUALITIES, tile=32, engine=engine)
+    engine = {"engine": "ray", "workers": 2}
+    report = evaluate(given, place, CODECS, qualities=QUALITIES, tile=32, **engine)
     assert report.engine == "ray" and report.exit_code == 3
     assert timeless(place) == timeless(evaluated[0])
     evaluated = [row for row in rows(place) if row["outcome"] == "evaluated"]
     assert all((row["encode_cpu_s"] is None) == (row["codec"] == "block-dnn-16") for row in evaluated)
     assert all(row["encode_s"] > 0 for row in evaluated)
     assert {name for name in snapshot(place) if "/" not in name} == OUTPUTS
-    assert evaluate(given, place, CODECS, qualities=QUALITIES, tile=32, engine=engine).written == []
+    assert evaluate(given, place, CODECS, qualities=QUALITIES, tile=32, **engine).written == []
 
 
 @pytest.mark.parametrize(
@@ -67,12 +65,12 @@ def test_ray_gives_the_same_rows_and_no_cpu_times_of_what_ran_in_actors(where, e
         ({"codecs": ["png"], "fidelity": "file"}, "neither lossy nor pixels"),
         ({"codecs": ["png"], "tile": 8}, "--tile 8"),
         ({"codecs": ["png"], "include": ("*.gif",)}, "no files there, or none that --include"),
-        ({"codecs": ["png"], "engine": EngineConfig("cloud")}, "--engine"),
+        ({"codecs": ["png"], "engine": "cloud"}, "`engine`"),
     ],
 )
 def test_what_cannot_be_done_as_asked_is_refused_before_anything_is_written(arguments, words, mixed, tmp_path):
     with pytest.raises(UsageError) as caught:
-        evaluate(str(mixed), str(tmp_path / "out"), arguments.pop("codecs"), **{"engine": ONE, **arguments})
+        evaluate(str(mixed), str(tmp_path / "out"), arguments.pop("codecs"), **{**ONE, **arguments})
     assert words in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -80,18 +78,18 @@ def test_what_cannot_be_done_as_asked_is_refused_before_anything_is_written(argu
 def test_an_empty_source_and_a_folder_of_something_else_are_refused(mixed, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no files there"):
-        evaluate(str(tmp_path / "empty"), str(tmp_path / "out"), ["png"], engine=ONE)
+        evaluate(str(tmp_path / "empty"), str(tmp_path / "out"), ["png"], **ONE)
     write_tree(tmp_path / "mine", {"letter.txt": b"dear"})
     with pytest.raises(UsageError, match=r"neither empty nor an evaluation \(it holds letter.txt\)"):
-        evaluate(str(mixed), str(tmp_path / "mine"), ["png"], engine=ONE)
+        evaluate(str(mixed), str(tmp_path / "mine"), ["png"], **ONE)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
     with pytest.raises(UsageError, match="lies within the source"):
-        evaluate(str(mixed), str(mixed / "results"), ["png"], engine=ONE)
+        evaluate(str(mixed), str(mixed / "results"), ["png"], **ONE)
 
 
 def test_codecs_have_their_own_qualities_after_a_colon_and_models_make_one_curve(mixed, tmp_path):
     names = ["jpeg:80,20", "png", "block-dnn-16:50"]
-    report = evaluate(str(mixed / "colour.png"), str(tmp_path / "out"), names, anchor="jpeg", engine=ONE)
+    report = evaluate(str(mixed / "colour.png"), str(tmp_path / "out"), names, anchor="jpeg", **ONE)
     found = [(means.codec, means.quality) for means in report.means]
     assert found == [("jpeg", 20), ("jpeg", 80), ("png", None), ("block-dnn-16", 50)]
     assert {c.curve: c.reason for c in report.comparisons if c.metric == "psnr"} == {
@@ -102,7 +100,7 @@ def test_codecs_have_their_own_qualities_after_a_colon_and_models_make_one_curve
 
 def test_a_model_folder_is_a_codec_too(mixed, tmp_path):
     folder = shipped_models()["block-dnn-16"]
-    evaluate(str(mixed / "colour.png"), str(tmp_path / "out"), [f"{folder}:50"], engine=ONE)
+    evaluate(str(mixed / "colour.png"), str(tmp_path / "out"), [f"{folder}:50"], **ONE)
     (row,) = rows(tmp_path / "out")
     assert row["codec"] == str(folder) and row["outcome"] == "evaluated"
 

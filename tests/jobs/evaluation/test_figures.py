@@ -16,9 +16,9 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from tests.support.evaluations import OUTPUTS, QUALITIES, of, rows
 from tests.support.interrupted import ONE
 from tests.support.make_collection import picture, write_tree
+from tilepress import evaluate
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.registry import DEFAULT_RESIDUAL, load_codec, load_residual, shipped_models
-from tilepress.jobs.evaluation.evaluate import evaluate
 from tilepress.jobs.evaluation.folder import ROW_SCHEMA
 
 
@@ -122,7 +122,7 @@ def test_the_plots_can_be_opened_and_name_their_curves(evaluated):
 
 def test_with_the_residual_every_codec_is_lossless_and_its_bytes_count(mixed, tmp_path):
     name = "colour.png"
-    report = evaluate(str(mixed / name), str(tmp_path / "out"), ["block-dnn-16"], fidelity="pixels", engine=ONE)
+    report = evaluate(str(mixed / name), str(tmp_path / "out"), ["block-dnn-16"], fidelity="pixels", **ONE)
     row = of(rows(tmp_path / "out"), name, "block-dnn-16", 50)
     tile = np.asarray(Image.open(mixed / name))
     spec = TileSpec(60, 80, 3, "uint8", 8, "rgb")
@@ -136,7 +136,7 @@ def test_with_the_residual_every_codec_is_lossless_and_its_bytes_count(mixed, tm
 
 
 def test_lossless_codecs_are_compared_by_their_bits_over_the_images_of_both(mixed, tmp_path):
-    asked = {"fidelity": "pixels", "qualities": (20,), "engine": ONE, "exclude": ("torn.png", "notes.txt")}
+    asked = {"fidelity": "pixels", "qualities": (20,), **ONE, "exclude": ("torn.png", "notes.txt")}
     report = evaluate(str(mixed), str(tmp_path / "out"), ["jpegxl", "png", "block-dnn-16"], **asked)
     found = rows(tmp_path / "out")
     for rate, (codec, quality) in zip(report.lossless, [("png", None), ("block-dnn-16", 20)], strict=True):
@@ -152,7 +152,7 @@ def test_lossless_codecs_are_compared_by_their_bits_over_the_images_of_both(mixe
 def test_images_of_16_bits_are_compared_at_their_own_peak(tmp_path):
     samples = picture(64, 48, 1, bits=12)
     write_tree(tmp_path / "s", {"x.png": bytes(imagecodecs.png_encode(samples[:, :, 0]))})
-    evaluate(str(tmp_path / "s"), str(tmp_path / "out"), ["block-dnn-16:90"], engine=ONE)
+    evaluate(str(tmp_path / "s"), str(tmp_path / "out"), ["block-dnn-16:90"], **ONE)
     (row,) = rows(tmp_path / "out")
     peak = 2 ** row["bit_depth"] - 1
     assert row["psnr"] == pytest.approx(10 * math.log10(peak**2 / row["mse"]))

@@ -13,6 +13,7 @@ from PIL import Image
 
 import tilepress
 from tests.support.make_collection import encoded, image_of
+from tilepress import fit_lossless
 from tilepress.codecs.codec import Settings
 from tilepress.codecs.lossless.levels import DEFAULT, FAST
 from tilepress.codecs.lossless.model import model_of, starts_of
@@ -21,7 +22,7 @@ from tilepress.codecs.model import Model
 from tilepress.codecs.registry import load_codec
 from tilepress.jobs.cli.app import _run
 from tilepress.jobs.fitting.fit import Fitted
-from tilepress.jobs.fitting.fit_lossless import LEVEL_NAMES, FitConfig, fit_lossless
+from tilepress.jobs.fitting.fit_lossless import LEVEL_NAMES, FitConfig
 from tilepress.jobs.fitting.images import Chosen, choose
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.sources.dataset import Source

@@ -10,13 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
+from tilepress import train
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.learned.cnn_ae.codec import CnnAe
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.cnn_ae.recipe import CnnAeRecipe
 from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
 from tilepress.jobs.training.learner import Learner
-from tilepress.jobs.training.train import TrainConfig, run_train
 from tilepress.pipeline.errors import UsageError
 
 SMALL = {
@@ -163,7 +163,7 @@ def test_the_command_trains_a_model_that_the_codec_takes(tmp_path: Path) -> None
     # for 100,000 steps, would lead three of them away from the principal components where the network begins.
     options = ("steps=3", "batch_size=2", "crop=32", "seed=7", "lr=2e-4")
     overrides = (*options, *(f"{key}={value}" for key, value in SMALL.items()))
-    report = run_train(TrainConfig("cnn-ae", str(tmp_path / "photos"), str(tmp_path / "m"), overrides))
+    report = train("cnn-ae", tmp_path / "photos", tmp_path / "m", overrides=overrides)
     assert report.steps == 3
     codec = CnnAe(Model.load(tmp_path / "m"))
     assert codec.model.training["seed"] == 7

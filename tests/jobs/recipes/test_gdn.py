@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tilepress import train
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.learned.gdn.codec import GdnFactorized
@@ -21,7 +22,6 @@ from tilepress.jobs.recipes.gdn.recipe import GdnFactorizedRecipe, pictures
 from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
 from tilepress.jobs.recipes.rounding import gram, round_in_turn
 from tilepress.jobs.training.learner import Learner
-from tilepress.jobs.training.train import TrainConfig, run_train
 
 from .test_cnn_ae import learn, loss_of, waves
 
@@ -132,7 +132,7 @@ def test_a_training_from_pictures_to_a_model_that_codes(tmp_path: Path) -> None:
         "rates=[0.01, 0.1]",
         "default_level=0",
     )
-    run_train(TrainConfig("gdn-factorized", str(tmp_path / "data"), str(tmp_path / "model"), overrides))
+    train("gdn-factorized", tmp_path / "data", tmp_path / "model", overrides=overrides)
     codec = GdnFactorized(Model.load(tmp_path / "model"))
     assert codec.config.channels == (4, 6, 8)
     tiles = waves(2, 64, seed=5)

@@ -20,18 +20,15 @@ from PIL import Image
 
 from tests.jobs.archives.test_s3 import upload
 from tests.support.make_collection import picture
+from tilepress import compress, restore, train
 from tilepress.codecs.model import Model
-from tilepress.jobs.archives.compress import compress
-from tilepress.jobs.archives.restore import restore
 from tilepress.jobs.cli.app import _run
 from tilepress.jobs.recipes.recipe import load_plan, recipe_names
 from tilepress.jobs.training import checkpoints
-from tilepress.jobs.training.train import train
-from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import IntegrityError, ResumeError, UsageError
 from tilepress.pipeline.storage.base import open_storage
 
-LOCAL = EngineConfig("local", 1)
+LOCAL = {"engine": "local", "workers": 1}
 RECIPE = "family: test-tiny\nsteps: 40\nbatch_size: 4\ncrop: 32\nlr: 0.01\nvalidate_every: 10\ncheckpoint_every: 10\n"
 
 
@@ -74,17 +71,17 @@ def assert_equal_weights(one: str, other: str) -> None:
 
 
 def test_a_recipe_and_a_folder_become_a_model_that_compress_takes(recipe, photos, tmp_path):
-    report = train(recipe, photos, str(tmp_path / "model"), engine=LOCAL)
+    report = train(recipe, photos, str(tmp_path / "model"), **LOCAL)
     assert (report.steps, report.stopped_by, report.images) == (40, "steps", 5)
-    done = compress(photos, str(tmp_path / "archive"), codec=str(tmp_path / "model"), engine=LOCAL)
+    done = compress(photos, str(tmp_path / "archive"), codec=str(tmp_path / "model"), **LOCAL)
     assert done.exit_code == 0 and set(done.summary.images) == {"test-tiny"}
-    assert restore(str(tmp_path / "archive"), str(tmp_path / "out"), engine=LOCAL).exit_code == 0
+    assert restore(str(tmp_path / "archive"), str(tmp_path / "out"), **LOCAL).exit_code == 0
     for path in Path(photos).iterdir():
         assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_training_learns_and_says_how_well(recipe, photos, tmp_path):
-    train(recipe, photos, str(tmp_path / "model"), engine=LOCAL, overrides=("steps=200",))
+    train(recipe, photos, str(tmp_path / "model"), **LOCAL, overrides=("steps=200",))
     log = pq.read_table(tmp_path / "model.training/log.parquet").to_pydict()
     validated = [(step, mse) for step, mse in zip(log["step"], log["val_mse"], strict=True) if mse is not None]
     assert [step for step, _ in validated] == list(range(10, 201, 10))
@@ -98,7 +95,7 @@ def test_training_learns_and_says_how_well(recipe, photos, tmp_path):
 
 def test_the_model_says_how_it_was_made(recipe, photos, tmp_path):
     overrides = ("seed=7", "latents=3", "licence=for tests", "ema=0.9", "clip=1", "warmup=3")
-    train(recipe, photos, str(tmp_path / "model"), engine=LOCAL, overrides=overrides)
+    train(recipe, photos, str(tmp_path / "model"), **LOCAL, overrides=overrides)
     model = Model.load(tmp_path / "model")
     training = model.training
     assert model.licence == "for tests"
@@ -112,35 +109,35 @@ def test_the_model_says_how_it_was_made(recipe, photos, tmp_path):
 
 def test_the_same_training_gives_the_same_weights(recipe, photos, tmp_path):
     for name in ("one", "two"):
-        train(recipe, photos, str(tmp_path / name), engine=LOCAL)
+        train(recipe, photos, str(tmp_path / name), **LOCAL)
     assert_equal_weights(str(tmp_path / "one"), str(tmp_path / "two"))
-    train(recipe, photos, str(tmp_path / "three"), engine=LOCAL, overrides=("seed=2",))
+    train(recipe, photos, str(tmp_path / "three"), **LOCAL, overrides=("seed=2",))
     assert not np.array_equal(
         weights(str(tmp_path / "one"))["analysis.weight"], weights(str(tmp_path / "three"))["analysis.weight"]
     )
 
 
 def test_an_archive_teaches_the_same_as_the_folder_it_was_made_of(recipe, photos, tmp_path):
-    compress(photos, str(tmp_path / "archive"), engine=LOCAL)
+    compress(photos, str(tmp_path / "archive"), **LOCAL)
     for name, data in (("one", photos), ("two", str(tmp_path / "archive"))):
-        train(recipe, data, str(tmp_path / name), engine=LOCAL)
+        train(recipe, data, str(tmp_path / name), **LOCAL)
     assert_equal_weights(str(tmp_path / "one"), str(tmp_path / "two"))
 
 
 def test_a_model_that_is_there_is_not_trained_again_and_never_overwritten(recipe, photos, tmp_path):
     out = str(tmp_path / "model")
-    first = train(recipe, photos, out, engine=LOCAL)
+    first = train(recipe, photos, out, **LOCAL)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    again = train(recipe, photos, out, engine=LOCAL)
+    again = train(recipe, photos, out, **LOCAL)
     assert not again.trained and again.sha256 == first.sha256
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
     with pytest.raises(UsageError, match="another model"):
-        train(recipe, photos, out, engine=LOCAL, overrides=("seed=2",))
+        train(recipe, photos, out, **LOCAL, overrides=("seed=2",))
 
 
 def _train_child(recipe: str, data: str, out: str, environment: dict[str, str]) -> None:
     os.environ.update(environment)
-    train(recipe, data, out, engine=LOCAL, overrides=("ema=0.95",))
+    train(recipe, data, out, **LOCAL, overrides=("ema=0.95",))
 
 
 def kill_when(condition: Any, *args: Any) -> None:
@@ -160,9 +157,9 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(recipe, photos
     work = open_storage(f"{out}.training")
     environment = {"TILEPRESS_TEST_STEP_SECONDS": "0.1", "PYTHONPATH": os.environ["PYTHONPATH"]}
     kill_when(lambda: 20 in checkpoints.saved_steps(work), recipe, photos, out, environment)
-    report = train(recipe, photos, out, engine=LOCAL, overrides=("ema=0.95",))
+    report = train(recipe, photos, out, **LOCAL, overrides=("ema=0.95",))
     assert report.resumed_at in (20, 30) and report.steps == 40
-    train(recipe, photos, str(tmp_path / "whole"), engine=LOCAL, overrides=("ema=0.95",))
+    train(recipe, photos, str(tmp_path / "whole"), **LOCAL, overrides=("ema=0.95",))
     assert_equal_weights(out, str(tmp_path / "whole"))
     log = pq.read_table(f"{out}.training/log.parquet").to_pydict()
     assert log["step"] == sorted(set(log["step"])) and log["step"][0] == 2
@@ -171,9 +168,9 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(recipe, photos
 def test_another_recipe_or_data_set_does_not_go_on_with_a_training(recipe, photos, tmp_path):
     out = str(tmp_path / "model")
     with pytest.raises(UsageError, match=r"diverged at step 1 .*lower lr"):
-        train(recipe, photos, out, engine=LOCAL, overrides=("fails=true",))
+        train(recipe, photos, out, **LOCAL, overrides=("fails=true",))
     with pytest.raises(ResumeError, match=r"seed was 1, now 2"):
-        train(recipe, photos, out, engine=LOCAL, overrides=("fails=true", "seed=2"))
+        train(recipe, photos, out, **LOCAL, overrides=("fails=true", "seed=2"))
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
@@ -200,7 +197,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
 def test_training_ends_by_a_limit_a_plateau_or_a_threshold(override, stopped_by, recipe, photos, tmp_path):
     rest = () if override.startswith("steps") else ("steps=100000",)
     rest += ("lr=0.0",) if stopped_by == "plateau" else ()
-    report = train(recipe, photos, str(tmp_path / "model"), engine=LOCAL, overrides=(override, *rest))
+    report = train(recipe, photos, str(tmp_path / "model"), **LOCAL, overrides=(override, *rest))
     assert report.stopped_by == stopped_by and 0 < report.steps < 100_000
     if stopped_by == "mse":
         assert report.figures["mse"] < 0.05
@@ -209,8 +206,8 @@ def test_training_ends_by_a_limit_a_plateau_or_a_threshold(override, stopped_by,
 def test_training_runs_from_and_to_a_bucket(recipe, photos, s3_server, tmp_path):
     source, out = s3_server.new_prefix(), s3_server.new_prefix() + "/model"
     upload(Path(photos), source)
-    report = train(recipe, source, out, engine=LOCAL)
-    train(recipe, photos, str(tmp_path / "model"), engine=LOCAL)
+    report = train(recipe, source, out, **LOCAL)
+    train(recipe, photos, str(tmp_path / "model"), **LOCAL)
     storage = open_storage(out)
     stored = Model.from_bytes(storage.read("model.json"), storage.read("weights.safetensors"))
     assert stored.name == report.sha256
@@ -219,7 +216,7 @@ def test_training_runs_from_and_to_a_bucket(recipe, photos, s3_server, tmp_path)
     )
     kept = {entry.name.split("/")[0] for entry in open_storage(out + ".training").list()}
     assert kept == {"curves.png", "log.parquet", "tensorboard", "training.json"}
-    assert compress(photos, str(tmp_path / "archive"), codec=out, engine=LOCAL).exit_code == 0
+    assert compress(photos, str(tmp_path / "archive"), codec=out, **LOCAL).exit_code == 0
 
 
 @pytest.mark.slow
@@ -241,9 +238,9 @@ def test_workers_on_ray_learn_together_and_a_killed_one_is_replaced(recipe, phot
     out = str(tmp_path / "model")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TILEPRESS_TEST_STEP_SECONDS", "0.1")
-        report = train(recipe, photos, out, engine=EngineConfig("ray", 2, gpus_per_actor=0), overrides=("steps=150",))
+        report = train(recipe, photos, out, engine="ray", workers=2, gpus_per_actor=0, overrides=("steps=150",))
     assert killed and (report.workers, report.steps, report.engine) == (2, 150, "ray")
-    alone = train(recipe, photos, str(tmp_path / "alone"), engine=LOCAL, overrides=("steps=150", "batch_size=8"))
+    alone = train(recipe, photos, str(tmp_path / "alone"), **LOCAL, overrides=("steps=150", "batch_size=8"))
     assert report.figures["mse"] == pytest.approx(alone.figures["mse"], rel=0.25)
     log = pq.read_table(f"{out}.training/log.parquet").to_pydict()
     assert log["step"] == sorted(set(log["step"])) and log["step"][-1] == 150

@@ -20,7 +20,7 @@ import tifffile
 from PIL import Image
 
 from tests.support.independent import reader as independent_reader
-from tilepress.jobs.archives.compress import compress
+from tilepress import compress
 from tilepress.pipeline.archive.schema import PART_SCHEMA
 from tilepress.pipeline.reading.archive import open_archive
 

@@ -14,10 +14,10 @@ from PIL import Image
 
 from tests.support.independent import codecs as independent_codecs
 from tests.support.independent import reader as independent_reader
+from tilepress import compress
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.model import SHIPPED, Model
 from tilepress.codecs.registry import load_codec
-from tilepress.jobs.archives.compress import compress
 from tilepress.pipeline.reading.archive import open_archive
 
 FOLDER = Path(__file__).parent.parent.parent / "golden"

@@ -13,6 +13,7 @@ from PIL import Image
 from tests.support.independent import codecs as independent_codecs
 from tests.support.independent import lossless as independent_lossless
 from tests.support.independent import reader as independent_reader
+from tilepress import compress
 from tilepress.codecs.codec import Colour, Settings, TileSpec
 from tilepress.codecs.lossless.codec import Lossless
 from tilepress.codecs.lossless.levels import LEVELS
@@ -21,7 +22,6 @@ from tilepress.codecs.lossless.residual import LosslessResidual
 from tilepress.codecs.lossless.stack import plain_start
 from tilepress.codecs.model import SHIPPED, Model
 from tilepress.codecs.stream import write_frame
-from tilepress.jobs.archives.compress import compress
 
 EFFORTS = {1: 1, 2: 5, 3: 9}  # of the levels
 MODES: dict[tuple[Colour, int], str] = {("gray", 1): "L", ("gray", 2): "LA", ("rgb", 3): "RGB", ("rgb", 4): "RGBA"}

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tilepress.jobs.archives.restore import restore
-from tilepress.jobs.archives.verify import verify
+from tilepress import restore, verify
 from tilepress.pipeline.reading.archive import Archive, Entry, open_archive
 
 GOLDEN = Path(__file__).parent.parent.parent / "golden" / "format-1"

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from ray import exceptions as ray_errors
 
 from tests.support.make_archives import encode_files, encoded, half_repetitive, repetitive, smooth, write_files
+from tilepress import compress, restore
 from tilepress.codecs.classical.jpegxl import JpegXl
 from tilepress.codecs.errors import StreamError, UnsupportedError
-from tilepress.jobs.archives.compress import CompressReport, compress
-from tilepress.jobs.archives.restore import restore
+from tilepress.jobs.archives.compress import CompressReport
 from tilepress.jobs.cli import app
 from tilepress.pipeline.archive.summary import Summary, warn
 from tilepress.pipeline.coding.codec_faults import fault, is_codecs_own
-from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.engine.ray_workers import ActorLostError
 from tilepress.pipeline.errors import EngineError, IntegrityError, TransientStorageError
 from tilepress.pipeline.reading.archive import open_archive
 
 pytestmark = pytest.mark.usefixtures("plugin")
-LOCAL = EngineConfig("local", 1)
+LOCAL = {"engine": "local", "workers": 1}
 TILE = 64
 VALUE_WARNING = "test-faulty failed (ValueError: no such value)"
 
@@ -42,10 +42,10 @@ def collection(folder: Path, *firsts: int) -> str:
     return str(write_files(folder / "source", {name: encoded(data, "TIFF") for name, data in files.items()}))
 
 
-def compressed(folder: Path, config: EngineConfig, *firsts: int) -> CompressReport:
+def compressed(folder: Path, config: dict[str, Any], *firsts: int) -> CompressReport:
     source = collection(folder, *firsts)
-    report = compress(source, str(folder / "a"), codec="test-faulty", tile=TILE, engine=config)
-    back = restore(str(folder / "a"), str(folder / "back"), engine=config)
+    report = compress(source, str(folder / "a"), codec="test-faulty", tile=TILE, **config)
+    back = restore(str(folder / "a"), str(folder / "back"), **config)
     assert back.restored == {"byte-identical": 2}
     return report
 
@@ -61,7 +61,7 @@ def test_a_tile_on_which_the_codec_fails_is_kept_by_another(kind: str, tmp_path:
 
     if kind == "ray":
         request.getfixturevalue("ray_cluster")
-    report = compressed(tmp_path, EngineConfig(kind, 2, gpus_per_actor=0), 9, BAD_VALUE, 9, BAD_VALUE)
+    report = compressed(tmp_path, {"engine": kind, "workers": 2, "gpus_per_actor": 0}, 9, BAD_VALUE, 9, BAD_VALUE)
     assert codecs_of(tmp_path / "a")["good.tif"] == ["test-faulty"] * 3
     assert codecs_of(tmp_path / "a")["odd.tif"] == ["test-faulty", "jpegxl", "test-faulty", "jpegxl"]
     assert report.exit_code == 0 and report.summary.warnings == {VALUE_WARNING: 2}
@@ -96,9 +96,9 @@ def test_a_codec_that_fails_when_restoring_is_damage_to_its_images_only(tmp_path
     import tilepress_test_encoders
 
     source = collection(tmp_path, 9, 30)
-    compress(source, str(tmp_path / "a"), codec="test-faulty", tile=TILE, engine=LOCAL)
+    compress(source, str(tmp_path / "a"), codec="test-faulty", tile=TILE, **LOCAL)
     monkeypatch.setattr(tilepress_test_encoders, "BAD_DECODING", 30)
-    report = restore(str(tmp_path / "a"), str(tmp_path / "back"), engine=LOCAL)
+    report = restore(str(tmp_path / "a"), str(tmp_path / "back"), **LOCAL)
     assert report.exit_code == 4 and report.restored == {"byte-identical": 1}
     assert [path for path, _ in report.failed] == ["odd.tif"] and "TypeError" in report.failed[0][1]
 
@@ -129,7 +129,7 @@ def test_want_of_memory_ends_the_run_with_what_to_do(tmp_path: Path) -> None:
 
     source = collection(tmp_path, NO_MEMORY, 9)
     with pytest.raises(EngineError, match="needs more memory"):
-        compress(source, str(tmp_path / "a"), codec="test-faulty", tile=TILE, engine=LOCAL)
+        compress(source, str(tmp_path / "a"), codec="test-faulty", tile=TILE, **LOCAL)
 
 
 def test_an_interrupt_is_no_fault_of_a_codec(tmp_path: Path) -> None:

@@ -11,23 +11,19 @@ import pytest
 
 from tests.pipeline.engine.test_engine import tree
 from tests.support.make_archives import encode_files, encoded, noise, repetitive, smooth, write_files
+from tilepress import compress, evaluate, restore, verify
 from tilepress.codecs.predictive_mlp.codec import LINEAR_LEAST
 from tilepress.codecs.predictive_mlp.weights import LINEAR, MLP, unseal_predictors
-from tilepress.jobs.archives.compress import compress
-from tilepress.jobs.archives.restore import restore
-from tilepress.jobs.archives.verify import verify
-from tilepress.jobs.evaluation.evaluate import evaluate
 from tilepress.pipeline.archive.index_row import fetch_image_row
 from tilepress.pipeline.archive.schema import row_crc
 from tilepress.pipeline.coding import side_information
-from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.reading.archive import open_archive
 from tilepress.pipeline.reading.rebuild import prove
 from tilepress.pipeline.sources.dataset import Source, whole
 
 pytestmark = pytest.mark.usefixtures("plugin")
-LOCAL = EngineConfig("local", 1)
+LOCAL = {"engine": "local", "workers": 1}
 TILE = 64
 
 
@@ -46,7 +42,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def archive(source: Path, plugin: Path) -> Path:
-    report = compress(str(source), str(source.parent / "local"), codec="test-ranks", tile=TILE, engine=LOCAL)
+    report = compress(str(source), str(source.parent / "local"), codec="test-ranks", tile=TILE, **LOCAL)
     assert report.exit_code == 0
     return source.parent / "local"
 
@@ -59,10 +55,10 @@ def test_every_image_has_its_own_shared_bytes(archive: Path) -> None:
 
 
 def test_everything_that_decodes_gets_them(archive: Path, source: Path, tmp_path: Path) -> None:
-    assert verify(str(archive), against=str(source), rebuild=True, engine=LOCAL).exit_code == 0
-    assert restore(str(archive), str(tmp_path / "back"), engine=LOCAL).restored == {"byte-identical": 3}
-    assert restore(str(archive), str(tmp_path / "crops"), region=(60, 5, 30, 9), engine=LOCAL).exit_code == 0
-    assert restore(str(archive), str(tmp_path / "previews"), preview=True, engine=LOCAL).exit_code == 0
+    assert verify(str(archive), against=str(source), rebuild=True, **LOCAL).exit_code == 0
+    assert restore(str(archive), str(tmp_path / "back"), **LOCAL).restored == {"byte-identical": 3}
+    assert restore(str(archive), str(tmp_path / "crops"), region=(60, 5, 30, 9), **LOCAL).exit_code == 0
+    assert restore(str(archive), str(tmp_path / "previews"), preview=True, **LOCAL).exit_code == 0
     opened = open_archive(str(archive))
     for name, samples in pictures().items():
         assert (tmp_path / "back" / name).read_bytes() == opened[name].bytes() == (source / name).read_bytes()
@@ -75,11 +71,11 @@ def test_everything_that_decodes_gets_them(archive: Path, source: Path, tmp_path
 
 
 def test_actors_on_ray_prepare_and_are_given_them(source: Path, archive: Path, tmp_path: Path, ray_cluster) -> None:
-    config = EngineConfig("ray", 2, gpus_per_actor=0)
-    report = compress(str(source), str(tmp_path / "ray"), codec="test-ranks", tile=TILE, engine=config)
+    config = {"engine": "ray", "workers": 2, "gpus_per_actor": 0}
+    report = compress(str(source), str(tmp_path / "ray"), codec="test-ranks", tile=TILE, **config)
     assert (report.engine, report.exit_code) == ("ray", 0)
     assert tree(tmp_path / "ray") == tree(archive)
-    assert restore(str(tmp_path / "ray"), str(tmp_path / "back"), engine=config).restored == {"byte-identical": 3}
+    assert restore(str(tmp_path / "ray"), str(tmp_path / "back"), **config).restored == {"byte-identical": 3}
 
 
 def codec_and_side_information(folder: Path, files: Mapping[str, bytes], codec: str) -> dict[str, tuple[set[str], int]]:
@@ -151,7 +147,7 @@ def test_an_image_none_of_whose_codecs_takes_them_is_refused(tmp_path: Path) -> 
 
 
 def test_evaluate_counts_them(source: Path, archive: Path, tmp_path: Path) -> None:
-    report = evaluate(str(source), str(tmp_path / "out"), ["test-ranks"], tile=TILE, engine=LOCAL)
+    report = evaluate(str(source), str(tmp_path / "out"), ["test-ranks"], tile=TILE, **LOCAL)
     assert report.exit_code == 0 and not report.failed
     entries = open_archive(str(archive)).entries()
     tiles = sum(entry.stored.spans["shared"][1] + sum(t.latents[1] for t in entry.stored.tiles) for entry in entries)

@@ -15,11 +15,10 @@ from tilepress.jobs.archives import compress as compress_module
 from tilepress.jobs.archives.compress import CompressReport
 from tilepress.jobs.archives.listing import failures
 from tilepress.pipeline.archive.part import PartBuilder
-from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import IntegrityError, ResumeError, UsageError
 from tilepress.pipeline.reading.archive import open_archive
 
-LOCAL = EngineConfig("local", workers=1)
+LOCAL = {"engine": "local", "workers": 1}
 FILES = {f"{name}.png": encoded(smooth(70, 80, 3, seed=at)) for at, name in enumerate("abcd")} | {"t.txt": b"text"}
 
 
@@ -32,12 +31,12 @@ def place(tmp_path: Path) -> Path:
 
 
 def compress(place: Path, **options: object) -> CompressReport:
-    return tilepress.compress(str(place / "source"), str(place / "archive"), engine=LOCAL, **options)
+    return tilepress.compress(str(place / "source"), str(place / "archive"), **LOCAL, **options)
 
 
 def restored(place: Path, **options: object) -> set[str]:
     back = place / f"back{len(list(place.iterdir()))}"
-    tilepress.restore(str(place / "archive"), str(back), engine=LOCAL, **options)
+    tilepress.restore(str(place / "archive"), str(back), **LOCAL, **options)
     return {str(path.relative_to(back)) for path in back.rglob("*") if path.is_file()}
 
 
@@ -63,11 +62,11 @@ def test_what_is_held_less_exactly_than_is_asked_now_is_stored_again(place: Path
     near = place / "near"
     source, options = str(place / "source"), {"codec": "jpegls", "engine": LOCAL}
     assert tilepress.compress(source, str(near), max_error=3, **options).run == 1
-    assert tilepress.verify(str(near), engine=LOCAL).inexact == {"within 3 levels": 4}
+    assert tilepress.verify(str(near), **LOCAL).inexact == {"within 3 levels": 4}
     assert tilepress.compress(source, str(near), max_error=5, **options).run is None
     again = tilepress.compress(source, str(near), **options)
     assert (again.run, again.planned_files) == (2, 4)
-    tilepress.restore(str(near), str(place / "exact"), engine=LOCAL)
+    tilepress.restore(str(near), str(place / "exact"), **LOCAL)
     assert {path.name: path.read_bytes() for path in (place / "exact").iterdir()} == FILES
     assert tilepress.compress(source, str(near), max_error=1, **options).run is None
 
@@ -87,7 +86,7 @@ def test_only_new_and_changed_files_are_added(place: Path) -> None:
     after = snapshot(place / "archive")
     files = {path for path in before if Path(path).is_file()}
     assert {path: after[path] for path in files} == {path: before[path] for path in files}, "no run is ever rewritten"
-    assert tilepress.verify(str(place / "archive"), engine=LOCAL).exit_code == 0
+    assert tilepress.verify(str(place / "archive"), **LOCAL).exit_code == 0
 
 
 def test_files_that_are_gone_are_marked_once_and_stay_restorable(place: Path) -> None:
@@ -101,7 +100,7 @@ def test_files_that_are_gone_are_marked_once_and_stay_restorable(place: Path) ->
     assert restored(place) == set(FILES)
     assert restored(place, skip_gone=True) == set(FILES) - {"a.png"}
     assert compress(place).run is None
-    assert tilepress.verify(str(place / "archive"), engine=LOCAL).exit_code == 0
+    assert tilepress.verify(str(place / "archive"), **LOCAL).exit_code == 0
 
 
 def test_gone_marks_survive_a_damaged_index(place: Path) -> None:
@@ -156,7 +155,7 @@ def test_files_that_changed_or_vanished_under_way_are_reported_and_tried_again(t
     archive = open_archive(str(tmp_path / "archive"))
     assert set(archive) == set(FILES) - {"a.png", "b.png"}
     assert [(row["path"], row["stored"]) for row in failures(archive)][:2] == [("a.png", False), ("b.png", False)]
-    assert tilepress.verify(str(tmp_path / "archive"), engine=LOCAL).exit_code == 0
+    assert tilepress.verify(str(tmp_path / "archive"), **LOCAL).exit_code == 0
     again = compress(tmp_path)
     assert (again.planned_files, again.gone, again.exit_code) == (1, 1, 0)
     assert np.array_equal(open_archive(str(tmp_path / "archive"))["b.png"].array(), smooth(70, 80, 3, seed=1))
@@ -201,12 +200,12 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
     with monkeypatch.context() as patch:
         kill_after(patch, 2)
         with pytest.raises(Killed):
-            compress(tmp_path, shard_bytes=1)
+            compress(tmp_path, shard_size=1)
     committed = snapshot(tmp_path / "archive/runs/0001/parts")
     assert len(committed) == 3  # the folder and two parts
     with pytest.raises(ResumeError, match=r"tile was .*, now 64"):
-        compress(tmp_path, shard_bytes=1, tile=64)
-    report = compress(tmp_path, shard_bytes=1)
+        compress(tmp_path, shard_size=1, tile=64)
+    report = compress(tmp_path, shard_size=1)
     assert (report.run, report.resumed_shards) == (1, 2)
     assert report.shards > 2
     after = snapshot(tmp_path / "archive/runs/0001/parts")
@@ -218,7 +217,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
         facts = (tmp_path / "source" / name).stat()
         os.utime(tmp_path / "whole/source" / name, ns=(facts.st_atime_ns, facts.st_mtime_ns))
     (tmp_path / "archive").rename(tmp_path / "first")
-    compress(tmp_path, shard_bytes=1)
+    compress(tmp_path, shard_size=1)
     for path in (tmp_path / "first").rglob("*.parquet"):
         again = tmp_path / "archive" / path.relative_to(tmp_path / "first")
         assert path.read_bytes() == again.read_bytes(), f"{path.name} is not that of an uninterrupted run"
@@ -229,7 +228,7 @@ def test_a_run_without_its_plan_is_refused_and_says_what_to_do(tmp_path: Path, m
     with monkeypatch.context() as patch:
         kill_after(patch, 1)
         with pytest.raises(Killed):
-            compress(tmp_path, shard_bytes=1)
+            compress(tmp_path, shard_size=1)
     (tmp_path / "archive/runs/0001/plan.parquet").unlink()
     with pytest.raises(IntegrityError, match="move its folder"):
         compress(tmp_path)
@@ -239,10 +238,10 @@ def test_a_lost_manifest_is_written_again_by_the_same_command(place: Path) -> No
     manifest = place / "archive/runs/0001/manifest.parquet"
     data = manifest.read_bytes()
     manifest.unlink()
-    assert tilepress.verify(str(place / "archive"), engine=LOCAL).exit_code == 4
+    assert tilepress.verify(str(place / "archive"), **LOCAL).exit_code == 4
     assert compress(place).resumed_shards == 1
     assert manifest.read_bytes() == data
-    assert tilepress.verify(str(place / "archive"), engine=LOCAL).exit_code == 0
+    assert tilepress.verify(str(place / "archive"), **LOCAL).exit_code == 0
 
 
 def test_a_lost_archive_json_does_not_start_the_runs_anew(place: Path) -> None:
@@ -264,7 +263,7 @@ def test_another_codec_applies_to_what_is_added_only(place: Path) -> None:
 def test_an_archive_inside_its_source_is_no_part_of_it(tmp_path: Path) -> None:
     source = write_files(tmp_path / "source", FILES)
     for _ in range(2):
-        tilepress.compress(str(source), str(source / "archive"), engine=LOCAL)
+        tilepress.compress(str(source), str(source / "archive"), **LOCAL)
     assert set(open_archive(str(source / "archive"))) == set(FILES)
 
 
@@ -272,12 +271,12 @@ def test_verify_sees_that_a_run_is_not_the_one_that_the_next_was_added_to(place:
     write_files(place / "source", {"new.png": encoded(smooth(70, 70, 1))})
     assert compress(place).run == 2
     archive = place / "archive"
-    assert tilepress.verify(str(archive), engine=LOCAL).exit_code == 0
+    assert tilepress.verify(str(archive), **LOCAL).exit_code == 0
     shutil.rmtree(archive / "runs" / "0001")
     other = place / "other"
     write_files(other / "source", {"a.png": FILES["a.png"]})
     assert compress(other).run == 1
     shutil.copytree(other / "archive" / "runs" / "0001", archive / "runs" / "0001")
-    report = tilepress.verify(str(archive), engine=LOCAL)
+    report = tilepress.verify(str(archive), **LOCAL)
     assert report.exit_code == 4
     assert any("0001" in name and "0002" in problem for name, _, problem in report.problems)

@@ -11,8 +11,7 @@ import pytest
 from tests.support import engine_stages
 from tests.support.engine_stages import ERRORS, CustomError, Note
 from tests.support.make_archives import encoded, smooth
-from tilepress.jobs.archives.compress import compress
-from tilepress.jobs.archives.restore import restore
+from tilepress import compress, restore
 from tilepress.pipeline.engine import engine as engines
 from tilepress.pipeline.engine import memory
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
@@ -69,11 +68,10 @@ def notes(folder: Path, count: int, what: object = None, size: int = 0) -> list[
 def test_the_engine_and_its_width_do_not_show_in_the_archive(source, tmp_path, ray_cluster):
     configs = {"one": ("local", 1), "two": ("local", 2), "ray": ("ray", 3)}
     for name, (kind, workers) in configs.items():
-        config = EngineConfig(kind, workers)
-        report = compress(str(source), str(tmp_path / name), shard_bytes=40_000, engine=config)
+        report = compress(str(source), str(tmp_path / name), shard_size=40_000, engine=kind, workers=workers)
         assert report.engine == kind and report.shards > 1 and report.exit_code == 0
     assert tree(tmp_path / "one") == tree(tmp_path / "two") == tree(tmp_path / "ray")
-    restored = restore(str(tmp_path / "ray"), str(tmp_path / "out"), engine=EngineConfig("ray", 2))
+    restored = restore(str(tmp_path / "ray"), str(tmp_path / "out"), engine="ray", workers=2)
     assert restored.exit_code == 0
     assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == {
         p.name: p.read_bytes() for p in source.iterdir()

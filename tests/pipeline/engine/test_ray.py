@@ -7,15 +7,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from tests.support import engine_stages
 from tests.support.engine_stages import Note
+from tilepress import compress, restore
 from tilepress.jobs.archives import compress as compress_job
-from tilepress.jobs.archives.compress import compress
-from tilepress.jobs.archives.restore import restore
+from tilepress.jobs.archives.compress import CompressConfig, run_compress
 from tilepress.pipeline.archive.schema import FILE, FILE_ZSTD, TILES
 from tilepress.pipeline.engine import engine as engines
 from tilepress.pipeline.engine import ray_cluster as clusters
@@ -27,7 +28,7 @@ from tilepress.pipeline.storage.base import Location
 
 from .test_engine import make_source, tree
 
-ON_CPUS = EngineConfig("ray", 2, gpus_per_actor=0)
+ON_CPUS = {"engine": "ray", "workers": 2, "gpus_per_actor": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -41,9 +42,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_source(tmp_path_factory.mktemp("ray") / "source")
 
 
-def compressed(source: Path, archive: Path, config: EngineConfig, codec: str = "auto") -> dict[str, bytes]:
+def compressed(source: Path, archive: Path, config: dict[str, Any], codec: str = "auto") -> dict[str, bytes]:
     """Compress, and the files of the archive."""
-    report = compress(str(source), str(archive), codec=codec, shard_bytes=40_000, engine=config)
+    report = compress(str(source), str(archive), codec=codec, shard_size=40_000, **config)
     assert report.exit_code == 0 and report.shards > 1
     return tree(archive)
 
@@ -51,14 +52,14 @@ def compressed(source: Path, archive: Path, config: EngineConfig, codec: str = "
 @pytest.mark.parametrize("stage", [engine_stages.killed_once, engine_stages.committed_then_killed])
 def test_a_worker_killed_in_every_shard_changes_nothing(stage, tmp_path, monkeypatch):
     source = make_source(tmp_path / "source")
-    wanted = compressed(source, tmp_path / "wanted", EngineConfig("local", 1))
+    wanted = compressed(source, tmp_path / "wanted", {"engine": "local", "workers": 1})
     monkeypatch.setattr(compress_job, "encode_shard", stage)
     assert compressed(source, tmp_path / "found", ON_CPUS) == wanted
 
 
 @pytest.mark.slow
 def test_a_killed_actor_changes_nothing(source, tmp_path):
-    wanted = compressed(source, tmp_path / "wanted", EngineConfig("local", 1), "block-dnn-16")
+    wanted = compressed(source, tmp_path / "wanted", {"engine": "local", "workers": 1}, "block-dnn-16")
     with killing("ray::CodecActor") as killed:
         assert compressed(source, tmp_path / "found", ON_CPUS, "block-dnn-16") == wanted
     assert killed
@@ -101,7 +102,7 @@ def test_files_that_crash_every_worker_are_kept_as_bytes_and_the_rest_goes_on(tm
 
     shades = {"a-bomb.tif": ENCODING_ABORTS, "b-bomb.tif": DECODING_ABORTS, "fine.tif": 90}
     source = make_source(tmp_path / "source", shades, count=2)
-    report = compress(str(source), str(tmp_path / "archive"), codec="test-bomb", engine=ON_CPUS)
+    report = compress(str(source), str(tmp_path / "archive"), codec="test-bomb", **ON_CPUS)
     assert report.exit_code == 3 and report.summary.failures == {"untrusted": 2}
     check_kept(tmp_path / "archive", source, {"a-bomb.tif", "b-bomb.tif"}, tmp_path)
 
@@ -112,7 +113,7 @@ def test_a_file_that_hangs_every_worker_is_kept_as_bytes(tmp_path):
 
     source = make_source(tmp_path / "source", {"hangs.tif": ENCODING_HANGS}, count=2)
     config = EngineConfig("ray", 2, gpus_per_actor=0, shard_timeout_s=5)
-    report = compress(str(source), str(tmp_path / "archive"), codec="test-bomb", engine=config)
+    report = run_compress(CompressConfig(str(source), str(tmp_path / "archive"), codec="test-bomb", engine=config))
     assert report.exit_code == 3
     check_kept(tmp_path / "archive", source, {"hangs.tif"}, tmp_path)
 
@@ -130,7 +131,9 @@ def test_a_shard_that_never_ends_is_given_up_with_what_to_do(tmp_path):
 
 def test_networks_run_in_actors_two_batches_in_flight_and_nothing_shows_in_the_archive(tmp_path, monkeypatch):
     source = make_source(tmp_path / "source")
-    one, two = (compressed(source, tmp_path / str(n), EngineConfig("local", n), "block-dnn-16") for n in (1, 2))
+    one, two = (
+        compressed(source, tmp_path / str(n), {"engine": "local", "workers": n}, "block-dnn-16") for n in (1, 2)
+    )
     monkeypatch.setattr(compress_job, "encode_shard", engine_stages.watched)
     assert compressed(source, tmp_path / "ray", ON_CPUS, "block-dnn-16") == one == two
     notes = [path.read_text() for path in tmp_path.glob("most-*")]

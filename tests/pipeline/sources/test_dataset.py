@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tilepress.jobs.archives.compress import compress
-from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress import compress
 from tilepress.pipeline.errors import PictureError, UsageError
 from tilepress.pipeline.formats.registry import read_picture
 from tilepress.pipeline.reading.archive import open_archive
 from tilepress.pipeline.sources.crops import Cropper, CropSettings, as_samples, split
 from tilepress.pipeline.sources.dataset import Source, picture_tiles, whole
 
-ONE = EngineConfig("local", 1)
+ONE = {"engine": "local", "workers": 1}
 
 
 def picture_of(seed: int, height: int, width: int, channels: int, bits: int) -> np.ndarray:
@@ -51,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def archive(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     archive = str(tmp_path_factory.mktemp("dataset") / "archive")
-    compress(str(folder), archive, codec="block-dnn-16", tile=64, engine=ONE)
+    compress(str(folder), archive, codec="block-dnn-16", tile=64, **ONE)
     return archive
 
 
