@@ -69,9 +69,13 @@ def method_key(image: IndexRow) -> str:
     """How an image is held, for summaries: the method, or the codecs of its tiles and, unless exact, how near."""
     if image.facts.method != TILES:
         return image.facts.method
-    codecs = "+".join(sorted({tile.facts.codec.partition("@")[0] for tile in image.tiles}))
     fidelity = fidelity_text(image.facts.fidelity)
-    return codecs if fidelity == PIXELS else f"{codecs} ({fidelity})"
+    return codec_name(image) if fidelity == PIXELS else f"{codec_name(image)} ({fidelity})"
+
+
+def codec_name(image: IndexRow) -> str:
+    """Return the codecs of an image's tiles, joined by "+"; of one that has none, the method."""
+    return "+".join(sorted({tile.facts.codec.partition("@")[0] for tile in image.tiles})) or image.facts.method
 
 
 def summarise(index: pa.Table) -> Summary:

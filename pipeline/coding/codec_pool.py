@@ -47,6 +47,11 @@ class CodecPool:
         self._codecs: dict[str, Codec] = {}
         self._lock = threading.Lock()
 
+    @property
+    def threads(self) -> int:
+        """Tiles or batches that are coded at a time."""
+        return self._threads
+
     def codec(self, reference: str) -> Codec:
         """The codec of a reference; IntegrityError if this archive or this tilepress has no such codec."""
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -25,7 +26,7 @@ class Archive(Mapping[str, Entry]):
 
     A path that is gone from the source stays: the archive may be the only copy. Its entry says so.
 
-    Iteration is in path order and holds a few thousand rows of the index at a time.
+    Iteration is in path order and holds a few thousand rows of the index at a time. Archives pickle by their URL.
     """
 
     def __init__(self, storage: Storage, pool: CodecPool | None = None) -> None:
@@ -47,6 +48,14 @@ class Archive(Mapping[str, Entry]):
         except IntegrityError as exc:
             self._damage.append((ARCHIVE_JSON, str(exc)))
             return {}
+
+    def __repr__(self) -> str:
+        problems = f", {len(self.problems)} problems" if self.problems else ""
+        return f"<Archive {self.storage.url!r}: {len(self.runs)} runs{problems}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        place = self.storage.location.absolute()
+        return partial(open_archive, threads=self.pool.threads, storage_options=place.options), (place.url,)
 
     @property
     def damage(self) -> list[Problem]:

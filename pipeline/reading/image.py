@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.schema import TILES
+from tilepress.pipeline.archive.summary import codec_name
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import read_bands
 from tilepress.pipeline.coding.tiles import Box
@@ -22,9 +25,10 @@ from tilepress.pipeline.errors import (
     TransientStorageError,
     UsageError,
 )
+from tilepress.pipeline.formats.picture import mode_channels
 from tilepress.pipeline.formats.registry import read_picture
 from tilepress.pipeline.reading.rebuild import Outcome, write_file
-from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.base import Location, Storage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,9 +38,13 @@ _BAND_ROWS = 512
 Region = tuple[int, int, int, int]  # x, y, width, height in pixels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Entry:
-    """A handle on one stored image. Methods raise IntegrityError rather than return what is not as stored."""
+    """A handle on one stored image. Methods raise IntegrityError rather than return what is not as stored.
+
+    Facts about pixels are None where the file is none that tilepress reads as an image. Entries pickle by the URL of
+    their archive.
+    """
 
     storage: Storage  # the archive's
     pool: CodecPool
@@ -48,6 +56,55 @@ class Entry:
     def path(self) -> str:
         """Name within the archive."""
         return self.stored.facts.path
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.stored.facts.source_bytes
+
+    @property
+    def width(self) -> int | None:
+        """Width in pixels."""
+        return self.stored.facts.width or None
+
+    @property
+    def height(self) -> int | None:
+        """Height in pixels."""
+        return self.stored.facts.height or None
+
+    @property
+    def shape(self) -> tuple[int, int, int] | None:
+        """Height, width and channels: the shape of `array()`."""
+        facts = self.stored.facts
+        return (facts.height, facts.width, mode_channels(facts.mode)) if facts.mode else None
+
+    @property
+    def dtype(self) -> np.dtype | None:
+        """Type of a sample, uint8 or uint16: that of `array()`."""
+        return np.dtype(self.stored.facts.dtype) if self.stored.facts.dtype else None
+
+    @property
+    def mode(self) -> str | None:
+        """Mode as Pillow names it: "L", "RGB", ..."""
+        return self.stored.facts.mode or None
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file, 64 hexadecimal digits."""
+        return self.stored.facts.file_sha256.hex()
+
+    @property
+    def codec(self) -> str:
+        """Codecs of the tiles, joined by "+"; "jpeg" for a transcoded JPEG, "file" or "file-zstd" for stored bytes."""
+        return codec_name(self.stored)
+
+    def __repr__(self) -> str:
+        pixels = f"{self.width}x{self.height} {self.mode} {self.dtype}, " if self.mode else ""
+        gone = ", gone from the source" if self.gone else ""
+        return f"<Entry {self.path!r}: {pixels}{self.size:,} bytes, {self.codec}{gone}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopened, (self.storage.location.absolute(), self.run, self.stored, self.gone)
 
     @property
     def part(self) -> str:
@@ -110,3 +167,15 @@ class Entry:
         if area is None:
             raise UsageError(f"region {region} lies outside {self.path}, which is {width} x {height} pixels")
         return area
+
+
+def _reopened(location: Location, run: Run, stored: IndexRow, gone: bool) -> Entry:
+    """An entry in the process that it travelled to."""
+    return Entry(*_opened(location, os.getpid()), run, stored, gone)
+
+
+@lru_cache(maxsize=8)
+def _opened(location: Location, process: int) -> tuple[Storage, CodecPool]:
+    """An archive's storage and codecs, shared by the entries of a process; connections do not survive a fork."""
+    storage = location.open()
+    return storage, CodecPool(storage)

@@ -170,8 +170,8 @@ def test_a_bound_of_zero_is_exact(collection: Path, tmp_path: Path) -> None:
         ({"codec": "jpegls", "fidelity": "file"}, "leave one of them out"),
         ({"codec": "auto", "fidelity": "file"}, "leave one of them out"),
         ({"codec": "jpeg", "fidelity": "lossy"}, "leave one of them out"),
-        ({"codec": "jpegls", "max_error": -1}, "--max-error -1 is not within 0 to 65535"),
-        ({"codec": "jpegls", "max_error": 70000}, "--max-error 70000 is not within 0 to 65535"),
+        ({"codec": "jpegls", "max_error": -1}, "`max_error` -1 is not within 0 to 65535"),
+        ({"codec": "jpegls", "max_error": 70000}, "`max_error` 70000 is not within 0 to 65535"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_written(options, message, collection, tmp_path) -> None:

@@ -168,7 +168,7 @@ def test_gpus_of_other_jobs_are_not_waited_for(ray_cluster, tmp_path, monkeypatc
     second = Holder.options(num_gpus=1).remote()
     ray_cluster.get(second.ready.remote())
     monkeypatch.setattr(clusters, "_ACTOR_START_S", 1.0)
-    with pytest.raises(EngineError, match=r"no GPU became free.*--gpus-per-actor 0"):
+    with pytest.raises(EngineError, match=r"no GPU became free.*`gpus_per_actor` 0"):
         open_engine(EngineConfig("ray"), Location(str(tmp_path)), 9, 0, networks=True)
     ray_cluster.kill(holder)
     ray_cluster.kill(second)
@@ -177,7 +177,7 @@ def test_gpus_of_other_jobs_are_not_waited_for(ray_cluster, tmp_path, monkeypatc
 
 def test_a_gpu_that_does_not_work_is_said_to_be_the_cause(ray_cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(clusters, "_GPU_DEVICE", "cuda:99")
-    with pytest.raises(EngineError, match=r"GPU of a node cannot be used.*--gpus-per-actor 0"):
+    with pytest.raises(EngineError, match=r"GPU of a node cannot be used.*`gpus_per_actor` 0"):
         open_engine(EngineConfig("ray"), Location(str(tmp_path)), 9, 0, networks=True)
 
 

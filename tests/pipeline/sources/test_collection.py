@@ -115,7 +115,7 @@ def test_a_source_that_is_missing_or_empty_is_a_clear_mistake(storage_root, tmp_
 
 
 def test_excluding_everything_is_a_clear_mistake(source):
-    with pytest.raises(UsageError, match="--exclude"):
+    with pytest.raises(UsageError, match="`exclude`"):
         names(source, exclude=["**"])
 
 
