@@ -181,7 +181,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(options, mess
 
 
 def test_a_run_goes_on_only_with_the_bound_that_it_was_begun_with(collection, tmp_path, monkeypatch) -> None:
-    options = {"codec": "jpegls", "include": ("png/*",), "engine": LOCAL}
+    options = {"codec": "jpegls", "include": ("png/*",), **LOCAL}
     with monkeypatch.context() as patch:
 
         def fails(*_: object) -> None:

@@ -60,7 +60,7 @@ def test_nothing_new_writes_nothing(place: Path) -> None:
 
 def test_what_is_held_less_exactly_than_is_asked_now_is_stored_again(place: Path) -> None:
     near = place / "near"
-    source, options = str(place / "source"), {"codec": "jpegls", "engine": LOCAL}
+    source, options = str(place / "source"), {"codec": "jpegls", **LOCAL}
     assert tilepress.compress(source, str(near), max_error=3, **options).run == 1
     assert tilepress.verify(str(near), **LOCAL).inexact == {"within 3 levels": 4}
     assert tilepress.compress(source, str(near), max_error=5, **options).run is None
