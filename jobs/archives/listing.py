@@ -13,7 +13,7 @@ from tilepress.pipeline.archive.summary import Summary, method_key
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.image import Entry
-from tilepress.pipeline.sources.globs import Selection
+from tilepress.pipeline.storage.globs import Selection
 
 
 def listed(archive: Archive, path: str | None) -> Iterator[Entry]:

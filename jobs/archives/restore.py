@@ -31,8 +31,8 @@ from tilepress.pipeline.reading.batches import EntryTask, entry_tasks, task_entr
 from tilepress.pipeline.reading.image import Entry, Region
 from tilepress.pipeline.reading.rebuild import Outcome
 from tilepress.pipeline.reading.region import region_name, write_region
-from tilepress.pipeline.sources.globs import Selection
 from tilepress.pipeline.storage.base import Location, Storage, check_name, is_url
+from tilepress.pipeline.storage.globs import Selection
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 BYTES, PIXELS, LOSSY, PREVIEW, REGION, THERE = (

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tilepress.codecs.extras import require_extra
 from tilepress.pipeline.archive.index_row import index_row
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run, list_runs, read_archive
-from tilepress.pipeline.archive.schema import CONTENTLESS, GONE
+from tilepress.pipeline.archive.schema import CONTENTLESS, DAMAGED, GONE, LIMIT, UNSUPPORTED
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.reading.entry_table import Current, EntryTable
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.run_view import Problem, RunView, view_run
 from tilepress.pipeline.storage.base import Storage, open_storage
+from tilepress.pipeline.storage.globs import Selection
 from tilepress.pipeline.storage.place import Place, place_text
 
+if TYPE_CHECKING:
+    import torch
+
+    from tilepress.pipeline.reading.torch_dataset import ArchivedImages
+
+_NO_PIXELS = frozenset({UNSUPPORTED, LIMIT, DAMAGED})
 Version = tuple[RunView, dict[str, Any]]  # a row of an index, and the run it is of
 
 
@@ -90,10 +99,46 @@ class Archive(Mapping[str, Entry]):
 
     def entries(self) -> Iterator[Entry]:
         """All entries in path order, read from the index a few thousand at a time."""
-        for versions in self._stored(None):
-            gone = versions[-1][1]["method"] == GONE
-            view, row = next(version for version in reversed(versions) if _has_content(version))
-            yield self.entry(view, row, gone=gone)
+        return (self.entry(view, row, gone=gone) for view, row, gone in self._current())
+
+    def images(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> EntryTable:
+        """Return the entries with pixels that match the patterns as one sequence, which other processes can read.
+
+        Left out: files that tilepress cannot read as images, or that are damaged.
+        """
+        selection = Selection(include, exclude)
+
+        def wanted(row: Mapping[str, Any]) -> bool:
+            return bool(row["mode"]) and row["reason_code"] not in _NO_PIXELS and row["path"] in selection
+
+        return EntryTable.of(self.storage.location, self._current(), wanted)
+
+    def dataset(
+        self,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        *,
+        preview: bool = False,
+        transform: Callable[[torch.Tensor], Any] | None = None,
+    ) -> ArchivedImages:
+        """Return the images as a map-style data set of PyTorch: items {"path": str, "image": tensor}.
+
+        Tensors are uint8 or uint16, (channels, height, width); `transform` is applied to them. `preview` gives the
+        lossy pictures of the latents. Workers of a DataLoader may be spawned or forked. MissingExtra without torch.
+
+            import tilepress
+            from torch.utils.data import DataLoader
+            from torchvision.transforms import v2
+
+            archive = tilepress.open("s3://bucket/photos.tp")
+            images = archive.dataset(include=["2024/**"], transform=v2.RandomCrop(256))
+            for batch in DataLoader(images, batch_size=32, shuffle=True, num_workers=8):
+                train(batch["image"])  # uint8 (32, channels, 256, 256)
+        """
+        require_extra("learned", "Archive.dataset")
+        from tilepress.pipeline.reading.torch_dataset import ArchivedImages
+
+        return ArchivedImages(self.images(include, exclude), preview, transform)
 
     def entry(self, view: RunView, row: Mapping[str, Any], *, gone: bool = False) -> Entry:
         """A handle on one version of an image, from its index row."""
@@ -105,6 +150,11 @@ class Archive(Mapping[str, Entry]):
         merged = heapq.merge(*walks, key=lambda version: (version[1]["path"].encode(), version[0].run.number))
         for _, versions in groupby(merged, key=lambda version: version[1]["path"]):
             yield list(versions)
+
+    def _current(self) -> Iterator[Current]:
+        for versions in self._stored(None):
+            gone = versions[-1][1]["method"] == GONE
+            yield *next(version for version in reversed(versions) if _has_content(version)), gone
 
     def _stored(self, columns: list[str] | None) -> Iterator[list[Version]]:
         return (versions for versions in self.histories(columns) if any(map(_has_content, versions)))

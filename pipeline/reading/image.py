@@ -104,7 +104,7 @@ class Entry:
         return f"<Entry {self.path!r}: {pixels}{self.size:,} bytes, {self.codec}{gone}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self.storage.location.absolute(), self.run, self.stored, self.gone)
+        return entry_at, (self.storage.location.absolute(), self.run, self.stored, self.gone)
 
     @property
     def part(self) -> str:
@@ -169,8 +169,8 @@ class Entry:
         return area
 
 
-def _reopened(location: Location, run: Run, stored: IndexRow, gone: bool) -> Entry:
-    """An entry in the process that it travelled to."""
+def entry_at(location: Location, run: Run, stored: IndexRow, gone: bool) -> Entry:
+    """Return a handle on an image of the archive at a location, in any process."""
     return Entry(*_opened(location, os.getpid()), run, stored, gone)
 
 

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from tilepress.pipeline.errors import MissingError, UsageError
-from tilepress.pipeline.sources.globs import MAGIC, Selection, compile_glob, literal_prefix
 from tilepress.pipeline.storage.base import ListedFile, OnSkip, Storage, absolute, is_url, local_path_of, open_storage
+from tilepress.pipeline.storage.globs import MAGIC, Selection, compile_glob, literal_prefix
 from tilepress.pipeline.storage.options import StorageOptions
 
 _ARCHIVE_README = "README.txt"

@@ -26,8 +26,8 @@ from tilepress.pipeline.reading.archive import open_archive
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.sources.file_list import LIST_PREFIX
-from tilepress.pipeline.sources.globs import Selection
 from tilepress.pipeline.storage.base import ListedFile, open_storage
+from tilepress.pipeline.storage.globs import Selection
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 UNUSABLE = (PictureError, IntegrityError, MissingError, ChangedError)  # of one image; the store's own errors go on

@@ -17,8 +17,8 @@ from contextlib import AbstractContextManager
 
 from tilepress.pipeline.errors import MissingError, UsageError
 from tilepress.pipeline.sources.collection import Collection
-from tilepress.pipeline.sources.globs import Selection
 from tilepress.pipeline.storage.base import ListedFile, OnSkip, Storage, is_url, local_path_of, open_storage
+from tilepress.pipeline.storage.globs import Selection
 from tilepress.pipeline.storage.options import StorageOptions
 
 LIST_PREFIX = "list:"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.verbs.train import train
     from tilepress.jobs.verbs.verify import verify
     from tilepress.pipeline.reading.archive import open_archive as open
+    from tilepress.pipeline.reading.ray_dataset import ray_dataset
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ _VERBS = {
     "train": ("tilepress.jobs.verbs.train", "train"),
     "verify": ("tilepress.jobs.verbs.verify", "verify"),
     "open": ("tilepress.pipeline.reading.archive", "open_archive"),
+    "ray_dataset": ("tilepress.pipeline.reading.ray_dataset", "ray_dataset"),
 }
 __all__ = [
     "__version__",
@@ -35,6 +37,7 @@ __all__ = [
     "fit_lossless",
     "import_arrays",
     "open",
+    "ray_dataset",
     "restore",
     "train",
     "verify",

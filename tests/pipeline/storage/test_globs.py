@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tilepress.pipeline.errors import UsageError
-from tilepress.pipeline.sources.globs import Selection
+from tilepress.pipeline.storage.globs import Selection
 
 
 @given(st.text(alphabet="a*?[]!/.^-\\\n", max_size=12), st.text(alphabet="a/.]\\\n", max_size=8))
