@@ -4,6 +4,10 @@ Compression:   tiles --analyse (device)--> symbols --pack (CPU)--> latents, one 
 Restoration:   latents --unpack (CPU)--> symbols --synthesise (device)--> tiles
 
 The split lets an actor that holds a GPU run the networks while CPU tasks do the entropy coding.
+
+Side information is an input of decoding besides the latents. What all tiles of an image share, `prepare` makes of
+them, and the image's row holds it. What all images of a run share is a model: a run names its own, weights that were
+tuned to it or not, and the archive holds every model once.
 """
 
 from __future__ import annotations
@@ -120,6 +124,10 @@ class Codec(ABC):
     are indexed or of 1 bit exactly); `lossless` says what it does at None and 0.
     `networks`: analyse and synthesise run networks and may be given to an actor with a GPU.
     `has_side_information`: an image's tiles share bytes, which `prepare` makes of them before the first is coded.
+    `restores`: the codec improves what another one decodes, which its model names; the registry loads that one, and the
+    constructor gets it as `base` (learned/restoration.py).
+    `progressive`: a stream has parts, and the first few of them decode to a coarser tile (`unpack_prefix`).
+    `views`: names of other decoders of the same latents, see `view`.
     `alternatives`: ids of lossless codecs that each tile is compared with: an archive keeps whichever is
     smallest. Without, another codec is only tried where this one does not shrink a tile. A codec that
     `has_side_information` has no `alternatives`: tile by tile, nothing would tell whether sharing bytes is worth it.
@@ -131,13 +139,15 @@ class Codec(ABC):
     lossless: ClassVar[bool]
     networks: ClassVar[bool] = False
     alignment: ClassVar[int] = 1
-    levels: ClassVar[int] = 1
     dtypes: ClassVar[frozenset[str]] = frozenset({"uint8", "uint16"})
     channels: ClassVar[frozenset[int]] = frozenset({1, 2, 3, 4, 5})
     colours: ClassVar[frozenset[str]] = frozenset(COLOUR_PLANES)
     options: ClassVar[frozenset[str]] = frozenset()  # the fields of Settings that change something
     has_side_information: ClassVar[bool] = False
+    restores: ClassVar[bool] = False
     alternatives: ClassVar[tuple[str, ...]] = ()
+    progressive: bool = False
+    views: tuple[str, ...] = ()
 
     def supports(self, spec: TileSpec) -> bool:
         """Whether tiles of this kind can be coded at all (any height and width)."""
@@ -150,7 +160,7 @@ class Codec(ABC):
             raise UnsupportedError(f"codec {self.codec_id} cannot represent {spec}")
 
     def prepare(self, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
-        """Bytes shared by all tiles of one image (fitted or fine-tuned weights), stored once with the image.
+        """Return the side information of one image: bytes for all its tiles (fitted or fine-tuned weights), stored once.
 
         Called for codecs that say `has_side_information`; analyse and synthesise are given what it returns, which may
         be empty.
@@ -160,30 +170,44 @@ class Codec(ABC):
         return b""
 
     @abstractmethod
-    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes = b"") -> Symbols:
-        """Tiles (n, h, w, c) of `spec.dtype` to integer symbols. May use floats and need not be repeatable."""
+    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, side_information: bytes = b"") -> Symbols:
+        """Return integer symbols of tiles (n, h, w, c) of `spec.dtype`. May use floats and need not be repeatable."""
 
     @abstractmethod
     def pack(self, symbols: Symbols) -> list[bytes]:
-        """Entropy-code: one byte string a tile, a function of the symbols alone."""
+        """Return one byte string a tile, a function of the symbols alone."""
 
     @abstractmethod
     def unpack(self, latents: Sequence[bytes], spec: TileSpec) -> Symbols:
-        """Inverse of `pack`. Raises StreamError for any bytes that `pack` did not write."""
+        """Return the symbols that `pack` wrote. StreamError for any bytes that it did not write."""
+
+    def unpack_prefix(self, latents: Sequence[bytes], spec: TileSpec, parts: int) -> Symbols:
+        """Return what the first `parts` (from 1) of each stream hold, which `synthesise` takes as well.
+
+        Streams of codecs that are not `progressive` have one part. StreamError as from `unpack`.
+        """
+        return self.unpack(latents, spec)
+
+    def view(self, name: str) -> Codec:
+        """Return a codec for the same latents that decodes them by another of the model's decoders.
+
+        `name`: one of `views`, else UnsupportedError. What it decodes to is not the base of any residual.
+        """
+        raise UnsupportedError(f"codec {self.codec_id} has no view {name!r}")
 
     @abstractmethod
-    def synthesise(self, symbols: Symbols, shared: bytes = b"", level: int | None = None) -> Tiles:
-        """Symbols to tiles (n, h, w, c) of `spec.dtype`, values 0..spec.maximum; the same everywhere if `exact`."""
+    def synthesise(self, symbols: Symbols, side_information: bytes = b"") -> Tiles:
+        """Return tiles (n, h, w, c) of `spec.dtype`, values 0..spec.maximum; the same everywhere if `exact`."""
 
     def encode(
-        self, tiles: Tiles, spec: TileSpec, settings: Settings | None = None, shared: bytes = b""
+        self, tiles: Tiles, spec: TileSpec, settings: Settings | None = None, side_information: bytes = b""
     ) -> list[bytes]:
-        """Both compression steps at once."""
-        return self.pack(self.analyse(tiles, spec, settings or Settings(), shared))
+        """Return the streams of tiles: both compression steps at once."""
+        return self.pack(self.analyse(tiles, spec, settings or Settings(), side_information))
 
-    def decode(self, latents: Sequence[bytes], spec: TileSpec, shared: bytes = b"") -> Tiles:
-        """Both restoration steps at once."""
-        return self.synthesise(self.unpack(latents, spec), shared)
+    def decode(self, latents: Sequence[bytes], spec: TileSpec, side_information: bytes = b"") -> Tiles:
+        """Return the tiles of streams: both restoration steps at once."""
+        return self.synthesise(self.unpack(latents, spec), side_information)
 
 
 class TileCodec(Codec):
@@ -197,7 +221,7 @@ class TileCodec(Codec):
     def decode_tile(self, data: bytes, spec: TileSpec) -> np.ndarray:
         """Bytes to one tile (h, w, c). Raises StreamError."""
 
-    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes = b"") -> Symbols:
+    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, side_information: bytes = b"") -> Symbols:
         """The tiles themselves are the symbols."""
         self.require(spec)
         return Symbols(spec, {"tiles": tiles}, settings)
@@ -213,7 +237,7 @@ class TileCodec(Codec):
             out[...] = self.decode_tile(data, spec)
         return Symbols(spec, {"tiles": tiles})
 
-    def synthesise(self, symbols: Symbols, shared: bytes = b"", level: int | None = None) -> Tiles:
+    def synthesise(self, symbols: Symbols, side_information: bytes = b"") -> Tiles:
         """The tiles that were decoded."""
         return symbols.arrays["tiles"]
 

@@ -68,6 +68,20 @@ class Model:
             raise ModelError(f"model content hashes to {model.name[:16]}..., not {wanted[:16]}...: it is damaged")
         return model
 
+    def base(self) -> Model:
+        """Return the model of the codec that this one is built on: what `config.base` says, and tensors `base.NAME`.
+
+        ModelError if it names none. Of a codec without a model it has no tensors.
+        """
+        facts = self.config.get("base")
+        if not isinstance(facts, dict) or not isinstance(facts.get("codec_id"), str):
+            raise ModelError("the model does not name the codec that it is built on (config.base.codec_id)")
+        config = facts.get("config", {})
+        if not isinstance(config, dict):
+            raise ModelError("the model's config.base.config is not a JSON object")
+        tensors = {name.removeprefix("base."): a for name, a in self.tensors.items() if name.startswith("base.")}
+        return Model(facts["codec_id"], config, self.training, self.licence, tensors)
+
     def save(self, folder: str | Path) -> None:
         """Write the two files; a folder that already holds another model is refused with ModelError."""
         folder = Path(folder)

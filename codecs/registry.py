@@ -103,7 +103,17 @@ def load_codec(codec_id: str, model: Model | str | Path | None = None, device: s
     model = model if isinstance(model, Model) else Model.load(model)
     if model.codec_id != codec_id:
         raise ModelError(f"the model is one of codec {model.codec_id}, not of {codec_id}")
+    if cls.restores:
+        return cls(model, device, _base_of(model, device))  # type: ignore[call-arg]
     return cls(model, device)  # type: ignore[call-arg]
+
+
+def _base_of(model: Model, device: str) -> Codec:
+    """The codec that a model is built on; ModelError if that is built on another one in turn."""
+    base = model.base()
+    if codec_class(base.codec_id).restores:
+        raise ModelError(f"the model is built on {base.codec_id}, which is built on another codec itself")
+    return load_codec(base.codec_id, base if needs_model(base.codec_id) else None, device)
 
 
 def load_residual(residual_id: str) -> ResidualCoder:

@@ -1,46 +1,53 @@
-"""What learned codecs with quality levels share: which level a quality means, and the stream of a tile.
+"""The base of learned codecs: configuration, quality levels, frames, streams, prefixes, views and side information.
 
-A model names a few levels, coarse to fine; each has its own quantisation and its own frozen entropy model. A stream:
-level (uint8) and frame (offset uint16 and depth uint8 of the colour planes, then of alpha: planes/blocks.py) in the
-clear, then the entropy-coded latents. FORMAT.md sections 8 to 8d.
+A family adds its networks: `load_level`, `load_networks`, `shapes`, `latents_of`, `tiles_of`. A model names a few
+levels, coarse to fine; each has its own quantisers and its own frozen entropy model. A stream: level (uint8) and frame
+(planes/frame.py) in the clear, then what the level's coder makes of the latents. If that is more than one part, the
+lengths (uint32) of all but the last stand before them. FORMAT.md sections 8 to 8d.
 """
 
 from __future__ import annotations
 
+import copy
 import struct
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 
 from tilepress.codecs.codec import Codec, Settings, Symbols, Tiles, TileSpec
+from tilepress.codecs.entropy.latent_coder import LATENTS, LatentCoder, Latents, Shapes
 from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
+from tilepress.codecs.learned.config import LeveledConfig
 from tilepress.codecs.model import Model
-from tilepress.codecs.planes.blocks import FRAME, check_frame, frames
+from tilepress.codecs.planes.frame import FRAME, FRAME_BYTES, frames, pack_frame, unpack_frame
+from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.codecs.stream import read_frame, write_frame
 
 _VERSION = 1
-_HEADER = struct.Struct("<BHBHB")  # level, then the frame
-_ARRAYS = ("latents", "frame", "level")
+_LEVEL, _FRAME = "level", "frame"  # arrays of the symbols besides the latents
 
 
-class LeveledConfig(Protocol):
-    """What the configuration of such a model says of its levels."""
+@dataclass(frozen=True)
+class Level:
+    """One quality level of a model: a quantiser for each array of latents, by name, and the coder of them all."""
+
+    number: int
+    quantisers: Mapping[str, Quantiser]
+    coder: LatentCoder
 
     @property
-    def levels(self) -> int:
-        """How many there are, 1..256."""
-
-    @property
-    def default_level(self) -> int:
-        """The level of a person who asks for none."""
+    def quantiser(self) -> Quantiser:
+        """The quantiser of a codec with one array of latents."""
+        return self.quantisers[LATENTS]
 
 
 class LeveledCodec(Codec):
-    """See the module. Symbols: `latents` int16 (n, *latents_shape), `frame` int32 (n, 4), `level` int32 (n,).
+    """See the module. Symbols: arrays of latents int16 (n, *shape), `frame` int32 (n, FRAME), `level` int32 (n,).
 
-    A family sets `magic`, sets `config` when it loads its model, and fills in the abstract methods.
+    `view_name`: which of the model's decoders `tiles_of` runs; "" for the one whose tiles are the base.
     """
 
     exact: ClassVar[bool] = True
@@ -49,74 +56,143 @@ class LeveledCodec(Codec):
     colours: ClassVar[frozenset[str]] = frozenset({"gray", "rgb", "cmyk"})
     options: ClassVar[frozenset[str]] = frozenset({"quality"})
     magic: ClassVar[bytes]
+    config_class: ClassVar[type[LeveledConfig]]
     config: LeveledConfig
+    view_name: str = ""
 
-    def __init__(self, model: Model):
-        """ModelError if the model is of another family."""
+    def __init__(self, model: Model, device: str = "cpu") -> None:
+        """ModelError if the model is of another family, damaged, or its decoder is not provably exact."""
         if model.codec_id != self.codec_id:
             raise ModelError(f"model {model.name[:16]} is for codec {model.codec_id}, not {self.codec_id}")
-        self.model = model
+        self.model, self.device = model, device
+        self.config = self.config_class.from_json(model.config)
+        self.levels = [self.load_level(number) for number in range(self.config.level_count)]
+        self.progressive = any(level.coder.parts > 1 for level in self.levels)
+        self.load_networks()
 
     @abstractmethod
-    def latents_shape(self, spec: TileSpec) -> tuple[int, ...]:
-        """Shape of the latents of one such tile."""
+    def load_level(self, number: int) -> Level:
+        """Return a level of the model. ModelError if it is damaged."""
 
     @abstractmethod
-    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: int) -> np.ndarray:
-        """Tiles (n, h, w, c) with their frames (n, 4) to quantised latents, int16 (n, *latents_shape)."""
+    def load_networks(self) -> None:
+        """Load analysis and synthesis; all levels are there. ModelError if they are damaged or not provably exact."""
 
     @abstractmethod
-    def encode_latents(self, latents: np.ndarray, level: int, spec: TileSpec) -> bytes:
-        """Entropy-code the latents (*latents_shape) of one tile."""
+    def shapes(self, spec: TileSpec) -> Shapes:
+        """Return the shape of each array of latents of one such tile."""
 
     @abstractmethod
-    def decode_latents(self, stream: bytes, level: int, spec: TileSpec) -> np.ndarray:
-        """Inverse of `encode_latents`. StreamError."""
+    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
+        """Return the quantised latents, int16 (n, *shape), of tiles (n, h, w, c) with their frames (n, FRAME)."""
+
+    @abstractmethod
+    def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
+        """Return the tiles (n, h, w, c) of latents at one level: exact integers, in batches of any size the same.
+
+        Of a prefix of the streams, `latents` has the arrays that the prefix holds.
+        """
+
+    def adapted(self, side_information: bytes) -> Self:
+        """Return this codec with an image's side information in its networks, proven again.
+
+        Families that have some override it, and `prepare`. StreamError for bytes that `prepare` did not write.
+        """
+        if side_information:
+            raise StreamError(f"codec {self.codec_id} takes no side information")
+        return self
+
+    def view(self, name: str) -> Self:
+        """Return this codec with `view_name` set, for `tiles_of` to look at. UnsupportedError."""
+        if name not in self.views:
+            raise UnsupportedError(f"this {self.codec_id} model has no view {name!r}; it has: {', '.join(self.views)}")
+        other = copy.copy(self)
+        other.view_name = name
+        return other
 
     def level_of(self, quality: int | None) -> int:
-        """Level for a quality of 1..100: 0 is the coarsest; None is the model's default."""
-        if quality is None:
-            return self.config.default_level
-        if not 1 <= quality <= 100:
-            raise UnsupportedError(f"quality {quality} is not within 1..100")
-        return (quality - 1) * self.config.levels // 100
+        """Return the level of a quality of 1..100: 0 is the coarsest; None is the model's default."""
+        Settings(quality=quality).require()
+        return self.config.level_of(quality)
 
-    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes = b"") -> Symbols:
-        """Tiles (n, h, w, c) of `spec.dtype` to symbols; float32 on the device."""
+    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, side_information: bytes = b"") -> Symbols:
+        """Return the symbols of tiles (n, h, w, c) of `spec.dtype`; float32 on the device."""
         self.require(spec)
-        level, frame = self.level_of(settings.quality), frames(tiles, spec)
-        latents = self.latents_of(tiles, spec, frame, level)
-        arrays = (latents, frame, np.full(len(tiles), level, np.int32))
-        return Symbols(spec, dict(zip(_ARRAYS, arrays, strict=True)), settings)
+        level, frame = self.levels[self.level_of(settings.quality)], frames(tiles, spec)
+        latents = self.adapted(side_information).latents_of(tiles, spec, frame, level)
+        numbers = np.full(len(tiles), level.number, np.int32)
+        return Symbols(spec, {**latents, _FRAME: frame, _LEVEL: numbers}, settings)
 
     def pack(self, symbols: Symbols) -> list[bytes]:
-        """Level and frame in the clear, then the latents."""
+        """Return level and frame in the clear, then the coded latents, of each tile."""
         packed = []
-        for latents, frame, level in zip(*(symbols.arrays[name] for name in _ARRAYS), strict=True):
-            header = _HEADER.pack(int(level), *(int(v) for v in frame))
-            packed.append(
-                write_frame(self.magic, _VERSION, header + self.encode_latents(latents, int(level), symbols.spec))
-            )
+        for i, number in enumerate(symbols.arrays[_LEVEL]):
+            latents = {name: array[i] for name, array in symbols.arrays.items() if name not in (_LEVEL, _FRAME)}
+            streams = self.levels[number].coder.encode(latents, symbols.spec)
+            header = bytes([number]) + pack_frame(symbols.arrays[_FRAME][i])
+            packed.append(write_frame(self.magic, _VERSION, header + _join(streams)))
         return packed
 
     def unpack(self, latents: Sequence[bytes], spec: TileSpec) -> Symbols:
-        """Inverse of `pack`."""
-        self.require(spec)
-        out = np.empty((len(latents), *self.latents_shape(spec)), np.int16)
-        frame = np.empty((len(latents), FRAME), np.int32)
-        levels = np.empty(len(latents), np.int32)
-        for i, data in enumerate(latents):
-            levels[i], frame[i], stream = self._open(data, spec)
-            out[i] = self.decode_latents(stream, int(levels[i]), spec)
-        return Symbols(spec, dict(zip(_ARRAYS, (out, frame, levels), strict=True)))
+        """Return the symbols that `pack` wrote. StreamError."""
+        return self._unpack(latents, spec, None)
 
-    def _open(self, data: bytes, spec: TileSpec) -> tuple[int, np.ndarray, bytes]:
+    def unpack_prefix(self, latents: Sequence[bytes], spec: TileSpec, parts: int) -> Symbols:
+        """Return the symbols that the first `parts` of each stream hold. StreamError."""
+        return self._unpack(latents, spec, parts)
+
+    def synthesise(self, symbols: Symbols, side_information: bytes = b"") -> Tiles:
+        """Return exact integers: the same on every device, in batches of any size."""
+        codec, spec = self.adapted(side_information), symbols.spec
+        latents = dict(symbols.arrays)
+        frame, levels = latents.pop(_FRAME), latents.pop(_LEVEL)
+        tiles = np.empty((len(levels), *spec.shape), spec.dtype)
+        for number in np.unique(levels):
+            chosen = levels == number
+            part = {name: array[chosen] for name, array in latents.items()}
+            tiles[chosen] = codec.tiles_of(part, spec, frame[chosen], self.levels[int(number)])
+        return tiles
+
+    def _unpack(self, latents: Sequence[bytes], spec: TileSpec, parts: int | None) -> Symbols:
+        self.require(spec)
+        shapes = self.shapes(spec)
+        frame, levels = np.empty((len(latents), FRAME), np.int32), np.empty(len(latents), np.int32)
+        decoded = []
+        for i, data in enumerate(latents):
+            level, frame[i], payload = self._open(data, spec)
+            levels[i] = level.number
+            decoded.append(level.coder.decode(_split(payload, level.coder.parts)[:parts], shapes, spec))
+        names = decoded[0] if decoded else shapes
+        arrays = {
+            name: np.array([one[name] for one in decoded], np.int16).reshape(-1, *shapes[name]) for name in names
+        }
+        return Symbols(spec, {**arrays, _FRAME: frame, _LEVEL: levels})
+
+    def _open(self, data: bytes, spec: TileSpec) -> tuple[Level, np.ndarray, bytes]:
+        """Return level, frame and coded latents of a stream."""
         _, payload = read_frame(self.magic, {_VERSION}, data)
-        if len(payload) < _HEADER.size:
+        if len(payload) < 1 + FRAME_BYTES:
             raise StreamError(f"payload of {len(payload)} bytes is shorter than its header")
-        level, *frame = _HEADER.unpack_from(payload)
-        if level >= self.config.levels:
-            raise StreamError(f"level {level} is not one of this model's {self.config.levels}")
-        values = np.array(frame, np.int32)
-        check_frame(values, spec)
-        return level, values, payload[_HEADER.size :]
+        if payload[0] >= len(self.levels):
+            raise StreamError(f"level {payload[0]} is not one of this model's {len(self.levels)}")
+        frame = unpack_frame(payload[1 : 1 + FRAME_BYTES], spec)
+        return self.levels[payload[0]], frame, payload[1 + FRAME_BYTES :]
+
+
+def _join(streams: Sequence[bytes]) -> bytes:
+    """Return the parts of a stream behind their lengths."""
+    return struct.pack(f"<{len(streams) - 1}I", *map(len, streams[:-1])) + b"".join(streams)
+
+
+def _split(payload: bytes, parts: int) -> list[bytes]:
+    """Return the `parts` that `_join` joined. StreamError if they are not there."""
+    at = 4 * (parts - 1)
+    if len(payload) < at:
+        raise StreamError("a stream ends within the lengths of its parts: the bytes are damaged")
+    out = []
+    for length in struct.unpack_from(f"<{parts - 1}I", payload):
+        if length > len(payload) - at:
+            raise StreamError("a part of a stream is longer than what is there: the bytes are damaged")
+        out.append(payload[at : at + length])
+        at += length
+    return [*out, payload[at:]]

@@ -3,9 +3,7 @@
 An RGB tile is one picture. Every other plane (gray, alpha, the planes of CMYK) is a picture of its own, its samples
 in all three channels; what is decoded for it is the rounded mean of the three. Pictures of a tile stand next to each
 other: colour first, alpha last.
-
-Normalisation: samples lose the plane's offset and are divided by 2^depth, as the tile's frame says
-(`block_planes.frames`): samples of up to 8 bits have offset 0 and their own depth, deeper ones the tile's own range.
+Planes are scaled as the tile's frame says (frame.py).
 """
 
 from __future__ import annotations
@@ -13,27 +11,28 @@ from __future__ import annotations
 import numpy as np
 
 from tilepress.codecs.codec import COLOUR_PLANES, Tiles, TileSpec
+from tilepress.codecs.planes.frame import plane_frames
 
 CHANNELS = 3
 MIN_BITS = 16  # fraction bits of decoded pictures; no sample has more
 
 
 def pictures_per_tile(spec: TileSpec) -> int:
-    """How many pictures a tile becomes: one for RGB, one for each other plane."""
+    """Return how many pictures a tile becomes: one for RGB, one for each other plane."""
     return spec.channels - (CHANNELS - 1 if spec.colour == "rgb" else 0)
 
 
 def padded_size(spec: TileSpec, alignment: int) -> tuple[int, int]:
-    """Height and width of the pictures: the tile's, rounded up to multiples of `alignment`."""
+    """Return height and width of the pictures: the tile's, rounded up to multiples of `alignment`."""
     return spec.height + -spec.height % alignment, spec.width + -spec.width % alignment
 
 
 def to_pictures(tiles: Tiles, spec: TileSpec, frame: np.ndarray, alignment: int) -> np.ndarray:
-    """Tiles (n, h, w, c) to float32 (n * pictures_per_tile, 3, H, W) in [0, 1); edges are replicated to H and W.
+    """Return pictures float32 (n * pictures_per_tile, 3, H, W) in [0, 1) of tiles; edges are replicated to H and W.
 
-    `frame`: int32 (n, FRAME) from `block_planes.frames`.
+    `tiles`: (n, h, w, c). `frame`: int32 (n, FRAME) from `frames`.
     """
-    offsets, depths = _plane_frames(frame, spec)
+    offsets, depths = plane_frames(frame, spec)
     unit = (tiles - offsets[:, None, None, :]).astype(np.float32)
     unit *= np.ldexp(np.float32(1), -depths)[:, None, None, :]
     height, width = padded_size(spec, alignment)
@@ -44,11 +43,11 @@ def to_pictures(tiles: Tiles, spec: TileSpec, frame: np.ndarray, alignment: int)
 
 
 def from_pictures(fixed: np.ndarray, spec: TileSpec, frame: np.ndarray, bits: int) -> Tiles:
-    """Inverse of `to_pictures` for integers (m, 3, H, W) in units of 2^-bits of full scale; rounded and clipped.
+    """Return the tiles of `to_pictures` from integers (m, 3, H, W) in units of 2^-bits of full scale; rounded and clipped.
 
     `bits` is at least MIN_BITS; |values| below 2^40. Integer arithmetic only: halves are rounded up.
     """
-    offsets, depths = _plane_frames(frame, spec)
+    offsets, depths = plane_frames(frame, spec)
     cut = fixed.reshape(len(frame), -1, CHANNELS, *fixed.shape[2:])[..., : spec.height, : spec.width].astype(np.int64)
     colours = COLOUR_PLANES[spec.colour]
     shift = (bits - depths)[:, :, None, None]
@@ -62,14 +61,6 @@ def from_pictures(fixed: np.ndarray, spec: TileSpec, frame: np.ndarray, bits: in
     parts.append((2 * cut.sum(axis=2) + whole) // (2 * whole))
     samples = np.concatenate(parts, axis=1).transpose(0, 2, 3, 1) + offsets[:, None, None, :]
     return np.ascontiguousarray(np.clip(samples, 0, spec.maximum).astype(spec.dtype))
-
-
-def _plane_frames(frame: np.ndarray, spec: TileSpec) -> tuple[np.ndarray, np.ndarray]:
-    """(n, c) each: offset and depth of every plane."""
-    offsets, depths = (np.repeat(frame[:, i : i + 1], spec.channels, axis=1) for i in (0, 1))
-    if spec.alpha:
-        offsets[:, -1], depths[:, -1] = frame[:, 2], frame[:, 3]
-    return offsets, depths
 
 
 def _sources(spec: TileSpec) -> list[int]:

@@ -63,13 +63,13 @@ class PredictiveMlp(Codec):
         predictors = _fitted(tiles, spec, _epochs(settings))
         return seal_predictors(predictors) if predictors else b""
 
-    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes = b"") -> Symbols:
+    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, side_information: bytes = b"") -> Symbols:
         """Return the errors, and predictors fitted to each tile where the tiles of the image share none."""
         self.require(spec)
         epochs = _epochs(settings)
         for tile in tiles:
             spec.require(tile)
-        common = unseal_predictors(shared, spec.channels, spec.maximum) if shared else []
+        common = unseal_predictors(side_information, spec.channels, spec.maximum) if side_information else []
         own, errors = [], np.zeros((len(tiles), spec.channels, spec.height, spec.width), np.int32)
         for tile, out in zip(tiles, errors, strict=True):
             predictors = common or _fitted([tile], spec, epochs)
@@ -111,11 +111,11 @@ class PredictiveMlp(Codec):
                 self._decode(coded, errors[number], spec)
         return Symbols(spec, {"kinds": kinds, "errors": errors, "tiles": tiles, **_stacked(own)})
 
-    def synthesise(self, symbols: Symbols, shared: bytes = b"", level: int | None = None) -> Tiles:
+    def synthesise(self, symbols: Symbols, side_information: bytes = b"") -> Tiles:
         """The tiles. StreamError if their predictors are missing, damaged, or not provably exact."""
         spec, arrays = symbols.spec, symbols.arrays
         tiles = arrays["tiles"].copy()
-        common = unseal_predictors(shared, spec.channels, spec.maximum) if shared else []
+        common = unseal_predictors(side_information, spec.channels, spec.maximum) if side_information else []
         for number, kind in enumerate(arrays["kinds"]):
             if kind == _RAW:
                 continue

@@ -110,12 +110,12 @@ def seal_predictors(predictors: Sequence[Predictor]) -> bytes:
     return write_frame(_MAGIC, _VERSION, join_predictors(predictors))
 
 
-def unseal_predictors(shared: bytes, planes: int, maximum: int) -> list[Predictor]:
-    """Return the predictors of `planes` planes from `shared`, each proven for samples 0..`maximum`.
+def unseal_predictors(side_information: bytes, planes: int, maximum: int) -> list[Predictor]:
+    """Return the predictors of `planes` planes from `side_information`, each proven for samples 0..`maximum`.
 
     Inverse of `seal_predictors`. StreamError for any other bytes.
     """
-    _, payload = read_frame(_MAGIC, {_VERSION}, shared)
+    _, payload = read_frame(_MAGIC, {_VERSION}, side_information)
     return split_predictors(payload, planes, maximum)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tilepress.codecs.learned.block.decoder import BlockDecoder
 from tilepress.codecs.planes.quantiser import Quantiser
 
 if TYPE_CHECKING:
@@ -29,13 +30,13 @@ class BlockAnalysis:
     def __init__(
         self,
         layers: Sequence[tuple[np.ndarray, np.ndarray]],
-        device: torch.device,
+        device: str,
         activation: str = "relu",
         scale: np.ndarray | None = None,
     ):
         import torch
 
-        self.device = device
+        self.device = torch.device(device)
         self._layers = [
             (torch.from_numpy(w.T.copy()).to(device), torch.from_numpy(b.copy()).to(device)) for w, b in layers
         ]
@@ -44,8 +45,8 @@ class BlockAnalysis:
         self._activation = activations[activation]
         self._scale = None if scale is None else torch.from_numpy(scale.copy()).to(device)
 
-    def __call__(self, blocks: np.ndarray, valid: tuple[int, int], quantiser: Quantiser) -> np.ndarray:
-        """Blocks (n, c, rows, columns, N) to symbols int16 (n, c, rows, columns, K).
+    def __call__(self, blocks: np.ndarray, valid: tuple[int, int], decoder: BlockDecoder) -> np.ndarray:
+        """Return symbols int16 (n, c, rows, columns, K) of blocks float32 (n, c, rows, columns, N).
 
         `valid`: (height, width) within the blocks; beyond it blocks hold padding, whose error does not matter.
         """
@@ -54,9 +55,9 @@ class BlockAnalysis:
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             flat = torch.from_numpy(blocks.reshape(-1, blocks.shape[-1]))
             parts = [self._network(part.to(self.device)) for part in torch.split(flat, _BLOCKS_AT_ONCE)]
-            values = quantiser.scaled(torch.cat(parts)).reshape(*blocks.shape[:-1], -1)
-            self._refine_edges(values, blocks, valid, quantiser)
-            latents: np.ndarray = quantiser.symbols(values).to(torch.int16).cpu().numpy()
+            values = decoder.quantiser.scaled(torch.cat(parts)).reshape(*blocks.shape[:-1], -1)
+            self._refine_edges(values, blocks, valid, decoder)
+            latents: np.ndarray = decoder.quantiser.symbols(values).to(torch.int16).cpu().numpy()
         return latents
 
     def _network(self, z: torch.Tensor) -> torch.Tensor:
@@ -66,18 +67,18 @@ class BlockAnalysis:
             z = self._activation(torch.addmm(bias, z, weight))
         return z if self._scale is None else z * self._scale
 
-    def _refine_edges(self, v: torch.Tensor, blocks: np.ndarray, valid: tuple[int, int], quantiser: Quantiser) -> None:
+    def _refine_edges(self, v: torch.Tensor, blocks: np.ndarray, valid: tuple[int, int], decoder: BlockDecoder) -> None:
         """Refit the last row and column of blocks, in place, where they are incomplete."""
         side = round(blocks.shape[-1] ** 0.5)
         rows, columns = blocks.shape[2:4]
         height, width = valid[0] - (rows - 1) * side, valid[1] - (columns - 1) * side
         last_row, last_column = slice(rows - 1, rows), slice(columns - 1, columns)
         if height < side:
-            self._refit(v, blocks, (last_row, slice(0, columns)), (height, side), quantiser)
+            self._refit(v, blocks, (last_row, slice(0, columns)), (height, side), decoder)
         if width < side:
-            self._refit(v, blocks, (slice(0, rows), last_column), (side, width), quantiser)
+            self._refit(v, blocks, (slice(0, rows), last_column), (side, width), decoder)
         if height < side and width < side:
-            self._refit(v, blocks, (last_row, last_column), (height, width), quantiser)
+            self._refit(v, blocks, (last_row, last_column), (height, width), decoder)
 
     def _refit(
         self,
@@ -85,7 +86,7 @@ class BlockAnalysis:
         blocks: np.ndarray,
         where: tuple[slice, slice],
         valid: tuple[int, int],
-        quantiser: Quantiser,
+        decoder: BlockDecoder,
     ) -> None:
         """Ridge regression of the real samples of incomplete blocks, around what the network gave."""
         import torch
@@ -94,15 +95,15 @@ class BlockAnalysis:
         inside = np.zeros((side, side), bool)
         inside[: valid[0], : valid[1]] = True
         chosen = inside.reshape(-1)
-        matrix = torch.from_numpy(quantiser.matrix[chosen]).to(self.device)
-        offset = torch.from_numpy(quantiser.offset[chosen]).to(self.device)
+        matrix = torch.from_numpy(decoder.matrix[chosen]).to(self.device)
+        offset = torch.from_numpy(decoder.offset[chosen]).to(self.device)
         target = torch.from_numpy(blocks[:, :, *where][..., chosen].astype(np.float64)).to(self.device)
         start = v[:, :, *where].double()
         gram = matrix.T @ matrix
         gram += _FAITH * torch.diag((matrix**2).sum(dim=0).mean().expand(len(gram)))
         error = (target - offset - start @ matrix.T) @ matrix
         change = torch.linalg.solve(gram, error.reshape(-1, len(gram)).T).T
-        rounded = self._round_in_turn(start + change.reshape(start.shape), target - offset, matrix, quantiser)
+        rounded = self._round_in_turn(start + change.reshape(start.shape), target - offset, matrix, decoder.quantiser)
         v[:, :, *where] = rounded.float()
 
     def _round_in_turn(

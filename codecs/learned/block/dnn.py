@@ -14,7 +14,9 @@ import numpy as np
 
 from tilepress.codecs.learned.block.analysis import BlockAnalysis
 from tilepress.codecs.learned.block.codec import BlockCodec
-from tilepress.codecs.learned.block.model import BlockConfig, load_layers
+from tilepress.codecs.learned.block.config import BlockConfig
+from tilepress.codecs.learned.block.decoder import load_layers
+from tilepress.codecs.learned.config import LeveledConfig
 from tilepress.codecs.model import tensor
 
 
@@ -26,7 +28,7 @@ class BlockDnnConfig(BlockConfig):
     activation: str = "relu"
 
     def sane(self) -> bool:
-        """Whether all fields are within their range."""
+        """Return whether all fields are within their range."""
         return super().sane() and 1 <= self.layers <= 8 and self.activation in ("relu", "sigmoid")
 
 
@@ -37,10 +39,10 @@ class BlockDnn(BlockCodec):
     summary: ClassVar[str] = "block autoencoder (learned): linear integer decoder, four to sixteen times fewer values"
     magic: ClassVar[bytes] = b"BD"
     config: BlockDnnConfig
-    config_class: ClassVar[type[BlockConfig]] = BlockDnnConfig
+    config_class: ClassVar[type[LeveledConfig]] = BlockDnnConfig
 
     def load_analysis(self) -> BlockAnalysis:
-        """Tensors `analysis{i}.weight` and `.bias`, and `analysis.scale` (K,) of sigmoid networks."""
+        """Return the layers of tensors `analysis{i}.weight` and `.bias`, and `analysis.scale` (K,) of sigmoid networks."""
         config, scale = self.config, None
         layers = load_layers(self.model, config.block**2, config.layers, config.latents)
         if config.activation == "sigmoid":

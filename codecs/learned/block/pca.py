@@ -16,8 +16,13 @@ import numpy as np
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.learned.block.analysis import BlockAnalysis
 from tilepress.codecs.learned.block.codec import BlockCodec
-from tilepress.codecs.learned.block.model import BlockConfig, load_layers
+from tilepress.codecs.learned.block.config import BlockConfig
+from tilepress.codecs.learned.block.decoder import load_layers
+from tilepress.codecs.learned.config import LeveledConfig
 from tilepress.codecs.model import tensor
+from tilepress.codecs.planes.quantiser import Quantiser
+
+VALUE_BITS = 8  # fraction bits of the centres of k-means
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class PcaConfig(BlockConfig):
     quantiser: str
 
     def sane(self) -> bool:
-        """Whether all fields are within their range."""
+        """Return whether all fields are within their range."""
         return super().sane() and self.quantiser in ("uniform", "kmeans")
 
 
@@ -38,18 +43,20 @@ class Pca(BlockCodec):
     summary: ClassVar[str] = "principal components of blocks, the linear baseline of the block autoencoders"
     magic: ClassVar[bytes] = b"PC"
     config: PcaConfig
-    config_class: ClassVar[type[BlockConfig]] = PcaConfig
+    config_class: ClassVar[type[LeveledConfig]] = PcaConfig
 
     def load_analysis(self) -> BlockAnalysis:
-        """One linear layer: the components, `analysis0.weight` (K, N), and minus the mean block's coefficients."""
+        """Return one linear layer: the components, `analysis0.weight` (K, N), and minus the mean block's coefficients."""
         layers = load_layers(self.model, self.config.block**2, 1, self.config.latents)
         return BlockAnalysis(layers, self.device, "linear")
 
-    def load_table(self, level: int) -> np.ndarray | None:
-        """The centres of k-means, in units of 2^-VALUE_BITS of full scale."""
+    def load_quantiser(self, number: int, top: np.ndarray) -> Quantiser:
+        """Return uniform steps, or the centres of k-means in units of 2^-VALUE_BITS of full scale. ModelError."""
         if self.config.quantiser == "uniform":
-            return None
-        table = tensor(self.model.tensors, f"level{level}.centres", ("int16", "int32")).astype(np.int32)
-        if table.ndim != 2 or len(table) != self.config.latents or (np.diff(table.astype(np.int64)) < 0).any():
-            raise ModelError(f"the centres of level {level} do not rise for each latent: the model is damaged")
-        return table
+            return super().load_quantiser(number, top)
+        table = tensor(self.model.tensors, f"level{number}.centres", ("int16", "int32")).astype(np.int64)
+        if table.ndim != 2 or len(table) != self.config.latents or (np.diff(table) < 0).any():
+            raise ModelError(f"the centres of level {number} do not rise for each latent: the model is damaged")
+        if table.shape[1] <= top.max():
+            raise ModelError(f"level {number} has latents without a value: the model is damaged")
+        return Quantiser(np.zeros_like(top), top, step=2.0**-VALUE_BITS, table=table)

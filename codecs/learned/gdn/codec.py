@@ -1,10 +1,8 @@
 """`gdn-factorized`: the factorised-prior model of Ballé, Laparra, Simoncelli 2017, decoded in integers.
 
 The transform is in `transform.py`, the prior in `entropy/factorized_prior.py`. One model serves several rates:
-`quality` chooses the level. Every level has its own frozen tables, one for each channel of the latents.
-
-A stream: level and frame in the clear, then one rANS stream of the latents of all pictures of the tile, one above
-the other (RGB is one picture, each other plane one more: `planes/rgb_inputs.py`).
+`quality` chooses the level. A level has a gain for every channel: latents are multiplied by `gain` before they are
+rounded, and by the integer `inverse` after. Every level has its own frozen tables, one for each channel.
 """
 
 from __future__ import annotations
@@ -14,33 +12,48 @@ from typing import ClassVar
 
 import numpy as np
 
-from tilepress.codecs.codec import Symbols, Tiles, TileSpec
+from tilepress.codecs.codec import Tiles, TileSpec
 from tilepress.codecs.entropy.factorized_prior import FactorizedPrior, FactorizedTables
+from tilepress.codecs.entropy.latent_coder import LATENTS, Latents, Shapes
 from tilepress.codecs.errors import ModelError
-from tilepress.codecs.learned.gdn.transform import ALIGNMENT, BITS, GdnAnalysis, GdnConfig, GdnSynthesis
-from tilepress.codecs.learned.leveled import LeveledCodec
-from tilepress.codecs.model import Model, tensor
+from tilepress.codecs.integer.network import IntegerNetwork
+from tilepress.codecs.learned.batches import run_float, run_integer
+from tilepress.codecs.learned.coders import FactorizedLatents
+from tilepress.codecs.learned.config import LeveledConfig
+from tilepress.codecs.learned.gdn.transform import ALIGNMENT, BITS, GdnAnalysis, synthesis_steps
+from tilepress.codecs.learned.leveled import Level, LeveledCodec
+from tilepress.codecs.model import tensor
+from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.codecs.planes.rgb_inputs import from_pictures, padded_size, pictures_per_tile, to_pictures
 
-_LATENT = np.int16
+_PIXELS_AT_ONCE = 1 << 20
+_MAX_CHANNELS, _MAX_LEVELS = 1024, 32
+_MAX_LATENT = (1 << 15) - 1
 
 
 @dataclass(frozen=True)
-class Level:
-    """What a quality level adds to the transform. `gain` (c,) float32, and the part of a step that latents are
-    drawn to 0 by before they are rounded."""
+class GdnConfig(LeveledConfig):
+    """The `config` of a model.
 
-    gain: np.ndarray
-    dead_zone: float
-    prior: FactorizedPrior
+    `channels`: after each stage of the analysis, the latents last. `reach`: clip of what the first two convolutions
+    of the synthesis give. `dead_zone`: of each level, by how much of a step latents are drawn to 0 before rounding.
+    """
 
-    def quantise(self, latents: np.ndarray) -> np.ndarray:
-        """Real latents (m, c, h, w) to integers within the range of the prior."""
-        scaled = latents * self.gain[:, None, None]
-        drawn = np.sign(scaled) * np.floor(np.abs(scaled) + np.float32(0.5 - self.dead_zone))
-        low, high = (edge.astype(np.float32)[:, None, None] for edge in (self.prior.low, self.prior.high))
-        symbols: np.ndarray = np.clip(drawn, low, high).astype(_LATENT)
-        return symbols
+    channels: tuple[int, int, int]
+    levels: int
+    reach: tuple[int, int]
+    dead_zone: tuple[float, ...]
+
+    @property
+    def level_count(self) -> int:
+        """How many levels there are."""
+        return self.levels
+
+    def sane(self) -> bool:
+        """Return whether all fields are within their range."""
+        sizes = all(1 <= c <= _MAX_CHANNELS for c in self.channels) and all(1 <= r < 1 << 24 for r in self.reach)
+        zones = len(self.dead_zone) == self.levels <= _MAX_LEVELS and all(0 <= z <= 0.5 for z in self.dead_zone)
+        return super().sane() and sizes and zones
 
 
 class GdnFactorized(LeveledCodec):
@@ -50,52 +63,46 @@ class GdnFactorized(LeveledCodec):
     summary: ClassVar[str] = "convolutional transform with divisive normalisation, factorised prior (learned)"
     alignment: ClassVar[int] = ALIGNMENT
     magic: ClassVar[bytes] = b"GF"
+    config_class: ClassVar[type[LeveledConfig]] = GdnConfig
     config: GdnConfig
 
-    def __init__(self, model: Model, device: str = "cpu"):
-        """ModelError if the model is of another family, damaged, or its synthesis is not provably exact."""
+    def load_level(self, number: int) -> Level:
+        """Return the level of tensors `level{i}.gain`, `.inverse` and those of its prior. ModelError."""
+        tensors, prefix, channels = self.model.tensors, f"level{number}", self.config.channels[2]
+        prior = FactorizedPrior(FactorizedTables.of(tensors, prefix), channels)
+        gain = tensor(tensors, f"{prefix}.gain", ("float32",), (channels,))
+        inverse = tensor(tensors, f"{prefix}.inverse", ("int32",), (channels,)).astype(np.int64)
+        if (inverse < 1).any() or prior.bounds.max() > _MAX_LATENT:
+            raise ModelError(f"level {number} has an inverse gain that is not positive, or latents beyond 16 bits")
+        dead = np.full(channels, self.config.dead_zone[number])
+        quantiser = Quantiser(prior.low, prior.high, gain=np.array(gain), worth=inverse, dead=dead)
+        return Level(number, {LATENTS: quantiser}, FactorizedLatents(prior))
+
+    def load_networks(self) -> None:
+        """Load the transform, proven for the latents of all levels. ModelError."""
+        self._analysis = GdnAnalysis(self.model.tensors, self.config.channels, self.device)
+        bounds = np.max([level.quantiser.bounds for level in self.levels], axis=0)
+        steps = synthesis_steps(self.model.tensors, self.config.channels, self.config.reach)
+        self._synthesis = IntegerNetwork(steps, bounds, self.device)
+
+    def shapes(self, spec: TileSpec) -> Shapes:
+        """Return (pictures, c, h, w)."""
+        height, width = (side // ALIGNMENT for side in padded_size(spec, ALIGNMENT))
+        return {LATENTS: (pictures_per_tile(spec), self.config.channels[2], height, width)}
+
+    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
+        """Return the analysis of all pictures, quantised."""
         import torch
 
-        super().__init__(model)
-        self.config = GdnConfig.from_json(model.config)
-        self._levels = [_load_level(model, i, self.config) for i in range(self.config.levels)]
-        self._analysis = GdnAnalysis(model, self.config, torch.device(device))
-        bounds = np.stack([level.prior.bounds for level in self._levels])
-        self._synthesis = GdnSynthesis(model, self.config, bounds, device)
+        z = run_float(self._analysis, to_pictures(tiles, spec, frame, ALIGNMENT), self.device, _PIXELS_AT_ONCE)
+        latents = level.quantiser.latents(torch.from_numpy(z).movedim(1, -1))
+        shape = (len(tiles), *self.shapes(spec)[LATENTS])
+        return {LATENTS: np.ascontiguousarray(np.moveaxis(latents, -1, 1)).reshape(shape)}
 
-    def latents_shape(self, spec: TileSpec) -> tuple[int, int, int, int]:
-        """(pictures, c, h, w)."""
-        height, width = (side // ALIGNMENT for side in padded_size(spec, ALIGNMENT))
-        return pictures_per_tile(spec), self.config.channels[2], height, width
+    def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
+        """Return the tiles of latents times `inverse`."""
+        import torch
 
-    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: int) -> np.ndarray:
-        """The analysis of all pictures, quantised."""
-        latents = self._levels[level].quantise(self._analysis(to_pictures(tiles, spec, frame, ALIGNMENT)))
-        return latents.reshape(len(tiles), *self.latents_shape(spec))
-
-    def encode_latents(self, latents: np.ndarray, level: int, spec: TileSpec) -> bytes:
-        """One rANS stream, channel by channel, the pictures one above the other."""
-        stacked = np.moveaxis(latents, 0, 1).reshape(latents.shape[1], -1, latents.shape[3])
-        return self._levels[level].prior.encode(stacked)
-
-    def decode_latents(self, stream: bytes, level: int, spec: TileSpec) -> np.ndarray:
-        """Inverse of `encode_latents`."""
-        pictures, channels, height, width = self.latents_shape(spec)
-        stacked = self._levels[level].prior.decode(stream, pictures * height, width)
-        return np.moveaxis(stacked.reshape(channels, pictures, height, width), 1, 0)
-
-    def synthesise(self, symbols: Symbols, shared: bytes = b"", level: int | None = None) -> Tiles:
-        """Exact integers: the same on every device, in batches of any size."""
-        latents, frame, levels = (symbols.arrays[key] for key in ("latents", "frame", "level"))
-        flat = latents.reshape(-1, *latents.shape[2:])
-        fixed = self._synthesis(flat, np.repeat(levels, latents.shape[1]))
-        return from_pictures(fixed, symbols.spec, frame, BITS)
-
-
-def _load_level(model: Model, level: int, config: GdnConfig) -> Level:
-    channels = config.channels[2]
-    prior = FactorizedPrior(FactorizedTables.of(model.tensors, f"level{level}"), channels)
-    if prior.bounds.max() > np.iinfo(_LATENT).max:
-        raise ModelError(f"latents of level {level} do not fit {_LATENT.__name__}")
-    gain = tensor(model.tensors, f"level{level}.gain", ("float32",), (channels,))
-    return Level(np.asarray(gain), config.dead_zone[level], prior)
+        flat = torch.from_numpy(np.ascontiguousarray(latents[LATENTS])).flatten(0, 1)
+        scaled = level.quantiser.values(flat.movedim(1, -1)).movedim(-1, 1)
+        return from_pictures(run_integer(self._synthesis, scaled, ALIGNMENT**2, _PIXELS_AT_ONCE), spec, frame, BITS)

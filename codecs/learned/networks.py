@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tilepress.codecs.errors import ModelError
-from tilepress.codecs.integer.network import IntegerLayer, PixelShuffle, Step, Upsample
+from tilepress.codecs.integer.network import PixelShuffle, Step, Upsample
+from tilepress.codecs.learned.tensors import convolution
 from tilepress.codecs.model import tensor
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class NetworkPlan:
 
 
 def plan(texts: Sequence[str], inputs: int, allowed: frozenset[str]) -> NetworkPlan:
-    """Read a network for `inputs` channels. ModelError if it makes no sense or is of absurd size."""
+    """Return a network for `inputs` channels. ModelError if it makes no sense or is of absurd size."""
     if not 1 <= len(texts) <= _MAX_OPERATIONS:
         raise ModelError(f"a network of {len(texts)} operations: 1 to {_MAX_OPERATIONS} are possible")
     operations, channels, stride = [], inputs, 1
@@ -93,7 +94,7 @@ def _read(text: str, channels: int, allowed: frozenset[str]) -> Operation:
 
 
 def float_network(network: NetworkPlan) -> nn.Sequential:
-    """The operations as torch modules in the same order, randomly initialised."""
+    """Return the operations as torch modules in the same order, randomly initialised."""
     from torch import nn
 
     def module(operation: Operation) -> nn.Module:
@@ -112,7 +113,7 @@ def float_network(network: NetworkPlan) -> nn.Sequential:
 
 
 def load_analysis(network: NetworkPlan, tensors: Mapping[str, np.ndarray], device: str) -> nn.Sequential:
-    """The float network of tensors `analysis{i}.weight`, `.bias`, float32; ModelError if they do not fit."""
+    """Return the float network of tensors `analysis{i}.weight`, `.bias`, float32; ModelError if they do not fit."""
     import torch
 
     for i, conv in enumerate(network.convolutions):
@@ -129,7 +130,7 @@ def load_analysis(network: NetworkPlan, tensors: Mapping[str, np.ndarray], devic
 
 
 def load_synthesis(network: NetworkPlan, tensors: Mapping[str, np.ndarray], activation_bits: int) -> list[Step]:
-    """Integer steps of tensors `synthesis{i}.weight`, `.bias`, `.shift`; activations are 0..2^activation_bits - 1.
+    """Return integer steps of tensors `synthesis{i}.weight`, `.bias`, `.shift`; activations are 0..2^activation_bits - 1.
 
     ModelError if a tensor is missing or of another shape or type; what is computed is proven by IntegerNetwork.
     """
@@ -138,8 +139,9 @@ def load_synthesis(network: NetworkPlan, tensors: Mapping[str, np.ndarray], acti
     for at, operation in enumerate(network.operations):
         if operation.kind == "conv":
             follows = network.operations[at + 1].kind if at + 1 < len(network.operations) else ""
-            ceiling = (1 << activation_bits) - 1 if follows == "relu" else None
-            steps.append(_integer_layer(operation, tensors, f"synthesis{convolutions}", ceiling))
+            clip = (0, (1 << activation_bits) - 1) if follows == "relu" else (None, None)
+            shape = (operation.outputs, operation.inputs, operation.size, operation.size)
+            steps.append(convolution(tensors, f"synthesis{convolutions}", shape, *clip))
             convolutions += 1
         elif operation.kind == "up":
             steps.append(Upsample())
@@ -148,13 +150,3 @@ def load_synthesis(network: NetworkPlan, tensors: Mapping[str, np.ndarray], acti
         elif at == 0 or network.operations[at - 1].kind != "conv":
             raise ModelError("a relu of an integer network follows a convolution")
     return steps
-
-
-def _integer_layer(conv: Operation, tensors: Mapping[str, np.ndarray], name: str, ceiling: int | None) -> IntegerLayer:
-    shape = (conv.outputs, conv.inputs, conv.size, conv.size)
-    weight = tensor(tensors, f"{name}.weight", ("int16", "int32"), shape)
-    bias = tensor(tensors, f"{name}.bias", ("int32", "int64"), shape[:1])
-    shift = tensor(tensors, f"{name}.shift", ("int8",), shape[:1])
-    low = None if ceiling is None else 0
-    weights, biases, shifts = (array.astype(np.int64) for array in (weight, bias, shift))
-    return IntegerLayer(weights, biases, shifts, low, ceiling, padding=conv.size // 2)
