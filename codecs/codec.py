@@ -160,7 +160,7 @@ class Codec(ABC):
             raise UnsupportedError(f"codec {self.codec_id} cannot represent {spec}")
 
     def prepare(self, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
-        """Return the side information of one image: bytes for all its tiles (fitted or fine-tuned weights), stored once.
+        """Return the side information of one image: fitted or fine-tuned weights for all its tiles, stored once.
 
         Called for codecs that say `has_side_information`; analyse and synthesise are given what it returns, which may
         be empty.

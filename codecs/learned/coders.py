@@ -16,7 +16,7 @@ from tilepress.codecs.entropy.latent_coder import LATENTS, Latents, Shapes
 
 @dataclass(frozen=True)
 class ContextLatents:
-    """One rANS stream of int16 (planes, rows, columns, K). `layout`: how the planes of such tiles predict each other."""
+    """One rANS stream of int16 (planes, rows, columns, K). `layout`: how planes of such tiles predict each other."""
 
     coder: ContextCoder
     layout: Callable[[TileSpec], LatentLayout]

@@ -163,9 +163,7 @@ class LeveledCodec(Codec):
             levels[i] = level.number
             decoded.append(level.coder.decode(_split(payload, level.coder.parts)[:parts], shapes, spec))
         names = decoded[0] if decoded else shapes
-        arrays = {
-            name: np.array([one[name] for one in decoded], np.int16).reshape(-1, *shapes[name]) for name in names
-        }
+        arrays = {name: np.array([one[name] for one in decoded], np.int16).reshape(-1, *shapes[name]) for name in names}
         return Symbols(spec, {**arrays, _FRAME: frame, _LEVEL: levels})
 
     def _open(self, data: bytes, spec: TileSpec) -> tuple[Level, np.ndarray, bytes]:

@@ -26,6 +26,7 @@ from tilepress.codecs.model import tensor
 if TYPE_CHECKING:
     from torch import nn
 
+UNIT = 256  # what 1 is among the integers that go into a synthesis
 ANALYSIS = frozenset({"conv", "relu", "pool", "unshuffle"})
 SYNTHESIS = frozenset({"conv", "relu", "up", "shuffle"})
 _ARGUMENTS = {"conv": 2, "relu": 0, "pool": 0, "up": 0, "unshuffle": 1, "shuffle": 1}
@@ -130,7 +131,7 @@ def load_analysis(network: NetworkPlan, tensors: Mapping[str, np.ndarray], devic
 
 
 def load_synthesis(network: NetworkPlan, tensors: Mapping[str, np.ndarray], activation_bits: int) -> list[Step]:
-    """Return integer steps of tensors `synthesis{i}.weight`, `.bias`, `.shift`; activations are 0..2^activation_bits - 1.
+    """Return integer steps of tensors `synthesis{i}.weight`, `.bias`, `.shift`; activations have `activation_bits`.
 
     ModelError if a tensor is missing or of another shape or type; what is computed is proven by IntegerNetwork.
     """

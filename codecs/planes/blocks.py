@@ -12,6 +12,7 @@ from tilepress.codecs.codec import Tiles, TileSpec
 from tilepress.codecs.planes import colour
 from tilepress.codecs.planes.frame import plane_frames
 
+
 def _scales(frame: np.ndarray, spec: TileSpec) -> tuple[np.ndarray, np.ndarray]:
     """Return the exponent of each plane's full scale, and the plane value that stands at 0: int32 (n, c) each."""
     _, exponents = plane_frames(frame, spec)

@@ -46,8 +46,8 @@ class Quantiser:
         if self.table is not None:
             return np.asarray(np.abs(self.table.astype(np.int64)).max(axis=1))
         zero = np.int64(0) if self.zero is None else self.zero.astype(np.int64)
-        bounds: np.ndarray = np.maximum(np.abs(self.low - zero), np.abs(self.high - zero))
-        bounds = bounds.astype(np.int64) * np.asarray(self.worth, np.int64)
+        bounds: np.ndarray = np.maximum(np.abs(self.low - zero), np.abs(self.high - zero)).astype(np.int64)
+        bounds *= np.asarray(self.worth, np.int64)
         return bounds
 
     def latents(self, z: torch.Tensor) -> np.ndarray:
@@ -83,7 +83,7 @@ class Quantiser:
         return torch.minimum(torch.maximum(whole, low), high)
 
     def values(self, symbols: torch.Tensor, channel: int | None = None) -> torch.Tensor:
-        """Return what symbols (..., K), or (..., 1) of one channel, stand for: whole numbers, int64 but for `worth` 1."""
+        """Return what symbols (..., K), or (..., 1) of one channel, stand for: int64, or symbols as they are."""
         import torch
 
         at = slice(None) if channel is None else slice(channel, channel + 1)

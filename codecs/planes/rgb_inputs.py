@@ -43,7 +43,7 @@ def to_pictures(tiles: Tiles, spec: TileSpec, frame: np.ndarray, alignment: int)
 
 
 def from_pictures(fixed: np.ndarray, spec: TileSpec, frame: np.ndarray, bits: int) -> Tiles:
-    """Return the tiles of `to_pictures` from integers (m, 3, H, W) in units of 2^-bits of full scale; rounded and clipped.
+    """Return the tiles of `to_pictures` from integers (m, 3, H, W) in units of 2^-bits, rounded and clipped.
 
     `bits` is at least MIN_BITS; |values| below 2^40. Integer arithmetic only: halves are rounded up.
     """

@@ -102,16 +102,18 @@ def libraries(name: str, image: np.ndarray) -> Iterator[Result]:
     )
 
 
-def coded(name: str, image: np.ndarray, method: str, codec: Codec, shared: bytes, fit: float) -> Result:
-    """One round trip of a codec of ours, with the weights in `shared`."""
+def coded(name: str, image: np.ndarray, method: str, codec: Codec, side_information: bytes, fit: float) -> Result:
+    """One round trip of a codec of ours, with the weights in `side_information`."""
     tile = image[None, :, :, None]
     spec = TileSpec(*image.shape, 1, "uint8", 8, "gray")
     began = time.process_time()
-    (stream,) = codec.pack(codec.analyse(tile, spec, Settings(), shared))
+    (stream,) = codec.pack(codec.analyse(tile, spec, Settings(), side_information))
     middle = time.process_time()
-    check(codec.synthesise(codec.unpack([stream], spec), shared), image, name, method)
+    check(codec.synthesise(codec.unpack([stream], spec), side_information), image, name, method)
     spent = time.process_time() - middle
-    return Result(name, method, image.size, len(shared) + len(stream), len(shared), fit, middle - began, spent)
+    return Result(
+        name, method, image.size, len(side_information) + len(stream), len(side_information), fit, middle - began, spent
+    )
 
 
 def ours(name: str, image: np.ndarray, efforts: list[int]) -> Iterator[Result]:
@@ -127,11 +129,11 @@ def ours(name: str, image: np.ndarray, efforts: list[int]) -> Iterator[Result]:
         yield coded(name, image, method, codec, seal_predictors([linear]), spent)
     for effort in efforts:
         began = time.process_time()
-        shared = coders[""].prepare([image[:, :, None]], spec, Settings(effort=effort))
+        side_information = coders[""].prepare([image[:, :, None]], spec, Settings(effort=effort))
         spent = time.process_time() - began
         for suffix, codec in coders.items():
             label = f"predictive-mlp{suffix}" + (f", effort {effort}" if effort != efforts[0] else "")
-            yield coded(name, image, label, codec, shared, spent)
+            yield coded(name, image, label, codec, side_information, spent)
 
 
 def table(title: str, results: list[Result]) -> str:

@@ -14,7 +14,7 @@ from tilepress.jobs.cli.progress import Meter
 from tilepress.pipeline.archive.index_row import fetch_image_row
 from tilepress.pipeline.archive.schema import TILES, bound_text, error_bound
 from tilepress.pipeline.coding.codec_pool import CodecPool
-from tilepress.pipeline.coding.decode import read_bands
+from tilepress.pipeline.coding.decode import Shown, read_bands
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import (
     AlreadyExists,
@@ -52,6 +52,7 @@ class RestoreOptions:
     destination: Location
     region: Region | None = None
     preview: bool = False
+    view: str = ""  # another decoder of the latents, where their model has it
     overwrite: bool = False
 
 
@@ -65,6 +66,7 @@ class RestoreConfig:
     exclude: Sequence[str] = ()
     region: Region | None = None
     preview: bool = False
+    view: str = ""  # another decoder of the latents, where their model has it
     overwrite: bool = False
     skip_gone: bool = False
     engine: EngineConfig = field(default_factory=EngineConfig)
@@ -107,7 +109,7 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
     shards, size, networks = _measure(archive, config, selection)
     if not shards and not archive.problems:
         raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")
-    options = RestoreOptions(destination, config.region, config.preview, config.overwrite)
+    options = RestoreOptions(destination, config.region, config.preview, config.view, config.overwrite)
     with (
         open_engine(config.engine, archive.storage.location, shards, size, networks=networks) as engine,
         Meter("restore", size, quiet=config.quiet) as meter,
@@ -179,11 +181,12 @@ def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) ->
 def _write(entry: Entry, options: RestoreOptions, file: BinaryIO) -> tuple[str, str]:
     facts = entry.stored.facts
     if options.region is not None:
-        write_region(entry.array(options.region, options.preview), facts, file)
+        write_region(entry.array(options.region, options.preview, options.view), facts, file)
         return region_name(entry.path, options.region, facts), REGION
-    if options.preview and facts.method == TILES:
+    shown = Shown(options.preview, options.view)
+    if not shown.residuals and facts.method == TILES:
         container, _, _ = fetch_image_row(entry.stored, entry.fetch)
-        rebuild(container, read_bands(entry.stored, entry.fetch, entry.pool, preview=True), file)
+        rebuild(container, read_bands(entry.stored, entry.fetch, entry.pool, shown=shown), file)
         return entry.path, PREVIEW
     outcome = entry.write(file)
     return entry.path, _how(outcome, facts.fidelity)

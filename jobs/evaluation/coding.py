@@ -45,7 +45,7 @@ def measure(
         raise UnsupportedError(f"{point.codec} cannot represent {picture.mode} images of {picture.bit_depth} bits")
     work.prepare(picture, tiles())
     decoded = np.empty_like(pixels)
-    cost = _Cost(nbytes=len(work.shared))
+    cost = _Cost(nbytes=len(work.side_information))
     for window in windows(tiles()):
         for batch, returned, part in pool.map(work.code, work.batches(window)):
             cost += part
@@ -84,7 +84,7 @@ class Trip:
     def __init__(self, point: OperatingPoint, codec: Codec, exact: bool, pool: CodecPool) -> None:
         """`exact`: with the residual that leads back to the original pixels."""
         self.codec = codec
-        self.shared = b""
+        self.side_information = b""
         self._point = point
         self._pool = pool
         self._residual = pool.residual(DEFAULT_RESIDUAL) if exact and not codec.lossless else None
@@ -95,7 +95,9 @@ class Trip:
         if self.codec.has_side_information:
             place = (picture.width, picture.height, self._point.tile)
             every = chain([first], tiles)
-            self.shared = side_information(self._point.reference, every, place, self._point.settings, self._pool)
+            self.side_information = side_information(
+                self._point.reference, every, place, self._point.settings, self._pool
+            )
         kind = (self._point.reference, first.spec.dtype, first.spec.channels)
         if kind not in _warm:
             corner = np.ascontiguousarray(first.samples[:_WARM_SIDE, :_WARM_SIDE])
@@ -125,7 +127,7 @@ class Trip:
 
     def _encode(self, samples: Tiles, spec: TileSpec) -> list[tuple[bytes, bytes]]:
         """(latents, residual) of each tile."""
-        symbols = self._pool.analyse(self._point.reference, samples, spec, self._point.settings, self.shared)
+        symbols = self._pool.analyse(self._point.reference, samples, spec, self._point.settings, self.side_information)
         latents = self.codec.pack(symbols)
         if self._residual is None:
             return [(stream, b"") for stream in latents]
@@ -141,7 +143,7 @@ class Trip:
         return np.stack([self._residual.decode(gap, base, spec) for (_, gap), base in pairs])
 
     def _synthesise(self, latents: list[bytes], spec: TileSpec) -> Tiles:
-        return self._pool.synthesise(self._point.reference, self.codec.unpack(latents, spec), self.shared)
+        return self._pool.synthesise(self._point.reference, self.codec.unpack(latents, spec), self.side_information)
 
 
 def _clocks() -> tuple[float, float]:

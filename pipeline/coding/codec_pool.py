@@ -16,6 +16,7 @@ from tilepress.pipeline.archive.layout import load_model
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.storage.base import Storage
 
+_VIEW = "#"  # between the reference that an archive holds and a view of that codec
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -26,15 +27,17 @@ class Networks(Protocol):
     def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
         """As Codec.prepare of the codec that `reference` names."""
 
-    def analyse(self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes) -> Symbols:
+    def analyse(
+        self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, side_information: bytes
+    ) -> Symbols:
         """As Codec.analyse of the codec that `reference` names."""
 
-    def synthesise(self, reference: str, symbols: Symbols, shared: bytes) -> Tiles:
+    def synthesise(self, reference: str, symbols: Symbols, side_information: bytes) -> Tiles:
         """As Codec.synthesise of the codec that `reference` names."""
 
 
 class CodecPool:
-    """Codecs by reference ("id" or "id@model hash"), loaded once from the archive's own models; thread-safe."""
+    """Codecs by reference ("id", "id@model hash", a view of one), loaded once from the archive; thread-safe."""
 
     def __init__(
         self, archive: Storage, device: str = "cpu", networks: Networks | None = None, threads: int = 1
@@ -72,22 +75,24 @@ class CodecPool:
             return self._networks.prepare(reference, tiles, spec, settings)
         return codec.prepare(tiles, spec, settings)
 
-    def analyse(self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes = b"") -> Symbols:
+    def analyse(
+        self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, side_information: bytes = b""
+    ) -> Symbols:
         """Tiles to symbols, on the device."""
         codec = self.codec(reference)
         if codec.networks and self._networks:
-            return self._networks.analyse(reference, tiles, spec, settings, shared)
-        return codec.analyse(tiles, spec, settings, shared)
+            return self._networks.analyse(reference, tiles, spec, settings, side_information)
+        return codec.analyse(tiles, spec, settings, side_information)
 
-    def synthesise(self, reference: str, symbols: Symbols, shared: bytes = b"") -> Tiles:
+    def synthesise(self, reference: str, symbols: Symbols, side_information: bytes = b"") -> Tiles:
         """Symbols to tiles, on the device."""
         codec = self.codec(reference)
         if codec.networks and self._networks:
-            return self._networks.synthesise(reference, symbols, shared)
-        return codec.synthesise(symbols, shared)
+            return self._networks.synthesise(reference, symbols, side_information)
+        return codec.synthesise(symbols, side_information)
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """`map` over this toolbox's threads, results in order."""
+        """`map` over this pool's threads, results in order."""
         if self._threads == 1:
             yield from map(function, items)
             return
@@ -95,12 +100,20 @@ class CodecPool:
             yield from pool.map(function, items)
 
     def _load(self, reference: str) -> Codec:
+        stored, _, view = reference.partition(_VIEW)
+        if view:
+            return self._load(stored).view(view)
         codec_id, _, model_hash = reference.partition("@")
         try:
             model = load_model(self._archive, model_hash) if model_hash else None
             return load_codec(codec_id, model, self._device)
         except CodecError as exc:
             raise IntegrityError(f"codec {reference!r} cannot be loaded: {exc}") from exc
+
+
+def view_reference(reference: str, view: str) -> str:
+    """Return the reference of a view of a codec, for CodecPool; archives hold none."""
+    return f"{reference}{_VIEW}{view}"
 
 
 def one_torch_thread() -> None:

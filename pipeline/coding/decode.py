@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
 
+from tilepress.codecs.codec import Codec
 from tilepress.codecs.errors import CodecError
 from tilepress.pipeline.archive.checksums import samples_crc
 from tilepress.pipeline.archive.index_row import IndexRow, TileRanges, fetch_image_row, fetch_tile_rows
 from tilepress.pipeline.archive.part import Fetch
 from tilepress.pipeline.archive.schema import ImageFacts, TileFacts
 from tilepress.pipeline.coding.codec_faults import is_codecs_own
-from tilepress.pipeline.coding.codec_pool import CodecPool
+from tilepress.pipeline.coding.codec_pool import CodecPool, view_reference
 from tilepress.pipeline.coding.tiles import Box, chunks, grid, grid_size, join_band
-from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.errors import IntegrityError, UsageError
 from tilepress.pipeline.formats.picture import MODES, tile_spec
 
 _FETCH_BYTES = 64 << 20  # payload of the rows of tiles that are fetched together
@@ -23,21 +25,50 @@ _FETCH_BYTES = 64 << 20  # payload of the rows of tiles that are fetched togethe
 Loaded = tuple[TileRanges, bytes, bytes]
 
 
+@dataclass(frozen=True)
+class Shown:
+    """Which pixels of an image are wanted. By default those that came in, or as near as they were kept.
+
+    `preview`: what the latents alone decode to; of progressive codecs the first part of each stream.
+    `view`: what another decoder of the model makes of the latents (Codec.view), of tiles whose codec has it.
+    """
+
+    preview: bool = False
+    view: str = ""
+
+    @property
+    def residuals(self) -> bool:
+        """Whether residuals lead to these pixels."""
+        return not (self.preview or self.view)
+
+    def is_base(self, codec: Codec) -> bool:
+        """Whether a tile's latents decode to its base, of which a CRC is stored."""
+        return self.view not in codec.views and not (self.preview and codec.progressive)
+
+    def reference(self, codec: Codec, reference: str) -> str:
+        """The reference of the codec that synthesises a tile."""
+        return view_reference(reference, self.view) if self.view in codec.views else reference
+
+
+STORED = Shown()
+
+
 def read_bands(
-    image: IndexRow, fetch: Fetch, pool: CodecPool, area: Box | None = None, *, preview: bool = False
+    image: IndexRow, fetch: Fetch, pool: CodecPool, area: Box | None = None, *, shown: Shown = STORED
 ) -> Iterator[np.ndarray]:
     """Pixels of a tiled image from top to bottom, a row of tiles at a time: (rows, area.w, channels).
 
-    `preview`: the base that the latents alone decode to. IntegrityError names the first tile that is not as written.
+    IntegrityError names the first tile that is not as written. UsageError if no tile's codec has the view.
     """
     whole = Box(0, 0, image.facts.width, image.facts.height)
     area = whole if area is None else area
     _check_grid(image)
-    shared = _side_information(image, fetch, pool)
+    _check_view(image, pool, shown.view)
+    side_information = _side_information(image, fetch, pool)
     wanted = [tile for tile in image.tiles if _box(tile.facts).intersect(area)]
     for chunk in _fetch_chunks(wanted):
-        loaded = fetch_tile_rows(chunk, fetch, residuals=not preview)
-        decoded = decode_tiles(image.facts, loaded, pool, shared, preview=preview)
+        loaded = fetch_tile_rows(chunk, fetch, residuals=shown.residuals)
+        decoded = decode_tiles(image.facts, loaded, pool, side_information, shown)
         placed = [(_box(tile.facts), samples) for (tile, _, _), samples in zip(loaded, decoded, strict=True)]
         for _, row in groupby(placed, key=lambda pair: pair[0].y):
             yield join_band(list(row), area)
@@ -48,13 +79,13 @@ def _side_information(image: IndexRow, fetch: Fetch, pool: CodecPool) -> bytes:
     if not image.spans["shared"][1]:
         return b""
     if not any(pool.codec(reference).has_side_information for reference in {tile.facts.codec for tile in image.tiles}):
-        raise IntegrityError("the image holds shared data that no codec of its tiles takes")
-    _, shared, _ = fetch_image_row(image, fetch)
-    return shared
+        raise IntegrityError("the image holds side information that no codec of its tiles takes")
+    _, side_information, _ = fetch_image_row(image, fetch)
+    return side_information
 
 
 def decode_tiles(
-    facts: ImageFacts, loaded: Sequence[Loaded], pool: CodecPool, shared: bytes = b"", *, preview: bool = False
+    facts: ImageFacts, loaded: Sequence[Loaded], pool: CodecPool, side_information: bytes = b"", shown: Shown = STORED
 ) -> list[np.ndarray]:
     """Samples (h, w, channels) of each tile, in order, checked against the CRCs of base and pixels."""
     order = sorted(range(len(loaded)), key=lambda at: _kind(loaded[at][0].facts))
@@ -63,7 +94,11 @@ def decode_tiles(
         for (_, height, width), group in groupby(order, key=lambda at: _kind(loaded[at][0].facts))
         for chunk in chunks(list(group), width, height)
     ]
-    results = pool.map(lambda batch: _decode_batch(facts, [loaded[at] for at in batch], pool, shared, preview), batches)
+
+    def decode(batch: list[int]) -> Iterable[np.ndarray]:
+        return _decode_batch(facts, [loaded[at] for at in batch], pool, side_information, shown)
+
+    results = pool.map(decode, batches)
     samples: list[np.ndarray] = [np.empty(0)] * len(loaded)
     for batch, decoded in zip(batches, results, strict=True):
         for at, tile in zip(batch, decoded, strict=True):
@@ -72,17 +107,19 @@ def decode_tiles(
 
 
 def _decode_batch(
-    image: ImageFacts, batch: Sequence[Loaded], pool: CodecPool, shared: bytes, preview: bool
+    image: ImageFacts, batch: Sequence[Loaded], pool: CodecPool, side_information: bytes, shown: Shown
 ) -> Iterable[np.ndarray]:
     facts = batch[0][0].facts
     spec = tile_spec(image.mode, image.dtype, image.bit_depth, facts.h, facts.w)
     codec = pool.codec(facts.codec)
     try:
-        symbols = codec.unpack([latents for _, latents, _ in batch], spec)
-        bases = pool.synthesise(facts.codec, symbols, shared if codec.has_side_information else b"")
+        streams = [latents for _, latents, _ in batch]
+        symbols = codec.unpack_prefix(streams, spec, 1) if shown.preview else codec.unpack(streams, spec)
+        common = side_information if codec.has_side_information else b""
+        bases = pool.synthesise(shown.reference(codec, facts.codec), symbols, common)
         for (tile, _, _), base in zip(batch, bases, strict=True):
-            _check(tile.facts, "base", tile.facts.base_crc, base)
-        if preview:
+            _check(tile.facts, "base", tile.facts.base_crc if shown.is_base(codec) else None, base)
+        if not shown.residuals:
             return list(bases)
         decoded = [
             pool.residual(tile.facts.residual_codec).decode(rest, base, spec) if rest else base
@@ -119,6 +156,14 @@ def _check_grid(image: IndexRow) -> None:
     for at, (tile, box) in enumerate(zip(image.tiles, grid(facts.width, facts.height, facts.tile_size), strict=True)):
         if _box(tile.facts) != box or tile.facts.tile != at:
             raise IntegrityError(f"tile {at} is missing or not where it belongs")
+
+
+def _check_view(image: IndexRow, pool: CodecPool, view: str) -> None:
+    if not view:
+        return
+    known = {name for reference in {tile.facts.codec for tile in image.tiles} for name in pool.codec(reference).views}
+    if view not in known:
+        raise UsageError(f"{image.facts.path} has no view {view!r}; it has: {', '.join(sorted(known)) or 'none'}")
 
 
 def _box(facts: TileFacts) -> Box:

@@ -53,11 +53,11 @@ def code_batch(pool: CodecPool, batch: Sequence[Tile], coding: Coding) -> list[C
     spec = batch[0].spec
     codec = pool.codec(coding.reference)
     samples = np.stack([tile.samples for tile in batch])
-    shared = (batch[0].shared if codec.has_side_information else None) or b""
-    latents = codec.pack(pool.analyse(coding.reference, samples, spec, coding.settings, shared))
+    side_information = (batch[0].side_information if codec.has_side_information else None) or b""
+    latents = codec.pack(pool.analyse(coding.reference, samples, spec, coding.settings, side_information))
     bases = samples
     if not codec.lossless or coding.max_error:
-        bases = pool.synthesise(coding.reference, codec.unpack(latents, spec), shared)
+        bases = pool.synthesise(coding.reference, codec.unpack(latents, spec), side_information)
     returned, residuals = _close_the_gap(codec, samples, bases, spec, coding, pool)
     rows = zip(batch, bases, returned, latents, residuals, strict=True)
     return [_described(coding, codec, *row) for row in rows]

@@ -39,7 +39,8 @@ class Box:
 class Tile:
     """A tile on its way to a codec: `owner` says whose it is.
 
-    `shared` is what Codec.prepare made of the image, for codecs that have it; None: it failed, so they are out.
+    `side_information` is what Codec.prepare made of the image, for codecs that have it; None: it failed, so no tile of
+    the image gets such a codec.
     """
 
     owner: int
@@ -47,7 +48,7 @@ class Tile:
     box: Box
     spec: TileSpec
     samples: np.ndarray  # (h, w, channels)
-    shared: bytes | None = b""
+    side_information: bytes | None = b""
     exact: bool = False  # whatever error is allowed elsewhere
 
 
@@ -116,5 +117,5 @@ def chunks(items: list[Item], width: int, height: int) -> Iterator[list[Item]]:
 
 def _kind(tile: Tile) -> tuple[object, ...]:
     spec = tile.spec
-    shared = (tile.shared is None, tile.shared or b"")
-    return spec.height, spec.width, spec.channels, spec.dtype, spec.bit_depth, spec.colour, shared, tile.exact
+    side_information = (tile.side_information is None, tile.side_information or b"")
+    return spec.height, spec.width, spec.channels, spec.dtype, spec.bit_depth, spec.colour, side_information, tile.exact

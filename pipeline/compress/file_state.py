@@ -24,7 +24,7 @@ class FileState:
     picture: Picture | None = None
     failure: PictureError | None = None
     pixels: bytes = b""  # SHA-256, once all tiles are cut
-    shared: bytes | None = b""  # what the codec prepared for all tiles; None: it failed
+    side_information: bytes | None = b""  # what the codec prepared for all tiles; None: it failed
     held: list[StagedRows] = field(default_factory=list)
     codecs: set[str] = field(default_factory=set)  # of the tiles held
     near: bool = False  # a tile comes back within the bound, but not exactly
@@ -34,7 +34,7 @@ class FileState:
     def tiled_bytes(self) -> int:
         """Payload bytes of the image as tiles."""
         container = len(self.picture.container) if self.picture else 0
-        return container + len(self.shared or b"") + sum(held.nbytes for held in self.held)
+        return container + len(self.side_information or b"") + sum(held.nbytes for held in self.held)
 
 
 def image_facts(

@@ -44,7 +44,7 @@ class ImageEncoder:
 
     def coding(self, tile: Tile) -> Coding:
         """How a tile is to be coded."""
-        coding = self._fallback(tile.spec) if tile.shared is None else self._choose(tile.spec)
+        coding = self._fallback(tile.spec) if tile.side_information is None else self._choose(tile.spec)
         if tile.exact or stays_exact(tile.spec, coding.max_error):
             return replace(coding, settings=replace(coding.settings, max_error=None))
         return coding
@@ -60,7 +60,7 @@ class ImageEncoder:
     def settle(self, work: FileState) -> bool:
         """All tiles are coded: hold the image by the smallest of what there is. False if its file is no larger."""
         if not any(self._pool.codec(reference).has_side_information for reference in work.codecs):
-            work.shared = b""
+            work.side_information = b""
         if work.tiled_bytes < len(work.data):
             return True
         return self._settings.coding.reference != JPEG_XL.reference and self._code_again(work)
@@ -74,20 +74,20 @@ class ImageEncoder:
         tiles = picture_tiles(work.file.image, picture, picture.read_bands(size), size)
         place = (picture.width, picture.height, size)
         try:
-            work.shared = side_information(coding.reference, tiles, place, coding.settings, self._pool)
+            work.side_information = side_information(coding.reference, tiles, place, coding.settings, self._pool)
         except PictureError:  # reading the tiles meets it again
             return
         except Exception as exc:
             if not is_codecs_own(exc):
                 raise
-            work.shared = None
+            work.side_information = None
             warn(self.warnings, fault(coding.reference, exc), math.prod(grid_size(*place)))
 
     def _cut(self, work: FileState, picture: Picture) -> Iterator[Tile]:
         digest, size = hashlib.sha256(), self._settings.tile
         bands = hashed(digest, picture.read_bands(size))
         try:
-            yield from picture_tiles(work.file.image, picture, bands, size, work.shared)
+            yield from picture_tiles(work.file.image, picture, bands, size, work.side_information)
         except PictureError as exc:
             work.failure = exc
         work.pixels = digest.digest()
@@ -105,16 +105,21 @@ class ImageEncoder:
         raise CodecError(f"no codec represents {spec}")
 
     def _code_again(self, work: FileState) -> bool:
-        """Hold the image by JPEG XL instead, shared bytes left out, if that is smaller than its file."""
+        """Hold the image by JPEG XL instead, side information left out, if that is smaller than its file."""
         picture = work.picture
         if picture is None or not self._pool.codec(JPEG_XL.reference).supports(_spec(picture)):
             return False
-        again = replace(work, shared=b"", held=[], codecs=set(), near=False)
+        again = replace(work, side_information=b"", held=[], codecs=set(), near=False)
         for coded in code_tiles(self._cut(again, picture), lambda _: JPEG_XL, self._pool):
             self.take(again, coded)
         if again.failure or again.tiled_bytes >= len(work.data):
             return False
-        work.shared, work.held, work.codecs, work.near = again.shared, again.held, again.codecs, again.near
+        work.side_information, work.held, work.codecs, work.near = (
+            again.side_information,
+            again.held,
+            again.codecs,
+            again.near,
+        )
         return True
 
 

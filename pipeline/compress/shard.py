@@ -144,7 +144,7 @@ class ShardEncoder:
             self._keep(work, work.failure.code, str(work.failure))
         elif self._images.settle(work):
             container = work.picture.container if work.picture else b""
-            self._add_image(work, TILES, work.held, container=container, shared=work.shared or b"")
+            self._add_image(work, TILES, work.held, container=container, side_information=work.side_information or b"")
         else:
             self._keep(work, INCOMPRESSIBLE, "no codec made it smaller than the file")
 
@@ -175,7 +175,7 @@ class ShardEncoder:
         method: str,
         *,
         container: bytes = b"",
-        shared: bytes = b"",
+        side_information: bytes = b"",
         payload: bytes = b"",
         **reason: Any,
     ) -> None:
@@ -186,5 +186,5 @@ class ShardEncoder:
             pixels_sha256=work.pixels if method == TILES else b"",
             **reason,
         )
-        self._builder.add([self._builder.stage(IMAGE_ROW, facts, (container, shared, payload))])
+        self._builder.add([self._builder.stage(IMAGE_ROW, facts, (container, side_information, payload))])
         work.data = b""

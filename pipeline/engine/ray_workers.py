@@ -95,19 +95,21 @@ class RemoteNetworks:
 
     def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
         """See Networks."""
-        shared: bytes = _result(self._actor().prepare.remote(reference, list(tiles), spec, settings))
-        return shared
+        side_information: bytes = _result(self._actor().prepare.remote(reference, list(tiles), spec, settings))
+        return side_information
 
-    def analyse(self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes) -> Symbols:
+    def analyse(
+        self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, side_information: bytes
+    ) -> Symbols:
         """See Networks."""
-        symbols: Symbols = _result(self._actor().analyse.remote(reference, tiles, spec, settings, shared))
+        symbols: Symbols = _result(self._actor().analyse.remote(reference, tiles, spec, settings, side_information))
         # what comes out of the object store is read-only, and kernels are compiled for writable arrays
         symbols.arrays = {name: array.copy() for name, array in symbols.arrays.items()}
         return symbols
 
-    def synthesise(self, reference: str, symbols: Symbols, shared: bytes) -> Tiles:
+    def synthesise(self, reference: str, symbols: Symbols, side_information: bytes) -> Tiles:
         """See Networks."""
-        tiles: Tiles = _result(self._actor().synthesise.remote(reference, symbols, shared))
+        tiles: Tiles = _result(self._actor().synthesise.remote(reference, symbols, side_information))
         return tiles.copy()
 
     def _actor(self) -> Any:
@@ -154,18 +156,18 @@ class CodecActor:
         except Exception as exc:  # noqa: BLE001 - raised again by the caller
             return RemoteError.of(exc)
 
-    def analyse(self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes) -> Any:
+    def analyse(self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, side_information: bytes) -> Any:
         """See Networks; or the RemoteError."""
         try:
             one_torch_thread()
-            return self._pool.codec(reference).analyse(tiles, spec, settings, shared)
+            return self._pool.codec(reference).analyse(tiles, spec, settings, side_information)
         except Exception as exc:  # noqa: BLE001 - raised again by the caller
             return RemoteError.of(exc)
 
-    def synthesise(self, reference: str, symbols: Symbols, shared: bytes) -> Any:
+    def synthesise(self, reference: str, symbols: Symbols, side_information: bytes) -> Any:
         """See Networks; or the RemoteError."""
         try:
             one_torch_thread()
-            return self._pool.codec(reference).synthesise(symbols, shared)
+            return self._pool.codec(reference).synthesise(symbols, side_information)
         except Exception as exc:  # noqa: BLE001 - raised again by the caller
             return RemoteError.of(exc)

@@ -16,7 +16,7 @@ from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.schema import TILES
 from tilepress.pipeline.archive.summary import codec_name
 from tilepress.pipeline.coding.codec_pool import CodecPool
-from tilepress.pipeline.coding.decode import read_bands
+from tilepress.pipeline.coding.decode import Shown, read_bands
 from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import (
     IntegrityError,
@@ -136,15 +136,17 @@ class Entry:
         self.write(out)
         return out.getvalue()
 
-    def array(self, region: Region | None = None, preview: bool = False) -> np.ndarray:
+    def array(self, region: Region | None = None, preview: bool = False, view: str = "") -> np.ndarray:
         """Pixels (height, width, channels), uint8 or uint16, of all or of `region` (x, y, width, height).
 
-        Only the tiles of the region are fetched. `preview` gives the lossy picture of the latents, without residual.
+        Only the tiles of the region are fetched. `preview` gives the lossy picture of the latents, without residual:
+        of a progressive codec that of their first part. `view` names another decoder of the latents, where the model
+        has it (UsageError where it has not).
         """
         if self.stored.facts.method != TILES:
             return self._array_of_file(region)
         area = self._area(region, self.stored.facts.width, self.stored.facts.height)
-        bands = list(read_bands(self.stored, self.fetch, self.pool, area, preview=preview))
+        bands = list(read_bands(self.stored, self.fetch, self.pool, area, shown=Shown(preview, view)))
         return np.concatenate(bands)
 
     def image(self) -> Image:

@@ -16,7 +16,7 @@ import numpy as np
 from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run
 from tilepress.pipeline.archive.schema import TILES
-from tilepress.pipeline.coding.decode import read_bands
+from tilepress.pipeline.coding.decode import Shown, read_bands
 from tilepress.pipeline.coding.tiles import Tile, cut_band
 from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, PictureError
 from tilepress.pipeline.formats.bands import regroup
@@ -137,18 +137,18 @@ class ArchivedImages(DataSet):
         )
 
     def _bands(self, entry: Entry) -> Iterator[np.ndarray]:
-        return read_bands(entry.stored, entry.fetch, entry.pool, preview=self.source.preview)
+        return read_bands(entry.stored, entry.fetch, entry.pool, shown=Shown(self.source.preview))
 
 
 def picture_tiles(
-    owner: int, picture: Picture, bands: Iterable[np.ndarray], size: int, shared: bytes | None = b""
+    owner: int, picture: Picture, bands: Iterable[np.ndarray], size: int, side_information: bytes | None = b""
 ) -> Iterator[Tile]:
     """Tile records of one image in raster order. `bands`: its pixels, `size` rows each; `owner`: whose they are."""
     number = y = 0
     for band in bands:
         for box, samples in cut_band(band, y, size):
             spec = tile_spec(picture.mode, picture.dtype, picture.bit_depth, box.h, box.w)
-            yield Tile(owner, number, box, spec, samples, shared, picture.has_reserved_value)
+            yield Tile(owner, number, box, spec, samples, side_information, picture.has_reserved_value)
             number += 1
         y += band.shape[0]
 

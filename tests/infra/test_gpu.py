@@ -36,8 +36,8 @@ class Inexact:
     def __getattr__(self, name: str):
         return getattr(self._codec, name)
 
-    def synthesise(self, symbols: Symbols, shared: bytes = b"") -> np.ndarray:
-        out = self._codec.synthesise(symbols, shared).copy()
+    def synthesise(self, symbols: Symbols, side_information: bytes = b"") -> np.ndarray:
+        out = self._codec.synthesise(symbols, side_information).copy()
         out[0, 0, 0, 0] ^= len(out) == 1
         return out
 

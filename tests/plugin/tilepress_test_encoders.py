@@ -29,7 +29,7 @@ class Compared(Slow):
 class Ranks(Codec):
     """Zstandard of samples as ranks: the image's values by how often they occur, which all of its tiles share.
 
-    Decoding without the right shared bytes is impossible or wrong. `networks`, so that actors run it.
+    Decoding without the right side information is impossible or wrong. `networks`, so that actors run it.
     """
 
     codec_id: ClassVar[str] = "test-ranks"
@@ -49,8 +49,8 @@ class Ranks(Codec):
         counts = sum(np.bincount(tile.ravel(), minlength=256) for tile in tiles)
         return bytes(np.argsort(-counts, kind="stable").astype(np.uint8))
 
-    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes = b"") -> Symbols:
-        return Symbols(spec, {"ranks": np.argsort(values_of(shared)).astype(np.uint8)[tiles]}, settings)
+    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, side_information: bytes = b"") -> Symbols:
+        return Symbols(spec, {"ranks": np.argsort(values_of(side_information)).astype(np.uint8)[tiles]}, settings)
 
     def pack(self, symbols: Symbols) -> list[bytes]:
         return [zstandard.ZstdCompressor(level=3).compress(ranks.tobytes()) for ranks in symbols.arrays["ranks"]]
@@ -59,15 +59,15 @@ class Ranks(Codec):
         samples = [zstandard.ZstdDecompressor().decompress(data, max_output_size=spec.nbytes) for data in latents]
         return Symbols(spec, {"ranks": np.stack([np.frombuffer(s, np.uint8).reshape(spec.shape) for s in samples])})
 
-    def synthesise(self, symbols: Symbols, shared: bytes = b"", level: int | None = None) -> Tiles:
-        return values_of(shared)[symbols.arrays["ranks"]]
+    def synthesise(self, symbols: Symbols, side_information: bytes = b"") -> Tiles:
+        return values_of(side_information)[symbols.arrays["ranks"]]
 
 
-def values_of(shared: bytes) -> np.ndarray:
+def values_of(side_information: bytes) -> np.ndarray:
     """Value of each rank."""
-    if len(set(shared)) != 256 or len(shared) != 256:
-        raise StreamError("the shared bytes are not the image's values in an order")
-    return np.frombuffer(shared, np.uint8)
+    if len(set(side_information)) != 256 or len(side_information) != 256:
+        raise StreamError("the side information is not the image's values in an order")
+    return np.frombuffer(side_information, np.uint8)
 
 
 class Faulty(Ranks):
@@ -80,7 +80,7 @@ class Faulty(Ranks):
             raise IndexError("nothing to fit")
         return super().prepare(tiles, spec, settings)
 
-    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, shared: bytes = b"") -> Symbols:
+    def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, side_information: bytes = b"") -> Symbols:
         for first in tiles[:, 0, 0, 0]:
             if first == BAD_VALUE:
                 raise ValueError("no such\nvalue")
@@ -88,10 +88,10 @@ class Faulty(Ranks):
                 raise MemoryError
             if first == INTERRUPTED:
                 raise KeyboardInterrupt
-        return super().analyse(tiles, spec, settings, shared)
+        return super().analyse(tiles, spec, settings, side_information)
 
-    def synthesise(self, symbols: Symbols, shared: bytes = b"", level: int | None = None) -> Tiles:
-        tiles = super().synthesise(symbols, shared, level)
+    def synthesise(self, symbols: Symbols, side_information: bytes = b"") -> Tiles:
+        tiles = super().synthesise(symbols, side_information)
         if (tiles[:, 0, 0, 0] == BAD_DECODING).any():
             raise TypeError("not like this")
         return tiles

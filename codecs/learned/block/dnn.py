@@ -42,7 +42,7 @@ class BlockDnn(BlockCodec):
     config_class: ClassVar[type[LeveledConfig]] = BlockDnnConfig
 
     def load_analysis(self) -> BlockAnalysis:
-        """Return the layers of tensors `analysis{i}.weight` and `.bias`, and `analysis.scale` (K,) of sigmoid networks."""
+        """Return the layers of tensors `analysis{i}.weight`, `.bias`, and of sigmoid networks `analysis.scale` (K,)."""
         config, scale = self.config, None
         layers = load_layers(self.model, config.block**2, config.layers, config.latents)
         if config.activation == "sigmoid":

@@ -46,7 +46,7 @@ class Pca(BlockCodec):
     config_class: ClassVar[type[LeveledConfig]] = PcaConfig
 
     def load_analysis(self) -> BlockAnalysis:
-        """Return one linear layer: the components, `analysis0.weight` (K, N), and minus the mean block's coefficients."""
+        """Return one linear layer: components `analysis0.weight` (K, N), and minus the mean block's coefficients."""
         layers = load_layers(self.model, self.config.block**2, 1, self.config.latents)
         return BlockAnalysis(layers, self.device, "linear")
 

@@ -24,11 +24,11 @@ from tilepress.codecs.entropy.latent_coder import LATENTS, Latents, Shapes
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.integer.network import IntegerNetwork
 from tilepress.codecs.learned.batches import run_float, run_integer
-from tilepress.codecs.learned.cnn_ae.config import UNIT, CnnConfig
+from tilepress.codecs.learned.cnn_ae.config import CnnConfig
 from tilepress.codecs.learned.coders import ContextLatents
 from tilepress.codecs.learned.config import LeveledConfig
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
-from tilepress.codecs.learned.networks import load_analysis, load_synthesis
+from tilepress.codecs.learned.networks import UNIT, load_analysis, load_synthesis
 from tilepress.codecs.model import INTEGERS, tensor
 from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.codecs.planes.rgb_inputs import MIN_BITS, from_pictures, pictures_per_tile, to_pictures

@@ -8,11 +8,10 @@ from functools import cached_property
 import numpy as np
 
 from tilepress.codecs.learned.config import LeveledConfig
-from tilepress.codecs.learned.networks import ANALYSIS, SYNTHESIS, NetworkPlan, plan
+from tilepress.codecs.learned.networks import ANALYSIS, SYNTHESIS, UNIT, NetworkPlan, plan
 from tilepress.codecs.planes.rgb_inputs import CHANNELS, MIN_BITS
 from tilepress.codecs.planes.tiling import Tiling
 
-UNIT = 256  # the latents' 1, in integers: steps and the synthesis' inputs are in units of 1 / UNIT
 _MAX_STEP = 1 << 14
 
 
@@ -20,9 +19,10 @@ _MAX_STEP = 1 << 14
 class CnnConfig(LeveledConfig):
     """The `config` of a model.
 
-    `analysis`, `synthesis`: see learned/networks.py. `block`, `overlap`, `margin`: see planes/tiling.py. `steps`:
-    quantisation step of the latents at each level, coarse to fine. `strengths`: what the synthesis is told of each
-    level in a channel of its own behind the latents, or nothing. Decoded pictures are in units of 2^-fraction_bits.
+    `analysis`, `synthesis`: see learned/networks.py. `block`, `overlap`, `margin`: see planes/tiling.py.
+    `steps`: quantisation step of the latents at each level, coarse to fine, in units of 1 / UNIT.
+    `strengths`: what the synthesis is told of each level in a channel of its own behind the latents, or nothing.
+    `fraction_bits`: decoded pictures are in units of 2^-fraction_bits of full scale.
     """
 
     analysis: tuple[str, ...]

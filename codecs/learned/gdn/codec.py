@@ -1,6 +1,6 @@
 """`gdn-factorized`: the factorised-prior model of Ballé, Laparra, Simoncelli 2017, decoded in integers.
 
-The transform is in `transform.py`, the prior in `entropy/factorized_prior.py`. One model serves several rates:
+The transform is in `learned/divisive.py`, the prior in `entropy/factorized_prior.py`. One model serves several rates:
 `quality` chooses the level. A level has a gain for every channel: latents are multiplied by `gain` before they are
 rounded, and by the integer `inverse` after. Every level has its own frozen tables, one for each channel.
 """
@@ -20,7 +20,7 @@ from tilepress.codecs.integer.network import IntegerNetwork
 from tilepress.codecs.learned.batches import run_float, run_integer
 from tilepress.codecs.learned.coders import FactorizedLatents
 from tilepress.codecs.learned.config import LeveledConfig
-from tilepress.codecs.learned.gdn.transform import ALIGNMENT, BITS, GdnAnalysis, synthesis_steps
+from tilepress.codecs.learned.divisive import ALIGNMENT, BITS, GdnAnalysis, synthesis_steps
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
 from tilepress.codecs.model import tensor
 from tilepress.codecs.planes.quantiser import Quantiser

@@ -1,4 +1,4 @@
-"""From crops to blocks of planes, as tensors on any device, and their principal components.
+"""From crops to blocks of planes, as tensors on any device.
 
 What codecs/planes/blocks.py does with whole tiles in numpy, for training: the two agree on whole blocks of 8 bits.
 """
@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from tilepress.codecs.codec import TileSpec
-from tilepress.codecs.planes.blocks import frames, to_blocks
+from tilepress.codecs.planes.blocks import to_blocks
+from tilepress.codecs.planes.frame import frames
 from tilepress.pipeline.errors import UsageError
 
 _AT_ONCE = 1 << 14
@@ -57,19 +58,6 @@ def sample_mse(error: torch.Tensor) -> torch.Tensor:
         green = luma - (blue + red) / 4
         error = torch.stack([red + green, green, blue + green])
     return error.float().square().mean() * _FULL_SCALE**2
-
-
-def principal_components(blocks: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean (N,) of blocks (m, N), and their first components (count, N), rows of length 1, the largest first."""
-    total = blocks.sum(dim=0, dtype=torch.float64)
-    mean = (total / len(blocks)).to(blocks.dtype)
-    scatter = torch.zeros(len(mean), len(mean), dtype=torch.float64, device=blocks.device)
-    for part in torch.split(blocks, _AT_ONCE):
-        scatter += ((part - mean).T @ (part - mean)).double()
-    vectors: torch.Tensor = torch.linalg.eigh(scatter).eigenvectors
-    basis = vectors.flip(1)[:, :count].T
-    basis = basis * torch.where(basis.sum(dim=1, keepdim=True) < 0, -1.0, 1.0)
-    return mean, basis.to(blocks.dtype)
 
 
 def export_blocks(tiles: Sequence[np.ndarray], block: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tilepress.jobs.recipes.block.crops import principal_components
+from tilepress.jobs.recipes.networks.pictures import principal_components
 
 ACTIVATIONS = ("relu", "sigmoid")
 _MARGIN = 1.1  # beyond the latents of the data, before ReLU cuts them off

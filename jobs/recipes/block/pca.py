@@ -10,9 +10,11 @@ import torch
 
 from tilepress.codecs.learned.block.codec import BlockCodec
 from tilepress.codecs.learned.block.pca import Pca
-from tilepress.jobs.recipes.block.crops import plane_blocks, principal_components, sample_mse
-from tilepress.jobs.recipes.block.levels import Quantisation, kmeans
+from tilepress.codecs.planes.quantiser import Quantiser
+from tilepress.jobs.recipes.block.crops import plane_blocks, sample_mse
+from tilepress.jobs.recipes.block.levels import kmeans
 from tilepress.jobs.recipes.block.recipe import DEFAULTS, BlockRecipe
+from tilepress.jobs.recipes.networks.pictures import principal_components
 from tilepress.jobs.recipes.recipe import Loss
 
 
@@ -76,6 +78,6 @@ class PcaRecipe(BlockRecipe):
         weight, bias = network.basis.numpy().copy(), (-network.basis @ network.mean).numpy().copy()
         return {"analysis0.weight": weight, "analysis0.bias": bias}, {"quantiser": self.model["quantiser"]}
 
-    def quantisation(self, z: np.ndarray, gray: np.ndarray, step: float) -> Quantisation:
+    def quantiser(self, z: np.ndarray, gray: np.ndarray, step: float) -> Quantiser:
         """Uniform, or a codebook for each coefficient."""
-        return kmeans(z, step, seed=1) if self.model["quantiser"] == "kmeans" else super().quantisation(z, gray, step)
+        return kmeans(z, step, seed=1) if self.model["quantiser"] == "kmeans" else super().quantiser(z, gray, step)

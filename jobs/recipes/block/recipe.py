@@ -14,8 +14,9 @@ import torch
 
 from tilepress.codecs.learned.block.codec import BlockCodec
 from tilepress.codecs.model import Model
+from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.jobs.recipes.block.crops import channels_of, export_blocks, in_parts, latents_of
-from tilepress.jobs.recipes.block.levels import Quantisation, level_tensors, uniform
+from tilepress.jobs.recipes.block.levels import level_tensors, uniform
 from tilepress.jobs.recipes.recipe import Recipe
 from tilepress.pipeline.errors import UsageError
 
@@ -57,8 +58,8 @@ class BlockRecipe(Recipe):
     def analysis(self, network: torch.nn.Module) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Tensors of the analysis, and the fields of the configuration that only this family has."""
 
-    def quantisation(self, z: np.ndarray, gray: np.ndarray, step: float) -> Quantisation:
-        """How latents z (..., K) are quantised at a step; `gray` (K,) are those of a gray block."""
+    def quantiser(self, z: np.ndarray, gray: np.ndarray, step: float) -> Quantiser:
+        """Return how latents z (..., K) are quantised at a step; `gray` (K,) are those of a gray block."""
         return uniform(z, gray, step)
 
     def export(
@@ -73,10 +74,10 @@ class BlockRecipe(Recipe):
         z = in_parts(encode, blocks)
         gray = in_parts(encode, np.full((1, blocks.shape[-1]), 0.5, np.float32))[0].astype(np.float64)
         steps = tuple(step / 256 for step in self.model["quantisation_steps"])
-        tensors, bits = level_tensors([self.quantisation(z, gray, step) for step in steps], z, blocks, seed=1)
+        tensors, bits = level_tensors([self.quantiser(z, gray, step) for step in steps], z, blocks, seed=1)
         analysis, own = self.analysis(network)
-        level = self.model["default_level"]
-        config = self.codec.config_class(self.model["block"], self.latents, steps, level, bits, **own)
+        shape = {"block": self.model["block"], "latents": self.latents, "steps": steps, "fraction_bits": bits}
+        config = self.codec.config_class.from_json({**shape, "default_level": self.model["default_level"], **own})
         model = Model(self.codec.codec_id, config.to_json(), training, licence, tensors | analysis)
         self.codec(model)  # proves that it is exact
         return model

@@ -14,10 +14,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tilepress.codecs.learned.cnn_ae.model import UNIT
-from tilepress.codecs.learned.cnn_ae.network import NetworkPlan, float_network
-from tilepress.jobs.recipes.block.crops import principal_components
-from tilepress.jobs.recipes.cnn_ae.rate import ContextRate
+from tilepress.codecs.learned.networks import UNIT, NetworkPlan, float_network
+from tilepress.jobs.recipes.networks.context_rate import ContextRate
+from tilepress.jobs.recipes.networks.pictures import pictures, principal_components
 
 LEVELS_OF_STRENGTH = 8.0  # a step of 2^8 is told as 1
 
@@ -72,11 +71,6 @@ class Autoencoder(nn.Module):
             return z
         strength = torch.log2(UNIT * step) / LEVELS_OF_STRENGTH
         return torch.cat([z, strength.expand(-1, 1, *z.shape[2:]).to(z.dtype)], dim=1)
-
-
-def pictures(crops: torch.Tensor) -> torch.Tensor:
-    """Crops uint8 (n, h, w, 3) to float32 (n, 3, h, w) in [0, 1), scaled as codecs/planes/rgb_inputs.py does."""
-    return crops.permute(0, 3, 1, 2).float() / 256
 
 
 def split(x: torch.Tensor, block: int) -> torch.Tensor:

@@ -16,14 +16,17 @@ import torch
 
 from tilepress.codecs.entropy.context_model import MAX_LATENT
 from tilepress.codecs.errors import ModelError
-from tilepress.codecs.learned.cnn_ae.model import UNIT, CnnConfig, Quantiser
-from tilepress.codecs.learned.cnn_ae.network import ANALYSIS, SYNTHESIS, plan
+from tilepress.codecs.learned.cnn_ae.codec import quantiser_of
+from tilepress.codecs.learned.cnn_ae.config import CnnConfig
+from tilepress.codecs.learned.networks import ANALYSIS, SYNTHESIS, UNIT, plan
 from tilepress.codecs.model import Model
+from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.codecs.planes.rgb_inputs import CHANNELS
-from tilepress.jobs.recipes.block.entropy import fit
-from tilepress.jobs.recipes.block.levels import narrow
-from tilepress.jobs.recipes.cnn_ae.integers import Sample, export_synthesis
-from tilepress.jobs.recipes.cnn_ae.network import LEVELS_OF_STRENGTH, Autoencoder, Shape, begin_linear, pictures
+from tilepress.jobs.recipes.cnn_ae.network import LEVELS_OF_STRENGTH, Autoencoder, Shape, begin_linear
+from tilepress.jobs.recipes.export.context_model import context_tensors
+from tilepress.jobs.recipes.export.rounding import narrow
+from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
+from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
 
@@ -108,9 +111,10 @@ class CnnAeRecipe(Recipe):
         quantisers = [self._quantiser(stock.latents, step) for step in self.steps]
         tensors: dict[str, np.ndarray] = {}
         for i, quantiser in enumerate(quantisers):
-            parts = _entropy_model(quantiser, stock.latents, training["seed"])
+            parts = _level_tensors(quantiser, stock.latents, training["seed"])
             tensors |= {f"level{i}.{name}": array for name, array in parts.items()}
-        bounds, samples = config.input_bounds(quantisers), stock.samples(config, quantisers)
+        bounds = config.input_bounds(np.stack([quantiser.bounds for quantiser in quantisers]))
+        samples = stock.samples(config, quantisers)
         exported = export_synthesis(self.shape.synthesis, network.synthesis, bounds, samples)
         for i, conv in enumerate(m for m in network.analysis if isinstance(m, torch.nn.Conv2d)):
             assert conv.bias is not None
@@ -123,20 +127,25 @@ class CnnAeRecipe(Recipe):
         """Symbols for all latents of the training data and some beyond, or for 0..ceiling."""
         if self.shape.ceiling:
             top = np.full(z.shape[1], int(self.shape.ceiling * UNIT) // step, np.int32)
-            return Quantiser(step, np.zeros_like(top), top, np.zeros(len(top), np.float32))
+            return quantiser_of(step, np.zeros_like(top), top, np.zeros(len(top), np.float32))
         low, high = (_MARGIN * UNIT / step * edge for edge in (z.min(axis=(0, 2, 3)), z.max(axis=(0, 2, 3))))
         zero = np.ceil(np.maximum(-low, 0))
         top = np.clip(zero + np.ceil(np.maximum(high, 1)), 1, MAX_LATENT)
         sparse = np.diff(z, axis=3).var(axis=(0, 2, 3)) > z.var(axis=(0, 2, 3))  # 0 predicts better than neighbours
         dead = np.where(sparse, self.model["dead_zone"], 0).astype(np.float32)
-        return Quantiser(step, zero.astype(np.int32), top.astype(np.int32), dead)
+        return quantiser_of(step, zero.astype(np.int32), top.astype(np.int32), dead)
 
 
-def _entropy_model(quantiser: Quantiser, z: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+def _level_tensors(quantiser: Quantiser, z: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Tensors of a level: every picture is one plane of its own."""
-    extra = {"zero": narrow(quantiser.zero), "dead": quantiser.dead}
-    fitted, cdf = fit(quantiser.symbols(z).transpose(0, 2, 3, 1)[:, None], quantiser.top, seed)
-    return {name: narrow(a) for name, a in fitted._asdict().items()} | extra | {"cdf": cdf}
+    assert quantiser.zero is not None and quantiser.dead is not None
+    own = {"zero": narrow(quantiser.zero), "dead": quantiser.dead}
+    return context_tensors(_symbols(quantiser, z)[:, None], quantiser.high, seed) | own
+
+
+def _symbols(quantiser: Quantiser, z: np.ndarray) -> np.ndarray:
+    """Symbols (m, rows, columns, K) of latents (m, K, rows, columns)."""
+    return quantiser.latents(torch.from_numpy(z).movedim(1, -1))
 
 
 @dataclass(frozen=True)
@@ -163,8 +172,9 @@ class _Stock:
         out, side = [], self.pictures.shape[1]
         for i, quantiser in enumerate(quantisers):
             at = i * len(self.latents) // len(quantisers)
-            symbols = config.cut.scatter(quantiser.symbols(self.latents[at : at + 1]), side, side)
-            values = config.synthesis_inputs(quantiser.values(symbols), i)
+            symbols = torch.from_numpy(_symbols(quantiser, self.latents[at : at + 1]))
+            grids = quantiser.values(symbols).movedim(-1, 1).numpy()
+            values = config.synthesis_inputs(config.cut.scatter(grids, side, side), i)
             out.append(Sample(values, config.cut.split(config.cut.pad(_picture(self.pictures[at])))))
         return out
 

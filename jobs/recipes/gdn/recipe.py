@@ -12,13 +12,13 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import torch
 
-from tilepress.codecs.learned.gdn.transform import ALIGNMENT
+from tilepress.codecs.learned.divisive import ALIGNMENT
 from tilepress.codecs.model import Model
-from tilepress.jobs.recipes.gdn.network import Coded, GdnNetwork, begin_with_klt
+from tilepress.jobs.recipes.gdn.network import Coded, GdnNetwork
+from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
 
-_FULL_SCALE = 256  # as codecs/planes/rgb_inputs.py divides
 _KLT_CROPS = 300
 _GRAY_EVERY = 8
 
@@ -46,17 +46,13 @@ class GdnFactorizedRecipe(Recipe):
     def build(self) -> torch.nn.Module:
         """The float network."""
         first, second, latents = self.model["channels"]
-        network = GdnNetwork((first, second, latents), len(self.model["rates"]))
-        for layer in network.modules():
-            if isinstance(layer, torch.nn.Conv2d):
-                layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
-        return network
+        return GdnNetwork((first, second, latents), len(self.model["rates"]))
 
     def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
         """KLTs of the crops, with the quantisation step that suits each lambda at high rate."""
         rates = torch.tensor(self.model["rates"], device=crops.device)
         steps = 0.9 * torch.sqrt(18 / np.log(2) / 255**2 / rates)
-        begin_with_klt(cast(GdnNetwork, network), pictures(crops[:_KLT_CROPS]), steps)
+        cast(GdnNetwork, network).begin(pictures(crops[:_KLT_CROPS]), steps)
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Random levels in training; all levels in turn otherwise."""
@@ -82,8 +78,3 @@ class GdnFactorizedRecipe(Recipe):
         from tilepress.jobs.recipes.gdn.export import export
 
         return export(cast(GdnNetwork, network), tiles, self.model, training, licence)
-
-
-def pictures(crops: torch.Tensor) -> torch.Tensor:
-    """Crops uint8 (n, h, w, 3) to float32 (n, 3, h, w) in [0, 1)."""
-    return crops.permute(0, 3, 1, 2).float() / _FULL_SCALE

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.tile_samples import KINDS, spec_of, tiles_of
 from tilepress.codecs.codec import TileSpec
-from tilepress.codecs.planes.blocks import frames
+from tilepress.codecs.planes.frame import frames
 from tilepress.codecs.planes.rgb_inputs import MIN_BITS, from_pictures, padded_size, pictures_per_tile, to_pictures
 
 NETWORK_KINDS = [kind for kind in KINDS if spec_of(kind).colour != "indexed"]

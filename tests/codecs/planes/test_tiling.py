@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tilepress.codecs.errors import ModelError
-from tilepress.codecs.learned.cnn_ae.network import ANALYSIS, SYNTHESIS, plan
+from tilepress.codecs.learned.networks import ANALYSIS, SYNTHESIS, plan
 from tilepress.codecs.planes.tiling import Tiling
 
 

@@ -13,12 +13,13 @@ from PIL import Image
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.learned.block.dnn import BlockDnn
 from tilepress.codecs.learned.block.pca import Pca
-from tilepress.codecs.planes.blocks import frames, to_blocks
+from tilepress.codecs.planes.blocks import to_blocks
+from tilepress.codecs.planes.frame import frames
 from tilepress.codecs.registry import load_codec
 from tilepress.jobs.recipes.block.crops import export_blocks, plane_blocks, sample_mse
 from tilepress.jobs.recipes.block.dnn import BlockDnnRecipe
 from tilepress.jobs.recipes.block.pca import PcaRecipe
-from tilepress.jobs.recipes.lloyd import centres_for, codebook
+from tilepress.jobs.recipes.export.lloyd import centres_for, codebook
 from tilepress.jobs.recipes.recipe import Recipe, load_plan
 from tilepress.pipeline.errors import UsageError
 

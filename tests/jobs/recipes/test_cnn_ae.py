@@ -135,7 +135,7 @@ def test_the_published_configuration_is_sixteen_to_one_and_exports_exactly() -> 
     codec = CnnAe(exported(learner, list(waves(4, 64, seed=5))))
     symbols = codec.analyse(waves(1, 32), TileSpec(32, 32, 3, "uint8", 8, "rgb"), Settings(quality=100))
     assert symbols.arrays["latents"].shape == (1, 1, 8, 8, 4)
-    assert set(codec._levels[-1].quantiser.top) == {63}
+    assert set(codec.levels[-1].quantiser.high) == {63}
     assert 32 * 32 * 24 == 16 * (8 * 8 * 4 * 6)
 
 

@@ -16,11 +16,13 @@ from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.learned.gdn.codec import GdnFactorized
 from tilepress.codecs.model import SHIPPED, Model
+from tilepress.jobs.recipes.export.rounding import gram, round_in_turn
 from tilepress.jobs.recipes.gdn.export import export
-from tilepress.jobs.recipes.gdn.network import Density, GdnNetwork
-from tilepress.jobs.recipes.gdn.recipe import GdnFactorizedRecipe, pictures
+from tilepress.jobs.recipes.gdn.network import GdnNetwork
+from tilepress.jobs.recipes.gdn.recipe import GdnFactorizedRecipe
+from tilepress.jobs.recipes.networks.density import Density
+from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
-from tilepress.jobs.recipes.rounding import gram, round_in_turn
 from tilepress.jobs.training.learner import Learner
 
 from .test_cnn_ae import learn, loss_of, waves

@@ -142,7 +142,7 @@ def test_an_image_none_of_whose_codecs_takes_them_is_refused(tmp_path: Path) -> 
     image, forged = encoded_shard.images["a.tif"], b"\0" * 256
     spans = image.spans | {"shared": (0, 256)}
     crc = row_crc(image.facts, (encoded_shard.part.fetch([image.spans["container"]])[0], forged, b""))
-    with pytest.raises(IntegrityError, match="shared data"):
+    with pytest.raises(IntegrityError, match="side information"):
         prove(replace(image, spans=spans, crc=crc), encoded_shard.part.fetch, encoded_shard.pool)
 
 

@@ -14,8 +14,8 @@ from tests.support.everywhere import DEVICES, assert_synthesis_is_the_same_every
 from tests.support.photo_like import RGB, picture, psnr, symbols_equal
 from tests.support.tile_samples import assert_valid_or_stream_error, forged
 from tilepress.codecs.codec import Settings, TileSpec
+from tilepress.codecs.entropy.context_coder import ContextCoder
 from tilepress.codecs.entropy.context_model import LatentLayout
-from tilepress.codecs.entropy.latent_coder import LatentCoder
 from tilepress.codecs.errors import StreamError, UnsupportedError
 from tilepress.codecs.learned.block.dnn import BlockDnn
 from tilepress.codecs.model import SHIPPED, Model
@@ -72,7 +72,7 @@ def test_any_latents_within_range_can_be_packed() -> None:
     rng = np.random.default_rng(3)
     symbols = codec().analyse(picture(RGB, 2), RGB, Settings())
     shape = symbols.arrays["latents"].shape
-    limits = codec()._levels[codec().config.default_level].coder.fitted.top
+    limits = codec().levels[codec().config.default_level].coder.coder.fitted.top
     for latents in (rng.integers(0, limits + 1, shape), np.broadcast_to(limits, shape)):
         symbols.arrays["latents"] = latents.astype(np.int16)
         assert symbols_equal(codec().unpack(codec().pack(symbols), RGB), symbols)
@@ -167,7 +167,7 @@ def test_latents_lean_on_their_neighbours_in_every_direction() -> None:
 
 
 def test_the_entropy_coder_checks_the_end_of_its_stream() -> None:
-    coder: LatentCoder = codec()._levels[0].coder
+    coder: ContextCoder = codec().levels[0].coder.coder
     layout = LatentLayout.of(1, differences=False)
     stream = coder.encode(np.ones((1, 2, 3, 16), np.int16), layout)
     np.testing.assert_array_equal(coder.decode(stream, (1, 2, 3, 16), layout), 1)

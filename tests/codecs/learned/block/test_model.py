@@ -60,7 +60,7 @@ def test_a_hostile_configuration_is_a_model_error(change: dict[str, object]) -> 
 def test_weights_beyond_float32_are_decoded_in_float64_and_still_exact() -> None:
     """The proof is repeated at load: a model cannot leave the bounds unnoticed."""
     grown = BlockDnn(changed(**{f"level{i}.decoder": lambda a: a.astype(np.int32) * 4096 for i in range(8)}))
-    level = grown._levels[3].decoder
+    level = grown._decoders[3].network
     assert level.needs == [53]
     tensors = grown.model.tensors
     rows = np.random.default_rng(1).integers(0, 5, (40, 16))

@@ -93,10 +93,10 @@ def test_gray_pixels_in_colour_stay_gray_at_the_coarsest_level() -> None:
 
 
 def test_symbols_of_a_codebook_are_those_of_the_nearest_centre() -> None:
-    table = np.array([[-3.0, 0, 5, 5], [1, 2, 4, 9]])
-    quantiser = Quantiser(1.0, np.zeros(2), np.array([2, 3]), np.eye(2), np.zeros(2), table)
+    table = np.array([[-3, 0, 5, 5], [1, 2, 4, 9]])
+    quantiser = Quantiser(np.zeros(2, np.int64), np.array([2, 3]), table=table)
     v = torch.from_numpy(np.random.default_rng(1).uniform(-9, 12, (500, 2)))
-    nearest = np.stack([np.abs(table[k, : quantiser.top[k] + 1] - v.numpy()[:, k : k + 1]).argmin(1) for k in (0, 1)])
+    nearest = np.stack([np.abs(table[k, : quantiser.high[k] + 1] - v.numpy()[:, k : k + 1]).argmin(1) for k in (0, 1)])
     np.testing.assert_array_equal(quantiser.symbols(v).numpy(), nearest.T)
     np.testing.assert_array_equal(quantiser.values(quantiser.symbols(v)).numpy(), table[[[0], [1]], nearest].T)
     np.testing.assert_array_equal(quantiser.symbols(v[:, 1:], 1).numpy()[:, 0], nearest[1])

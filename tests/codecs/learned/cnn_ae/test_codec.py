@@ -118,7 +118,7 @@ def test_any_latents_within_range_can_be_packed_and_decoded(way: str) -> None:
     rng = np.random.default_rng(3)
     symbols = codec(way).analyse(picture(RGB, 2), RGB, Settings())
     shape = symbols.arrays["latents"].shape
-    limits = codec(way)._levels[codec(way).config.default_level].quantiser.top
+    limits = codec(way).levels[codec(way).config.default_level].quantiser.high
     for latents in (rng.integers(0, limits + 1, shape), np.broadcast_to(limits, shape), np.zeros(shape)):
         symbols.arrays["latents"] = latents.astype(np.int16)
         assert symbols_equal(codec(way).unpack(codec(way).pack(symbols), RGB), symbols)
@@ -138,10 +138,10 @@ def test_the_base_of_a_stream_never_changes() -> None:
     """Golden: the integer synthesis of the shipped model, computed here in numpy's own integers."""
     spec = TileSpec(24, 36, 3, "uint8", 8, "rgb")
     config, symbols = codec().config, codec().analyse(picture(spec), spec, Settings())
-    level = codec()._levels[config.default_level].quantiser
+    level = codec().levels[config.default_level].quantiser
     z = symbols.arrays["latents"][0, 0].transpose(2, 0, 1).astype(np.int64) - level.zero[:, None, None]
     told = np.full((1, *z.shape[1:]), config.strengths[config.default_level])
-    x = np.pad(np.concatenate([z * level.step, told]), [(0, 0), (3, 3), (3, 3)], mode="edge")
+    x = np.pad(np.concatenate([z * config.steps[config.default_level], told]), [(0, 0), (3, 3), (3, 3)], mode="edge")
     last = len(config.synthesis_plan.convolutions) - 1
     for i in range(last + 1):
         weight, bias, shift = (codec().model.tensors[f"synthesis{i}.{n}"].astype(np.int64) for n in _NAMES)

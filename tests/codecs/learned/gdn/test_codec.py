@@ -16,8 +16,8 @@ from tests.support.everywhere import DEVICES, assert_synthesis_is_the_same_every
 from tests.support.photo_like import RGB, picture, psnr, symbols_equal
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
+from tilepress.codecs.learned.divisive import BITS
 from tilepress.codecs.learned.gdn.codec import GdnFactorized
-from tilepress.codecs.learned.gdn.transform import BITS
 from tilepress.codecs.model import SHIPPED, Model
 from tilepress.codecs.planes.rgb_inputs import from_pictures
 from tilepress.codecs.stream import write_frame
@@ -79,8 +79,8 @@ def test_any_latents_within_range_can_be_packed_and_decoded() -> None:
     rng = np.random.default_rng(3)
     symbols = codec().analyse(picture(RGB, 2), RGB, Settings())
     shape = symbols.arrays["latents"].shape
-    prior = codec()._levels[codec().config.default_level].prior
-    low, high = prior.low[:, None, None], prior.high[:, None, None]
+    quantiser = codec().levels[codec().config.default_level].quantiser
+    low, high = quantiser.low[:, None, None], quantiser.high[:, None, None]
     for latents in (rng.integers(low, high + 1, shape), np.broadcast_to(low, shape), np.broadcast_to(high, shape)):
         symbols.arrays["latents"] = latents.astype(np.int16)
         assert symbols_equal(codec().unpack(codec().pack(symbols), RGB), symbols)

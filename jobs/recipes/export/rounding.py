@@ -48,3 +48,9 @@ def round_in_turn(weight: np.ndarray, moments: np.ndarray, top: int, steps: np.n
     rounded = np.empty_like(out)
     rounded[:, order] = out
     return rounded.reshape(weight.shape)
+
+
+def narrow(array: np.ndarray) -> np.ndarray:
+    """Return integers as int16 if they fit, else int32."""
+    small = np.abs(array.astype(np.int64)).max(initial=0) < 1 << 15
+    return array.astype(np.int16 if small else np.int32)

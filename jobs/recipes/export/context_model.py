@@ -1,4 +1,4 @@
-"""Fits the integer entropy model of the block codec (codecs/entropy/context_model.py) to quantised latents.
+"""Fits the integer entropy model of latents with context (codecs/entropy/context_model.py) to quantised latents.
 
 Predictions and forecasts are ridge regressions rounded to integers; the tables are histograms of the errors that
 the integer model itself makes, found by running its own kernel.
@@ -21,6 +21,7 @@ from tilepress.codecs.entropy.context_model import (
     LatentLayout,
 )
 from tilepress.codecs.entropy.context_walk import trace
+from tilepress.jobs.recipes.export.rounding import narrow
 
 _BUCKETS = 28
 _SYMBOLS = 128
@@ -29,8 +30,14 @@ _RIDGE = 1e-3
 _LAYOUT = LatentLayout.of(KINDS, differences=True)
 
 
+def context_tensors(latents: np.ndarray, top: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Return the tensors of the entropy model of `fit`, by the names that codecs/entropy/context_coder.py reads."""
+    fitted, cdf = fit(latents, top, seed)
+    return {name: narrow(array) for name, array in fitted._asdict().items()} | {"cdf": cdf}
+
+
 def fit(latents: np.ndarray, top: np.ndarray, seed: int) -> tuple[Fitted, np.ndarray]:
-    """Entropy model and cdf of latents (tiles, planes, rows, columns, K) that were cut from RGB or gray tiles.
+    """Return entropy model and cdf of latents (tiles, planes, rows, columns, K) that were cut from RGB or gray tiles.
 
     `planes`: KINDS, or 1 of gray tiles, whose model then serves colour differences too. `top` (K,): largest latent.
     Integers fit int16, except `bias`, `base` and `thresholds`.

@@ -1,5 +1,5 @@
 """The convolutional transform with divisive normalisation: pictures to real latents by a float network, quantised
-latents back to pictures by an integer one. It knows nothing of entropy coding: another prior plugs in at `codec.py`.
+latents back to pictures by an integer one. It knows nothing of entropy coding: every prior can follow it.
 
 Analysis: convolutions 8x8 / 4, 5x5 / 2, 5x5 / 2 with GDN between (Ballé, Laparra, Simoncelli 2017). Synthesis: three
 times a 3x3 convolution and a pixel shuffle, with inverse GDN between.

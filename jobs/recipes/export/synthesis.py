@@ -17,8 +17,7 @@ from torch import nn
 
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.integer.network import FLOAT32_BOUND, FLOAT64_BOUND, IntegerNetwork
-from tilepress.codecs.learned.cnn_ae.model import UNIT
-from tilepress.codecs.learned.cnn_ae.network import NetworkPlan, load_synthesis
+from tilepress.codecs.learned.networks import UNIT, NetworkPlan, load_synthesis
 
 _MARGIN = 1.2
 _NARROW, _WIDE = (7, 8, 9, 10, 11), 14  # bits of activations

@@ -1,0 +1,1 @@
+"""From trained float networks to what a model holds: integers, probability tables, codebooks."""

@@ -1,0 +1,1 @@
+"""Parts of float networks that several families train."""
