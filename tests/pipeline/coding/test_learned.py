@@ -1,0 +1,113 @@
+"""Learned codecs in archives: previews of progressive ones, views, restorations over models, side information."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.make_archives import encoded, smooth, write_files
+from tilepress.codecs.model import SHIPPED, Model
+from tilepress.jobs.archives.compress import compress
+from tilepress.jobs.archives.restore import restore
+from tilepress.jobs.archives.verify import verify
+from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.reading.archive import open_archive
+from tilepress.pipeline.reading.image import Entry
+
+pytestmark = pytest.mark.usefixtures("plugin")
+LOCAL = EngineConfig("local", 1)
+PICTURES = {"gray.tif": smooth(90, 150, 1, seed=2), "rgb.tif": smooth(70, 70, 3, seed=3)}
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory, plugin: Path) -> Path:
+    """`source`, and an archive of it by each family."""
+    import tilepress_test_learned as toys
+
+    folder = tmp_path_factory.mktemp("learned")
+    source = write_files(folder / "source", {name: encoded(samples, "TIFF") for name, samples in PICTURES.items()})
+    base = Model.load(SHIPPED / "pca-16")
+    models = {"hyper": toys.hyper_model(), "steps": toys.steps_model(), "restored": toys.restored_model(base)}
+    for name, model in models.items():
+        model.save(folder / "models" / name)
+        chosen = str(folder / "models" / name)
+        report = compress(str(source), str(folder / name), codec=chosen, tile=64, engine=LOCAL)
+        assert report.exit_code == 0
+    return folder
+
+
+def entries(archives: Path, family: str) -> dict[str, Entry]:
+    return {entry.path: entry for entry in open_archive(str(archives / family)).entries()}
+
+
+def codecs_of(entry: Entry) -> set[str]:
+    return {tile.facts.codec.partition("@")[0] for tile in entry.stored.tiles}
+
+
+@pytest.mark.parametrize("family", ["hyper", "steps", "restored"])
+def test_what_learned_families_store_comes_back_byte_for_byte(archives: Path, family: str, tmp_path: Path) -> None:
+    assert any(f"test-{family}" in codecs_of(entry) for entry in entries(archives, family).values())
+    assert verify(str(archives / family), against=str(archives / "source"), engine=LOCAL).exit_code == 0
+    assert restore(str(archives / family), str(tmp_path), engine=LOCAL).restored == {"byte-identical": 2}
+    assert all((tmp_path / name).read_bytes() == (archives / "source" / name).read_bytes() for name in PICTURES)
+
+
+def test_an_archive_holds_the_model_of_a_run_once_and_the_base_of_a_restoration_with_it(archives: Path) -> None:
+    for family in ("hyper", "steps", "restored"):
+        held = {path.name for path in (archives / family / "models").iterdir()}
+        assert Model.load(archives / "models" / family).name in held
+    references = {t.facts.codec for entry in entries(archives, "restored").values() for t in entry.stored.tiles}
+    assert len({reference for reference in references if "@" in reference}) == 1
+
+
+def test_a_preview_of_a_progressive_codec_is_its_first_part(archives: Path, tmp_path: Path) -> None:
+    entry = entries(archives, "steps")["gray.tif"]
+    assert codecs_of(entry) == {"test-steps"}
+    preview, exact = entry.array(preview=True), entry.array()
+    np.testing.assert_array_equal(exact, PICTURES["gray.tif"])
+    blocks = preview[:64, :64, 0].reshape(8, 8, 8, 8)
+    assert np.ptp(blocks, axis=(1, 3)).max() == 0
+    assert np.abs(preview.astype(int) - exact).mean() < 12
+    assert restore(str(archives / "steps"), str(tmp_path), preview=True, engine=LOCAL).exit_code == 0
+    assert (tmp_path / "gray.tif").exists()
+
+
+def test_a_view_is_chosen_when_restoring(archives: Path, tmp_path: Path) -> None:
+    entry = entries(archives, "steps")["gray.tif"]
+    view, base = entry.array(view="smooth"), entry.array(preview=True)
+    assert view.shape == base.shape
+    assert (view != base).any() and (view != entry.array()).any()
+    np.testing.assert_array_equal(entry.array((60, 10, 40, 30), view="smooth"), view[10:40, 60:100])
+    report = restore(str(archives / "steps"), str(tmp_path), view="smooth", include=("gray.tif",), engine=LOCAL)
+    assert report.restored == {"preview": 1}
+    from PIL import Image
+
+    with Image.open(tmp_path / "gray.tif") as image:
+        np.testing.assert_array_equal(np.asarray(image), view[..., 0])
+
+
+def test_a_view_that_no_codec_of_an_image_has_is_refused(archives: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'sharp'; it has: smooth"):
+        entries(archives, "steps")["gray.tif"].array(view="sharp")
+    with pytest.raises(UsageError, match="it has: none"):
+        entries(archives, "hyper")["gray.tif"].array(view="smooth")
+    report = restore(str(archives / "hyper"), str(tmp_path), view="smooth", engine=LOCAL)
+    assert report.exit_code == 2 and len(report.refused) == 2
+
+
+def test_a_learned_codec_has_side_information_for_each_image(archives: Path) -> None:
+    stored = entries(archives, "steps")
+    assert all(entry.stored.spans["shared"][1] == 9 for entry in stored.values() if "test-steps" in codecs_of(entry))
+
+
+def test_actors_on_ray_decode_previews_and_views(archives: Path, tmp_path: Path, ray_cluster: object) -> None:
+    config = EngineConfig("ray", 2, gpus_per_actor=0)
+    for number, options in enumerate(({}, {"preview": True}, {"view": "smooth", "include": ("gray.tif",)})):
+        places = [tmp_path / f"{engine}{number}" for engine in ("local", "ray")]
+        for place, engine in zip(places, (LOCAL, config), strict=True):
+            assert restore(str(archives / "steps"), str(place), engine=engine, **options).exit_code == 0
+        for path in places[0].iterdir():
+            assert path.read_bytes() == (places[1] / path.name).read_bytes()
