@@ -1,10 +1,10 @@
-"""Entropy model of the block codec's latents: integer linear prediction from coded neighbours, frozen tables.
+"""Entropy model of latents with context: integer linear prediction from coded neighbours, frozen tables.
 
 The latent q of channel k in a block is predicted from the first channels of the block itself, of its west and
 north neighbours and of the same block in the planes before it, and from channel k of six such blocks. The size of
 the error is forecast from the errors made around it. The forecast (a bucket) and the fraction of the prediction
 (a quarter) choose one of the rANS tables. All weights are integers, fitted at training (jobs/recipes). The loops that
-run the model are in context_walk.py, the coder that uses them in latent_coder.py.
+run the model are in context_walk.py, the coder that uses them in context_coder.py.
 """
 
 from __future__ import annotations
