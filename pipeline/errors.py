@@ -17,6 +17,7 @@ TilepressError                    1
     │   ├── InTheWay              2   a file stands where a folder is needed
     │   └── UnsafeName            4   a name that would leave the folder or bucket prefix
     └── EngineError               5
+        └── ActorLostError            the process that runs the networks died: another one is started
 """
 
 from tilepress.codecs.errors import TilepressError
@@ -102,3 +103,7 @@ class UnsafeName(StorageError):  # noqa: N818
 
 class EngineError(InfrastructureError):
     """Workers or the cluster failed more often than retries allow."""
+
+
+class ActorLostError(EngineError):
+    """The process that held the networks died under a shard, more often than it was restarted."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
 
 from tilepress.pipeline.errors import AlreadyExists
 from tilepress.pipeline.storage.base import Storage, open_storage
@@ -26,6 +27,9 @@ os.environ["RAY_AUTH_MODE"] = "disabled"  # before Ray is imported: no token fil
 # threads than there are processors take four times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 SERVERS = re.compile(r"\b(ray_cluster|s3_server|s3_url|storage_root)\b|^def test_\w+\([^)]*\bstorage\b", re.MULTILINE)
+
+settings.register_profile("tilepress", deadline=None)  # a slow machine is no failure: benchmarks measure
+settings.load_profile("tilepress")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as the background of a shell has it, and children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -19,9 +19,9 @@ from ray import exceptions as ray_errors
 from tilepress.pipeline.engine.engine import ATTEMPTS, EngineConfig, OnCrash, Stage, delay_s
 from tilepress.pipeline.engine.memory import declared_bytes
 from tilepress.pipeline.engine.ray_cluster import Capacity, connect, start_actors
-from tilepress.pipeline.engine.ray_workers import ActorLostError, WorkerContext, environment, run_shard
+from tilepress.pipeline.engine.ray_workers import WorkerContext, environment, run_shard
 from tilepress.pipeline.engine.remote_error import RemoteError
-from tilepress.pipeline.errors import EngineError, TransientStorageError
+from tilepress.pipeline.errors import ActorLostError, EngineError, TransientStorageError
 from tilepress.pipeline.storage.base import Location
 
 _BATCHES_IN_FLIGHT = 2

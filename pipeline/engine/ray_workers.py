@@ -18,14 +18,10 @@ from tilepress.codecs.codec import Settings, Symbols, Tiles, TileSpec
 from tilepress.pipeline.coding.codec_pool import CodecPool, one_torch_thread
 from tilepress.pipeline.engine.engine import Stage, run_stage
 from tilepress.pipeline.engine.remote_error import RemoteError
-from tilepress.pipeline.errors import EngineError
+from tilepress.pipeline.errors import ActorLostError
 from tilepress.pipeline.storage.base import Location
 
 _FORWARDED = ("AWS_", "FSSPEC_")  # environment variables that a driver's workers need as much as the driver does
-
-
-class ActorLostError(EngineError):
-    """The process that held the networks died under a shard, more often than it was restarted."""
 
 
 @dataclass(frozen=True)

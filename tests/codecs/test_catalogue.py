@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
 
+from tests.conftest import PLUGIN
 from tilepress.codecs import registry
 from tilepress.codecs.catalogue import BUILT_IN, WITH_RESIDUAL, CodecFacts, facts_of
 from tilepress.codecs.model import Model
@@ -49,5 +51,7 @@ except SystemExit as ended:
 loaded = {{name.partition(".")[0] for name in sys.modules}}
 print("loaded:", *sorted(loaded & {{"numba", "torch", "numpy", "ray", "pyarrow"}}))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path != str(PLUGIN)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}  # without codecs that other tests installed
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip().splitlines()[-1] == "loaded:"

@@ -61,7 +61,7 @@ def test_any_other_content_has_another_name(change: dict[str, object]) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_flipped_bit_is_found(data: st.DataObject) -> None:
     files = [bytearray(part) for part in example().to_bytes()]
     which = data.draw(st.integers(0, 1))
@@ -75,7 +75,7 @@ def test_a_flipped_bit_is_found(data: st.DataObject) -> None:
 
 
 @given(description=st.binary(max_size=200), weights=st.binary(max_size=200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_arbitrary_bytes_are_a_model_error(description: bytes, weights: bytes) -> None:
     for files in ((description, example().to_bytes()[1]), (example().to_bytes()[0], weights)):
         with pytest.raises(ModelError):

@@ -50,7 +50,7 @@ def test_every_sample_of_every_kind_is_within_the_bound(subject: str, kind: str,
 
 @every_codec
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_tiles_of_any_shape_and_range_are_within_the_bound(subject: str, data: st.DataObject) -> None:
     codec = codec_of(subject)
     kind = data.draw(st.sampled_from([kind for kind in KINDS if codec.supports(spec_of(kind))]))

@@ -13,6 +13,7 @@ from tilepress.codecs.errors import (
     UnsupportedError,
 )
 from tilepress.pipeline.errors import (
+    ActorLostError,
     AlreadyExists,
     ChangedError,
     DamagedPicture,
@@ -32,6 +33,7 @@ from tilepress.pipeline.errors import (
 )
 
 __all__ = [
+    "ActorLostError",
     "AlreadyExists",
     "ChangedError",
     "CodecError",

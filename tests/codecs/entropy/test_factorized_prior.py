@@ -42,7 +42,7 @@ def test_streams_are_within_two_percent_of_the_entropy_of_their_channels() -> No
 
 
 @given(seed=st.integers(0, 999), height=st.integers(0, 9), width=st.integers(1, 9))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_latents_within_range_come_back(seed: int, height: int, width: int) -> None:
     rng = np.random.default_rng(seed)
     coder = prior()

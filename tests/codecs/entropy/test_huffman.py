@@ -51,7 +51,7 @@ def test_code_lengths_are_limited_and_still_complete() -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_planes_of_any_values_come_back(data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     alphabet = data.draw(st.sampled_from([2, 3, 8, 256, 4096, 65536]))

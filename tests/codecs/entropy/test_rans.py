@@ -18,7 +18,7 @@ def tables_of(seed: int, count: int, symbols: int) -> rans.Tables:
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_values_come_back_under_any_tables(data: st.DataObject) -> None:
     tables = tables_of(data.draw(st.integers(0, 99)), data.draw(st.integers(1, 9)), data.draw(st.integers(2, 300)))
     small, large = st.integers(0, tables.escape + 3), st.integers(0, 2**31 - 1)
@@ -57,7 +57,7 @@ def test_the_format_is_frozen() -> None:
 
 
 @given(cut=st.integers(0, 2000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_truncated_stream_is_a_stream_error(cut: int) -> None:
     tables = tables_of(3, 2, 30)
     values = np.random.default_rng(4).integers(0, 40, 3000)
@@ -68,7 +68,7 @@ def test_a_truncated_stream_is_a_stream_error(cut: int) -> None:
 
 
 @given(junk=st.binary(max_size=300), seed=st.integers(0, 9))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_hostile_bytes_give_bounded_values_or_a_stream_error(junk: bytes, seed: int) -> None:
     tables = tables_of(seed, 3, 5 + 50 * seed)
     contexts = np.random.default_rng(seed).integers(0, 3, 1000)
@@ -100,7 +100,7 @@ def test_tables_that_could_lead_out_of_bounds_are_refused(cdf: np.ndarray) -> No
 
 
 @given(seed=st.integers(0, 99), symbols=st.integers(2, 400))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_frequencies_leave_every_symbol_codable_and_follow_the_counts(seed: int, symbols: int) -> None:
     counts = np.random.default_rng(seed).integers(0, 10**9, (3, symbols))
     counts[1] = 0

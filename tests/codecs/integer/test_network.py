@@ -93,7 +93,7 @@ def test_every_device_gives_the_same_bits(device: str) -> None:
 
 
 @given(seed=st.integers(0, 10_000), peak=st.sampled_from([3, 200, 70_000]), shift=st.integers(0, 12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_linear_layers_equal_integer_arithmetic(seed: int, peak: int, shift: int) -> None:
     rng = np.random.default_rng(seed)
     layers = [

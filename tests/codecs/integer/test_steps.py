@@ -98,7 +98,7 @@ def test_every_device_gives_the_same_synthesis(device: str) -> None:
     padding=st.integers(0, 3),
     seed=st.integers(0, 999),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_convolutions_of_any_shape_equal_integer_arithmetic(
     channels: int, size: tuple[int, int], stride: int, padding: int, seed: int
 ) -> None:
@@ -130,7 +130,7 @@ def test_a_picture_smaller_than_a_kernel_is_refused() -> None:
 
 
 @given(seed=st.integers(0, 10_000), reach=st.sampled_from([3, 60, 3000]), shift=st.integers(0, 20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_inverse_gdn_equals_integer_arithmetic(seed: int, reach: int, shift: int) -> None:
     rng = np.random.default_rng(seed)
     step = gdn(rng, 4, int(rng.integers(0, 1 << 22)), shift, 1 << 22)

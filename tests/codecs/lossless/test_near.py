@@ -45,7 +45,7 @@ def assert_within(back: np.ndarray, tile: np.ndarray, spec: TileSpec, bound: int
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_sample_is_within_any_bound_at_every_level_and_over_any_base(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from([kind for kind in KINDS if "palette" not in kind]))
     spec = spec_of(kind, data.draw(st.integers(1, 20)), data.draw(st.integers(1, 20)))

@@ -71,7 +71,7 @@ def test_a_better_base_makes_a_smaller_residual(name: str) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_tile_comes_back_from_any_base(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(list(KINDS)))
     spec = spec_of(kind, data.draw(st.integers(1, 24)), data.draw(st.integers(1, 30)))

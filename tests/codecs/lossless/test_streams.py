@@ -190,7 +190,7 @@ def test_one_outlier_in_a_flat_tile_is_restored_in_few_bytes() -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_tiles_of_any_shape_and_content_are_restored(data: st.DataObject) -> None:
     colour, channels = data.draw(st.sampled_from(COLOURS))
     bits = data.draw(st.integers(1, 16))

@@ -25,7 +25,7 @@ def fixed(pictures: np.ndarray, bits: int) -> np.ndarray:
     bits=st.integers(MIN_BITS, 24),
     content=st.sampled_from(["noise", "gradient", "black"]),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_tiles_come_back_from_their_pictures(kind: str, size: tuple[int, int], bits: int, content: str) -> None:
     spec = spec_of(kind, *size)
     tiles = tiles_of(spec, content, count=2)

@@ -13,7 +13,7 @@ from tilepress.codecs.planes.tiling import Tiling
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_cut_comes_together_again(data: st.DataObject) -> None:
     """Of blocks that agree where they overlap, blending gives just these samples; of latents, all come back."""
     stride = data.draw(st.sampled_from([1, 2, 4]))

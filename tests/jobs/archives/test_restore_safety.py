@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,8 +52,8 @@ def hostile_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
         original = commit.EncodeTask
 
-        def encode_task(shard: Shard, *rest: object) -> commit.EncodeTask:
-            return original(Shard(shard.number, tuple(map(renamed, shard.files))), *rest)
+        def encode_task(shard: Shard, *rest: Any, **options: Any) -> commit.EncodeTask:
+            return original(Shard(shard.number, tuple(map(renamed, shard.files))), *rest, **options)
 
         monkeypatch.setattr("tilepress.jobs.archives.compress.EncodeTask", encode_task)
         tilepress.compress(str(source), str(archive), **LOCAL)

@@ -77,7 +77,7 @@ def test_places_are_reached_by_storage_options_and_no_secret_is_stored_or_said(
     secret = s3_server.environment["AWS_SECRET_ACCESS_KEY"]
     owner = {"endpoint_url": s3_server.endpoint, "key": s3_server.environment["AWS_ACCESS_KEY_ID"], "secret": secret}
     anybody = {"endpoint_url": s3_server.endpoint, "anon": True}
-    reached = {"engine": engine, "storage_options": {"s3://tilepress": owner, "s3://public": anybody}}
+    reached = {**engine, "storage_options": {"s3://tilepress": owner, "s3://public": anybody}}
     source, archive, target = s3_server.new_prefix("public"), s3_server.new_prefix(), s3_server.new_prefix()
     upload(local_source, source)
     with monkeypatch.context() as patch, caplog.at_level(logging.DEBUG, "tilepress"):
@@ -92,7 +92,9 @@ def test_places_are_reached_by_storage_options_and_no_secret_is_stored_or_said(
         assert opened["0/1.png"].bytes() == (local_source / "0/1.png").read_bytes()
     assert [report.exit_code for report in reports] == [0, 0, 0] and reports[0].shards > 1
     assert contents(target) == contents(source)
-    said = caplog.text + repr([*reports, opened, CompressConfig(source, archive, **reached)])
+    said = caplog.text + repr(
+        [*reports, opened, CompressConfig(source, archive, storage_options=reached["storage_options"])]
+    )
     stored = contents(archive)
     tables = [str(read(content)) for name, content in stored.items() if name.endswith(".parquet")]
     assert all(secret.encode() not in content for content in stored.values())

@@ -188,7 +188,7 @@ def test_npz_whose_header_promises_more_than_the_zip_holds_is_refused(tmp_path: 
         tilepress.import_arrays(write(tmp_path / "in", **{"bomb.npz": out.getvalue()}), str(tmp_path / "out"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=200), st.sampled_from(["a-images-idx3-ubyte", "a.npz", "a.bin", "a-images-idx3-ubyte.gz"]))
 def test_no_bytes_whatever_end_in_anything_but_a_message(tmp_path_factory, data: bytes, name: str):
     folder = tmp_path_factory.mktemp("fuzz")

@@ -105,7 +105,7 @@ def assert_all_found(part: BuiltPart, rows) -> None:
 
 
 @given(ROWS)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_every_payload_lies_where_the_index_says(rows) -> None:
     part = build(rows)
     assert_all_found(part, rows)
@@ -113,7 +113,7 @@ def test_every_payload_lies_where_the_index_says(rows) -> None:
 
 
 @given(ROWS)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_so_it_does_over_many_row_groups(rows) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_GROUP_ROWS", 2)

@@ -34,7 +34,7 @@ def content(plan: Plan) -> bytes:
 
 
 @given(FILES, st.integers(1, 2000))
-@hypothesis_settings(deadline=None, max_examples=40)
+@hypothesis_settings(max_examples=40)
 def test_shards_hold_every_file_once_in_order_within_their_size(sizes, target: int) -> None:
     files = files_of(sizes)
     plan = write_plan(files, SETTINGS, target)

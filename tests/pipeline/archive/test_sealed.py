@@ -107,7 +107,7 @@ def test_the_file_under_a_writer_stays_open_and_is_written_whole() -> None:
 
 
 @given(st.dictionaries(st.text(), JSON))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_json_comes_back_as_it_was_sealed(content: dict[str, object]) -> None:
     content.pop("sha256", None)
     assert read_json(seal_json(content), "x") == content

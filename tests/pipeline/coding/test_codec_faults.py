@@ -18,8 +18,7 @@ from tilepress.jobs.archives.compress import CompressReport
 from tilepress.jobs.cli import app
 from tilepress.pipeline.archive.summary import Summary, warn
 from tilepress.pipeline.coding.codec_faults import fault, is_codecs_own
-from tilepress.pipeline.engine.ray_workers import ActorLostError
-from tilepress.pipeline.errors import EngineError, IntegrityError, TransientStorageError
+from tilepress.pipeline.errors import ActorLostError, EngineError, IntegrityError, TransientStorageError
 from tilepress.pipeline.reading.archive import open_archive
 
 pytestmark = pytest.mark.usefixtures("plugin")

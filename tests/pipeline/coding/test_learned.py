@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import tilepress
 from tests.support.make_archives import encoded, smooth, write_files
 from tilepress.codecs.model import SHIPPED, Model
-from tilepress.jobs.archives.compress import compress
-from tilepress.jobs.archives.restore import restore
-from tilepress.jobs.archives.verify import verify
-from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import open_archive
 from tilepress.pipeline.reading.image import Entry
 
 pytestmark = pytest.mark.usefixtures("plugin")
-LOCAL = EngineConfig("local", 1)
+LOCAL: dict[str, Any] = {"engine": "local", "workers": 1}
 PICTURES = {"gray.tif": smooth(90, 150, 1, seed=2), "rgb.tif": smooth(70, 70, 3, seed=3)}
 
 
@@ -34,7 +32,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory, plugin: Path) -> Path:
     for name, model in models.items():
         model.save(folder / "models" / name)
         chosen = str(folder / "models" / name)
-        report = compress(str(source), str(folder / name), codec=chosen, tile=64, engine=LOCAL)
+        report = tilepress.compress(str(source), str(folder / name), codec=chosen, tile=64, **LOCAL)
         assert report.exit_code == 0
     return folder
 
@@ -50,8 +48,8 @@ def codecs_of(entry: Entry) -> set[str]:
 @pytest.mark.parametrize("family", ["hyper", "steps", "restored"])
 def test_what_learned_families_store_comes_back_byte_for_byte(archives: Path, family: str, tmp_path: Path) -> None:
     assert any(f"test-{family}" in codecs_of(entry) for entry in entries(archives, family).values())
-    assert verify(str(archives / family), against=str(archives / "source"), engine=LOCAL).exit_code == 0
-    assert restore(str(archives / family), str(tmp_path), engine=LOCAL).restored == {"byte-identical": 2}
+    assert tilepress.verify(str(archives / family), against=str(archives / "source"), **LOCAL).exit_code == 0
+    assert tilepress.restore(str(archives / family), str(tmp_path), **LOCAL).restored == {"byte-identical": 2}
     assert all((tmp_path / name).read_bytes() == (archives / "source" / name).read_bytes() for name in PICTURES)
 
 
@@ -71,7 +69,7 @@ def test_a_preview_of_a_progressive_codec_is_its_first_part(archives: Path, tmp_
     blocks = preview[:64, :64, 0].reshape(8, 8, 8, 8)
     assert np.ptp(blocks, axis=(1, 3)).max() == 0
     assert np.abs(preview.astype(int) - exact).mean() < 12
-    assert restore(str(archives / "steps"), str(tmp_path), preview=True, engine=LOCAL).exit_code == 0
+    assert tilepress.restore(archives / "steps", tmp_path, preview=True, **LOCAL).exit_code == 0
     assert (tmp_path / "gray.tif").exists()
 
 
@@ -81,7 +79,7 @@ def test_a_view_is_chosen_when_restoring(archives: Path, tmp_path: Path) -> None
     assert view.shape == base.shape
     assert (view != base).any() and (view != entry.array()).any()
     np.testing.assert_array_equal(entry.array((60, 10, 40, 30), view="smooth"), view[10:40, 60:100])
-    report = restore(str(archives / "steps"), str(tmp_path), view="smooth", include=("gray.tif",), engine=LOCAL)
+    report = tilepress.restore(archives / "steps", tmp_path, view="smooth", include=("gray.tif",), **LOCAL)
     assert report.restored == {"preview": 1}
     from PIL import Image
 
@@ -94,7 +92,7 @@ def test_a_view_that_no_codec_of_an_image_has_is_refused(archives: Path, tmp_pat
         entries(archives, "steps")["gray.tif"].array(view="sharp")
     with pytest.raises(UsageError, match="it has: none"):
         entries(archives, "hyper")["gray.tif"].array(view="smooth")
-    report = restore(str(archives / "hyper"), str(tmp_path), view="smooth", engine=LOCAL)
+    report = tilepress.restore(str(archives / "hyper"), str(tmp_path), view="smooth", **LOCAL)
     assert report.exit_code == 2 and len(report.refused) == 2
 
 
@@ -104,10 +102,10 @@ def test_a_learned_codec_has_side_information_for_each_image(archives: Path) -> 
 
 
 def test_actors_on_ray_decode_previews_and_views(archives: Path, tmp_path: Path, ray_cluster: object) -> None:
-    config = EngineConfig("ray", 2, gpus_per_actor=0)
+    on_ray = {"engine": "ray", "workers": 2, "gpus_per_actor": 0}
     for number, options in enumerate(({}, {"preview": True}, {"view": "smooth", "include": ("gray.tif",)})):
         places = [tmp_path / f"{engine}{number}" for engine in ("local", "ray")]
-        for place, engine in zip(places, (LOCAL, config), strict=True):
-            assert restore(str(archives / "steps"), str(place), engine=engine, **options).exit_code == 0
+        for place, engine in zip(places, (LOCAL, on_ray), strict=True):
+            assert tilepress.restore(str(archives / "steps"), str(place), **engine, **options).exit_code == 0
         for path in places[0].iterdir():
             assert path.read_bytes() == (places[1] / path.name).read_bytes()

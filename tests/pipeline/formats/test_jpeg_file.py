@@ -33,7 +33,7 @@ def make_jpeg(samples: np.ndarray, **options: object) -> bytes:
     return out.getvalue()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     mode=st.sampled_from(sorted(CHANNELS)),
     size=SIZES,

@@ -32,7 +32,7 @@ GRAY_KEY = png_chunk(b"tRNS", b"\0\7")
 TEXT = png_chunk(b"tEXt", b"Comment\0after the pixels")
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     kind=st.sampled_from(sorted(PNG_KINDS)),
     size=SIZES,

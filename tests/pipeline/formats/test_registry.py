@@ -102,7 +102,7 @@ def test_a_file_cut_off_anywhere_is_never_read_as_whole(kind):
         assert np.array_equal(pixels, original)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(kind=st.sampled_from(sorted(FILES)), data=st.data())
 def test_hostile_files_raise_nothing_but_picture_errors(kind, data):
     broken = bytearray(FILES[kind])
@@ -119,7 +119,7 @@ def test_hostile_files_raise_nothing_but_picture_errors(kind, data):
     assert again == bytes(broken) or read_picture(again, SMALL).mode == picture.mode
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(start=st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0+"]), rest=st.binary(max_size=300))
 def test_random_bytes_after_a_known_beginning_are_refused(start, rest):
     with pytest.raises(PictureError):
@@ -202,7 +202,7 @@ def test_a_container_whose_parts_do_not_add_up_is_an_integrity_error():
             unpack_container(write_frame(b"TC", 1, zstandard.compress(raw)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_random_bytes_are_no_container(data):
     with pytest.raises(IntegrityError):

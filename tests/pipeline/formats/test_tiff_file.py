@@ -30,7 +30,7 @@ KINDS = {  # photometric, channels, extra samples -> mode
 COMPRESSIONS = [None, "lzw", "zlib", "packbits", "zstd"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     size=SIZES,

@@ -91,7 +91,7 @@ def contrast_structure(x: np.ndarray, y: np.ndarray) -> float:
     return float(((2 * (blur(x * y) - mx * my) + c2) / (variances + c2)).mean())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.data())
 def test_mse_psnr_and_maximum_error_are_those_of_numpy_and_scikit_image(data):
     dtype, peak = data.draw(st.sampled_from(KINDS))

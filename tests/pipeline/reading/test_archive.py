@@ -78,7 +78,7 @@ REGIONS = st.tuples(st.integers(0, 160), st.integers(0, 160), st.integers(1, 200
 
 
 @given(st.sampled_from([path for path in files() if not path.endswith(".txt")]), REGIONS)
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_region_is_a_slice_of_the_whole(archive: Archive, path: str, region: tuple[int, int, int, int]) -> None:
     entry = archive[path]
     whole = entry.array()

@@ -255,7 +255,7 @@ PART = st.text(
 NAME = st.lists(PART.filter(lambda part: part not in (".", "..")), min_size=1, max_size=4).map("/".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(NAME, min_size=1, max_size=25, unique=True))
 def test_local_names_come_in_the_order_of_an_object_store(wanted):
     with tempfile.TemporaryDirectory() as folder:

@@ -100,7 +100,7 @@ def test_the_base_of_a_stream_never_changes(ratio: int) -> None:
 
 
 @given(height=st.integers(1, 70), width=st.integers(1, 70), seed=st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_incomplete_blocks_are_as_good_as_whole_ones(height: int, width: int, seed: int) -> None:
     spec = TileSpec(height, width, 1, "uint8", 8, "gray")
     tiles = picture(spec, 1, seed)
@@ -142,7 +142,7 @@ def payload_of(spec: TileSpec) -> bytes:
 
 
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_forged_payloads_give_a_valid_tile_or_a_stream_error(data: st.DataObject) -> None:
     spec = data.draw(st.sampled_from([replace(RGB, height=40, width=20), TileSpec(40, 20, 4, "uint16", 16, "rgb")]))
     stream = forged(data, b"BD", payload_of(spec))

@@ -79,7 +79,7 @@ def test_the_base_of_a_stream_never_changes(name: str) -> None:
 
 @every_model
 @given(height=st.integers(1, 70), width=st.integers(1, 70), seed=st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_incomplete_blocks_are_as_good_as_whole_ones(name: str, height: int, width: int, seed: int) -> None:
     spec = TileSpec(height, width, 1, "uint8", 8, "gray")
     tiles = picture(spec, 1, seed)

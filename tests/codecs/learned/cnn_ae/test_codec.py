@@ -167,7 +167,7 @@ def test_every_device_gives_the_same_base(device: str, way: str) -> None:
 
 @every_way
 @given(height=st.integers(1, 70), width=st.integers(1, 70), seed=st.integers(0, 99))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_incomplete_blocks_are_as_good_as_whole_ones(way: str, height: int, width: int, seed: int) -> None:
     """The shipped model learned from whole pictures: cut into blocks, it is worse at their corners."""
     least = 32 if way == "whole" else 25
@@ -195,7 +195,7 @@ def payload_of(spec: TileSpec) -> bytes:
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_forged_payloads_give_a_valid_tile_or_a_stream_error(data: st.DataObject) -> None:
     spec = data.draw(st.sampled_from([replace(RGB, height=40, width=20), TileSpec(40, 20, 4, "uint16", 16, "rgb")]))
     stream = forged(data, b"CA", payload_of(spec))
