@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tilepress.jobs.archives.run_plan import claim_run, new_run, unfinished_run
+from tilepress.jobs.claim import request_text
 from tilepress.jobs.cli.progress import Meter
 from tilepress.jobs.codec_choice import AUTO, ChosenCodec, check_settings, chosen_codec
 from tilepress.pipeline.archive.index import IndexSpool, create_index
@@ -80,13 +81,13 @@ def run_compress(config: CompressConfig) -> CompressReport:
         settings = _settings(config, choice)
         check_settings(config.codec, choice.codec, settings)
         storage = open_storage(config.archive, config.storage_options)
-        asked = _asked(config, settings)
-        run, plan = unfinished_run(storage, asked) or _new_run(storage, config, asked, report)
+        request = _request(config, settings)
+        run, plan = unfinished_run(storage, request) or _new_run(storage, config, request, report)
         report.planned_files, report.planned_bytes = plan.totals.files, plan.totals.bytes
         report.gone, report.shards = plan.totals.gone, plan.totals.shards
         if config.dry_run or not plan.totals.shards:
             return report
-        plan = claim_run(storage, run, plan, asked, choice.models(settings))
+        plan = claim_run(storage, run, plan, request, choice.models(settings))
         report.run = run.number
         _execute(storage, config, settings, run, plan, report, networks=choice.codec.networks)
     return report
@@ -104,25 +105,20 @@ def _settings(config: CompressConfig, choice: ChosenCodec) -> EncodeSettings:
     )
 
 
-def _asked(config: CompressConfig, settings: EncodeSettings) -> dict[str, Any]:
+def _request(config: CompressConfig, settings: EncodeSettings) -> dict[str, Any]:
     """What the plan records: a resumed run must be asked for the same."""
     return {
-        "source": _text(config.source),
-        "include": list(map(_text, config.include)),
-        "exclude": list(map(_text, config.exclude)),
-        "codec": _text(config.codec),
+        "source": request_text(config.source),
+        "include": list(map(request_text, config.include)),
+        "exclude": list(map(request_text, config.exclude)),
+        "codec": request_text(config.codec),
         "shard_bytes": config.shard_bytes,
         "press": settings.to_json(),
     }
 
 
-def _text(argument: str) -> str:
-    """Valid Unicode for files of the archive: bytes of an argument that are not UTF-8 become \\udcNN."""
-    return argument.encode(errors="backslashreplace").decode()
-
-
 def _new_run(
-    storage: Storage, config: CompressConfig, asked: dict[str, Any], report: CompressReport
+    storage: Storage, config: CompressConfig, request: dict[str, Any], report: CompressReport
 ) -> tuple[Run, Plan]:
     collection = Collection.open(
         config.source,
@@ -131,7 +127,7 @@ def _new_run(
         lambda name, reason: report.skipped.append((name, reason)),
         config.storage_options,
     )
-    return new_run(storage, collection, asked, mark_gone=not (config.include or config.exclude))
+    return new_run(storage, collection, request, mark_gone=not (config.include or config.exclude))
 
 
 def _execute(

@@ -1,17 +1,17 @@
 """The run that `compress` works on: an unfinished one, or one planned anew and claimed for its settings.
 
-`asked` are the settings that a plan records, as plain values: whoever goes on with a run must ask for the same.
+A plan records the request (jobs/claim.py) of its run: whoever goes on with the run must ask for the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import tilepress
+from tilepress.jobs.claim import Request, is_first, require_same
 from tilepress.pipeline.archive.layout import (
     Run,
     create_archive,
@@ -25,10 +25,8 @@ from tilepress.pipeline.archive.plan import Plan, plan_from_bytes, write_plan
 from tilepress.pipeline.archive.schema import within
 from tilepress.pipeline.compress.changes import planned_files
 from tilepress.pipeline.errors import (
-    AlreadyExists,
     IntegrityError,
     MissingError,
-    ResumeError,
     StorageError,
     UsageError,
 )
@@ -37,30 +35,34 @@ from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import Storage
 
 
-def unfinished_run(storage: Storage, asked: Mapping[str, Any]) -> tuple[Run, Plan] | None:
-    """The last run, if it is not complete; ResumeError if it was begun with other settings."""
+def unfinished_run(storage: Storage, request: Request) -> tuple[Run, Plan] | None:
+    """Return the last run and its plan if that run is not complete; ResumeError if it was begun by another request."""
     runs = list_runs(storage)
     if not runs or is_complete(storage, runs[-1]):
         return None
-    return runs[-1], _resumed_plan(storage, runs[-1], asked)
+    return runs[-1], _resumed_plan(storage, runs[-1], request)
 
 
-def new_run(storage: Storage, collection: Collection, asked: Mapping[str, Any], *, mark_gone: bool) -> tuple[Run, Plan]:
+def new_run(storage: Storage, collection: Collection, request: Request, *, mark_gone: bool) -> tuple[Run, Plan]:
     """A run of what is new or changed in the collection, planned in local scratch space: nothing is written yet.
 
     `mark_gone`: files of the archive that the collection lacks are marked as gone from the source.
     """
     existing = Archive(storage) if list_runs(storage) else None
-    press = asked["press"]
+    press = request["press"]
     fidelity = within(press["max_error"]) if press.get("max_error") else press["fidelity"]
     files = planned_files(collection.entries(), existing, fidelity, mark_gone=mark_gone)
     last = existing.runs[-1] if existing and existing.runs else None
     parent = last.manifest.seal if last and last.manifest else ""
-    return Run(last.run.number + 1 if last else 1), write_plan(files, asked, asked["shard_bytes"], parent)
+    return Run(last.run.number + 1 if last else 1), write_plan(files, request, request["shard_bytes"], parent)
 
 
-def claim_run(storage: Storage, run: Run, plan: Plan, asked: Mapping[str, Any], models: Iterable[Path]) -> Plan:
-    """Store models and plan. If another driver was first with the same settings, its plan becomes ours."""
+def claim_run(storage: Storage, run: Run, plan: Plan, request: Request, models: Iterable[Path]) -> Plan:
+    """Store the models and the plan; return the plan that counts.
+
+    Where another driver was first with the same request, that is the other's plan. ResumeError where its request was
+    another one.
+    """
     create_archive(storage)
     if not is_create_only(storage):
         raise UsageError(
@@ -72,24 +74,23 @@ def claim_run(storage: Storage, run: Run, plan: Plan, asked: Mapping[str, Any], 
             storage.remove_stale_temporaries(prefix)
     for folder in models:
         store_model(storage, folder)
-    try:
-        plan.file.seek(0)
-        storage.create(run.plan, plan.file.read())
-    except AlreadyExists:
-        plan = _resumed_plan(storage, run, asked)
+    plan.file.seek(0)
+    if not is_first(storage, run.plan, plan.file.read()):
+        plan = _resumed_plan(storage, run, request)
     summary = {"run": run.number, "plan": plan.seal, "software": f"tilepress {tilepress.__version__}"}
     write_summary(storage, run, {**summary, "settings": plan.settings, "totals": asdict(plan.totals)})
     return plan
 
 
-def _resumed_plan(storage: Storage, run: Run, asked: Mapping[str, Any]) -> Plan:
+def _resumed_plan(storage: Storage, run: Run, request: Request) -> Plan:
     plan = _load_plan(storage, run)
-    if plan.settings != asked:
-        raise ResumeError(
-            f"{storage.url} holds an unfinished run ({run.folder}) with other settings: "
-            f"{_differences(plan.settings, asked)}. Finish it first with the same source and options as before; or, if "
-            f"no process works on it, give it up by removing its folder {storage.url}/{run.folder}"
-        )
+    require_same(
+        _flat(plan.settings),
+        _flat(request),
+        holds=f"{storage.url} holds an unfinished run ({run.folder}) with other settings",
+        advice="Finish it first with the same source and options as before; or, if no process works on it, give it "
+        f"up by removing its folder {storage.url}/{run.folder}",
+    )
     return plan
 
 
@@ -103,13 +104,8 @@ def _load_plan(storage: Storage, run: Run) -> Plan:
         ) from exc
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    before, now = _flat(before), _flat(now)
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    return ", ".join(f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in names)
-
-
-def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(settings: Request) -> Request:
+    """The request with the settings of encoding beside the others."""
     press = settings.get("press", {})
     return {name: value for name, value in settings.items() if name != "press"} | {
         f"press.{name}": value for name, value in press.items()

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tilepress.codecs.extras import require_extra
+from tilepress.jobs.claim import request_text
 from tilepress.jobs.cli.progress import Meter
 from tilepress.jobs.codec_choice import chosen_codec
 from tilepress.jobs.evaluation import folder
@@ -112,7 +113,7 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateReport:
         found = survey(source.open())
         report.files, report.source_bytes, report.tasks = found.files, found.size, found.tasks
         storage = open_storage(config.out, config.storage_options)
-        seal = folder.claim(storage, _asked(config, points, report.anchor, found))
+        seal = folder.claim(storage, _request(config, points, report.anchor, found))
         table = folder.read_results(storage, seal)
         if table is None:
             for model in {choice.model_folder for _, choice in chosen if choice.model_folder is not None}:
@@ -152,19 +153,15 @@ def _anchor(asked: str | None, points: Sequence[OperatingPoint]) -> str:
     raise UsageError(f"`anchor` {asked} is not among the codecs: {', '.join(names)}")
 
 
-def _asked(config: EvaluateConfig, points: Sequence[OperatingPoint], anchor: str, found: Survey) -> dict[str, Any]:
+def _request(config: EvaluateConfig, points: Sequence[OperatingPoint], anchor: str, found: Survey) -> dict[str, Any]:
     """What evaluation.json records: whoever goes on must ask for the same."""
-
-    def text(argument: str) -> str:
-        return argument.encode(errors="backslashreplace").decode()
-
     return {
-        "source": text(config.source),
-        "include": list(map(text, config.include)),
-        "exclude": list(map(text, config.exclude)),
-        "codecs": list(map(text, named(points))),
-        "models": {text(point.codec): point.reference for point in points if "@" in point.reference},
-        "anchor": text(anchor),
+        "source": request_text(config.source),
+        "include": list(map(request_text, config.include)),
+        "exclude": list(map(request_text, config.exclude)),
+        "codecs": list(map(request_text, named(points))),
+        "models": {request_text(point.codec): point.reference for point in points if "@" in point.reference},
+        "anchor": request_text(anchor),
         "fidelity": config.fidelity,
         "tile": config.tile,
         "files": found.files,

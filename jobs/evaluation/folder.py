@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from tilepress.jobs.claim import Request, differences, is_first, require_empty, require_same
 from tilepress.pipeline.archive.sealed import (
     SealedWriter,
     check_schema,
@@ -25,7 +26,7 @@ from tilepress.pipeline.archive.sealed import (
     read_json,
     seal_json,
 )
-from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, ResumeError, UsageError
+from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, UsageError
 from tilepress.pipeline.storage.base import Storage
 
 FORMAT = "tilepress-evaluation-1"
@@ -73,22 +74,27 @@ ROW_SCHEMA = pa.schema(
 )
 
 
-def claim(storage: Storage, asked: Mapping[str, Any]) -> str:
-    """Make the folder that of this evaluation, or find that it is; its seal. ResumeError if it is that of another."""
+def claim(storage: Storage, request: Request) -> str:
+    """Make the folder that of this evaluation, or find that it is; return the seal of evaluation.json.
+
+    ResumeError where the folder is that of another request; UsageError where it holds anything else.
+    """
     try:
         there = _read(storage)
     except MissingError:
-        _require_empty(storage)
-        with suppress(AlreadyExists):  # another driver was quicker
-            storage.create(EVALUATION_JSON, seal_json({"format": FORMAT, "asked": asked}))
+        require_empty(storage, "choose another `out`")
+        is_first(storage, EVALUATION_JSON, seal_json({"format": FORMAT, "asked": request}))  # or another driver is
         there = _read(storage)
     if there.get("format") != FORMAT:
         raise UsageError(f"{storage.url}/{EVALUATION_JSON} is of another format than {FORMAT}; choose another folder")
-    if there.get("asked") != asked:
-        raise ResumeError(
-            f"{storage.url} holds another evaluation: {_differences(there.get('asked'), asked)}. "
-            "Go on with the same source and options as before, or choose another `out`"
-        )
+    recorded = there.get("asked")
+    require_same(
+        recorded if isinstance(recorded, dict) else {},
+        request,
+        holds=f"{storage.url} holds another evaluation",
+        advice="Go on with the same source and options as before, or choose another `out`",
+        shown=_differences,
+    )
     return str(there["seal"])
 
 
@@ -100,25 +106,14 @@ def _read(storage: Storage) -> dict[str, Any]:
     return {**read_json(data, name), "seal": json.loads(data)["sha256"]}
 
 
-def _require_empty(storage: Storage) -> None:
-    for entry in storage.list():
-        raise UsageError(f"{storage.url} is neither empty nor an evaluation (it holds {entry.name}): choose another")
+def _differences(recorded: Request, request: Request) -> str:
+    """Those of `claim.differences`, but for the images: their number and fingerprint say nothing to a reader."""
+    said = differences(_but_images(recorded), _but_images(request))
+    return said or "the source has other images now"
 
 
-def _differences(before: Any, now: Mapping[str, Any]) -> str:
-    before = before if isinstance(before, dict) else {}
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    if set(names) <= {"files", "images"}:
-        return "the source has other images now"
-    return ", ".join(
-        f"{name} was {_shown(before.get(name))}, now {_shown(now.get(name))}"
-        for name in names
-        if name not in ("files", "images")
-    )
-
-
-def _shown(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else repr(value)
+def _but_images(request: Request) -> Request:
+    return {name: value for name, value in request.items() if name not in ("files", "images")}
 
 
 def part_name(task: int) -> str:

@@ -123,11 +123,11 @@ def run_fit(config: FitConfig) -> FitReport:
         chosen = choose(sources, config.images, config.held_out, config.seed, gray_too=config.gray_too)
         report.fitted_images, report.held_out_images = _count(chosen.fitted), _count(chosen.held_out)
         report.skipped = chosen.skipped
-        asked = {**_asked(config), "start": report.start, "data": chosen.fingerprint}
-        model = finished(storage, asked)
+        request = {**_request(config), "start": report.start, "data": chosen.fingerprint}
+        model = finished(storage, request)
         report.written = model is None
         if model is None:
-            model = _fitted_model(config, report, priors, chosen, asked, meter.tell, began)
+            model = _fitted_model(config, report, priors, chosen, request, meter.tell, began)
             write_model(storage, model)
     return _reported(report, model)
 
@@ -149,7 +149,7 @@ def _fitted_model(
     report: FitReport,
     start: Starts,
     chosen: Chosen,
-    asked: Mapping[str, Any],
+    request: Mapping[str, Any],
     tell: Callable[[str], None],
     began: float,
 ) -> Model:
@@ -167,7 +167,7 @@ def _fitted_model(
         if sum(after) < sum(before):
             priors[level.name] = fitted.prior
         learned[level.name] = _learned(fitted, kept=sum(after) >= sum(before))
-    record = _record(report, asked, learned, figures, time.monotonic() - began)
+    record = _record(report, request, learned, figures, time.monotonic() - began)
     return model_of(priors, record, config.licence)
 
 
@@ -183,7 +183,7 @@ def _schedule(config: FitConfig, start: Starts) -> Schedule:
     return Schedule(config.epochs, 60 * config.minutes / max(1, trained), config.seed)
 
 
-def _asked(config: FitConfig) -> dict[str, Any]:
+def _request(config: FitConfig) -> dict[str, Any]:
     """What decides the model, but the data; as JSON gives it back."""
     return {
         "command": "fit-lossless",
@@ -205,14 +205,14 @@ def _learned(fitted: Fitted, *, kept: bool) -> dict[str, Any]:
 
 def _record(
     report: FitReport,
-    asked: Mapping[str, Any],
+    request: Mapping[str, Any],
     learned: Mapping[str, Any],
     figures: list[Figure],
     seconds: float,
 ) -> dict[str, Any]:
     """What model.json says of the fitting; no name or path of the source."""
     return {
-        **asked,
+        **request,
         "fitted_images": report.fitted_images,
         "held_out_images": report.held_out_images,
         "skipped_files": len(report.skipped),

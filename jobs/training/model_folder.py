@@ -4,38 +4,35 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any
 
 import numpy as np
 import torch
 
 import tilepress
 from tilepress.codecs.model import Model
+from tilepress.jobs.claim import Request, require_empty, require_same
 from tilepress.pipeline.archive.layout import MODEL_FILES
-from tilepress.pipeline.errors import AlreadyExists, MissingError, UsageError
+from tilepress.pipeline.errors import AlreadyExists
 from tilepress.pipeline.storage.base import Storage
 
 
-def finished(storage: Storage, asked: Mapping[str, Any]) -> Model | None:
-    """The model that is there already, if it was made as `asked`; UsageError if anything else is."""
+def finished(storage: Storage, request: Request) -> Model | None:
+    """Return the model that is there already, if it was made by the same request; None if nothing is there.
+
+    ResumeError where the model is another one, UsageError where other files are there. Weights may be left of an
+    attempt that ended before the description.
+    """
     if not storage.exists(MODEL_FILES[0]):
-        _require_empty(storage)
+        require_empty(storage, "name a new folder for the model", but=MODEL_FILES)
         return None
     model = Model.from_bytes(storage.read(MODEL_FILES[0]), storage.read(MODEL_FILES[1]))
-    if {key: model.training.get(key) for key in asked} != asked:
-        raise UsageError(f"{storage.url} holds another model; models are immutable, choose a new folder")
+    require_same(
+        {key: model.training.get(key) for key in request},
+        request,
+        holds=f"{storage.url} holds another model",
+        advice="Models are immutable: choose a new folder",
+    )
     return model
-
-
-def _require_empty(storage: Storage) -> None:
-    with suppress(MissingError):
-        for entry in storage.list():
-            if entry.name not in MODEL_FILES:  # weights may be left of an attempt that ended before the description
-                raise UsageError(
-                    f"{storage.url} holds other files, such as {entry.name}: name a new folder for the model"
-                )
 
 
 def write_model(storage: Storage, model: Model) -> None:

@@ -14,6 +14,7 @@ import torch
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import load_codec
+from tilepress.jobs.claim import Request, is_first, require_same
 from tilepress.jobs.recipes.recipe import TrainingPlan, load_plan
 from tilepress.jobs.training import records
 from tilepress.jobs.training.checkpoints import PLAN, TrainingState, latest, remove_all, save
@@ -23,7 +24,7 @@ from tilepress.jobs.training.learner import Learner
 from tilepress.jobs.training.loop import Hooks, Row, psnr, run
 from tilepress.jobs.training.model_folder import finished, versions, write_model
 from tilepress.pipeline.engine.engine import EngineConfig
-from tilepress.pipeline.errors import AlreadyExists, EngineError, MissingError, ResumeError, UsageError
+from tilepress.pipeline.errors import EngineError, MissingError, ResumeError, UsageError
 from tilepress.pipeline.formats.picture import Limits
 from tilepress.pipeline.sources.crops import split
 from tilepress.pipeline.sources.dataset import Source
@@ -82,12 +83,12 @@ def run_train(config: TrainConfig) -> TrainReport:
     feed = _feed(config, plan)
     report = TrainReport(config.out, plan.family, images=len(feed.split.train), engine=engine)
     report.unusable = list(feed.split.unusable)
-    asked = {**plan.to_json(), "data": feed.split.fingerprint}
+    request = {**plan.to_json(), "data": feed.split.fingerprint}
     storage = open_storage(config.out, config.storage_options)
-    if _finished(storage, asked, report):
+    if _finished(storage, request, report):
         return report
     work = open_storage(absolute(config.out.rstrip("/") + ".training"), config.storage_options)
-    _claim(work, asked)
+    _claim(work, request)
     state, learner = _trained(config, plan, feed, work, report)
     model = _export(learner, feed, _record(plan, feed, state, report))
     records.write_log(work, state.rows)
@@ -112,9 +113,9 @@ def _feed(config: TrainConfig, plan: TrainingPlan) -> Feed:
     return Feed(source, divided, plan.options, plan.recipe().channels)
 
 
-def _finished(storage: Storage, asked: Mapping[str, Any], report: TrainReport) -> bool:
+def _finished(storage: Storage, request: Request, report: TrainReport) -> bool:
     """Whether the model is there already; UsageError if it is another one."""
-    model = finished(storage, asked)
+    model = finished(storage, request)
     if model is None:
         return False
     report.sha256 = model.name
@@ -122,27 +123,23 @@ def _finished(storage: Storage, asked: Mapping[str, Any], report: TrainReport) -
     return True
 
 
-def _claim(work: Storage, asked: Mapping[str, Any]) -> None:
-    """Begin a training, or go on with one that was begun with the same recipe and data."""
-    asked = {key: value for key, value in asked.items() if key not in _EXPORT_ONLY}
-    try:
-        claim = {**asked, "id": uuid.uuid4().hex}
-        work.create(PLAN, json.dumps(claim, indent=1, sort_keys=True).encode() + b"\n")
+def _claim(work: Storage, request: Request) -> None:
+    """Begin a training, or go on with one that was begun by the same request; ResumeError if by another one."""
+    request = {key: value for key, value in request.items() if key not in _EXPORT_ONLY}
+    record = {**request, "id": uuid.uuid4().hex}  # by which workers know this training from one that was begun anew
+    if is_first(work, PLAN, json.dumps(record, indent=1, sort_keys=True).encode() + b"\n"):
         return
-    except AlreadyExists:
-        pass
     try:
-        before = json.loads(work.read(PLAN))
-        del before["id"]
+        recorded = json.loads(work.read(PLAN))
+        del recorded["id"]
     except (ValueError, KeyError, TypeError, MissingError) as exc:
         raise ResumeError(f"{work.url}/{PLAN} is damaged: remove {work.url} to begin anew") from exc
-    changed = [key for key in {**before, **asked} if before.get(key) != asked.get(key)]
-    if changed:
-        words = ", ".join(f"{key} was {before.get(key)!r}, now {asked.get(key)!r}" for key in sorted(changed))
-        raise ResumeError(
-            f"{work.url} holds an unfinished training with other settings: {words}. Finish it with the same "
-            "command as before, choose another `out`, or remove that folder"
-        )
+    require_same(
+        recorded,
+        request,
+        holds=f"{work.url} holds an unfinished training with other settings",
+        advice="Finish it with the same command as before, choose another `out`, or remove that folder",
+    )
 
 
 def _trained(
