@@ -80,7 +80,7 @@ def test_an_empty_source_and_a_folder_of_something_else_are_refused(mixed, tmp_p
     with pytest.raises(UsageError, match="no files there"):
         evaluate(str(tmp_path / "empty"), str(tmp_path / "out"), ["png"], **ONE)
     write_tree(tmp_path / "mine", {"letter.txt": b"dear"})
-    with pytest.raises(UsageError, match=r"neither empty nor an evaluation \(it holds letter.txt\)"):
+    with pytest.raises(UsageError, match=r"holds other files, such as letter.txt: choose another `out`"):
         evaluate(str(mixed), str(tmp_path / "mine"), ["png"], **ONE)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
     with pytest.raises(UsageError, match="lies within the source"):
