@@ -35,9 +35,14 @@ class Learner:
         self._wrapped = wrap(self.network)
 
     def initialise(self, crops: np.ndarray) -> None:
-        """From data, before the first step."""
+        """Let the recipe initialise the network from data, before the first step.
+
+        That runs on the processor whatever the device is: weights begin as the same numbers everywhere, and recipes
+        may mix in tensors that they make themselves.
+        """
         with torch.no_grad():
-            self.recipe.initialise(self.network, torch.from_numpy(crops).to(self.device))
+            self.recipe.initialise(self.network.cpu(), torch.from_numpy(crops))
+        self.network.to(self.device)
         self.begin_average()
 
     def begin_average(self) -> None:
