@@ -6,15 +6,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from tilepress.jobs.archives.run_plan import claim_run, new_run, unfinished_run
+from tilepress.jobs.archives.run_plan import claim_run, new_run, require_place, unfinished_run
 from tilepress.jobs.claim import request_text
 from tilepress.jobs.cli.progress import Meter
 from tilepress.jobs.codec_choice import AUTO, ChosenCodec, check_settings, chosen_codec
 from tilepress.pipeline.archive.index import IndexSpool, create_index
 from tilepress.pipeline.archive.layout import Run, list_parts, write_manifest
-from tilepress.pipeline.archive.plan import Plan
+from tilepress.pipeline.archive.plan import LeftOut, Plan
 from tilepress.pipeline.archive.schema import FAILURES
 from tilepress.pipeline.archive.summary import Summary
 from tilepress.pipeline.coding.settings import EncodeSettings
@@ -43,6 +44,7 @@ class CompressConfig:
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     dry_run: bool = False
+    allow_other_files: bool = False
     tile: int = DEFAULT_TILE
     shard_bytes: int | None = None
     engine: EngineConfig = field(default_factory=EngineConfig)
@@ -63,12 +65,13 @@ class CompressReport:
     engine: str = ""
     seconds: float = 0.0  # from the first shard to the manifest
     summary: Summary = field(default_factory=Summary)
-    skipped: list[tuple[str, str]] = field(default_factory=list)  # in the source, but nothing that can be read
+    left_out: list[LeftOut] = field(default_factory=list)  # of the source, and not stored
 
     @property
     def exit_code(self) -> int:
-        """0 complete; 3 complete, with files kept only as damaged bytes, or that changed or vanished under way."""
-        return 3 if sum(self.summary.failures[reason] for reason in FAILURES) else 0
+        """0 complete; 3 complete, but some files are damaged, changed, vanished or could not be read."""
+        failed = sum(self.summary.failures[reason] for reason in FAILURES)
+        return 3 if failed or any(each.unreadable for each in self.left_out) else 0
 
 
 def run_compress(config: CompressConfig) -> CompressReport:
@@ -81,8 +84,10 @@ def run_compress(config: CompressConfig) -> CompressReport:
         settings = _settings(config, choice)
         check_settings(config.codec, choice.codec, settings)
         storage = open_storage(config.archive, config.storage_options)
+        require_place(storage, config.source, allow_other_files=config.allow_other_files)
         request = _request(config, settings)
         run, plan = unfinished_run(storage, request) or _new_run(storage, config, request, report)
+        report.left_out = report.left_out or list(plan.left_out)  # a run that goes on does not list the source again
         report.planned_files, report.planned_bytes = plan.totals.files, plan.totals.bytes
         report.gone, report.shards = plan.totals.gone, plan.totals.shards
         if config.dry_run or not plan.totals.shards:
@@ -120,14 +125,18 @@ def _request(config: CompressConfig, settings: EncodeSettings) -> dict[str, Any]
 def _new_run(
     storage: Storage, config: CompressConfig, request: dict[str, Any], report: CompressReport
 ) -> tuple[Run, Plan]:
+    def leave_out(name: str, reason: str, *, unreadable: bool = False) -> None:
+        report.left_out.append(LeftOut(name, reason, unreadable))
+
     collection = Collection.open(
         config.source,
         config.include,
         config.exclude,
-        lambda name, reason: report.skipped.append((name, reason)),
-        config.storage_options,
+        on_skip=leave_out,
+        on_unreadable=partial(leave_out, unreadable=True),
+        storage_options=config.storage_options,
     )
-    return new_run(storage, collection, request, mark_gone=not (config.include or config.exclude))
+    return new_run(storage, collection, request, report.left_out, whole=not (config.include or config.exclude))
 
 
 def _execute(

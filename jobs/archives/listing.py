@@ -105,6 +105,21 @@ def failures(archive: Archive) -> Iterator[dict[str, Any]]:
             }
 
 
+def left_out(archive: Archive) -> Iterator[dict[str, Any]]:
+    """Yield what the newest run met in the source and did not store, with the reason; rows as those of `failures`."""
+    for view in archive.runs[-1:]:
+        name = view.run.plan
+        for each in plan_from_bytes(archive.storage.read(name), f"{archive.storage.url}/{name}").left_out:
+            yield {
+                "path": each.name,
+                "reason_code": "unreadable" if each.unreadable else "left out",
+                "reason": each.reason,
+                "stored": False,
+                "source_bytes": None,
+                "run": view.run.number,
+            }
+
+
 def reasons(rows: list[dict[str, Any]]) -> Counter[str]:
     """Counts by reason code."""
     return Counter(row["reason_code"] for row in rows)

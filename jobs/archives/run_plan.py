@@ -5,14 +5,15 @@ A plan records the request (jobs/claim.py) of its run: whoever goes on with the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import tilepress
-from tilepress.jobs.claim import Request, is_first, require_same
+from tilepress.jobs.claim import Request, is_first, require_empty, require_same
 from tilepress.pipeline.archive.layout import (
+    ARCHIVE_JSON,
     Run,
     create_archive,
     is_complete,
@@ -21,7 +22,7 @@ from tilepress.pipeline.archive.layout import (
     store_model,
     write_summary,
 )
-from tilepress.pipeline.archive.plan import Plan, plan_from_bytes, write_plan
+from tilepress.pipeline.archive.plan import LeftOut, Plan, plan_from_bytes, write_plan
 from tilepress.pipeline.archive.schema import within
 from tilepress.pipeline.compress.changes import planned_files
 from tilepress.pipeline.errors import (
@@ -32,7 +33,7 @@ from tilepress.pipeline.errors import (
 )
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.sources.collection import Collection
-from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.base import Storage, true_place
 
 
 def unfinished_run(storage: Storage, request: Request) -> tuple[Run, Plan] | None:
@@ -43,18 +44,48 @@ def unfinished_run(storage: Storage, request: Request) -> tuple[Run, Plan] | Non
     return runs[-1], _resumed_plan(storage, runs[-1], request)
 
 
-def new_run(storage: Storage, collection: Collection, request: Request, *, mark_gone: bool) -> tuple[Run, Plan]:
-    """A run of what is new or changed in the collection, planned in local scratch space: nothing is written yet.
+def require_place(storage: Storage, source: str, *, allow_other_files: bool) -> None:
+    """Raise UsageError where an archive would be made of the source itself, or of a folder that holds other files."""
+    if storage.exists(ARCHIVE_JSON) or list_runs(storage):
+        return
+    if true_place(storage.url) == true_place(source):
+        raise UsageError(f"`archive` {storage.url} is the source itself: name another place")
+    if not allow_other_files:
+        require_empty(storage, "name a new place for the archive, or say `allow_other_files`")
 
-    `mark_gone`: files of the archive that the collection lacks are marked as gone from the source.
+
+def new_run(
+    storage: Storage, collection: Collection, request: Request, left_out: Sequence[LeftOut], *, whole: bool
+) -> tuple[Run, Plan]:
+    """Return a run of what is new or changed in a collection, planned in local scratch space: nothing is written yet.
+
+    Args:
+        storage: The archive's.
+        collection: Tells whoever fills `left_out` while it is listed.
+        request: What was asked for.
+        left_out: Goes into the plan, as it is at the end of the listing.
+        whole: The collection is all of the source. Files of the archive that it lacks are then gone from the source,
+            unless they may be among what could not be read.
     """
     existing = Archive(storage) if list_runs(storage) else None
     press = request["press"]
     fidelity = within(press["max_error"]) if press.get("max_error") else press["fidelity"]
-    files = planned_files(collection.entries(), existing, fidelity, mark_gone=mark_gone)
+    files = planned_files(
+        collection.entries(), existing, fidelity, is_gone=lambda name: whole and not _may_hide(left_out, name)
+    )
     last = existing.runs[-1] if existing and existing.runs else None
     parent = last.manifest.seal if last and last.manifest else ""
-    return Run(last.run.number + 1 if last else 1), write_plan(files, request, request["shard_bytes"], parent)
+    plan = write_plan(files, request, request["shard_bytes"], parent, left_out)
+    return Run(last.run.number + 1 if last else 1), plan
+
+
+def _may_hide(left_out: Sequence[LeftOut], name: str) -> bool:
+    """Whether a file of this name may be in the source, where this process cannot see it."""
+    return any(
+        name == each.name or (each.name.endswith("/") and name.startswith(each.name))
+        for each in left_out
+        if each.unreadable
+    )
 
 
 def claim_run(storage: Storage, run: Run, plan: Plan, request: Request, models: Iterable[Path]) -> Plan:

@@ -30,8 +30,9 @@ def print_report(report: Any) -> None:
 
 def show_compress(asked: SimpleNamespace, report: CompressReport) -> None:
     """Summary of a run by method, with bytes in and out."""
-    for name, reason in report.skipped:
-        print(f"left out: {name} ({reason})", file=sys.stderr)
+    for each in report.left_out:
+        how = "NOT READ" if each.unreadable else "left out"
+        print(f"{how}: {each.name} ({each.reason})", file=sys.stderr)
     planned = f"{report.planned_files:,} files, {size(report.planned_bytes)}, in {report.shards:,} shards"
     gone = f"; {report.gone:,} gone from the source" if report.gone else ""
     if asked.dry_run:

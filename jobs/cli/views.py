@@ -76,7 +76,8 @@ def _print_facts(facts: dict[str, Any], *, as_json: bool) -> None:
 
 def show_errors(url: str, *, as_json: bool) -> int:
     """Files that are held only as bytes, or not at all."""
-    rows = list(listing.failures(open_archive(url)))
+    archive = open_archive(url)
+    rows = [*listing.failures(archive), *listing.left_out(archive)]
     if as_json:
         print_json(rows)
         return 0

@@ -63,7 +63,7 @@ def run_import(config: ImportConfig) -> ImportReport:
         raise UsageError(f"`limit` {config.limit} is no number of images: 1 or more")
     report = ImportReport()
     collection = Collection.open(
-        config.source, config.include, config.exclude, _skipper(report), config.storage_options
+        config.source, config.include, config.exclude, _skipper(report), storage_options=config.storage_options
     )
     arrays = find_arrays(collection, _skipper(report))
     storage = open_storage(config.destination, config.storage_options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -30,7 +29,7 @@ from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.formats.picture import Limits
 from tilepress.pipeline.sources.dataset import Source
-from tilepress.pipeline.storage.base import Storage, local_path_of, open_storage
+from tilepress.pipeline.storage.base import Storage, open_storage, true_place
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 DEFAULT_TILE = 512
@@ -135,12 +134,7 @@ def _check(config: EvaluateConfig) -> None:
         raise UsageError(f"`tile` {config.tile} is not within 16 to 16384")
     require_extra("train", "evaluate, which draws plots,", "matplotlib")
     config.engine.resolve(1, 0)  # a wrong engine option must not leave a folder behind
-    source, out = (local_path_of(url) for url in (config.source, config.out))
-    if source is None or out is None:
-        source, out = config.source.rstrip("/"), config.out
-    else:
-        source, out = os.path.realpath(source), os.path.realpath(out)
-    if f"{out}/".startswith(f"{source}/"):
+    if f"{true_place(config.out)}/".startswith(f"{true_place(config.source)}/"):
         raise UsageError(f"`out` {config.out} lies within the source and would become part of it: choose another")
 
 

@@ -54,6 +54,9 @@ def compress(
         int | None, typer.Option(parser=size, metavar="SIZE", help="Bytes of files a shard, such as 256MB.")
     ] = None,
     dry_run: Annotated[bool, typer.Option(help="Say what would be done, and write nothing.")] = False,
+    allow_other_files: Annotated[
+        bool, typer.Option(help="Make the archive in a folder that holds other files.")
+    ] = False,
     engine: EngineName = "auto",
     workers: Workers = None,
     ray_address: RayAddress = None,
@@ -92,6 +95,7 @@ def compress(
             tile=tile,
             shard_bytes=shard_size,
             dry_run=dry_run,
+            allow_other_files=allow_other_files,
             engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
             quiet=quiet,
             storage_options=storage_options,

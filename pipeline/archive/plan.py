@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, BinaryIO, cast
 
@@ -22,6 +22,7 @@ ADD = "add"  # the other state is GONE
 MAX_SHARD_IMAGES = 1000
 _SHARD_BOUNDS = (8 << 20, 256 << 20)  # bytes; between them, a 64th of the run
 _BATCH_ROWS = 8192
+_MAX_LEFT_OUT = 1000
 
 PLAN_SCHEMA = pa.schema(
     [
@@ -80,6 +81,15 @@ class Shard:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Something of the source that no run can store: a pipe, a link to a folder, a folder that may not be read ..."""
+
+    name: str  # of a folder with "/" at the end
+    reason: str
+    unreadable: bool  # there may be files in it, or it is one
+
+
+@dataclass(frozen=True)
 class Totals:
     """Size of a plan."""
 
@@ -107,6 +117,7 @@ class Plan:
         except (KeyError, ValueError, TypeError, RecursionError) as exc:
             raise IntegrityError(f"{name}: its settings cannot be read ({exc!r})") from exc
         self.parent = metadata.get("tilepress.parent", "")
+        self.left_out = _left_out(metadata.get("tilepress.left_out", "[]"), name)
 
     @property
     def file(self) -> BinaryIO:
@@ -136,13 +147,23 @@ class Plan:
 
 
 def write_plan(
-    files: Iterable[PlannedFile], settings: Mapping[str, Any], shard_bytes: int | None = None, parent: str = ""
+    files: Iterable[PlannedFile],
+    settings: Mapping[str, Any],
+    shard_bytes: int | None = None,
+    parent: str = "",
+    left_out: Sequence[LeftOut] = (),
 ) -> Plan:
-    """Number `files` (in path order), cut them into shards and write the plan to local scratch space.
+    """Number files, cut them into shards, write the plan to local scratch space and return it.
 
-    A shard ends at `shard_bytes` (by default a 64th of the run, within 8 to 256 MB) or 1,000 files; a file that
-    is as large as that by itself is alone. `parent` is the seal of the manifest of the run before. Two passes over
-    a scratch file: memory does not grow with the plan.
+    Two passes over a scratch file: memory does not grow with the plan.
+
+    Args:
+        files: The files in path order.
+        settings: The request of the run, as JSON.
+        shard_bytes: A shard ends there or at 1,000 files; by default at a 64th of the run, within 8 to 256 MB. A
+            file that is as large as that by itself is alone.
+        parent: The seal of the manifest of the run before.
+        left_out: Looked at when `files` is exhausted, since listing them finds it. The plan keeps the first 1,000.
     """
     scratch = _temporary()
     with pq.ParquetWriter(scratch, PLAN_SCHEMA) as writer:
@@ -163,10 +184,19 @@ def write_plan(
             "tilepress.parent": parent,
             "tilepress.settings": json.dumps(settings, sort_keys=True),
             "tilepress.totals": json.dumps(asdict(counter.totals), sort_keys=True),
+            "tilepress.left_out": json.dumps([asdict(each) for each in left_out[:_MAX_LEFT_OUT]]),
         }
     )
     scratch.close()
     return Plan(out, "the plan just made")
+
+
+def _left_out(text: str, where: str) -> tuple[LeftOut, ...]:
+    try:
+        found = [(each["name"], each["reason"], each["unreadable"]) for each in json.loads(text)]
+    except (KeyError, ValueError, TypeError, RecursionError) as exc:
+        raise IntegrityError(f"{where}: its list of what was left out cannot be read ({exc!r})") from exc
+    return tuple(LeftOut(str(name), str(reason), bool(unreadable)) for name, reason, unreadable in found)
 
 
 class _Counter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tilepress.pipeline.archive.plan import ADD, PlannedFile
@@ -15,9 +15,12 @@ _COLUMNS = ["path", "method", "fidelity", "source_bytes", "modified_ns", "etag"]
 
 
 def planned_files(
-    entries: Iterable[ListedFile], archive: Archive | None, fidelity: str, *, mark_gone: bool
+    entries: Iterable[ListedFile], archive: Archive | None, fidelity: str, *, is_gone: Callable[[str], bool]
 ) -> Iterator[PlannedFile]:
-    """New, changed and failed files to add, and files to mark as gone, in path order.
+    """Yield new, changed and failed files to add, and files to mark as gone, in path order.
+
+    `is_gone` is asked of each file that the archive has and the entries lack, when the entries are past its name:
+    whether it is gone from the source, and not merely left out or unreadable.
 
     Both sides are walked once in the same order, so memory does not grow with them. A file is unchanged if its size
     and its etag (or, where there is none, its modification time) are those of the newest row about it, and what is
@@ -27,7 +30,7 @@ def planned_files(
     for entry, row in merge_join(entries, known, lambda entry: entry.name, lambda row: str(row["path"])):
         if entry is not None and (row is None or not _unchanged(row, entry) or _looser(row, fidelity)):
             yield PlannedFile(0, 0, ADD, entry.name, entry.locator, entry.size, entry.modified_ns, entry.etag)
-        elif entry is None and row is not None and mark_gone and row["method"] != GONE:
+        elif entry is None and row is not None and row["method"] != GONE and is_gone(row["path"]):
             yield PlannedFile(0, 0, GONE, row["path"])
 
 

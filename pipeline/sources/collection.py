@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from tilepress.pipeline.errors import MissingError, UsageError
-from tilepress.pipeline.storage.base import ListedFile, OnSkip, Storage, absolute, is_url, local_path_of, open_storage
+from tilepress.pipeline.storage.base import ListedFile, Storage, absolute, is_url, local_path_of, open_storage
 from tilepress.pipeline.storage.globs import MAGIC, Selection, compile_glob, literal_prefix
+from tilepress.pipeline.storage.listing_rules import ListingRules, OnSkip
 from tilepress.pipeline.storage.options import StorageOptions
 
 _ARCHIVE_README = "README.txt"
@@ -35,11 +36,11 @@ logger = logging.getLogger(__name__)
 class Collection(ABC):
     """Files of one source. Cheap to open, so that every worker opens its own by the same arguments."""
 
-    def __init__(self, source: str, selection: Selection, options: StorageOptions, on_skip: OnSkip | None) -> None:
+    def __init__(self, source: str, selection: Selection, options: StorageOptions, rules: ListingRules) -> None:
         self.source = source
         self._selection = selection
         self._options = options
-        self._on_skip = on_skip or _warn
+        self._rules = rules
 
     @staticmethod
     def open(
@@ -47,18 +48,26 @@ class Collection(ABC):
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         on_skip: OnSkip | None = None,
+        on_unreadable: OnSkip | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> Collection:
-        """The collection at `source`. UsageError if there is none (in a remote folder: from `entries`).
+        """Return the collection at `source`. UsageError if there is none (in a remote folder: from `entries`).
 
-        `on_skip(name, reason)` hears of what is left out (see Storage.list) and of archives; or the log does.
+        Args:
+            source: A folder, prefix, glob, file or list, as this module's first lines say.
+            include: Only files that match one of these patterns.
+            exclude: Leave out files that match; folders below which everything matches are not even read.
+            on_skip: Hears of what is no file (see ListingRules) and of archives; or the log does.
+            on_unreadable: Hears of files and folders that may not be read; or the log does. The others are listed.
+            storage_options: How remote places are reached; see StorageOptions.
         """
         selection, options = Selection(include, exclude), StorageOptions(storage_options)
+        rules = ListingRules(selection.enters, on_skip or _warn, on_unreadable or _warn)
         from tilepress.pipeline.sources.file_list import LIST_PREFIX, FileListCollection
 
         if source.startswith(LIST_PREFIX):
-            return FileListCollection(source, selection, options, on_skip)
-        return StoredCollection(source, selection, options, on_skip)
+            return FileListCollection(source, selection, options, rules)
+        return StoredCollection(source, selection, options, rules)
 
     def entries(self) -> Iterator[ListedFile]:
         """Every wanted file, sorted by the UTF-8 bytes of its name. UsageError if there is none."""
@@ -82,8 +91,8 @@ class Collection(ABC):
 class StoredCollection(Collection):
     """Files below one folder or prefix: all of them, those that match a glob, or a single one."""
 
-    def __init__(self, source: str, selection: Selection, options: StorageOptions, on_skip: OnSkip | None) -> None:
-        super().__init__(source, selection, options, on_skip)
+    def __init__(self, source: str, selection: Selection, options: StorageOptions, rules: ListingRules) -> None:
+        super().__init__(source, selection, options, rules)
         path = source if is_url(source) else local_path_of(source) or "."
         self._prefix = ""
         self._matches: Callable[[str], bool] = lambda name: True
@@ -105,7 +114,7 @@ class StoredCollection(Collection):
             if self._single:
                 yield self._storage.stat(self._single)
             else:
-                found = self._storage.list(self._prefix, self._on_skip)
+                found = self._storage.list(self._prefix, self._rules)
                 yield from filter(lambda entry: self._matches(entry.name), self._outside_archives(found))
         except MissingError as exc:
             raise UsageError(f"{self.source}: there is no such file or folder ({exc})") from exc
@@ -118,7 +127,7 @@ class StoredCollection(Collection):
             if folder != entry.name and folder[-1:] in ("", "/") and self._is_archive(entry):
                 if not folder:
                     raise UsageError(f"{self.source} is an archive; to get its images, `tilepress restore` it")
-                self._on_skip(folder, "an archive of tilepress, not part of the collection")
+                self._rules.on_skip(folder, "an archive of tilepress, not part of the collection")
                 own += (f"{folder}models/", f"{folder}runs/")
             elif not entry.name.startswith(own or "\0") and not self._explains_archive(entry):
                 yield entry

@@ -17,8 +17,9 @@ from contextlib import AbstractContextManager
 
 from tilepress.pipeline.errors import MissingError, UsageError
 from tilepress.pipeline.sources.collection import Collection
-from tilepress.pipeline.storage.base import ListedFile, OnSkip, Storage, is_url, local_path_of, open_storage
+from tilepress.pipeline.storage.base import ListedFile, Storage, is_url, local_path_of, open_storage
 from tilepress.pipeline.storage.globs import Selection
+from tilepress.pipeline.storage.listing_rules import ListingRules
 from tilepress.pipeline.storage.options import StorageOptions
 
 LIST_PREFIX = "list:"
@@ -29,8 +30,8 @@ _BATCH = 1024
 class FileListCollection(Collection):
     """Files at the places that a text file names; an entry's locator is its place."""
 
-    def __init__(self, source: str, selection: Selection, options: StorageOptions, on_skip: OnSkip | None) -> None:
-        super().__init__(source, selection, options, on_skip)
+    def __init__(self, source: str, selection: Selection, options: StorageOptions, rules: ListingRules) -> None:
+        super().__init__(source, selection, options, rules)
         file = source.removeprefix(LIST_PREFIX)
         self._folder, _, self._file = (local_path_of(file) or file).rpartition("/")
 

@@ -16,7 +16,7 @@ import mmap
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from tilepress.pipeline.errors import MissingError, StorageError, UnsafeName
+from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 SourceBytes = bytes | mmap.mmap  # a whole file as it is read: in memory, or mapped
@@ -31,8 +32,6 @@ Buffer = bytes | bytearray | memoryview | mmap.mmap
 Ranges = Sequence[tuple[int, int]]  # (offset, length) in bytes
 Blobs = list[bytes]  # these two names because Storage.list hides the built-in type from annotations
 Names = list[str]
-OnSkip = Callable[[str, str], None]  # (name, why it is no object that can be read)
-
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -100,11 +99,10 @@ class Storage(ABC):
         """Return the object's facts. MissingError; a folder is not an object."""
 
     @abstractmethod
-    def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[ListedFile]:
+    def list(self, prefix: str = "", rules: ListingRules = ALL) -> Iterator[ListedFile]:
         """Yield every object whose name starts with `prefix`, recursively, in the order of the names' UTF-8 bytes.
 
-        Lazy; memory does not grow with the number of objects, locally with those of a folder. `on_skip` hears
-        of what is there and cannot be read as an object: links to folders, broken links, pipes, devices.
+        Lazy; memory does not grow with the number of objects, locally with those of a folder.
         """
 
     @abstractmethod
@@ -218,6 +216,12 @@ def absolute(url: str) -> str:
     """Return the same place for a process with another working folder."""
     path = local_path_of(url)
     return url if path is None else os.path.abspath(path)  # noqa: PTH100 - a path may be bytes that are no text
+
+
+def true_place(url: str) -> str:
+    """Return a text that is the same for every spelling of a place: links and `..` resolved, no slash at the end."""
+    path = local_path_of(url)
+    return url.rstrip("/") if path is None else os.path.realpath(path)
 
 
 def check_ranges(where: str, ranges: Ranges) -> None:

@@ -33,12 +33,12 @@ from tilepress.pipeline.storage.base import (
     Buffer,
     ListedFile,
     Names,
-    OnSkip,
     Ranges,
     Storage,
     check_name,
     check_ranges,
 )
+from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions, with_settings
 from tilepress.pipeline.storage.retry import retrying
 
@@ -72,7 +72,7 @@ class FsspecStorage(Storage):
             raise MissingError(f"{self.url}/{name}: there is no such file")
         return _entry(name, facts)
 
-    def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[ListedFile]:
+    def list(self, prefix: str = "", rules: ListingRules = ALL) -> Iterator[ListedFile]:
         folder = prefix.rpartition("/")[0]
         root, found = self._find(folder)
         entries = [_entry(path[len(root) :].lstrip("/"), facts) for path, facts in found.items()]

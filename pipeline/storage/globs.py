@@ -33,11 +33,20 @@ class Selection:
             raise UsageError("include and exclude are lists of patterns, not one text")
         self._include = [compile_glob(pattern) for pattern in include]
         self._exclude = [compile_glob(pattern) for pattern in exclude]
+        self._excluded_folders = [
+            compile_glob(pattern.removesuffix("/**").rstrip("/"), anchored=not pattern.endswith("/"))
+            for pattern in exclude
+            if pattern.endswith(("/", "/**"))
+        ]
 
     def __contains__(self, name: str) -> bool:
         if any(pattern.fullmatch(name) for pattern in self._exclude):
             return False
         return not self._include or any(pattern.fullmatch(name) for pattern in self._include)
+
+    def enters(self, folder: str) -> bool:
+        """Tell whether a name below `folder` ("a/b/") may be wanted: False where a pattern excludes all of them."""
+        return not any(pattern.fullmatch(folder.rstrip("/")) for pattern in self._excluded_folders)
 
 
 def compile_glob(pattern: str, anchored: bool = False) -> re.Pattern[str]:

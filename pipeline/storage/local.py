@@ -28,13 +28,13 @@ from tilepress.pipeline.storage.base import (
     Buffer,
     ListedFile,
     Names,
-    OnSkip,
     Ranges,
     Storage,
     check_name,
     check_ranges,
     unmap,
 )
+from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
 from tilepress.pipeline.storage.local_create import link_exclusively, make_folders, sync_folder, temporary_in
 from tilepress.pipeline.storage.local_listing import TEMPORARY_SUFFIX, modified_ns, walk
 from tilepress.pipeline.storage.retry import retrying
@@ -79,9 +79,9 @@ class LocalStorage(Storage):
                 raise FileNotFoundError(errno.ENOENT, "not a file")
         return ListedFile(name, facts.st_size, "", modified_ns(facts), locator)
 
-    def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[ListedFile]:
+    def list(self, prefix: str = "", rules: ListingRules = ALL) -> Iterator[ListedFile]:
         _check_prefix(prefix)
-        entries = walk(self.url, prefix, on_skip or _ignore)
+        entries = walk(self.url, prefix, rules)
         while True:
             with _errors(f"{self.url}/{prefix}"):
                 entry = next(entries, None)
@@ -138,7 +138,7 @@ class LocalStorage(Storage):
 
     def remove_stale_temporaries(self, prefix: str = "", older_than_s: float = 86400.0) -> int:
         stale: list[str] = []
-        for _ in walk(self.url, prefix, lambda name, _: stale.append(name)):
+        for _ in walk(self.url, prefix, ListingRules(on_skip=lambda name, _: stale.append(name))):
             pass
         removed = 0
         for path in (f"{self.url}/{name}" for name in stale if name.endswith(TEMPORARY_SUFFIX)):
@@ -246,7 +246,3 @@ def _check_prefix(prefix: str) -> None:
     folder, slash, _ = prefix.rpartition("/")
     if slash:
         check_name(folder)
-
-
-def _ignore(name: str, reason: str) -> None:
-    pass

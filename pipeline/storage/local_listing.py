@@ -4,15 +4,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tilepress.pipeline.errors import StorageError
-from tilepress.pipeline.storage.base import ListedFile, OnSkip
+from tilepress.pipeline.storage.base import ListedFile
+from tilepress.pipeline.storage.listing_rules import ListingRules, OnSkip
 
 TEMPORARY_SUFFIX = ".tilepress-tmp"
 
+_ADVICE = "permit it, or run as its owner"
+_NOTHING_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _KINDS = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -39,39 +44,57 @@ def modified_ns(facts: os.stat_result) -> int:
     return min(max(facts.st_mtime_ns, -(1 << 63)), (1 << 63) - 1)
 
 
-def walk(root: str, prefix: str, on_skip: OnSkip) -> Iterator[ListedFile]:
-    """Yield the files below `root` whose name starts with `prefix`; see Storage.list. StorageError: unreadable."""
+def walk(root: str, prefix: str, rules: ListingRules) -> Iterator[ListedFile]:
+    """Yield the files below `root` whose name starts with `prefix`; see Storage.list and ListingRules.
+
+    StorageError where the folder of `prefix` cannot be read, or any folder or file if nobody is to hear of those.
+    """
     folder, slash, stem = prefix.rpartition("/")
     try:
         stack = [_Folder(f"{root}/{folder}" if folder else root, folder + slash, folder + slash, stem)]
     except (FileNotFoundError, NotADirectoryError):
         return
+    except PermissionError as exc:
+        raise StorageError(f"{root}/{folder}: it may not be read; {_ADVICE}") from exc
     while stack:
         here = stack[-1]
         if not here.rest:
             stack.pop()
             continue
         key, raw = here.rest.pop()
-        if key.endswith("/"):
-            try:
+        name, found = here.shown + key, None
+        with _told(f"{here.path}/{raw}", name, rules):
+            if not key.endswith("/"):
+                found = _entry(here, name, raw, rules.on_skip)
+            elif rules.enter(name):
                 stack.append(here.child(key, raw))
-            except FileNotFoundError:
-                on_skip(here.shown + key, "vanished while it was listed")
-        else:
-            entry = _entry(here, key, raw, on_skip)
-            if entry is not None:
-                yield entry
+        if found is not None:
+            yield found
+
+
+@contextmanager
+def _told(path: str, name: str, rules: ListingRules) -> Iterator[None]:
+    """The listing goes on without what vanished, and without what cannot be read if somebody hears of it."""
+    try:
+        yield
+    except OSError as exc:
+        _tell(path, name, exc, rules)
+
+
+def _tell(path: str, name: str, exc: OSError, rules: ListingRules) -> None:
+    if exc.errno in _NOTHING_THERE:
+        rules.on_skip(name, "a link that leads nowhere" if os.path.islink(path) else "vanished while it was listed")
+        return
+    reason = f"it may not be read; {_ADVICE}" if isinstance(exc, PermissionError) else str(exc.strerror or exc)
+    if rules.on_unreadable is None:
+        raise StorageError(f"{path}: {reason}") from exc
+    rules.on_unreadable(name, reason)
 
 
 def _children(path: str) -> list[tuple[str, str]]:
     """(sort key, raw name) of everything in the folder; keys of folders end in '/'."""
-    try:
-        with os.scandir(path) as items:
-            found = [(item.name, item.is_dir(follow_symlinks=False)) for item in items]
-    except PermissionError as exc:
-        raise StorageError(
-            f"{path}: this folder may not be read, its files would be missing; permit it, or run as its owner"
-        ) from exc
+    with os.scandir(path) as items:
+        found = [(item.name, item.is_dir(follow_symlinks=False)) for item in items]
     return [(_shown(path, name) + "/" * is_folder, name) for name, is_folder in found]
 
 
@@ -87,14 +110,9 @@ def _shown(folder: str, raw: str) -> str:
     return raw
 
 
-def _entry(folder: _Folder, name: str, raw: str, on_skip: OnSkip) -> ListedFile | None:
-    """The file's entry, or None with a word to `on_skip`."""
-    path, shown = f"{folder.path}/{raw}", folder.shown + name
-    try:
-        facts = os.stat(path)
-    except OSError:
-        on_skip(shown, "a link that leads nowhere" if os.path.islink(path) else "vanished while it was listed")
-        return None
+def _entry(folder: _Folder, shown: str, raw: str, on_skip: OnSkip) -> ListedFile | None:
+    """The file's entry, or None with a word to `on_skip`. OSError."""
+    facts = os.stat(f"{folder.path}/{raw}")
     if stat.S_ISDIR(facts.st_mode):
         on_skip(shown, "a link to a folder, not followed")
     elif not stat.S_ISREG(facts.st_mode):

@@ -9,11 +9,26 @@ from pathlib import Path
 from tilepress.pipeline.errors import UsageError
 
 Place = str | Path
-_FLATTENED_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/(?!/)")
+_FLATTENED_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/?(?!/)")
 
 
 def place_text(place: Place) -> str:
-    """Return the text of `place`; UsageError for a URL that was made a Path, which loses one of its slashes."""
-    if isinstance(place, Path) and _FLATTENED_URL.match(str(place)):
+    """Return the text of `place`. UsageError for what would be a local path and is meant to be a URL.
+
+    A URL that was made a Path loses one of its slashes; in a text they are forgotten: `s3:bucket`, `s3:/bucket`.
+    """
+    text = os.fspath(place)
+    flattened = _FLATTENED_URL.match(text)
+    if flattened and isinstance(place, Path) and flattened[0].endswith("/"):
         raise UsageError(f"{place} is a URL that became a Path and lost a slash: give URLs as text")
-    return os.fspath(place)
+    if flattened and _is_protocol(flattened[1].lower()):
+        slashes = ":///" if flattened[1].lower() in ("file", "local") else "://"
+        url = f"{flattened[1]}{slashes}{text[flattened.end() :]}"
+        raise UsageError(f"{text} looks like a URL without its slashes: say {url}, or ./{text} for a local path")
+    return text
+
+
+def _is_protocol(scheme: str) -> bool:
+    from fsspec.registry import known_implementations  # only here: importing it takes a tenth of a second
+
+    return scheme in known_implementations

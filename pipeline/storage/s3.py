@@ -19,13 +19,13 @@ from tilepress.pipeline.storage.base import (
     Buffer,
     ListedFile,
     Names,
-    OnSkip,
     Ranges,
     Storage,
     check_name,
     check_ranges,
     unmap,
 )
+from tilepress.pipeline.storage.listing_rules import ALL, ListingRules, OnSkip
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 from tilepress.pipeline.storage.ordered import sorted_by_name
 from tilepress.pipeline.storage.retry import retrying
@@ -69,8 +69,8 @@ class S3Storage(Storage):
         found = self._request(name, lambda s3: s3.call_s3("head_object", **self._address(name)))
         return _entry(name, found, "ContentLength")
 
-    def list(self, prefix: str = "", on_skip: OnSkip | None = None) -> Iterator[ListedFile]:
-        entries = self._list(prefix, on_skip)
+    def list(self, prefix: str = "", rules: ListingRules = ALL) -> Iterator[ListedFile]:
+        entries = self._list(prefix, rules.on_skip)
         # Only Amazon's general-purpose buckets promise order; SeaweedFS puts 'a/b' before 'a.b'.
         if self._client().custom or self._bucket.endswith("--x-s3"):
             return sorted_by_name(entries)
@@ -130,12 +130,12 @@ class S3Storage(Storage):
             raise StorageError(f"{self.url}/{name} ends before byte {offset + length}: it is truncated")
         return s3.read(answer)
 
-    def _list(self, prefix: str, on_skip: OnSkip | None) -> Iterator[ListedFile]:
+    def _list(self, prefix: str, on_skip: OnSkip) -> Iterator[ListedFile]:
         for page in self._pages(prefix):
             for each in page.get("Contents", []):
                 name = each["Key"][len(self._prefix) :]
                 if each["Size"] == 0 and (not name or name.endswith("/")):
-                    if on_skip and name:
+                    if name:
                         on_skip(name, "an empty object that stands for a folder")
                 else:
                     yield _entry(name, each, "Size")

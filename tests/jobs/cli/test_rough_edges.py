@@ -40,9 +40,9 @@ def test_file_that_became_a_folder_keeps_nothing_else_from_coming_back(tmp_path:
 
 
 def test_archive_in_the_place_of_a_file_is_refused(tmp_path: Path):
-    write_tree(tmp_path, {"a.png": PNG})
+    write_tree(tmp_path, {"a.png": PNG, "b.png": PNG})
     with pytest.raises(InTheWay) as caught:
-        tilepress.compress(str(tmp_path / "a.png"), str(tmp_path / "a.png"), **LOCAL)
+        tilepress.compress(str(tmp_path / "a.png"), str(tmp_path / "b.png"), **LOCAL)
     assert caught.value.exit_code == 2
 
 

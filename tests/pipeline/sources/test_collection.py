@@ -219,19 +219,47 @@ def test_names_that_are_not_unicode_are_kept_apart_and_readable(tmp_path):
     assert contents == set(raw)
 
 
-def test_a_folder_that_may_not_be_read_stops_instead_of_losing_files(tmp_path, monkeypatch):
-    (tmp_path / "closed").mkdir()
+@pytest.fixture
+def closed(tmp_path, monkeypatch):
+    """A folder with a file, and two folders that may not be read: `closed` and `sub/lost+found`."""
+    for folder in ("closed", "sub/lost+found"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "hidden.png").write_bytes(b"")
     (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "sub/z.png").write_bytes(b"")
     original = os.scandir
 
     def scandir(path: str) -> object:
-        if str(path).endswith("closed"):
+        if str(path).endswith(("closed", "lost+found")):
             raise PermissionError(13, "Permission denied")
         return original(path)
 
     monkeypatch.setattr(os, "scandir", scandir)  # tests run as root, who may read everything
+    return str(tmp_path)
+
+
+def test_folders_that_may_not_be_read_are_named_and_the_rest_is_listed(closed):
+    heard = {}
+    found = Collection.open(closed, on_unreadable=heard.__setitem__).entries()
+    assert [entry.name for entry in found] == ["a.png", "sub/z.png"]
+    advice = "it may not be read; permit it, or run as its owner"
+    assert heard == {"closed/": advice, "sub/lost+found/": advice}
+
+
+@pytest.mark.parametrize(
+    "exclude", [["closed/", "lost+found/"], ["closed/**", "sub/lost+found/**"], ["sub/", "/closed/"]]
+)
+def test_excluded_folders_are_never_read(closed, exclude):
+    heard = {}
+    found = Collection.open(closed, exclude=exclude, on_unreadable=heard.__setitem__).entries()
+    assert "a.png" in {entry.name for entry in found} and heard == {}
+
+
+def test_whoever_must_know_every_file_is_stopped_by_a_folder_that_may_not_be_read(closed):
+    with pytest.raises(StorageError, match="closed: it may not be read; permit it, or run as its owner"):
+        list(open_storage(closed).list())
     with pytest.raises(StorageError, match="closed"):
-        names(str(tmp_path))
+        names(f"{closed}/closed")
 
 
 def test_neither_a_file_nor_a_folder_is_a_clear_mistake(tmp_path):
