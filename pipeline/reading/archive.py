@@ -24,7 +24,7 @@ from tilepress.pipeline.storage.place import Place, place_text
 if TYPE_CHECKING:
     import torch
 
-    from tilepress.pipeline.reading.torch_dataset import ArchivedImages
+    from tilepress.pipeline.reading.torch_dataset import ArchiveDataset
 
 _NO_PIXELS = frozenset({UNSUPPORTED, LIMIT, DAMAGED})
 Version = tuple[RunView, dict[str, Any]]  # a row of an index, and the run it is of
@@ -120,7 +120,7 @@ class Archive(Mapping[str, Entry]):
         *,
         preview: bool = False,
         transform: Callable[[torch.Tensor], Any] | None = None,
-    ) -> ArchivedImages:
+    ) -> ArchiveDataset:
         """Return the images as a map-style data set of PyTorch: items {"path": str, "image": tensor}.
 
         Tensors are uint8 or uint16, (channels, height, width); `transform` is applied to them. `preview` gives the
@@ -136,9 +136,9 @@ class Archive(Mapping[str, Entry]):
                 train(batch["image"])  # uint8 (32, channels, 256, 256)
         """
         require_extra("learned", "Archive.dataset")
-        from tilepress.pipeline.reading.torch_dataset import ArchivedImages
+        from tilepress.pipeline.reading.torch_dataset import ArchiveDataset
 
-        return ArchivedImages(self.images(include, exclude), preview, transform)
+        return ArchiveDataset(self.images(include, exclude), preview, transform)
 
     def entry(self, view: RunView, row: Mapping[str, Any], *, gone: bool = False) -> Entry:
         """A handle on one version of an image, from its index row."""

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from tilepress.pipeline.reading.entry_table import EntryTable
 
 
-class ArchivedImages(Dataset[dict[str, Any]]):
+class ArchiveDataset(Dataset[dict[str, Any]]):
     """A map-style data set: `dataset[number]` is {"path": str, "image": tensor or what `transform` makes of it}.
 
     The tensor is uint8 or uint16, (channels, height, width). Each worker of a DataLoader opens the archive for itself,
