@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -32,18 +32,22 @@ class Warmed:
     folder: Path | None
 
 
-def warm_kernels(report: Callable[[str], None], *more: Callable[[], object]) -> Warmed:
+def warm_kernels(
+    report: Callable[[str], None], *more: Callable[[], object], only: Sequence[Codec] | None = None
+) -> Warmed:
     """Compile or load every kernel; `report` is told the name of each codec in turn, `more` runs those of other layers.
 
-    Codecs of other packages compile theirs when they are first used.
+    `only` these codecs, if given, with their alternatives, and the residual coders if one of the codecs is lossy.
+    Codecs of other packages compile theirs when they are first used, or are named.
     """
     began, compiled, loaded, lost = time.monotonic(), KernelCache.compiled, KernelCache.loaded, KernelCache.not_kept
-    for codec_id in registry.CODECS:
-        report(codec_id)
-        _warm_codec(_codec(codec_id))
-    for residual_id in registry.RESIDUALS:
-        report(residual_id)
-        _warm_residual(residual_id)
+    for codec in map(_codec, registry.CODECS) if only is None else _with_alternatives(only):
+        report(codec.codec_id)
+        _warm_codec(codec)
+    if only is None or not all(codec.lossless for codec in only):
+        for residual_id in registry.RESIDUALS:
+            report(residual_id)
+            _warm_residual(residual_id)
     for work in more:
         work()
     return Warmed(
@@ -53,6 +57,14 @@ def warm_kernels(report: Callable[[str], None], *more: Callable[[], object]) -> 
         time.monotonic() - began,
         cache_root(),
     )
+
+
+def _with_alternatives(codecs: Sequence[Codec]) -> Iterator[Codec]:
+    """Codecs, and those that are tried beside them; a codec with two models is two, of the same kernels or others."""
+    there = {codec.codec_id for codec in codecs}
+    yield from codecs
+    for codec_id in dict.fromkeys(name for codec in codecs for name in codec.alternatives if name not in there):
+        yield _codec(codec_id)
 
 
 def _codec(codec_id: str) -> Codec:

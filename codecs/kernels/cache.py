@@ -8,7 +8,8 @@ where two processes save a function for different types at once; and it fails wh
   it is another folder;
 - each signature has files of its own, named by types, processor and its features, and replaced atomically;
 - what cannot be read is compiled again, what cannot be written is not kept;
-- while one process compiles, others of the machine that need a kernel wait, and load what it saved (lock.py).
+- while one process compiles, others of the machine that need a kernel wait, and load what it saved (lock.py);
+- displays are told when this process compiles (compile_clock.py).
 
 The folder is in `$TILEPRESS_KERNEL_CACHE`, or `$NUMBA_CACHE_DIR`, or the user's cache folder. What it holds is run:
 nobody else may be able to write to it. It may be read-only, as in a container image, and may be removed at any time.
@@ -30,10 +31,11 @@ from typing import Any
 
 from llvmlite.binding import get_host_cpu_features
 from numba.core import config
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, NullCache
 
 from tilepress.codecs.errors import CodecError
-from tilepress.codecs.kernels.lock import CompileLock
+from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
+from tilepress.codecs.kernels.lock import CompileLock, start_clock
 
 VARIABLE = "TILEPRESS_KERNEL_CACHE"
 _PACKAGE = Path(__file__).parents[1]
@@ -114,8 +116,10 @@ class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
         """Return a compiled signature; None if the caller must compile it, while other processes wait for that."""
         target_context.refresh()
         found = self._read(sig, target_context)
-        if found is None and self._lock.acquire():
-            found = self._read(sig, target_context)
+        if found is None:
+            start_clock(lasting=_can_be_made(Path(self._cache_path)))
+            if self._lock.acquire():
+                found = self._read(sig, target_context)
         if found is None:
             KernelCache.compiled += 1
         else:
@@ -124,6 +128,7 @@ class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled signature, unless its sources were changed after this process imported them."""
+        COMPILE_CLOCK.count()
         KernelCache.not_kept += 1
         if not self._impl.check_cachable(data) or sources_key(self._sources) != self._key:
             return
@@ -152,6 +157,18 @@ class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
         return IndexDataCacheFile(self._cache_path, f"{self._impl.filename_base}-{exact}", self._key)
 
 
+class NoCache(NullCache):  # type: ignore[misc]  # numba has no types
+    """Where there is no folder to keep code in: every process compiles what it needs, and the clock runs."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> None:
+        """Find nothing."""
+        start_clock(lasting=False)
+
+    def save_overload(self, sig: Any, cres: Any) -> None:
+        """Count a compiled signature."""
+        COMPILE_CLOCK.count()
+
+
 class _Reduced(CompileResultCacheImpl):  # type: ignore[misc]  # numba has no types
     """How numba turns compiled functions into bytes and back; without numba's search for a folder."""
 
@@ -173,10 +190,16 @@ def require_processor() -> None:
         )
 
 
-def kernel_cache(function: Callable[..., Any]) -> KernelCache | None:
-    """Return a cache for a function; None if its sources are not files, or there is no folder to keep code in."""
+def kernel_cache(function: Callable[..., Any]) -> KernelCache | NoCache:
+    """Return a cache for a function, one of nothing if its sources are not files or there is no folder for code."""
     root = cache_root()
-    return KernelCache(function, root) if root and Path(inspect.getfile(function)).is_file() else None
+    return KernelCache(function, root) if root and Path(inspect.getfile(function)).is_file() else NoCache()
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Whether files can be made in a folder, or the folder itself; it is not made here."""
+    there = next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK))
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def _writable(folder: Path) -> bool:

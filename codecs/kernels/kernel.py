@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar, cast
 
 from numba import njit
-from numba.core.caching import NullCache
 from numba.core.dispatcher import Dispatcher
 
 from tilepress.codecs.kernels.cache import kernel_cache, require_processor
@@ -51,5 +50,5 @@ def borrowing_kernel(function: Function) -> Function:
 
 def _cached(compiled: Any, function: Function) -> Function:
     if isinstance(compiled, Dispatcher):  # with NUMBA_DISABLE_JIT it is the function itself
-        vars(compiled)["_cache"] = kernel_cache(function) or NullCache()
+        vars(compiled)["_cache"] = kernel_cache(function)
     return cast(Function, compiled)

@@ -1,7 +1,8 @@
 """One process of a machine compiles at a time: the others wait, and load the kernels that it saved.
 
 The lock is held from the first kernel that is in no cache until numba releases its own compiler lock. A kernel and
-those it calls are thus compiled in one go, and an error on the way releases the lock too.
+those it calls are thus compiled in one go, and an error on the way releases the lock too. The clock of compilation
+(compile_clock.py) runs for as long, and while this process waits for the lock.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from numba.core import event
+
+from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
 
 _PATIENCE_S = 300.0  # a process that compiles for longer is stuck: from then on this one compiles by itself
 _POLL_S = 0.05
@@ -72,8 +75,13 @@ class CompileLock:
         return True
 
 
+def start_clock(*, lasting: bool) -> None:
+    """Let the clock of compilation run until this thread releases numba's compiler lock, which it must hold."""
+    _compiling.start_clock(lasting=lasting)
+
+
 class _Compiling(event.Listener):  # type: ignore[misc]  # numba has no types
-    """Hears how often this thread holds numba's compiler lock, and frees ours when it lets go for good."""
+    """Hears how often this thread holds numba's compiler lock; frees ours and stops the clock at the last release."""
 
     def __init__(self) -> None:
         self.of_thread = threading.local()
@@ -87,6 +95,12 @@ class _Compiling(event.Listener):  # type: ignore[misc]  # numba has no types
         """Free a lock in the end."""
         self.of_thread.locks = [*getattr(self.of_thread, "locks", []), lock]
 
+    def start_clock(self, *, lasting: bool) -> None:
+        """Once for all that is compiled under one hold of numba's lock."""
+        if self.depth and not getattr(self.of_thread, "timed", False):
+            self.of_thread.timed = True
+            COMPILE_CLOCK.start(lasting=lasting)
+
     def on_start(self, event: Any) -> None:
         """One more."""
         self.of_thread.depth = self.depth + 1
@@ -98,6 +112,9 @@ class _Compiling(event.Listener):  # type: ignore[misc]  # numba has no types
             for lock in getattr(self.of_thread, "locks", []):
                 lock.release()
             self.of_thread.locks = []
+            if getattr(self.of_thread, "timed", False):
+                self.of_thread.timed = False
+                COMPILE_CLOCK.stop()
 
 
 _compiling = _Compiling()

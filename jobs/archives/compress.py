@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
 from tilepress.jobs.archives.run_plan import claim_run, new_run, require_place, unfinished_run
 from tilepress.jobs.claim import request_text
 from tilepress.jobs.cli.progress import Meter
@@ -64,6 +65,7 @@ class CompressReport:
     resumed_shards: int = 0
     engine: str = ""
     seconds: float = 0.0  # from the first shard to the manifest
+    compiling_seconds: float = 0.0  # of these, spent by this process on kernels that were in no cache
     summary: Summary = field(default_factory=Summary)
     left_out: list[LeftOut] = field(default_factory=list)  # of the source, and not stored
 
@@ -154,7 +156,7 @@ def _execute(
     engine_config = config.engine.resolve(shards, size)
     report.engine = engine_config.kind
     spool, entries = IndexSpool(), []
-    started = time.monotonic()
+    started, compiling = time.monotonic(), COMPILE_CLOCK.seconds
     with (
         closing(spool),
         open_engine(
@@ -172,6 +174,7 @@ def _execute(
         seal = create_index(storage, run.index, plan.shards(), spool)
         write_manifest(storage, run, entries, plan.seal, seal)
         report.seconds = round(time.monotonic() - started, 3)
+        report.compiling_seconds = round(COMPILE_CLOCK.seconds - compiling, 3)
 
 
 def _tasks(

@@ -9,7 +9,7 @@ import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from tilepress.jobs.cli.progress import size
+from tilepress.jobs.cli.progress import size, took
 from tilepress.jobs.cli.tables import print_failures, print_json, print_notes, print_summary, print_table
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def show_compress(asked: SimpleNamespace, report: CompressReport) -> None:
     if report.resumed_shards:
         print(f"{report.resumed_shards:,} shards were already committed by an earlier attempt")
     print_summary(report.summary)
-    rate = report.summary.pixels / 1e6 / max(1e-3, report.seconds)
-    print(f"in {report.seconds:.1f} s, {rate:.3g} MP/s, engine {report.engine}")
+    rate = report.summary.pixels / 1e6 / max(1e-3, report.seconds - report.compiling_seconds)
+    print(f"{took(report.seconds, report.compiling_seconds)}, {rate:.3g} MP/s, engine {report.engine}")
     if report.exit_code:
         print(f"Some files need a look: tilepress errors {asked.archive}")
 
@@ -156,4 +156,5 @@ def show_evaluate(asked: SimpleNamespace, report: EvaluateReport) -> None:
         print(f"{images}: {asked.out} was complete already, nothing was written")
         return
     resumed = f" ({report.resumed_tasks:,} of {report.tasks:,} tasks by an earlier run)" if report.resumed_tasks else ""
-    print(f"{images}{resumed} in {report.seconds:.1f} s, engine {report.engine or 'none'}: see {asked.out}/summary.md")
+    time = took(report.seconds, report.compiling_seconds)
+    print(f"{images}{resumed} {time}, engine {report.engine or 'none'}: see {asked.out}/summary.md")

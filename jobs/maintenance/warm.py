@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 import numpy as np
 
 from tilepress.codecs.kernels.cache import cache_root
+from tilepress.codecs.registry import load_codec
 from tilepress.codecs.warm import Warmed, warm_kernels
 from tilepress.jobs.cli.tables import print_json
+from tilepress.jobs.codec_choice import chosen_codec
 from tilepress.pipeline.errors import EngineError
 from tilepress.pipeline.quality.metrics import distortion
 
 _ADVICE = "Set TILEPRESS_KERNEL_CACHE to a writable folder"
 
 
-def warm(*, quiet: bool = False) -> Warmed:
-    """Compile what is not compiled yet. EngineError if compiled code cannot be kept, at once if none can."""
+def warm(codecs: Sequence[str] = (), *, quiet: bool = False) -> Warmed:
+    """Compile what is not compiled yet: what `codecs`, named as for --codec, need to compress and restore; none: all.
+
+    UsageError for an unknown codec; EngineError if compiled code cannot be kept, at once if none can.
+    """
     _require_place()
-    done = warm_kernels(lambda name: None if quiet else print(f"warming {name}", file=sys.stderr), _warm_metrics)
+
+    def say(name: str) -> None:
+        if not quiet:
+            print(f"warming {name}", file=sys.stderr)
+
+    if not codecs:
+        done = warm_kernels(say, _warm_metrics)
+    else:
+        with ExitStack() as stack:
+            chosen = [stack.enter_context(chosen_codec(name)) for name in codecs]
+            found = [load_codec(choice.codec.codec_id, choice.model_folder) for choice in chosen]
+            done = warm_kernels(say, only=found)
     if done.not_kept:
         raise EngineError(f"{done.not_kept} compiled kernels could not be kept in {done.folder}: is it full? {_ADVICE}")
     return done
@@ -37,9 +55,9 @@ def _require_place() -> None:
         raise EngineError(f"compiled code cannot be kept in {folder}: {exc.strerror}. {_ADVICE}") from exc
 
 
-def show_warm(*, as_json: bool) -> int:
+def show_warm(codecs: Sequence[str] = (), *, as_json: bool) -> int:
     """What was compiled, and where it is kept."""
-    done = warm(quiet=as_json)
+    done = warm(codecs, quiet=as_json)
     if as_json:
         print_json(vars(done) | {"folder": str(done.folder)})
         return 0

@@ -104,12 +104,18 @@ def models(as_json: JSON = False) -> None:
     raise typer.Exit(show_models(as_json=as_json))
 
 
-def warm(as_json: JSON = False) -> None:
-    """Compile every kernel now and keep the code, so that no later process has to: half a minute, once.
+def warm(
+    codecs: Annotated[
+        list[str] | None, typer.Argument(metavar="[CODEC]...", help="Only those of these codecs.")
+    ] = None,
+    as_json: JSON = False,
+) -> None:
+    """Compile every kernel, or those of each CODEC, now and keep the code: later processes start at once.
 
     \b
     Examples:
       tilepress warm                                            on a machine, after each installation
+      tilepress warm lossless                                   only what compressing and restoring with it uses
       TILEPRESS_KERNEL_CACHE=/opt/kernels tilepress warm        into a folder that an image ships, see infra/docker
 
     \b
@@ -118,4 +124,4 @@ def warm(as_json: JSON = False) -> None:
     """
     from tilepress.jobs.maintenance.warm import show_warm
 
-    raise typer.Exit(show_warm(as_json=as_json))
+    raise typer.Exit(show_warm(codecs or (), as_json=as_json))

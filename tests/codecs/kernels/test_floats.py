@@ -102,9 +102,7 @@ def test_no_kernel_of_the_codecs_is_compiled_with_fastmath_or_in_parallel() -> N
 
 
 def test_every_kernel_of_the_codecs_has_a_cache_of_ours() -> None:
-    wrong = [
-        name for name, found in kernels().items() if type(found._cache).__name__ not in ("KernelCache", "NullCache")
-    ]
+    wrong = [name for name, found in kernels().items() if type(found._cache).__name__ not in ("KernelCache", "NoCache")]
     assert wrong == [], "decorate with tilepress.codecs.kernels.kernel, not with numba's njit"
 
 

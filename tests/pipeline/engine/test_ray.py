@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +74,11 @@ def killing(title: str) -> Iterator[list[int]]:
     def search() -> None:
         while not done.is_set() and not killed:
             for process in psutil.Process().children(recursive=True):
-                if f"{title}.analyse" in " ".join(process.cmdline()):
-                    process.kill()
-                    killed.append(process.pid)
-                    break
+                with suppress(psutil.Error):  # it may end under our eyes
+                    if f"{title}.analyse" in " ".join(process.cmdline()):
+                        process.kill()
+                        killed.append(process.pid)
+                        break
             time.sleep(0.02)
 
     thread = threading.Thread(target=search)
