@@ -3,16 +3,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 IMAGES ?= ../shared/data
 WORKERS ?= 2
+DEMO_CODEC := block-dnn-16
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup demo test slow check bench
 
+# Makes .venv and compiles the kernels that the demo uses. Without a folder to keep them in, each process compiles its own.
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml infra/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c infra/constraints.txt -e '.[dev]'
+	-$(BIN)/tilepress warm $(DEMO_CODEC)
 	touch $@
 
 demo: setup
