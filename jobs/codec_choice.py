@@ -13,8 +13,8 @@ from tilepress.codecs.codec import RANGES, Codec
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import DEFAULT_RESIDUAL, CodecChoice, codec_class, load_codec, load_residual, resolve
+from tilepress.pipeline.archive.fidelity import FIDELITIES
 from tilepress.pipeline.archive.layout import MODEL_FILES
-from tilepress.pipeline.archive.schema import FIDELITIES
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.storage.base import open_storage

@@ -3,7 +3,7 @@
 TilepressError                    1
 ├── UsageError                    2   what was asked cannot be done as asked
 │   └── ResumeError               2   an unfinished run was begun with other settings
-├── PictureError                      one file cannot be held as pixels: it is kept as its bytes
+├── PictureError                      one file cannot be stored by its pixels: it is stored verbatim
 │   ├── UnsupportedPicture            not an image, or a kind that no codec represents
 │   ├── LimitExceeded                 larger than the limits allow
 │   └── DamagedPicture                an image file that does not decode
@@ -36,7 +36,7 @@ class ResumeError(UsageError):
 
 
 class PictureError(TilepressError):
-    """A file that cannot be held as pixels. `code` is stored in the archive; the message is the reason."""
+    """A file that cannot be stored by its pixels. `code` is stored in the archive; the message is the reason."""
 
     code = "unsupported"
 

@@ -4,8 +4,8 @@ Kernels of the lossless codec use float64 and float32 with + - * / and compariso
 IEEE 754 fixes every result. Logarithms and exponentials therefore come from tables, whose entries are correctly
 rounded from 40 decimal digits (make_tables.py), and from the exponent bits of the number.
 
-The tables are compiled into kernels, and the kernels' cache is keyed by sources: table_file.py states the SHA-256 of
-the file, so that other tables are other kernels.
+The tables are compiled into kernels, whose cache goes by the hash of sources: table_file.py states the SHA-256 of the
+file, so that other tables are other kernels.
 """
 
 from __future__ import annotations

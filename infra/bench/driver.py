@@ -83,8 +83,8 @@ def memory(images: int) -> list[tuple[int, float]]:
         files = (PlannedFile(0, 0, ADD, f"{n // 1000:05d}/image-{n:08d}.tif", b"", 4096, n) for n in range(images))
         with job.chosen_codec("auto") as choice:
             settings = job._settings(config, choice)
-            asked = job._asked(config, settings)
-            plan = write_plan(files, asked, asked["shard_bytes"])
+            request = job._request(config, settings)
+            plan = write_plan(files, request, request["shard_bytes"])
             samples.append((0, process.memory_info().rss / _MB))
             run = job.Run(1)
             storage.create(run.plan, plan.file.seek(0) or plan.file.read())

@@ -82,7 +82,7 @@ def measure(wire: Wire, url: str, codec: str) -> None:
         wire.requests = wire.bytes = 0
         entry.bytes()
         requests.append(wire.requests)
-        ratios.append(wire.bytes / entry.stored.nbytes)
+        ratios.append(wire.bytes / entry.index_row.nbytes)
     mean = sum(requests) / len(requests)
     print(f"| {codec} | {len(paths)} | {max(requests)} | {mean:.2f} | {max(ratios):.3f} | 3 and 1.2 |", flush=True)
 

@@ -28,20 +28,20 @@ def listed(archive: Archive, path: str | None) -> Iterator[Entry]:
 
 def describe(entry: Entry) -> dict[str, Any]:
     """What `ls --json` and `info PATH` say of an image."""
-    facts = entry.stored.facts
+    facts = entry.index_row.facts
     return {
         "path": facts.path,
         "source_bytes": facts.source_bytes,
-        "stored_bytes": entry.stored.nbytes,
-        "method": method_key(entry.stored),
+        "stored_bytes": entry.index_row.nbytes,
+        "method": method_key(entry.index_row),
         "format": facts.format,
         "mode": facts.mode,
         "width": facts.width,
         "height": facts.height,
         "bit_depth": facts.bit_depth,
-        "tiles": len(entry.stored.tiles),
-        "latent_bytes": sum(tile.latents[1] for tile in entry.stored.tiles),
-        "residual_bytes": sum(tile.residual[1] for tile in entry.stored.tiles),
+        "tiles": len(entry.index_row.tiles),
+        "latent_bytes": sum(tile.latents[1] for tile in entry.index_row.tiles),
+        "residual_bytes": sum(tile.residual[1] for tile in entry.index_row.tiles),
         "fidelity": facts.fidelity,
         "psnr_of_base": lowest_psnr(entry),
         "reason_code": facts.reason_code,
@@ -55,7 +55,7 @@ def describe(entry: Entry) -> dict[str, Any]:
 
 def lowest_psnr(entry: Entry) -> float | None:
     """PSNR in dB of the tile whose base is furthest from the original; None where all are exact."""
-    values = [tile.facts.psnr for tile in entry.stored.tiles if tile.facts.psnr is not None]
+    values = [tile.facts.psnr for tile in entry.index_row.tiles if tile.facts.psnr is not None]
     return round(min(values), 2) if values else None
 
 
@@ -84,13 +84,13 @@ def archive_info(url: str) -> ArchiveInfo:
     identity = archive.identity
     info = ArchiveInfo(url, identity.get("archive_id", ""), identity.get("format", ""), runs, problems=archive.problems)
     for entry in archive.entries():
-        info.summary.add(entry.stored)
+        info.summary.add(entry.index_row)
         info.gone += entry.gone
     return info
 
 
 def failures(archive: Archive) -> Iterator[dict[str, Any]]:
-    """Files that are held only as bytes, or not at all, with the reason; by the newest row about each path."""
+    """Yield the files that are stored verbatim, or not at all, with the reason: the newest row about each path."""
     for versions in archive.histories(["path", "method", "reason_code", "reason", "source_bytes"]):
         view, row = versions[-1]
         if row["reason_code"]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tilepress.jobs.cli.progress import Meter
+from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.index_row import fetch_image_row
-from tilepress.pipeline.archive.schema import TILES, bound_text, error_bound
+from tilepress.pipeline.archive.schema import TILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import Shown, read_bands
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
@@ -146,7 +147,7 @@ def restore_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Resto
     report = RestoreReport()
     destination = task.options.destination.open()
     for entry in task_entries(task, archive, pool):
-        report.source_bytes += entry.stored.facts.source_bytes
+        report.source_bytes += entry.index_row.facts.source_bytes
         try:
             report.restored[_restore_one(entry, destination, task.options)] += 1
         except (AlreadyExists, MissingError):  # missing: what has the name is no file
@@ -173,31 +174,30 @@ def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) ->
             if not _same(destination, name, path):
                 raise
             return THERE
-    if entry.stored.facts.modified_ns and how not in (LOSSY, PREVIEW, REGION):
-        destination.set_modified(name, entry.stored.facts.modified_ns)
+    if entry.index_row.facts.modified_ns and how not in (LOSSY, PREVIEW, REGION):
+        destination.set_modified(name, entry.index_row.facts.modified_ns)
     return how
 
 
 def _write(entry: Entry, options: RestoreOptions, file: BinaryIO) -> tuple[str, str]:
-    facts = entry.stored.facts
+    facts = entry.index_row.facts
     if options.region is not None:
         write_region(entry.array(options.region, options.preview, options.view), facts, file)
         return region_name(entry.path, options.region, facts), REGION
     shown = Shown(options.preview, options.view)
     if not shown.residuals and facts.method == TILES:
-        container, _, _ = fetch_image_row(entry.stored, entry.fetch)
-        rebuild(container, read_bands(entry.stored, entry.fetch, entry.pool, shown=shown), file)
+        container, _, _ = fetch_image_row(entry.index_row, entry.fetch)
+        rebuild(container, read_bands(entry.index_row, entry.fetch, entry.pool, shown=shown), file)
         return entry.path, PREVIEW
     outcome = entry.write(file)
-    return entry.path, _how(outcome, facts.fidelity)
+    return entry.path, _how(outcome, facts.promised)
 
 
-def _how(outcome: Outcome, fidelity: str) -> str:
-    """What the summary counts the file as; within a bound where its pixels are not the source's."""
-    bound = error_bound(fidelity)
+def _how(outcome: Outcome, promised: Fidelity) -> str:
+    """Return what the summary counts a file as; "within N levels" where its pixels may not be the source's."""
     if outcome.byte_identical:
         return BYTES
-    return LOSSY if bound is None else PIXELS if bound == 0 else bound_text(bound)
+    return PIXELS if promised.is_exact else promised.text
 
 
 def _same(destination: Storage, name: str, path: Path) -> bool:

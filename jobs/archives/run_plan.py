@@ -12,6 +12,7 @@ from pathlib import Path
 
 import tilepress
 from tilepress.jobs.claim import Request, is_first, require_empty, require_same
+from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.layout import (
     ARCHIVE_JSON,
     Run,
@@ -23,7 +24,6 @@ from tilepress.pipeline.archive.layout import (
     write_summary,
 )
 from tilepress.pipeline.archive.plan import LeftOut, Plan, plan_from_bytes, write_plan
-from tilepress.pipeline.archive.schema import within
 from tilepress.pipeline.compress.changes import planned_files
 from tilepress.pipeline.errors import (
     IntegrityError,
@@ -68,10 +68,12 @@ def new_run(
             unless they may be among what could not be read.
     """
     existing = Archive(storage) if list_runs(storage) else None
-    press = request["press"]
-    fidelity = within(press["max_error"]) if press.get("max_error") else press["fidelity"]
+    encoding = request["press"]
+    wanted = (
+        Fidelity.within(encoding["max_error"]) if encoding.get("max_error") else Fidelity.parse(encoding["fidelity"])
+    )
     files = planned_files(
-        collection.entries(), existing, fidelity, is_gone=lambda name: whole and not _may_hide(left_out, name)
+        collection.entries(), existing, wanted, is_gone=lambda name: whole and not _may_hide(left_out, name)
     )
     last = existing.runs[-1] if existing and existing.runs else None
     parent = last.manifest.seal if last and last.manifest else ""
@@ -135,9 +137,8 @@ def _load_plan(storage: Storage, run: Run) -> Plan:
         ) from exc
 
 
-def _flat(settings: Request) -> Request:
-    """The request with the settings of encoding beside the others."""
-    press = settings.get("press", {})
-    return {name: value for name, value in settings.items() if name != "press"} | {
-        f"press.{name}": value for name, value in press.items()
-    }
+def _flat(request: Request) -> Request:
+    """The request with the settings of encoding beside the others; the codec is there by name and with its model."""
+    encoding = dict(request.get("press", {}))  # the word of the plan's format
+    by_name = {name: value for name, value in request.items() if name != "press"}
+    return {"codec and model": encoding.pop("codec", None), **encoding, **by_name}

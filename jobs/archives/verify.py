@@ -14,7 +14,7 @@ from tilepress.codecs.registry import RESIDUALS, load_residual
 from tilepress.jobs.archives.verify_files import check_files, verify_part
 from tilepress.jobs.cli.progress import Meter
 from tilepress.pipeline.archive.checksums import sha256
-from tilepress.pipeline.archive.schema import GONE, NOT_STORED, TILES, error_bound, fidelity_text
+from tilepress.pipeline.archive.schema import GONE, NOT_STORED, TILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, UsageError
@@ -153,9 +153,9 @@ def verify_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Verify
     report = VerifyReport()
     for entry, source in zip(task_entries(task, archive, pool), task.sources, strict=True):
         report.images += 1
-        report.source_bytes += entry.stored.facts.source_bytes
-        if entry.stored.facts.method == TILES and error_bound(entry.stored.facts.fidelity) != 0:
-            report.inexact[fidelity_text(entry.stored.facts.fidelity)] += 1
+        report.source_bytes += entry.index_row.facts.source_bytes
+        if entry.index_row.facts.method == TILES and not entry.index_row.facts.promised.is_exact:
+            report.inexact[entry.index_row.facts.promised.text] += 1
         try:
             _check_one(entry, rebuild=task.options.rebuild)
         except (IntegrityError, UsageError) as exc:
@@ -171,7 +171,7 @@ def _check_one(entry: Entry, *, rebuild: bool) -> None:
         with tempfile.TemporaryFile() as scratch:
             entry.write(cast(BinaryIO, scratch))
     else:
-        prove(entry.stored, entry.fetch, entry.pool)
+        prove(entry.index_row, entry.fetch, entry.pool)
 
 
 def _source(config: VerifyConfig) -> Collection:
@@ -185,10 +185,10 @@ def _compare(entry: Entry, source: ListedFile | None, against: Collection, repor
         return
     try:
         with against.open_source(source) as data:
-            if sha256(data) != entry.stored.facts.file_sha256:
+            if sha256(data) != entry.index_row.facts.file_sha256:
                 report.differing.append((entry.path, "the source file is not the one that was stored"))
-            elif error_bound(entry.stored.facts.fidelity):
-                prove_within(entry.stored, data, entry.fetch, entry.pool)
+            elif entry.index_row.facts.promised.bound:
+                prove_within(entry.index_row, data, entry.fetch, entry.pool)
     except IntegrityError as exc:
         report.problems.append((entry.part, entry.path, str(exc)))
     except (MissingError, ChangedError) as exc:

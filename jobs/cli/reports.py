@@ -28,44 +28,44 @@ def print_report(report: Any) -> None:
     print_json(vars(report) | {name: getattr(report, name) for name in properties})
 
 
-def show_compress(asked: SimpleNamespace, report: CompressReport) -> None:
+def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
     """Summary of a run by method, with bytes in and out."""
     for each in report.left_out:
         how = "NOT READ" if each.unreadable else "left out"
         print(f"{how}: {each.name} ({each.reason})", file=sys.stderr)
     planned = f"{report.planned_files:,} files, {size(report.planned_bytes)}, in {report.shards:,} shards"
     gone = f"; {report.gone:,} gone from the source" if report.gone else ""
-    if asked.dry_run:
+    if request.dry_run:
         print(f"would compress {planned}{gone}; nothing was written")
         return
     if report.run is None:
-        print(f"nothing new in {asked.source}: {asked.archive} is up to date, nothing was written")
+        print(f"nothing new in {request.source}: {request.archive} is up to date, nothing was written")
         return
-    print(f"run {report.run} of {asked.archive}: {planned}{gone}")
+    print(f"run {report.run} of {request.archive}: {planned}{gone}")
     if report.resumed_shards:
         print(f"{report.resumed_shards:,} shards were already committed by an earlier attempt")
     print_summary(report.summary)
     rate = report.summary.pixels / 1e6 / max(1e-3, report.seconds - report.compiling_seconds)
     print(f"{took(report.seconds, report.compiling_seconds)}, {rate:.3g} MP/s, engine {report.engine}")
     if report.exit_code:
-        print(f"Some files need a look: tilepress errors {asked.archive}")
+        print(f"Some files need a look: tilepress errors {request.archive}")
 
 
-def show_restore(asked: SimpleNamespace, report: RestoreReport) -> None:
+def show_restore(request: SimpleNamespace, report: RestoreReport) -> None:
     """How the files came back, and which did not."""
     print_notes(report.notes)
     words = ", ".join(f"{count:,} {how}" for how, count in report.restored.items())
-    print(f"restored to {asked.destination}: {words or 'nothing'}")
+    print(f"restored to {request.destination}: {words or 'nothing'}")
     print_failures("damaged", report.damage)
     print_failures("damaged, not restored", report.failed)
-    print_failures("not restored", [(path, asked.spell(reason)) for path, reason in report.refused])
+    print_failures("not restored", [(path, request.spell(reason)) for path, reason in report.refused])
 
 
-def show_verify(asked: SimpleNamespace, report: VerifyReport) -> None:
+def show_verify(request: SimpleNamespace, report: VerifyReport) -> None:
     """What was checked, and what is wrong."""
     print_notes(report.notes)
     counts = f"{report.parts:,} parts, {report.images:,} images, {size(report.source_bytes)} of files"
-    print(f"verified {asked.archive}: {counts}")
+    print(f"verified {request.archive}: {counts}")
     for part, image, problem in report.problems:
         print(f"DAMAGED {part}{': ' + image if image else ''}: {problem}")
     print_failures("differs from the source", report.differing)
@@ -74,18 +74,18 @@ def show_verify(asked: SimpleNamespace, report: VerifyReport) -> None:
     print(f"{len(report.problems):,} problems found" if report.problems else "everything stored is as it was written")
 
 
-def show_import_arrays(asked: SimpleNamespace, report: ImportReport) -> None:
+def show_import_arrays(request: SimpleNamespace, report: ImportReport) -> None:
     """What was imported, and from where it comes."""
     print_failures("left out", report.skipped)
     for name, count in report.images.items():
-        print(f"{str(asked.destination).rstrip('/')}/{name}: {count:,} images")
+        print(f"{str(request.destination).rstrip('/')}/{name}: {count:,} images")
     there = f", {report.already_there:,} of them there already" if report.already_there else ""
     total = report.images.total()
     rate = total / max(1e-3, report.seconds)
     print(f"{total:,} images{there}, {size(report.bytes_out)} of PNG, in {report.seconds:.1f} s ({rate:,.0f} a second)")
 
 
-def show_train(asked: SimpleNamespace, report: TrainReport) -> None:
+def show_train(request: SimpleNamespace, report: TrainReport) -> None:
     """What was trained, how well it does, and how to use it."""
     print_failures("not trained on", report.unusable)
     if not report.trained:
@@ -108,14 +108,14 @@ def show_train(asked: SimpleNamespace, report: TrainReport) -> None:
 _FIT_COLUMNS = ("level", "held-out images", "raw", "JPEG XL e7", "start", "fitted", "to JPEG XL", "to start")
 
 
-def show_fit_lossless(asked: SimpleNamespace, report: FitReport) -> None:
+def show_fit_lossless(request: SimpleNamespace, report: FitReport) -> None:
     """What the fitted model makes of images that it was not fitted to, beside JPEG XL and the model before."""
     print_failures("skipped", report.skipped)
-    for number, source in enumerate(asked.sources, 1):
-        if len(asked.sources) > 1:
+    for number, source in enumerate(request.sources, 1):
+        if len(request.sources) > 1:
             print(f"source {number}: {source}")
     print_table((dict(zip(_FIT_COLUMNS, _fit_cells(figure), strict=True)) for figure in report.figures), _FIT_COLUMNS)
-    start = "no trained model" if report.start == "none" else f"{asked.start} ({report.start[:16]})"
+    start = "no trained model" if report.start == "none" else f"{request.start} ({report.start[:16]})"
     print(f"Bytes of the held-out images; start: {start}")
     for level in report.kept:
         print(f"{level}: fitting gained nothing on the held-out images, the model keeps its start there")
@@ -133,7 +133,7 @@ def _fit_cells(figure: dict[str, Any]) -> tuple[str, ...]:
     return figure["level"], f"{figure['count']} ({figure['images']})", *sizes, *gains
 
 
-def show_evaluate(asked: SimpleNamespace, report: EvaluateReport) -> None:
+def show_evaluate(request: SimpleNamespace, report: EvaluateReport) -> None:
     """Means of every codec at every quality, BD-rates, and what could not be evaluated."""
     from tilepress.jobs.evaluation.report import BD_COLUMNS, COLUMNS, bd_cells, lossless_cells, point_cells
 
@@ -153,8 +153,8 @@ def show_evaluate(asked: SimpleNamespace, report: EvaluateReport) -> None:
     print_failures("failed", report.failed)
     images = f"{report.images:,} images of {report.files:,} files"
     if not report.written:
-        print(f"{images}: {asked.out} was complete already, nothing was written")
+        print(f"{images}: {request.out} was complete already, nothing was written")
         return
     resumed = f" ({report.resumed_tasks:,} of {report.tasks:,} tasks by an earlier run)" if report.resumed_tasks else ""
     time = took(report.seconds, report.compiling_seconds)
-    print(f"{images}{resumed} {time}, engine {report.engine or 'none'}: see {asked.out}/summary.md")
+    print(f"{images}{resumed} {time}, engine {report.engine or 'none'}: see {request.out}/summary.md")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _MANY = 20  # failures printed one by one
 _METHODS = {
     "jpeg": "JPEG, transcoded byte for byte",
-    "file": "kept as its bytes",
-    "file-zstd": "kept as its bytes (Zstandard)",
+    "file": "stored verbatim",
+    "file-zstd": "stored verbatim, by Zstandard",
     "none": "not stored",
 }
 
@@ -30,8 +30,8 @@ def print_summary(summary: Summary) -> None:
     from tilepress.pipeline.archive.schema import FAILURES  # loads pyarrow, which lists of codecs do without
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("held as", "images", "in", "out", "saved"):
-        table.add_column(name, justify="left" if name == "held as" else "right")
+    for name in ("stored as", "images", "in", "out", "saved"):
+        table.add_column(name, justify="left" if name == "stored as" else "right")
     for method, count in sorted(summary.images.items(), key=lambda item: -summary.bytes_in[item[0]]):
         table.add_row(
             _METHODS.get(method, f"pixels, by {method}"),

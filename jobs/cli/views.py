@@ -10,7 +10,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from tilepress.jobs.archives import listing
 from tilepress.jobs.cli.tables import print_json, print_notes, print_summary
-from tilepress.pipeline.archive.schema import bound_text
+from tilepress.pipeline.archive.fidelity import bound_text
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import open_archive
 
@@ -48,11 +48,11 @@ def show_info(url: str, path: str | None, *, as_json: bool) -> int:
     print_notes(info.problems)
     print(f"archive {info.archive_id}  {info.format}  {info.url}")
     for run in info.runs:
-        settings, press = run["settings"], run["settings"]["press"]
+        settings, encoding = run["settings"], run["settings"]["press"]
         state = "complete" if run["complete"] else "NOT COMPLETE: repeat its command to finish it"
         print(
             f"run {run['run']}: {run['images']:,} images from {settings['source']}, codec {settings['codec']}, "
-            f"fidelity {press['fidelity']}{_bound(press)}, tiles of {press['tile']}, {state}"
+            f"fidelity {encoding['fidelity']}{_bound(encoding)}, tiles of {encoding['tile']}, {state}"
         )
     print_summary(info.summary)
     if info.gone:
@@ -60,8 +60,8 @@ def show_info(url: str, path: str | None, *, as_json: bool) -> int:
     return 0
 
 
-def _bound(press: dict[str, Any]) -> str:
-    return f" {bound_text(press['max_error'])}" if press.get("max_error") else ""
+def _bound(encoding: dict[str, Any]) -> str:
+    return f" {bound_text(encoding['max_error'])}" if encoding.get("max_error") else ""
 
 
 def _print_facts(facts: dict[str, Any], *, as_json: bool) -> None:
@@ -75,17 +75,17 @@ def _print_facts(facts: dict[str, Any], *, as_json: bool) -> None:
 
 
 def show_errors(url: str, *, as_json: bool) -> int:
-    """Files that are held only as bytes, or not at all."""
+    """Print the files that are stored verbatim, or not at all, with the reasons, and return the exit code."""
     archive = open_archive(url)
     rows = [*listing.failures(archive), *listing.left_out(archive)]
     if as_json:
         print_json(rows)
         return 0
     for row in rows:
-        held = "kept as its bytes" if row["stored"] else "NOT STORED"
-        print(f"{row['reason_code']:<15} {held:<18} {row['path']}: {row['reason']}")
+        stored = "stored verbatim" if row["stored"] else "NOT STORED"
+        print(f"{row['reason_code']:<15} {stored:<16} {row['path']}: {row['reason']}")
     counts = ", ".join(f"{count:,} {reason}" for reason, count in listing.reasons(rows).items())
-    print(counts or f"every file of {url} is held by its pixels or as a transcoded JPEG")
+    print(counts or f"every file of {url} is stored by its pixels or as a transcoded JPEG")
     return 0
 
 

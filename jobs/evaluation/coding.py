@@ -38,23 +38,23 @@ def measure(
     `exact`: with the residual that leads back to the original pixels. `actors`: networks run where no clock of this
     thread sees them. UnsupportedError if the codec cannot represent the picture, CodecError if it fails.
     """
-    work = Trip(point, pool.codec(point.reference), exact, pool)
+    trip = Trip(point, pool.codec(point.reference), exact, pool)
     rows = [pixels[y : y + point.tile] for y in range(0, picture.height, point.tile)]
     tiles = partial(picture_tiles, 0, picture, rows, point.tile)
-    if not work.codec.supports(next(tiles()).spec):
+    if not trip.codec.supports(next(tiles()).spec):
         raise UnsupportedError(f"{point.codec} cannot represent {picture.mode} images of {picture.bit_depth} bits")
-    work.prepare(picture, tiles())
+    trip.prepare(picture, tiles())
     decoded = np.empty_like(pixels)
-    cost = _Cost(nbytes=len(work.side_information))
+    cost = _Cost(nbytes=len(trip.side_information))
     for window in windows(tiles()):
-        for batch, returned, part in pool.map(work.code, work.batches(window)):
+        for batch, returned, part in pool.map(trip.code, trip.batches(window)):
             cost += part
             for tile, samples in zip(batch, returned, strict=True):
                 decoded[tile.box.y : tile.box.y + tile.box.h, tile.box.x : tile.box.x + tile.box.w] = samples
     found = distortion(pixels, decoded, (1 << picture.bit_depth) - 1)
-    if found.max_error and (exact or work.codec.lossless):
+    if found.max_error and (exact or trip.codec.lossless):
         raise CodecError(f"what should be lossless came back with errors of up to {found.max_error} levels")
-    return vars(found) | cost.figures(picture.pixels, in_actor=actors and work.codec.networks)
+    return vars(found) | cost.figures(picture.pixels, in_actor=actors and trip.codec.networks)
 
 
 @dataclass(frozen=True)

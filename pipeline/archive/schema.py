@@ -5,8 +5,6 @@ FORMAT.md describes the same columns for readers in other languages.
 
 from __future__ import annotations
 
-import math
-import re
 import struct
 import zlib
 from collections.abc import Sequence
@@ -14,6 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import cast
 
 import pyarrow as pa
+
+from tilepress.pipeline.archive.fidelity import Fidelity
 
 # How an image is held (column `method`).
 TILES = "tiles"  # pixels, as tile rows
@@ -30,11 +30,6 @@ INCOMPRESSIBLE = "incompressible"  # no codec made it smaller than the file
 UNTRUSTED = "untrusted"  # a codec's stored bytes did not decode to the source; the file was kept instead
 CHANGED, VANISHED, UNREADABLE = "changed", "vanished", "unreadable"
 FAILURES = frozenset({DAMAGED, UNTRUSTED, CHANGED, VANISHED, UNREADABLE})  # what exit code 3 reports
-
-# How the pixels come back (column `fidelity`): as asked for, or where that is a bound, `within` it.
-PIXELS, WHOLE_FILE, LOSSY = "pixels", "file", "lossy"
-FIDELITIES = (PIXELS, WHOLE_FILE, LOSSY)
-_WITHIN = re.compile(r"max-error-([1-9]\d{0,4})")
 
 IMAGE_ROW, TILE_ROW, PIECE_ROW = "image", "tile", "piece"
 
@@ -61,6 +56,11 @@ class ImageFacts:
     reason: str
     file_sha256: bytes
     pixels_sha256: bytes
+
+    @property
+    def promised(self) -> Fidelity:
+        """How exactly the pixels come back."""
+        return Fidelity.parse(self.fidelity)
 
 
 @dataclass(frozen=True)
@@ -92,36 +92,6 @@ class PieceFacts:
 
     image: int
     tile: int  # number of the piece
-
-
-def within(max_error: int) -> str:
-    """Fidelity of an image whose samples differ from the source's, by at most so many levels."""
-    return f"max-error-{max_error}"
-
-
-def error_bound(fidelity: str) -> int | None:
-    """Levels that a sample may differ from the source's; 0: exact. None: lossy, there is no bound."""
-    if fidelity == LOSSY:
-        return None
-    match = _WITHIN.fullmatch(fidelity)
-    return int(match[1]) if match else 0
-
-
-def looseness(fidelity: str) -> float:
-    """A number to compare fidelities by: -1 the file itself, else levels a sample may be off, infinity if lossy."""
-    bound = error_bound(fidelity)
-    return -1 if fidelity == WHOLE_FILE else math.inf if bound is None else bound
-
-
-def bound_text(max_error: int) -> str:
-    """A bound for people."""
-    return f"within {max_error} level{'' if max_error == 1 else 's'}"
-
-
-def fidelity_text(fidelity: str) -> str:
-    """A fidelity for people; what is exact is called `pixels`."""
-    bound = error_bound(fidelity)
-    return LOSSY if bound is None else bound_text(bound) if bound else PIXELS
 
 
 Facts = ImageFacts | TileFacts | PieceFacts

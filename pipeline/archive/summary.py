@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from tilepress.pipeline.archive.fidelity import PIXELS
 from tilepress.pipeline.archive.index_row import IndexRow, index_row
-from tilepress.pipeline.archive.schema import FAILURES, JPEG, PIXELS, TILES, fidelity_text
+from tilepress.pipeline.archive.schema import FAILURES, JPEG, TILES
 
 _MOST_WARNINGS = 20
 
@@ -69,7 +70,7 @@ def method_key(image: IndexRow) -> str:
     """How an image is held, for summaries: the method, or the codecs of its tiles and, unless exact, how near."""
     if image.facts.method != TILES:
         return image.facts.method
-    fidelity = fidelity_text(image.facts.fidelity)
+    fidelity = image.facts.promised.text
     return codec_name(image) if fidelity == PIXELS else f"{codec_name(image)} ({fidelity})"
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tilepress.codecs.codec import Settings
-from tilepress.pipeline.archive.schema import LOSSY, PIXELS
+from tilepress.pipeline.archive.fidelity import LOSSY, PIXELS
 from tilepress.pipeline.coding.tile_coding import Coding
 from tilepress.pipeline.formats.picture import Limits
 

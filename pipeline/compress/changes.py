@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.plan import ADD, PlannedFile
-from tilepress.pipeline.archive.schema import CONTENTLESS, GONE, TILES, looseness
+from tilepress.pipeline.archive.schema import CONTENTLESS, GONE, TILES
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.storage.base import ListedFile
 from tilepress.pipeline.storage.ordered import merge_join
@@ -15,7 +16,7 @@ _COLUMNS = ["path", "method", "fidelity", "source_bytes", "modified_ns", "etag"]
 
 
 def planned_files(
-    entries: Iterable[ListedFile], archive: Archive | None, fidelity: str, *, is_gone: Callable[[str], bool]
+    entries: Iterable[ListedFile], archive: Archive | None, wanted: Fidelity, *, is_gone: Callable[[str], bool]
 ) -> Iterator[PlannedFile]:
     """Yield new, changed and failed files to add, and files to mark as gone, in path order.
 
@@ -23,12 +24,12 @@ def planned_files(
     whether it is gone from the source, and not merely left out or unreadable.
 
     Both sides are walked once in the same order, so memory does not grow with them. A file is unchanged if its size
-    and its etag (or, where there is none, its modification time) are those of the newest row about it, and what is
-    stored keeps what `fidelity` promises.
+    and its etag (or, where there is none, its modification time) are those of the newest row about it, and it is stored
+    at least as exactly as is wanted.
     """
     known = _newest(archive) if archive else iter(())
     for entry, row in merge_join(entries, known, lambda entry: entry.name, lambda row: str(row["path"])):
-        if entry is not None and (row is None or not _unchanged(row, entry) or _looser(row, fidelity)):
+        if entry is not None and (row is None or not _unchanged(row, entry) or _looser(row, wanted)):
             yield PlannedFile(0, 0, ADD, entry.name, entry.locator, entry.size, entry.modified_ns, entry.etag)
         elif entry is None and row is not None and row["method"] != GONE and is_gone(row["path"]):
             yield PlannedFile(0, 0, GONE, row["path"])
@@ -46,6 +47,6 @@ def _unchanged(row: dict[str, Any], entry: ListedFile) -> bool:
     return bool(row["modified_ns"] == entry.modified_ns)
 
 
-def _looser(row: dict[str, Any], fidelity: str) -> bool:
-    """Whether an image is held less exactly than is asked for now; all but tiles are bytes of the file."""
-    return row["method"] == TILES and looseness(row["fidelity"]) > looseness(fidelity)
+def _looser(row: dict[str, Any], wanted: Fidelity) -> bool:
+    """Whether an image is stored less exactly than is wanted now; whatever is not tiles is bytes of the file."""
+    return row["method"] == TILES and Fidelity.parse(row["fidelity"]).looser_than(wanted)

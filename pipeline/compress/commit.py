@@ -17,7 +17,6 @@ from tilepress.pipeline.archive.index_row import IndexRow, index_row
 from tilepress.pipeline.archive.layout import PartEntry, Run
 from tilepress.pipeline.archive.part import BuiltPart, Fetch, PartBuilder, part_index, read_part_footer
 from tilepress.pipeline.archive.plan import PlannedFile, Shard
-from tilepress.pipeline.archive.schema import error_bound
 from tilepress.pipeline.archive.sealed import SEAL_KEY
 from tilepress.pipeline.archive.summary import Summary, summarise
 from tilepress.pipeline.coding.codec_pool import CodecPool
@@ -44,7 +43,7 @@ class EncodeTask:
     settings: EncodeSettings
     source: str  # what Collection.open takes
     committed: bool = False  # a part of this shard is already there
-    quarantined: dict[int, str] = field(default_factory=dict)  # images that crashed a worker: kept as bytes
+    quarantined: dict[int, str] = field(default_factory=dict)  # images that crashed a worker: stored verbatim
     storage_options: StorageOptions = NO_OPTIONS  # of the source
 
     @property
@@ -130,7 +129,7 @@ def check_images(index: pa.Table, fetch: Fetch, pool: CodecPool, sources: NearSo
         image = index_row(row)
         try:
             prove(image, fetch, pool)
-            if error_bound(image.facts.fidelity):
+            if image.facts.promised.bound:
                 sources.prove(image, fetch, pool)
         except TransientStorageError:
             raise

@@ -1,4 +1,4 @@
-"""Find the files that crash a worker, so that a shard can keep them as bytes and go on."""
+"""Find the files that crash a worker, so that a shard can store them verbatim and go on."""
 
 from __future__ import annotations
 

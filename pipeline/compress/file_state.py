@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.part import StagedRows
 from tilepress.pipeline.archive.plan import PlannedFile
-from tilepress.pipeline.archive.schema import NOT_STORED, ImageFacts, within
+from tilepress.pipeline.archive.schema import NOT_STORED, ImageFacts
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.errors import PictureError
 from tilepress.pipeline.formats.picture import Picture
@@ -25,8 +26,8 @@ class FileState:
     failure: PictureError | None = None
     pixels: bytes = b""  # SHA-256, once all tiles are cut
     side_information: bytes | None = b""  # what the codec prepared for all tiles; None: it failed
-    held: list[StagedRows] = field(default_factory=list)
-    codecs: set[str] = field(default_factory=set)  # of the tiles held
+    staged: list[StagedRows] = field(default_factory=list)
+    codecs: set[str] = field(default_factory=set)  # of the staged tiles
     near: bool = False  # a tile comes back within the bound, but not exactly
     open: ExitStack = field(default_factory=ExitStack)
 
@@ -34,13 +35,19 @@ class FileState:
     def tiled_bytes(self) -> int:
         """Payload bytes of the image as tiles."""
         container = len(self.picture.container) if self.picture else 0
-        return container + len(self.side_information or b"") + sum(held.nbytes for held in self.held)
+        return container + len(self.side_information or b"") + sum(rows.nbytes for rows in self.staged)
 
 
 def image_facts(
     file: PlannedFile, picture: Picture | None, settings: EncodeSettings, *, near: bool = False
 ) -> ImageFacts:
-    """Facts of a file but for how it is held. `near`: its pixels come back within settings.max_error only."""
+    """Return the facts of a file but for how it is stored.
+
+    `near`: its pixels come back within settings.max_error only.
+    """
+    fidelity = settings.fidelity
+    if picture and near and settings.max_error:
+        fidelity = Fidelity.within(settings.max_error).name
     return ImageFacts(
         image=file.image,
         path=file.path,
@@ -54,7 +61,7 @@ def image_facts(
         dtype=picture.dtype if picture else "",
         bit_depth=picture.bit_depth if picture else 0,
         tile_size=settings.tile,
-        fidelity=within(settings.max_error) if picture and near and settings.max_error else settings.fidelity,
+        fidelity=fidelity,
         method=NOT_STORED,
         reason_code="",
         reason="",

@@ -37,10 +37,10 @@ class ImageEncoder:
         self._builder = builder
         self.warnings: Counter[str] = Counter()  # tiles on which codecs failed, by what they did
 
-    def tiles(self, work: FileState, picture: Picture) -> Iterator[Tile]:
+    def tiles(self, state: FileState, picture: Picture) -> Iterator[Tile]:
         """Tiles of an image in raster order, once the codec has prepared; a file that breaks on the way is marked."""
-        self._prepare(work, picture)
-        yield from self._cut(work, picture)
+        self._prepare(state, picture)
+        yield from self._cut(state, picture)
 
     def coding(self, tile: Tile) -> Coding:
         """How a tile is to be coded."""
@@ -49,48 +49,48 @@ class ImageEncoder:
             return replace(coding, settings=replace(coding.settings, max_error=None))
         return coding
 
-    def take(self, work: FileState, coded: CodedTile) -> None:
+    def take(self, state: FileState, coded: CodedTile) -> None:
         """Keep a tile's row for the image."""
-        work.held.append(self._builder.stage(TILE_ROW, coded.facts, (coded.latents, coded.residual)))
-        work.codecs.add(coded.facts.codec)
-        work.near = work.near or not coded.exact
+        state.staged.append(self._builder.stage(TILE_ROW, coded.facts, (coded.latents, coded.residual)))
+        state.codecs.add(coded.facts.codec)
+        state.near = state.near or not coded.exact
         for text in coded.warnings:
             warn(self.warnings, text)
 
-    def settle(self, work: FileState) -> bool:
+    def settle(self, state: FileState) -> bool:
         """All tiles are coded: hold the image by the smallest of what there is. False if its file is no larger."""
-        if not any(self._pool.codec(reference).has_side_information for reference in work.codecs):
-            work.side_information = b""
-        if work.tiled_bytes < len(work.data):
+        if not any(self._pool.codec(reference).has_side_information for reference in state.codecs):
+            state.side_information = b""
+        if state.tiled_bytes < len(state.data):
             return True
-        return self._settings.coding.reference != JPEG_XL.reference and self._code_again(work)
+        return self._settings.coding.reference != JPEG_XL.reference and self._code_again(state)
 
-    def _prepare(self, work: FileState, picture: Picture) -> None:
+    def _prepare(self, state: FileState, picture: Picture) -> None:
         """Let the codec find what the image's tiles share: reads the image once more, for codecs that do this."""
         coding, size = self._settings.coding, self._settings.tile
         codec = self._pool.codec(coding.reference)
         if not codec.has_side_information or not codec.supports(_spec(picture)):
             return
-        tiles = picture_tiles(work.file.image, picture, picture.read_bands(size), size)
+        tiles = picture_tiles(state.file.image, picture, picture.read_bands(size), size)
         place = (picture.width, picture.height, size)
         try:
-            work.side_information = side_information(coding.reference, tiles, place, coding.settings, self._pool)
+            state.side_information = side_information(coding.reference, tiles, place, coding.settings, self._pool)
         except PictureError:  # reading the tiles meets it again
             return
         except Exception as exc:
             if not is_codecs_own(exc):
                 raise
-            work.side_information = None
+            state.side_information = None
             warn(self.warnings, fault(coding.reference, exc), math.prod(grid_size(*place)))
 
-    def _cut(self, work: FileState, picture: Picture) -> Iterator[Tile]:
+    def _cut(self, state: FileState, picture: Picture) -> Iterator[Tile]:
         digest, size = hashlib.sha256(), self._settings.tile
         bands = hashed(digest, picture.read_bands(size))
         try:
-            yield from picture_tiles(work.file.image, picture, bands, size, work.side_information)
+            yield from picture_tiles(state.file.image, picture, bands, size, state.side_information)
         except PictureError as exc:
-            work.failure = exc
-        work.pixels = digest.digest()
+            state.failure = exc
+        state.pixels = digest.digest()
 
     def _choose(self, spec: TileSpec) -> Coding:
         """The chosen codec where it can represent the tile, else a fall-back."""
@@ -104,19 +104,19 @@ class ImageEncoder:
                 return coding
         raise CodecError(f"no codec represents {spec}")
 
-    def _code_again(self, work: FileState) -> bool:
+    def _code_again(self, state: FileState) -> bool:
         """Hold the image by JPEG XL instead, side information left out, if that is smaller than its file."""
-        picture = work.picture
+        picture = state.picture
         if picture is None or not self._pool.codec(JPEG_XL.reference).supports(_spec(picture)):
             return False
-        again = replace(work, side_information=b"", held=[], codecs=set(), near=False)
+        again = replace(state, side_information=b"", staged=[], codecs=set(), near=False)
         for coded in code_tiles(self._cut(again, picture), lambda _: JPEG_XL, self._pool):
             self.take(again, coded)
-        if again.failure or again.tiled_bytes >= len(work.data):
+        if again.failure or again.tiled_bytes >= len(state.data):
             return False
-        work.side_information, work.held, work.codecs, work.near = (
+        state.side_information, state.staged, state.codecs, state.near = (
             again.side_information,
-            again.held,
+            again.staged,
             again.codecs,
             again.near,
         )

@@ -29,7 +29,7 @@ from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.coding.tiles import Tile
 from tilepress.pipeline.compress.file_state import FileState, image_facts
 from tilepress.pipeline.compress.image import ImageEncoder
-from tilepress.pipeline.compress.verbatim import keep_bytes
+from tilepress.pipeline.compress.verbatim import store_verbatim
 from tilepress.pipeline.errors import ChangedError, MissingError, PictureError, StorageError, TransientStorageError
 from tilepress.pipeline.formats.picture import Picture
 from tilepress.pipeline.formats.registry import read_picture
@@ -72,38 +72,38 @@ class ShardEncoder:
             for earlier in [number for number in under_way if number < image]:
                 self._finish(under_way.pop(earlier))
             self._images.take(under_way[image], coded)
-        for work in under_way.values():
-            self._finish(work)
+        for state in under_way.values():
+            self._finish(state)
 
     def _stream(self, files: tuple[PlannedFile, ...], under_way: dict[int, FileState]) -> Iterator[Tile]:
         for file in files:
-            work = self._begin(file)
-            if work and work.picture:
+            state = self._begin(file)
+            if state and state.picture:
                 under_way[file.image] = work
-                yield from self._images.tiles(work, work.picture)
+                yield from self._images.tiles(state, state.picture)
 
     def _begin(self, file: PlannedFile) -> FileState | None:
         """Read a file and decide; None if it is already dealt with, else it is to be cut into tiles."""
-        work = FileState(file)
-        failure = self._read(work)
+        state = FileState(file)
+        failure = self._read(state)
         if failure is not None:
-            self._not_stored(work, *failure)
+            self._not_stored(state, *failure)
             return None
         if file.image in self._quarantined:
-            self._keep(work, UNTRUSTED, self._quarantined[file.image])
+            self._store_verbatim(state, UNTRUSTED, self._quarantined[file.image])
             return None
         try:
-            work.picture = read_picture(work.data, self._settings.limits)
+            state.picture = read_picture(state.data, self._settings.limits)
         except PictureError as exc:
-            self._keep(work, exc.code, str(exc))
+            self._store_verbatim(state, exc.code, str(exc))
             return None
-        return work if self._becomes_tiles(work, work.picture) else None
+        return state if self._becomes_tiles(state, state.picture) else None
 
-    def _read(self, work: FileState) -> tuple[str, str] | None:
+    def _read(self, state: FileState) -> tuple[str, str] | None:
         """Open the file; reason code and reason if it cannot be had. Errors of a remote store end the shard."""
         try:
-            work.data = work.open.enter_context(self._source.open_source(work.file.entry))
-            work.sha256 = sha256(work.data)
+            state.data = state.open.enter_context(self._source.open_source(state.file.entry))
+            state.sha256 = sha256(state.data)
         except MissingError:
             return VANISHED, "the file was gone when its turn came"
         except ChangedError:
@@ -116,62 +116,64 @@ class ShardEncoder:
             return UNREADABLE, str(exc)
         return None
 
-    def _becomes_tiles(self, work: FileState, picture: Picture) -> bool:
+    def _becomes_tiles(self, state: FileState, picture: Picture) -> bool:
         if picture.format == "jpeg" and not self._settings.lossy:
-            self._keep_jpeg(work, picture)
+            self._keep_jpeg(state, picture)
             return False
         if self._settings.fidelity == "file":
-            self._keep(work, "", "")
+            self._store_verbatim(state, "", "")
             return False
         return True
 
-    def _keep_jpeg(self, work: FileState, picture: Picture) -> None:
-        packed = pack_jpeg(bytes(work.data))
+    def _keep_jpeg(self, state: FileState, picture: Picture) -> None:
+        packed = pack_jpeg(bytes(state.data))
         if packed is not None:
-            self._add_image(work, JPEG, [], payload=packed)
+            self._add_image(state, JPEG, [], payload=packed)
             return
         try:
             for _ in picture.read_bands(_BAND_ROWS):  # to tell a damaged file from an unusual one
                 pass
         except PictureError as exc:
-            self._keep(work, exc.code, str(exc))
+            self._store_verbatim(state, exc.code, str(exc))
             return
-        self._keep(work, INCOMPRESSIBLE, "JPEG XL's reversible transcoding does not reproduce this JPEG")
+        self._store_verbatim(state, INCOMPRESSIBLE, "JPEG XL's reversible transcoding does not reproduce this JPEG")
 
-    def _finish(self, work: FileState) -> None:
+    def _finish(self, state: FileState) -> None:
         """All tiles are coded: keep them, or whatever is smaller."""
-        if work.failure:
-            self._keep(work, work.failure.code, str(work.failure))
-        elif self._images.settle(work):
-            container = work.picture.container if work.picture else b""
-            self._add_image(work, TILES, work.held, container=container, side_information=work.side_information or b"")
+        if state.failure:
+            self._store_verbatim(state, state.failure.code, str(state.failure))
+        elif self._images.settle(state):
+            container = state.picture.container if state.picture else b""
+            self._add_image(
+                state, TILES, state.staged, container=container, side_information=state.side_information or b""
+            )
         else:
-            self._keep(work, INCOMPRESSIBLE, "no codec made it smaller than the file")
+            self._store_verbatim(state, INCOMPRESSIBLE, "no codec made it smaller than the file")
 
-    def _not_stored(self, work: FileState, code: str, reason: str) -> None:
-        work.sha256, work.picture = b"", None
-        self._add_row(work, NOT_STORED, reason_code=code, reason=reason)
+    def _not_stored(self, state: FileState, code: str, reason: str) -> None:
+        state.sha256, state.picture = b"", None
+        self._add_row(state, NOT_STORED, reason_code=code, reason=reason)
 
-    def _keep(self, work: FileState, code: str, reason: str) -> None:
+    def _store_verbatim(self, state: FileState, code: str, reason: str) -> None:
         """Store the file's own bytes."""
-        if code in (DAMAGED, UNTRUSTED) or work.failure:
-            work.picture = None
-        method, payload, pieces = keep_bytes(work.file.image, work.data, self._builder)
-        self._add_image(work, method, pieces, payload=payload, reason_code=code, reason=reason)
+        if code in (DAMAGED, UNTRUSTED) or state.failure:
+            state.picture = None
+        method, payload, pieces = store_verbatim(state.file.image, state.data, self._builder)
+        self._add_image(state, method, pieces, payload=payload, reason_code=code, reason=reason)
 
-    def _add_image(self, work: FileState, method: str, others: list[StagedRows], **row: Any) -> None:
+    def _add_image(self, state: FileState, method: str, others: list[StagedRows], **row: Any) -> None:
         """Add the image's row and its other rows, unless the file turns out to have changed while it was read."""
         try:
-            work.open.close()
+            state.open.close()
         except ChangedError:
-            self._not_stored(work, CHANGED, _CHANGED)
+            self._not_stored(state, CHANGED, _CHANGED)
             return
         self._builder.add(others)
-        self._add_row(work, method, **row)
+        self._add_row(state, method, **row)
 
     def _add_row(
         self,
-        work: FileState,
+        state: FileState,
         method: str,
         *,
         container: bytes = b"",
@@ -180,11 +182,11 @@ class ShardEncoder:
         **reason: Any,
     ) -> None:
         facts = replace(
-            image_facts(work.file, work.picture, self._settings, near=method == TILES and work.near),
+            image_facts(state.file, state.picture, self._settings, near=method == TILES and state.near),
             method=method,
-            file_sha256=work.sha256,
-            pixels_sha256=work.pixels if method == TILES else b"",
+            file_sha256=state.sha256,
+            pixels_sha256=state.pixels if method == TILES else b"",
             **reason,
         )
         self._builder.add([self._builder.stage(IMAGE_ROW, facts, (container, side_information, payload))])
-        work.data = b""
+        state.data = b""

@@ -15,25 +15,25 @@ _SAMPLE_BYTES = 1 << 20
 _WORTH_IT = 0.97  # Zstandard must save 3 % of a sample to be tried: most image files do not shrink
 
 
-def keep_bytes(image: int, data: SourceBytes, builder: PartBuilder) -> tuple[str, bytes, list[StagedRows]]:
-    """Method, payload of the image row, and held piece rows; never larger than the file."""
+def store_verbatim(image: int, data: SourceBytes, builder: PartBuilder) -> tuple[str, bytes, list[StagedRows]]:
+    """Return the method, the payload of the image row, and the staged rows of pieces; never larger than the file."""
     if len(data) > _PIECE_BYTES:
-        method, pieces = _keep_pieces(image, data, builder)
+        method, pieces = _store_pieces(image, data, builder)
         return method, b"", pieces
     whole = bytes(data)
     squeezed = _squeeze(whole) if _worth_squeezing(whole) else whole
     return (FILE_ZSTD, squeezed, []) if len(squeezed) < len(whole) else (FILE, whole, [])
 
 
-def _keep_pieces(image: int, data: SourceBytes, builder: PartBuilder) -> tuple[str, list[StagedRows]]:
+def _store_pieces(image: int, data: SourceBytes, builder: PartBuilder) -> tuple[str, list[StagedRows]]:
     if _worth_squeezing(data):
-        held = _hold(image, map(_squeeze, _pieces(data)), builder)
-        if sum(piece.nbytes for piece in held) < len(data):
-            return FILE_ZSTD, held
-    return FILE, _hold(image, _pieces(data), builder)
+        staged = _stage_pieces(image, map(_squeeze, _pieces(data)), builder)
+        if sum(piece.nbytes for piece in staged) < len(data):
+            return FILE_ZSTD, staged
+    return FILE, _stage_pieces(image, _pieces(data), builder)
 
 
-def _hold(image: int, pieces: Iterator[bytes], builder: PartBuilder) -> list[StagedRows]:
+def _stage_pieces(image: int, pieces: Iterator[bytes], builder: PartBuilder) -> list[StagedRows]:
     return [builder.stage(PIECE_ROW, PieceFacts(image, at), (piece,)) for at, piece in enumerate(pieces)]
 
 

@@ -68,11 +68,11 @@ def run_shard(stage: Stage, task: Any, context: WorkerContext) -> Any:
         return RemoteError.of(exc)
 
 
-_LATEST: list[tuple[Any, CodecPool]] = []  # the toolbox of this process, so that models are loaded once
+_LATEST: list[tuple[Any, CodecPool]] = []  # the codec pool of this process, so that models are loaded once
 
 
 def _pool(context: WorkerContext, shard: int) -> CodecPool:
-    """The toolbox for an archive; only the latest is kept, since a worker may see many archives in its life."""
+    """Return the codec pool for an archive; only the latest is kept, since a worker may see many archives in its life."""
     key = (context.archive, context.environment, context.threads, tuple(a._actor_id for a in context.actors))
     if not _LATEST or _LATEST[0][0] != key:
         networks = RemoteNetworks(context.actors, shard) if context.actors else None

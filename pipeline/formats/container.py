@@ -19,7 +19,7 @@ from tilepress.codecs.errors import StreamError
 from tilepress.codecs.stream import read_frame, write_frame
 from tilepress.pipeline.errors import IntegrityError
 
-MAX_BYTES = 128 << 20  # of all that is not pixels; a file with more is kept as its bytes
+MAX_BYTES = 128 << 20  # of all that is not pixels; a file with more is stored verbatim
 _MAGIC = b"TC"
 _VERSION = 1
 _LENGTH = struct.Struct("<I")

@@ -26,7 +26,7 @@ MODES: dict[str, tuple[Colour, bool]] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds checked before anything is decoded; a file beyond one is kept as its bytes."""
+    """Bounds checked before anything is decoded; a file beyond one is stored verbatim."""
 
     max_pixels: int = 1 << 30  # of one image
     max_file_bytes: int = 8 << 30

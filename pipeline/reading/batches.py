@@ -48,12 +48,12 @@ def entry_tasks(entries: Iterable[Entry | Compared], options: Any) -> Iterator[E
         if batch and (
             _place(entry) != _place(batch[0][0])
             or len(batch) >= _BATCH_IMAGES
-            or size + entry.stored.facts.source_bytes > _BATCH_BYTES
+            or size + entry.index_row.facts.source_bytes > _BATCH_BYTES
         ):
             yield _task(number, batch, options)
             number, batch, size = number + 1, [], 0
         batch.append((entry, source))
-        size += entry.stored.facts.source_bytes
+        size += entry.index_row.facts.source_bytes
     if batch:
         yield _task(number, batch, options)
 
@@ -64,10 +64,10 @@ def task_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Iterator
 
 
 def _place(entry: Entry) -> tuple[int, int]:
-    return entry.run.number, entry.stored.part
+    return entry.run.number, entry.index_row.part
 
 
 def _task(number: int, batch: list[Compared], options: Any) -> EntryTask:
-    images = tuple(entry.stored for entry, _ in batch)
+    images = tuple(entry.index_row for entry, _ in batch)
     sources = tuple(source for _, source in batch)
     return EntryTask(number, batch[0][0].run, images, sources, options)

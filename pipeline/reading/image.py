@@ -49,54 +49,54 @@ class Entry:
     storage: Storage  # the archive's
     pool: CodecPool
     run: Run
-    stored: IndexRow
+    index_row: IndexRow
     gone: bool = False  # the source no longer had it when a later run was planned
 
     @property
     def path(self) -> str:
         """Name within the archive."""
-        return self.stored.facts.path
+        return self.index_row.facts.path
 
     @property
     def size(self) -> int:
         """Bytes of the file."""
-        return self.stored.facts.source_bytes
+        return self.index_row.facts.source_bytes
 
     @property
     def width(self) -> int | None:
         """Width in pixels."""
-        return self.stored.facts.width or None
+        return self.index_row.facts.width or None
 
     @property
     def height(self) -> int | None:
         """Height in pixels."""
-        return self.stored.facts.height or None
+        return self.index_row.facts.height or None
 
     @property
     def shape(self) -> tuple[int, int, int] | None:
         """Height, width and channels: the shape of `array()`."""
-        facts = self.stored.facts
+        facts = self.index_row.facts
         return (facts.height, facts.width, mode_channels(facts.mode)) if facts.mode else None
 
     @property
     def dtype(self) -> np.dtype | None:
         """Type of a sample, uint8 or uint16: that of `array()`."""
-        return np.dtype(self.stored.facts.dtype) if self.stored.facts.dtype else None
+        return np.dtype(self.index_row.facts.dtype) if self.index_row.facts.dtype else None
 
     @property
     def mode(self) -> str | None:
         """Mode as Pillow names it: "L", "RGB", ..."""
-        return self.stored.facts.mode or None
+        return self.index_row.facts.mode or None
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the file, 64 hexadecimal digits."""
-        return self.stored.facts.file_sha256.hex()
+        return self.index_row.facts.file_sha256.hex()
 
     @property
     def codec(self) -> str:
         """Codecs of the tiles, joined by "+"; "jpeg" for a transcoded JPEG, "file" or "file-zstd" for stored bytes."""
-        return codec_name(self.stored)
+        return codec_name(self.index_row)
 
     def __repr__(self) -> str:
         pixels = f"{self.width}x{self.height} {self.mode} {self.dtype}, " if self.mode else ""
@@ -104,12 +104,12 @@ class Entry:
         return f"<Entry {self.path!r}: {pixels}{self.size:,} bytes, {self.codec}{gone}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return entry_at, (self.storage.location.absolute(), self.run, self.stored, self.gone)
+        return entry_at, (self.storage.location.absolute(), self.run, self.index_row, self.gone)
 
     @property
     def part(self) -> str:
         """Name of the part that holds it."""
-        return self.run.part(self.stored.part)
+        return self.run.part(self.index_row.part)
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Byte ranges of the part."""
@@ -128,7 +128,7 @@ class Entry:
 
     def write(self, out: BinaryIO) -> Outcome:
         """Write the whole file to a readable, seekable `out`, proven right."""
-        return write_file(self.stored, self.fetch, self.pool, out)
+        return write_file(self.index_row, self.fetch, self.pool, out)
 
     def bytes(self) -> bytes:
         """The whole file."""
@@ -143,10 +143,10 @@ class Entry:
         of a progressive codec that of their first part. `view` names another decoder of the latents, where the model
         has it (UsageError where it has not).
         """
-        if self.stored.facts.method != TILES:
+        if self.index_row.facts.method != TILES:
             return self._array_of_file(region)
-        area = self._area(region, self.stored.facts.width, self.stored.facts.height)
-        bands = list(read_bands(self.stored, self.fetch, self.pool, area, shown=Shown(preview, view)))
+        area = self._area(region, self.index_row.facts.width, self.index_row.facts.height)
+        bands = list(read_bands(self.index_row, self.fetch, self.pool, area, shown=Shown(preview, view)))
         return np.concatenate(bands)
 
     def image(self) -> Image:
@@ -171,9 +171,9 @@ class Entry:
         return area
 
 
-def entry_at(location: Location, run: Run, stored: IndexRow, gone: bool) -> Entry:
+def entry_at(location: Location, run: Run, index_row: IndexRow, gone: bool) -> Entry:
     """Return a handle on an image of the archive at a location, in any process."""
-    return Entry(*_opened(location, os.getpid()), run, stored, gone)
+    return Entry(*_opened(location, os.getpid()), run, index_row, gone)
 
 
 @lru_cache(maxsize=8)

@@ -10,7 +10,7 @@ from tilepress.codecs.codec import TileSpec
 from tilepress.pipeline.archive.checksums import sha256
 from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.part import Fetch
-from tilepress.pipeline.archive.schema import ImageFacts, error_bound
+from tilepress.pipeline.archive.schema import ImageFacts
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import read_bands
 from tilepress.pipeline.coding.tile_coding import largest_error
@@ -32,7 +32,7 @@ def stays_exact(spec: TileSpec, max_error: int) -> bool:
 
 def prove_within(image: IndexRow, data: SourceBytes, fetch: Fetch, pool: CodecPool) -> None:
     """Decode a near-lossless image and compare every sample with its source file; IntegrityError beyond its bound."""
-    bound = error_bound(image.facts.fidelity)
+    bound = image.facts.promised.bound
     if bound is None or sha256(data) != image.facts.file_sha256:
         raise IntegrityError("there is no bound, or the source is another file than the one that was stored")
     try:

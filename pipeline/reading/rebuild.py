@@ -14,7 +14,7 @@ from tilepress.codecs.errors import CodecError
 from tilepress.pipeline.archive.checksums import hash_band, hashed
 from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row, fetch_piece
 from tilepress.pipeline.archive.part import Fetch
-from tilepress.pipeline.archive.schema import FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES, error_bound
+from tilepress.pipeline.archive.schema import FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import read_bands
 from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
@@ -75,7 +75,7 @@ def prove(image: IndexRow, fetch: Fetch, pool: CodecPool) -> None:
     elif facts.method == TILES:
         for band in read_bands(image, fetch, pool):
             hash_band(digest, band)
-        if error_bound(facts.fidelity) == 0 and digest.digest() != facts.pixels_sha256:
+        if facts.promised.is_exact and digest.digest() != facts.pixels_sha256:
             raise IntegrityError("the decoded pixels' SHA-256 differs")
     elif facts.method != NOT_STORED:
         raise IntegrityError(f"unknown method {facts.method!r}")
@@ -104,7 +104,7 @@ def _write_tiled(image: IndexRow, fetch: Fetch, pool: CodecPool, out: BinaryIO) 
     container, _, _ = fetch_image_row(image, fetch)
     digest = hashlib.sha256()
     rebuild(container, hashed(digest, read_bands(image, fetch, pool)), out)
-    bound = error_bound(image.facts.fidelity)
+    bound = image.facts.promised.bound
     if bound == 0 and digest.digest() != image.facts.pixels_sha256:
         raise IntegrityError("the decoded pixels are not the source's (SHA-256 differs)")
     sha256 = _hash_file(out)

@@ -112,16 +112,16 @@ class ArchivedImages(DataSet):
         """See DataSet."""
         for entry in self._archive.entries():
             if entry.path in self._selection:
-                facts = entry.stored.facts
+                facts = entry.index_row.facts
                 fingerprint = f"{facts.file_sha256.hex()}{'-preview' if self.source.preview else ''}"
-                yield Item(entry.path, facts.source_bytes, fingerprint, (entry.run, entry.stored))
+                yield Item(entry.path, facts.source_bytes, fingerprint, (entry.run, entry.index_row))
 
     @contextmanager
     def open(self, item: Item) -> Iterator[Picture]:
         """See DataSet."""
         assert isinstance(item.place, tuple)
         entry = Entry(self._archive.storage, self._archive.pool, *item.place)
-        facts = entry.stored.facts
+        facts = entry.index_row.facts
         if facts.method != TILES:
             yield read_picture(entry.bytes(), self.source.limits, name=item.name, byte_exact=False)
             return
@@ -137,7 +137,7 @@ class ArchivedImages(DataSet):
         )
 
     def _bands(self, entry: Entry) -> Iterator[np.ndarray]:
-        return read_bands(entry.stored, entry.fetch, entry.pool, shown=Shown(self.source.preview))
+        return read_bands(entry.index_row, entry.fetch, entry.pool, shown=Shown(self.source.preview))
 
 
 def picture_tiles(

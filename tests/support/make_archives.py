@@ -89,14 +89,14 @@ def planned(source: Path) -> list[PlannedFile]:
 
 def task_of(source: Path, files: list[PlannedFile], **settings: object) -> EncodeTask:
     """The files as one shard."""
-    press = EncodeSettings(**({"codec": "jpegxl", "tile": 64} | settings))
-    plan = write_plan(files, {"press": press.to_json()}, 1 << 40)
+    encoding = EncodeSettings(**({"codec": "jpegxl", "tile": 64} | settings))
+    plan = write_plan(files, {"press": encoding.to_json()}, 1 << 40)
     (shard,) = plan.shards()
-    return EncodeTask(shard, Run(1), plan.seal, press, str(source))
+    return EncodeTask(shard, Run(1), plan.seal, encoding, str(source))
 
 
 @dataclass
-class Pressed:
+class EncodedShard:
     """A shard after compression: its part, and what the index says by path."""
 
     part: BuiltPart
@@ -112,21 +112,21 @@ class Pressed:
         return b"".join(file_chunks(self.images[path], self.part.fetch))
 
 
-def press(task: EncodeTask, archive: str = "/nonexistent", threads: int = 1) -> Pressed:
+def encode(task: EncodeTask, archive: str = "/nonexistent", threads: int = 1) -> EncodedShard:
     """Compress one shard in this process, without committing it. `archive` holds the models, if any is needed."""
     pool = CodecPool(open_storage(archive), threads=threads)
     part, index = build_part(task, pool)
     images = [index_row(row) for row in index.to_pylist()]
-    return Pressed(part, {image.facts.path: image for image in images}, pool)
+    return EncodedShard(part, {image.facts.path: image for image in images}, pool)
 
 
-def encode_files(folder: Path, files: dict[str, bytes], **settings: object) -> Pressed:
+def encode_files(folder: Path, files: dict[str, bytes], **settings: object) -> EncodedShard:
     """Write files and compress them as one shard."""
     source = write_files(folder / "source", files)
-    return press(task_of(source, planned(source), **settings))
+    return encode(task_of(source, planned(source), **settings))
 
 
-def method_and_reason(encoded_shard: Pressed, path: str) -> tuple[str, str]:
+def method_and_reason(encoded_shard: EncodedShard, path: str) -> tuple[str, str]:
     """Which way a file took, and why if it was not the usual one."""
     facts = encoded_shard.images[path].facts
     return facts.method, facts.reason_code

@@ -96,7 +96,7 @@ def images() -> dict[str, bytes]:
 
 
 def junk() -> dict[str, bytes]:
-    """Files that are kept as their bytes, by name."""
+    """Files that are stored verbatim, by name."""
     png, jpeg = encoded(image_of("RGB", 64, 64), "PNG"), encoded(image_of("RGB", 64, 64), "JPEG")
     frames = [image_of("L", 16, 16, seed=seed) for seed in range(3)]
     return {

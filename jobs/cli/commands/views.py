@@ -64,7 +64,7 @@ def info(
 
 
 def errors(archive: Archive, as_json: JSON = False) -> None:
-    """List the files of ARCHIVE that are held only as their bytes, or not at all, each with the reason.
+    """List the files of ARCHIVE that are stored verbatim, or not at all, each with the reason.
 
     \b
     Example:

@@ -86,7 +86,7 @@ def test_the_archive_verifies_even_against_its_source(exact: Path, collection: P
 
 def test_no_file_takes_more_payload_than_it_had(exact: Path) -> None:
     for entry in tilepress.open(str(exact / "a")).entries():
-        assert entry.stored.nbytes <= entry.stored.facts.source_bytes, entry.path
+        assert entry.index_row.nbytes <= entry.index_row.facts.source_bytes, entry.path
 
 
 def test_fidelity_file_gives_back_every_byte(collection: Path, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
     entries = list(tilepress.open(str(archive)).entries())
     users = {f"models/{path.name}": frozenset[str]() for path in archive.glob("models/*")}
     for entry in entries:
-        for sha256 in {tile.facts.codec.partition("@")[2] for tile in entry.stored.tiles} - {""}:
+        for sha256 in {tile.facts.codec.partition("@")[2] for tile in entry.index_row.tiles} - {""}:
             users[f"models/{sha256}"] |= {entry.path}
     return Sound(archive, tree(restored), payload_spans(archive), users)
 
@@ -86,8 +86,8 @@ def payload_spans(archive: Path) -> dict[str, list[tuple[str, int, int]]]:
             if row["part"] is None:
                 continue
             entry = reader.entry(view, row)
-            tiles = [span for tile in entry.stored.tiles for span in (tile.latents, tile.residual)]
-            for start, length in [*entry.stored.spans.values(), *tiles]:
+            tiles = [span for tile in entry.index_row.tiles for span in (tile.latents, tile.residual)]
+            for start, length in [*entry.index_row.spans.values(), *tiles]:
                 if length:
                     spans.setdefault(entry.part, []).append((entry.path, start, start + length))
     return spans

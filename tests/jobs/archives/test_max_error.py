@@ -18,8 +18,8 @@ import tilepress
 from tests.support.make_collection import decode, encoded, facts, images, junk, picture, tree
 from tilepress.jobs.archives import compress as compress_job
 from tilepress.jobs.cli import app
+from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.plan import plan_from_bytes
-from tilepress.pipeline.archive.schema import error_bound
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.errors import ResumeError, UsageError
 
@@ -66,7 +66,7 @@ def test_junk_and_jpegs_come_back_byte_by_byte(back: Path) -> None:
 
 def test_the_summary_counts_what_is_within_the_bound(archive: Path, tmp_path: Path) -> None:
     entries = {entry.path: entry for entry in tilepress.open(str(archive)).entries()}
-    near = {path for path, entry in entries.items() if error_bound(entry.stored.facts.fidelity) == 3}
+    near = {path for path, entry in entries.items() if entry.index_row.facts.promised.bound == 3}
     report = tilepress.restore(str(archive), str(tmp_path / "back"), **LOCAL)
     assert report.restored["within 3 levels"] == len(near) > 10
     assert report.restored.total() == len(entries)
@@ -85,10 +85,8 @@ def test_the_archive_verifies_even_against_its_source(archive: Path, collection:
 
 
 def test_verify_against_the_source_proves_the_bound(archive: Path, collection: Path, monkeypatch) -> None:
-    from tilepress.pipeline.reading import near_lossless
-
-    original = near_lossless.error_bound
-    monkeypatch.setattr(near_lossless, "error_bound", lambda fidelity: min(1, original(fidelity)))
+    original = Fidelity.parse
+    monkeypatch.setattr(Fidelity, "parse", lambda name: Fidelity(name, min(1, original(name).bound)))
     report = tilepress.verify(str(archive), against=str(collection), **LOCAL)
     assert report.exit_code == 4 and all("not by at most 1" in problem for _, _, problem in report.problems)
     assert tilepress.verify(str(archive), **LOCAL).exit_code == 0
@@ -98,10 +96,10 @@ def test_no_file_takes_more_payload_than_it_had_and_most_take_less_than_exactly(
     tilepress.compress(str(collection), str(tmp_path / "exact"), codec="jpegls", tile=64, **LOCAL)
     near, exact = (tilepress.open(str(where)) for where in (archive, tmp_path / "exact"))
     for entry in near.entries():
-        assert entry.stored.nbytes <= entry.stored.facts.source_bytes, entry.path
-    total = sum(entry.stored.nbytes for entry in near.entries() if entry.path.startswith(("png/", "tiff/", "many/")))
+        assert entry.index_row.nbytes <= entry.index_row.facts.source_bytes, entry.path
+    total = sum(entry.index_row.nbytes for entry in near.entries() if entry.path.startswith(("png/", "tiff/", "many/")))
     assert total < 0.75 * sum(
-        exact[path].stored.nbytes for path in exact if path.startswith(("png/", "tiff/", "many/"))
+        exact[path].index_row.nbytes for path in exact if path.startswith(("png/", "tiff/", "many/"))
     )
 
 
@@ -158,7 +156,7 @@ def test_ls_and_info_say_the_bound(archive: Path, capfd: pytest.CaptureFixture[s
 def test_a_bound_of_zero_is_exact(collection: Path, tmp_path: Path) -> None:
     assert app._run(["compress", str(collection), str(tmp_path / "a"), "--max-error", "0", "--include", "png/*"]) == 0
     entries = list(tilepress.open(str(tmp_path / "a")).entries())
-    assert {entry.stored.facts.fidelity for entry in entries} == {"pixels"}
+    assert {entry.index_row.facts.fidelity for entry in entries} == {"pixels"}
 
 
 @pytest.mark.parametrize(
@@ -191,7 +189,7 @@ def test_a_run_goes_on_only_with_the_bound_that_it_was_begun_with(collection, tm
         with pytest.raises(KeyboardInterrupt):
             tilepress.compress(str(collection), str(tmp_path / "a"), max_error=2, **options)
     for other in (1, None):
-        with pytest.raises(ResumeError, match=r"press\.max_error"):
+        with pytest.raises(ResumeError, match=r"max_error"):
             tilepress.compress(str(collection), str(tmp_path / "a"), max_error=other, **options)
     assert tilepress.compress(str(collection), str(tmp_path / "a"), max_error=2, **options).exit_code == 0
 

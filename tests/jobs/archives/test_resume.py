@@ -115,11 +115,11 @@ def test_a_signal_ends_at_once_with_its_code_and_says_how_to_go_on(
     ("changed", "named"),
     [
         ({"codec": "png"}, "codec was 'auto', now 'png'"),
-        ({"effort": 3}, "press.effort was None, now 3"),
-        ({"tile": 256}, "press.tile was 512, now 256"),
+        ({"effort": 3}, "effort was None, now 3"),
+        ({"tile": 256}, "tile was 512, now 256"),
         ({"include": ("*.png",)}, "include"),
         ({"shard_size": 10_000}, "shard_bytes was 9000, now 10000"),
-        ({"fidelity": "file"}, "press.fidelity was 'pixels', now 'file'"),
+        ({"fidelity": "file"}, "fidelity was 'pixels', now 'file'"),
     ],
 )
 def test_going_on_with_other_settings_is_refused_and_names_them(changed, named, source, tmp_path):

@@ -67,8 +67,8 @@ def test_the_golden_archive_verifies() -> None:
 
 
 def test_the_golden_archive_covers_the_format() -> None:
-    facts = [entry.stored.facts for entry in entries().values()]
-    tiles = [tile.facts for entry in entries().values() for tile in entry.stored.tiles]
+    facts = [entry.index_row.facts for entry in entries().values()]
+    tiles = [tile.facts for entry in entries().values() for tile in entry.index_row.tiles]
     references = {tile.codec for tile in tiles}
     assert {each["method"] for each in EXPECTED.values()} == {"tiles", "jpeg", "file", "file-zstd", "none", "gone"}
     assert {"unsupported", "limit", "damaged", "changed", "vanished"} <= {
@@ -82,16 +82,19 @@ def test_the_golden_archive_covers_the_format() -> None:
     eight = {(mode, "uint8") for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK")}
     sixteen = {(mode, "uint16") for mode in ("L", "LA", "RGB", "RGBA", "CMYK")}
     assert {(each.mode, each.dtype) for each in facts if each.method == "tiles"} == eight | sixteen
-    assert {entry.stored.facts.method for entry in entries().values() if entry.stored.pieces} == {"file", "file-zstd"}
+    assert {entry.index_row.facts.method for entry in entries().values() if entry.index_row.pieces} == {
+        "file",
+        "file-zstd",
+    }
 
 
 @every_image
 def test_a_file_comes_back_as_it_did(name: str) -> None:
     entry, expected = entries()[name], EXPECTED[name]
-    assert entry.stored.facts.method == expected["method"]
+    assert entry.index_row.facts.method == expected["method"]
     data = entry.bytes()  # proves pixels and hashes by itself
     same = hashlib.sha256(data).hexdigest() == expected["file"]
-    lossy_jpeg = "samples" in expected or (entry.stored.facts.fidelity == "lossy" and name.endswith(".jpg"))
+    lossy_jpeg = "samples" in expected or (entry.index_row.facts.fidelity == "lossy" and name.endswith(".jpg"))
     assert same or (expected["method"] == "tiles" and (lossy_jpeg or not SAME_ZLIB))
 
 

@@ -51,7 +51,7 @@ def compressed(folder: Path, config: dict[str, Any], *firsts: int) -> CompressRe
 
 def codecs_of(archive: Path) -> dict[str, list[str]]:
     entries = open_archive(str(archive)).entries()
-    return {entry.path: [tile.facts.codec for tile in entry.stored.tiles] for entry in entries}
+    return {entry.path: [tile.facts.codec for tile in entry.index_row.tiles] for entry in entries}
 
 
 @pytest.mark.parametrize("kind", ["local", "ray"])
@@ -88,7 +88,7 @@ def test_an_image_that_the_codec_does_not_decode_is_kept_as_its_file(tmp_path: P
 
     report = compressed(tmp_path, LOCAL, BAD_DECODING, 9)
     assert report.exit_code == 3 and report.summary.failures == {"untrusted": 1}
-    assert "TypeError: not like this" in open_archive(str(tmp_path / "a"))["odd.tif"].stored.facts.reason
+    assert "TypeError: not like this" in open_archive(str(tmp_path / "a"))["odd.tif"].index_row.facts.reason
 
 
 def test_a_codec_that_fails_when_restoring_is_damage_to_its_images_only(tmp_path: Path, monkeypatch) -> None:

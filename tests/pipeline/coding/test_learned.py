@@ -42,7 +42,7 @@ def entries(archives: Path, family: str) -> dict[str, Entry]:
 
 
 def codecs_of(entry: Entry) -> set[str]:
-    return {tile.facts.codec.partition("@")[0] for tile in entry.stored.tiles}
+    return {tile.facts.codec.partition("@")[0] for tile in entry.index_row.tiles}
 
 
 @pytest.mark.parametrize("family", ["hyper", "steps", "restored"])
@@ -57,7 +57,7 @@ def test_an_archive_holds_the_model_of_a_run_once_and_the_base_of_a_restoration_
     for family in ("hyper", "steps", "restored"):
         held = {path.name for path in (archives / family / "models").iterdir()}
         assert Model.load(archives / "models" / family).name in held
-    references = {t.facts.codec for entry in entries(archives, "restored").values() for t in entry.stored.tiles}
+    references = {t.facts.codec for entry in entries(archives, "restored").values() for t in entry.index_row.tiles}
     assert len({reference for reference in references if "@" in reference}) == 1
 
 
@@ -98,7 +98,7 @@ def test_a_view_that_no_codec_of_an_image_has_is_refused(archives: Path, tmp_pat
 
 def test_a_learned_codec_has_side_information_for_each_image(archives: Path) -> None:
     stored = entries(archives, "steps")
-    assert all(entry.stored.spans["shared"][1] == 9 for entry in stored.values() if "test-steps" in codecs_of(entry))
+    assert all(entry.index_row.spans["shared"][1] == 9 for entry in stored.values() if "test-steps" in codecs_of(entry))
 
 
 def test_actors_on_ray_decode_previews_and_views(archives: Path, tmp_path: Path, ray_cluster: object) -> None:

@@ -48,7 +48,7 @@ def archive(source: Path, plugin: Path) -> Path:
 
 
 def test_every_image_has_its_own_shared_bytes(archive: Path) -> None:
-    entries = {entry.path: entry.stored for entry in open_archive(str(archive)).entries()}
+    entries = {entry.path: entry.index_row for entry in open_archive(str(archive)).entries()}
     codecs = {name: {tile.facts.codec for tile in image.tiles} for name, image in entries.items()}
     assert codecs == {"a.tif": {"test-ranks"}, "b.tif": {"test-ranks"}, "mixed.tif": {"test-ranks", "raw"}}
     assert all(image.spans["shared"][1] == 256 for image in entries.values())
@@ -150,6 +150,8 @@ def test_evaluate_counts_them(source: Path, archive: Path, tmp_path: Path) -> No
     report = evaluate(str(source), str(tmp_path / "out"), ["test-ranks"], tile=TILE, **LOCAL)
     assert report.exit_code == 0 and not report.failed
     entries = open_archive(str(archive)).entries()
-    tiles = sum(entry.stored.spans["shared"][1] + sum(t.latents[1] for t in entry.stored.tiles) for entry in entries)
+    tiles = sum(
+        entry.index_row.spans["shared"][1] + sum(t.latents[1] for t in entry.index_row.tiles) for entry in entries
+    )
     pixels = sum(samples.size for samples in pictures().values())
     assert round(report.means[0].bpp * pixels / 8) >= tiles

@@ -256,7 +256,7 @@ def test_another_codec_applies_to_what_is_added_only(place: Path) -> None:
     assert compress(place, codec="png").run is None
     write_files(place / "source", {"z.png": encoded(smooth(200, 200, 1))})
     assert compress(place, codec="png").planned_files == 1
-    entries = {entry.path: entry.stored for entry in open_archive(str(place / "archive")).entries()}
+    entries = {entry.path: entry.index_row for entry in open_archive(str(place / "archive")).entries()}
     assert {tile.facts.codec for tile in entries["a.png"].tiles} == {"jpegxl"}
 
 

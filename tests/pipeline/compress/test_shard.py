@@ -11,13 +11,13 @@ import pytest
 
 from tests.support.make_archives import (
     bilevel_tiff,
+    encode,
     encode_files,
     encoded,
     method_and_reason,
     noise,
     palette_tiff,
     planned,
-    press,
     smooth,
     task_of,
     write_files,
@@ -148,7 +148,7 @@ def test_damage_deep_in_a_file_leaves_no_tile_behind(tmp_path: Path) -> None:
 def test_files_that_are_distrusted_are_kept_with_the_reason(tmp_path: Path) -> None:
     source = write_files(tmp_path / "s", {"a.png": encoded(smooth(90, 90, 3)), "b.png": encoded(smooth(90, 90, 3))})
     task = replace(task_of(source, planned(source)), quarantined={1: "it crashed a worker"})
-    encoded_shard = press(task)
+    encoded_shard = encode(task)
     assert method_and_reason(encoded_shard, "a.png") == (TILES, "")
     assert method_and_reason(encoded_shard, "b.png") == (FILE, "untrusted")
     assert encoded_shard.images["b.png"].facts.reason == "it crashed a worker"
@@ -158,7 +158,7 @@ def test_threads_change_no_byte_of_a_part(tmp_path: Path) -> None:
     files = {f"{n}.png": encoded(smooth(150, 170 + n, 3, seed=n)) for n in range(3)} | {"n.txt": b"t"}
     source = write_files(tmp_path / "s", files)
     task = task_of(source, planned(source))
-    one, three = press(task), press(task, threads=3)
+    one, three = encode(task), encode(task, threads=3)
     assert one.part.seal == three.part.seal
 
 
@@ -170,7 +170,7 @@ def test_a_file_that_changed_or_vanished_since_the_plan_is_recorded_as_such(tmp_
     with (source / "grown.png").open("ab") as file:
         file.write(b"more")
     (source / "vanished.png").unlink()
-    encoded_shard = press(task_of(source, files))
+    encoded_shard = encode(task_of(source, files))
     assert {path: method_and_reason(encoded_shard, path) for path in names} == {
         "changed.png": (NOT_STORED, "changed"),
         "grown.png": (NOT_STORED, "changed"),
@@ -187,7 +187,7 @@ def test_a_file_that_cannot_be_read_costs_that_file_and_not_the_run(tmp_path: Pa
     files = planned(source)
     (source / "a.png").unlink()
     (source / "a.png").symlink_to("a.png")  # opening it is an error that even root meets
-    encoded_shard = press(task_of(source, files))
+    encoded_shard = encode(task_of(source, files))
     assert method_and_reason(encoded_shard, "a.png") == (NOT_STORED, "unreadable")
     assert method_and_reason(encoded_shard, "b.png") == (TILES, "")
 
@@ -205,7 +205,7 @@ def test_a_file_that_changes_while_it_is_read_is_recorded_as_such(name: str, tmp
         return original(data, limits, **options)
 
     monkeypatch.setattr(shard_module, "read_picture", read_and_touch)
-    encoded_shard = press(task)
+    encoded_shard = encode(task)
     assert method_and_reason(encoded_shard, name) == (NOT_STORED, "changed")
     assert encoded_shard.part.rows == 1
 

@@ -89,8 +89,8 @@ def killing(title: str) -> Iterator[list[int]]:
 
 
 def check_kept(archive: Path, source: Path, kept: set[str], tmp_path: Path) -> None:
-    """Only the files named are held as bytes, with the reason; and all come back."""
-    entries = {entry.path: entry.stored.facts for entry in open_archive(str(archive)).entries()}
+    """Only the files named are stored verbatim, with the reason; and all come back."""
+    entries = {entry.path: entry.index_row.facts for entry in open_archive(str(archive)).entries()}
     assert {name for name, facts in entries.items() if facts.method in (FILE, FILE_ZSTD)} == kept
     assert all("crashed" in entries[name].reason for name in kept)
     assert all(facts.method == TILES for name, facts in entries.items() if name not in kept)

@@ -97,7 +97,7 @@ def test_a_region_fetches_only_its_tiles(archives: Path) -> None:
     archive.storage.read_ranges = lambda name, ranges: fetched.extend(ranges) or original(name, ranges)
     entry = archive["a/gray.png"]
     entry.array((0, 0, 10, 10))
-    first = entry.stored.tiles[0]
+    first = entry.index_row.tiles[0]
     assert sum(length for _, length in fetched) == first.latents[1] + first.residual[1]
 
 
@@ -108,7 +108,7 @@ def test_a_preview_is_near_the_original_and_of_its_shape(archives: Path, tmp_pat
     commit(archives / "source", tmp_path / "learned", 1, finish=True, codec=reference)
     archive = tilepress.open(str(tmp_path / "learned"))
     entry = archive["a/rgb.png"]
-    assert reference in {tile.facts.codec for tile in entry.stored.tiles}
+    assert reference in {tile.facts.codec for tile in entry.index_row.tiles}
     exact, preview = entry.array(), entry.array(preview=True)
     assert np.array_equal(exact, smooth(150, 130, 3))
     assert preview.shape == exact.shape

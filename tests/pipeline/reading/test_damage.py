@@ -50,7 +50,7 @@ def test_rows_come_from_the_parts_where_index_or_manifest_fail(
     assert list(again) == list(archive)
     for entry in archive.entries():
         other = again[entry.path]
-        assert (other.stored, other.run) == (entry.stored, entry.run)
+        assert (other.index_row, other.run) == (entry.index_row, entry.run)
         assert other.bytes() == entry.bytes()
     assert [file for file, _ in again.damage] == [f"runs/0001/{name}"]
 
@@ -77,7 +77,7 @@ def test_a_truncated_part_gives_what_is_before_the_cut(copy: Path) -> None:
     part = copy / "runs/0001/parts/00000.parquet"
     archive = tilepress.open(str(copy))
     end = max(
-        span[0] + span[1] for tile in archive["a/gray.png"].stored.tiles for span in (tile.latents, tile.residual)
+        span[0] + span[1] for tile in archive["a/gray.png"].index_row.tiles for span in (tile.latents, tile.residual)
     )
     part.write_bytes(part.read_bytes()[:end])
     assert np.array_equal(archive["a/gray.png"].array(), smooth(90, 140, 1))
@@ -90,7 +90,7 @@ def test_wrong_pixels_are_never_returned(copy: Path) -> None:
     archive = tilepress.open(str(copy))
     entry = archive["a/gray.png"]
     data = bytearray((copy / entry.part).read_bytes())
-    second = entry.stored.tiles[1]
+    second = entry.index_row.tiles[1]
     data[second.latents[0] + second.latents[1] // 2] ^= 16
     (copy / entry.part).write_bytes(data)
     with pytest.raises(IntegrityError, match="tile 1"):
@@ -106,7 +106,7 @@ def test_wrong_pixels_are_never_returned(copy: Path) -> None:
 )
 def test_facts_that_no_image_has_are_damage(facts: dict[str, object], archive: Archive) -> None:
     entry = archive["a/gray.png"]
-    hostile = replace(entry, stored=replace(entry.stored, facts=replace(entry.stored.facts, **facts)))
+    hostile = replace(entry, stored=replace(entry.index_row, facts=replace(entry.index_row.facts, **facts)))
     with pytest.raises(IntegrityError):
         hostile.array()
     with pytest.raises(IntegrityError):
@@ -115,12 +115,12 @@ def test_facts_that_no_image_has_are_damage(facts: dict[str, object], archive: A
 
 def test_a_kept_file_that_claims_to_expand_beyond_reason_is_damage(archive: Archive) -> None:
     entry = archive["d.txt"]
-    assert entry.stored.facts.method == "file-zstd"
+    assert entry.index_row.facts.method == "file-zstd"
     bomb = zstandard.ZstdCompressor().compress(bytes(1 << 28))
-    crc = row_crc(entry.stored.facts, (b"", b"", bomb))
-    spans = entry.stored.spans | {"payload": (0, len(bomb))}
+    crc = row_crc(entry.index_row.facts, (b"", b"", bomb))
+    spans = entry.index_row.spans | {"payload": (0, len(bomb))}
     with pytest.raises(IntegrityError, match="claims"):
-        list(file_chunks(replace(entry.stored, spans=spans, crc=crc), lambda ranges: [bomb for _ in ranges]))
+        list(file_chunks(replace(entry.index_row, spans=spans, crc=crc), lambda ranges: [bomb for _ in ranges]))
 
 
 def test_runs_are_found_behind_a_gap(copy: Path) -> None:

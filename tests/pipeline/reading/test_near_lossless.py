@@ -11,9 +11,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.support.make_archives import Pressed, bilevel_tiff, encode_files, encoded, noise, palette_tiff, smooth
+from tests.support.make_archives import EncodedShard, bilevel_tiff, encode_files, encoded, noise, palette_tiff, smooth
 from tilepress.codecs import registry
-from tilepress.pipeline.archive.schema import TILES, error_bound, within
+from tilepress.pipeline.archive.schema import TILES
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.coding.tile_coding import Coding
 from tilepress.pipeline.compress import commit
@@ -38,7 +38,7 @@ def near_codecs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EncodeSettings, "coding", property(with_steps))
 
 
-def error_of(encoded_shard: Pressed, path: str, original: np.ndarray) -> int:
+def error_of(encoded_shard: EncodedShard, path: str, original: np.ndarray) -> int:
     return int(np.abs(encoded_shard.pixels(path).astype(int) - original).max())
 
 
@@ -50,7 +50,7 @@ def test_images_come_back_within_the_bound_and_say_so(bound: int, tmp_path: Path
     for name, samples in pictures.items():
         image = encoded_shard.images[name]
         assert 0 < error_of(encoded_shard, name, samples) <= bound
-        assert image.facts.method == TILES and error_bound(image.facts.fidelity) == bound
+        assert image.facts.method == TILES and image.facts.promised.bound == bound
         prove_within(image, files[name], encoded_shard.part.fetch, encoded_shard.pool)
         assert all(tile.facts.codec == "jpegls" and tile.facts.psnr is not None for tile in image.tiles)
         assert image.nbytes < len(files[name])
@@ -84,18 +84,18 @@ def test_images_one_of_whose_values_has_a_meaning_of_its_own_stay_exact(tmp_path
     transparent = io.BytesIO()
     Image.fromarray(samples).save(transparent, "PNG", transparency=(9, 9, 9))
     files = {
-        "keyed.png": transparent.getvalue(),
+        "transparent-value.png": transparent.getvalue(),
         "no-data.tif": no_data.getvalue(),
         "plain.png": encoded(samples),
     }
     encoded_shard = encode_files(tmp_path, files, codec="jpegls", max_error=2)
     assert {name: error_of(encoded_shard, name, samples) for name in files} == {
-        "keyed.png": 0,
+        "transparent-value.png": 0,
         "no-data.tif": 0,
         "plain.png": 2,
     }
     assert {name for name in files if encoded_shard.images[name].facts.fidelity == "pixels"} == {
-        "keyed.png",
+        "transparent-value.png",
         "no-data.tif",
     }
 
@@ -138,7 +138,7 @@ def test_a_codec_that_misses_its_bound_is_not_used(tmp_path: Path) -> None:
     assert "near-careless" not in {tile.facts.codec for tile in encoded_shard.images["a.png"].tiles}
 
 
-def near_image(folder: Path, bound: int = 3) -> tuple[Pressed, bytes]:
+def near_image(folder: Path, bound: int = 3) -> tuple[EncodedShard, bytes]:
     data = encoded(smooth(100, 130, 3))
     return encode_files(folder, {"a.png": data}, codec="jpegls", max_error=bound), data
 
@@ -146,7 +146,7 @@ def near_image(folder: Path, bound: int = 3) -> tuple[Pressed, bytes]:
 def test_the_bound_is_proven_against_the_source_and_not_believed(tmp_path: Path) -> None:
     encoded_shard, data = near_image(tmp_path)
     image = encoded_shard.images["a.png"]
-    closer = replace(image, facts=replace(image.facts, fidelity=within(1)))
+    closer = replace(image, facts=replace(image.facts, fidelity="max-error-1"))
     with pytest.raises(IntegrityError, match="by 3 levels, not by at most 1"):
         prove_within(closer, data, encoded_shard.part.fetch, encoded_shard.pool)
     with pytest.raises(IntegrityError, match="another file"):
@@ -171,16 +171,3 @@ def test_other_pixels_than_were_stored_are_damage_even_within_the_bound(tmp_path
     forged = replace(first, facts=replace(first.facts, pixels_crc=1))
     with pytest.raises(IntegrityError):
         prove(replace(image, tiles=(forged, *image.tiles[1:])), encoded_shard.part.fetch, encoded_shard.pool)
-
-
-def test_fidelities_name_their_bound() -> None:
-    assert [error_bound(name) for name in ("pixels", "file", "lossy", within(1), within(65535))] == [
-        0,
-        0,
-        None,
-        1,
-        65535,
-    ]
-    assert [error_bound(name) for name in ("max-error-", "max-error-0", "max-error-1e9", "max-error-999999", "")] == [
-        0
-    ] * 5
