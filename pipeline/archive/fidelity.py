@@ -56,7 +56,7 @@ class Fidelity:
         return self.bound == 0
 
     def looser_than(self, other: Fidelity) -> bool:
-        """Tell whether this promises less: lossy less than a bound, a bound less than pixels, pixels less than the file."""
+        """Tell whether this promises less: lossy less than a bound, that less than pixels, those less than a file."""
         return self._looseness > other._looseness
 
     @property

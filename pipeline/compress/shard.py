@@ -79,7 +79,7 @@ class ShardEncoder:
         for file in files:
             state = self._begin(file)
             if state and state.picture:
-                under_way[file.image] = work
+                under_way[file.image] = state
                 yield from self._images.tiles(state, state.picture)
 
     def _begin(self, file: PlannedFile) -> FileState | None:

@@ -72,7 +72,7 @@ _LATEST: list[tuple[Any, CodecPool]] = []  # the codec pool of this process, so 
 
 
 def _pool(context: WorkerContext, shard: int) -> CodecPool:
-    """Return the codec pool for an archive; only the latest is kept, since a worker may see many archives in its life."""
+    """Return the codec pool of an archive; only the latest is kept, since a worker may see many archives."""
     key = (context.archive, context.environment, context.threads, tuple(a._actor_id for a in context.actors))
     if not _LATEST or _LATEST[0][0] != key:
         networks = RemoteNetworks(context.actors, shard) if context.actors else None

@@ -106,7 +106,7 @@ def test_wrong_pixels_are_never_returned(copy: Path) -> None:
 )
 def test_facts_that_no_image_has_are_damage(facts: dict[str, object], archive: Archive) -> None:
     entry = archive["a/gray.png"]
-    hostile = replace(entry, stored=replace(entry.index_row, facts=replace(entry.index_row.facts, **facts)))
+    hostile = replace(entry, index_row=replace(entry.index_row, facts=replace(entry.index_row.facts, **facts)))
     with pytest.raises(IntegrityError):
         hostile.array()
     with pytest.raises(IntegrityError):
