@@ -72,7 +72,7 @@ class TileSpec:
         return [1, 0, *planes[2:]] if self.colour == "rgb" else planes
 
     def exceeded_by(self, samples: np.ndarray) -> bool:
-        """Whether a sample is beyond `maximum`."""
+        """Tell whether a sample is beyond `maximum`."""
         return self.maximum < np.iinfo(samples.dtype).max and bool((samples > self.maximum).any())
 
     def require(self, tile: np.ndarray, name: str = "tile") -> None:
@@ -150,7 +150,7 @@ class Codec(ABC):
     views: tuple[str, ...] = ()
 
     def supports(self, spec: TileSpec) -> bool:
-        """Whether tiles of this kind can be coded at all (any height and width)."""
+        """Tell whether tiles of this kind can be coded at all (any height and width)."""
         fits = spec.dtype in self.dtypes and spec.channels in self.channels and spec.colour in self.colours
         return fits and (self.lossless or spec.bit_depth > 1)
 
@@ -215,14 +215,14 @@ class TileCodec(Codec):
 
     @abstractmethod
     def encode_tile(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
-        """One tile (h, w, c) to bytes."""
+        """Return the bytes of one tile (h, w, c)."""
 
     @abstractmethod
     def decode_tile(self, data: bytes, spec: TileSpec) -> np.ndarray:
-        """Bytes to one tile (h, w, c). Raises StreamError."""
+        """Return the tile (h, w, c) of its bytes. StreamError."""
 
     def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, side_information: bytes = b"") -> Symbols:
-        """The tiles themselves are the symbols."""
+        """Return the tiles themselves as the symbols."""
         self.require(spec)
         return Symbols(spec, {"tiles": tiles}, settings)
 
@@ -238,7 +238,7 @@ class TileCodec(Codec):
         return Symbols(spec, {"tiles": tiles})
 
     def synthesise(self, symbols: Symbols, side_information: bytes = b"") -> Tiles:
-        """The tiles that were decoded."""
+        """Return the tiles that were decoded."""
         return symbols.arrays["tiles"]
 
 
@@ -263,7 +263,7 @@ class ResidualCoder(ABC):
 
     @abstractmethod
     def decode(self, data: bytes, base: np.ndarray, spec: TileSpec) -> np.ndarray:
-        """The tile (h, w, c), exact or within what `encode` was asked for; values 0..spec.maximum.
+        """Return the tile (h, w, c), exact or within what `encode` was asked for; values 0..spec.maximum.
 
         Raises StreamError for any bytes that `encode` did not write.
         """

@@ -45,7 +45,7 @@ class Model:
 
     @cached_property
     def name(self) -> str:
-        """SHA-256 of the canonical content, 64 hexadecimal digits."""
+        """Return SHA-256 of the canonical content, 64 hexadecimal digits."""
         digest = hashlib.sha256(_canonical(self._facts()))
         for key, array in sorted(self.tensors.items()):
             digest.update(_canonical([key, str(array.dtype), list(array.shape)]))
@@ -53,7 +53,7 @@ class Model:
         return digest.hexdigest()
 
     def to_bytes(self) -> tuple[bytes, bytes]:
-        """Contents of `model.json` and `weights.safetensors`."""
+        """Return contents of `model.json` and `weights.safetensors`."""
         text = json.dumps({**self._facts(), "sha256": self.name}, indent=1, sort_keys=True, allow_nan=False)
         tensors = {key: np.ascontiguousarray(array) for key, array in self.tensors.items()}
         return text.encode() + b"\n", safetensors.numpy.save(tensors)

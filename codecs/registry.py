@@ -58,19 +58,19 @@ class CodecChoice:
 
 
 def codec_ids() -> list[str]:
-    """Every codec id: the built-in ones first, then those of other packages. Imports no codec."""
+    """Return every codec id: the built-in ones first, then those of other packages. Imports no codec."""
     return [*CODECS, *sorted(_plugins())]
 
 
 def shipped_models() -> dict[str, Path]:
-    """Folders of the models that come with tilepress, by name, in the order of their names."""
+    """Return folders of the models that come with tilepress, by name, in the order of their names."""
     if not SHIPPED.is_dir():
         return {}
     return {path.name: path for path in sorted(SHIPPED.iterdir()) if (path / JSON_NAME).is_file()}
 
 
 def codec_class(codec_id: str) -> type[Codec]:
-    """The class of a codec. UnknownCodecError if there is none; CodecError if a plug-in is broken."""
+    """Return the class of a codec. UnknownCodecError if there is none; CodecError if a plug-in is broken."""
     if codec_id in CODECS:
         return cast(type[Codec], _load(CODECS[codec_id]))
     plugin = _plugins().get(codec_id)
@@ -80,13 +80,13 @@ def codec_class(codec_id: str) -> type[Codec]:
 
 
 def needs_model(codec_id: str) -> bool:
-    """Whether the codec is a family whose members differ by their model."""
+    """Tell whether the codec is a family whose members differ by their model."""
     cls = codec_class(codec_id)
     return bool(getattr(cls, "needs_model", cls.networks))
 
 
 def load_codec(codec_id: str, model: Model | str | Path | None = None, device: str = "cpu") -> Codec:
-    """An instance. `model`, loaded or as its local folder, is required if `needs_model(codec_id)`.
+    """Return an instance. `model`, loaded or as its local folder, is required if `needs_model(codec_id)`.
 
     Raises UnknownCodecError, ModelError (no model, a superfluous, damaged or foreign one), CodecError, and MissingExtra
     if the codec has networks and there is no torch.
@@ -117,14 +117,14 @@ def _base_of(model: Model, device: str) -> Codec:
 
 
 def load_residual(residual_id: str) -> ResidualCoder:
-    """An instance of a residual coder. UnknownCodecError if there is none."""
+    """Return an instance of a residual coder. UnknownCodecError if there is none."""
     if residual_id not in RESIDUALS:
         raise _unknown("residual coder", residual_id, list(RESIDUALS))
     return cast(type[ResidualCoder], _load(RESIDUALS[residual_id]))()
 
 
 def resolve(name: str) -> CodecChoice:
-    """The codec and model that a name typed by a person means.
+    """Return the codec and model that a name typed by a person means.
 
     `name` is a codec's ("jpegxl"; "block-dnn" stands for its default model), a shipped model's
     ("block-dnn-16"), or the path or URL of a model folder. UnknownCodecError, with the nearest names, if it

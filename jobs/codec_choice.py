@@ -32,7 +32,7 @@ class ChosenCodec:
     model_folder: Path | None
 
     def models(self, settings: EncodeSettings) -> list[Path]:
-        """Folders of all models that an archive of such settings cannot be read without."""
+        """Return folders of all models that an archive of such settings cannot be read without."""
         folders = [self.model_folder]
         if not (self.codec.lossless or settings.lossy):
             folders.append(load_residual(DEFAULT_RESIDUAL).model_folder)
@@ -70,7 +70,7 @@ def _download(url: str, folder: Path, storage_options: Mapping[str, Any] | None)
 
 
 def check_settings(name: str, codec: type[Codec], settings: EncodeSettings) -> None:
-    """UsageError for settings that contradict the codec or would have no effect."""
+    """Raise UsageError for settings that contradict the codec or would have no effect."""
     if settings.fidelity not in FIDELITIES:
         raise UsageError(f"`fidelity` {settings.fidelity!r} is not one of {', '.join(FIDELITIES)}")
     for option in ("quality", "effort"):

@@ -18,12 +18,12 @@ _END = b"\xff\xd9"
 
 
 def largest_near(bits: int) -> int:
-    """The largest NEAR of samples of 8 or 16 bits (T.87 C.2.3)."""
+    """Return the largest NEAR of samples of 8 or 16 bits (T.87 C.2.3)."""
     return min(MAX_NEAR, (1 << bits) // 2 - 1)
 
 
 def header(width: int, height: int, bits: int, near: int) -> bytes:
-    """All bytes before the scan's: SOI, SOF55, for 16 bits LSE with the default parameters, SOS."""
+    """Return all bytes before the scan's: SOI, SOF55, for 16 bits LSE with the default parameters, SOS."""
     frame = struct.pack(">HHBHHBBBB", 0xFFF7, 11, bits, height, width, 1, 1, 0x11, 0)
     scan = struct.pack(">HHBBBBBB", 0xFFDA, 8, 1, 1, 0, near, 0, 0)
     return b"\xff\xd8" + frame + (_parameters(near) if bits > 12 else b"") + scan

@@ -37,7 +37,7 @@ class _Bits:
         self._start, self._at = start, 0
 
     def read(self, count: int) -> int:
-        """An unsigned integer of `count` bits."""
+        """Return an unsigned integer of `count` bits."""
         if self._at + count > self._size:
             raise StreamError("JPEG XL header is truncated or longer than tilepress writes")
         value = (self._value >> self._at) & ((1 << count) - 1)
@@ -45,7 +45,7 @@ class _Bits:
         return value
 
     def choice(self, options: tuple[tuple[int, int], ...]) -> int:
-        """The format's U32: two bits choose among (bits, offset)."""
+        """Return the format's U32: two bits choose among (bits, offset)."""
         bits, offset = options[self.read(2)]
         return offset + self.read(bits)
 
@@ -55,19 +55,19 @@ class _Bits:
             raise StreamError(f"JPEG XL stream has {what}, which tilepress never writes")
 
     def flags(self) -> int:
-        """The format's U64, of which no more than 12 bits are ever needed."""
+        """Return the format's U64, of which no more than 12 bits are ever needed."""
         selector = self.read(2)
         if selector == 3:
             raise StreamError("JPEG XL stream has extensions, which tilepress never writes")
         return (0, 1, 17)[selector] + self.read((0, 4, 8)[selector])
 
     def byte(self) -> int:
-        """Position in the data of the next whole byte."""
+        """Return position in the data of the next whole byte."""
         return self._start + (self._at + 7) // 8
 
 
 def bare_codestream(data: bytes) -> bytes:
-    """The codestream of a JPEG XL file: `data` itself, or the payload of its container's codestream boxes.
+    """Return the codestream of a JPEG XL file: `data` itself, or the payload of its container's codestream boxes.
 
     Raises StreamError if a box is damaged.
     """
@@ -85,8 +85,15 @@ def image_size(codestream: bytes) -> tuple[int, int]:
 def check_codestream(codestream: bytes, width: int, height: int, channels: int, bits: int) -> None:
     """Raise StreamError unless this is a lossless image of that size whose frames stay near that size.
 
-    `bits` a sample is 1..16. Frames of patches, which text and drawings are coded with, are at most four
-    times as large as the image, or 256 x 256.
+    Frames of patches, which text and drawings are coded with, are at most four times as large as the image, or 256 x
+    256.
+
+    Args:
+        codestream: A JPEG XL codestream without its container.
+        width: Columns in pixels.
+        height: Rows in pixels.
+        channels: 1 to 4, alpha included.
+        bits: Of a sample, 1 to 16.
     """
     reader = _open(codestream)
     if _read_size(reader) != (width, height):

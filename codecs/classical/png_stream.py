@@ -25,6 +25,13 @@ def check_png(data: bytes, width: int, height: int, channels: int, bytes_per_sam
     """Raise StreamError unless this is a whole PNG file, not interlaced, of that size with IHDR, IDAT and IEND only.
 
     Allocates the samples once, and no more.
+
+    Args:
+        data: The file.
+        width: Columns in pixels.
+        height: Rows in pixels.
+        channels: 1 to 4, alpha included.
+        bytes_per_sample: 1 or 2.
     """
     chunks = list(_chunks(data))
     header = struct.pack(">II5B", width, height, 8 * bytes_per_sample, _COLOUR_TYPE[channels], 0, 0, 0)

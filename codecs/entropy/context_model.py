@@ -48,7 +48,7 @@ class LatentLayout:
 
     @classmethod
     def of(cls, planes: int, differences: bool) -> LatentLayout:
-        """Planes 1 and 2 hold colour differences, or every plane stands alone."""
+        """Return the layout in which planes 1 and 2 hold colour differences, or each plane stands alone."""
         table = np.full((3, planes), -1, np.int64)
         table[0] = 0
         if differences:

@@ -71,7 +71,7 @@ class FactorizedPrior:
         return np.maximum(np.abs(self.low), np.abs(self.high))
 
     def encode(self, latents: np.ndarray) -> bytes:
-        """Integers (c, h, w), each within its channel's `low`..`high` (ValueError otherwise)."""
+        """Return integers (c, h, w), each within its channel's `low`..`high` (ValueError otherwise)."""
         flat = np.ascontiguousarray(latents, np.int64).reshape(len(self.low), -1)
         if ((flat < self.low[:, None]) | (flat > self.high[:, None])).any():
             raise ValueError("latents are outside the range of their prior")

@@ -29,7 +29,7 @@ _TRUNCATED, _BAD_TABLE = -1, -2
 
 
 def code_lengths(counts: np.ndarray) -> np.ndarray:
-    """Lengths (uint8, 0: does not occur) of an optimal code for counts (integers >= 0) of the values 0, 1, ...
+    """Return lengths (uint8, 0: does not occur) of an optimal code for counts (integers >= 0) of the values 0, 1, ...
 
     Codes beyond MAX_LENGTH are avoided by halving the counts, as bzip2 does: with 2^16 values it ends early.
     """

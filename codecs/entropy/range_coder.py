@@ -24,7 +24,7 @@ _RATE = np.array([65536 * 2 // (2 * n + 3) for n in range(1024)], np.int32)
 
 
 def start(words: np.ndarray, encoding: bool) -> np.ndarray:
-    """Coder state at the beginning of `words` (uint16: to fill when encoding, to read when decoding)."""
+    """Return coder state at the beginning of `words` (uint16: to fill when encoding, to read when decoding)."""
     coder = np.zeros(6, np.int64)
     coder[RANGE] = _TOP - 1
     coder[ENCODING] = encoding

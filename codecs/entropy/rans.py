@@ -213,12 +213,12 @@ def _get_all(
 
 
 def join(state: int, words: np.ndarray) -> bytes:
-    """The stream: final state (uint32 LE), then the words (uint16 LE)."""
+    """Return the stream: final state (uint32 LE), then the words (uint16 LE)."""
     return _STATE.pack(int(state)) + words.astype("<u2").tobytes()
 
 
 def split(data: bytes) -> tuple[int, np.ndarray]:
-    """State and words of a stream; StreamError if its length or state is impossible."""
+    """Return state and words of a stream; StreamError if its length or state is impossible."""
     if len(data) < _STATE.size or len(data) % 2:
         raise StreamError(f"rANS stream of {len(data)} bytes is truncated")
     (state,) = _STATE.unpack_from(data)

@@ -53,7 +53,7 @@ class IntegerLayer(Step):
         return np.broadcast_to(np.asarray(self.shift, np.int64), self.bias.shape)
 
     def prove(self, bounds: np.ndarray, number: int) -> tuple[int, np.ndarray]:
-        """Bound of every partial sum: sum |w| max |x| + |b|."""
+        """Return bound of every partial sum: sum |w| max |x| + |b|."""
         self._check(len(bounds), number)
         rows = np.abs(self.weight.astype(object)).reshape(len(self.weight), len(bounds), -1).sum(axis=2)
         sums = [int(v) for v in rows @ bounds + np.abs(self.bias.astype(object))]
@@ -62,7 +62,7 @@ class IntegerLayer(Step):
         return bits_for(max(sums), number), np.array(reach, dtype=object)
 
     def place(self, device: torch.device, bits: int) -> Run:
-        """A matrix product, or strips of shifted ones."""
+        """Return a matrix product, or strips of shifted ones."""
         return _Linear(self, device, bits) if self.weight.ndim == 2 else _Convolution(self, device, bits)
 
     def _check(self, inputs: int, number: int) -> None:

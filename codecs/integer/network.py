@@ -46,7 +46,7 @@ __all__ = [
 
 
 def quantise(weight: np.ndarray, bits: int) -> np.ndarray:
-    """Float weights to integers round(w 2^bits), int64, for an export. ModelError if they are not finite."""
+    """Return float weights as integers round(w 2^bits), int64, for an export. ModelError if they are not finite."""
     scaled = np.rint(np.asarray(weight, np.float64) * float(1 << bits))
     if not np.isfinite(scaled).all() or (np.abs(scaled) >= FLOAT64_BOUND).any():
         raise ModelError("weights to export are not finite numbers of a sane size; the training failed")
@@ -54,7 +54,7 @@ def quantise(weight: np.ndarray, bits: int) -> np.ndarray:
 
 
 def prove(steps: Sequence[Step], bounds: np.ndarray) -> list[int]:
-    """Significand bits that each step needs, 24 or 53; `bounds`: max |x| per input channel of the first.
+    """Return significand bits that each step needs, 24 or 53; `bounds`: max |x| per input channel of the first.
 
     ModelError if a step fits neither, or its shapes, dtypes or shift make no sense.
     """

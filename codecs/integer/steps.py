@@ -37,7 +37,7 @@ class Step(ABC):
 
     @abstractmethod
     def prove(self, bounds: np.ndarray, number: int) -> tuple[int, np.ndarray]:
-        """Significand bits that the step needs (24 or 53), and max |y| of each output channel.
+        """Return significand bits that the step needs (24 or 53), and max |y| of each output channel.
 
         `bounds`: max |x| of each input channel; both are arrays of Python integers. ModelError, naming the step
         by its `number`, if nothing can be proven or its shapes, dtypes or shifts make no sense.
@@ -45,7 +45,7 @@ class Step(ABC):
 
     @abstractmethod
     def place(self, device: torch.device, bits: int) -> Run:
-        """A function from (n, in) or (n, h, w, in) to the step's result, in floats of `bits` on `device`."""
+        """Return a function from (n, in) or (n, h, w, in) to the step's result, in floats of `bits` on `device`."""
 
 
 def bits_for(largest: int, number: int) -> int:
@@ -65,14 +65,14 @@ class PixelShuffle(Step):
     factor: int
 
     def prove(self, bounds: np.ndarray, number: int) -> tuple[int, np.ndarray]:
-        """Values only move."""
+        """Return the bits of the largest value, and the bounds of the moved channels: values only move."""
         if not 1 <= self.factor <= 64 or not len(bounds) or len(bounds) % self.factor**2:
             raise ModelError(f"layer {number}: {len(bounds)} channels cannot be shuffled by {self.factor}")
         groups = bounds.reshape(-1, self.factor**2)
         return bits_for(int(bounds.max()), number), groups.max(axis=1)
 
     def place(self, device: torch.device, bits: int) -> Run:
-        """One permutation."""
+        """Return a function that moves samples by one permutation."""
         r = self.factor
 
         def run(x: torch.Tensor) -> torch.Tensor:
@@ -91,11 +91,11 @@ class Upsample(Step):
     """
 
     def prove(self, bounds: np.ndarray, number: int) -> tuple[int, np.ndarray]:
-        """Sums up to 16 times the largest sample and a half; a mean is no larger than its samples."""
+        """Return the bits of sums up to 16 times the largest sample and a half; means are no larger than samples."""
         return bits_for(16 * int(bounds.max()) + 8, number), bounds
 
     def place(self, device: torch.device, bits: int) -> Run:
-        """Both directions in turn, without rounding between."""
+        """Return a function that applies both directions in turn, without rounding between."""
         import torch
 
         dtype = float_type(bits)
@@ -133,7 +133,7 @@ class InverseGdn(Step):
     limit: np.ndarray
 
     def prove(self, bounds: np.ndarray, number: int) -> tuple[int, np.ndarray]:
-        """Bounds of squares, their sum, and the product with the root."""
+        """Return bounds of squares, their sum, and the product with the root."""
         self._check(len(bounds), number)
         squares = np.array([int(b) ** 2 for b in bounds], dtype=object)
         sums = [int(v) for v in self.gamma.astype(object) @ squares + self.beta.astype(object)]
@@ -144,7 +144,7 @@ class InverseGdn(Step):
         return bits_for(max(*squares, *sums, *products), number), np.array(reach, dtype=object)
 
     def place(self, device: torch.device, bits: int) -> Run:
-        """One matrix product a strip, and the corrected root."""
+        """Return one matrix product a strip, and the corrected root."""
         import torch
 
         dtype = float_type(bits)
@@ -181,13 +181,13 @@ class InverseGdn(Step):
 
 
 def float_type(bits: int) -> torch.dtype:
-    """The float that holds integers of so many significand bits."""
+    """Return the float that holds integers of so many significand bits."""
     import torch
 
     return torch.float32 if bits == 24 else torch.float64
 
 
 def strips(count: int, device: torch.device) -> Iterator[slice]:
-    """Slices that together cover `count` positions, each of a size that suits the device."""
+    """Return slices that together cover `count` positions, each of a size that suits the device."""
     size = _STRIP if device.type == "cpu" else _STRIP_OFF_CPU
     return (slice(at, min(at + size, count)) for at in range(0, count, size))

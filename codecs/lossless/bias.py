@@ -30,19 +30,19 @@ class Bias(NamedTuple):
 
 @inline
 def new_bias() -> Bias:
-    """Nothing seen yet."""
+    """Return the state before any sample is seen."""
     return Bias(np.zeros((2, _CLASSES)), np.zeros((2, _CLASSES)))
 
 
 @inline
 def band_of(energy: Float) -> Int:
-    """Class of the energy of the guess, below _BANDS: an octave each."""
+    """Return class of the energy of the guess, below _BANDS: an octave each."""
     return min(max(log2_quarters(energy + 1.0) >> 2, 0), _BANDS - 1)
 
 
 @borrowing
 def pattern_of(picture: PlaneView, at: Int, band: Int, blend: Float) -> Int:
-    """Band, signs of two errors, and five neighbours above the blend or not; below _BANDS * 128."""
+    """Return band, signs of two errors, and five neighbours above the blend or not; below _BANDS * 128."""
     field, errors, row = picture.field, picture.errors, picture.row
     pattern = (band * 2 + (errors[at - 1] > 0)) * 2 + (errors[at - row] > 0)
     pattern = (pattern * 2 + (field[at - 1] > blend)) * 2 + (field[at - row] > blend)

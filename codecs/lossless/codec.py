@@ -59,7 +59,7 @@ class Lossless(TileCodec):
 
 
 def level_of(effort: int | None) -> Level:
-    """The level of an effort 1..9; None means the default."""
+    """Return the level of an effort 1..9; None means the default."""
     if effort is None:
         return DEFAULT
     return FAST if effort <= 3 else DEFAULT if effort <= 6 else MAX

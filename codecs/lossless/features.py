@@ -42,14 +42,14 @@ class Estimate(NamedTuple):
 
 @inline
 def compand(x: Float) -> Int:
-    """Signed logarithm of 1 + 8 |x|, for |x| up to 60; at most 125."""
+    """Return signed logarithm of 1 + 8 |x|, for |x| up to 60; at most 125."""
     size = np.int32(log2_linear(1.0 + clamp(abs(x), 0.0, 60.0) * 8.0) * 14.0 + 0.5)
     return size if x >= 0.0 else np.int32(-size)
 
 
 @inline
 def logarithm(x: Float, steps: Float) -> Int:
-    """Logarithm of x > 0, `steps` an octave."""
+    """Return logarithm of x > 0, `steps` an octave."""
     return np.int32(clamp(log2_linear(x) * steps, -255.0, 255.0))
 
 

@@ -54,7 +54,7 @@ class Squares(NamedTuple):
 
 @inline
 def new_squares(fits: Fits, width: Int) -> Squares:
-    """Nothing seen yet, in a plane of `width` samples a row."""
+    """Return the state before any sample is seen, in a plane of `width` samples a row."""
     blocks, size = (width + BLOCK - 1) // BLOCK, fits.sizes[FITS - 1, LAST]
     return Squares(
         np.zeros((blocks + 1, size), np.float32),

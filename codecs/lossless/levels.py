@@ -71,7 +71,7 @@ LEVELS = (FAST, DEFAULT, MAX)
 
 
 def fits_of(level: Level, moves: np.ndarray, based: bool, row: int) -> Fits:
-    """Descriptions for the kernel, for a plane of padded rows of `row` samples.
+    """Return descriptions for the kernel, for a plane of padded rows of `row` samples.
 
     `moves` (k,) int64: offsets in the field from a sample to the same place of each plane it may look at: its own, up
     to two decoded before, its base if it is `based`.

@@ -51,12 +51,12 @@ class Mixing(NamedTuple):
 
 
 def new_cells() -> np.ndarray:
-    """Counters (CELLS,) uint32 that have seen nothing."""
+    """Return counters (CELLS,) uint32 that have seen nothing."""
     return np.full(CELLS, NEW_CELL, np.uint32)
 
 
 def new_mixer(first: np.ndarray) -> np.ndarray:
-    """Weights and refining tables (MIXER,) float64; `first`: weights (NODES, INPUTS) to begin with."""
+    """Return weights and refining tables (MIXER,) float64; `first`: weights (NODES, INPUTS) to begin with."""
     mixer = np.zeros(MIXER)
     first_weights(mixer)[:] = first[:, None]
     mixer[_SECOND:_REFINED].reshape(NODES, TEXTURES, INPUTS)[:] = first[:, None]
@@ -65,7 +65,7 @@ def new_mixer(first: np.ndarray) -> np.ndarray:
 
 
 def first_weights(mixer: np.ndarray) -> np.ndarray:
-    """The weights (NODES, SCALES, INPUTS) of the first set, a view."""
+    """Return the weights (NODES, SCALES, INPUTS) of the first set, a view."""
     return mixer[:_SECOND].reshape(NODES, SCALES, INPUTS)
 
 

@@ -28,7 +28,10 @@ _LAYERS = ("layer1.weight", "layer1.bias", "layer2.weight", "layer2.bias", "laye
 
 
 def starts_of(model: Model) -> dict[int, StartState]:
-    """The StartState of every level by its code. ModelError for a model of another codec or with anything missing."""
+    """Return the StartState of every level by its code.
+
+    ModelError for a model of another codec or with anything missing.
+    """
     if model.codec_id != CODEC_ID:
         raise ModelError(f"model {model.name[:16]} is for codec {model.codec_id}, not {CODEC_ID}")
     levels = model.config.get("levels")
@@ -38,7 +41,7 @@ def starts_of(model: Model) -> dict[int, StartState]:
 
 
 def model_of(priors: Mapping[str, StartState], training: Mapping[str, Any], licence: str) -> Model:
-    """The model of a StartState for every level's name. Mixing weights are rounded to 1/65536.
+    """Return the model of a StartState for every level's name. Mixing weights are rounded to 1/65536.
 
     ModelError if it could not be read back.
     """

@@ -149,7 +149,7 @@ def solve(
 
 @borrowing
 def combine(inputs: np.ndarray, weights: np.ndarray, g: Int, n: Int) -> Float:
-    """Weighted sum of the `n` inputs of predictor `g`; inputs and weights are (predictors, room)."""
+    """Return weighted sum of the `n` inputs of predictor `g`; inputs and weights are (predictors, room)."""
     total = np.float32(0.0)
     for i in range(n):
         total += inputs[g, i] * weights[g, i]

@@ -50,7 +50,7 @@ class PlaneView(NamedTuple):
 
 @inline
 def median_edge(west: Float, north: Float, corner: Float) -> Float:
-    """Median edge detector (Weinberger, Seroussi and Sapiro, "LOCO-I", 2000, section 3.1)."""
+    """Return the median edge detector's prediction (Weinberger, Seroussi and Sapiro, "LOCO-I", 2000, section 3.1)."""
     most, least = max(west, north), min(west, north)
     if corner >= most:
         return least
@@ -61,7 +61,7 @@ def median_edge(west: Float, north: Float, corner: Float) -> Float:
 
 @borrowing
 def gradient(picture: PlaneView, at: Int) -> Float:
-    """Median edge detector on samples, or on differences to the partner."""
+    """Return the prediction of the median edge detector on samples, or on differences to the partner."""
     field, row = picture.field, picture.row
     west, north, corner = np.float64(field[at - 1]), np.float64(field[at - row]), np.float64(field[at - row - 1])
     if picture.partner:

@@ -41,7 +41,7 @@ class Values:
         return np.searchsorted(self.values[:-1], samples).astype(np.int32)
 
     def samples(self, indices: np.ndarray) -> np.ndarray:
-        """Values of indices 0..highest."""
+        """Return values of indices 0..highest."""
         samples: np.ndarray = self.values[indices]
         return samples
 

@@ -41,7 +41,7 @@ class Wide(NamedTuple):
 
 @inline
 def new_scales(size: Int) -> Scales:
-    """Nothing seen yet in a plane of `size` samples with borders: errors are as large as those around."""
+    """Return scales before any sample of a plane of `size` (with borders) is seen: errors are as those around."""
     usual = np.zeros((PREDICTORS, ENERGY_LEVELS, GRAINS))
     octave = 0.015625
     for level in range(ENERGY_LEVELS):
@@ -60,7 +60,7 @@ def new_scales(size: Int) -> Scales:
 
 @borrowing
 def energy_of(errors: np.ndarray, at: Int, row: Int) -> Float:
-    """Weighted sum of the sizes of the errors (n,) around place `at`; the weights are ENERGY_ONE in all."""
+    """Return weighted sum of the sizes of the errors (n,) around place `at`; the weights are ENERGY_ONE in all."""
     near = 2.0 * np.float64(abs(errors[at - 1]) + abs(errors[at - row]))
     far = abs(errors[at - row - 1]) + abs(errors[at - row + 1])
     return np.float64(near + far + (abs(errors[at - 2]) + abs(errors[at - 2 * row])))
@@ -76,7 +76,7 @@ def set_energies(scales: Scales, picture: PlaneView, at: Int) -> None:
 
 @borrowing
 def contrast(picture: PlaneView, at: Int) -> Float:
-    """Errors of the partner around, or, without one, differences of samples around."""
+    """Return errors of the partner around, or, without one, differences of samples around."""
     field, errors, row = picture.field, picture.errors, picture.row
     if picture.partner:
         p = at + picture.partner
@@ -90,7 +90,7 @@ def contrast(picture: PlaneView, at: Int) -> Float:
 
 @inline
 def grain_of(texture: Float) -> Int:
-    """Class of contrast, below GRAINS."""
+    """Return class of contrast, below GRAINS."""
     return min(max(log2_quarters(texture + 1.0) >> 1, 0), GRAINS - 1)
 
 
@@ -127,7 +127,7 @@ def learn_scales(scales: Scales, here: Int, grain: Int, predictors: np.ndarray, 
 
 @inline
 def new_wide(width: Int) -> Wide:
-    """Nothing seen yet."""
+    """Return the state before any sample is seen."""
     return Wide(np.zeros(width + 1), np.zeros(width + 1), np.zeros(1))
 
 
@@ -141,7 +141,7 @@ def begin_row_of_wide(wide: Wide) -> None:
 
 @borrowing
 def wide_error(wide: Wide, x: Int) -> Float:
-    """Mean size of the errors in the window around column x."""
+    """Return mean size of the errors in the window around column x."""
     wide.left[0] = _WIDE * wide.left[0] + wide.above[x]
     return (wide.left[0] + _WIDE * wide.right[x + 1]) * _WIDE_MEAN
 

@@ -58,7 +58,7 @@ class Probe:
     mixers: list[np.ndarray] = field(default_factory=list)
 
     def room(self, samples: int) -> Record:
-        """Arrays for the samples of one plane."""
+        """Return arrays for the samples of one plane."""
         if not self.every:
             return _UNSEEN
         count = samples // self.every

@@ -26,25 +26,25 @@ _EXP2, _LN, _SQUASH, _SOFTPLUS, _GAP, _STRETCH = load().values()
 
 @inline
 def bits_of(x: Float) -> Int:
-    """The 64 bits of a float64."""
+    """Return the 64 bits of a float64."""
     return np.float64(x).view(np.int64)
 
 
 @inline
 def log2_linear(x: Float) -> Float:
-    """Logarithm to base 2 of x > 0, linear within each octave: off by at most 0.09."""
+    """Return logarithm to base 2 of x > 0, linear within each octave: off by at most 0.09."""
     return np.float64(bits_of(x)) * (1.0 / 4503599627370496.0) - 1023.0
 
 
 @inline
 def log2_quarters(x: Float) -> Int:
-    """Logarithm to base 2 of x > 0 in quarters of an octave, linear within an octave, rounded down."""
+    """Return logarithm to base 2 of x > 0 in quarters of an octave, linear within an octave, rounded down."""
     return (bits_of(x) >> 50) - (1023 << 2)
 
 
 @inline
 def ln(x: Float) -> Float:
-    """Natural logarithm of a normal x > 0; error below 2e-6."""
+    """Return natural logarithm of a normal x > 0; error below 2e-6."""
     bits = bits_of(x)
     mantissa = bits & _FRACTION
     i = mantissa >> 44
@@ -74,7 +74,7 @@ def clamp(x: Float, low: Float, high: Float) -> Float:
 
 @inline
 def upper(z: Float) -> Float:
-    """Logistic function 1 / (1 + exp(-z)) with a small relative error at both ends."""
+    """Return logistic function 1 / (1 + exp(-z)) with a small relative error at both ends."""
     z = clamp(z, -40.0, 40.0)
     small = exp2(-abs(z) * _LOG2E)
     return (small if z < 0.0 else 1.0) / (1.0 + small)
@@ -82,7 +82,7 @@ def upper(z: Float) -> Float:
 
 @inline
 def squash(z: Float) -> Float:
-    """Logistic function by a table, z cut to -12..12."""
+    """Return logistic function by a table, z cut to -12..12."""
     at = (clamp(z, -11.99, 11.99) + 12.0) * LOGIT_STEPS
     i = np.int64(at)
     return _SQUASH[i] + (at - i) * (_SQUASH[i + 1] - _SQUASH[i])
@@ -90,13 +90,13 @@ def squash(z: Float) -> Float:
 
 @inline
 def stretch(index: Int) -> Float:
-    """Logit of the probability (index + 1/2) / 4096."""
+    """Return logit of the probability (index + 1/2) / 4096."""
     return _STRETCH[index]
 
 
 @inline
 def softplus(z: Float) -> Float:
-    """ln(1 + exp(z))."""
+    """Return ln(1 + exp(z))."""
     at = clamp(abs(z), 0.0, 15.99) * SOFT_STEPS
     i = np.int64(at)
     return max(z, 0.0) + (_SOFTPLUS[i] + (at - i) * (_SOFTPLUS[i + 1] - _SOFTPLUS[i]))
@@ -104,7 +104,7 @@ def softplus(z: Float) -> Float:
 
 @inline
 def gap(d: Float) -> Float:
-    """ln(1 - exp(-d)) of d > 0: what the mass of a logistic distribution's tail loses over a distance d."""
+    """Return ln(1 - exp(-d)) of d > 0: what the mass of a logistic distribution's tail loses over a distance d."""
     bits = bits_of(clamp(d, 1e-6, 60.0))
     i = (bits >> 48) - ((1023 + GAP_LOW) << 4)
     part = np.float64(bits & 281474976710655) * (1.0 / 281474976710656.0)

@@ -42,7 +42,15 @@ def to_blocks(tiles: Tiles, spec: TileSpec, frame: np.ndarray, block: int) -> np
 
 
 def from_blocks(fixed: np.ndarray, spec: TileSpec, frame: np.ndarray, block: int, bits: int) -> Tiles:
-    """Return the tiles of `to_blocks` from int32 fixed point in units of 2^-bits of full scale; rounded and clipped."""
+    """Return the tiles that `to_blocks` made blocks of, rounded and clipped.
+
+    Args:
+        fixed: Samples of blocks, int32 in units of 2^-`bits` of full scale.
+        spec: Of the tiles.
+        frame: Of each tile, the same as for `to_blocks`.
+        block: Side of a block in pixels.
+        bits: Fraction bits of `fixed`.
+    """
     n, c, rows, columns, _ = fixed.shape
     exponents, zeros = _scales(frame, spec)
     shift = (bits - exponents).astype(np.int32)[:, :, None, None, None]

@@ -14,7 +14,7 @@ from tilepress.codecs.codec import TileSpec
 
 
 def forward(tile: np.ndarray, spec: TileSpec) -> np.ndarray:
-    """Samples (..., c) of `spec.dtype` to int32 planes (..., c).
+    """Return the int32 planes (..., c) of samples (..., c) of `spec.dtype`.
 
     For colour "rgb" the planes are Y = (R + 2 G + B) >> 2, U = B - G, V = R - G (then alpha):
     Y is 0..maximum, U and V are -maximum..maximum.
@@ -30,7 +30,7 @@ def forward(tile: np.ndarray, spec: TileSpec) -> np.ndarray:
 
 
 def inverse(planes: np.ndarray, spec: TileSpec) -> np.ndarray:
-    """Integer planes (..., c) to samples (..., c) of `spec.dtype`, clipped to 0..spec.maximum.
+    """Return the samples (..., c) of `spec.dtype` of integer planes (..., c), clipped to 0..spec.maximum.
 
     Total: planes that `forward` cannot produce (a lossy base, hostile bytes) give some tile within range;
     they are first clipped to +-2^18, so that nothing overflows.

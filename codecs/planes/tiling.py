@@ -39,27 +39,27 @@ class Tiling:
         return whole and not self.margin and self.stride <= self.block <= 1024 and 0 <= 2 * self.overlap <= self.block
 
     def blocks(self, side: int) -> int:
-        """How many blocks cover `side` pixels; 1 where pictures are whole."""
+        """Return how many blocks cover `side` pixels; 1 where pictures are whole."""
         return -(-max(side - self.overlap, 1) // (self.block - self.overlap)) if self.block else 1
 
     def padded(self, side: int) -> int:
-        """Pixels that the blocks cover, or the whole latents."""
+        """Return pixels that the blocks cover, or the whole latents."""
         if not self.block:
             return side + -side % self.stride
         return self.blocks(side) * (self.block - self.overlap) + self.overlap
 
     def grid(self, side: int) -> int:
-        """Latents along `side` pixels."""
+        """Return latents along `side` pixels."""
         return self.blocks(side) * self.block // self.stride if self.block else self.padded(side) // self.stride
 
     def pad(self, pictures: np.ndarray) -> np.ndarray:
-        """Pictures (m, c, h, w) with edges replicated to their padded size and margins."""
+        """Return pictures (m, c, h, w) with edges replicated to their padded size and margins."""
         around = self.margin * self.stride
         sides = [(around, around + self.padded(side) - side) for side in pictures.shape[2:]]
         return np.pad(pictures, [(0, 0), (0, 0), *sides], mode="edge") if any(map(any, sides)) else pictures
 
     def split(self, pictures: np.ndarray) -> np.ndarray:
-        """Pictures (m, c, H, W) of `pad` to what the analysis takes: themselves, or (m * blocks, c, b, b)."""
+        """Return pictures (m, c, H, W) of `pad` as the analysis takes them: as they are, or (m * blocks, c, b, b)."""
         if not self.block:
             return pictures
         windows = np.lib.stride_tricks.sliding_window_view(pictures, (self.block, self.block), axis=(2, 3))
@@ -68,7 +68,7 @@ class Tiling:
         return np.require(chosen.reshape(-1, *chosen.shape[3:]), requirements=["C", "W"])
 
     def gather(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
-        """Latents (m * blocks, k, b, b) of pictures of height x width to grids (m, k, rows, columns)."""
+        """Return grids (m, k, rows, columns) of the latents (m * blocks, k, b, b) of pictures of height x width."""
         if not self.block:
             return _inside(latents, self.margin)
         rows, columns, side = self.blocks(height), self.blocks(width), self.block // self.stride
@@ -85,7 +85,9 @@ class Tiling:
         return np.ascontiguousarray(cut.reshape(-1, cut.shape[3], side, side))
 
     def join(self, decoded: np.ndarray, height: int, width: int) -> np.ndarray:
-        """Decoded integers (m * blocks, c, b, b) to int64 pictures (m, c, H, W) of padded size, blended. Exact for
+        """Return int64 pictures (m, c, H, W) of padded size, blended, of decoded integers (m * blocks, c, b, b).
+
+        Exact for
         |values| below 2^40."""
         if not self.block:
             return _inside(decoded, self.margin * self.stride)

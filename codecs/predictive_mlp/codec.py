@@ -96,7 +96,7 @@ class PredictiveMlp(Codec):
         return out
 
     def unpack(self, latents: Sequence[bytes], spec: TileSpec) -> Symbols:
-        """Errors and predictors, or the samples."""
+        """Return errors and predictors, or the samples."""
         self.require(spec)
         kinds, own = np.zeros(len(latents), np.uint8), []
         errors = np.zeros((len(latents), spec.channels, spec.height, spec.width), np.int32)
@@ -112,7 +112,7 @@ class PredictiveMlp(Codec):
         return Symbols(spec, {"kinds": kinds, "errors": errors, "tiles": tiles, **_stacked(own)})
 
     def synthesise(self, symbols: Symbols, side_information: bytes = b"") -> Tiles:
-        """The tiles. StreamError if their predictors are missing, damaged, or not provably exact."""
+        """Return the tiles. StreamError if their predictors are missing, damaged, or not provably exact."""
         spec, arrays = symbols.spec, symbols.arrays
         tiles = arrays["tiles"].copy()
         common = unseal_predictors(side_information, spec.channels, spec.maximum) if side_information else []
@@ -154,7 +154,7 @@ class PredictiveMlpRange(PredictiveMlp):
 
 
 def plane_of(tile: np.ndarray, number: int, spec: TileSpec) -> np.ndarray:
-    """One plane (h, w) int32, 0..maximum, of samples (h, w, c); red and blue as differences from green."""
+    """Return one plane (h, w) int32, 0..maximum, of samples (h, w, c); red and blue as differences from green."""
     plane = tile[..., number].astype(np.int32)
     if spec.colour == "rgb" and number in (0, 2):
         plane = (plane - tile[..., 1] + (spec.maximum + 1 >> 1)) & spec.maximum
@@ -162,7 +162,7 @@ def plane_of(tile: np.ndarray, number: int, spec: TileSpec) -> np.ndarray:
 
 
 def from_planes(planes: np.ndarray, spec: TileSpec) -> np.ndarray:
-    """Planes (c, h, w) back to samples (h, w, c)."""
+    """Return the samples (h, w, c) of planes (c, h, w)."""
     planes = planes.copy()
     if spec.colour == "rgb":
         planes[0:3:2] = (planes[0:3:2] + planes[1] - (spec.maximum + 1 >> 1)) & spec.maximum

@@ -50,7 +50,7 @@ def draw(
 
 
 def moments(inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (61) and covariance (61, 61), float64, of inputs (n, 60) and, last, targets (n); summed in parts."""
+    """Return mean (61) and covariance (61, 61), float64, of inputs (n, 60) and, last, targets (n); summed in parts."""
     count = NEIGHBOURS + 1
     total, products = np.zeros(count), np.zeros((count, count))
     for part in range(0, len(targets), _CHUNK):
@@ -62,7 +62,7 @@ def moments(inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def fit_linear(inputs: np.ndarray, targets: np.ndarray) -> FloatLayers:
-    """Linear regression by least squares, with the least ridge that keeps flat pictures solvable."""
+    """Return the linear regression by least squares, with the least ridge that keeps flat pictures solvable."""
     mean, covariance = moments(inputs, targets)
     inner = covariance[:-1, :-1]
     ridge = _RIDGE * max(float(np.trace(inner)) / NEIGHBOURS, 1.0)
@@ -71,7 +71,15 @@ def fit_linear(inputs: np.ndarray, targets: np.ndarray) -> FloatLayers:
 
 
 def fit_mlp(inputs: np.ndarray, targets: np.ndarray, sizes: Sequence[int], epochs: int, seed: int) -> FloatLayers:
-    """The ReLU network with layers of `sizes`, fitted for `epochs` passes over the samples."""
+    """Return a ReLU network that predicts samples, fitted by Adam.
+
+    Args:
+        inputs: (n, inputs) float64, neighbours in units of the largest sample.
+        targets: (n,) float64, the samples themselves.
+        sizes: Widths of the layers, inputs and output included.
+        epochs: Passes over the samples.
+        seed: Of the first weights and of the order.
+    """
     linear = fit_linear(inputs, targets)
     basis = Basis.of(inputs, targets)
     error = float(np.abs(targets - inputs @ linear[0][0][0] - linear[0][1][0]).mean()) / basis.scale
@@ -95,7 +103,7 @@ class Basis:
 
     @classmethod
     def of(cls, inputs: np.ndarray, targets: np.ndarray) -> Basis:
-        """Half way to white: the covariance to the power -1/4, scaled to unit variance."""
+        """Return a basis half way to white: the covariance to the power -1/4, scaled to unit variance."""
         mean, covariance = moments(inputs, targets)
         values, vectors = np.linalg.eigh(covariance[:-1, :-1])
         values = np.maximum(values, max(float(values[-1]), 1.0) * 1e-6)
@@ -104,11 +112,11 @@ class Basis:
         return cls(mean[:-1], matrix, float(mean[-1]), max(float(np.sqrt(covariance[-1, -1])), 1.0))
 
     def forward(self, inputs: np.ndarray) -> np.ndarray:
-        """float32 (n, 60)."""
+        """Return inputs as the network sees them, float32 (n, 60)."""
         return (inputs.astype(np.float32) - self.mean.astype(np.float32)) @ self.matrix.astype(np.float32)
 
     def fold(self, layers: FloatLayers) -> FloatLayers:
-        """The same network for samples, giving samples; float64."""
+        """Return the same network for samples, giving samples; float64."""
         folded = [(weights.astype(np.float64), biases.astype(np.float64)) for weights, biases in layers]
         weights, biases = folded[0]
         weights = weights @ self.matrix.T
@@ -162,7 +170,7 @@ def _descend(
 
 
 def activations(layers: FloatLayers, x: np.ndarray) -> list[np.ndarray]:
-    """Inputs of every layer, and the output: (n, in) each."""
+    """Return inputs of every layer, and the output: (n, in) each."""
     out = [x]
     for number, (weights, biases) in enumerate(layers):
         x = x @ weights.T + biases

@@ -57,7 +57,7 @@ def quantise(layers: FloatLayers, inputs: np.ndarray, targets: np.ndarray, maxim
 
 
 def entropy(values: np.ndarray) -> float:
-    """Bits per value of an ideal code of non-negative integers that knows how often each occurs."""
+    """Return bits per value of an ideal code of non-negative integers that knows how often each occurs."""
     counts = np.bincount(values.reshape(-1))
     shares = counts[counts > 0] / values.size
     return float(-(shares * np.log2(shares)).sum())
@@ -121,7 +121,7 @@ class _Rounding:
         self.spread = float(np.sqrt((np.diag(self._pass) ** -2.0).mean()))  # of an input that the others do not tell
 
     def round(self, weights: np.ndarray) -> np.ndarray:
-        """Integers (out, in), float64, for real weights (out, in)."""
+        """Return integers (out, in), float64, for real weights (out, in)."""
         weights = weights.copy()
         for i, row in enumerate(self._pass):
             rounded = np.rint(weights[:, i])
@@ -141,7 +141,7 @@ class _Rows:
     last: bool
 
     def fitted(self, powers: np.ndarray) -> tuple[Layer, np.ndarray] | None:
-        """The layer with rows scaled by 2^powers, or by less where that does not fit; and the powers."""
+        """Return the layer with rows scaled by 2^powers, or by less where that does not fit; and the powers."""
         while powers.min() >= (0 if self.last else -64):
             weights = self.rounding.round(self.weights * np.exp2(powers)[:, None])
             offsets = self.means * np.exp2(powers) - weights @ self.rounding.mean

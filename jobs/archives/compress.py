@@ -77,7 +77,7 @@ class CompressReport:
 
 
 def run_compress(config: CompressConfig) -> CompressReport:
-    """One run: resumed if one is unfinished, else planned anew."""
+    """Do one run, resumed if one is unfinished, else planned anew, and return its report."""
     if config.tile < 16 or config.tile > 1 << 14:
         raise UsageError(f"`tile` {config.tile} is not within 16 to 16384")
     config.engine.resolve(1, 0)  # a wrong engine option must not leave an unfinished run behind

@@ -17,7 +17,7 @@ from tilepress.pipeline.storage.globs import Selection
 
 
 def listed(archive: Archive, path: str | None) -> Iterator[Entry]:
-    """Entries whose path is `path`, lies below it, or matches it as a glob; all of them without one."""
+    """Return entries whose path is `path`, lies below it, or matches it as a glob; all of them without one."""
     if path is None:
         return archive.entries()
     if path in archive:
@@ -27,7 +27,7 @@ def listed(archive: Archive, path: str | None) -> Iterator[Entry]:
 
 
 def describe(entry: Entry) -> dict[str, Any]:
-    """What `ls --json` and `info PATH` say of an image."""
+    """Return what `ls --json` and `info PATH` say of an image."""
     facts = entry.index_row.facts
     return {
         "path": facts.path,
@@ -54,7 +54,7 @@ def describe(entry: Entry) -> dict[str, Any]:
 
 
 def lowest_psnr(entry: Entry) -> float | None:
-    """PSNR in dB of the tile whose base is furthest from the original; None where all are exact."""
+    """Return PSNR in dB of the tile whose base is furthest from the original; None where all are exact."""
     values = [tile.facts.psnr for tile in entry.index_row.tiles if tile.facts.psnr is not None]
     return round(min(values), 2) if values else None
 
@@ -73,7 +73,7 @@ class ArchiveInfo:
 
 
 def archive_info(url: str) -> ArchiveInfo:
-    """Identity, runs with their settings, and totals by method of the current versions."""
+    """Return identity, runs with their settings, and totals by method of the current versions."""
     archive = open_archive(url)
     runs = []
     for view in archive.runs:
@@ -121,12 +121,12 @@ def left_out(archive: Archive) -> Iterator[dict[str, Any]]:
 
 
 def reasons(rows: list[dict[str, Any]]) -> Counter[str]:
-    """Counts by reason code."""
+    """Return counts by reason code."""
     return Counter(row["reason_code"] for row in rows)
 
 
 def one_entry(url: str, path: str) -> Entry:
-    """The entry of a path; UsageError, with where to look, if there is none."""
+    """Return the entry of a path; UsageError, with where to look, if there is none."""
     archive = open_archive(url)
     try:
         return archive[path]

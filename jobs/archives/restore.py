@@ -143,7 +143,7 @@ def _measure(archive: Archive, config: RestoreConfig, selection: Selection) -> t
 
 
 def restore_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> RestoreReport:
-    """The stage: restore the images of one task; damage to one never keeps another from coming back."""
+    """Restore the images of one task (a stage); damage to one never keeps another from coming back."""
     report = RestoreReport()
     destination = task.options.destination.open()
     for entry in task_entries(task, archive, pool):

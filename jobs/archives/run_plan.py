@@ -95,6 +95,13 @@ def claim_run(storage: Storage, run: Run, plan: Plan, request: Request, models: 
 
     Where another driver was first with the same request, that is the other's plan. ResumeError where its request was
     another one.
+
+    Args:
+        storage: The archive's, which becomes an archive here if it is none.
+        run: The run that the plan is of.
+        plan: The plan, not written yet or that of the unfinished run.
+        request: What was asked for.
+        models: Folders of the models that parts of the run will name.
     """
     create_archive(storage)
     if not is_create_only(storage):

@@ -149,7 +149,7 @@ def _measure(archive: Archive, config: VerifyConfig) -> tuple[int, int]:
 
 
 def verify_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> VerifyReport:
-    """The stage: decode every image of a task, and compare it with the source if asked."""
+    """Decode every image of a task (a stage), and compare it with the source if there is one."""
     report = VerifyReport()
     for entry, source in zip(task_entries(task, archive, pool), task.sources, strict=True):
         report.images += 1

@@ -57,7 +57,7 @@ def check_files(archive: Archive, models: Iterable[str]) -> FileCheck:
 
 
 def verify_part(task: PartTask, archive: Storage, pool: CodecPool) -> list[Problem]:
-    """The stage: hash one part whole, compare it with the manifest, and read its rows."""
+    """Hash one part whole (a stage), compare it with the manifest, and read its rows."""
     name = task.run.part(task.shard)
     try:
         with archive.open_source(name) as data:

@@ -113,7 +113,7 @@ cli = _made()
 
 
 def main() -> None:
-    """Entry point: every error becomes one line on standard error and an exit code."""
+    """Run the command line: every error becomes one line on standard error and an exit code."""
     from tilepress.jobs.cli.signals import ending_by_signal
 
     _open_streams()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def show_codecs(*, as_json: bool) -> int:
-    """The codecs."""
+    """Print the codecs, and return the exit code."""
     rows = catalogue.codec_rows()
     if as_json:
         print_json(rows)
@@ -24,7 +24,7 @@ def show_codecs(*, as_json: bool) -> int:
 
 
 def show_models(*, as_json: bool) -> int:
-    """The shipped models."""
+    """Print the shipped models, and return the exit code."""
     rows = catalogue.model_rows()
     if as_json:
         print_json(rows)
@@ -37,7 +37,7 @@ def show_models(*, as_json: bool) -> int:
 
 
 def show_recipes(name: str | None, *, as_json: bool) -> int:
-    """The recipes that come with tilepress; or one of them, every key resolved, as a YAML that `train` takes."""
+    """Print the recipes, or one with every key resolved as a YAML that `train` takes; return the exit code."""
     import yaml
 
     from tilepress.jobs.recipes.recipe import load_plan, read_plan, recipe_names

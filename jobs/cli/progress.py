@@ -19,7 +19,7 @@ _ADVICE = "set TILEPRESS_KERNEL_CACHE to a folder that can be written"
 
 
 def size(count: float) -> str:
-    """Bytes for people: decimal units, three digits."""
+    """Return bytes for people: decimal units, three digits."""
     for unit in ("B", "kB", "MB", "GB"):
         if abs(count) < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.3g} {unit}"
@@ -148,7 +148,15 @@ class Meter(LiveDisplay):
         self._started = COMPILE_CLOCK.working_time()
 
     def advance(self, *, bytes_in: int, images: int, bytes_out: int = 0, pixels: int = 0, failures: int = 0) -> None:
-        """Add finished work."""
+        """Add finished work.
+
+        Args:
+            bytes_in: Of source files.
+            images: How many.
+            bytes_out: Written for them.
+            pixels: Of them.
+            failures: How many of them need a look.
+        """
         self._bytes += bytes_in
         self._out += bytes_out
         self._images += images

@@ -29,7 +29,7 @@ def print_report(report: Any) -> None:
 
 
 def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
-    """Summary of a run by method, with bytes in and out."""
+    """Print the summary of a run by method, with bytes in and out."""
     for each in report.left_out:
         how = "NOT READ" if each.unreadable else "left out"
         print(f"{how}: {each.name} ({each.reason})", file=sys.stderr)
@@ -52,7 +52,7 @@ def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
 
 
 def show_restore(request: SimpleNamespace, report: RestoreReport) -> None:
-    """How the files came back, and which did not."""
+    """Print how the files came back, and which did not."""
     print_notes(report.notes)
     words = ", ".join(f"{count:,} {how}" for how, count in report.restored.items())
     print(f"restored to {request.destination}: {words or 'nothing'}")
@@ -62,7 +62,7 @@ def show_restore(request: SimpleNamespace, report: RestoreReport) -> None:
 
 
 def show_verify(request: SimpleNamespace, report: VerifyReport) -> None:
-    """What was checked, and what is wrong."""
+    """Print what was checked, and what is wrong."""
     print_notes(report.notes)
     counts = f"{report.parts:,} parts, {report.images:,} images, {size(report.source_bytes)} of files"
     print(f"verified {request.archive}: {counts}")
@@ -75,7 +75,7 @@ def show_verify(request: SimpleNamespace, report: VerifyReport) -> None:
 
 
 def show_import_arrays(request: SimpleNamespace, report: ImportReport) -> None:
-    """What was imported, and from where it comes."""
+    """Print what was imported, and from where it comes."""
     print_failures("left out", report.skipped)
     for name, count in report.images.items():
         print(f"{str(request.destination).rstrip('/')}/{name}: {count:,} images")
@@ -86,7 +86,7 @@ def show_import_arrays(request: SimpleNamespace, report: ImportReport) -> None:
 
 
 def show_train(request: SimpleNamespace, report: TrainReport) -> None:
-    """What was trained, how well it does, and how to use it."""
+    """Print what was trained, how well it does, and how to use it."""
     print_failures("not trained on", report.unusable)
     if not report.trained:
         print(f"{report.out} is already this model ({report.sha256[:16]}), nothing was done")
@@ -109,7 +109,7 @@ _FIT_COLUMNS = ("level", "held-out images", "raw", "JPEG XL e7", "start", "fitte
 
 
 def show_fit_lossless(request: SimpleNamespace, report: FitReport) -> None:
-    """What the fitted model makes of images that it was not fitted to, beside JPEG XL and the model before."""
+    """Print what the fitted model makes of held-out images, beside JPEG XL and the model before."""
     print_failures("skipped", report.skipped)
     for number, source in enumerate(request.sources, 1):
         if len(request.sources) > 1:
@@ -134,7 +134,7 @@ def _fit_cells(figure: dict[str, Any]) -> tuple[str, ...]:
 
 
 def show_evaluate(request: SimpleNamespace, report: EvaluateReport) -> None:
-    """Means of every codec at every quality, BD-rates, and what could not be evaluated."""
+    """Print the means of every codec at every quality, BD-rates, and what could not be evaluated."""
     from tilepress.jobs.evaluation.report import BD_COLUMNS, COLUMNS, bd_cells, lossless_cells, point_cells
 
     print_table((dict(zip(COLUMNS, point_cells(means), strict=True)) for means in report.means), COLUMNS)

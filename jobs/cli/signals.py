@@ -18,7 +18,7 @@ class _Terminated(BaseException):
 
 @contextmanager
 def ending_by_signal() -> Iterator[None]:
-    """Within: SIGINT and SIGTERM end the program with 130 and 143. Nothing committed is lost, nothing half is left."""
+    """Open a context in which SIGINT and SIGTERM end the program with 130 and 143; nothing half is left."""
     received: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> None:

@@ -26,7 +26,7 @@ _METHODS = {
 
 
 def print_summary(summary: Summary) -> None:
-    """A table of images and bytes by method, and the counts of failures."""
+    """Print a table of images and bytes by method, and the counts of failures."""
     from tilepress.pipeline.archive.schema import FAILURES  # loads pyarrow, which lists of codecs do without
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -54,7 +54,7 @@ def _sizes(count: int, bytes_in: int, bytes_out: int) -> tuple[str, str, str, st
 
 
 def print_table(rows: Iterable[dict[str, Any]], columns: tuple[str, ...]) -> None:
-    """Some columns of rows, lists joined by commas."""
+    """Print some columns of rows, lists joined by commas."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, no_wrap=column in ("codec", "model"))
@@ -70,13 +70,13 @@ def _console() -> Console:
 
 
 def print_notes(notes: Iterable[str]) -> None:
-    """Notes on standard error, where they disturb no pipe."""
+    """Print notes on standard error, where they disturb no pipe."""
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
 
 
 def print_failures(title: str, failures: list[tuple[str, str]]) -> None:
-    """The first few (path, reason), and how many more there are."""
+    """Print the first few (path, reason), and how many more there are."""
     for path, reason in failures[:_MANY]:
         print(f"{title}: {path}: {reason}")
     if len(failures) > _MANY:
@@ -84,7 +84,7 @@ def print_failures(title: str, failures: list[tuple[str, str]]) -> None:
 
 
 def print_json(value: Any, indent: int | None = 2) -> None:
-    """A value, dataclasses in it as objects."""
+    """Print a value as JSON, dataclasses in it as objects."""
     print(json.dumps(value, indent=indent, default=_plain, ensure_ascii=False))
 
 

@@ -8,7 +8,7 @@ import typer
 
 
 def size(text: str) -> int:
-    """Bytes of "256MB", "1.5GiB" or "4096"."""
+    """Return bytes of "256MB", "1.5GiB" or "4096"."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)(i?)B?", text.strip(), re.I)
     if not match or not float(match[1]):
         raise typer.BadParameter(f"{text!r} is not a size such as 256MB")
@@ -17,7 +17,7 @@ def size(text: str) -> int:
 
 
 def region(text: str) -> tuple[int, int, int, int]:
-    """X, y, width and height of "0,0,512,512"."""
+    """Return x, y, width and height of "0,0,512,512"."""
     parts = text.split(",")
     if len(parts) != 4 or not all(re.fullmatch(r"\s*\d+\s*", part) for part in parts):
         raise typer.BadParameter(f"{text!r} is not X,Y,WIDTH,HEIGHT in pixels, such as 0,0,512,512")
@@ -28,7 +28,7 @@ def region(text: str) -> tuple[int, int, int, int]:
 
 
 def subset(text: str) -> tuple[int, int]:
-    """Part and number of parts of "3/30" or "1%"."""
+    """Return part and number of parts of "3/30" or "1%"."""
     share = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text)
     if share and 0 < float(share[1]) <= 100:
         return 1, max(1, round(100 / float(share[1])))
@@ -39,7 +39,7 @@ def subset(text: str) -> tuple[int, int]:
 
 
 def qualities(text: str) -> tuple[int, ...]:
-    """The numbers of "10,30,50"."""
+    """Return the numbers of "10,30,50"."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= 100 for part in parts):
         raise typer.BadParameter(f"{text!r} is not a list of qualities from 1 to 100, such as 10,30,50,70")
@@ -47,12 +47,12 @@ def qualities(text: str) -> tuple[int, ...]:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """The names of "fast,default"."""
+    """Return the names of "fast,default"."""
     return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
 def network(text: str) -> tuple[str, tuple[int, int] | None]:
-    """Level and widths of "default=32,32" or "fast=none"."""
+    """Return level and widths of "default=32,32" or "fast=none"."""
     match = re.fullmatch(r"(\w+)=(?:none|(\d{1,4}),(\d{1,4}))", text)
     if not match:
         raise typer.BadParameter(f"{text!r} is not LEVEL=N,N or LEVEL=none, such as default=32,32")

@@ -16,7 +16,7 @@ from tilepress.pipeline.reading.archive import open_archive
 
 
 def show_ls(url: str, path: str | None, *, as_json: bool) -> int:
-    """One line an image."""
+    """Print one line an image, and return the exit code."""
     archive = open_archive(url)
     print_notes(archive.problems)
     found = 0
@@ -37,7 +37,7 @@ def show_ls(url: str, path: str | None, *, as_json: bool) -> int:
 
 
 def show_info(url: str, path: str | None, *, as_json: bool) -> int:
-    """An archive, or one image."""
+    """Print an archive, or one image, and return the exit code."""
     if path is not None:
         _print_facts(listing.describe(listing.one_entry(url, path)), as_json=as_json)
         return 0
@@ -90,7 +90,7 @@ def show_errors(url: str, *, as_json: bool) -> int:
 
 
 def write_cat(url: str, path: str, output: str | None) -> int:
-    """One file to standard output or to a file; nothing is written before all of it is proven right."""
+    """Write one file, when all of it is proven right, to standard output or a file; return the exit code."""
     entry = listing.one_entry(url, path)
     with tempfile.TemporaryFile() as scratch:
         entry.write(cast(BinaryIO, scratch))

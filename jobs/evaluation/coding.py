@@ -33,10 +33,17 @@ _warm: set[tuple[str, str, int]] = set()  # what this process has already loaded
 def measure(
     point: OperatingPoint, picture: Picture, pixels: np.ndarray, pool: CodecPool, *, exact: bool, actors: bool
 ) -> dict[str, Any]:
-    """The figures of one row: `pixels` (h, w, c) through a codec and back.
+    """Return the figures of one row: what an image costs by a codec, and how it comes back.
 
-    `exact`: with the residual that leads back to the original pixels. `actors`: networks run where no clock of this
-    thread sees them. UnsupportedError if the codec cannot represent the picture, CodecError if it fails.
+    UnsupportedError if the codec cannot represent the picture, CodecError if it fails.
+
+    Args:
+        point: The codec and its settings.
+        picture: The image as its file describes it.
+        pixels: All of it, (h, w, c) uint8 or uint16.
+        pool: Where codecs come from.
+        exact: With the residual that leads back to the original pixels.
+        actors: Networks run where no clock of this thread sees them.
     """
     trip = Trip(point, pool.codec(point.reference), exact, pool)
     rows = [pixels[y : y + point.tile] for y in range(0, picture.height, point.tile)]
@@ -71,7 +78,7 @@ class _Cost:
         return _Cost(*(mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)))
 
     def figures(self, pixels: int, *, in_actor: bool) -> dict[str, Any]:
-        """Columns of a row."""
+        """Return columns of a row."""
         seconds = {name: value for name, value in vars(self).items() if name != "nbytes"}
         if in_actor:
             seconds |= {"encode_cpu_s": None, "decode_cpu_s": None}
@@ -106,7 +113,7 @@ class Trip:
             _warm.add(kind)
 
     def batches(self, window: Sequence[Tile]) -> Iterator[list[Tile]]:
-        """Tiles for one call: equal ones together where there are networks to gain from it, as in `compress`."""
+        """Yield tiles for one call: equal ones together where there are networks to gain from it, as in `compress`."""
         for batch in batches(window):
             if self.codec.networks:
                 yield batch

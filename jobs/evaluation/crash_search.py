@@ -11,7 +11,7 @@ from tilepress.pipeline.storage.base import Storage
 
 
 def find_crashing_files(task: EvaluateTask, runs_alone: RunsAlone) -> EvaluateTask:
-    """The task with every image marked that no worker survives, each tried alone, with one codec at a time."""
+    """Return the task with every image marked that no worker survives, each tried alone, with one codec at a time."""
     found = set(task.crashing)
     for item in task.items:
         alone = replace(task, items=(item,))
@@ -24,5 +24,5 @@ def find_crashing_files(task: EvaluateTask, runs_alone: RunsAlone) -> EvaluateTa
 
 
 def measure_only(task: EvaluateTask, storage: Storage, pool: CodecPool) -> None:
-    """The stage without its commit."""
+    """Measure the images of a task (a stage), and commit nothing."""
     task_rows(task, pool)

@@ -117,30 +117,38 @@ def _but_images(request: Request) -> Request:
 
 
 def part_name(task: int) -> str:
-    """The part of a task."""
+    """Return the part of a task."""
     return f"parts/{task:05d}.parquet"
 
 
 def finished_tasks(storage: Storage) -> set[int]:
-    """Numbers of the tasks whose parts are there."""
+    """Return numbers of the tasks whose parts are there."""
     stems = (entry.name.removeprefix("parts/").removesuffix(".parquet") for entry in storage.list("parts/"))
     return {int(stem) for stem in stems if stem.isascii() and stem.isdigit()}
 
 
 def create_part(storage: Storage, seal: str, task: int, images: str, rows: list[dict[str, Any]]) -> None:
-    """Commit the rows of a task, once. `images`: fingerprint of the images it is about."""
+    """Commit the rows of a task, once.
+
+    Args:
+        storage: The folder's.
+        seal: Of the evaluation, as `claim` gave it.
+        task: Number of the task.
+        images: Fingerprint of the images that the rows are about.
+        rows: By ROW_SCHEMA.
+    """
     table = pa.Table.from_pylist(rows, schema=ROW_SCHEMA)
     with suppress(AlreadyExists):  # of an earlier attempt or another driver: as good as ours, and checked when read
         storage.create(part_name(task), _parquet(table, _identity(seal, task, images)))
 
 
 def read_part(storage: Storage, seal: str, task: int, images: str) -> pa.Table:
-    """The rows of a task; IntegrityError unless they are what was written for this evaluation."""
+    """Return the rows of a task; IntegrityError unless they are what was written for this evaluation."""
     return _read_rows(storage, part_name(task), _identity(seal, task, images))
 
 
 def read_results(storage: Storage, seal: str) -> pa.Table | None:
-    """All rows, None if they are not there yet; IntegrityError unless they are what was written."""
+    """Return all rows, None if they are not there yet; IntegrityError unless they are what was written."""
     return _read_rows(storage, RESULTS, _identity(seal)) if storage.exists(RESULTS) else None
 
 

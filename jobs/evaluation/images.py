@@ -77,12 +77,12 @@ class EvaluateResult:
 
 
 def identity(item: Item) -> bytes:
-    """Name and version of an image, for a digest."""
+    """Return name and version of an image, for a digest."""
     return f"{item.name}\0{item.fingerprint}\n".encode()
 
 
 def evaluate_images(task: EvaluateTask, storage: Storage, pool: CodecPool) -> EvaluateResult:
-    """The stage: measure the images of a task, and commit their rows."""
+    """Measure the images of a task (a stage), and commit their rows."""
     rows = task_rows(task, pool)
     folder.create_part(storage, task.options.seal, task.number, task.fingerprint, rows)
     pixels = sum(row["width"] * row["height"] for row in rows if row["outcome"] == folder.EVALUATED)

@@ -80,11 +80,11 @@ class Rows:
         self._figures = {point: {name: _floats(rows, name) for name in _FIGURES} for point, rows in self.tables.items()}
 
     def means(self) -> list[PointMeans]:
-        """Every operating point."""
+        """Return the means of every operating point."""
         return [_means(point, rows) for point, rows in self.tables.items()]
 
     def curves(self) -> dict[str, list[OperatingPoint]]:
-        """Points by curve, in the order in which they were named."""
+        """Return points by curve, in the order in which they were named."""
         found: dict[str, list[OperatingPoint]] = {}
         for point in self.points:
             found.setdefault(point.curve, []).append(point)
@@ -96,7 +96,7 @@ class Rows:
         return [p for p in points if np.isfinite(figures[p]["psnr"]).any() and np.isfinite(figures[p][metric]).any()]
 
     def common(self, metric: str, points: Sequence[OperatingPoint]) -> np.ndarray:
-        """Mask of the images for which every one of the points has the metric."""
+        """Return mask of the images for which every one of the points has the metric."""
         masks = [np.isfinite(self._figures[point][metric]) for point in points]
         return np.logical_and.reduce(masks) if masks else np.zeros(0, bool)
 
@@ -122,7 +122,7 @@ class Rows:
         ]
 
     def compare_lossless(self, anchor: str) -> list[LosslessRate]:
-        """Every other lossless point against the anchor's smallest one, where that is lossless too."""
+        """Compare every other lossless point with the anchor's smallest one, where that is lossless too."""
         rates = {point: self._figures[point]["bpp"] for point in self.points if self._is_lossless(point)}
         ours = [point for point in rates if point.curve == anchor]
         if not ours:

@@ -19,7 +19,7 @@ _LABELLED = 8  # points of a curve up to which each says its quality
 
 
 def plots(rows: Rows) -> dict[str, Callable[[], bytes]]:
-    """What makes each file, by name; none for a metric that no codec has."""
+    """Return the functions that draw each file, by name; none for a metric that no codec has."""
     metrics = [metric for metric in _METRICS if rows.measured(metric, rows.points)]
     return {
         f"rate-distortion-{metric.replace('_', '-')}.{kind}": partial(_plot, rows, metric, kind)

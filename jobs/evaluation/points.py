@@ -56,7 +56,9 @@ class NamedCodec:
 def operating_points(
     chosen: Sequence[tuple[NamedCodec, ChosenCodec]], qualities: Sequence[int], tile: int, fidelity: str
 ) -> tuple[OperatingPoint, ...]:
-    """Every codec at each of its qualities. `qualities` are those for all codecs that take any; empty: the default.
+    """Return the operating points: every codec at each of its qualities.
+
+    `qualities` are those for all codecs that take any; empty: the default.
 
     UsageError for what contradicts a codec, has no effect or is named twice.
     """
@@ -71,7 +73,7 @@ def operating_points(
 
 
 def named(points: Sequence[OperatingPoint]) -> list[str]:
-    """The codecs with their qualities, as they could be typed: `jpeg:10,30`, `jpegxl`."""
+    """Return the codecs with their qualities, as they could be typed: `jpeg:10,30`, `jpegxl`."""
     qualities: dict[str, list[str]] = {}
     for point in points:
         qualities.setdefault(point.codec, []).extend([] if point.quality is None else [str(point.quality)])

@@ -46,7 +46,7 @@ _LEGEND = """\
 
 
 def point_cells(means: PointMeans) -> list[str]:
-    """One line of the table of operating points."""
+    """Return one line of the table of operating points."""
     star = "*" if means.wall else ""
     return [
         means.codec,
@@ -64,7 +64,7 @@ def point_cells(means: PointMeans) -> list[str]:
 
 
 def bd_cells(comparisons: Sequence[Comparison]) -> Iterator[list[str]]:
-    """The lines of the table of BD-rates: both metrics of a curve on one."""
+    """Yield the lines of the table of BD-rates: both metrics of a curve on one."""
     for by_psnr, by_ms_ssim in zip(comparisons[::2], comparisons[1::2], strict=True):
         cells = [*_bd_pair(by_psnr), *_bd_pair(by_ms_ssim)]
         if by_psnr.reason == by_ms_ssim.reason:
@@ -81,7 +81,7 @@ def _bd_pair(comparison: Comparison) -> tuple[str, str]:
 
 
 def lossless_cells(rate: LosslessRate) -> list[str]:
-    """One line of the table of lossless rates."""
+    """Return one line of the table of lossless rates."""
     quality = "" if rate.quality is None else str(rate.quality)
     return [rate.codec, quality, str(rate.images), f"{rate.percent:+.1f} %"]
 
@@ -91,7 +91,7 @@ def _number(value: float | None, form: str) -> str:
 
 
 def summary(config: EvaluateConfig, report: EvaluateReport) -> str:
-    """The text of summary.md."""
+    """Return the text of summary.md."""
     parts = [
         f"# Evaluation of {config.source}\n",
         f"{_what(config, report)} Every figure comes from stored bytes that were decoded again; by image they are in "

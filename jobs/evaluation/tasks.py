@@ -47,7 +47,7 @@ def survey(data: DataSet) -> Survey:
 
 
 def tasks(options: EvaluateOptions, found: Survey) -> Iterator[EvaluateTask]:
-    """The images again, in tasks; ResumeError at the end if they are no longer those of the survey."""
+    """Yield the images again, in tasks; ResumeError at the end if they are no longer those of the survey."""
     digest = hashlib.sha256()
     items = options.source.open().items()
     number = 0

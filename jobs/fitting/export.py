@@ -9,7 +9,7 @@ from tilepress.jobs.fitting.network import SCALES, MixtureNetwork
 
 
 def network_of(module: MixtureNetwork) -> Network:
-    """Weights and biases rounded; outputs beyond those of the mixture are 0. ModelError if it could overflow."""
+    """Return weights and biases rounded; outputs beyond those of the mixture are 0. ModelError if it could overflow."""
     layers = []
     for place, ((weight, bias), one) in enumerate(zip(module.weights(), SCALES, strict=True)):
         unused = OUTPUTS - weight.shape[1] if place == len(SCALES) - 1 else 0

@@ -41,7 +41,15 @@ class Figure:
 def figures_of(
     level: str, windows: Sequence[Window], jpegxl: Sequence[int], start: Sequence[int], fitted: Sequence[int]
 ) -> list[Figure]:
-    """Of all windows first; then, if there are several, of each kind."""
+    """Return the figures of a level: of all windows first; then, if there are several kinds, of each.
+
+    Args:
+        level: Its name.
+        windows: The held-out images.
+        jpegxl: Bytes of each window by JPEG XL e7.
+        start: Bytes of each by the model that fitting went on from.
+        fitted: Bytes of each by the fitted one.
+    """
     raw = [window.samples.nbytes for window in windows]
     kinds = [f"source {window.source + 1}{', gray' if window.gray else ''}" for window in windows]
     names = sorted(set(kinds))

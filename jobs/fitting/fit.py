@@ -48,7 +48,16 @@ def fit_level(
     schedule: Schedule,
     tell: Tell,
 ) -> Fitted:
-    """Learn a network with these hidden layers (None: none) and mixing weights; go on from `start` where it fits."""
+    """Learn the network and the mixing weights of a level, and return them.
+
+    Args:
+        level: Which level.
+        hidden: Widths of the two hidden layers; None: no network.
+        start: What to go on from, where its shape fits.
+        windows: Images to learn from.
+        schedule: Epochs, seconds and seed.
+        tell: Hears what is being done.
+    """
     network, rows = None, 0
     if hidden:
         network, rows = _network(level, hidden, start.network, windows, schedule, tell)
@@ -83,17 +92,17 @@ def _network(
 
 
 def payload_bytes(windows: Sequence[Window], level: Level, prior: StartState) -> int:
-    """What coding the windows takes."""
+    """Return the bytes that coding the windows takes."""
     return sum(len(encode_stack(window.samples, None, window.spec, level, 0, prior)) for window in windows)
 
 
 def jpegxl_bytes(windows: Sequence[Window]) -> list[int]:
-    """Bytes of each window as codec `jpegxl` codes it, effort 7."""
+    """Return bytes of each window as codec `jpegxl` codes it, effort 7."""
     return [_coded(JpegXl(), window, _JPEGXL_EFFORT) for window in windows]
 
 
 def lossless_bytes(windows: Sequence[Window], level: Level, priors: Mapping[str, StartState]) -> list[int]:
-    """Bytes of each window as codec `lossless` codes it at a level, with a model of these priors."""
+    """Return bytes of each window as codec `lossless` codes it at a level, with a model of these priors."""
     codec = Lossless(model_of(priors, {}, ""))
     return [_coded(codec, window, EFFORTS[level.name]) for window in windows]
 

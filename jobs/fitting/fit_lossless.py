@@ -109,7 +109,7 @@ class FitMeter(LiveDisplay):
 
 
 def run_fit(config: FitConfig) -> FitReport:
-    """The whole command; nothing is written before the end."""
+    """Fit a model to images, measure it, write it at the end, and return the report."""
     began = time.monotonic()
     options = StorageOptions(config.storage_options)
     storage = open_storage(config.out, options)
@@ -133,7 +133,7 @@ def run_fit(config: FitConfig) -> FitReport:
 
 
 def starting(name: str, storage_options: Mapping[str, Any] | None = None) -> tuple[str, Starts]:
-    """The SHA-256 of the model to go on from, and its priors by level; ("none", plain ones) for "none"."""
+    """Return the SHA-256 of the model to go on from, and its priors by level; ("none", plain ones) for "none"."""
     if name == NONE:
         return NONE, dict.fromkeys(LEVEL_NAMES, plain_start())
     with chosen_codec(name, storage_options) as choice:

@@ -44,11 +44,18 @@ class Chosen:
 
 
 def choose(sources: Sequence[Source], images: int, held_out: int, seed: int, *, gray_too: bool) -> Chosen:
-    """Of each data set at random `images` images to fit to and `held_out` others. UsageError if there are too few.
+    """Return images of each data set to fit to, and others to measure with, drawn at random.
 
-    Of a data set with fewer, the same share is held out, at least LEAST_HELD_OUT. An image that is there twice
-    counts once, so that no held-out image was fitted to under another name. With `gray_too` the gray versions
-    (ITU-R 601 luma) of RGB images follow them.
+    An image that is there twice counts once, so that no held-out image was fitted to under another name. UsageError if
+    there are too few.
+
+    Args:
+        sources: The data sets.
+        images: How many of each to fit to.
+        held_out: How many of each to measure with. Of a data set with fewer images, the same share is held out, at
+            least LEAST_HELD_OUT.
+        seed: Of the drawing.
+        gray_too: The gray versions (ITU-R 601 luma) of RGB images follow them.
     """
     search = _Search(seed)
     fitted: list[Window] = []
@@ -62,7 +69,7 @@ def choose(sources: Sequence[Source], images: int, held_out: int, seed: int, *, 
 
 
 def spread(windows: Sequence[Window], samples: int) -> list[Window]:
-    """The first windows of every data set in turn, at least two, until they have so many samples."""
+    """Return the first windows of every data set in turn, at least two, until they have so many samples."""
     groups: dict[tuple[int, bool], list[Window]] = {}
     for window in windows:
         groups.setdefault((window.source, window.gray), []).append(window)
@@ -76,7 +83,7 @@ def spread(windows: Sequence[Window], samples: int) -> list[Window]:
 
 
 def shrink(window: Window, samples: int) -> Window:
-    """The middle of a window, of about so many samples at most."""
+    """Return the middle of a window, of about so many samples at most."""
     height, width, channels = window.samples.shape
     side = max(32, int((samples / channels) ** 0.5))
     rows, columns = min(side, height), min(side, width)
@@ -95,7 +102,7 @@ class _Search:
         self._seen: set[bytes] = set()
 
     def windows(self, source: Source, number: int, count: int) -> list[Window]:
-        """Windows of at most `count` images of data set `number`, at random. UsageError if there are too few."""
+        """Return windows of at most `count` images of data set `number`, at random. UsageError if there are too few."""
         data = source.open()
         found: list[Window] = []
         skipped_before = len(self.skipped)

@@ -27,7 +27,7 @@ def usual_mixing(network: Network | None) -> np.ndarray:
 
 
 def mean_mixing(windows: Sequence[Window], level: Level, prior: StartState) -> np.ndarray:
-    """Mean (NODES, INPUTS) of the weights that coding the windows from `prior` ends with.
+    """Return mean (NODES, INPUTS) of the weights that coding the windows from `prior` ends with.
 
     Over the contexts of the first set that were trained; kinds of decision that never occurred keep theirs.
     """

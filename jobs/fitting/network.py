@@ -65,7 +65,7 @@ class MixtureNetwork(torch.nn.Module):
 
     @classmethod
     def of(cls, network: Network) -> MixtureNetwork:
-        """The same in floats."""
+        """Return the same in floats."""
         module = cls(network.layers[1].size, network.layers[3].size)
         with torch.no_grad():
             for place, (linear, one) in enumerate(zip(module._linear(), SCALES, strict=True)):
@@ -84,7 +84,7 @@ class MixtureNetwork(torch.nn.Module):
         return out
 
     def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Weights (inputs, outputs) and biases of each layer, float32."""
+        """Return weights (inputs, outputs) and biases of each layer, float32."""
         return [(linear.weight.detach().numpy().T, linear.bias.detach().numpy()) for linear in self._linear()]
 
     @torch.no_grad()
@@ -101,7 +101,7 @@ class MixtureNetwork(torch.nn.Module):
 
 
 def bits(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean bits of a sample: `outputs` (n, 3 PARTS) of the network, `targets` (n, 2) of Rows."""
+    """Return mean bits of a sample: `outputs` (n, 3 PARTS) of the network, `targets` (n, 2) of Rows."""
     logs, offsets, scales = torch.split(outputs, PARTS, 1)
     value, unit = targets[:, :1], targets[:, 1:]
     weights = torch.log_softmax(logs.clamp(-LOG_WEIGHT_LIMIT, LOG_WEIGHT_LIMIT) * _LN2, 1)

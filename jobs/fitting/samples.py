@@ -24,7 +24,7 @@ class Rows:
 
 
 def collect(windows: Sequence[Window], level: Level, rows: int, samples: int) -> Rows:
-    """About `rows` rows in all, as many of each window, coding about `samples` samples at most.
+    """Return about `rows` rows in all, as many of each window, coding about `samples` samples at most.
 
     The features depend neither on the network nor on the mixing weights.
     """
@@ -46,7 +46,7 @@ def _stride(window: Window, rows: float) -> int:
 
 
 def final_mixers(samples: np.ndarray, spec: TileSpec, level: Level, prior: StartState) -> list[np.ndarray]:
-    """The mixing state (MIXER,) float64 that each plane of a tile (h, w, c) ends with."""
+    """Return the mixing state (MIXER,) float64 that each plane of a tile (h, w, c) ends with."""
     probe = Probe(0)
     encode_stack(samples, None, spec, level, 0, prior, probe)
     return probe.mixers

@@ -56,7 +56,7 @@ def _require_place() -> None:
 
 
 def show_warm(codecs: Sequence[str] = (), *, as_json: bool) -> int:
-    """What was compiled, and where it is kept."""
+    """Print how much was compiled and where the code is kept, and return the exit code."""
     done = warm(codecs, quiet=as_json)
     if as_json:
         print_json(vars(done) | {"folder": str(done.folder)})

@@ -72,14 +72,14 @@ class Recipe(ABC):
 
     @abstractmethod
     def build(self) -> torch.nn.Module:
-        """The float network, randomly initialised from torch's global generator."""
+        """Return the float network, randomly initialised from torch's global generator."""
 
     def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:  # noqa: B027 - most need none
         """Before the first step: initialise from data, in place (PCA, say). `crops` as the class says."""
 
     @abstractmethod
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
-        """One batch, on the device of the network; `network.training` is False when it is only evaluated.
+        """Return the loss of one batch on the network's device; `network.training` is False where it is only evaluated.
 
         `network` may be wrapped (DistributedDataParallel): only call it, once; whatever the loss needs, its
         `forward` returns.
@@ -89,7 +89,7 @@ class Recipe(ABC):
     def export(
         self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str
     ) -> Model:
-        """The finished network as a model that the codec takes: integers proven exact, entropy model fitted.
+        """Return the finished network as a model that the codec takes: integers proven exact, entropy model fitted.
 
         `network`: on the CPU, in evaluation mode. `tiles`: uint8 (h, w, channels), whole images or tiles of them,
         of the training part. `training`: the record to keep in the model; the recipe may add figures to a copy.
@@ -148,7 +148,7 @@ class TrainingPlan:
     model: Mapping[str, Any] = field(default_factory=dict)
 
     def recipe(self) -> Recipe:
-        """A new instance of the recipe."""
+        """Return a new instance of the recipe."""
         cls = recipe_class(self.family)
         return cls(checked(self.model, cls.defaults, "model."))
 
@@ -163,12 +163,12 @@ def _shipped() -> dict[str, Path]:
 
 
 def recipe_names() -> list[str]:
-    """Recipes that come with tilepress."""
+    """Return recipes that come with tilepress."""
     return sorted(_shipped())
 
 
 def recipe_class(family: str) -> type[Recipe]:
-    """The recipe of a family; UsageError if there is none."""
+    """Return the recipe of a family; UsageError if there is none."""
     if family in RECIPES:
         module, _, name = RECIPES[family].partition(":")
         return cast(type[Recipe], getattr(importlib.import_module(module), name))

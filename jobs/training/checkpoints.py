@@ -53,7 +53,7 @@ def save(storage: Storage, state: TrainingState, tensors: Mapping[str, torch.Ten
 
 
 def saved_steps(storage: Storage) -> list[int]:
-    """Steps of which there is a checkpoint, ascending."""
+    """Return steps of which there is a checkpoint, ascending."""
     try:
         names = [_NAME.fullmatch(entry.name) for entry in storage.list(FOLDER)]
     except MissingError:
@@ -62,7 +62,10 @@ def saved_steps(storage: Storage) -> list[int]:
 
 
 def latest(storage: Storage) -> tuple[TrainingState, dict[str, torch.Tensor]] | None:
-    """The newest checkpoint that is whole; None if there is none. A damaged one is passed over for the one before."""
+    """Return the newest checkpoint that is whole; None if there is none.
+
+    A damaged one is passed over for the one before.
+    """
     for step in reversed(saved_steps(storage)):
         with suppress(IntegrityError, MissingError):
             return load(storage, step)
@@ -70,7 +73,7 @@ def latest(storage: Storage) -> tuple[TrainingState, dict[str, torch.Tensor]] | 
 
 
 def load(storage: Storage, step: int) -> tuple[TrainingState, dict[str, torch.Tensor]]:
-    """One checkpoint. MissingError, IntegrityError."""
+    """Return one checkpoint. MissingError, IntegrityError."""
     stem = f"{FOLDER}{step:08d}"
     try:
         facts = json.loads(storage.read(f"{stem}.json"))

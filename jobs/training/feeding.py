@@ -46,12 +46,12 @@ class Feed:
         return self.batches_per_window * self.options.batch_size
 
     def cropper(self, cache_bytes: int = 0) -> Cropper:
-        """Over the training images."""
+        """Return the cropper over the training images."""
         return Cropper(self.source, self.split.train, self.crops, cache_bytes)
 
 
 def batches(feed: Feed, first_step: int) -> Iterator[torch.Tensor]:
-    """Batches uint8 (batch_size, side, side, c) from a step on, for ever."""
+    """Yield batches uint8 (batch_size, side, side, c) from a step on, for ever."""
     cropper = feed.cropper(_CACHE_BYTES)
     number, skip = divmod(first_step, feed.batches_per_window)
     while True:
@@ -61,7 +61,7 @@ def batches(feed: Feed, first_step: int) -> Iterator[torch.Tensor]:
 
 
 def initial_crops(feed: Feed) -> np.ndarray:
-    """Crops to initialise from: about 48 MB, or a pass over the data set if that is less."""
+    """Return crops to initialise from: about 48 MB, or a pass over the data set if that is less."""
     cropper = feed.cropper()
     each = feed.options.crop**2 * feed.channels * feed.window_crops
     windows = max(1, min(cropper.windows_per_pass, _INITIAL_BYTES // each))
@@ -69,7 +69,7 @@ def initial_crops(feed: Feed) -> np.ndarray:
 
 
 def validation_batches(feed: Feed) -> list[torch.Tensor]:
-    """Crops of the held-out images, the same every time."""
+    """Return crops of the held-out images, the same every time."""
     settings = replace(feed.crops, flips=False, seed=0)
     cropper = Cropper(feed.source, feed.split.validation, settings)
     each = max(1, _VALIDATION_CROPS // cropper.windows_per_pass)
@@ -78,12 +78,12 @@ def validation_batches(feed: Feed) -> list[torch.Tensor]:
 
 
 def export_tiles(feed: Feed) -> list[np.ndarray]:
-    """Tiles of up to 512 x 512 of the training images, uint8 (h, w, c), one an image."""
+    """Return tiles of up to 512 x 512 of the training images, uint8 (h, w, c), one an image."""
     return feed.cropper().images(feed.options.export_tiles, _TILE)
 
 
 def ray_dataset(feed: Feed, first_step: int, world: int) -> Any:
-    """A ray.data.Dataset of the windows that are left, one crop a row: column `crop` uint8 (side, side, c)."""
+    """Return a ray.data.Dataset of the windows that are left, one crop a row: column `crop` uint8 (side, side, c)."""
     import ray
 
     from tilepress.pipeline.engine.ray_workers import environment

@@ -51,7 +51,10 @@ class Learner:
             self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
 
     def learn(self, crops: torch.Tensor, step: int, share: float, rank: int = 0) -> dict[str, float]:
-        """One step on crops uint8 (n, side, side, c). `share` (0..1) of the training is over; figures of the batch."""
+        """Take one step on crops uint8 (n, side, side, c), and return the figures of the batch.
+
+        `share` (0..1) of the training is over.
+        """
         if self._optimiser is None:
             raise ValueError("this recipe has nothing to learn by steps: set steps=0")
         torch.manual_seed(self.options.seed + 1_000_003 * step + rank)  # noise is a function of the step: see crops.py
@@ -69,7 +72,7 @@ class Learner:
         return _numbers(loss)
 
     def validate(self, batches: Iterator[torch.Tensor]) -> dict[str, float]:
-        """Figures over held-out crops, of the weights that would be exported; the mean over batches."""
+        """Return figures over held-out crops, of the weights that would be exported; the mean over batches."""
         sums: dict[str, float] = {}
         count = 0
         with self.exported(), torch.no_grad():
@@ -94,7 +97,7 @@ class Learner:
             self.network.load_state_dict(kept)
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """Everything that is learned, by name, on the CPU."""
+        """Return everything that is learned, by name, on the CPU."""
         out = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         out |= {f"average.{name}": value for name, value in self.average.items()}
         if self._optimiser is not None:
@@ -135,7 +138,7 @@ class Learner:
 
 
 def learning_rate(options: Options, step: int, share: float) -> float:
-    """Linear warm-up over steps, then a cosine from `lr` to `lr * lr_end` over the training."""
+    """Return the learning rate: a linear warm-up, then a cosine from `lr` to `lr * lr_end` over the training."""
     cosine = options.lr_end + (1 - options.lr_end) * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
     return options.lr * cosine * min(1.0, (step + 1) / (options.warmup + 1))
 

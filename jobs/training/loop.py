@@ -37,7 +37,15 @@ class Hooks:
 def run(
     learner: Learner, state: TrainingState, batches: Iterator[torch.Tensor], epoch_pixels: float, hooks: Hooks
 ) -> TrainingState:
-    """Train from `state` until something stops it. `epoch_pixels`: pixels of the data set, which make an epoch."""
+    """Train until something stops it, and return the state then.
+
+    Args:
+        learner: The network and its optimiser.
+        state: Where to begin: of a new training, or of a checkpoint.
+        batches: Crops (n, side, side, c) uint8, without end.
+        epoch_pixels: Pixels of the data set, which make an epoch.
+        hooks: Validation data, and who hears of rows and checkpoints.
+    """
     options = learner.options
     clock = _Clock(state.seconds)
     recent: list[Row] = []
@@ -130,7 +138,7 @@ def _row(recent: list[Row], state: TrainingState, clock: _Clock, options: Option
 
 
 def psnr(mse: float) -> float:
-    """dB of a mean squared error at full scale 1."""
+    """Return dB of a mean squared error at full scale 1."""
     return -10 * math.log10(max(mse, 1e-12))
 
 
@@ -155,6 +163,6 @@ class _Clock:
         return self._before + time.monotonic() - self._started
 
     def lap(self) -> float:
-        """Seconds since the last lap."""
+        """Return seconds since the last lap."""
         last, self._lap = self._lap, time.monotonic()
         return self._lap - last

@@ -47,7 +47,7 @@ def write_model(storage: Storage, model: Model) -> None:
 
 
 def versions() -> dict[str, str]:
-    """What a training ran on, for its record."""
+    """Return the versions that a training ran on, for its record."""
     return {
         "tilepress": tilepress.__version__,
         "torch": re.split(r"[+]", torch.__version__)[0],

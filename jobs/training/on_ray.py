@@ -61,11 +61,11 @@ class Board:
         self._error = error
 
     def failed(self) -> bool:
-        """Whether a worker has said so: trying again would not help."""
+        """Tell whether a worker has said so: trying again would not help."""
         return self._error is not None
 
     def take(self) -> tuple[list[Row], RemoteError | None]:
-        """The rows since the last call, and the error."""
+        """Return the rows since the last call, and the error."""
         rows, self._rows = self._rows, []
         return rows, self._error
 
@@ -73,7 +73,16 @@ class Board:
 def train_on_ray(
     plan: TrainingPlan, feed: Feed, work: Location, first_step: int, config: EngineConfig, post: Callable[[Row], None]
 ) -> int:
-    """Train to the end, which is a checkpoint in `work`; the number of workers. EngineError, UsageError."""
+    """Train to the end, which is a checkpoint, and return the number of workers. EngineError, UsageError.
+
+    Args:
+        plan: The recipe, every key resolved.
+        feed: The data set and how it is divided.
+        work: The folder of checkpoints, which every worker must reach.
+        first_step: Where the last checkpoint left off; 0 at the start.
+        config: How many workers, on which cluster.
+        post: Hears of every row of the log.
+    """
     started = connect(config)
     try:
         capacity = Capacity.of(ray.nodes())

@@ -28,7 +28,7 @@ _PANELS = (
 
 
 def merged(rows: Iterable[Row]) -> list[Row]:
-    """Rows of the same step as one, in the order of steps."""
+    """Return rows of the same step as one, in the order of steps."""
     by_step: dict[float, Row] = {}
     for row in rows:
         by_step.setdefault(row["step"], {}).update(row)

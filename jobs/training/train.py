@@ -77,7 +77,7 @@ class TrainReport:
 
 
 def run_train(config: TrainConfig) -> TrainReport:
-    """One training: begun, gone on with from its last checkpoint, or found to be done."""
+    """Begin a training, go on from its last checkpoint, or find it done; return its report."""
     plan = load_plan(config.recipe, config.overrides)
     engine = _engine(config.engine)
     feed = _feed(config, plan)

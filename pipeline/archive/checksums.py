@@ -13,7 +13,7 @@ _STEP = 1 << 24
 
 
 def sha256(data: bytes | mmap.mmap) -> bytes:
-    """SHA-256 of a file, without copying it."""
+    """Return SHA-256 of a file, without copying it."""
     digest = hashlib.sha256()
     with memoryview(data) as view:
         for start in range(0, len(view), _STEP):
@@ -27,12 +27,12 @@ def hash_band(digest: hashlib._Hash, band: np.ndarray) -> None:
 
 
 def hashed(digest: hashlib._Hash, bands: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same bands, each added to the digest as it passes."""
+    """Yield the same bands, each added to the digest as it passes."""
     for band in bands:
         hash_band(digest, band)
         yield band
 
 
 def samples_crc(samples: np.ndarray) -> int:
-    """CRC-32 of samples in raster order, little-endian."""
+    """Return CRC-32 of samples in raster order, little-endian."""
     return zlib.crc32(np.ascontiguousarray(samples, samples.dtype.newbyteorder("<")).data)

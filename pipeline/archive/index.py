@@ -36,7 +36,7 @@ class IndexSpool:
         self._file.write(rows)
 
     def get(self, shard: int) -> pa.Table:
-        """A shard's rows."""
+        """Return a shard's rows."""
         start, length = self._spans[shard]
         self._file.seek(start)
         return pa.ipc.open_stream(self._file.read(length)).read_all()
@@ -47,7 +47,7 @@ class IndexSpool:
 
 
 def write_index(shards: Iterable[Shard], spool: IndexSpool) -> tuple[BinaryIO, str]:
-    """The index of a run as a sealed scratch file, and its seal; one shard in memory at a time."""
+    """Return the index of a run as a sealed scratch file, and its seal; one shard in memory at a time."""
     out = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=16 << 20))  # noqa: SIM115
     writer = SealedWriter(out, INDEX_SCHEMA, compression="ZSTD", write_statistics=["path"], use_dictionary=_words())
     pending: list[pa.Table] = []
@@ -84,7 +84,7 @@ def _shard_rows(shard: Shard, spool: IndexSpool) -> pa.Table:
 
 
 def gone_rows(shard: Shard) -> pa.Table:
-    """Index rows of the files of a shard that the source no longer has; no part knows of them."""
+    """Return index rows of the files of a shard that the source no longer has; no part knows of them."""
     return pa.Table.from_pylist([_gone_row(file) for file in shard.gone], schema=INDEX_SCHEMA)
 
 
@@ -116,7 +116,7 @@ class Index:
         self._group = lru_cache(maxsize=_CACHED_GROUPS)(self._read_group)
 
     def find(self, path: str) -> Mapping[str, Any] | None:
-        """The row of a path."""
+        """Return the row of a path."""
         group = bisect_right(self._first, path.encode(errors="surrogatepass")) - 1
         if group < 0:
             return None
@@ -125,7 +125,7 @@ class Index:
         return None if at is None else cast(dict[str, Any], table.slice(at, 1).to_pylist()[0])
 
     def walk(self, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
-        """All rows in path order."""
+        """Yield all rows in path order."""
         for batch in self._parquet.iter_batches(_GROUP_ROWS, columns=columns):
             yield from self._named(batch).to_pylist()
 
@@ -156,12 +156,12 @@ class DerivedIndex:
         self.rows = self._table.num_rows
 
     def find(self, path: str) -> Mapping[str, Any] | None:
-        """The row of a path."""
+        """Return the row of a path."""
         at = self._positions.get(path)
         return None if at is None else cast(dict[str, Any], self._table.slice(at, 1).to_pylist()[0])
 
     def walk(self, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
-        """All rows in path order."""
+        """Yield all rows in path order."""
         table = self._table.select(columns) if columns else self._table
         for batch in table.to_batches(_GROUP_ROWS):
             yield from batch.to_pylist()

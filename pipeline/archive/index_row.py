@@ -104,7 +104,7 @@ def _span(row: Mapping[str, Any], name: str) -> Span:
 
 
 def fetch_spans(fetch: Fetch, spans: Iterable[Span]) -> list[bytes]:
-    """Bytes of spans of one part, neighbours merged into one request; IntegrityError if the part ends before."""
+    """Return bytes of spans of one part, neighbours merged into one request; IntegrityError if the part ends before."""
     wanted = list(spans)
     merged: list[list[int]] = []  # [start, end]
     for offset, length in sorted(span for span in wanted if span[1]):
@@ -129,7 +129,7 @@ def _slice(blocks: dict[int, bytes], span: Span) -> bytes:
 
 
 def fetch_image_row(image: IndexRow, fetch: Fetch) -> tuple[bytes, bytes, bytes]:
-    """Container, shared codec bytes and payload of an image row; IntegrityError if its CRC does not match."""
+    """Return container, shared codec bytes and payload of an image row; IntegrityError if its CRC does not match."""
     payloads = fetch_spans(fetch, (image.spans[name] for name in IMAGE_PAYLOADS))
     if row_crc(image.facts, payloads) != image.crc:
         raise IntegrityError("the image's row is damaged (its CRC does not match)")
@@ -140,7 +140,7 @@ def fetch_image_row(image: IndexRow, fetch: Fetch) -> tuple[bytes, bytes, bytes]
 def fetch_tile_rows(
     tiles: Sequence[TileRanges], fetch: Fetch, *, residuals: bool = True
 ) -> list[tuple[TileRanges, bytes, bytes]]:
-    """Tiles with their latents and residuals, row CRCs checked.
+    """Return tiles with their latents and residuals, row CRCs checked.
 
     Without `residuals` a row that has one cannot be checked here: the CRC of its base is what guards a preview.
     """
@@ -157,7 +157,7 @@ def fetch_tile_rows(
 
 
 def fetch_piece(piece: PieceRanges, fetch: Fetch) -> bytes:
-    """One piece of a kept file, its CRC checked."""
+    """Return one piece of a file that is stored verbatim, its CRC checked."""
     (payload,) = fetch_spans(fetch, [piece.payload])
     if row_crc(piece.facts, (payload,)) != piece.crc:
         raise IntegrityError(f"piece {piece.facts.tile} of the file is damaged (its CRC does not match)")

@@ -87,7 +87,7 @@ class Run:
         return f"{self.folder}/run.json"
 
     def part(self, shard: int) -> str:
-        """The part of a shard."""
+        """Return the part of a shard."""
         return f"{self.folder}/parts/{shard:05d}.parquet"
 
 
@@ -123,7 +123,7 @@ def create_archive(storage: Storage) -> dict[str, Any]:
 
 
 def is_create_only(storage: Storage) -> bool:
-    """Whether the live store refuses to replace archive.json; tried with its own bytes, so nothing can change."""
+    """Tell whether the live store refuses to replace archive.json; tried with its own bytes, so nothing can change."""
     content = storage.read(ARCHIVE_JSON)
     try:
         storage.create(ARCHIVE_JSON, content)
@@ -148,7 +148,7 @@ def read_archive(storage: Storage) -> dict[str, Any]:
 
 
 def list_runs(storage: Storage) -> list[Run]:
-    """Runs of which anything is there, oldest first; a number is missing where a run was lost.
+    """Return runs of which anything is there, oldest first; a number is missing where a run was lost.
 
     Names are probed in turn, which works without a listing; a listing, where the store gives one, finds what is
     behind a lost run, and a run of which parts alone are left.
@@ -167,12 +167,12 @@ def _has_begun(storage: Storage, run: Run) -> bool:
 
 
 def is_complete(storage: Storage, run: Run) -> bool:
-    """Whether the run's manifest is there."""
+    """Tell whether the run's manifest is there."""
     return storage.exists(run.manifest)
 
 
 def list_parts(storage: Storage, run: Run) -> dict[int, int]:
-    """Shard number to bytes of every part that is there, complete run or not."""
+    """Return shard number to bytes of every part that is there, complete run or not."""
     parts = {}
     for entry in storage.list(f"{run.folder}/parts/"):
         stem, _, suffix = entry.name.rpartition("/")[2].partition(".")
@@ -182,7 +182,15 @@ def list_parts(storage: Storage, run: Run) -> dict[int, int]:
 
 
 def write_manifest(storage: Storage, run: Run, parts: Iterable[PartEntry], plan_seal: str, index_seal: str) -> None:
-    """Complete a run. Another driver's manifest of the same parts is as good as ours."""
+    """Complete a run. Another driver's manifest of the same parts is as good as ours.
+
+    Args:
+        storage: The archive's.
+        run: Which run.
+        parts: One entry a part, in any order.
+        plan_seal: Of the run's plan.
+        index_seal: Of its index.
+    """
     ordered = sorted(parts, key=lambda part: part.shard)
     buffer = io.BytesIO()
     writer = SealedWriter(buffer, MANIFEST_SCHEMA, compression="ZSTD")
@@ -206,7 +214,7 @@ def write_manifest(storage: Storage, run: Run, parts: Iterable[PartEntry], plan_
 
 
 def read_manifest(storage: Storage, run: Run) -> Manifest:
-    """The manifest, its seal checked."""
+    """Return the manifest, its seal checked."""
     name = f"{storage.url}/{run.manifest}"
     data = io.BytesIO(storage.read(run.manifest))
     seal = check_seal(data, name)
@@ -228,7 +236,7 @@ def write_summary(storage: Storage, run: Run, content: Mapping[str, Any]) -> Non
 
 
 def store_model(storage: Storage, folder: Path | str) -> str:
-    """Copy a model folder into the archive; returns its hash."""
+    """Copy a model folder into the archive; return its hash."""
     model = Model.load(Path(folder))
     for name, content in zip(MODEL_FILES, model.to_bytes(), strict=True):
         with suppress(AlreadyExists):
@@ -238,7 +246,7 @@ def store_model(storage: Storage, folder: Path | str) -> str:
 
 
 def load_model(storage: Storage, sha256: str) -> Model:
-    """A model of the archive; IntegrityError unless its content has the hash it is named by."""
+    """Return a model of the archive; IntegrityError unless its content has the hash it is named by."""
     folder = f"models/{sha256}"
     try:
         files = {name: storage.read(f"{folder}/{name}") for name in MODEL_FILES}

@@ -76,7 +76,7 @@ class PartBuilder:
         self._others: list[_Row] = []
 
     def stage(self, kind: str, facts: Facts, payloads: Sequence[bytes]) -> StagedRows:
-        """Spool a row without adding it: dropping what is returned forgets the row."""
+        """Spool a row without adding it, and return its handle: dropping that forgets the row."""
         if len(payloads) != len(KIND_PAYLOADS[kind]):
             raise ValueError(f"a {kind} row has {len(KIND_PAYLOADS[kind])} payloads, not {len(payloads)}")
         spans = []
@@ -144,7 +144,7 @@ class BuiltPart:
         return self.file.seek(0, io.SEEK_END)
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Bytes of (offset, length) ranges, as a reader of the committed part would get them."""
+        """Return bytes of (offset, length) ranges, as a reader of the committed part would get them."""
         found = []
         for offset, length in ranges:
             self.file.seek(offset)
@@ -195,7 +195,7 @@ def read_part_footer(file: Any, name: str) -> tuple[pq.ParquetFile, dict[str, st
 
 
 def part_index(file: Any, name: str, shard: int) -> pa.Table:
-    """The index rows of a part, derived from its facts and chunk offsets alone (payloads are not read).
+    """Return the index rows of a part, derived from its facts and chunk offsets alone (payloads are not read).
 
     IntegrityError if the part is not readable or not one page a payload chunk.
     """

@@ -125,13 +125,13 @@ class Plan:
         return self._file
 
     def files(self) -> Iterator[PlannedFile]:
-        """All files in path order."""
+        """Yield all files in path order."""
         for batch in self._parquet().iter_batches(_BATCH_ROWS):
             for row in batch.to_pylist():
                 yield PlannedFile(**row)
 
     def shards(self) -> Iterator[Shard]:
-        """The shards in order, one at a time in memory."""
+        """Yield the shards in order, one at a time in memory."""
         number, files = 0, list[PlannedFile]()
         for file in self.files():
             if file.shard != number and files:
@@ -247,6 +247,6 @@ def _temporary() -> BinaryIO:
 
 
 def plan_from_bytes(data: Any, name: str) -> Plan:
-    """A stored plan, from its bytes or a memory map of them."""
+    """Return a stored plan, from its bytes or a memory map of them."""
     file = io.BytesIO(data) if isinstance(data, bytes) else data
     return Plan(file, name)

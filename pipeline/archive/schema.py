@@ -174,12 +174,12 @@ INDEX_SCHEMA = pa.schema(
 
 
 def facts_dict(facts: Facts) -> dict[str, object]:
-    """Column values of a row's facts."""
+    """Return column values of a row's facts."""
     return asdict(facts)
 
 
 def row_crc(facts: Facts, payloads: Sequence[bytes]) -> int:
-    """CRC-32 of a row: its kind, its facts and its payloads in the order of KIND_PAYLOADS, each by `_coded`."""
+    """Return CRC-32 of a row: its kind, its facts and its payloads in the order of KIND_PAYLOADS, each by `_coded`."""
     kind = _KINDS[type(facts)]
     values = [kind, *(getattr(facts, field.name) for field in fields(facts)), *payloads]
     crc = 0

@@ -113,7 +113,7 @@ def check_seal(file: BinaryIO, name: str, expected: str | None = None) -> str:
 
 
 def read_seal(file: BinaryIO, name: str) -> str:
-    """The seal in a Parquet footer, unchecked."""
+    """Return the seal in a Parquet footer, unchecked."""
     metadata = footer_metadata(open_parquet(file, name))
     if len(metadata.get(SEAL_KEY, "")) != 64:
         raise IntegrityError(f"{name}: the Parquet footer has no seal")
@@ -135,13 +135,13 @@ def check_schema(file: pq.ParquetFile, schema: pa.Schema, name: str) -> None:
 
 
 def footer_metadata(file: pq.ParquetFile) -> dict[str, str]:
-    """Key-value metadata of a Parquet footer."""
+    """Return key-value metadata of a Parquet footer."""
     found = file.metadata.metadata or {}
     return {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in found.items()}
 
 
 def seal_json(content: Mapping[str, Any]) -> bytes:
-    """JSON text (sorted keys, two spaces) with its own seal in the member `sha256`."""
+    """Return JSON text (sorted keys, two spaces) with its own seal in the member `sha256`."""
     blank = json.dumps({**content, "sha256": _BLANK.decode()}, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     digest = hashlib.sha256(blank.encode()).hexdigest()
     place = f'\n  "sha256": "{_BLANK.decode()}"'  # only a member of the outermost object stands so
@@ -149,7 +149,7 @@ def seal_json(content: Mapping[str, Any]) -> bytes:
 
 
 def read_json(data: bytes, name: str) -> dict[str, Any]:
-    """The content of a sealed JSON file; IntegrityError unless every byte is as written."""
+    """Return the content of a sealed JSON file; IntegrityError unless every byte is as written."""
     try:
         content = json.loads(data)
         digest = content.pop("sha256")

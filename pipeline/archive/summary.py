@@ -37,7 +37,7 @@ class Summary:
             self.failures[image.facts.reason_code] += 1
 
     def progress(self) -> dict[str, int]:
-        """What a progress display adds."""
+        """Return the numbers that a progress display adds."""
         return {
             "bytes_in": self.bytes_in.total(),
             "images": self.images.total(),
@@ -80,7 +80,7 @@ def codec_name(image: IndexRow) -> str:
 
 
 def summarise(index: pa.Table) -> Summary:
-    """What a part holds."""
+    """Return the summary of a part."""
     summary = Summary()
     for row in index.to_pylist():
         summary.add(index_row(row))

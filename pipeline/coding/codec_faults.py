@@ -12,7 +12,7 @@ _MESSAGE = 120  # characters of it that are worth repeating
 
 
 def is_codecs_own(error: Exception) -> bool:
-    """Whether a codec, given samples or streams, raised this for reasons of its own; plug-ins may raise anything.
+    """Tell whether a codec, given samples or streams, raised this for reasons of its own; plug-ins may raise anything.
 
     Not: want of memory (torch and Ray have their own names for it) or disk, a lost worker or actor, and whatever
     tilepress itself says about storage, archives and engines.
@@ -27,7 +27,7 @@ def is_codecs_own(error: Exception) -> bool:
 
 
 def fault(reference: str, error: Exception) -> str:
-    """What a codec did, in one short line: equal for equal errors, so that they can be counted."""
+    """Describe an error of a codec in one short line, equal for equal errors, so that they can be counted."""
     text = " ".join(str(error).split())
     text = text if len(text) <= _MESSAGE else f"{text[:_MESSAGE]} ..."
     return f"{reference.partition('@')[0]} failed ({type(error).__name__}{': ' if text else ''}{text})"

@@ -56,18 +56,18 @@ class CodecPool:
         return self._threads
 
     def codec(self, reference: str) -> Codec:
-        """The codec of a reference; IntegrityError if this archive or this tilepress has no such codec."""
+        """Return the codec of a reference; IntegrityError if this archive or this tilepress has no such codec."""
         with self._lock:
             if reference not in self._codecs:
                 self._codecs[reference] = self._load(reference)
             return self._codecs[reference]
 
     def residual(self, residual_id: str) -> ResidualCoder:
-        """A residual coder."""
+        """Return a residual coder."""
         return load_residual(residual_id)
 
     def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
-        """What the tiles of an image share, on the device; empty for codecs that prepare nothing."""
+        """Return the side information of an image, made on the device; empty for codecs that have none."""
         codec = self.codec(reference)
         if not codec.has_side_information:
             return b""
@@ -78,14 +78,14 @@ class CodecPool:
     def analyse(
         self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, side_information: bytes = b""
     ) -> Symbols:
-        """Tiles to symbols, on the device."""
+        """Return the symbols of tiles, computed on the device."""
         codec = self.codec(reference)
         if codec.networks and self._networks:
             return self._networks.analyse(reference, tiles, spec, settings, side_information)
         return codec.analyse(tiles, spec, settings, side_information)
 
     def synthesise(self, reference: str, symbols: Symbols, side_information: bytes = b"") -> Tiles:
-        """Symbols to tiles, on the device."""
+        """Return the tiles of symbols, computed on the device."""
         codec = self.codec(reference)
         if codec.networks and self._networks:
             return self._networks.synthesise(reference, symbols, side_information)

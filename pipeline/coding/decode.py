@@ -42,11 +42,11 @@ class Shown:
         return not (self.preview or self.view)
 
     def is_base(self, codec: Codec) -> bool:
-        """Whether a tile's latents decode to its base, of which a CRC is stored."""
+        """Tell whether a tile's latents decode to its base, of which a CRC is stored."""
         return self.view not in codec.views and not (self.preview and codec.progressive)
 
     def reference(self, codec: Codec, reference: str) -> str:
-        """The reference of the codec that synthesises a tile."""
+        """Return the reference of the codec that synthesises a tile."""
         return view_reference(reference, self.view) if self.view in codec.views else reference
 
 
@@ -56,9 +56,16 @@ STORED = Shown()
 def read_bands(
     image: IndexRow, fetch: Fetch, pool: CodecPool, area: Box | None = None, *, shown: Shown = STORED
 ) -> Iterator[np.ndarray]:
-    """Pixels of a tiled image from top to bottom, a row of tiles at a time: (rows, area.w, channels).
+    """Yield the pixels of a tiled image from top to bottom, a row of tiles at a time: (rows, area.w, channels).
 
     IntegrityError names the first tile that is not as written. UsageError if no tile's codec has the view.
+
+    Args:
+        image: Its row of the index.
+        fetch: Reads byte ranges of its part.
+        pool: Where codecs come from.
+        area: The rectangle that is wanted; None: all.
+        shown: The stored pixels, a preview, or a view.
     """
     whole = Box(0, 0, image.facts.width, image.facts.height)
     area = whole if area is None else area
@@ -87,7 +94,15 @@ def _side_information(image: IndexRow, fetch: Fetch, pool: CodecPool) -> bytes:
 def decode_tiles(
     facts: ImageFacts, loaded: Sequence[Loaded], pool: CodecPool, side_information: bytes = b"", shown: Shown = STORED
 ) -> list[np.ndarray]:
-    """Samples (h, w, channels) of each tile, in order, checked against the CRCs of base and pixels."""
+    """Return the samples (h, w, channels) of each tile, in order, checked against the CRCs of base and pixels.
+
+    Args:
+        facts: Of the image.
+        loaded: The tiles with their latents and residuals.
+        pool: Where codecs come from.
+        side_information: What the tiles of the image share.
+        shown: The stored pixels, a preview, or a view.
+    """
     order = sorted(range(len(loaded)), key=lambda at: _kind(loaded[at][0].facts))
     batches = [
         chunk

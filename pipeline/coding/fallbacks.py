@@ -62,7 +62,7 @@ def _warned(coded: CodedTile, coding: Coding, error: Exception) -> CodedTile:
 
 
 def _smallest(tile: Tile, coded: CodedTile, coding: Coding, pool: CodecPool) -> CodedTile:
-    """What the codec made, or a alternative of its where that is smaller; no larger than the samples in any case."""
+    """What the codec made, or an alternative of its where that is smaller; no larger than the samples in any case."""
     codec = pool.codec(coding.reference)
     if codec.alternatives and not coding.lossy:
         coded = _compared(tile, coded, codec.alternatives, pool)

@@ -37,6 +37,6 @@ class EncodeSettings:
         return Coding(self.codec, Settings(self.quality, self.effort, self.max_error), self.lossy)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, for the plan; what was not asked for as in plans of releases that did not know it."""
+        """Return plain values, for the plan; what was not asked for as in plans of releases that did not know it."""
         values = asdict(self)
         return {name: value for name, value in values.items() if name != "max_error" or value is not None}

@@ -15,7 +15,15 @@ _SPREAD = 2654435761  # Knuth's multiplier: numbers by their product modulo 2^32
 def side_information(
     reference: str, tiles: Iterable[Tile], size: tuple[int, int, int], settings: Settings, pool: CodecPool
 ) -> bytes:
-    """What a codec prepares for an image of `size` (width, height, tile) in pixels, from all or some of its tiles."""
+    """Return what a codec prepares for an image, from all or some of its tiles.
+
+    Args:
+        reference: The codec, with its model.
+        tiles: Of the image, in raster order.
+        size: Width, height and tile side in pixels.
+        settings: Of the codec.
+        pool: Where codecs come from.
+    """
     sample = _sampled(tiles, *size)
     return pool.prepare(reference, [tile.samples for tile in sample], sample[0].spec, settings)
 

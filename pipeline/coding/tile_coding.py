@@ -64,7 +64,7 @@ def code_batch(pool: CodecPool, batch: Sequence[Tile], coding: Coding) -> list[C
 
 
 def coded_exactly(pool: CodecPool, tile: Tile, reference: str) -> CodedTile:
-    """A tile by a lossless codec with its default settings. CodecError if that refuses it."""
+    """Return a tile by a lossless codec with its default settings. CodecError if that refuses it."""
     codec = pool.codec(reference)
     (latents,) = codec.encode(tile.samples[None], tile.spec)
     return _described(Coding(reference), codec, tile, tile.samples, tile.samples, latents, b"")
@@ -116,12 +116,12 @@ def _described(
 
 
 def largest_error(original: np.ndarray, decoded: np.ndarray) -> int:
-    """The largest difference of two arrays of samples, in levels."""
+    """Return the largest difference of two arrays of samples, in levels."""
     return int(np.abs(original.astype(np.int32) - decoded).max(initial=0))
 
 
 def psnr(original: np.ndarray, decoded: np.ndarray, maximum: int) -> float | None:
-    """Peak signal-to-noise ratio over all planes in dB, None where they are equal; float32 precision."""
+    """Return peak signal-to-noise ratio over all planes in dB, None where they are equal; float32 precision."""
     difference = original.astype(np.int64) - decoded
     squares = int(np.dot(difference.ravel(), difference.ravel()))
     if not squares:

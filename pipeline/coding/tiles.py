@@ -29,7 +29,7 @@ class Box:
     h: int
 
     def intersect(self, other: Box) -> Box | None:
-        """The common rectangle, None if there is none."""
+        """Return the common rectangle, None if there is none."""
         x, y = max(self.x, other.x), max(self.y, other.y)
         right, bottom = min(self.x + self.w, other.x + other.w), min(self.y + self.h, other.y + other.h)
         return Box(x, y, right - x, bottom - y) if right > x and bottom > y else None
@@ -53,7 +53,7 @@ class Tile:
 
 
 def grid(width: int, height: int, tile: int) -> list[Box]:
-    """The tiles of an image in raster order."""
+    """Return the tiles of an image in raster order."""
     return [
         Box(x, y, min(tile, width - x), min(tile, height - y))
         for y in range(0, height, tile)
@@ -62,19 +62,19 @@ def grid(width: int, height: int, tile: int) -> list[Box]:
 
 
 def grid_size(width: int, height: int, tile: int) -> tuple[int, int]:
-    """Tiles in a row and rows of tiles."""
+    """Return tiles in a row and rows of tiles."""
     return -(-width // tile), -(-height // tile)
 
 
 def cut_band(band: np.ndarray, y: int, tile: int) -> Iterator[tuple[Box, np.ndarray]]:
-    """Tiles of one row of tiles: `band` is (rows <= tile, width, channels) at height `y` of the image."""
+    """Yield tiles of one row of tiles: `band` is (rows <= tile, width, channels) at height `y` of the image."""
     for x in range(0, band.shape[1], tile):
         piece = np.ascontiguousarray(band[:, x : x + tile])
         yield Box(x, y, piece.shape[1], piece.shape[0]), piece
 
 
 def join_band(tiles: Sequence[tuple[Box, np.ndarray]], area: Box) -> np.ndarray:
-    """The part inside `area` of one row of tiles, (rows, area.w, channels)."""
+    """Return the part inside `area` of one row of tiles, (rows, area.w, channels)."""
     parts = []
     for box, samples in tiles:
         common = box.intersect(area)
@@ -88,7 +88,7 @@ Item = TypeVar("Item")
 
 
 def windows(tiles: Iterable[Tile]) -> Iterator[list[Tile]]:
-    """Consecutive tiles, so many that batches fill and so few that memory stays bounded."""
+    """Yield consecutive tiles, so many that batches fill and so few that memory stays bounded."""
     window: list[Tile] = []
     pixels = 0
     for tile in tiles:
@@ -102,7 +102,7 @@ def windows(tiles: Iterable[Tile]) -> Iterator[list[Tile]]:
 
 
 def batches(window: Sequence[Tile]) -> Iterator[list[Tile]]:
-    """Tiles of a window that share all, in fixed chunks; order within a batch is that of the window."""
+    """Yield tiles of a window that share all, in fixed chunks; order within a batch is that of the window."""
     by_kind = sorted(enumerate(window), key=lambda pair: (_kind(pair[1]), pair[0]))
     for _, group in groupby(by_kind, key=lambda pair: _kind(pair[1])):
         tiles = [tile for _, tile in group]
@@ -110,7 +110,7 @@ def batches(window: Sequence[Tile]) -> Iterator[list[Tile]]:
 
 
 def chunks(items: list[Item], width: int, height: int) -> Iterator[list[Item]]:
-    """Things about tiles of one size, as many at a time as make a batch."""
+    """Return runs of items about tiles of one size, each as long as makes a batch."""
     size = max(1, min(BATCH_TILES, BATCH_PIXELS // (width * height)))
     return (items[start : start + size] for start in range(0, len(items), size))
 

@@ -86,7 +86,7 @@ def encode_shard(task: EncodeTask, archive: Storage, pool: CodecPool) -> EncodeR
 
 
 def build_part(task: EncodeTask, pool: CodecPool) -> tuple[BuiltPart, pa.Table]:
-    """A part whose every image was decoded again and compared; images that fail are kept as files instead."""
+    """Return a part whose every image was decoded again and compared; images that fail are kept as files instead."""
     quarantined = dict(task.quarantined)
     source = Collection.open(task.source, storage_options=task.storage_options)
     while True:
@@ -139,7 +139,7 @@ def check_images(index: pa.Table, fetch: Fetch, pool: CodecPool, sources: NearSo
 
 
 def accept_part(task: EncodeTask, archive: Storage) -> EncodeResult:
-    """The part that is there, if it is of this plan and shard; IntegrityError if it is something else."""
+    """Return the part that is there, if it is of this plan and shard; IntegrityError if it is something else."""
     name = task.run.part(task.number)
     with RangeFile(archive, name) as file:
         part, metadata = read_part_footer(file, name)
@@ -160,7 +160,7 @@ def accept_part(task: EncodeTask, archive: Storage) -> EncodeResult:
 
 
 def to_ipc(table: pa.Table) -> bytes:
-    """A table as an Arrow IPC stream, as it travels to the driver and waits in its spool."""
+    """Return a table as an Arrow IPC stream, as it travels to the driver and waits in its spool."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
         writer.write_table(table)

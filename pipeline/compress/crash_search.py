@@ -14,7 +14,7 @@ _REASON = "compressing it crashed the worker process, or took too long, every ti
 
 
 def find_crashing_files(task: EncodeTask, runs_alone: RunsAlone) -> EncodeTask:
-    """The task with every file marked that no worker survives compressing, each tried alone."""
+    """Return the task with every file marked that no worker survives compressing, each tried alone."""
     crashing = {
         file.image: _REASON
         for file in task.shard.additions
@@ -25,6 +25,6 @@ def find_crashing_files(task: EncodeTask, runs_alone: RunsAlone) -> EncodeTask:
 
 
 def encode_alone(task: EncodeTask, archive: Storage, pool: CodecPool) -> None:
-    """The stage: all the work on a shard, from reading to the check before commit, and nothing stored."""
+    """Do all the work on a shard (a stage), from reading to the check before commit, and store nothing."""
     part, _ = build_part(task, pool)
     part.close()

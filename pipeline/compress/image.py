@@ -43,7 +43,7 @@ class ImageEncoder:
         yield from self._cut(state, picture)
 
     def coding(self, tile: Tile) -> Coding:
-        """How a tile is to be coded."""
+        """Return how a tile is to be coded."""
         coding = self._fallback(tile.spec) if tile.side_information is None else self._choose(tile.spec)
         if tile.exact or stays_exact(tile.spec, coding.max_error):
             return replace(coding, settings=replace(coding.settings, max_error=None))
@@ -58,7 +58,10 @@ class ImageEncoder:
             warn(self.warnings, text)
 
     def settle(self, state: FileState) -> bool:
-        """All tiles are coded: hold the image by the smallest of what there is. False if its file is no larger."""
+        """Choose the smallest way to store an image whose tiles are all coded.
+
+        Return False if the file itself is no larger.
+        """
         if not any(self._pool.codec(reference).has_side_information for reference in state.codecs):
             state.side_information = b""
         if state.tiled_bytes < len(state.data):

@@ -75,7 +75,7 @@ class Engine(Protocol):
     """Runs stages over tasks."""
 
     def map_shards(self, stage: Stage, tasks: Iterable[Any]) -> Iterator[Any]:
-        """Results in the order in which they are ready; raises the first error that retries do not cure."""
+        """Yield results in the order in which they are ready; raise the first error that retries do not cure."""
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -95,9 +95,15 @@ def open_engine(
     networks: bool,
     on_crash: OnCrash | None = None,
 ) -> Engine:
-    """The engine for `shards` shards of `size` bytes in all; `networks`: some codec has a device step.
+    """Return the engine that maps a stage over shards; a context that ends its workers.
 
-    `on_crash` is asked for another task where one keeps crashing its worker; only worker processes can be lost so.
+    Args:
+        config: Where and how wide to run.
+        archive: Where the stage's storage is.
+        shards: How many there are.
+        size: Bytes of all of them together.
+        networks: Some codec has a device step, for which Ray gets actors.
+        on_crash: Is asked for another task where one keeps crashing its worker. Only worker processes can be lost so.
     """
     config = config.resolve(shards, size)
     if config.kind == "ray":
@@ -110,7 +116,7 @@ def open_engine(
 
 
 def run_stage(stage: Stage, task: Task, archive: Storage, pool: CodecPool) -> Any:
-    """One attempt; this machine's own shortages become errors that say what to do."""
+    """Attempt a stage once and return its result; this machine's shortages become errors that say what to do."""
     one_torch_thread()
     try:
         return stage(task, archive, pool)
@@ -123,5 +129,5 @@ def run_stage(stage: Stage, task: Task, archive: Storage, pool: CodecPool) -> An
 
 
 def delay_s(attempt: int) -> float:
-    """Seconds to wait after a failed attempt 1, 2, ..."""
+    """Return seconds to wait after a failed attempt 1, 2, ..."""
     return FIRST_DELAY_S * 4.0 ** (attempt - 1)

@@ -25,7 +25,7 @@ def declared_bytes(task: Sized) -> int:
 
 
 def budget() -> int:
-    """Bytes that this machine, or the container that this process is in, lends to shards."""
+    """Return bytes that this machine, or the container that this process is in, lends to shards."""
     limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     for name in _CGROUP_LIMITS:
         try:

@@ -46,7 +46,7 @@ class Capacity:
         return cls(max(1, sum(cpus)), max(1, *cpus), memory, tuple(node.get("GPU", 0.0) for node in alive))
 
     def gpu_actors(self, share: float) -> int:
-        """How many actors of `share` GPUs fit: a share never spans two GPUs, nor several GPUs two nodes."""
+        """Return how many actors of `share` GPUs fit: a share never spans two GPUs, nor several GPUs two nodes."""
         if share <= 0:
             return 0
         if share < 1:
@@ -94,7 +94,7 @@ def _keep_off_stdout() -> None:
 
 
 def start_actors(config: EngineConfig, capacity: Capacity, archive: Location, shards: int) -> tuple[Any, ...]:
-    """Actors for networks: on GPUs where the cluster has them, else on processors; those that start in time."""
+    """Return actors for networks: on GPUs where the cluster has them, else on processors; those that start in time."""
     wanted = 2 * shards  # a shard has two batches under way
     gpu_actors = capacity.gpu_actors(config.gpus_per_actor)
     if gpu_actors:

@@ -36,7 +36,7 @@ class WorkerContext:
 
 
 def environment() -> tuple[tuple[str, str], ...]:
-    """This process's storage settings. Sent with tasks: a cluster's own workers were started without them."""
+    """Return this process's storage settings. Sent with tasks: a cluster's own workers were started without them."""
     return tuple(sorted(item for item in os.environ.items() if item[0].startswith(_FORWARDED)))
 
 
@@ -59,7 +59,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
 @ray.remote(max_retries=0)  # type: ignore[untyped-decorator]
 def run_shard(stage: Stage, task: Any, context: WorkerContext) -> Any:
-    """A stage's result, or the RemoteError that it raised."""
+    """Return a stage's result, or the RemoteError that it raised."""
     try:
         with _time_limit(context.timeout_s):
             adopt(context.environment)
@@ -134,7 +134,7 @@ class CodecActor:
         self._pool = CodecPool(archive.open(), device)
 
     def device(self) -> Any:
-        """The device, once it has been seen to work; or the RemoteError."""
+        """Return the device, once it has been seen to work; or the RemoteError."""
         import torch
 
         try:

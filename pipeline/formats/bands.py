@@ -10,7 +10,7 @@ from tilepress.pipeline.errors import IntegrityError
 
 
 def regroup(bands: Iterable[np.ndarray], rows: int) -> Iterator[np.ndarray]:
-    """The same rows in bands of `rows` rows each; the last may have fewer."""
+    """Yield the same rows in bands of `rows` rows each; the last may have fewer."""
     if rows < 1:
         raise ValueError(f"a band has at least one row, not {rows}")
     waiting: list[np.ndarray] = []

@@ -35,7 +35,7 @@ class Container:
 
 
 def pack_container(header: dict[str, Any], *blobs: bytes) -> bytes:
-    """Seal a JSON-able header and blobs of at most MAX_BYTES together (readers refuse more)."""
+    """Return the frame of a JSON-able header and blobs of at most MAX_BYTES together (readers refuse more)."""
     text = json.dumps({**header, "blobs": [len(b) for b in blobs]}, separators=(",", ":")).encode()
     raw = b"".join((_LENGTH.pack(len(text)), text, *blobs))
     return write_frame(_MAGIC, _VERSION, zstandard.ZstdCompressor(level=_LEVEL).compress(raw))

@@ -6,12 +6,20 @@ import numpy as np
 
 
 def row_bytes(width: int, channels: int, bits: int) -> int:
-    """Bytes of one packed row."""
+    """Return bytes of one packed row."""
     return (width * channels * bits + 7) // 8
 
 
 def unpack_samples(rows: np.ndarray, width: int, channels: int, bits: int, order: str = ">") -> np.ndarray:
-    """Packed rows (n, row bytes) uint8 to samples (n, width, channels), uint8 or native uint16."""
+    """Return the samples (n, width, channels) of packed rows, uint8 or native uint16.
+
+    Args:
+        rows: (n, bytes of a row) uint8.
+        width: Pixels of a row.
+        channels: Samples of a pixel, side by side.
+        bits: Of a sample: 1, 2, 4, 8 or 16.
+        order: Of the bytes of 16 bits: ">" or "<".
+    """
     n = rows.shape[0]
     if bits == 16:
         packed = np.ascontiguousarray(rows).view(f"{order}u2")

@@ -76,11 +76,19 @@ class Picture:
 
 
 def mode_channels(mode: str) -> int:
-    """Planes of a mode, alpha included."""
+    """Return planes of a mode, alpha included."""
     colour, alpha = MODES[mode]
     return COLOUR_PLANES[colour] + alpha
 
 
 def tile_spec(mode: str, dtype: str, bit_depth: int, height: int, width: int) -> TileSpec:
-    """The codec layer's description of a tile of such an image."""
+    """Return the codec layer's description of a tile of such an image.
+
+    Args:
+        mode: As Pillow names it.
+        dtype: "uint8" or "uint16".
+        bit_depth: 1 to 16; samples are below 2^bit_depth.
+        height: Of the tile in pixels.
+        width: The same.
+    """
     return TileSpec(height, width, mode_channels(mode), dtype, bit_depth, MODES[mode][0])  # type: ignore[arg-type]

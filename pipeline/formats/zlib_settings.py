@@ -37,7 +37,7 @@ class DeflateSettings:
     window: int = 15
 
     def compressor(self) -> zlib._Compress:
-        """A new stream with them."""
+        """Return a new stream with them."""
         return zlib.compressobj(self.level, zlib.DEFLATED, self.window, self.memory, self.strategy)
 
     def to_list(self) -> list[int]:
@@ -61,7 +61,7 @@ class Deflater:
         self._waiting = bytearray()
 
     def feed(self, data: bytes) -> bytes:
-        """Compressed bytes that are ready after `data`."""
+        """Return compressed bytes that are ready after `data`."""
         self._waiting += data
         full = len(self._waiting) // PIECE * PIECE
         out = b"".join(self._zlib.compress(self._waiting[i : i + PIECE]) for i in range(0, full, PIECE))
@@ -69,12 +69,12 @@ class Deflater:
         return out
 
     def finish(self) -> bytes:
-        """The rest of the stream."""
+        """Return the rest of the stream."""
         return self._zlib.compress(self._waiting) + self._zlib.flush()
 
 
 def deflate(data: bytes, settings: DeflateSettings) -> bytes:
-    """One whole zlib stream."""
+    """Return the zlib stream of some bytes, whole."""
     deflater = Deflater(settings)
     return deflater.feed(data) + deflater.finish()
 

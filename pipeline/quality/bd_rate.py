@@ -48,7 +48,7 @@ def bd_rate(anchor: Iterable[Point], test: Iterable[Point]) -> BdRate | None:
 
 
 def frontier(points: Iterable[Point]) -> list[Point]:
-    """The points by rising rate, without those that another beats: as good or better at no more rate."""
+    """Return the points by rising rate, without those that another beats: as good or better at no more rate."""
     useful: list[Point] = []
     for rate, quality in sorted(points, key=lambda point: (point[0], -point[1])):
         if not (rate > 0 and math.isfinite(rate) and math.isfinite(quality)):

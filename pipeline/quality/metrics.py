@@ -44,7 +44,10 @@ class Distortion:
 
 
 def distortion(original: np.ndarray, decoded: np.ndarray, peak: int) -> Distortion:
-    """All measures of (h, w, c) uint8 or uint16 images with samples 0..`peak`. ValueError if they differ in kind."""
+    """Return all measures of (h, w, c) uint8 or uint16 images with samples 0..`peak`.
+
+    ValueError if they differ in kind.
+    """
     _check(original, decoded)
     squares, max_error = _differences(np.ascontiguousarray(original).ravel(), np.ascontiguousarray(decoded).ravel())
     mse = int(squares) / original.size
@@ -56,12 +59,12 @@ def distortion(original: np.ndarray, decoded: np.ndarray, peak: int) -> Distorti
 
 
 def psnr(mse: float, peak: float) -> float | None:
-    """Peak signal-to-noise ratio in dB; None for an `mse` of 0."""
+    """Return peak signal-to-noise ratio in dB; None for an `mse` of 0."""
     return 10 * math.log10(peak * peak / mse) if mse else None
 
 
 def ssim(original: np.ndarray, decoded: np.ndarray, peak: int) -> float | None:
-    """Mean SSIM of (h, w, c) uint8 or uint16 images, 1 for equal ones; None below 11 x 11."""
+    """Return mean SSIM of (h, w, c) uint8 or uint16 images, 1 for equal ones; None below 11 x 11."""
     _check(original, decoded)
     return _ssim(_means(original, decoded, peak, 1)) if min(original.shape[:2]) >= WINDOW else None
 

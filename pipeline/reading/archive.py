@@ -98,7 +98,7 @@ class Archive(Mapping[str, Entry]):
         return sum(1 for _ in self)
 
     def entries(self) -> Iterator[Entry]:
-        """All entries in path order, read from the index a few thousand at a time."""
+        """Return all entries in path order, read from the index a few thousand at a time."""
         return (self.entry(view, row, gone=gone) for view, row, gone in self._current())
 
     def images(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> EntryTable:
@@ -141,11 +141,11 @@ class Archive(Mapping[str, Entry]):
         return ArchiveDataset(self.images(include, exclude), preview, transform)
 
     def entry(self, view: RunView, row: Mapping[str, Any], *, gone: bool = False) -> Entry:
-        """A handle on one version of an image, from its index row."""
+        """Return a handle on one version of an image, from its index row."""
         return Entry(self.storage, self.pool, view.run, index_row(row), gone)
 
     def histories(self, columns: list[str] | None = None) -> Iterator[list[Version]]:
-        """For each path, in path order, the rows of all runs that mention it, oldest first."""
+        """Yield, for each path in order, the rows of all runs that mention it, oldest first."""
         walks = [self._walk(view, columns) for view in self.runs]
         merged = heapq.merge(*walks, key=lambda version: (version[1]["path"].encode(), version[0].run.number))
         for _, versions in groupby(merged, key=lambda version: version[1]["path"]):

@@ -40,7 +40,7 @@ class EntryTask:
 
 
 def entry_tasks(entries: Iterable[Entry | Compared], options: Any) -> Iterator[EntryTask]:
-    """Group consecutive entries of the same part, a bounded number at a time."""
+    """Yield groups of consecutive entries of the same part, a bounded number at a time."""
     batch: list[Compared] = []
     number = size = 0
     for item in entries:
@@ -59,7 +59,7 @@ def entry_tasks(entries: Iterable[Entry | Compared], options: Any) -> Iterator[E
 
 
 def task_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Iterator[Entry]:
-    """The entries of a task again, in a worker."""
+    """Return the entries of a task again, in a worker."""
     return (Entry(archive, pool, task.run, image) for image in task.images)
 
 

@@ -112,7 +112,7 @@ class Entry:
         return self.run.part(self.index_row.part)
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Byte ranges of the part."""
+        """Return byte ranges of the part."""
         storage = self.storage
         try:
             return storage.read_ranges(self.part, list(ranges))
@@ -131,13 +131,13 @@ class Entry:
         return write_file(self.index_row, self.fetch, self.pool, out)
 
     def bytes(self) -> bytes:
-        """The whole file."""
+        """Return the whole file."""
         out = io.BytesIO()
         self.write(out)
         return out.getvalue()
 
     def array(self, region: Region | None = None, preview: bool = False, view: str = "") -> np.ndarray:
-        """Pixels (height, width, channels), uint8 or uint16, of all or of `region` (x, y, width, height).
+        """Return pixels (height, width, channels), uint8 or uint16, of all or of `region` (x, y, width, height).
 
         Only the tiles of the region are fetched. `preview` gives the lossy picture of the latents, without residual:
         of a progressive codec that of their first part. `view` names another decoder of the latents, where the model
@@ -150,7 +150,7 @@ class Entry:
         return np.concatenate(bands)
 
     def image(self) -> Image:
-        """The file as Pillow opens it."""
+        """Return the file as Pillow opens it."""
         from PIL import Image
 
         return Image.open(io.BytesIO(self.bytes()))

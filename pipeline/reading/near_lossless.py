@@ -22,7 +22,7 @@ from tilepress.pipeline.storage.base import SourceBytes
 
 
 def stays_exact(spec: TileSpec, max_error: int) -> bool:
-    """Whether tiles are kept exactly although `max_error` levels are allowed.
+    """Tell whether tiles are kept exactly although `max_error` levels are allowed.
 
     Palette indices are no levels; and where twice the bound covers all values (as 1 does of a single bit, 128 of 8),
     it would allow an even gray.

@@ -34,7 +34,7 @@ class Outcome:
 
 
 def file_chunks(image: IndexRow, fetch: Fetch) -> Iterator[bytes]:
-    """The bytes of a file that is kept as such or as a transcoded JPEG."""
+    """Yield the bytes of a file that is kept as such or as a transcoded JPEG."""
     _, _, payload = fetch_image_row(image, fetch)
     try:
         if image.facts.method == JPEG:
@@ -115,7 +115,7 @@ def _write_tiled(image: IndexRow, fetch: Fetch, pool: CodecPool, out: BinaryIO) 
 
 
 def pixels_sha256(file: BinaryIO) -> bytes:
-    """SHA-256 of the pixels of an image file in raster order, little-endian."""
+    """Return SHA-256 of the pixels of an image file in raster order, little-endian."""
     file.seek(0)
     try:
         picture = read_picture(file.read(), NO_LIMITS, byte_exact=False)

@@ -29,7 +29,7 @@ class RunView:
 
 
 def view_run(storage: Storage, run: Run, *, last: bool = True) -> RunView:
-    """A run through its index, or through its parts where the index is damaged or not written yet.
+    """Return a run through its index, or through its parts where the index is damaged or not written yet.
 
     `last`: no run was begun after it. Only that one may be without a manifest.
     """

@@ -55,7 +55,10 @@ class StoredArray:
         return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def pieces(self, at_most: int | None = None) -> Iterator[np.ndarray]:
-        """The first `at_most` items, some at a time, (n, *shape[1:]). UsageError where the file ends too early."""
+        """Yield the first `at_most` items, some at a time, (n, *shape[1:]).
+
+        UsageError where the file ends too early.
+        """
         left = self.shape[0] if at_most is None else min(at_most, self.shape[0])
         each = max(1, _PIECE_BYTES // max(1, self.row_bytes))
         with _reading(self.where), self.opener() as file:
@@ -67,7 +70,7 @@ class StoredArray:
                 left -= count
 
     def whole(self) -> np.ndarray:
-        """All of it: for labels."""
+        """Return the whole array: for labels."""
         return np.concatenate([np.empty((0, *self.shape[1:]), self.dtype), *self.pieces()])
 
     def check_length(self) -> None:
@@ -82,7 +85,7 @@ class StoredArray:
 
 
 def stored_arrays(where: str, data: Source) -> list[StoredArray]:
-    """The arrays of an idx file (plain or gzip) or .npz, lengths checked. UsageError names the file `where`."""
+    """Return the arrays of an idx file (plain or gzip) or .npz, lengths checked. UsageError names the file `where`."""
     with _reading(where):
         arrays = _npz_arrays(where, data) if data[:2] == _ZIP else [_idx_array(where, data)]
         for array in arrays:
@@ -108,7 +111,7 @@ def cifar_arrays(where: str, data: Source) -> tuple[StoredArray, np.ndarray]:
 
 
 def cifar_pixels(records: np.ndarray) -> np.ndarray:
-    """Records (n, label bytes + 3072) to images (n, 32, 32, 3)."""
+    """Return the images (n, 32, 32, 3) of records (n, label bytes + 3072)."""
     planes = records[:, -math.prod(_CIFAR_IMAGE) :].reshape(-1, *_CIFAR_IMAGE)
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
 
@@ -171,7 +174,7 @@ class _Mapped(io.RawIOBase):
         self._data, self._at = data, 0
 
     def read(self, size: int = -1) -> bytes:
-        """The next `size` bytes."""
+        """Return the next `size` bytes."""
         found = self._data[self._at : self._at + size]
         self._at += len(found)
         return found

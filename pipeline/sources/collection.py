@@ -70,7 +70,7 @@ class Collection(ABC):
         return StoredCollection(source, selection, options, rules)
 
     def entries(self) -> Iterator[ListedFile]:
-        """Every wanted file, sorted by the UTF-8 bytes of its name. UsageError if there is none."""
+        """Yield every wanted file, sorted by the UTF-8 bytes of its name. UsageError if there is none."""
         empty = True
         for entry in self._all():
             if entry.name in self._selection:
@@ -81,7 +81,7 @@ class Collection(ABC):
 
     @abstractmethod
     def open_source(self, entry: ListedFile) -> AbstractContextManager[bytes | mmap.mmap]:
-        """The file's bytes. MissingError if it vanished, ChangedError if it is not that version."""
+        """Return the file's bytes. MissingError if it vanished, ChangedError if it is not that version."""
 
     @abstractmethod
     def _all(self) -> Iterator[ListedFile]:
@@ -150,7 +150,7 @@ class StoredCollection(Collection):
 
 
 def absolute_source(source: str) -> str:
-    """The same source for workers, whose working folder may be another."""
+    """Return the same source for workers, whose working folder may be another."""
     from tilepress.pipeline.sources.file_list import LIST_PREFIX
 
     listed = LIST_PREFIX if source.startswith(LIST_PREFIX) else ""

@@ -106,7 +106,7 @@ def as_samples(pixels: np.ndarray, picture: Picture, channels: int) -> np.ndarra
 
 
 def luma(rgb: np.ndarray) -> np.ndarray:
-    """The gray version (h, w, 1) of RGB samples (h, w, 3), uint8 or uint16, in their type: luma of ITU-R 601."""
+    """Return the gray version (h, w, 1) of RGB samples (h, w, 3), uint8 or uint16, in their type: luma of ITU-R 601."""
     gray = rgb.astype(np.uint32) @ _LUMA + 0x8000 >> 16  # below 2^32 until shifted: weights add up to 2^16
     return gray[..., None].astype(rgb.dtype)
 
@@ -146,7 +146,7 @@ class Cropper:
         return out
 
     def images(self, count: int, side: int) -> list[np.ndarray]:
-        """One tile of up to `side` pixels a side of each of the first `count` images, uint8 (h, w, channels)."""
+        """Return one tile of up to `side` pixels a side of each of the first `count` images, uint8 (h, w, channels)."""
         rng = _rng(self._settings.seed, 2)
         tiles = []
         for at in range(min(count, len(self._items))):

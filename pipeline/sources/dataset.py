@@ -45,11 +45,14 @@ class Source:
     storage_options: StorageOptions = NO_OPTIONS
 
     def absolute(self) -> Source:
-        """The same data set for workers, whose working folder may be another."""
+        """Return the same data set for workers, whose working folder may be another."""
         return replace(self, url=absolute_source(self.url))
 
     def open(self) -> DataSet:
-        """The data set: an archive if there is one at the URL, else a collection. UsageError if there is neither."""
+        """Return the data set: an archive if there is one at the URL, else a collection.
+
+        UsageError if there is neither.
+        """
         return ArchivedImages(self) if _is_archive(self) else CollectedImages(self)
 
 
@@ -71,11 +74,11 @@ class DataSet(ABC):
 
     @abstractmethod
     def items(self) -> Iterator[Item]:
-        """Every image, or file that may be one, in the order of names. UsageError if there is none."""
+        """Return every image, or file that may be one, in the order of names. UsageError if there is none."""
 
     @abstractmethod
     def open(self, item: Item) -> AbstractContextManager[Picture]:
-        """A context with the Picture of an item. PictureError if it is none; StorageError, IntegrityError."""
+        """Return a context with the Picture of an item. PictureError if it is none; StorageError, IntegrityError."""
 
 
 class CollectedImages(DataSet):
@@ -143,7 +146,15 @@ class ArchivedImages(DataSet):
 def picture_tiles(
     owner: int, picture: Picture, bands: Iterable[np.ndarray], size: int, side_information: bytes | None = b""
 ) -> Iterator[Tile]:
-    """Tile records of one image in raster order. `bands`: its pixels, `size` rows each; `owner`: whose they are."""
+    """Yield the tile records of one image in raster order.
+
+    Args:
+        owner: Whose they are: the number of the image.
+        picture: The image as its file describes it.
+        bands: Its pixels, `size` rows each, (rows, w, c).
+        size: Side of a tile in pixels.
+        side_information: What the tiles share; None: preparing it failed.
+    """
     number = y = 0
     for band in bands:
         for box, samples in cut_band(band, y, size):
@@ -154,7 +165,7 @@ def picture_tiles(
 
 
 def whole(picture: Picture, rows: int = 512) -> np.ndarray:
-    """All pixels of an image, (height, width, channels)."""
+    """Return all pixels of an image, (height, width, channels)."""
     pixels = np.empty((picture.height, picture.width, picture.channels), picture.dtype)
     y = 0
     for band in picture.read_bands(rows):

@@ -47,7 +47,7 @@ class ImageArray:
 
 
 def find_arrays(collection: Collection, on_skip: Callable[[str, str], None]) -> list[ImageArray]:
-    """Every array of images, headers and lengths checked. UsageError for damaged files, and if there is none.
+    """Return every array of images, headers and lengths checked. UsageError for damaged files, and if there is none.
 
     `on_skip(name, reason)` hears of files and arrays that hold no images.
     """
@@ -68,7 +68,7 @@ def find_arrays(collection: Collection, on_skip: Callable[[str, str], None]) -> 
 
 
 def read_images(collection: Collection, array: ImageArray, at_most: int | None) -> Iterator[np.ndarray]:
-    """The first images, some at a time, uint8 (n, h, w, c). UsageError if the file is damaged."""
+    """Yield the first images, some at a time, uint8 (n, h, w, c). UsageError if the file is damaged."""
     with collection.open_source(array.entry) as data:
         where = _where(collection, array.entry)
         if _is_cifar(array.entry.name):

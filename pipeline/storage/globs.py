@@ -50,7 +50,7 @@ class Selection:
 
 
 def compile_glob(pattern: str, anchored: bool = False) -> re.Pattern[str]:
-    """A regular expression for `fullmatch`. `anchored`: from the root even without a '/'. UsageError."""
+    """Return a regular expression for `fullmatch`. `anchored`: from the root even without a '/'. UsageError."""
     inner = pattern.rstrip("/")
     if not anchored and "/" not in inner:
         inner = f"**/{inner}"
@@ -64,7 +64,7 @@ def compile_glob(pattern: str, anchored: bool = False) -> re.Pattern[str]:
 
 
 def literal_prefix(pattern: str) -> str:
-    """The part of the pattern before its first special character."""
+    """Return the part of the pattern before its first special character."""
     magic = MAGIC.search(pattern)
     return pattern[: magic.start()] if magic else pattern
 

@@ -57,7 +57,15 @@ def reader_of(data: Buffer | Path) -> Iterator[tuple[int, Reader]]:
 
 
 def upload(s3: S3Client, bucket: str, key: str, data: Buffer | Path, *, exclusive: bool) -> None:
-    """Write the object. `exclusive`: AlreadyExists if there is one, decided by the server in one step."""
+    """Write an object, in parts if it is large.
+
+    Args:
+        s3: Sends the requests.
+        bucket: Of the object.
+        key: The same.
+        data: The bytes, or a file of them.
+        exclusive: AlreadyExists if there is such an object, decided by the server in one step.
+    """
     address = {"Bucket": bucket, "Key": key}
     where = f"s3://{bucket}/{key}"
     condition = {"IfNoneMatch": "*"} if exclusive else {}

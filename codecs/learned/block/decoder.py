@@ -35,7 +35,15 @@ class BlockDecoder:
 
 
 def load_decoder(model: Model, number: int, config: BlockConfig, quantiser: Quantiser, device: str) -> BlockDecoder:
-    """Return the decoder of tensors `level{i}.decoder` and `.offset`. ModelError unless it is proven exact."""
+    """Return the decoder of tensors `level{i}.decoder` and `.offset`. ModelError unless it is proven exact.
+
+    Args:
+        model: Of a block codec.
+        number: Which level, i.
+        config: The model's configuration.
+        quantiser: The level's, whose range bounds the inputs.
+        device: Where it runs, "cpu" or "cuda".
+    """
     size, one = config.block**2, 1 << config.fraction_bits
     weight = tensor(model.tensors, f"level{number}.decoder", ("int16", "int32"), (size, config.latents))
     bias = tensor(model.tensors, f"level{number}.offset", ("int32",), (size,))

@@ -22,14 +22,14 @@ _PIECE = 512
 
 
 def channels_of(model: Mapping[str, Any]) -> int:
-    """Channels of the crops that `model.colour` asks for."""
+    """Return channels of the crops that `model.colour` asks for."""
     if model["colour"] not in ("gray", "rgb"):
         raise UsageError(f"model.colour must be gray or rgb, not {model['colour']!r}")
     return 1 if model["colour"] == "gray" else 3
 
 
 def latents_of(model: Mapping[str, Any]) -> int:
-    """K of `model.block` and `model.ratio`."""
+    """Return K of `model.block` and `model.ratio`."""
     size, ratio = model["block"] ** 2, model["ratio"]
     if not 2 <= model["block"] <= 64 or not 1 <= ratio <= size or size % ratio:
         raise UsageError(f"model.ratio ({ratio}) must divide the {size} samples of a block (model.block, 2 to 64)")
@@ -52,7 +52,7 @@ def plane_blocks(crops: torch.Tensor, block: int) -> torch.Tensor:
 
 
 def sample_mse(error: torch.Tensor) -> torch.Tensor:
-    """Mean squared error per sample, full scale 1, of errors (n, planes, blocks, N) of the planes."""
+    """Return mean squared error per sample, full scale 1, of errors (n, planes, blocks, N) of the planes."""
     if error.shape[1] == 3:
         luma, blue, red = error[:, 0], 2 * error[:, 1], 2 * error[:, 2]
         green = luma - (blue + red) / 4
@@ -61,7 +61,7 @@ def sample_mse(error: torch.Tensor) -> torch.Tensor:
 
 
 def export_blocks(tiles: Sequence[np.ndarray], block: int) -> np.ndarray:
-    """float32 (pieces, planes, rows, columns, N) of equal square pieces cut from tiles uint8 (h, w, 1 or 3).
+    """Return float32 (pieces, planes, rows, columns, N) of equal square pieces cut from tiles uint8 (h, w, 1 or 3).
 
     Pieces are of the median size of tiles, at most 512; smaller tiles are left out.
     """
@@ -83,7 +83,7 @@ def export_blocks(tiles: Sequence[np.ndarray], block: int) -> np.ndarray:
 
 @torch.no_grad()
 def in_parts(function: Any, blocks: np.ndarray) -> np.ndarray:
-    """A function of blocks (m, N) to (m, K), applied in parts to (..., N)."""
+    """Return a function of blocks (m, N) to (m, K), applied in parts to (..., N)."""
     flat = torch.from_numpy(blocks.reshape(-1, blocks.shape[-1]))
     out: np.ndarray = torch.cat([function(part) for part in torch.split(flat, _AT_ONCE)]).numpy()
     return out.reshape(*blocks.shape[:-1], -1)

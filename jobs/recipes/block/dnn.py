@@ -48,7 +48,7 @@ class BlockDnnRecipe(BlockRecipe):
             raise UsageError("model.sparsity_target must be within 0 and 1, extra not negative, proxy_step positive")
 
     def build(self) -> BlockAutoencoder:
-        """Random orthogonal weights."""
+        """Return the network with random orthogonal weights."""
         hidden = 2 * self.latents + self.model["extra"]
         return BlockAutoencoder(self.model["block"] ** 2, hidden, self.latents, self.model["activation"])
 
@@ -85,11 +85,11 @@ class BlockDnnRecipe(BlockRecipe):
         return total
 
     def encode(self, network: torch.nn.Module, blocks: torch.Tensor) -> torch.Tensor:
-        """Latents scaled by what they move in pixels."""
+        """Return latents scaled by what they move in pixels."""
         assert isinstance(network, BlockAutoencoder)
         return network.scaled(blocks)
 
     def analysis(self, network: torch.nn.Module) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Two layers."""
+        """Return the tensors of two layers."""
         assert isinstance(network, BlockAutoencoder)
         return network.analysis_tensors(), {"layers": 2, "activation": self.model["activation"]}

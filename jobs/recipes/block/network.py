@@ -43,16 +43,16 @@ class BlockAutoencoder(torch.nn.Module):
         return torch.relu(x) if self.activation == "relu" else torch.sigmoid(x)
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """Blocks (..., N) in [0, 1] to latents (..., K), >= 0 or in (0, 1)."""
+        """Return the latents (..., K), >= 0 or in (0, 1), of blocks (..., N) in [0, 1]."""
         return self._activate(self.last(self._activate(self.first(x))))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Blocks (..., N) to decoded blocks, latents, and latents in the scale of pixels."""
+        """Return blocks (..., N) decoded, their latents, and their latents in the scale of pixels."""
         z = self.encode(x)
         return self.decoder(z), z, z * self._norms()
 
     def scaled(self, x: torch.Tensor) -> torch.Tensor:
-        """Latents times what they move: with them, decoder columns have norm 1, and one step suits all."""
+        """Return latents times what they move: with them, decoder columns have norm 1, and one step suits all."""
         return self.encode(x) * self._norms()
 
     def _norms(self) -> torch.Tensor:
@@ -102,7 +102,7 @@ class BlockAutoencoder(torch.nn.Module):
 
     @torch.no_grad()
     def analysis_tensors(self) -> dict[str, np.ndarray]:
-        """What a model keeps of the encoder; ReLU lets the scale through, a sigmoid needs it apart."""
+        """Return the tensors of the encoder; ReLU lets the scale through, a sigmoid needs it apart."""
         scale = self._norms()
         relu = self.activation == "relu"
         parts = {

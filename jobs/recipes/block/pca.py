@@ -29,11 +29,11 @@ class PcaNetwork(torch.nn.Module):
         self.basis: torch.Tensor
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """Blocks (..., N) to coefficients (..., K)."""
+        """Return the coefficients (..., K) of blocks (..., N)."""
         return (x - self.mean) @ self.basis.T
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Blocks (..., N) to what K coefficients hold of them."""
+        """Return blocks (..., N) as K coefficients hold them."""
         return self.encode(x) @ self.basis + self.mean
 
 
@@ -51,7 +51,7 @@ class PcaRecipe(BlockRecipe):
         self.check("quantiser", ("uniform", "kmeans"))
 
     def build(self) -> PcaNetwork:
-        """Without anything learned."""
+        """Return a network that has learned nothing."""
         return PcaNetwork(self.model["block"] ** 2, self.latents)
 
     def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
@@ -62,22 +62,22 @@ class PcaRecipe(BlockRecipe):
         network.basis.copy_(basis)
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
-        """The mean squared error of the unquantised coefficients."""
+        """Return the mean squared error of the unquantised coefficients."""
         blocks = plane_blocks(crops, self.model["block"])
         mse = sample_mse(network(blocks) - blocks)
         return Loss(mse, {"mse": mse})
 
     def encode(self, network: torch.nn.Module, blocks: torch.Tensor) -> torch.Tensor:
-        """Coefficients."""
+        """Return the coefficients of blocks."""
         assert isinstance(network, PcaNetwork)
         return network.encode(blocks)
 
     def analysis(self, network: torch.nn.Module) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """One linear layer."""
+        """Return the tensors of one linear layer."""
         assert isinstance(network, PcaNetwork)
         weight, bias = network.basis.numpy().copy(), (-network.basis @ network.mean).numpy().copy()
         return {"analysis0.weight": weight, "analysis0.bias": bias}, {"quantiser": self.model["quantiser"]}
 
     def quantiser(self, z: np.ndarray, gray: np.ndarray, step: float) -> Quantiser:
-        """Uniform, or a codebook for each coefficient."""
+        """Return the quantiser: uniform, or a codebook for each coefficient."""
         return kmeans(z, step, seed=1) if self.model["quantiser"] == "kmeans" else super().quantiser(z, gray, step)

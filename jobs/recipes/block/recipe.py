@@ -52,11 +52,11 @@ class BlockRecipe(Recipe):
 
     @abstractmethod
     def encode(self, network: torch.nn.Module, blocks: torch.Tensor) -> torch.Tensor:
-        """Blocks (m, N) in [0, 1] to the latents (m, K) that are quantised."""
+        """Return the latents (m, K) that are quantised, of blocks (m, N) in [0, 1]."""
 
     @abstractmethod
     def analysis(self, network: torch.nn.Module) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Tensors of the analysis, and the fields of the configuration that only this family has."""
+        """Return tensors of the analysis, and the fields of the configuration that only this family has."""
 
     def quantiser(self, z: np.ndarray, gray: np.ndarray, step: float) -> Quantiser:
         """Return how latents z (..., K) are quantised at a step; `gray` (K,) are those of a gray block."""
@@ -65,7 +65,7 @@ class BlockRecipe(Recipe):
     def export(
         self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str
     ) -> Model:
-        """Quantisers, decoders and entropy models of all levels."""
+        """Return quantisers, decoders and entropy models of all levels."""
 
         def encode(part: torch.Tensor) -> torch.Tensor:
             return self.encode(network, part)

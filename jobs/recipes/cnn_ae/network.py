@@ -44,7 +44,7 @@ class Autoencoder(nn.Module):
         self.rate = ContextRate(shape.analysis.outputs)
 
     def latents(self, x: torch.Tensor) -> torch.Tensor:
-        """Pictures (n, 3, h, w) to latents (n, K, h', w')."""
+        """Return the latents (n, K, h', w') of pictures (n, 3, h, w)."""
         z: torch.Tensor = self.analysis(x)
         return z.clamp(0, self.shape.ceiling) if self.shape.ceiling else z
 
@@ -66,7 +66,7 @@ class Autoencoder(nn.Module):
         return error, bits / (height * width)
 
     def told(self, z: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
-        """Latents as the synthesis takes them."""
+        """Return latents as the synthesis takes them."""
         if not self.shape.told:
             return z
         strength = torch.log2(UNIT * step) / LEVELS_OF_STRENGTH
@@ -83,7 +83,7 @@ def split(x: torch.Tensor, block: int) -> torch.Tensor:
 
 
 def join(z: torch.Tensor, n: int, rows: int) -> torch.Tensor:
-    """Latents of the blocks of n square crops to grids (n, K, rows, rows)."""
+    """Return grids (n, K, rows, rows) of the latents of the blocks of n square crops."""
     if len(z) == n:
         return z
     side, across = z.shape[2], rows // z.shape[2]

@@ -68,7 +68,7 @@ class CnnAeRecipe(Recipe):
         self.shape = Shape(analysis, synthesis, self.model["block"], ceiling, bool(self.model["told"]))
 
     def config(self, activation_bits: int, fraction_bits: int) -> CnnConfig:
-        """The configuration of the model that comes out. ModelError if it makes no sense."""
+        """Return the configuration of the model that comes out. ModelError if it makes no sense."""
         strengths = [round(UNIT * math.log2(step) / LEVELS_OF_STRENGTH) for step in self.steps if step > 0]
         given = {name: self.model[name] for name in ("analysis", "synthesis", "block", "overlap", "default_level")}
         given["margin"] = 0 if self.model["block"] else self.model["margin"]
@@ -76,7 +76,7 @@ class CnnAeRecipe(Recipe):
         return CnnConfig.from_json({**given, "activation_bits": activation_bits, "fraction_bits": fraction_bits})
 
     def build(self) -> Autoencoder:
-        """Randomly initialised."""
+        """Return the network, randomly initialised."""
         return Autoencoder(self.shape)
 
     def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
@@ -104,7 +104,7 @@ class CnnAeRecipe(Recipe):
     def export(
         self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str
     ) -> Model:
-        """Entropy models of all levels, then the synthesis in integers."""
+        """Return entropy models of all levels, then the synthesis in integers."""
         assert isinstance(network, Autoencoder)
         config = self.config(8, 16)
         stock = _Stock.of(network, config, tiles)
@@ -157,7 +157,7 @@ class _Stock:
 
     @classmethod
     def of(cls, network: Autoencoder, config: CnnConfig, tiles: Sequence[np.ndarray]) -> _Stock:
-        """Equal squares of the median size of tiles, at most _PIECE; smaller tiles are left out."""
+        """Return equal squares of the median size of tiles, at most _PIECE; smaller tiles are left out."""
         sides = sorted(min(tile.shape[:2]) for tile in tiles)
         side = min(_PIECE, sides[len(sides) // 2]) if sides else 0
         squares = np.stack([tile[:side, :side] for tile in tiles if min(tile.shape[:2]) >= side > 0])
@@ -168,7 +168,7 @@ class _Stock:
         return cls(squares, np.concatenate(latents))
 
     def samples(self, config: CnnConfig, quantisers: Sequence[Quantiser]) -> list[Sample]:
-        """A picture for each level, as the synthesis sees it."""
+        """Return a picture for each level, as the synthesis sees it."""
         out, side = [], self.pictures.shape[1]
         for i, quantiser in enumerate(quantisers):
             at = i * len(self.latents) // len(quantisers)

@@ -137,13 +137,13 @@ class _Moments:
         self.covariance = centred.T @ centred / len(columns)
 
     def regress(self, inputs: np.ndarray, target: int) -> tuple[np.ndarray, float]:
-        """Weights of the ridge regression, and its constant."""
+        """Return weights of the ridge regression, and its constant."""
         gram = self.covariance[np.ix_(inputs, inputs)] + _RIDGE * np.eye(len(inputs))
         weights = np.linalg.solve(gram, self.covariance[inputs, target])
         return weights, float(self.mean[target] - self.mean[inputs] @ weights)
 
     def regress_positive(self, inputs: np.ndarray, target: int) -> tuple[np.ndarray, float]:
-        """The same, dropping inputs of negative weight one round after another."""
+        """Return the same, dropping inputs of negative weight one round after another."""
         active = np.ones(len(inputs), bool)
         while True:
             weights = np.zeros(len(inputs))

@@ -10,7 +10,7 @@ _BINS = 4096
 
 
 def centres_for(deviation: float, step: float) -> int:
-    """Values that a Laplacian needs for the error of a uniform quantiser of that step, step^2 / 12.
+    """Return values that a Laplacian needs for the error of a uniform quantiser of that step, step^2 / 12.
 
     Panter and Dite 1951: n values leave 9 deviation^2 / (2 n^2) at best.
     """
@@ -18,7 +18,7 @@ def centres_for(deviation: float, step: float) -> int:
 
 
 def codebook(samples: np.ndarray, step: float) -> np.ndarray:
-    """Rising whole numbers, int32 (n,), 2 <= n <= MAX_CENTRES: the values for `samples` (m,)."""
+    """Return rising whole numbers, int32 (n,), 2 <= n <= MAX_CENTRES: the values for `samples` (m,)."""
     ordered = np.sort(samples.astype(np.float64))
     centres = lloyd(ordered, _companded(ordered, centres_for(float(ordered.std()), step)))
     found: np.ndarray = np.unique(np.rint(centres).astype(np.int32))
@@ -26,7 +26,7 @@ def codebook(samples: np.ndarray, step: float) -> np.ndarray:
 
 
 def lloyd(ordered: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Rising `centres`, each moved to the mean of the samples (rising) nearest to it, until nothing moves."""
+    """Return rising `centres`, each moved to the mean of the samples (rising) nearest to it, until nothing moves."""
     sums = np.concatenate([[0.0], np.cumsum(ordered)])
     for _ in range(_ROUNDS):
         edges = np.searchsorted(ordered, (centres[1:] + centres[:-1]) / 2)

@@ -49,7 +49,10 @@ class Exported:
 def export_synthesis(
     network: NetworkPlan, modules: nn.Sequential, bounds: np.ndarray, samples: Sequence[Sample]
 ) -> Exported:
-    """The best integer network. `bounds`: max |value| of each input channel. ModelError if none can be proven."""
+    """Return the best integer network.
+
+    `bounds`: max |value| of each input channel. ModelError if none can be proven.
+    """
     peaks = _peaks(modules, samples)
     wanted = _error([modules(_unit(s)) for s in samples], samples)
     found = [_tried(network, modules, bounds, samples, wanted, _Format(b, peaks, FLOAT32_BOUND)) for b in _NARROW]

@@ -29,7 +29,15 @@ def export(
     training: Mapping[str, Any],
     licence: str,
 ) -> Model:
-    """A model for codecs/learned/gdn/codec.py. `tiles`: uint8 (h, w, 3). ModelError if weights are not finite."""
+    """Return the model of a trained network, for codecs/learned/gdn/codec.py. ModelError if weights are not finite.
+
+    Args:
+        network: Trained, on the processor.
+        tiles: Images to round the weights for, uint8 (h, w, 3).
+        options: The recipe's `export` keys.
+        training: Goes into model.json.
+        licence: Of the weights, which goes there too.
+    """
     if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
         raise ModelError("weights to export are not finite: the training failed")
     levels = len(network.log_gain)

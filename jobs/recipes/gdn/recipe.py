@@ -44,7 +44,7 @@ class GdnFactorizedRecipe(Recipe):
             )
 
     def build(self) -> torch.nn.Module:
-        """The float network."""
+        """Return the float network."""
         first, second, latents = self.model["channels"]
         return GdnNetwork((first, second, latents), len(self.model["rates"]))
 
@@ -74,7 +74,7 @@ class GdnFactorizedRecipe(Recipe):
     def export(
         self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str
     ) -> Model:
-        """Integer synthesis, tables counted from the quantised latents of `tiles`, float analysis."""
+        """Return integer synthesis, tables counted from the quantised latents of `tiles`, float analysis."""
         from tilepress.jobs.recipes.gdn.export import export
 
         return export(cast(GdnNetwork, network), tiles, self.model, training, licence)

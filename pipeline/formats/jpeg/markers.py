@@ -41,17 +41,17 @@ class JpegFile:
 
 
 def is_metadata(marker: int) -> bool:
-    """APP0 to APP15, and comments."""
+    """Tell whether a marker is one of APP0 to APP15, or a comment."""
     return 0xE0 <= marker <= 0xEF or marker == COM
 
 
 def decides_colour(segment: bytes) -> bool:
-    """Whether decoders look at this metadata segment to tell how components become colours (JFIF, Adobe)."""
+    """Tell whether decoders look at this metadata segment to tell how components become colours (JFIF, Adobe)."""
     return is_adobe(segment) or (segment[:2] == b"\xff\xe0" and segment[4:9] == b"JFIF\0")
 
 
 def is_adobe(segment: bytes) -> bool:
-    """Whether this is the segment with Adobe's colour transform flag."""
+    """Tell whether this is the segment with Adobe's colour transform flag."""
     return segment[:2] == b"\xff\xee" and segment[4:9] == b"Adobe" and len(segment) >= 16
 
 
@@ -66,7 +66,7 @@ class Scanner:
         self._scans = 0
 
     def scan(self) -> JpegFile:
-        """Everything up to EOI, and what follows it."""
+        """Return everything up to EOI, and what follows it."""
         at = 2
         for _ in range(_MAX_SEGMENTS):
             at, marker = self._marker(at)

@@ -64,7 +64,7 @@ class Header:
         return max(1, self.channels * self.bits // 8)
 
     def row_bytes(self, width: int) -> int:
-        """Bytes of a row of `width` pixels, without its filter type."""
+        """Return bytes of a row of `width` pixels, without its filter type."""
         return row_bytes(width, self.channels, self.bits)
 
     @property
@@ -106,13 +106,13 @@ class PngFile:
         return bytes(self.source[int(self.offsets[-1] + self.sizes[-1]) + 4 :])
 
     def payload(self) -> Iterator[bytes]:
-        """The content of all IDAT chunks, in pieces."""
+        """Yield the content of all IDAT chunks, in pieces."""
         for at, size in zip(self.offsets.tolist(), self.sizes.tolist(), strict=True):
             yield from _pieces(self.source, at, size)
 
 
 def has_chunk(head: bytes, kind: bytes) -> bool:
-    """Whether a chunk of that type is among those of a file's beginning, signature included."""
+    """Tell whether a chunk of that type is among those of a file's beginning, signature included."""
     at = len(SIGNATURE)
     while at + 8 <= len(head):
         if head[at + 4 : at + 8] == kind:
@@ -122,12 +122,12 @@ def has_chunk(head: bytes, kind: bytes) -> bool:
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
-    """One chunk: length, type, content, CRC."""
+    """Return one chunk: length, type, content, CRC."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))
 
 
 def parse_header(head: bytes | mmap.mmap) -> Header:
-    """The header at the beginning of a PNG file; DamagedPicture if it is not valid."""
+    """Return the header at the beginning of a PNG file; DamagedPicture if it is not valid."""
     fields = bytes(head[8:33])
     if len(fields) < 25 or fields[:8] != b"\0\0\0\x0dIHDR":
         raise DamagedPicture("PNG: no header chunk at its beginning")

@@ -16,7 +16,7 @@ _ADAPTIVE_ROWS = 64
 
 
 def unfilter(rows: np.ndarray, above: np.ndarray, pixel_bytes: int) -> np.ndarray:
-    """Filtered rows (n, 1 + row bytes), filter type first, to packed samples (n, row bytes), all uint8.
+    """Return the packed samples (n, row bytes) of filtered rows (n, 1 + row bytes), filter type first, all uint8.
 
     `above` is the unfiltered row before them (zeros at the top). Filters know bytes only, so libpng undoes them on
     a plain image of the same layout: no palette, gamma, transparency or scaling can change a sample.
@@ -34,7 +34,7 @@ def unfilter(rows: np.ndarray, above: np.ndarray, pixel_bytes: int) -> np.ndarra
 
 
 def filter_rows(rows: np.ndarray, above: np.ndarray, pixel_bytes: int, types: np.ndarray) -> np.ndarray:
-    """Packed samples (n, row bytes) to filtered rows (n, 1 + row bytes) with the given types (n,), all uint8."""
+    """Return the filtered rows (n, 1 + row bytes) of packed samples (n, row bytes), types (n,) given, all uint8."""
     out = np.empty((rows.shape[0], rows.shape[1] + 1), np.uint8)
     out[:, 0] = types
     up = np.concatenate((above[None], rows[:-1]))
@@ -46,7 +46,10 @@ def filter_rows(rows: np.ndarray, above: np.ndarray, pixel_bytes: int, types: np
 
 
 def choose_types(rows: np.ndarray, above: np.ndarray, pixel_bytes: int) -> np.ndarray:
-    """The usual heuristic: per row, the filter with the least sum of absolute values. Returns types (n,) uint8."""
+    """Return filters by the usual heuristic: per row, the one with the least sum of absolute values.
+
+    Returns types (n,) uint8.
+    """
     types = np.empty(len(rows), np.uint8)
     for at in range(0, len(rows), _ADAPTIVE_ROWS):
         part = rows[at : at + _ADAPTIVE_ROWS]

@@ -24,7 +24,7 @@ class _Inflater:
         self._ready = bytearray()
 
     def take(self, size: int) -> bytes:
-        """Exactly `size` bytes; DamagedPicture if there are fewer."""
+        """Return exactly `size` bytes; DamagedPicture if there are fewer."""
         while len(self._ready) < size:
             if self._zlib.eof:
                 raise DamagedPicture("PNG: its pixel data end too early")
@@ -55,7 +55,7 @@ Rows = tuple[Pass, int, np.ndarray]  # pass, first row, filtered rows (n, 1 + ro
 
 
 def filtered_rows(file: PngFile) -> Iterator[Rows]:
-    """The whole file, inflated about 1 MB at a time."""
+    """Yield the whole file, inflated about 1 MB at a time."""
     stream = _Inflater(file)
     for part in file.header.passes:
         length = 1 + file.header.row_bytes(part.width)
@@ -67,7 +67,7 @@ def filtered_rows(file: PngFile) -> Iterator[Rows]:
 
 
 def survey(file: PngFile) -> tuple[np.ndarray, list[Rows] | None]:
-    """Filter types of all rows, and the rows themselves where they are few; inflates and checks everything.
+    """Return filter types of all rows, and the rows themselves where they are few; inflates and checks everything.
 
     DamagedPicture.
     """

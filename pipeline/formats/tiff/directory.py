@@ -52,7 +52,7 @@ class Directory:
     structures: tuple[tuple[int, int], ...]
 
     def values(self, code: int, default: tuple[int, ...] | None = None) -> np.ndarray:
-        """All integers of a tag as int64; `default` if it is absent, DamagedPicture if there is none."""
+        """Return all integers of a tag as int64; `default` if it is absent, DamagedPicture if there is none."""
         tag = self.tags.get(code)
         if tag is None:
             if default is None:
@@ -66,7 +66,7 @@ class Directory:
         return raw.astype(np.int64)
 
     def value(self, code: int, default: int | None = None) -> int:
-        """The single integer of a tag."""
+        """Return the single integer of a tag."""
         values = self.values(code, None if default is None else (default,))
         if len(values) != 1:
             raise DamagedPicture(f"TIFF: tag {code} has {len(values)} values instead of one")
@@ -78,18 +78,18 @@ class Directory:
         return LONG8 if self.big else LONG
 
     def pack_values(self, kind: int, values: np.ndarray) -> bytes | None:
-        """Integers as a tag stores them; None if one does not fit the type."""
+        """Return integers as a tag stores them; None if one does not fit the type."""
         dtype = np.dtype(self.order + _INTEGERS[kind])
         return values.astype(dtype).tobytes() if values.max() <= np.iinfo(dtype).max else None
 
     def pack_entry(self, tag: Tag, kind: int, at: int) -> bytes:
-        """The directory entry of `tag` with values of another type at another place."""
+        """Return the directory entry of `tag` with values of another type at another place."""
         layout = "HHQQ" if self.big else "HHII"
         return struct.pack(self.order + layout, tag.code, kind, tag.count, at)
 
 
 def read_directory(source: Readable) -> Directory:
-    """Header and directory. Raises DamagedPicture; UnsupportedPicture for files of several pages."""
+    """Return header and directory. Raises DamagedPicture; UnsupportedPicture for files of several pages."""
     start = bytes(source[:16])
     order = {b"II": "<", b"MM": ">"}.get(start[:2])
     if order is None or len(start) < 8:

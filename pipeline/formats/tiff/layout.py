@@ -95,16 +95,16 @@ class TiffLayout:
         return self.seg_row_bytes * self.seg_height * self.down * self.across * self.planes
 
     def seg_rows(self, row: int) -> int:
-        """Pixel rows stored in a segment of grid row `row`."""
+        """Return pixel rows stored in a segment of grid row `row`."""
         return self.seg_height if self.tiled else min(self.seg_height, self.height - row * self.seg_height)
 
     def index(self, plane: int, row: int, column: int) -> int:
-        """Number of a segment."""
+        """Return number of a segment."""
         return (plane * self.down + row) * self.across + column
 
 
 def read_layout(directory: Directory, limits: Limits) -> TiffLayout:
-    """Raises UnsupportedPicture, LimitExceeded and DamagedPicture; nothing has been decoded then."""
+    """Return the layout of a file, decoding nothing. UnsupportedPicture, LimitExceeded, DamagedPicture."""
     width, height = directory.value(_WIDTH), directory.value(_HEIGHT)
     if width < 1 or height < 1:
         raise DamagedPicture(f"TIFF: impossible size {width} x {height}")

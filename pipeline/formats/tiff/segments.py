@@ -47,7 +47,7 @@ class Encoder:
 
 
 def decode_segment(stored: bytes, layout: TiffLayout, rows: int) -> np.ndarray:
-    """Samples (rows, segment width, segment channels) of `layout.dtype`. DamagedPicture if there are too few.
+    """Return samples (rows, segment width, segment channels) of `layout.dtype`. DamagedPicture if there are too few.
 
     Never allocates more than the segment's own size and a little, whatever the bytes say.
     """
@@ -73,7 +73,7 @@ def encode_segment(samples: np.ndarray, layout: TiffLayout, encoder: Encoder) ->
 
 
 def guess_encoder(samples: np.ndarray, stored: bytes, layout: TiffLayout) -> Encoder | None:
-    """The encoder that seems to have written one segment; None if none is known."""
+    """Return the encoder that seems to have written one segment; None if none is known."""
     candidates = [Encoder()]
     if layout.compression in (DEFLATE, OLD_DEFLATE):
         raw = encode_segment(samples, replace(layout, compression=NONE), Encoder())

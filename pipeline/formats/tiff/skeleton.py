@@ -63,7 +63,7 @@ class CutFile:
 
 
 def cut_out(source: bytes | mmap.mmap, layout: TiffLayout) -> CutFile:
-    """The file without its segments. LimitExceeded if what is left is large."""
+    """Return the file without its segments. LimitExceeded if what is left is large."""
     order = np.argsort(layout.offsets, kind="stable")
     starts = np.append(layout.offsets[order], len(source))
     ends = np.insert(layout.offsets[order] + layout.sizes[order], 0, 0)
