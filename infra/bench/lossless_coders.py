@@ -48,7 +48,7 @@ class Classical(Coder):
     """A codec of imagecodecs; arrays are (h, w) for gray and (h, w, c) otherwise."""
 
     name: str
-    encode: Callable[[np.ndarray, TileSpec], bytes]
+    compress: Callable[[np.ndarray, TileSpec], bytes]
     restore: Callable[[bytes, TileSpec], np.ndarray]
     channels: frozenset[int] = frozenset({1, 2, 3, 4})
     dtypes: frozenset[str] = frozenset({"uint8", "uint16"})
@@ -60,7 +60,7 @@ class Classical(Coder):
 
     def encode(self, samples: np.ndarray, spec: TileSpec) -> Streams:
         """One stream."""
-        return [(bytes(self.encode(samples[:, :, 0] if spec.channels == 1 else samples, spec)), b"")]
+        return [(bytes(self.compress(samples[:, :, 0] if spec.channels == 1 else samples, spec)), b"")]
 
     def decode(self, streams: Streams, spec: TileSpec) -> np.ndarray:
         """Its samples."""
@@ -89,7 +89,7 @@ def jpegls(near: int) -> Classical:
     Near-lossless RGB goes without the transform, which would let errors of two planes add up beyond `near`.
     """
 
-    def encode(image: np.ndarray, spec: TileSpec) -> bytes:
+    def compress(image: np.ndarray, spec: TileSpec) -> bytes:
         if spec.channels == 1:
             return bytes(imagecodecs.jpegls_encode(image, level=near))
         planes = image if near else green_subtracted(image, spec.bit_depth)
@@ -102,18 +102,20 @@ def jpegls(near: int) -> Classical:
         planes = np.stack([imagecodecs.jpegls_decode(part) for part in _unframed(data)], axis=2)
         return planes if near else green_added(planes, spec.bit_depth)
 
-    return Classical(f"jpeg-ls near {near}" if near else "jpeg-ls", encode, restore, frozenset({1, 3}), max_error=near)
+    return Classical(
+        f"jpeg-ls near {near}" if near else "jpeg-ls", compress, restore, frozenset({1, 3}), max_error=near
+    )
 
 
 def jpegxl(effort: int) -> Classical:
     """JPEG XL: the bare codestream, told how many of 16 bits are used, which saves it 2 % on 12-bit images."""
 
-    def encode(image: np.ndarray, spec: TileSpec) -> bytes:
+    def compress(image: np.ndarray, spec: TileSpec) -> bytes:
         bits = 8 if spec.dtype == "uint8" else max(9, spec.bit_depth)
         options: dict[str, Any] = {"effort": effort, "numthreads": 1, "usecontainer": False, "bitspersample": bits}
         return bare_codestream(bytes(imagecodecs.jpegxl_encode(image, lossless=True, **options)))
 
-    return Classical(f"jxl-e{effort}", encode, lambda data, spec: imagecodecs.jpegxl_decode(data, numthreads=1))
+    return Classical(f"jxl-e{effort}", compress, lambda data, spec: imagecodecs.jpegxl_decode(data, numthreads=1))
 
 
 def _png(image: np.ndarray, spec: TileSpec) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,17 @@ def test_nothing_is_restored_into_its_archive(tmp_path: Path, where: str):
     assert tree(tmp_path / "archive") == before
 
 
-def test_deep_folders_come_back(tmp_path: Path):
+@pytest.fixture
+def deep_place(tmp_path: Path) -> Iterator[Path]:
+    """A folder for folders that are too deep for pytest's own cleaning."""
+    (tmp_path / "deep").mkdir()
+    yield tmp_path / "deep"
+    subprocess.run(["rm", "-rf", tmp_path / "deep"], check=True)
+
+
+def test_deep_folders_come_back(deep_place: Path):
     name = "d/" * 1100 + "a.png"
-    folder = os.open(tmp_path, os.O_RDONLY)
+    folder = os.open(deep_place, os.O_RDONLY)
     for _ in range(1101):  # longer than one call may name
         os.mkdir("d", dir_fd=folder)
         folder, above = os.open("d", os.O_RDONLY, dir_fd=folder), folder
@@ -66,11 +75,10 @@ def test_deep_folders_come_back(tmp_path: Path):
     with os.fdopen(os.open("a.png", os.O_CREAT | os.O_WRONLY, dir_fd=folder), "wb") as file:
         file.write(PNG)
     os.close(folder)
-    tilepress.compress(str(tmp_path / "d"), str(tmp_path / "archive"), **LOCAL)
-    report = tilepress.restore(str(tmp_path / "archive"), str(tmp_path / "out"), **LOCAL)
+    tilepress.compress(str(deep_place / "d"), str(deep_place / "archive"), **LOCAL)
+    report = tilepress.restore(str(deep_place / "archive"), str(deep_place / "out"), **LOCAL)
     assert report.exit_code == 0
-    assert (tmp_path / "out" / name).read_bytes() == PNG
-    subprocess.run(["rm", "-rf", tmp_path / "d", tmp_path / "out"], check=True)  # too deep for pytest's own cleaning
+    assert (deep_place / "out" / name).read_bytes() == PNG
 
 
 def test_time_beyond_64_bits(tmp_path: Path):
