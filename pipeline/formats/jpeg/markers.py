@@ -18,6 +18,7 @@ _MAX_SCANS = 200  # honest progressive files have about ten; each costs a pass o
 _MAX_SEGMENTS = 1 << 16
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 MAX_SIDE = 65500  # libjpeg's own limit
+_JFIF_BYTES = 18  # with marker and length; libjpeg takes a shorter segment for one of no meaning
 MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 
 
@@ -47,12 +48,16 @@ def is_metadata(marker: int) -> bool:
 
 def decides_colour(segment: bytes) -> bool:
     """Tell whether decoders look at this metadata segment to tell how components become colours (JFIF, Adobe)."""
-    return is_adobe(segment) or (segment[:2] == b"\xff\xe0" and segment[4:9] == b"JFIF\0")
+    return is_adobe(segment) or _is_jfif(segment)
 
 
 def is_adobe(segment: bytes) -> bool:
     """Tell whether this is the segment with Adobe's colour transform flag."""
     return segment[:2] == b"\xff\xee" and segment[4:9] == b"Adobe" and len(segment) >= 16
+
+
+def _is_jfif(segment: bytes) -> bool:
+    return segment[:2] == b"\xff\xe0" and segment[4:9] == b"JFIF\0" and len(segment) >= _JFIF_BYTES
 
 
 class Scanner:

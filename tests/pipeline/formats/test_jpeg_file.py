@@ -84,6 +84,37 @@ def test_unusual_colour_transforms_survive_a_lossy_restoration(colorspace):
     assert np.abs(pixels_of(read_picture(back)).astype(int) - pixels).max() <= 6
 
 
+@pytest.mark.parametrize("components", [b"\1\2\3", b"RGB"])
+@pytest.mark.parametrize("size", range(17))
+def test_a_jfif_segment_of_any_length_means_what_it_means_to_libjpeg(size, components):
+    data = _with_component_names(make_jpeg(smooth(24, 40, 3), quality=90), components)
+    first = 4 + int.from_bytes(data[4:6])
+    content = b"JFIF\0\1\1\0\0\1\0\1\0\0\0\0"[:size]
+    data = data[:2] + b"\xff\xe0" + struct.pack(">H", 2 + size) + content + data[first:]
+    assert np.array_equal(pixels_of(read_picture(data), 7), imagecodecs.jpeg8_decode(data))
+
+
+def _with_component_names(data: bytes, names: bytes) -> bytes:
+    """Name the components in frame and scan header; libjpeg takes R, G and B for RGB where no JFIF segment is."""
+    changed = bytearray(data)
+    frame, scan = data.index(b"\xff\xc0\0\x11"), data.index(b"\xff\xda\0\x0c")
+    changed[frame + 10 : frame + 19 : 3] = names
+    changed[scan + 5 : scan + 11 : 2] = names
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("colorspace", ["CMYK", "YCCK"])
+@pytest.mark.parametrize("adobe", [True, False])
+def test_cmyk_samples_are_255_less_what_the_file_stores(colorspace, adobe):
+    data = imagecodecs.jpeg8_encode(smooth(24, 40, 4), 90, colorspace="CMYK", outcolorspace=colorspace)
+    if not adobe:
+        at = data.index(b"\xff\xee\0\x0eAdobe")
+        data = data[:at] + data[at + 16 :]
+    picture = read_picture(data)
+    assert picture.mode == "CMYK"
+    assert np.array_equal(pixels_of(picture, 7), 255 - imagecodecs.jpeg8_decode(data, outcolorspace="CMYK"))
+
+
 def test_a_file_cut_off_anywhere_is_damaged():
     data = make_jpeg(smooth(64, 64, 3), quality=90, progressive=True)
     for size in (3, 30, len(data) // 2, len(data) - 1):
