@@ -15,6 +15,7 @@ TilepressError                    1
     │   ├── AlreadyExists             create-only refused: something is there
     │   ├── ChangedError              no longer the object that was listed
     │   ├── InTheWay              2   a file stands where a folder is needed
+    │   ├── UnusableName          2   a name that this storage does not take, such as one that is too long
     │   └── UnsafeName            4   a name that would leave the folder or bucket prefix
     └── EngineError               5
         └── ActorLostError            the process that runs the networks died: another one is started
@@ -91,6 +92,12 @@ class ChangedError(StorageError):
 
 class InTheWay(StorageError):  # noqa: N818
     """A file stands where a folder is needed."""
+
+    exit_code = 2
+
+
+class UnusableName(StorageError):  # noqa: N818
+    """A name that the storage does not take, such as one that is too long for the file system."""
 
     exit_code = 2
 

@@ -24,6 +24,7 @@ from tilepress.pipeline.errors import (
     MissingError,
     PictureError,
     UnsafeName,
+    UnusableName,
     UsageError,
 )
 from tilepress.pipeline.formats.registry import rebuild
@@ -153,8 +154,10 @@ def restore_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Resto
         except (AlreadyExists, MissingError):  # missing: what has the name is no file
             reason = "something else has this name; restore elsewhere, or replace a file by `overwrite`"
             report.refused.append((entry.path, reason))
-        except (UsageError, PictureError, InTheWay) as exc:
+        except (UsageError, PictureError, InTheWay, UnusableName) as exc:
             report.refused.append((entry.path, str(exc)))
+        except MemoryError:
+            report.failed.append((entry.path, "decoding it takes more memory than there is"))
         except (IntegrityError, UnsafeName) as exc:
             report.failed.append((entry.path, str(exc)))
     destination.flush()

@@ -17,14 +17,14 @@ from tilepress.pipeline.archive.checksums import sha256
 from tilepress.pipeline.archive.schema import GONE, NOT_STORED, TILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
-from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, UsageError
+from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, UnsafeName, UsageError
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.batches import Compared, EntryTask, entry_tasks, task_entries
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.near_lossless import prove_within
 from tilepress.pipeline.reading.rebuild import prove
 from tilepress.pipeline.sources.collection import Collection, absolute_source
-from tilepress.pipeline.storage.base import ListedFile, Storage
+from tilepress.pipeline.storage.base import ListedFile, Storage, check_name
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.ordered import merge_join
 
@@ -158,8 +158,11 @@ def verify_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Verify
             report.inexact[entry.index_row.facts.promised.text] += 1
         try:
             _check_one(entry, rebuild=task.options.rebuild)
-        except (IntegrityError, UsageError) as exc:
+        except (IntegrityError, UsageError, UnsafeName) as exc:
             report.problems.append((entry.part, entry.path, str(exc)))
+            continue
+        except MemoryError:
+            report.problems.append((entry.part, entry.path, "decoding it takes more memory than there is"))
             continue
         if task.options.against is not None:
             _compare(entry, source, _source(task.options), report)
@@ -167,6 +170,8 @@ def verify_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Verify
 
 
 def _check_one(entry: Entry, *, rebuild: bool) -> None:
+    """Raise what restoring the entry would raise but for its destination."""
+    check_name(entry.path)
     if rebuild:
         with tempfile.TemporaryFile() as scratch:
             entry.write(cast(BinaryIO, scratch))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO
 
 import zstandard
@@ -19,7 +20,7 @@ from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import read_bands
 from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
 from tilepress.pipeline.formats.picture import NO_LIMITS
-from tilepress.pipeline.formats.registry import read_picture, rebuild
+from tilepress.pipeline.formats.registry import check_container, read_picture, rebuild
 
 _MAX_PIECE_BYTES = 64 << 20  # expanded: what compress/verbatim.py puts into one value
 _FILE_METHODS = (FILE, FILE_ZSTD, JPEG)
@@ -34,30 +35,32 @@ class Outcome:
 
 
 def file_chunks(image: IndexRow, fetch: Fetch) -> Iterator[bytes]:
-    """Yield the bytes of a file that is kept as such or as a transcoded JPEG."""
+    """Yield the bytes of a file that is stored verbatim or as a transcoded JPEG: no more than the file had."""
     _, _, payload = fetch_image_row(image, fetch)
+    left = image.facts.source_bytes
+    for stored in chain([payload], (fetch_piece(piece, fetch) for piece in image.pieces)):
+        chunk = _expanded(stored, image.facts.method, min(left, _MAX_PIECE_BYTES))
+        left -= len(chunk)
+        if left < 0:
+            raise IntegrityError(f"it expands beyond the {image.facts.source_bytes} bytes that the file has")
+        yield chunk
+
+
+def _expanded(stored: bytes, method: str, limit: int) -> bytes:
+    """The bytes of a file that a payload stands for; IntegrityError before more than `limit` are made of it."""
+    if not stored or method == FILE:
+        return stored
     try:
-        if image.facts.method == JPEG:
-            yield unpack_jpeg(payload)
-            return
-        expand = _expand if image.facts.method == FILE_ZSTD else bytes
-        yield expand(payload)
-        for piece in image.pieces:
-            yield expand(fetch_piece(piece, fetch))
+        if method == JPEG:
+            return unpack_jpeg(stored)
+        size = zstandard.frame_content_size(stored)
+        if not 0 <= size <= limit:
+            raise IntegrityError(f"a piece of {size} bytes stands where at most {limit} can be")
+        return zstandard.ZstdDecompressor().decompress(stored, max_output_size=size)
+    except zstandard.ZstdError as exc:
+        raise IntegrityError(f"a file stored verbatim does not decompress: {exc}") from exc
     except CodecError as exc:
         raise IntegrityError(f"the stored JPEG does not decode: {exc}") from exc
-
-
-def _expand(data: bytes) -> bytes:
-    if not data:
-        return b""
-    try:
-        size = zstandard.frame_content_size(data)
-        if not 0 <= size <= _MAX_PIECE_BYTES:
-            raise IntegrityError(f"a kept file claims pieces of {size} bytes; the limit is {_MAX_PIECE_BYTES}")
-        return zstandard.ZstdDecompressor().decompress(data)
-    except zstandard.ZstdError as exc:
-        raise IntegrityError(f"a kept file does not decompress: {exc}") from exc
 
 
 def prove(image: IndexRow, fetch: Fetch, pool: CodecPool) -> None:
@@ -71,8 +74,10 @@ def prove(image: IndexRow, fetch: Fetch, pool: CodecPool) -> None:
         for chunk in file_chunks(image, fetch):
             digest.update(chunk)
         if digest.digest() != facts.file_sha256:
-            raise IntegrityError("the kept file's SHA-256 differs")
+            raise IntegrityError("the SHA-256 of the file that is stored verbatim differs")
     elif facts.method == TILES:
+        container, _, _ = fetch_image_row(image, fetch)  # pixels alone would be proven without it
+        check_container(container, facts.width, facts.height)
         for band in read_bands(image, fetch, pool):
             hash_band(digest, band)
         if facts.promised.is_exact and digest.digest() != facts.pixels_sha256:

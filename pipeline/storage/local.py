@@ -22,6 +22,7 @@ from tilepress.pipeline.errors import (
     StorageError,
     TransientStorageError,
     UnsafeName,
+    UnusableName,
 )
 from tilepress.pipeline.storage.base import (
     Blobs,
@@ -47,8 +48,11 @@ _HINTS = {
     errno.EACCES: "permission is missing",
     errno.EPERM: "permission is missing",
     errno.EROFS: "the file system is read-only",
-    errno.ENAMETOOLONG: "the name is too long for this file system",
     errno.EIO: "the disk fails: check it before anything else",
+}
+_NAMES = {
+    errno.ENAMETOOLONG: "the name is too long for this file system",
+    errno.EILSEQ: "this file system does not take such a name",
 }
 _TRANSIENT = {errno.ESTALE, errno.EAGAIN, errno.ETIMEDOUT, errno.EBUSY, errno.EINTR, errno.EHOSTDOWN}
 
@@ -201,6 +205,8 @@ def _errors(where: str) -> Iterator[None]:
     except FileExistsError as exc:
         raise AlreadyExists(f"{where} exists already") from exc
     except OSError as exc:
+        if exc.errno in _NAMES:
+            raise UnusableName(f"{where}: {_NAMES[exc.errno]}") from exc
         kind = TransientStorageError if exc.errno in _TRANSIENT else StorageError
         raise kind(f"{where}: {_HINTS.get(exc.errno or 0, exc.strerror or str(exc))}") from exc
     except UnicodeEncodeError as exc:

@@ -29,6 +29,7 @@ from tilepress.pipeline.errors import (
     TransientStorageError,
     UnsafeName,
     UnsupportedPicture,
+    UnusableName,
     UsageError,
 )
 
@@ -56,5 +57,6 @@ __all__ = [
     "UnsafeName",
     "UnsupportedError",
     "UnsupportedPicture",
+    "UnusableName",
     "UsageError",
 ]

@@ -18,7 +18,7 @@ from tilepress.pipeline.errors import UnsupportedPicture
 from tilepress.pipeline.formats.bands import checked, regroup
 from tilepress.pipeline.formats.container import Container, pack_container, reading_container
 from tilepress.pipeline.formats.picture import NO_LIMITS, Limits, Picture
-from tilepress.pipeline.formats.tiff.directory import read_directory
+from tilepress.pipeline.formats.tiff.directory import Directory, read_directory
 from tilepress.pipeline.formats.tiff.layout import DEFLATE, NONE, OLD_DEFLATE, TiffLayout, read_layout
 from tilepress.pipeline.formats.tiff.segments import Encoder, decode_segment, encode_segment, guess_encoder
 from tilepress.pipeline.formats.tiff.skeleton import CutFile, Placement, cut_out
@@ -96,13 +96,23 @@ def _grid_row(source: bytes | mmap.mmap, layout: TiffLayout, row: int) -> np.nda
     return band
 
 
-def rebuild_tiff(container: Container, bands: Iterator[np.ndarray], out: BinaryIO) -> None:
-    """Write the file to the seekable and empty `out`. IntegrityError for a wrong container or wrong pixels."""
+def tiff_size(container: Container) -> tuple[int, int]:
+    """Return width and height of the TIFF file that a container describes; IntegrityError if it is not valid."""
+    layout = _opened(container)[3]
+    return layout.width, layout.height
+
+
+def _opened(container: Container) -> tuple[CutFile, Encoder, Directory, TiffLayout]:
     with reading_container():
         skeleton = CutFile.from_blobs(*container.blobs)
         encoder = Encoder.from_list(container.header["encoder"])
         directory = read_directory(skeleton)
-        layout = read_layout(directory, NO_LIMITS)
+        return skeleton, encoder, directory, read_layout(directory, NO_LIMITS)
+
+
+def rebuild_tiff(container: Container, bands: Iterator[np.ndarray], out: BinaryIO) -> None:
+    """Write the file to the seekable and empty `out`. IntegrityError for a wrong container or wrong pixels."""
+    skeleton, encoder, directory, layout = _opened(container)
     skeleton.write(out)
     placement = Placement(directory, layout, len(skeleton), out)
     fitting = checked(bands, layout.width, layout.height, layout.channels, layout.dtype)

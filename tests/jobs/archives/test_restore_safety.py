@@ -78,6 +78,8 @@ def test_a_name_that_leaves_the_destination_is_refused_and_the_rest_restored(nam
     inside = tree(tmp_path / "in/back")
     assert set(inside) == {GOOD, f"{GOOD}-0-0-20x20.png"}
     assert tree(tmp_path) == outside | {f"in/back/{path}": data for path, data in inside.items()}
+    verified = tilepress.verify(str(archive), **LOCAL)
+    assert verified.exit_code == 4 and {path for _, path, _ in verified.problems} == {name}
 
 
 def test_no_name_leads_through_a_link_out_of_the_destination(hostile_archive, tmp_path: Path) -> None:
@@ -122,4 +124,5 @@ def test_the_hostile_archives_of_these_tests_are_whole(hostile_archive) -> None:
     (run,) = list_runs(storage)
     index = Index(io.BytesIO(storage.read(run.index)), run.index)
     assert [row["path"] for row in index.walk(["path"])] == ["../escaped.png", GOOD]
-    assert tilepress.verify(str(archive), **LOCAL).problems == []
+    ((_, path, problem),) = tilepress.verify(str(archive), **LOCAL).problems  # the name, and nothing else
+    assert path == "../escaped.png" and "is refused" in problem
