@@ -41,15 +41,15 @@ def pack_jpeg(data: bytes, max_pixels: int = MAX_PIXELS_PACKED) -> bytes | None:
         return None
 
 
-def unpack_jpeg(data: bytes) -> bytes:
-    """Return the JPEG file of a stream of `pack_jpeg`. Raises StreamError for any other bytes."""
+def unpack_jpeg(data: bytes, most: int = MAX_JPEG_BYTES) -> bytes:
+    """Return the JPEG file of a stream of `pack_jpeg`, of `most` bytes. Raises StreamError for any other bytes."""
     _, payload = read_frame(_MAGIC, {_VERSION}, data)
     if len(payload) < _LENGTH.size:
         raise StreamError("JPEG transcoding lacks the length of its file")
     (length,) = _LENGTH.unpack_from(payload)
     packed = payload[_LENGTH.size :]
     width, height = image_size(bare_codestream(packed))
-    if not 0 < length <= MAX_JPEG_BYTES or not 0 < width * height <= MAX_PIXELS_UNPACKED:
+    if not 0 < length <= min(most, MAX_JPEG_BYTES) or not 0 < width * height <= MAX_PIXELS_UNPACKED:
         raise StreamError(f"JPEG transcoding claims {length} bytes and {width} x {height} pixels: beyond the limits")
     jpeg = _decode(packed, length)
     if len(jpeg) != length:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -20,6 +22,7 @@ from tilepress.pipeline.archive.schema import (
     NOT_STORED,
     TILES,
     UNREADABLE,
+    UNSUPPORTED,
     UNTRUSTED,
     VANISHED,
 )
@@ -32,11 +35,12 @@ from tilepress.pipeline.compress.image import ImageEncoder
 from tilepress.pipeline.compress.verbatim import store_verbatim
 from tilepress.pipeline.errors import ChangedError, MissingError, PictureError, StorageError, TransientStorageError
 from tilepress.pipeline.formats.picture import Picture
-from tilepress.pipeline.formats.registry import read_picture
+from tilepress.pipeline.formats.registry import read_picture, rebuild
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import is_url
 
 _BAND_ROWS = 512
+_JPEG = b"\xff\xd8\xff"
 _CHANGED = "the file changed after the run was planned"
 
 
@@ -95,7 +99,8 @@ class ShardEncoder:
         try:
             state.picture = read_picture(state.data, self._settings.limits)
         except PictureError as exc:
-            self._store_verbatim(state, exc.code, str(exc))
+            if not self._transcoded(state):
+                self._store_verbatim(state, exc.code, str(exc))
             return None
         return state if self._becomes_tiles(state, state.picture) else None
 
@@ -118,17 +123,40 @@ class ShardEncoder:
 
     def _becomes_tiles(self, state: FileState, picture: Picture) -> bool:
         if picture.format == "jpeg" and not self._settings.lossy:
-            self._keep_jpeg(state, picture)
+            self._store_jpeg(state, picture)
             return False
         if self._settings.fidelity == "file":
             self._store_verbatim(state, "", "")
             return False
+        if picture.describes_bytes and not self._comes_back(state, picture):
+            reason = f"{picture.describes_bytes} describes compressed bytes that cannot be made again"
+            self._store_verbatim(state, UNSUPPORTED, reason)
+            return False
         return True
 
-    def _keep_jpeg(self, state: FileState, picture: Picture) -> None:
+    def _comes_back(self, state: FileState, picture: Picture) -> bool:
+        """Whether the file made again from its pixels, if they are exact, is the file."""
+        if self._settings.lossy or self._settings.max_error:
+            return False
+        with tempfile.TemporaryFile() as scratch:
+            try:
+                rebuild(picture.container, picture.read_bands(_BAND_ROWS), scratch)
+            except PictureError:
+                return True  # a damaged file: found again, and reported, when its tiles are cut
+            scratch.seek(0)
+            return hashlib.file_digest(scratch, "sha256").digest() == state.sha256
+
+    def _transcoded(self, state: FileState) -> bool:
+        """Store a JPEG file by transcoding it, whatever else it holds, if that gives it back; whether it did."""
+        if self._settings.lossy or state.data[: len(_JPEG)] != _JPEG:
+            return False
         packed = pack_jpeg(bytes(state.data))
         if packed is not None:
             self._add_image(state, JPEG, [], payload=packed)
+        return packed is not None
+
+    def _store_jpeg(self, state: FileState, picture: Picture) -> None:
+        if self._transcoded(state):
             return
         try:
             for _ in picture.read_bands(_BAND_ROWS):  # to tell a damaged file from an unusual one

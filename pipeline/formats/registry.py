@@ -122,6 +122,11 @@ def check_container(container: bytes, width: int, height: int) -> None:
         raise IntegrityError("image container: it describes a file of another size than the image's")
 
 
+def must_be_exact(container: bytes) -> bool:
+    """Tell whether a container contradicts any other file than the original, byte for byte."""
+    return _opened(container)[1].header.get("exact") is True
+
+
 def _opened(container: bytes) -> tuple[str, Container]:
     opened = unpack_container(container)
     kind = opened.header.get("format")

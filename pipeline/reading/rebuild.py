@@ -20,7 +20,7 @@ from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import read_bands
 from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
 from tilepress.pipeline.formats.picture import NO_LIMITS
-from tilepress.pipeline.formats.registry import check_container, read_picture, rebuild
+from tilepress.pipeline.formats.registry import check_container, must_be_exact, read_picture, rebuild
 
 _MAX_PIECE_BYTES = 64 << 20  # expanded: what compress/verbatim.py puts into one value
 _FILE_METHODS = (FILE, FILE_ZSTD, JPEG)
@@ -39,7 +39,7 @@ def file_chunks(image: IndexRow, fetch: Fetch) -> Iterator[bytes]:
     _, _, payload = fetch_image_row(image, fetch)
     left = image.facts.source_bytes
     for stored in chain([payload], (fetch_piece(piece, fetch) for piece in image.pieces)):
-        chunk = _expanded(stored, image.facts.method, min(left, _MAX_PIECE_BYTES))
+        chunk = _expanded(stored, image.facts.method, left)
         left -= len(chunk)
         if left < 0:
             raise IntegrityError(f"it expands beyond the {image.facts.source_bytes} bytes that the file has")
@@ -52,9 +52,9 @@ def _expanded(stored: bytes, method: str, limit: int) -> bytes:
         return stored
     try:
         if method == JPEG:
-            return unpack_jpeg(stored)
+            return unpack_jpeg(stored, limit)
         size = zstandard.frame_content_size(stored)
-        if not 0 <= size <= limit:
+        if not 0 <= size <= min(limit, _MAX_PIECE_BYTES):
             raise IntegrityError(f"a piece of {size} bytes stands where at most {limit} can be")
         return zstandard.ZstdDecompressor().decompress(stored, max_output_size=size)
     except zstandard.ZstdError as exc:
@@ -114,6 +114,8 @@ def _write_tiled(image: IndexRow, fetch: Fetch, pool: CodecPool, out: BinaryIO) 
         raise IntegrityError("the decoded pixels are not the source's (SHA-256 differs)")
     sha256 = _hash_file(out)
     identical = sha256 == image.facts.file_sha256
+    if not identical and must_be_exact(container):
+        raise IntegrityError("this machine compresses otherwise than the file's own description of its bytes says")
     if bound is not None and not identical and pixels_sha256(out) != digest.digest():
         raise IntegrityError("the file just rebuilt does not hold the pixels that went into it")
     return Outcome(sha256, identical)

@@ -17,6 +17,9 @@ from tilepress.pipeline.formats.packed_samples import row_bytes
 from tilepress.pipeline.formats.picture import Limits
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# These chunks are not "safe to copy" (section 5.4 of the specification), but depend on the pixels or on other chunks
+# only, not on how the pixels are compressed.
+_ABOUT_PIXELS = frozenset(b"cHRM gAMA iCCP sBIT sRGB cICP mDCV cLLI bKGD hIST tRNS tIME sPLT sTER pCAL sCAL".split())
 _MAX_CHUNKS = 1 << 20
 _MAX_SIDE = 1_000_000  # libpng's own limit
 _STEP = 1 << 20
@@ -94,6 +97,7 @@ class PngFile:
     header: Header
     offsets: np.ndarray  # int64
     sizes: np.ndarray  # int64
+    describes_bytes: str = ""  # the first chunk that depends on more than the pixels; see Picture
 
     @property
     def head(self) -> bytes:
@@ -149,7 +153,7 @@ def scan(source: bytes | mmap.mmap, header: Header, limits: Limits) -> PngFile:
     _check_limits(header, limits)
     offsets: list[int] = []
     sizes: list[int] = []
-    rest, palette, ended_by = len(source), False, b""
+    rest, palette, ended_by, unsafe = len(source), False, b"", ""
     for at, size, kind in _chunks(source):
         if kind == b"IDAT":
             if ended_by not in (b"", b"IDAT"):
@@ -161,6 +165,8 @@ def scan(source: bytes | mmap.mmap, header: Header, limits: Limits) -> PngFile:
             raise UnsupportedPicture("animated PNG is not supported yet")
         elif kind[:1].isupper() and kind not in (b"IHDR", b"PLTE", b"IEND"):
             raise UnsupportedPicture(f"PNG with the unknown critical chunk {kind!r}")
+        if not kind[:1].isupper() and kind[3:].isupper() and kind not in _ABOUT_PIXELS:
+            unsafe = unsafe or f"chunk {kind.decode('latin-1')}"
         palette = palette or kind == b"PLTE"
         ended_by = kind if offsets else b""
     if not offsets:
@@ -169,7 +175,7 @@ def scan(source: bytes | mmap.mmap, header: Header, limits: Limits) -> PngFile:
         raise DamagedPicture("PNG: its palette is missing")
     if rest > MAX_BYTES:
         raise LimitExceeded(f"PNG with {rest >> 20} MB besides its pixels")
-    return PngFile(source, header, np.array(offsets, np.int64), np.array(sizes, np.int64))
+    return PngFile(source, header, np.array(offsets, np.int64), np.array(sizes, np.int64), unsafe)
 
 
 def _check_limits(header: Header, limits: Limits) -> None:

@@ -44,11 +44,12 @@ def read_png(source: bytes | mmap.mmap, limits: Limits, byte_exact: bool) -> Pic
         container=_container(file, types) if byte_exact else pack_container(_HEADER, file.head, file.tail),
         read_bands=partial(_read_bands, file, rows),
         has_reserved_value=has_chunk(file.head, b"tRNS"),
+        describes_bytes=file.describes_bytes,
     )
 
 
 def _container(file: PngFile, types: np.ndarray) -> bytes:
-    header = {**_HEADER, "zlib": probe(file).to_list()}
+    header = {**_HEADER, "zlib": probe(file).to_list()} | ({"exact": True} if file.describes_bytes else {})
     size = int(file.sizes[0])
     if (file.sizes[:-1] == size).all() and 0 < file.sizes[-1] <= size:
         return pack_container({**header, "idat": size}, file.head, file.tail, types.tobytes())

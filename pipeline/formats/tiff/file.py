@@ -20,10 +20,12 @@ from tilepress.pipeline.formats.container import Container, pack_container, read
 from tilepress.pipeline.formats.picture import NO_LIMITS, Limits, Picture
 from tilepress.pipeline.formats.tiff.directory import Directory, read_directory
 from tilepress.pipeline.formats.tiff.layout import DEFLATE, NONE, OLD_DEFLATE, TiffLayout, read_layout
-from tilepress.pipeline.formats.tiff.segments import Encoder, decode_segment, encode_segment, guess_encoder
+from tilepress.pipeline.formats.tiff.segments import Encoder, decode_segment, encode_segment, guess_encoder, holds_more
 from tilepress.pipeline.formats.tiff.skeleton import CutFile, Placement, cut_out
 
 _CLASSIC_MAX = 1 << 32
+_GDAL_GHOST = b"GDAL_STRUCTURAL_METADATA_SIZE="
+_C2PA = 52545  # tag: a signature over the file's bytes
 _GDAL_NODATA = 42113  # tag: the value of pixels that hold nothing
 
 
@@ -35,6 +37,10 @@ def read_tiff(source: bytes | mmap.mmap, limits: Limits, byte_exact: bool) -> Pi
     encoder, proven = _find_encoder(source, layout) if byte_exact else (Encoder(), False)
     if byte_exact and not proven and not directory.big and len(source) + 2 * layout.nbytes > _CLASSIC_MAX:
         raise UnsupportedPicture("TIFF that could outgrow 4 GB when its pixels are compressed again")
+    if byte_exact and not proven:
+        _require_nothing_behind(source, layout)
+    described = _description_of_bytes(source, directory)
+    header = {"format": "tiff", "encoder": encoder.to_list()} | ({"exact": True} if described else {})
     return Picture(
         format="tiff",
         mode=layout.mode,
@@ -42,10 +48,27 @@ def read_tiff(source: bytes | mmap.mmap, limits: Limits, byte_exact: bool) -> Pi
         height=layout.height,
         dtype=layout.dtype,
         bit_depth=layout.bits,
-        container=pack_container({"format": "tiff", "encoder": encoder.to_list()}, *skeleton.to_blobs()),
+        container=pack_container(header, *skeleton.to_blobs()),
         read_bands=partial(_read_bands, source, layout),
         has_reserved_value=_GDAL_NODATA in directory.tags,
+        describes_bytes=described,
     )
+
+
+def _require_nothing_behind(source: bytes | mmap.mmap, layout: TiffLayout) -> None:
+    """UnsupportedPicture if a segment's bytes hold more than its pixels, such as another directory."""
+    for number in range(len(layout.offsets)):
+        row = number % (layout.down * layout.across) // layout.across
+        if holds_more(_stored(source, layout, number), layout, layout.seg_rows(row)):
+            raise UnsupportedPicture(f"TIFF whose strip or tile {number} holds more than its pixels")
+
+
+def _description_of_bytes(source: bytes | mmap.mmap, directory: Directory) -> str:
+    """What in the file describes its stored bytes: see Picture.describes_bytes."""
+    header = 16 if directory.big else 8
+    if source[header : header + len(_GDAL_GHOST)] == _GDAL_GHOST:  # says that tiles lie between their sizes
+        return "GDAL's structural metadata"
+    return "a C2PA manifest" if _C2PA in directory.tags else ""
 
 
 def _find_encoder(source: bytes | mmap.mmap, layout: TiffLayout) -> tuple[Encoder, bool]:

@@ -17,6 +17,7 @@ from tilepress.pipeline.formats.zlib_settings import DeflateSettings, ZlibProbe,
 
 _ZSTD_LEVELS = (3, 9, 1, 5, 15, 19)  # above, an encoder takes 600 MB
 _MAX_WINDOW = 1 << 27
+_END = 4  # bytes: codes and checksums that end a stream, which its pixels do not need
 _BEHIND = 1 << 16  # bytes at a time of what a strip holds beyond its pixels
 _LIBDEFLATE_LEVELS = (6, 9, 12, 1)
 
@@ -86,6 +87,51 @@ def guess_encoder(samples: np.ndarray, stored: bytes, layout: TiffLayout) -> Enc
     return next((e for e in candidates if encode_segment(samples, layout, e) == stored), None)
 
 
+def holds_more(stored: bytes, layout: TiffLayout, rows: int) -> bool:
+    """Tell whether a segment's bytes hold more than its pixels and zeros: rows that the image lacks, or other content.
+
+    What does not decode holds nothing more: `decode_segment` says so.
+    """
+    size = rows * layout.seg_row_bytes
+    if layout.compression in (DEFLATE, OLD_DEFLATE):
+        return _stream_holds_more(zlib.decompressobj(), stored, size)
+    if layout.compression == NONE:
+        return False  # only the bytes of the pixels are cut out of the file
+    try:
+        whole_bytes = _decompress(stored, layout, size)
+        if len(whole_bytes) < size or _decompress(stored[:-_END], layout, size) != whole_bytes:
+            return False
+        low, high = 0, len(stored) - _END  # the shortest beginning that decodes to all of it
+        while low < high:
+            middle = (low + high) // 2
+            enough = _decoded(stored[:middle], layout, size) == whole_bytes
+            low, high = (low, middle) if enough else (middle + 1, high)
+    except (ValueError, RuntimeError, zstandard.ZstdError):
+        return False
+    return any(stored[low + _END :])
+
+
+def _decoded(stored: bytes, layout: TiffLayout, size: int) -> bytes:
+    try:
+        return _decompress(stored, layout, size)
+    except (ValueError, RuntimeError, zstandard.ZstdError):
+        return b""
+
+
+def _stream_holds_more(inflater: zlib._Decompress, stored: bytes, size: int) -> bool:
+    try:
+        inflater.decompress(stored, size)
+        while not inflater.eof:
+            more = inflater.decompress(inflater.unconsumed_tail, _BEHIND)
+            if any(more):
+                return True
+            if not more:
+                return False
+    except zlib.error:
+        return False
+    return any(inflater.unused_data)
+
+
 def _decompress(stored: bytes, layout: TiffLayout, size: int) -> bytes:
     if layout.compression == NONE:
         return stored
@@ -115,7 +161,22 @@ def _inflate(stored: bytes, size: int) -> bytes:
 
 def _unpack_bits(stored: bytes, size: int) -> bytes:
     # some writers end a strip with a run beyond its last pixel; a stored byte gives at most 64
-    return bytes(imagecodecs.packbits_decode(stored, out=min(64 * len(stored) + 128, size + 128)))
+    room = min(64 * len(stored) + 128, size + 128)
+    try:
+        return bytes(imagecodecs.packbits_decode(stored, out=room))
+    except RuntimeError:  # whatever lies behind the pixels, as long as they are there
+        return bytes(imagecodecs.packbits_decode(stored[: _end_of_runs(stored, size)], out=room))
+
+
+def _end_of_runs(stored: bytes, size: int) -> int:
+    """Where the runs of PackBits that give `size` bytes end."""
+    at = count = 0
+    while count < size and at < len(stored):
+        code = stored[at]
+        literal = code < 128
+        at += 2 + code if literal else 2 if code > 128 else 1
+        count += 1 + code if literal else 257 - code if code > 128 else 0
+    return at
 
 
 def _compress(raw: bytes, compression: int, encoder: Encoder) -> bytes:

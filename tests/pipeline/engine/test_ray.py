@@ -163,7 +163,7 @@ def test_gpus_of_other_jobs_are_not_waited_for(ray_cluster, tmp_path, monkeypatc
 
     holder = Holder.options(num_gpus=1).remote()
     ray_cluster.get(holder.ready.remote())
-    monkeypatch.setattr(clusters, "_ACTOR_START_S", 8.0)
+    monkeypatch.setattr(clusters, "_ACTOR_START_S", 25.0)
     with open_engine(EngineConfig("ray"), Location(str(tmp_path)), 9, 0, networks=True) as engine:
         assert len(engine._actors) == 1
     second = Holder.options(num_gpus=1).remote()
