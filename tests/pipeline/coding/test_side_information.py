@@ -139,7 +139,7 @@ def test_damage_to_them_is_found_before_a_pixel_is_returned(tmp_path: Path) -> N
 
 def test_an_image_none_of_whose_codecs_takes_them_is_refused(tmp_path: Path) -> None:
     encoded_shard = encode_files(tmp_path, {"a.tif": encoded(smooth(90, 99, 1), "TIFF")}, codec="jpegxl")
-    image, forged = encoded_shard.images["a.tif"], b"\0" * 256
+    image, (forged,) = encoded_shard.images["a.tif"], encoded_shard.part.fetch([(0, 256)])
     spans = image.spans | {"shared": (0, 256)}
     crc = row_crc(image.facts, (encoded_shard.part.fetch([image.spans["container"]])[0], forged, b""))
     with pytest.raises(IntegrityError, match="side information"):
