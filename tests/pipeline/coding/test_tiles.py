@@ -55,7 +55,8 @@ def test_cutting_gives_the_grid_and_the_samples_below_it(size: tuple[int, int], 
 def test_joining_rows_of_tiles_gives_any_region(size: tuple[int, int], tile: int, box: Box, channels: int) -> None:
     image = numbered(*size, channels)
     area = Box(0, 0, *size).intersect(box) or Box(0, 0, *size)
-    rows = [[(b, s) for b, s in cut(image, tile) if b.y == y and b.intersect(area)] for y in range(0, size[1], tile)]
+    pieces = cut(image, tile)
+    rows = [[(b, s) for b, s in pieces if b.y == y and b.intersect(area)] for y in range(0, size[1], tile)]
     joined = np.concatenate([join_band(row, area) for row in rows if row])
     assert np.array_equal(joined, image[area.y : area.y + area.h, area.x : area.x + area.w])
 
