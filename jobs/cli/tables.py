@@ -54,13 +54,13 @@ def _sizes(count: int, bytes_in: int, bytes_out: int) -> tuple[str, str, str, st
 
 
 def print_table(rows: Iterable[dict[str, Any]], columns: tuple[str, ...]) -> None:
-    """Print some columns of rows, lists joined by commas."""
+    """Print some columns of rows, items of lists and tuples joined by commas."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, no_wrap=column in ("codec", "model"))
     for row in rows:
         values = (row.get(column, "") for column in columns)
-        table.add_row(*(", ".join(value) if isinstance(value, list) else str(value) for value in values))
+        table.add_row(*(", ".join(value) if isinstance(value, list | tuple) else str(value) for value in values))
     _console().print(table)
 
 
@@ -78,7 +78,7 @@ def print_notes(notes: Iterable[str]) -> None:
 def print_failures(title: str, failures: list[tuple[str, str]]) -> None:
     """Print the first few (path, reason), and how many more there are."""
     for path, reason in failures[:_MANY]:
-        print(f"{title}: {path}: {reason}")
+        print(f"{title}: {path}: {reason.removeprefix(f'{path} ')}")  # many a reason begins with the name
     if len(failures) > _MANY:
         print(f"{title}: {len(failures) - _MANY:,} more (--json names them all)")
 

@@ -258,3 +258,13 @@ def test_reading_a_jpegxl_archive_loads_neither_torch_nor_ray_nor_numba(archive:
 def test_help_and_version_come_at_once(capfd) -> None:
     code, out, _ = run(capfd, "--version")
     assert (code, out.startswith("tilepress")) == (0, True)
+
+
+def test_tables_join_what_a_codec_takes_and_failures_name_their_file_once(capfd) -> None:
+    from tilepress.jobs.cli.tables import print_failures, print_table
+
+    print_table([{"codec": "x", "options": ("effort", "max_error")}], ("codec", "options"))
+    print_failures("not restored", [("a.png", "a.png has no view"), ("b.png", "too large")])
+    out = capfd.readouterr().out
+    assert "effort, max_error" in out
+    assert out.splitlines()[-2:] == ["not restored: a.png: has no view", "not restored: b.png: too large"]
