@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tilepress.pipeline.archive.index_row import index_row
 from tilepress.pipeline.archive.plan import plan_from_bytes
-from tilepress.pipeline.archive.schema import NOT_STORED
+from tilepress.pipeline.archive.schema import CONTENTLESS, NOT_STORED
 from tilepress.pipeline.archive.summary import Summary, method_key
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import Archive, open_archive
@@ -69,6 +70,9 @@ class ArchiveInfo:
     runs: list[dict[str, Any]]
     summary: Summary = field(default_factory=Summary)
     gone: int = 0
+    objects: int = 0  # files of the archive itself, whatever they hold
+    disk_bytes: int = 0  # of all of them
+    superseded_bytes: int = 0  # of these, payloads of versions that newer ones replaced
     problems: list[str] = field(default_factory=list)
 
 
@@ -86,7 +90,18 @@ def archive_info(url: str) -> ArchiveInfo:
     for entry in archive.entries():
         info.summary.add(entry.index_row)
         info.gone += entry.gone
+    for stored in archive.storage.list():
+        info.objects += 1
+        info.disk_bytes += stored.size
+    if len(archive.runs) > 1:
+        info.superseded_bytes = _payload_bytes(archive) - info.summary.bytes_out.total()
     return info
+
+
+def _payload_bytes(archive: Archive) -> int:
+    """Payload bytes of every version of every image."""
+    versions = (row for versions in archive.histories() for _, row in versions if row["method"] not in CONTENTLESS)
+    return sum(index_row(row).nbytes for row in versions)
 
 
 def failures(archive: Archive) -> Iterator[dict[str, Any]]:

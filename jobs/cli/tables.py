@@ -27,7 +27,8 @@ _METHODS = {
 
 def print_summary(summary: Summary) -> None:
     """Print a table of images and bytes by method, and the counts of failures."""
-    from tilepress.pipeline.archive.schema import FAILURES  # loads pyarrow, which lists of codecs do without
+    # Imported here: pyarrow comes with it, which lists of codecs do without.
+    from tilepress.pipeline.archive.schema import FAILURES, NOT_STORED
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("stored as", "images", "in", "out", "saved"):
@@ -35,11 +36,11 @@ def print_summary(summary: Summary) -> None:
     for method, count in sorted(summary.images.items(), key=lambda item: -summary.bytes_in[item[0]]):
         table.add_row(
             _METHODS.get(method, f"pixels, by {method}"),
-            *_sizes(count, summary.bytes_in[method], summary.bytes_out[method]),
+            *_sizes(count, summary.bytes_in[method], summary.bytes_out[method], stored=method != NOT_STORED),
         )
-    table.add_row(
-        "all", *_sizes(summary.images.total(), summary.bytes_in.total(), summary.bytes_out.total()), style="bold"
-    )
+    stored = summary.images.total() - summary.images[NOT_STORED]
+    name = "all stored" if summary.images[NOT_STORED] else "all"
+    table.add_row(name, *_sizes(stored, summary.stored_bytes_in, summary.bytes_out.total()), style="bold")
     _console().print(table)
     for reason in sorted(FAILURES):
         if summary.failures[reason]:
@@ -48,8 +49,8 @@ def print_summary(summary: Summary) -> None:
         print(f"warning: {text} on {count:,} tiles; other codecs keep them")
 
 
-def _sizes(count: int, bytes_in: int, bytes_out: int) -> tuple[str, str, str, str]:
-    saved = f"{100 * (1 - bytes_out / bytes_in):.1f} %" if bytes_in else ""
+def _sizes(count: int, bytes_in: int, bytes_out: int, *, stored: bool = True) -> tuple[str, str, str, str]:
+    saved = f"{100 * (1 - bytes_out / bytes_in):.1f} %" if bytes_in and stored else ""
     return f"{count:,}", size(bytes_in), size(bytes_out), saved
 
 

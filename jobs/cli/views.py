@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from tilepress.jobs.archives import listing
+from tilepress.jobs.cli.progress import size
 from tilepress.jobs.cli.tables import print_json, print_notes, print_summary
 from tilepress.pipeline.archive.fidelity import bound_text
 from tilepress.pipeline.errors import UsageError
@@ -55,9 +56,19 @@ def show_info(url: str, path: str | None, *, as_json: bool) -> int:
             f"fidelity {encoding['fidelity']}{_bound(encoding)}, tiles of {encoding['tile']}, {state}"
         )
     print_summary(info.summary)
+    _print_disk(info)
     if info.gone:
         print(f"{info.gone:,} of them are gone from the source")
     return 0
+
+
+def _print_disk(info: listing.ArchiveInfo) -> None:
+    """What the archive takes in all: models, indexes, plans and old versions are bytes too."""
+    files = info.summary.stored_bytes_in
+    saved = f", {100 * (1 - info.disk_bytes / files):.1f} % less than the files" if files else ""
+    print(f"on disk {size(info.disk_bytes)} in {info.objects:,} files, models and indexes included{saved}")
+    if info.superseded_bytes:
+        print(f"{size(info.superseded_bytes)} of these are older versions of images")
 
 
 def _bound(encoding: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tilepress.pipeline.archive.fidelity import PIXELS
 from tilepress.pipeline.archive.index_row import IndexRow, index_row
-from tilepress.pipeline.archive.schema import FAILURES, JPEG, TILES
+from tilepress.pipeline.archive.schema import FAILURES, JPEG, NOT_STORED, TILES
 
 _MOST_WARNINGS = 20
 
@@ -24,6 +24,11 @@ class Summary:
     failures: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     pixels: int = 0  # of images that were decoded
+
+    @property
+    def stored_bytes_in(self) -> int:
+        """Bytes of the files that are stored: what is not stored is not saved."""
+        return self.bytes_in.total() - self.bytes_in[NOT_STORED]
 
     def add(self, image: IndexRow) -> None:
         """Count one image."""

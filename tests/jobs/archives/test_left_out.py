@@ -107,3 +107,36 @@ def test_a_url_without_its_slashes_never_becomes_a_local_folder(wrong, right, tm
             call()
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
     assert tilepress.compress("source", f"./{wrong}", **LOCAL).run == 1
+
+
+def test_what_is_said_to_be_saved_counts_the_whole_archive_and_nothing_that_is_not_stored(place, capsys) -> None:
+    from tilepress.jobs.cli import app
+
+    compress(place)
+    info = listing.archive_info(str(place / "archive"))
+    everything = tree(place / "archive")
+    assert (info.objects, info.disk_bytes) == (len(everything), sum(map(len, everything.values())))
+    assert info.superseded_bytes == 0
+    before = info.summary.bytes_out.total()
+    (place / "source/1/1.png").write_bytes(encoded(image_of("RGB", 60, 60, seed=9), "PNG"))
+    compress(place)
+    info = listing.archive_info(str(place / "archive"))
+    assert 0 < info.superseded_bytes < before
+    assert app._run(["info", str(place / "archive")]) == 0
+    out = capsys.readouterr().out
+    assert f"in {info.objects} files, models and indexes included, " in out and "are older versions of images" in out
+
+
+def test_files_that_are_not_stored_are_not_saved(capsys) -> None:
+    from tilepress.jobs.cli.tables import print_summary
+    from tilepress.pipeline.archive.summary import Summary
+
+    summary = Summary()
+    for method, size, stored in (("jpegxl", 1000, 500), ("none", 8000, 0)):
+        summary.images[method] += 1
+        summary.bytes_in[method] += size
+        summary.bytes_out[method] += stored
+    print_summary(summary)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[-1] == ["all", "stored", "1", "1", "kB", "500", "B", "50.0", "%"]
+    assert next(row for row in rows if row[:2] == ["not", "stored"]) == ["not", "stored", "1", "8", "kB", "0", "B"]
