@@ -34,6 +34,7 @@ from tilepress.pipeline.reading.image import Entry, Region
 from tilepress.pipeline.reading.rebuild import Outcome
 from tilepress.pipeline.reading.region import region_name, write_region
 from tilepress.pipeline.storage.base import Location, Storage, check_name, is_url
+from tilepress.pipeline.storage.creating import holds
 from tilepress.pipeline.storage.globs import Selection
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
@@ -174,7 +175,7 @@ def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) ->
         try:
             destination.write_file(name, path, overwrite=options.overwrite)
         except AlreadyExists:
-            if not _same(destination, name, path):
+            if not holds(destination, name, path):
                 raise
             return THERE
     if entry.index_row.facts.modified_ns and how not in (LOSSY, PREVIEW, REGION):
@@ -201,15 +202,3 @@ def _how(outcome: Outcome, promised: Fidelity) -> str:
     if outcome.byte_identical:
         return BYTES
     return PIXELS if promised.is_exact else promised.text
-
-
-def _same(destination: Storage, name: str, path: Path) -> bool:
-    try:
-        if destination.size(name) != path.stat().st_size:
-            return False
-    except MissingError:  # a folder, or a link that leads nowhere
-        return False
-    with destination.open_source(name) as there, path.open("rb") as ours:
-        return all(
-            bytes(there[start : start + (1 << 20)]) == ours.read(1 << 20) for start in range(0, len(there), 1 << 20)
-        )

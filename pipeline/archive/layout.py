@@ -41,6 +41,7 @@ FORMAT = "tilepress-archive-1"
 MANIFEST_FORMAT = "tilepress-manifest-1"
 ARCHIVE_JSON = "archive.json"
 README = "README.txt"
+_PROBES = 5
 _RUN_NAME = re.compile("[0-9]{4,6}")
 MODEL_FILES = ("model.json", "weights.safetensors")
 
@@ -123,12 +124,16 @@ def create_archive(storage: Storage) -> dict[str, Any]:
 
 
 def is_create_only(storage: Storage) -> bool:
-    """Tell whether the live store refuses to replace archive.json; tried with its own bytes, so nothing can change."""
+    """Tell whether the live store refuses to replace archive.json; tried with its own bytes, so nothing can change.
+
+    One refusal proves it. Where the answer is lost, those bytes look like written just now, so it is tried again.
+    """
     content = storage.read(ARCHIVE_JSON)
-    try:
-        storage.create(ARCHIVE_JSON, content)
-    except AlreadyExists:
-        return True
+    for _ in range(_PROBES):
+        try:
+            storage.create(ARCHIVE_JSON, content)
+        except AlreadyExists:
+            return True
     return False
 
 

@@ -125,7 +125,7 @@ class Storage(ABC):
     def create(self, name: str, data: Buffer) -> None:
         """Write a new object: durable, whole or not at all. AlreadyExists if there is one of that name.
 
-        TransientStorageError may mean that it was written and the answer was lost: look before trying again.
+        An object of this very content counts as written by this call where an answer was lost: see creating.py.
         """
 
     @abstractmethod

@@ -38,6 +38,7 @@ from tilepress.pipeline.storage.base import (
     check_name,
     check_ranges,
 )
+from tilepress.pipeline.storage.creating import Content, create_once, holds
 from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions, with_settings
 from tilepress.pipeline.storage.retry import retrying
@@ -92,19 +93,18 @@ class FsspecStorage(Storage):
         yield self.read(name)
 
     def create(self, name: str, data: Buffer) -> None:
-        content = bytes(data)
-        self._request(check_name(name), lambda fs, path: fs.pipe_file(path, content, mode="create"))
+        self.write(name, data)
 
     def create_file(self, name: str, local_path: Path) -> None:
-        self._request(check_name(name), lambda fs, path: fs.put_file(os.fspath(local_path), path, mode="create"))
+        self.write_file(name, local_path)
 
     def write(self, name: str, data: Buffer, *, overwrite: bool = False) -> None:
         content, mode = bytes(data), "overwrite" if overwrite else "create"
-        self._request(check_name(name), lambda fs, path: fs.pipe_file(path, content, mode=mode))
+        self._create(name, content, lambda fs, path: fs.pipe_file(path, content, mode=mode))
 
     def write_file(self, name: str, local_path: Path, *, overwrite: bool = False) -> None:
         mode = "overwrite" if overwrite else "create"
-        self._request(check_name(name), lambda fs, path: fs.put_file(os.fspath(local_path), path, mode=mode))
+        self._create(name, local_path, lambda fs, path: fs.put_file(os.fspath(local_path), path, mode=mode))
 
     def remove(self, name: str) -> None:
         self._request(name, lambda fs, path: fs.rm_file(path))
@@ -123,13 +123,18 @@ class FsspecStorage(Storage):
         except MissingError:
             return "", {}
 
-    def _request(self, name: str, send: Callable[[Any, str], T]) -> T:
-        def attempt() -> T:
-            with _errors(f"{self.url}/{name}"):
-                fs, root = self._file_system()
-                return send(fs, f"{root}/{name}" if name else root)
+    def _create(self, name: str, content: Content, send: Callable[[Any, str], object]) -> None:
+        check_name(name)
+        create_once(lambda: self._send(name, send), lambda: holds(self, name, content))
 
-        return retrying(attempt)
+    def _request(self, name: str, send: Callable[[Any, str], T]) -> T:
+        """Send a request that may be repeated freely."""
+        return retrying(lambda: self._send(name, send))
+
+    def _send(self, name: str, send: Callable[[Any, str], T]) -> T:
+        with _errors(f"{self.url}/{name}"):
+            fs, root = self._file_system()
+            return send(fs, f"{root}/{name}" if name else root)
 
     def _file_system(self) -> tuple[Any, str]:
         """The driver and the root's path; made anew after a fork, which connections do not survive."""

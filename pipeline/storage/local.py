@@ -35,10 +35,10 @@ from tilepress.pipeline.storage.base import (
     check_ranges,
     unmap,
 )
+from tilepress.pipeline.storage.creating import Content, create_once, holds
 from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
 from tilepress.pipeline.storage.local_create import link_exclusively, make_folders, sync_folder, temporary_in
 from tilepress.pipeline.storage.local_listing import TEMPORARY_SUFFIX, modified_ns, walk
-from tilepress.pipeline.storage.retry import retrying
 
 MAP_FROM = 64 << 20  # bytes; smaller files are read, which is safer when somebody truncates them
 
@@ -55,6 +55,7 @@ _NAMES = {
     errno.EILSEQ: "this file system does not take such a name",
 }
 _TRANSIENT = {errno.ESTALE, errno.EAGAIN, errno.ETIMEDOUT, errno.EBUSY, errno.EINTR, errno.EHOSTDOWN}
+_BEFORE = {errno.EAGAIN, errno.EBUSY}  # refused before anything was done; otherwise a server may have lost its answer
 
 
 class LocalStorage(Storage):
@@ -125,16 +126,16 @@ class LocalStorage(Storage):
                 yield data
 
     def create(self, name: str, data: Buffer) -> None:
-        retrying(lambda: self._publish(name, lambda out: _write_all(out, data), exclusive=True, durable=True))
+        self._create(name, data, exclusive=True, durable=True)
 
     def create_file(self, name: str, local_path: Path) -> None:
-        retrying(lambda: self._publish(name, _copier(local_path), exclusive=True, durable=True))
+        self._create(name, local_path, exclusive=True, durable=True)
 
     def write(self, name: str, data: Buffer, *, overwrite: bool = False) -> None:
-        retrying(lambda: self._publish(name, lambda out: _write_all(out, data), not overwrite, durable=False))
+        self._create(name, data, exclusive=not overwrite, durable=False)
 
     def write_file(self, name: str, local_path: Path, *, overwrite: bool = False) -> None:
-        retrying(lambda: self._publish(name, _copier(local_path), not overwrite, durable=False))
+        self._create(name, local_path, exclusive=not overwrite, durable=False)
 
     def remove(self, name: str) -> None:
         with _errors(f"{self.url}/{name}"):
@@ -161,6 +162,13 @@ class LocalStorage(Storage):
 
     def flush(self) -> None:
         os.sync()
+
+    def _create(self, name: str, content: Content, *, exclusive: bool, durable: bool) -> None:
+        create_once(
+            lambda: self._publish(name, lambda out: _copy(content, out), exclusive, durable),
+            lambda: holds(self, name, content),
+            lambda error: getattr(error.__cause__, "errno", None) not in _BEFORE,
+        )
 
     def _publish(self, name: str, fill: Callable[[BinaryIO], None], exclusive: bool, durable: bool) -> None:
         """Fill a temporary file beside the target, then give it the target's name in one step."""
@@ -236,16 +244,12 @@ def _read_fully(descriptor: int, offset: int, length: int) -> bytes:
     return data
 
 
-def _write_all(out: BinaryIO, data: Buffer) -> None:
-    out.write(data)
-
-
-def _copier(source: Path) -> Callable[[BinaryIO], None]:
-    def copy(out: BinaryIO) -> None:
-        with source.open("rb") as file:
-            shutil.copyfileobj(file, out, 1 << 20)
-
-    return copy
+def _copy(content: Content, out: BinaryIO) -> None:
+    if not isinstance(content, Path):
+        out.write(content)
+        return
+    with content.open("rb") as file:
+        shutil.copyfileobj(file, out, 1 << 20)
 
 
 def _check_prefix(prefix: str) -> None:

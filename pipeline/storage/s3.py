@@ -25,13 +25,15 @@ from tilepress.pipeline.storage.base import (
     check_ranges,
     unmap,
 )
+from tilepress.pipeline.storage.creating import Content, holds
 from tilepress.pipeline.storage.listing_rules import ALL, ListingRules, OnSkip
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 from tilepress.pipeline.storage.ordered import sorted_by_name
 from tilepress.pipeline.storage.retry import retrying
 from tilepress.pipeline.storage.s3_client import S3Client, client
 from tilepress.pipeline.storage.s3_errors import errors
-from tilepress.pipeline.storage.s3_upload import abort_stale, upload
+from tilepress.pipeline.storage.s3_unfinished import abort_stale
+from tilepress.pipeline.storage.s3_upload import Target, upload
 
 SPOOL_FROM = 256 << 20  # bytes; larger objects are read by way of a local temporary file
 _RANGE_THREADS = 8
@@ -95,16 +97,16 @@ class S3Storage(Storage):
             yield _map(spool, stack) if data is None else data
 
     def create(self, name: str, data: Buffer) -> None:
-        upload(self._client(), data=data, exclusive=True, **self._target(name))
+        self._upload(name, data, exclusive=True)
 
     def create_file(self, name: str, local_path: Path) -> None:
-        upload(self._client(), data=local_path, exclusive=True, **self._target(name))
+        self._upload(name, local_path, exclusive=True)
 
     def write(self, name: str, data: Buffer, *, overwrite: bool = False) -> None:
-        upload(self._client(), data=data, exclusive=not overwrite, **self._target(name))
+        self._upload(name, data, exclusive=not overwrite)
 
     def write_file(self, name: str, local_path: Path, *, overwrite: bool = False) -> None:
-        upload(self._client(), data=local_path, exclusive=not overwrite, **self._target(name))
+        self._upload(name, local_path, exclusive=not overwrite)
 
     def remove(self, name: str) -> None:
         self._request(name, lambda s3: s3.call_s3("delete_object", **self._address(name)))
@@ -167,9 +169,10 @@ class S3Storage(Storage):
             raise UnsafeName(f"{name!r} is not a name: it is empty or holds a NUL character")
         return {"Bucket": self._bucket, "Key": self._prefix + name}
 
-    def _target(self, name: str) -> dict[str, str]:
-        check_name(name)
-        return {"bucket": self._bucket, "key": self._prefix + name}
+    def _upload(self, name: str, content: Content, *, exclusive: bool) -> None:
+        key = self._prefix + check_name(name)
+        target = Target(self._client(), self._bucket, key, lambda: holds(self, name, content))
+        upload(target, content, exclusive=exclusive)
 
 
 def _map(spool: IO[bytes], stack: contextlib.ExitStack) -> mmap.mmap:

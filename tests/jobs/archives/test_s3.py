@@ -16,6 +16,7 @@ import pytest
 
 import tilepress
 from tests.support.interrupted import ONE, contents, identities, make_source, uninterrupted
+from tests.support.lost_answers import losing_answers
 from tests.support.make_collection import decode
 from tilepress import compress, restore, verify
 from tilepress.jobs.archives.compress import CompressConfig
@@ -99,6 +100,16 @@ def test_places_are_reached_by_storage_options_and_no_secret_is_stored_or_said(
     tables = [str(read(content)) for name, content in stored.items() if name.endswith(".parquet")]
     assert all(secret.encode() not in content for content in stored.values())
     assert all(secret not in text for text in (said, *tables))
+
+
+def test_every_answer_to_what_creates_may_be_lost_once(local_source, s3_url, s3_server, monkeypatch, tmp_path):
+    wanted = uninterrupted(local_source, tmp_path / "wanted", **SMALL)
+    lost = losing_answers(monkeypatch)
+    assert compress(str(local_source), s3_url, **ONE, **SMALL).exit_code == 0
+    assert contents(s3_url) == wanted
+    folder = s3_url.removeprefix("s3://").partition("/")[2]
+    assert {request.removeprefix(f"PutObject {folder}/") for request in lost} == wanted.keys() | {"archive.json"}
+    assert restore(s3_url, s3_server.new_prefix(), **ONE).restored.keys() == {"byte-identical"}
 
 
 def read(parquet: bytes) -> tuple[object, object]:

@@ -6,12 +6,12 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.exceptions import ClientError
 
+from tests.support.lost_answers import Send, instead, losing_answers
 from tilepress.pipeline.errors import AlreadyExists, MissingError, StorageError, TransientStorageError
 from tilepress.pipeline.storage import retry, s3_upload
 from tilepress.pipeline.storage.base import Storage, open_storage
@@ -48,16 +48,6 @@ def test_unfinished_uploads_are_removed(s3_url):
     assert storage.remove_stale_temporaries(older_than_s=-5) == 0
 
 
-Send = Callable[[str, dict], Awaitable[object]]
-
-
-def instead(monkeypatch: pytest.MonkeyPatch, behaviour: Callable[[Send, str, dict], Awaitable[object]]) -> None:
-    """Requests of the present client go through `behaviour(send, name, params)` from now on."""
-    s3 = client().s3
-    send = s3._make_api_call
-    monkeypatch.setattr(s3, "_make_api_call", lambda name, params: behaviour(send, name, params))
-
-
 def requests_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the S3 requests sent from now on."""
     sent: list[str] = []
@@ -81,19 +71,29 @@ def test_reading_takes_one_request_a_range_and_none_besides(s3_url, monkeypatch)
 
 
 @pytest.mark.parametrize("arrived", [True, False])
-def test_a_lost_answer_to_create_is_reported_as_doubt_or_repaired(s3_url, monkeypatch, arrived):
-    storage, lost = open_storage(s3_url), []
-
-    async def lossy(send: Send, name: str, params: dict) -> object:
-        if lost:
-            return await send(name, params)
-        lost.append(await send(name, params) if arrived else None)
-        raise ConnectionClosedError(endpoint_url="test")
-
-    instead(monkeypatch, lossy)
-    with pytest.raises(TransientStorageError, match="compare it") if arrived else contextlib.nullcontext():
+def test_a_lost_answer_to_create_changes_nothing(s3_url, monkeypatch, tmp_path, arrived):
+    storage, spool = open_storage(s3_url), tmp_path / "spool"
+    spool.write_bytes(b"mine")
+    lost = losing_answers(monkeypatch, arrived=arrived)
+    storage.create("x", b"mine")
+    storage.create_file("y", spool)
+    storage.write("z", b"mine")
+    assert [storage.read(name) for name in "xyz"] == [b"mine"] * 3 and len(lost) == 3
+    with pytest.raises(AlreadyExists):
         storage.create("x", b"mine")
-    assert storage.read("x") == b"mine"
+
+
+def test_lost_answers_to_an_upload_in_parts_leave_the_object_and_nothing_besides(s3_url, monkeypatch):
+    monkeypatch.setattr(s3_upload, "SINGLE_LIMIT", 1 << 20)
+    monkeypatch.setattr(s3_upload, "PART_BYTES", 5 << 20)
+    storage, content = open_storage(s3_url), os.urandom(6 << 20)
+    storage.create("x", b"")
+    bucket, key = s3_url.removeprefix("s3://").split("/")
+    client().call_s3("create_multipart_upload", Bucket=bucket, Key=f"{key}/big and more")
+    lost = losing_answers(monkeypatch)
+    storage.create("big", content)
+    assert storage.read("big") == content and len(lost) == 4
+    assert storage.remove_stale_temporaries(older_than_s=-5) == 1  # that of the other object
 
 
 def test_throttling_is_waited_for(s3_url, monkeypatch):
