@@ -73,7 +73,14 @@ class RayEngine:
         They are not cancelled: by force that races with a task's end and aborts this process (a failed check in Ray
         2.60's task_manager.cc), gently it is lost where a task is just beginning. What they still commit counts.
         """
-        waiting = iter(tasks)
+        try:
+            yield from self._map(stage, iter(tasks))
+        except ray_errors.RayError as exc:  # of the cluster, not of a shard
+            raise EngineError(
+                f"the Ray cluster failed: {exc}; what is committed stays, and the same command goes on from there"
+            ) from exc
+
+    def _map(self, stage: Stage, waiting: Iterator[Any]) -> Iterator[Any]:
         task = next(waiting, None)
         running: dict[Any, _Attempt] = {}
         again: list[_Attempt] = []

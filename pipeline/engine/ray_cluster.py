@@ -7,20 +7,24 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
 
 from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress.pipeline.engine.ray_remains import end_orphaned_agents
 from tilepress.pipeline.engine.ray_workers import CodecActor, environment
 from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import EngineError
 from tilepress.pipeline.storage.base import Location
 
 _OBJECT_STORE = 512 << 20
+_SHARED_MEMORY = Path("/dev/shm")
 _CPU_ACTORS = 8  # at most; where there is no GPU an actor is one thread of networks
 _GPU_DEVICE = "cuda"
 _ACTOR_START_S = 120.0
@@ -64,19 +68,28 @@ def connect(config: EngineConfig) -> bool:
         options |= {"address": address}
     else:
         options |= {"num_cpus": config.width, "include_dashboard": False, "object_store_memory": _OBJECT_STORE}
+        options |= _object_store()
+        end_orphaned_agents()
     main = threading.current_thread() is threading.main_thread()
     ours = signal.getsignal(signal.SIGTERM) if main else None
     try:
         _check_reachable(address or "")
         ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as exc:
+    except Exception as exc:  # Ray raises bare ones, too
         where = address or "this machine"
-        raise EngineError(f"no Ray cluster could be joined or started on {where}: {exc}") from exc
+        advice = "" if address else "; `engine` local does without Ray"
+        raise EngineError(f"no Ray cluster could be joined or started on {where}: {exc}{advice}") from exc
     finally:
         if main:
             signal.signal(signal.SIGTERM, ours)  # Ray's own handler would make 15 the exit code
     _keep_off_stdout()
     return True
+
+
+def _object_store() -> dict[str, str]:
+    """Options of a local cluster where Ray's objects cannot lie in shared memory: containers may forbid it."""
+    unusable = _SHARED_MEMORY.exists() and not os.access(_SHARED_MEMORY, os.W_OK)
+    return {"_plasma_directory": tempfile.gettempdir()} if unusable else {}
 
 
 def _check_reachable(address: str) -> None:

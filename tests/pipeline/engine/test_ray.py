@@ -119,6 +119,16 @@ def test_a_file_that_hangs_every_worker_is_kept_as_bytes(tmp_path):
     check_kept(tmp_path / "archive", source, {"hangs.tif"}, tmp_path)
 
 
+def test_a_cluster_that_fails_is_an_error_with_what_to_do(ray_cluster, tmp_path, monkeypatch):
+    def lost(*_: object, **__: object) -> None:
+        raise ray_cluster.exceptions.RaySystemError("the connection to the head node is lost")
+
+    with open_engine(EngineConfig("ray", 1), Location(str(tmp_path)), 1, 0, networks=False) as engine:
+        monkeypatch.setattr(ray_cluster, "wait", lost)
+        with pytest.raises(EngineError, match=r"head node is lost.*same command goes on"):
+            list(engine.map_shards(engine_stages.sleeps, [Note(0, str(tmp_path))]))
+
+
 def test_a_shard_that_never_ends_is_given_up_with_what_to_do(tmp_path):
     config = EngineConfig("ray", 1, shard_timeout_s=0.5)
     started = time.monotonic()
