@@ -15,6 +15,7 @@ from tilepress.jobs.claim import request_text
 from tilepress.jobs.cli.progress import Meter
 from tilepress.jobs.codec_choice import AUTO, ChosenCodec, check_settings, chosen_codec
 from tilepress.pipeline.archive.index import IndexSpool, create_index
+from tilepress.pipeline.archive.index_row import MAX_TILE
 from tilepress.pipeline.archive.layout import Run, list_parts, write_manifest
 from tilepress.pipeline.archive.plan import LeftOut, Plan
 from tilepress.pipeline.archive.schema import FAILURES
@@ -78,8 +79,8 @@ class CompressReport:
 
 def run_compress(config: CompressConfig) -> CompressReport:
     """Do one run, resumed if one is unfinished, else planned anew, and return its report."""
-    if config.tile < 16 or config.tile > 1 << 14:
-        raise UsageError(f"`tile` {config.tile} is not within 16 to 16384")
+    if not 16 <= config.tile <= MAX_TILE:
+        raise UsageError(f"`tile` {config.tile} is not within 16 to {MAX_TILE}")
     config.engine.resolve(1, 0)  # a wrong engine option must not leave an unfinished run behind
     report = CompressReport()
     with chosen_codec(config.codec, config.storage_options) as choice:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tilepress.pipeline.archive.index_row import index_row
+from tilepress.pipeline.archive.index_row import index_row_or_damage
 from tilepress.pipeline.archive.plan import plan_from_bytes
 from tilepress.pipeline.archive.schema import CONTENTLESS, NOT_STORED
 from tilepress.pipeline.archive.summary import Summary, method_key
@@ -101,7 +101,7 @@ def archive_info(url: str) -> ArchiveInfo:
 def _payload_bytes(archive: Archive) -> int:
     """Payload bytes of every version of every image."""
     versions = (row for versions in archive.histories() for _, row in versions if row["method"] not in CONTENTLESS)
-    return sum(index_row(row).nbytes for row in versions)
+    return sum(index_row_or_damage(row).nbytes for row in versions)
 
 
 def failures(archive: Archive) -> Iterator[dict[str, Any]]:

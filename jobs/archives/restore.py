@@ -12,10 +12,9 @@ from typing import Any, BinaryIO, cast
 
 from tilepress.jobs.cli.progress import Meter
 from tilepress.pipeline.archive.fidelity import Fidelity
-from tilepress.pipeline.archive.index_row import fetch_image_row
 from tilepress.pipeline.archive.schema import TILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
-from tilepress.pipeline.coding.decode import Shown, read_bands
+from tilepress.pipeline.coding.decode import Shown
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import (
     AlreadyExists,
@@ -27,7 +26,6 @@ from tilepress.pipeline.errors import (
     UnusableName,
     UsageError,
 )
-from tilepress.pipeline.formats.registry import rebuild
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.batches import EntryTask, entry_tasks, task_entries
 from tilepress.pipeline.reading.image import Entry, Region
@@ -157,8 +155,6 @@ def restore_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Resto
             report.refused.append((entry.path, reason))
         except (UsageError, PictureError, InTheWay, UnusableName) as exc:
             report.refused.append((entry.path, str(exc)))
-        except MemoryError:
-            report.failed.append((entry.path, "decoding it takes more memory than there is"))
         except (IntegrityError, UnsafeName) as exc:
             report.failed.append((entry.path, str(exc)))
     destination.flush()
@@ -190,8 +186,7 @@ def _write(entry: Entry, options: RestoreOptions, file: BinaryIO) -> tuple[str, 
         return region_name(entry.path, options.region, facts), REGION
     shown = Shown(options.preview, options.view)
     if not shown.residuals and facts.method == TILES:
-        container, _, _ = fetch_image_row(entry.index_row, entry.fetch)
-        rebuild(container, read_bands(entry.index_row, entry.fetch, entry.pool, shown=shown), file)
+        entry.write_preview(shown, file)
         return entry.path, PREVIEW
     outcome = entry.write(file)
     return entry.path, _how(outcome, facts.promised)

@@ -22,7 +22,7 @@ from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.batches import Compared, EntryTask, entry_tasks, task_entries
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.near_lossless import prove_within
-from tilepress.pipeline.reading.rebuild import prove
+from tilepress.pipeline.reading.one_image import one_image
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.storage.base import ListedFile, Storage, check_name
 from tilepress.pipeline.storage.options import NO_OPTIONS
@@ -161,9 +161,6 @@ def verify_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Verify
         except (IntegrityError, UsageError, UnsafeName) as exc:
             report.problems.append((entry.part, entry.path, str(exc)))
             continue
-        except MemoryError:
-            report.problems.append((entry.part, entry.path, "decoding it takes more memory than there is"))
-            continue
         if task.options.against is not None:
             _compare(entry, source, _source(task.options), report)
     return report
@@ -176,7 +173,7 @@ def _check_one(entry: Entry, *, rebuild: bool) -> None:
         with tempfile.TemporaryFile() as scratch:
             entry.write(cast(BinaryIO, scratch))
     else:
-        prove(entry.index_row, entry.fetch, entry.pool)
+        entry.prove()
 
 
 def _source(config: VerifyConfig) -> Collection:
@@ -189,7 +186,7 @@ def _compare(entry: Entry, source: ListedFile | None, against: Collection, repor
         report.differing.append((entry.path, "the source no longer has it"))
         return
     try:
-        with against.open_source(source) as data:
+        with against.open_source(source) as data, one_image():
             if sha256(data) != entry.index_row.facts.file_sha256:
                 report.differing.append((entry.path, "the source file is not the one that was stored"))
             elif entry.index_row.facts.promised.bound:

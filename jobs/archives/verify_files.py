@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO, TypeVar, cast
@@ -10,9 +11,10 @@ from typing import BinaryIO, TypeVar, cast
 import pyarrow as pa
 
 from tilepress.pipeline.archive.index import Index
-from tilepress.pipeline.archive.layout import Manifest, Run, list_parts, load_model
+from tilepress.pipeline.archive.layout import README, Manifest, Run, list_parts, load_model
 from tilepress.pipeline.archive.part import part_index
 from tilepress.pipeline.archive.plan import plan_from_bytes
+from tilepress.pipeline.archive.readme import README_TEXT
 from tilepress.pipeline.archive.sealed import check_seal, read_json
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.errors import IntegrityError, MissingError
@@ -47,6 +49,7 @@ class FileCheck:
 def check_files(archive: Archive, models: Iterable[str]) -> FileCheck:
     """Check what is small: plans, manifests, run.json, the presence of parts, and models (by SHA-256)."""
     check = FileCheck(problems=list(archive.damage), notes=list(archive.notes))
+    _check_readme(archive.storage, check)
     manifests = {view.run.number: view.manifest for view in archive.runs}
     for view in archive.runs:
         _check_run(archive.storage, view, manifests.get(view.run.number - 1), check)
@@ -54,6 +57,14 @@ def check_files(archive: Archive, models: Iterable[str]) -> FileCheck:
     for sha256 in sorted(models):
         _checked(check, f"models/{sha256}", partial(load_model, archive.storage, sha256))
     return check
+
+
+def _check_readme(storage: Storage, check: FileCheck) -> None:
+    """Note, and no more, that README.txt is not this version's: no program reads it, and it has no seal."""
+    with suppress(MissingError):
+        if storage.read(README) == README_TEXT.encode():
+            return
+    check.notes.append(f"{README} is not the text that this version writes; nothing but people read it")
 
 
 def verify_part(task: PartTask, archive: Storage, pool: CodecPool) -> list[Problem]:
@@ -86,8 +97,21 @@ def _check_run(storage: Storage, view: RunView, before: Manifest | None, check: 
     files = sum(part.images for part in manifest.parts) + plan.totals.gone if manifest is not None else 0
     if manifest is not None and isinstance(view.index, Index) and view.index.rows != files:
         check.problems.append((run.index, f"it has {view.index.rows} rows for {files} files"))
+    found = _checked(check, run.index, lambda: list(_disorder(view)))
+    check.problems += [(run.index, problem) for problem in found or ()]
     if plan.parent and before is not None and before.seal != plan.parent:
         check.problems.append((Run(run.number - 1).manifest, f"this is not the run that {run.folder} was added to"))
+
+
+def _disorder(view: RunView) -> Iterator[str]:
+    """What is wrong with the order of the paths, by which readers find them."""
+    last = None
+    for path in (row["path"] for row in view.index.walk(["path"])):
+        if path == last:
+            yield f"{path!r} occurs more than once"
+        elif last is not None and path.encode(errors="surrogatepass") < last.encode(errors="surrogatepass"):
+            yield f"{path!r} comes behind {last!r}, out of order"
+        last = path
 
 
 def _find_parts(storage: Storage, view: RunView, check: FileCheck) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, fields
 from typing import Any
 
 from tilepress.pipeline.archive.part import Fetch
@@ -22,6 +22,11 @@ from tilepress.pipeline.formats.picture import MODES
 
 _MERGE_GAP = 512  # ranges closer than this are fetched as one request
 _EMPTY = (0, 0)
+_TELLING = {"image", "path", "source_bytes"}
+_UNTOLD = {"method": TILES, "fidelity": "pixels"}  # the most that an image can promise
+_NOTHING: dict[str, Any] = {"int": 0, "str": "", "bytes": b""}
+_DTYPES = ("uint8", "uint16")
+MAX_TILE = 16384  # pixels a side: what memory a reader needs follows from it
 Span = tuple[int, int]  # offset and length in the part
 
 
@@ -54,6 +59,12 @@ class IndexRow:
     spans: dict[str, Span]  # container, shared, payload
     pieces: tuple[PieceRanges, ...]
     tiles: tuple[TileRanges, ...]
+    damage: str = ""  # why the row makes no sense; most facts are not those of the image then
+
+    def require_sound(self) -> None:
+        """Raise IntegrityError if the row makes no sense."""
+        if self.damage:
+            raise IntegrityError(self.damage)
 
     @property
     def nbytes(self) -> int:
@@ -84,11 +95,30 @@ def index_row(row: Mapping[str, Any]) -> IndexRow:
         raise IntegrityError(f"an index row cannot be read ({exc!r})") from exc
 
 
+def index_row_or_damage(row: Mapping[str, Any]) -> IndexRow:
+    """Return `index_row`; of a row that makes no sense, an image under its name that is damaged to whoever reads it."""
+    try:
+        return index_row(row)
+    except IntegrityError as exc:
+        facts = ImageFacts(**{fact.name: _known(row, fact) for fact in fields(ImageFacts)})
+        part = row["part"] if isinstance(row.get("part"), int) else 0
+        return IndexRow(facts, part, 0, dict.fromkeys(IMAGE_PAYLOADS, _EMPTY), (), (), damage=str(exc))
+
+
+def _known(row: Mapping[str, Any], fact: Field[Any]) -> Any:
+    """A fact of a row that makes no sense: as the row says where that tells which image it is, or else nothing."""
+    value, nothing = row.get(fact.name), _NOTHING.get(str(fact.type))
+    return value if fact.name in _TELLING and isinstance(value, type(nothing)) else _UNTOLD.get(fact.name, nothing)
+
+
 def _check_facts(facts: ImageFacts, part: int | None) -> None:
     if part is None or None in vars(facts).values():
         raise ValueError("a fact is missing")
-    if facts.method == TILES and (facts.mode not in MODES or min(facts.width, facts.height, facts.tile_size) < 1):
-        raise ValueError(f"{facts.mode} of {facts.width} x {facts.height} in tiles of {facts.tile_size}")
+    if facts.method != TILES:
+        return
+    sizes = facts.width, facts.height, facts.tile_size
+    if min(sizes) < 1 or facts.tile_size > MAX_TILE or facts.mode not in MODES or facts.dtype not in _DTYPES:
+        raise ValueError(f"{facts.mode} {facts.dtype} of {facts.width} x {facts.height} in tiles of {facts.tile_size}")
 
 
 def _tile_ranges(image: int, tile: Mapping[str, Any]) -> TileRanges:
@@ -130,6 +160,7 @@ def _slice(blocks: dict[int, bytes], span: Span) -> bytes:
 
 def fetch_image_row(image: IndexRow, fetch: Fetch) -> tuple[bytes, bytes, bytes]:
     """Return container, shared codec bytes and payload of an image row; IntegrityError if its CRC does not match."""
+    image.require_sound()
     payloads = fetch_spans(fetch, (image.spans[name] for name in IMAGE_PAYLOADS))
     if row_crc(image.facts, payloads) != image.crc:
         raise IntegrityError("the image's row is damaged (its CRC does not match)")

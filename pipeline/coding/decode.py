@@ -69,7 +69,7 @@ def read_bands(
     """
     whole = Box(0, 0, image.facts.width, image.facts.height)
     area = whole if area is None else area
-    _check_grid(image)
+    check_grid(image)
     _check_view(image, pool, shown.view)
     side_information = _side_information(image, fetch, pool)
     wanted = [tile for tile in image.tiles if _box(tile.facts).intersect(area)]
@@ -161,7 +161,9 @@ def _check(facts: TileFacts, what: str, crc: int | None, samples: np.ndarray) ->
         )
 
 
-def _check_grid(image: IndexRow) -> None:
+def check_grid(image: IndexRow) -> None:
+    """Raise IntegrityError unless the tiles of an image are those that its size asks for; nothing is fetched."""
+    image.require_sound()
     facts = image.facts
     if min(facts.width, facts.height, facts.tile_size) < 1 or facts.mode not in MODES:
         raise IntegrityError(f"{facts.width} x {facts.height} pixels of mode {facts.mode!r} are no image")

@@ -24,10 +24,10 @@ from tilepress.pipeline.errors import (
     UnsupportedPicture,
 )
 from tilepress.pipeline.formats.container import Container, unpack_container
-from tilepress.pipeline.formats.jpeg.file import jpeg_size, read_jpeg, rebuild_jpeg
+from tilepress.pipeline.formats.jpeg.file import read_jpeg, rebuild_jpeg
 from tilepress.pipeline.formats.picture import Bands, Limits, Picture
-from tilepress.pipeline.formats.png.file import png_size, read_png, rebuild_png
-from tilepress.pipeline.formats.tiff.file import read_tiff, rebuild_tiff, tiff_size
+from tilepress.pipeline.formats.png.file import read_png, rebuild_png
+from tilepress.pipeline.formats.tiff.file import read_tiff, rebuild_tiff
 
 Source = bytes | mmap.mmap
 Reader = Callable[[Source, Limits, bool], Picture]
@@ -42,7 +42,6 @@ _READERS: tuple[tuple[bytes, str, Reader], ...] = (
     (b"MM\0+", "BigTIFF", read_tiff),
 )
 _WRITERS: dict[str, Writer] = {"png": rebuild_png, "jpeg": rebuild_jpeg, "tiff": rebuild_tiff}
-_SIZES: dict[str, Callable[[Container], tuple[int, int]]] = {"png": png_size, "jpeg": jpeg_size, "tiff": tiff_size}
 # offset, bytes there, what it is
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"GIF8", "GIF"),
@@ -113,13 +112,6 @@ def rebuild(container: bytes, bands: Iterator[np.ndarray], out: BinaryIO) -> Non
         _WRITERS[kind](opened, bands, whole)
         whole.seek(0)
         shutil.copyfileobj(whole, out)
-
-
-def check_container(container: bytes, width: int, height: int) -> None:
-    """Raise IntegrityError unless `rebuild` could open a container, and it describes a file of that size in pixels."""
-    kind, opened = _opened(container)
-    if _SIZES[kind](opened) != (width, height):
-        raise IntegrityError("image container: it describes a file of another size than the image's")
 
 
 def must_be_exact(container: bytes) -> bool:

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from tilepress.codecs.extras import require_extra
-from tilepress.pipeline.archive.index_row import index_row
+from tilepress.pipeline.archive.index_row import index_row_or_damage
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run, list_runs, read_archive
 from tilepress.pipeline.archive.schema import CONTENTLESS, DAMAGED, GONE, LIMIT, UNSUPPORTED
 from tilepress.pipeline.coding.codec_pool import CodecPool
@@ -141,8 +141,8 @@ class Archive(Mapping[str, Entry]):
         return ArchiveDataset(self.images(include, exclude), preview, transform)
 
     def entry(self, view: RunView, row: Mapping[str, Any], *, gone: bool = False) -> Entry:
-        """Return a handle on one version of an image, from its index row."""
-        return Entry(self.storage, self.pool, view.run, index_row(row), gone)
+        """Return a handle on one version of an image, from its index row. Reading it tells if the row is damaged."""
+        return Entry(self.storage, self.pool, view.run, index_row_or_damage(row), gone)
 
     def histories(self, columns: list[str] | None = None) -> Iterator[list[Version]]:
         """Yield, for each path in order, the rows of all runs that mention it, oldest first."""

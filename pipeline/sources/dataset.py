@@ -16,9 +16,9 @@ import numpy as np
 from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run
 from tilepress.pipeline.archive.schema import TILES
-from tilepress.pipeline.coding.decode import Shown, read_bands
+from tilepress.pipeline.coding.decode import Shown, check_grid
 from tilepress.pipeline.coding.tiles import Tile, cut_band
-from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, PictureError
+from tilepress.pipeline.errors import ChangedError, IntegrityError, LimitExceeded, MissingError, PictureError
 from tilepress.pipeline.formats.bands import regroup
 from tilepress.pipeline.formats.picture import Limits, Picture, tile_spec
 from tilepress.pipeline.formats.registry import read_picture
@@ -125,9 +125,11 @@ class ArchivedImages(DataSet):
         assert isinstance(item.place, tuple)
         entry = Entry(self._archive.storage, self._archive.pool, *item.place)
         facts = entry.index_row.facts
+        entry.index_row.require_sound()
         if facts.method != TILES:
             yield read_picture(entry.bytes(), self.source.limits, name=item.name, byte_exact=False)
             return
+        check_grid(entry.index_row)  # before anybody makes room for the size that it declares
         yield Picture(
             facts.format,  # type: ignore[arg-type]
             facts.mode,
@@ -140,7 +142,7 @@ class ArchivedImages(DataSet):
         )
 
     def _bands(self, entry: Entry) -> Iterator[np.ndarray]:
-        return read_bands(entry.index_row, entry.fetch, entry.pool, shown=Shown(self.source.preview))
+        return entry.bands(Shown(self.source.preview))
 
 
 def picture_tiles(
@@ -165,8 +167,11 @@ def picture_tiles(
 
 
 def whole(picture: Picture, rows: int = 512) -> np.ndarray:
-    """Return all pixels of an image, (height, width, channels)."""
-    pixels = np.empty((picture.height, picture.width, picture.channels), picture.dtype)
+    """Return all pixels of an image, (height, width, channels). LimitExceeded if memory does not hold them."""
+    try:
+        pixels = np.empty((picture.height, picture.width, picture.channels), picture.dtype)
+    except MemoryError as exc:
+        raise LimitExceeded(f"{picture.nbytes} bytes of pixels are more than the memory that there is") from exc
     y = 0
     for band in picture.read_bands(rows):
         pixels[y : y + len(band)] = band

@@ -70,13 +70,6 @@ def _read_bands(source: bytes | mmap.mmap, file: JpegFile, rows: int) -> Iterato
             yield band.reshape(-1, file.width, file.components)
 
 
-def jpeg_size(container: Container) -> tuple[int, int]:
-    """Return width and height of the JPEG file that a container describes; IntegrityError if it is not valid."""
-    with reading_container():
-        width, height, _, _ = _header(container)
-        return width, height
-
-
 def rebuild_jpeg(container: Container, bands: Iterator[np.ndarray], out: BinaryIO) -> None:
     """Write a JPEG of quality 100, chroma not subsampled, with the kept segments. IntegrityError if it cannot be."""
     with reading_container():

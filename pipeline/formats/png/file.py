@@ -82,13 +82,6 @@ def _interlaced(
     yield header.passes[0], 0, image
 
 
-def png_size(container: Container) -> tuple[int, int]:
-    """Return width and height of the PNG file that a container describes; IntegrityError if it is not valid."""
-    with reading_container():
-        header = _Writer(container).header
-        return header.width, header.height
-
-
 def rebuild_png(container: Container, bands: Iterator[np.ndarray], out: BinaryIO) -> None:
     """Write the file: the kept chunks around freshly compressed `bands`. IntegrityError for a wrong container."""
     with reading_container():

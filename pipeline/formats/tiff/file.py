@@ -119,12 +119,6 @@ def _grid_row(source: bytes | mmap.mmap, layout: TiffLayout, row: int) -> np.nda
     return band
 
 
-def tiff_size(container: Container) -> tuple[int, int]:
-    """Return width and height of the TIFF file that a container describes; IntegrityError if it is not valid."""
-    layout = _opened(container)[3]
-    return layout.width, layout.height
-
-
 def _opened(container: Container) -> tuple[CutFile, Encoder, Directory, TiffLayout]:
     with reading_container():
         skeleton = CutFile.from_blobs(*container.blobs)

@@ -55,6 +55,16 @@ def tile(**facts: object) -> Change:
     return change
 
 
+def paths(*names: str) -> Change:
+    """The first row, once under each of these names."""
+
+    def change(table: pa.Table) -> pa.Table:
+        rows = [{**table.slice(0, 1).to_pylist()[0], "path": name} for name in names]
+        return pa.Table.from_pylist(rows, schema=table.schema)
+
+    return change
+
+
 INDEXES = {
     "no path column": lambda table: table.drop_columns(["path"]),
     "no tiles column": lambda table: table.drop_columns(["tiles"]),
@@ -86,6 +96,25 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def archive(sealed: Path, tmp_path: Path) -> Path:
     return shutil.copytree(sealed, tmp_path / "archive")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"), [(("a.png", "a.png"), "more than once"), (("b.png", "a.png"), "out of order")]
+)
+def test_paths_that_readers_would_not_find_are_said(archive: Path, names: tuple[str, ...], said: str):
+    run = archive / "runs/0001"
+    seal = resealed(run / "index.parquet", paths(*names))
+    resealed(run / "manifest.parquet", unchanged, **{"tilepress.index": seal})
+    problems = tilepress.verify(str(archive), subset=(1, 30), **LOCAL).problems
+    assert any(file == "runs/0001/index.parquet" and said in problem for file, _, problem in problems)
+
+
+def test_a_changed_readme_is_noted_and_is_no_damage(archive: Path):
+    assert not any("README" in note for note in tilepress.verify(str(archive), **LOCAL).notes)
+    for change in (lambda path: path.write_text("hello"), Path.unlink):
+        change(archive / "README.txt")
+        report = tilepress.verify(str(archive), **LOCAL)
+        assert report.exit_code == 0 and any("README.txt" in note for note in report.notes)
 
 
 @pytest.mark.parametrize("name", INDEXES)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import io
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import zstandard
 
 import tilepress
+from tests.jobs.archives.test_hostile_archive import resealed
 from tests.support.make_archives import encode_files
-from tests.support.make_collection import encoded, image_of, write_tree
-from tilepress.errors import IntegrityError, UnusableName
+from tests.support.make_collection import encoded, image_of, png16, write_tree
+from tilepress.errors import IntegrityError, StorageError, UnusableName
+from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row
+from tilepress.pipeline.archive.part import Fetch
 from tilepress.pipeline.archive.schema import row_crc
-from tilepress.pipeline.formats.registry import check_container, read_picture
+from tilepress.pipeline.formats.container import pack_container, unpack_container
+from tilepress.pipeline.reading import image as images
 from tilepress.pipeline.reading.archive import Archive
-from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.rebuild import prove, write_file
+from tilepress.pipeline.sources.dataset import UNUSABLE, DataSet, Item, Source, whole
+from tilepress.pipeline.storage.base import Ranges
 from tilepress.pipeline.storage.local import LocalStorage
 
 LOCAL: dict[str, Any] = {"engine": "local", "workers": 1}
@@ -59,13 +68,51 @@ def test_a_flipped_bit_in_whatever_an_image_is_rebuilt_from_is_found_in_its_subs
     assert tilepress.verify(place / "archive", subset=(1, 1), **LOCAL).exit_code == 0
 
 
-@pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG"])
-def test_a_container_of_another_size_or_kind_is_refused(kind: str) -> None:
-    container = read_picture(encoded(image_of("RGB", 20, 30), kind)).container
-    check_container(container, 30, 20)
-    for wrong, size in ((container, (20, 30)), (container[:-1], (30, 20)), (b"", (30, 20))):
-        with pytest.raises(IntegrityError):
-            check_container(wrong, *size)
+DRESSED = {  # of each, the container is replaced by that of every other
+    "rgb.png": encoded(image_of("RGB", 90, 100), "PNG"),
+    "turned.png": encoded(image_of("RGB", 100, 90), "PNG"),
+    "gray.png": encoded(image_of("L", 90, 100), "PNG"),
+    "palette.png": encoded(image_of("P", 90, 100), "PNG"),
+    "rgb.tif": encoded(image_of("RGB", 90, 100), "TIFF"),
+    "gray.tif": encoded(image_of("L", 90, 100), "TIFF"),
+    "deep.png": png16(1),
+}
+
+
+def dressed(image: IndexRow, container: bytes, fetch: Fetch) -> tuple[IndexRow, Fetch]:
+    """An image whose row, its CRC right, has another container; and what fetches it."""
+    beyond = 1 << 40
+
+    def fetch_either(ranges: Ranges) -> list[bytes]:
+        return [container[at - beyond :][:n] if at >= beyond else fetch([(at, n)])[0] for at, n in ranges]
+
+    spans = image.spans | {"container": (beyond, len(container))}
+    return replace(image, spans=spans, crc=row_crc(image.facts, (container, b"", b""))), fetch_either
+
+
+def is_refused(read: Callable[[], object]) -> bool:
+    try:
+        read()
+    except IntegrityError:
+        return True
+    return False
+
+
+def test_verify_refuses_the_containers_that_restore_refuses_and_no_others(tmp_path: Path) -> None:
+    shard = encode_files(tmp_path, DRESSED)
+    assert {name: i.facts.method for name, i in shard.images.items() if i.facts.method != "tiles"} == {}
+    containers = [fetch_image_row(image, shard.part.fetch)[0] for image in shard.images.values()]
+    verdicts = Counter[bool]()
+    for image, mine in zip(shard.images.values(), containers, strict=True):
+        header, blobs = unpack_container(mine).header, unpack_container(mine).blobs
+        cut = [pack_container(header, *blobs[:at], blobs[at][:-1], *blobs[at + 1 :]) for at in range(len(blobs))]
+        for container in [*containers, *cut, mine[:-1], b""]:
+            row, fetch = dressed(image, container, shard.part.fetch)
+            verified = is_refused(lambda row=row, fetch=fetch: prove(row, fetch, shard.pool, file=True))
+            restored = is_refused(lambda row=row, fetch=fetch: write_file(row, fetch, shard.pool, io.BytesIO()))
+            assert verified == restored
+            verdicts[verified] += 1
+    assert verdicts[False] >= len(DRESSED) and verdicts[True] > 4 * len(DRESSED)
 
 
 def test_pieces_are_not_expanded_beyond_what_the_file_had(tmp_path: Path) -> None:
@@ -88,15 +135,88 @@ def test_pieces_are_not_expanded_beyond_what_the_file_had(tmp_path: Path) -> Non
     assert not (tmp_path / "out").stat().st_size
 
 
+HUGE = 100_000
+FORGED_ROWS: dict[str, dict[str, Any]] = {
+    "no size": {"width": 0},
+    "more pixels than tiles": {"width": HUGE, "height": HUGE},
+    "a tile larger than memory": {"width": HUGE, "height": HUGE, "tile_size": HUGE},
+    "an unknown mode": {"mode": "XYZ"},
+    "an unknown type": {"dtype": "float64"},
+    "no hash": {"file_sha256": None},
+    "no tiles": {"tiles": []},
+    "a codec that nobody has": {"codec": "nobody"},
+    "bytes beyond the part": {"latents_bytes": 1 << 60},
+}
+
+
+def forge_row(archive: Path, path: str, facts: dict[str, Any]) -> None:
+    """Change one row of the index, or its first tile, and seal everything again."""
+
+    def change(table: pa.Table) -> pa.Table:
+        rows = table.to_pylist()
+        (row,) = (row for row in rows if row["path"] == path)
+        for name, value in facts.items():
+            (row if name in row else row["tiles"][0])[name] = value
+        if facts.get("tile_size"):
+            row["tiles"][0] |= {"w": facts["width"], "h": facts["height"]}
+        return pa.Table.from_pylist(rows, schema=table.schema)
+
+    run = archive / "runs/0001"
+    seal = resealed(run / "index.parquet", change)
+    resealed(run / "manifest.parquet", lambda table: table, **{"tilepress.index": seal})
+
+
+@pytest.mark.parametrize("forged", FORGED_ROWS)
+def test_a_forged_row_is_the_error_of_its_image_alone(place: Path, forged: str) -> None:
+    forge_row(place / "archive", "1.png", FORGED_ROWS[forged])
+    back = tilepress.restore(place / "archive", place / "back", **LOCAL)
+    assert [name for name, _ in back.failed] == ["1.png"] and back.restored.total() == len(FILES) - 1
+    for options in ({}, {"subset": (1, 1)}, {"rebuild": True}, {"against": place / "source"}):
+        report = tilepress.verify(place / "archive", **LOCAL, **options)
+        assert report.exit_code == 4 and {image for _, image, _ in report.problems} == {"1.png"}
+    archive = opened(place)
+    assert sorted(archive) == sorted(FILES) and len(list(archive.entries())) == len(FILES)
+    with pytest.raises(IntegrityError):
+        archive["1.png"].array()
+    data = Source(str(place / "archive")).open()
+    assert {item.name for item in data.items() if not is_readable(data, item)} == {"1.png", "junk.bin"}
+
+
+def is_readable(data: DataSet, item: Item) -> bool:
+    try:
+        with data.open(item) as picture:
+            return whole(picture).size > 0
+    except UNUSABLE:
+        return False
+
+
+def test_a_part_that_cannot_be_read_keeps_no_other_from_coming_back(tmp_path: Path) -> None:
+    write_tree(tmp_path / "source", FILES)
+    tilepress.compress(tmp_path / "source", tmp_path / "archive", shard_size=8192, **LOCAL)
+    lost = opened(tmp_path)["1.png"].part
+    read_ranges = LocalStorage.read_ranges
+
+    def failing(self: LocalStorage, name: str, ranges: Ranges) -> list[bytes]:
+        if name == lost:
+            raise StorageError(f"{self.url}/{name}: the disk fails: check it before anything else")
+        return read_ranges(self, name, ranges)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalStorage, "read_ranges", failing)
+        back = tilepress.restore(tmp_path / "archive", tmp_path / "back", **LOCAL)
+        report = tilepress.verify(tmp_path / "archive", subset=(1, 1), **LOCAL)
+    assert 0 < len(back.failed) < len(FILES) == len(back.failed) + back.restored.total()
+    assert back.exit_code == report.exit_code == 4 and all("disk fails" in problem for _, problem in back.failed)
+    assert [(image, problem) for _, image, problem in report.problems] == back.failed
+
+
 def test_memory_that_one_image_lacks_is_its_own_error(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = Entry.write
-
-    def greedy(self: Entry, *given: Any) -> Any:
-        if self.path == "1.png":
+    def greedy(image: IndexRow, *given: Any) -> Any:
+        if image.facts.path == "1.png":
             raise MemoryError
-        return write(self, *given)
+        return write_file(image, *given)
 
-    monkeypatch.setattr(Entry, "write", greedy)
+    monkeypatch.setattr(images, "write_file", greedy)
     back = tilepress.restore(place / "archive", place / "back", **LOCAL)
     assert back.failed == [("1.png", "decoding it takes more memory than there is")]
     assert back.restored.total() == len(FILES) - 1
