@@ -22,6 +22,7 @@ from tilepress.pipeline.storage.base import Storage, open_storage
 
 REPOSITORY = Path(__file__).parent.parent
 PLUGIN = REPOSITORY / "tests/plugin"
+os.environ["TILEPRESS_DATE"] = "2026-11-27T10:00:00Z"  # of all runs: archives are compared byte for byte
 os.environ["RAY_AUTH_MODE"] = "disabled"  # before Ray is imported: no token file in the home folder
 # Before torch is imported: as workers have it. Tests of other numbers of threads say which, and small tensors on more
 # threads than there are processors take four times as long.

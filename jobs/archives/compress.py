@@ -16,7 +16,8 @@ from tilepress.jobs.cli.progress import Meter
 from tilepress.jobs.codec_choice import AUTO, ChosenCodec, check_settings, chosen_codec
 from tilepress.pipeline.archive.index import IndexSpool, create_index
 from tilepress.pipeline.archive.index_row import MAX_TILE
-from tilepress.pipeline.archive.layout import Run, list_parts, write_manifest
+from tilepress.pipeline.archive.layout import Run, list_parts
+from tilepress.pipeline.archive.manifest import Manifest, write_manifest
 from tilepress.pipeline.archive.plan import LeftOut, Plan
 from tilepress.pipeline.archive.schema import FAILURES
 from tilepress.pipeline.archive.summary import Summary
@@ -173,7 +174,7 @@ def _execute(
                 report.resumed_shards += result.resumed
                 meter.advance(**result.summary.progress())
         seal = create_index(storage, run.index, plan.shards(), spool)
-        write_manifest(storage, run, entries, plan.seal, seal)
+        write_manifest(storage, run, Manifest(tuple(entries), plan.seal, seal, plan.date))
         report.seconds = round(time.monotonic() - started, 3)
         report.compiling_seconds = round(COMPILE_CLOCK.seconds - compiling, 3)
 

@@ -14,6 +14,7 @@ from tilepress.pipeline.archive.summary import Summary, method_key
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.image import Entry
+from tilepress.pipeline.reading.run_view import RunView
 from tilepress.pipeline.storage.globs import Selection
 
 
@@ -76,15 +77,10 @@ class ArchiveInfo:
     problems: list[str] = field(default_factory=list)
 
 
-def archive_info(url: str) -> ArchiveInfo:
-    """Return identity, runs with their settings, and totals by method of the current versions."""
-    archive = open_archive(url)
-    runs = []
-    for view in archive.runs:
-        settings = plan_from_bytes(archive.storage.read(view.run.plan), view.run.plan).settings
-        runs.append(
-            {"run": view.run.number, "complete": view.complete, "images": view.index.rows, "settings": settings}
-        )
+def archive_info(url: str, run: int | None = None, as_of: str | None = None) -> ArchiveInfo:
+    """Return identity, runs with their settings, and totals by method of the current versions, at a run if asked."""
+    archive = open_archive(url, run=run, as_of=as_of, include_deleted=True)
+    runs = [_described(archive, view) for view in archive.runs]
     identity = archive.identity
     info = ArchiveInfo(url, identity.get("archive_id", ""), identity.get("format", ""), runs, problems=archive.problems)
     for entry in archive.entries():
@@ -96,6 +92,21 @@ def archive_info(url: str) -> ArchiveInfo:
     if len(archive.runs) > 1:
         info.superseded_bytes = _payload_bytes(archive) - info.summary.bytes_out.total()
     return info
+
+
+def _described(archive: Archive, view: RunView) -> dict[str, Any]:
+    """What `info` says of a run: its state is "complete", "abandoned" or "unfinished"."""
+    settings = {}
+    if not view.abandoned:
+        settings = plan_from_bytes(archive.storage.read(view.run.plan), view.run.plan).settings
+    state = "abandoned" if view.abandoned else "complete" if view.complete else "unfinished"
+    return {
+        "run": view.run.number,
+        "date": view.date,
+        "state": state,
+        "images": view.index.rows,
+        "settings": settings,
+    }
 
 
 def _payload_bytes(archive: Archive) -> int:
@@ -140,9 +151,9 @@ def reasons(rows: list[dict[str, Any]]) -> Counter[str]:
     return Counter(row["reason_code"] for row in rows)
 
 
-def one_entry(url: str, path: str) -> Entry:
-    """Return the entry of a path; UsageError, with where to look, if there is none."""
-    archive = open_archive(url)
+def one_entry(url: str, path: str, run: int | None = None, as_of: str | None = None) -> Entry:
+    """Return the entry of a path, gone from the source or not; UsageError, with where to look, if there is none."""
+    archive = open_archive(url, run=run, as_of=as_of, include_deleted=True)
     try:
         return archive[path]
     except KeyError:

@@ -69,7 +69,9 @@ class RestoreConfig:
     preview: bool = False
     view: str = ""  # another decoder of the latents, where their model has it
     overwrite: bool = False
-    skip_gone: bool = False
+    run: int | None = None
+    as_of: str | None = None
+    include_deleted: bool = False
     engine: EngineConfig = field(default_factory=EngineConfig)
     quiet: bool = True
     storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
@@ -101,13 +103,19 @@ class RestoreReport:
 
 def run_restore(config: RestoreConfig) -> RestoreReport:
     """Restore what is selected; run again, files that are already right are left alone."""
-    archive = open_archive(config.archive, storage_options=config.storage_options)
+    archive = open_archive(
+        config.archive,
+        run=config.run,
+        as_of=config.as_of,
+        include_deleted=config.include_deleted,
+        storage_options=config.storage_options,
+    )
     destination = Location(config.destination, StorageOptions(config.storage_options)).absolute()
     if f"{_place(destination.open())}/".startswith(f"{_place(archive.storage)}/"):
         raise UsageError(f"{config.destination} is the archive itself or lies within it: restore elsewhere")
     selection = Selection(config.include, config.exclude)
     report = RestoreReport(notes=archive.notes, damage=archive.damage)
-    shards, size, networks = _measure(archive, config, selection)
+    shards, size, networks = _measure(archive, selection)
     if not shards and not archive.problems:
         raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")
     options = RestoreOptions(destination, config.region, config.preview, config.view, config.overwrite)
@@ -115,7 +123,7 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
         open_engine(config.engine, archive.storage.location, shards, size, networks=networks) as engine,
         Meter("restore", size, quiet=config.quiet) as meter,
     ):
-        tasks = entry_tasks(_selected(archive, config, selection), options)
+        tasks = entry_tasks(_selected(archive, selection), options)
         for result in engine.map_shards(restore_entries, tasks):
             report.merge(result)
             images = result.restored.total() + len(result.failed) + len(result.refused)
@@ -127,15 +135,15 @@ def _place(storage: Storage) -> str:
     return storage.url if is_url(storage.url) else os.path.realpath(storage.url)
 
 
-def _selected(archive: Archive, config: RestoreConfig, selection: Selection) -> Iterator[Entry]:
-    return (entry for entry in archive.entries() if entry.path in selection and not (config.skip_gone and entry.gone))
+def _selected(archive: Archive, selection: Selection) -> Iterator[Entry]:
+    return (entry for entry in archive.entries() if entry.path in selection)
 
 
-def _measure(archive: Archive, config: RestoreConfig, selection: Selection) -> tuple[int, int, bool]:
+def _measure(archive: Archive, selection: Selection) -> tuple[int, int, bool]:
     """Tasks, source bytes, and whether networks are needed, so that nothing is started in vain."""
     tasks = size = 0
     networks = False
-    for task in entry_tasks(_selected(archive, config, selection), None):
+    for task in entry_tasks(_selected(archive, selection), None):
         tasks += 1
         size += task.source_bytes
         networks = networks or any("@" in tile.facts.codec for image in task.images for tile in image.tiles)

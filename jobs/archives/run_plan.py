@@ -12,6 +12,7 @@ from pathlib import Path
 
 import tilepress
 from tilepress.jobs.claim import Request, is_first, require_empty, require_same
+from tilepress.pipeline.archive import dates
 from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.layout import (
     ARCHIVE_JSON,
@@ -77,7 +78,7 @@ def new_run(
     )
     last = existing.runs[-1] if existing and existing.runs else None
     parent = last.manifest.seal if last and last.manifest else ""
-    plan = write_plan(files, request, request["shard_bytes"], parent, left_out)
+    plan = write_plan(files, request, request["shard_bytes"], parent, left_out, dates.now())
     return Run(last.run.number + 1 if last else 1), plan
 
 
@@ -117,7 +118,7 @@ def claim_run(storage: Storage, run: Run, plan: Plan, request: Request, models: 
     plan.file.seek(0)
     if not is_first(storage, run.plan, plan.file.read()):
         plan = _resumed_plan(storage, run, request)
-    summary = {"run": run.number, "plan": plan.seal, "software": f"tilepress {tilepress.__version__}"}
+    summary = {"run": run.number, "date": plan.date, "plan": plan.seal, "software": f"tilepress {tilepress.__version__}"}
     write_summary(storage, run, {**summary, "settings": plan.settings, "totals": asdict(plan.totals)})
     return plan
 

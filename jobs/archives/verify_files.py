@@ -11,7 +11,8 @@ from typing import BinaryIO, TypeVar, cast
 import pyarrow as pa
 
 from tilepress.pipeline.archive.index import Index
-from tilepress.pipeline.archive.layout import README, Manifest, Run, list_parts, load_model
+from tilepress.pipeline.archive.layout import README, Run, list_parts, load_model
+from tilepress.pipeline.archive.manifest import Manifest
 from tilepress.pipeline.archive.part import part_index
 from tilepress.pipeline.archive.plan import plan_from_bytes
 from tilepress.pipeline.archive.readme import README_TEXT

@@ -16,9 +16,11 @@ from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import open_archive
 
 
-def show_ls(url: str, path: str | None, *, as_json: bool) -> int:
+def show_ls(
+    url: str, path: str | None, run: int | None, as_of: str | None, *, include_deleted: bool, as_json: bool
+) -> int:
     """Print one line an image, and return the exit code."""
-    archive = open_archive(url)
+    archive = open_archive(url, run=run, as_of=as_of, include_deleted=include_deleted)
     print_notes(archive.problems)
     found = 0
     for entry in listing.listed(archive, path):
@@ -37,29 +39,44 @@ def show_ls(url: str, path: str | None, *, as_json: bool) -> int:
     return 0
 
 
-def show_info(url: str, path: str | None, *, as_json: bool) -> int:
+def show_info(url: str, path: str | None, run: int | None, as_of: str | None, *, as_json: bool) -> int:
     """Print an archive, or one image, and return the exit code."""
     if path is not None:
-        _print_facts(listing.describe(listing.one_entry(url, path)), as_json=as_json)
+        _print_facts(listing.describe(listing.one_entry(url, path, run, as_of)), as_json=as_json)
         return 0
-    info = listing.archive_info(url)
+    info = listing.archive_info(url, run, as_of)
     if as_json:
         print_json(info)
         return 0
     print_notes(info.problems)
     print(f"archive {info.archive_id}  {info.format}  {info.url}")
-    for run in info.runs:
-        settings, encoding = run["settings"], run["settings"]["press"]
-        state = "complete" if run["complete"] else "NOT COMPLETE: repeat its command to finish it"
-        print(
-            f"run {run['run']}: {run['images']:,} images from {settings['source']}, codec {settings['codec']}, "
-            f"fidelity {encoding['fidelity']}{_bound(encoding)}, tiles of {encoding['tile']}, {state}"
-        )
+    for each in info.runs:
+        print(_run_line(each))
     print_summary(info.summary)
     _print_disk(info)
     if info.gone:
         print(f"{info.gone:,} of them are gone from the source")
     return 0
+
+
+_STATES = {
+    "complete": "complete",
+    "unfinished": "NOT COMPLETE: repeat its command to finish it, or `tilepress abandon` it",
+    "abandoned": "given up",
+}
+
+
+def _run_line(run: dict[str, Any]) -> str:
+    """One line about a run: when, what, how, and whether it is complete."""
+    settings = run["settings"]
+    encoding = settings.get("press")
+    told = [f"run {run['run']}: {run['images']:,} images"]
+    if encoding:
+        told[0] += f" from {settings['source']}"
+        told.append(f"codec {settings['codec']}, fidelity {encoding['fidelity']}{_bound(encoding)}")
+        told.append(f"tiles of {encoding['tile']}")
+    date = [run["date"].replace("T", " ").replace("Z", " UTC")] if run["date"] else []
+    return ", ".join([*told, *date, _STATES[run["state"]]])
 
 
 def _print_disk(info: listing.ArchiveInfo) -> None:
@@ -100,9 +117,9 @@ def show_errors(url: str, *, as_json: bool) -> int:
     return 0
 
 
-def write_cat(url: str, path: str, output: str | None) -> int:
+def write_cat(url: str, path: str, output: str | None, run: int | None, as_of: str | None) -> int:
     """Write one file, when all of it is proven right, to standard output or a file; return the exit code."""
-    entry = listing.one_entry(url, path)
+    entry = listing.one_entry(url, path, run, as_of)
     with tempfile.TemporaryFile() as scratch:
         entry.write(cast(BinaryIO, scratch))
         scratch.seek(0)

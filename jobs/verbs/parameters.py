@@ -29,6 +29,11 @@ Workers = Annotated[
 ]
 RayAddress = Annotated[str | None, typer.Option(metavar="ADDRESS", help="An existing Ray cluster ('auto' finds one).")]
 GpusPerActor = Annotated[float, typer.Option(metavar="SHARE", help="GPU share of a codec actor, on Ray.")]
+RunNumber = Annotated[int | None, typer.Option("--run", min=1, metavar="N", help="As run N saw the source.")]
+AsOf = Annotated[
+    str | None, typer.Option(metavar="DATE", help="As the newest run by then saw the source: 2026-11-27, or a time.")
+]
+IncludeDeleted = Annotated[bool, typer.Option("--include-deleted", help="Also files that the source no longer had.")]
 # Not offered by commands: there, --json means `quiet`, and FSSPEC_* variables and profiles say how places are reached.
 Quiet = Annotated[bool, typer.Option(help="Show no progress on standard error.")]
 StorageOptions = Annotated[

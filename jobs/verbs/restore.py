@@ -7,12 +7,15 @@ import typer
 from tilepress.jobs.cli.texts import region as region_of
 from tilepress.jobs.verbs.parameters import (
     Archive,
+    AsOf,
     EngineName,
     Exclude,
     GpusPerActor,
     Include,
+    IncludeDeleted,
     Quiet,
     RayAddress,
+    RunNumber,
     StorageOptions,
     Workers,
     documented,
@@ -38,7 +41,9 @@ def restore(
     preview: Annotated[bool, typer.Option(help="The lossy picture of the latents, where there is one.")] = False,
     view: Annotated[str, typer.Option(metavar="NAME", help="By another decoder, if the model has it.")] = "",
     overwrite: Annotated[bool, typer.Option(help="Replace files that differ.")] = False,
-    skip_gone: Annotated[bool, typer.Option(help="Leave out files that the source no longer had.")] = False,
+    run: RunNumber = None,
+    as_of: AsOf = None,
+    include_deleted: IncludeDeleted = False,
     engine: EngineName = "auto",
     workers: Workers = None,
     ray_address: RayAddress = None,
@@ -48,7 +53,8 @@ def restore(
 ) -> "RestoreReport":
     """Restore files of `archive` into `destination`, a folder or bucket prefix.
 
-    Every file is checked before it takes its name; a file that is already there and right is left alone, one that
+    What the source had when the last run was planned comes back, or what it had at `run` or `as_of`; files that were
+    gone by then only with `include_deleted`. Every file is checked before it takes its name; a file that is already there and right is left alone, one that
     differs is not touched unless you say `overwrite`.
 
     Returns:
@@ -68,7 +74,9 @@ def restore(
             preview=preview,
             view=view,
             overwrite=overwrite,
-            skip_gone=skip_gone,
+            run=run,
+            as_of=as_of,
+            include_deleted=include_deleted,
             engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
             quiet=quiet,
             storage_options=storage_options,

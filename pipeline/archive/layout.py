@@ -11,50 +11,27 @@ runs/0001/manifest.parquet       written last, create-only: the run is complete
 
 from __future__ import annotations
 
-import io
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.model import Model
 from tilepress.pipeline.archive.readme import README_TEXT
-from tilepress.pipeline.archive.sealed import (
-    SealedWriter,
-    check_schema,
-    check_seal,
-    footer_metadata,
-    open_parquet,
-    read_json,
-    seal_json,
-)
+from tilepress.pipeline.archive.sealed import read_json, seal_json
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, StorageError, UsageError
 from tilepress.pipeline.storage.base import Storage
 
 FORMAT = "tilepress-archive-1"
-MANIFEST_FORMAT = "tilepress-manifest-1"
 ARCHIVE_JSON = "archive.json"
 README = "README.txt"
 _PROBES = 5
 _RUN_NAME = re.compile("[0-9]{4,6}")
 MODEL_FILES = ("model.json", "weights.safetensors")
-
-MANIFEST_SCHEMA = pa.schema(
-    [
-        pa.field("shard", pa.int32(), nullable=False),
-        pa.field("images", pa.int32(), nullable=False),
-        pa.field("rows", pa.int64(), nullable=False),
-        pa.field("bytes", pa.int64(), nullable=False),
-        pa.field("seal", pa.string(), nullable=False),
-    ]
-)
-
 
 @dataclass(frozen=True)
 class Run:
@@ -90,27 +67,6 @@ class Run:
     def part(self, shard: int) -> str:
         """Return the part of a shard."""
         return f"{self.folder}/parts/{shard:05d}.parquet"
-
-
-@dataclass(frozen=True)
-class PartEntry:
-    """A committed part, as the manifest lists it."""
-
-    shard: int
-    images: int
-    rows: int
-    bytes: int
-    seal: str
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a complete run committed: its parts, and the seals of its plan and index."""
-
-    parts: tuple[PartEntry, ...]
-    plan_seal: str
-    index_seal: str
-    seal: str = ""  # its own
 
 
 def create_archive(storage: Storage) -> dict[str, Any]:
@@ -184,54 +140,6 @@ def list_parts(storage: Storage, run: Run) -> dict[int, int]:
         if suffix == "parquet" and stem.isascii() and stem.isdigit():
             parts[int(stem)] = entry.size
     return parts
-
-
-def write_manifest(storage: Storage, run: Run, parts: Iterable[PartEntry], plan_seal: str, index_seal: str) -> None:
-    """Complete a run. Another driver's manifest of the same parts is as good as ours.
-
-    Args:
-        storage: The archive's.
-        run: Which run.
-        parts: One entry a part, in any order.
-        plan_seal: Of the run's plan.
-        index_seal: Of its index.
-    """
-    ordered = sorted(parts, key=lambda part: part.shard)
-    buffer = io.BytesIO()
-    writer = SealedWriter(buffer, MANIFEST_SCHEMA, compression="ZSTD")
-    writer.write(pa.Table.from_pylist([asdict(part) for part in ordered], schema=MANIFEST_SCHEMA))
-    metadata = {
-        "tilepress.format": MANIFEST_FORMAT,
-        "tilepress.run": str(run.number),
-        "tilepress.plan": plan_seal,
-        "tilepress.index": index_seal,
-    }
-    writer.close(metadata)
-    try:
-        storage.create(run.manifest, buffer.getvalue())
-    except AlreadyExists:
-        theirs = read_manifest(storage, run)
-        if theirs.parts != tuple(ordered):
-            raise IntegrityError(
-                f"{storage.url}/{run.manifest} was written by another driver and lists other parts than "
-                "were committed here; run `tilepress verify` on the archive"
-            ) from None
-
-
-def read_manifest(storage: Storage, run: Run) -> Manifest:
-    """Return the manifest, its seal checked."""
-    name = f"{storage.url}/{run.manifest}"
-    data = io.BytesIO(storage.read(run.manifest))
-    seal = check_seal(data, name)
-    file = open_parquet(data, name)
-    metadata = footer_metadata(file)
-    if metadata.get("tilepress.format") != MANIFEST_FORMAT:
-        raise IntegrityError(f"{name}: not a manifest that this tilepress reads")
-    check_schema(file, MANIFEST_SCHEMA, name)
-    if metadata.get("tilepress.run") != str(run.number):
-        raise IntegrityError(f"{name}: this is the manifest of another run ({metadata.get('tilepress.run')})")
-    parts = tuple(PartEntry(**row) for row in file.read().to_pylist())
-    return Manifest(parts, metadata.get("tilepress.plan", ""), metadata.get("tilepress.index", ""), seal)
 
 
 def write_summary(storage: Storage, run: Run, content: Mapping[str, Any]) -> None:

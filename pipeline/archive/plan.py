@@ -117,6 +117,7 @@ class Plan:
         except (KeyError, ValueError, TypeError, RecursionError) as exc:
             raise IntegrityError(f"{name}: its settings cannot be read ({exc!r})") from exc
         self.parent = metadata.get("tilepress.parent", "")
+        self.date = metadata.get("tilepress.date", "")  # when it was made; empty in the oldest plans
         self.left_out = _left_out(metadata.get("tilepress.left_out", "[]"), name)
 
     @property
@@ -152,6 +153,7 @@ def write_plan(
     shard_bytes: int | None = None,
     parent: str = "",
     left_out: Sequence[LeftOut] = (),
+    date: str = "",
 ) -> Plan:
     """Number files, cut them into shards, write the plan to local scratch space and return it.
 
@@ -164,6 +166,7 @@ def write_plan(
             file that is as large as that by itself is alone.
         parent: The seal of the manifest of the run before.
         left_out: Looked at when `files` is exhausted, since listing them finds it. The plan keeps the first 1,000.
+        date: When listing them was begun: see dates.py.
     """
     scratch = _temporary()
     with pq.ParquetWriter(scratch, PLAN_SCHEMA) as writer:
@@ -186,6 +189,7 @@ def write_plan(
             "tilepress.totals": json.dumps(asdict(counter.totals), sort_keys=True),
             "tilepress.left_out": json.dumps([asdict(each) for each in left_out[:_MAX_LEFT_OUT]]),
         }
+        | ({"tilepress.date": date} if date else {})
     )
     scratch.close()
     return Plan(out, "the plan just made")

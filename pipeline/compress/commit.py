@@ -14,7 +14,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from tilepress.pipeline.archive.index_row import IndexRow, index_row
-from tilepress.pipeline.archive.layout import PartEntry, Run
+from tilepress.pipeline.archive.layout import Run
+from tilepress.pipeline.archive.manifest import PartEntry
 from tilepress.pipeline.archive.part import BuiltPart, Fetch, PartBuilder, part_index, read_part_footer
 from tilepress.pipeline.archive.plan import PlannedFile, Shard
 from tilepress.pipeline.archive.sealed import SEAL_KEY

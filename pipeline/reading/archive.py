@@ -16,7 +16,7 @@ from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.reading.entry_table import Current, EntryTable
 from tilepress.pipeline.reading.image import Entry
-from tilepress.pipeline.reading.run_view import Problem, RunView, view_run
+from tilepress.pipeline.reading.run_view import Problem, RunView, runs_until, view_run
 from tilepress.pipeline.storage.base import Storage, open_storage
 from tilepress.pipeline.storage.globs import Selection
 from tilepress.pipeline.storage.place import Place, place_text
@@ -33,20 +33,32 @@ Version = tuple[RunView, dict[str, Any]]  # a row of an index, and the run it is
 class Archive(Mapping[str, Entry]):
     """A read-only mapping from path to Entry: the newest run that stored a path wins.
 
-    A path that is gone from the source stays: the archive may be the only copy. Its entry says so.
+    It has what the source had when the last run was planned, or the run that is asked for. The archive also keeps the
+    paths that were gone by then, since it may be the only copy: see `include_deleted`. Their entries say so.
 
     Iteration is in path order and holds a few thousand rows of the index at a time. Archives pickle by their URL.
     """
 
-    def __init__(self, storage: Storage, pool: CodecPool | None = None) -> None:
-        """Open for reading; UsageError if there is no archive."""
+    def __init__(
+        self,
+        storage: Storage,
+        pool: CodecPool | None = None,
+        *,
+        run: int | None = None,
+        as_of: str | None = None,
+        include_deleted: bool = False,
+    ) -> None:
+        """Open for reading; see `open_archive`. UsageError if there is no archive."""
         self.storage = storage
+        self._include_deleted = include_deleted
         self._damage: list[Problem] = []  # of what no run holds
         self.identity = self._identify()
         self.pool = pool or CodecPool(storage)
         runs = list_runs(storage)
-        self.runs = [view_run(storage, run, last=run == runs[-1]) for run in runs]
-        there = {run.number for run in runs}
+        views = [view_run(storage, each, last=each == runs[-1]) for each in runs]
+        self.runs = runs_until(views, run, as_of)
+        self._until = self.runs[-1].run.number if len(self.runs) < len(views) else None
+        there = {view.run.number for view in self.runs}
         lost = sorted(set(range(1, max(there, default=0))) - there)
         self._damage += [(Run(number).folder, "missing, though later runs are there") for number in lost]
 
@@ -64,7 +76,8 @@ class Archive(Mapping[str, Entry]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         place = self.storage.location.absolute()
-        return partial(open_archive, threads=self.pool.threads, storage_options=place.options), (place.url,)
+        options = {"run": self._until, "include_deleted": self._include_deleted, "storage_options": place.options}
+        return partial(open_archive, threads=self.pool.threads, **options), (place.url,)
 
     @property
     def damage(self) -> list[Problem]:
@@ -87,6 +100,8 @@ class Archive(Mapping[str, Entry]):
         for view in reversed(self.runs):
             row = view.index.find(path)
             newest = newest or row
+            if newest is not None and newest["method"] == GONE and not self._include_deleted:
+                break
             if row is not None and newest is not None and row["method"] not in CONTENTLESS:
                 return self.entry(view, row, gone=newest["method"] == GONE)
         raise KeyError(path)
@@ -153,11 +168,11 @@ class Archive(Mapping[str, Entry]):
 
     def _current(self) -> Iterator[Current]:
         for versions in self._stored(None):
-            gone = versions[-1][1]["method"] == GONE
-            yield *next(version for version in reversed(versions) if _has_content(version)), gone
+            yield *next(version for version in reversed(versions) if _has_content(version)), _is_gone(versions)
 
     def _stored(self, columns: list[str] | None) -> Iterator[list[Version]]:
-        return (versions for versions in self.histories(columns) if any(map(_has_content, versions)))
+        wanted = (versions for versions in self.histories(columns) if self._include_deleted or not _is_gone(versions))
+        return (versions for versions in wanted if any(map(_has_content, versions)))
 
     @staticmethod
     def _walk(view: RunView, columns: list[str] | None) -> Iterator[Version]:
@@ -168,10 +183,30 @@ def _has_content(version: Version) -> bool:
     return version[1]["method"] not in CONTENTLESS
 
 
-def open_archive(url: Place, *, threads: int = 1, storage_options: Mapping[str, Any] | None = None) -> Archive:
+def _is_gone(versions: Sequence[Version]) -> bool:
+    return bool(versions[-1][1]["method"] == GONE)
+
+
+def open_archive(
+    url: Place,
+    *,
+    run: int | None = None,
+    as_of: str | None = None,
+    include_deleted: bool = False,
+    threads: int = 1,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Archive:
     """Open an archive at a local path or any fsspec URL for reading: `tilepress.open`.
 
-    `storage_options`: how its place is reached, as fsspec takes it ({"profile": "work"}); see StorageOptions.
+    Args:
+        url: Its place.
+        run: What this run saw: it and the runs before it are read. UsageError if there is no such run.
+        as_of: What the newest run saw that was planned by then: "2026-11-27" (the end of that day), or a time of ISO
+            8601, UTC unless it has an offset. UsageError if there was none yet.
+        include_deleted: Also the files that the source no longer had then.
+        threads: Decode on so many.
+        storage_options: How its place is reached, as fsspec takes it ({"profile": "work"}); see StorageOptions.
     """
     storage = open_storage(place_text(url), storage_options)
-    return Archive(storage, CodecPool(storage, threads=threads))
+    pool = CodecPool(storage, threads=threads)
+    return Archive(storage, pool, run=run, as_of=as_of, include_deleted=include_deleted)

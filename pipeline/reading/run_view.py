@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
+from tilepress.pipeline.archive import dates
 from tilepress.pipeline.archive.index import DerivedIndex, Index, gone_rows
-from tilepress.pipeline.archive.layout import Manifest, Run, is_complete, list_parts, read_manifest
+from tilepress.pipeline.archive.layout import Run, is_complete, list_parts
+from tilepress.pipeline.archive.manifest import Manifest, read_manifest
 from tilepress.pipeline.archive.part import part_index
-from tilepress.pipeline.archive.plan import plan_from_bytes
-from tilepress.pipeline.errors import IntegrityError, MissingError, StorageError
+from tilepress.pipeline.archive.plan import Plan, plan_from_bytes
+from tilepress.pipeline.errors import IntegrityError, MissingError, StorageError, UsageError
 from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.range_file import RangeFile
 
@@ -26,6 +29,12 @@ class RunView:
     manifest: Manifest | None
     index: Index | DerivedIndex
     problems: list[Problem]
+    date: str = ""  # when it was planned; empty where nothing says so
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether it was given up: it holds nothing."""
+        return self.manifest is not None and self.manifest.abandoned
 
 
 def view_run(storage: Storage, run: Run, *, last: bool = True) -> RunView:
@@ -39,17 +48,31 @@ def view_run(storage: Storage, run: Run, *, last: bool = True) -> RunView:
     try:
         if complete:
             manifest = read_manifest(storage, run)
+            if manifest.abandoned:
+                return RunView(run, True, manifest, DerivedIndex([]), problems)
             index = Index(storage.read(run.index), run.index, manifest.index_seal)
-            return RunView(run, True, manifest, index, problems)
+            return RunView(run, True, manifest, index, problems, manifest.date)
         if not last or storage.exists(run.index):
             problems.append((run.manifest, "missing; repeat the command of this run, if it is the last, to write it"))
     except (IntegrityError, MissingError) as exc:
         name = run.index if manifest else run.manifest
         problems.append((name, f"{exc}; the rows of the parts are used instead"))
-    return RunView(run, complete, manifest, _derive_index(storage, run, manifest, problems), problems)
+    plan = _plan(storage, run, problems)
+    index = _derive_index(storage, run, manifest, plan, problems)
+    return RunView(run, complete, manifest, index, problems, manifest.date if manifest else plan.date if plan else "")
 
 
-def _derive_index(storage: Storage, run: Run, manifest: Manifest | None, problems: list[Problem]) -> DerivedIndex:
+def _plan(storage: Storage, run: Run, problems: list[Problem]) -> Plan | None:
+    try:
+        return plan_from_bytes(storage.read(run.plan), run.plan)
+    except (IntegrityError, MissingError) as exc:
+        problems.append((run.plan, str(exc)))
+        return None
+
+
+def _derive_index(
+    storage: Storage, run: Run, manifest: Manifest | None, plan: Plan | None, problems: list[Problem]
+) -> DerivedIndex:
     """Index rows from the parts and the plan; what cannot be read becomes a problem."""
     tables: list[pa.Table] = []
     shards = {part.shard for part in manifest.parts} if manifest else set()
@@ -60,9 +83,27 @@ def _derive_index(storage: Storage, run: Run, manifest: Manifest | None, problem
                 tables.append(part_index(file, name, shard))
         except (IntegrityError, StorageError) as exc:
             problems.append((name, str(exc)))
-    try:
-        plan = plan_from_bytes(storage.read(run.plan), run.plan)
-        tables += [gone_rows(shard) for shard in plan.shards() if shard.gone]
-    except (IntegrityError, MissingError) as exc:
-        problems.append((run.plan, str(exc)))
+    tables += [gone_rows(shard) for shard in plan.shards() if shard.gone] if plan else []
     return DerivedIndex(tables)
+
+
+def runs_until(views: Sequence[RunView], run: int | None, as_of: str | None) -> list[RunView]:
+    """Return the runs up to number `run`, or up to the newest one that was planned by `as_of`; all without either.
+
+    A run without a date counts as older than every date. UsageError where there is no such run, or for both at once.
+    """
+    if run is not None and as_of is not None:
+        raise UsageError("`run` and `as_of` both say which run is meant: give one of them")
+    if run is not None:
+        if all(view.run.number != run for view in views):
+            numbers = ", ".join(str(view.run.number) for view in views)
+            raise UsageError(f"`run` {run}: the archive has no such run, but {numbers or 'none at all'}")
+        return [view for view in views if view.run.number <= run]
+    if as_of is None:
+        return list(views)
+    until = dates.text_of(dates.moment(as_of, "`as_of`"))
+    newest = max((view.run.number for view in views if view.date <= until), default=0)
+    if not newest:
+        first = views[0].date if views else "never"
+        raise UsageError(f"`as_of` {as_of}: the archive's first run was planned later ({first})")
+    return [view for view in views if view.run.number <= newest]

@@ -26,7 +26,7 @@ def files() -> dict[str, bytes]:
 def commit(source: Path, archive: Path, number: int, *, finish: bool, **settings: object) -> None:
     """One run of all files of a folder, two to a shard, without its index and manifest unless it is to be finished."""
     from tilepress.pipeline.archive.index import IndexSpool, create_index
-    from tilepress.pipeline.archive.layout import write_manifest
+    from tilepress.pipeline.archive.manifest import Manifest, write_manifest
 
     storage = open_storage(str(archive))
     create_archive(storage)
@@ -43,5 +43,5 @@ def commit(source: Path, archive: Path, number: int, *, finish: bool, **settings
         spool.put(shard.number, result.index)
     if finish:
         seal = create_index(storage, run.index, plan.shards(), spool)
-        write_manifest(storage, run, entries, plan.seal, seal)
+        write_manifest(storage, run, Manifest(tuple(entries), plan.seal, seal, plan.date))
     spool.close()

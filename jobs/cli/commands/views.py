@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tilepress.jobs.cli.command import JSON
+from tilepress.jobs.verbs.parameters import AsOf, IncludeDeleted, RunNumber
 
 Archive = Annotated[str, typer.Argument(metavar="ARCHIVE", help="Local path or URL of an archive.")]
 
@@ -14,6 +15,9 @@ Archive = Annotated[str, typer.Argument(metavar="ARCHIVE", help="Local path or U
 def ls(
     archive: Archive,
     path: Annotated[str | None, typer.Argument(metavar="[PATH]", help="A file, a folder or a glob.")] = None,
+    run: RunNumber = None,
+    as_of: AsOf = None,
+    include_deleted: IncludeDeleted = False,
     as_json: JSON = False,
 ) -> None:
     """List the images of ARCHIVE: all, those below a folder PATH, or those that match a glob.
@@ -22,10 +26,11 @@ def ls(
     Examples:
       tilepress ls photos.tp
       tilepress ls photos.tp '2024/**/*.tif' --json
+      tilepress ls photos.tp --as-of 2026-11-27          as it was at the end of that day
     """
     from tilepress.jobs.cli.views import show_ls
 
-    raise typer.Exit(show_ls(archive, path, as_json=as_json))
+    raise typer.Exit(show_ls(archive, path, run, as_of, include_deleted=include_deleted, as_json=as_json))
 
 
 def cat(
@@ -34,6 +39,8 @@ def cat(
     output: Annotated[
         str | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output.")
     ] = None,
+    run: RunNumber = None,
+    as_of: AsOf = None,
 ) -> None:
     """Write one file of ARCHIVE to standard output.
 
@@ -43,12 +50,14 @@ def cat(
     """
     from tilepress.jobs.cli.views import write_cat
 
-    raise typer.Exit(write_cat(archive, path, output))
+    raise typer.Exit(write_cat(archive, path, output, run, as_of))
 
 
 def info(
     archive: Archive,
     path: Annotated[str | None, typer.Argument(metavar="[PATH]", help="One image of it.")] = None,
+    run: RunNumber = None,
+    as_of: AsOf = None,
     as_json: JSON = False,
 ) -> None:
     """Describe ARCHIVE and what it holds, or all about one image PATH.
@@ -60,7 +69,7 @@ def info(
     """
     from tilepress.jobs.cli.views import show_info
 
-    raise typer.Exit(show_info(archive, path, as_json=as_json))
+    raise typer.Exit(show_info(archive, path, run, as_of, as_json=as_json))
 
 
 def errors(archive: Archive, as_json: JSON = False) -> None:

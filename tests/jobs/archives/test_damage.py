@@ -69,8 +69,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
     write_tree(source, {"last.tif": encoded(image_of("RGB", 64, 65), "TIFF")})
     tilepress.compress(str(source), str(archive), codec=second, tile=64, **LOCAL)
     restored = folder / "restored"
-    assert tilepress.restore(str(archive), str(restored), **LOCAL).exit_code == 0
-    entries = list(tilepress.open(str(archive)).entries())
+    assert tilepress.restore(str(archive), str(restored), include_deleted=True, **LOCAL).exit_code == 0
+    entries = list(tilepress.open(str(archive), include_deleted=True).entries())
     users = {f"models/{path.name}": frozenset[str]() for path in archive.glob("models/*")}
     for entry in entries:
         for sha256 in {tile.facts.codec.partition("@")[2] for tile in entry.index_row.tiles} - {""}:
@@ -188,7 +188,7 @@ def check(sound: Sound, copy: Path, damage: Damage, scratch: Path) -> None:
     assert found.exit_code == 4, f"verify did not see {damage}"
     assert_named(found, damage)
     shutil.rmtree(scratch, ignore_errors=True)
-    report = tilepress.restore(str(copy), str(scratch), **LOCAL)
+    report = tilepress.restore(str(copy), str(scratch), include_deleted=True, **LOCAL)
     assert_right(sound, report, damage, tree(scratch))
 
 

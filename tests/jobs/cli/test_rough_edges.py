@@ -31,12 +31,12 @@ def test_file_that_became_a_folder_keeps_nothing_else_from_coming_back(tmp_path:
     (source / "a").unlink()
     write_tree(source, {"a/b.png": OTHER})
     tilepress.compress(str(source), str(archive), **LOCAL)
-    report = tilepress.restore(str(archive), str(out), **LOCAL)
+    report = tilepress.restore(str(archive), str(out), include_deleted=True, **LOCAL)
     assert report.exit_code == 2
     assert [path for path, _ in report.refused] == ["a/b.png"]
     assert tree(out) == {"a": PNG, "z.png": PNG}
     now = tmp_path / "now"
-    assert tilepress.restore(str(archive), str(now), skip_gone=True, **LOCAL).exit_code == 0
+    assert tilepress.restore(str(archive), str(now), **LOCAL).exit_code == 0
     assert tree(now) == {"a/b.png": OTHER, "z.png": PNG}
 
 

@@ -93,12 +93,13 @@ def test_files_that_are_gone_are_marked_once_and_stay_restorable(place: Path) ->
     (place / "source/a.png").unlink()
     report = compress(place)
     assert (report.run, report.planned_files, report.gone) == (2, 0, 1)
-    archive = open_archive(str(place / "archive"))
-    assert archive["a.png"].gone
-    assert not archive["b.png"].gone
-    assert np.array_equal(archive["a.png"].array(), smooth(70, 80, 3, seed=0))
-    assert restored(place) == set(FILES)
-    assert restored(place, skip_gone=True) == set(FILES) - {"a.png"}
+    now, ever = (open_archive(str(place / "archive"), include_deleted=each) for each in (False, True))
+    assert "a.png" not in now and set(now) == set(FILES) - {"a.png"} and len(now) == len(FILES) - 1
+    assert set(ever) == set(FILES) and ever["a.png"].gone
+    assert not ever["b.png"].gone
+    assert np.array_equal(ever["a.png"].array(), smooth(70, 80, 3, seed=0))
+    assert restored(place) == set(FILES) - {"a.png"}
+    assert restored(place, include_deleted=True) == restored(place, run=1) == set(FILES)
     assert compress(place).run is None
     assert tilepress.verify(str(place / "archive"), **LOCAL).exit_code == 0
 
@@ -107,7 +108,7 @@ def test_gone_marks_survive_a_damaged_index(place: Path) -> None:
     (place / "source/a.png").unlink()
     compress(place)
     (place / "archive/runs/0002/index.parquet").unlink()
-    archive = open_archive(str(place / "archive"))
+    archive = open_archive(str(place / "archive"), include_deleted=True)
     assert archive["a.png"].gone
     assert [name for name, _ in archive.damage] == ["runs/0002/index.parquet"]
     assert compress(place).run is None
