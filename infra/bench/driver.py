@@ -89,7 +89,8 @@ def memory(images: int) -> list[tuple[int, float]]:
             samples.append((0, process.memory_info().rss / _MB))
             run = job.Run(1)
             storage.create(run.plan, plan.file.seek(0) or plan.file.read())
-            job._execute(storage, config, settings, run, plan, job.CompressReport(), networks=False)
+            with job._engine(storage, config, plan, networks=False) as engine:
+                job._execute(engine, storage, config, settings, run, plan, job.CompressReport())
         samples.append((images, process.memory_info().rss / _MB))
         assert len(list_runs(storage)) == 1
     return samples

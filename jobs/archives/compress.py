@@ -24,7 +24,7 @@ from tilepress.pipeline.archive.summary import Summary
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.compress.commit import EncodeTask, encode_shard
 from tilepress.pipeline.compress.crash_search import find_crashing_files
-from tilepress.pipeline.engine.engine import EngineConfig, open_engine
+from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.storage.base import Storage, open_storage
@@ -96,10 +96,24 @@ def run_compress(config: CompressConfig) -> CompressReport:
         report.gone, report.shards = plan.totals.gone, plan.totals.shards
         if config.dry_run or not plan.totals.shards:
             return report
-        plan = claim_run(storage, run, plan, request, choice.models(settings))
-        report.run = run.number
-        _execute(storage, config, settings, run, plan, report, networks=choice.codec.networks)
+        with _engine(storage, config, plan, networks=choice.codec.networks) as engine:
+            report.engine = config.engine.resolve(plan.totals.shards, plan.totals.bytes).kind
+            plan = claim_run(storage, run, plan, request, choice.models(settings))
+            report.run = run.number
+            _execute(engine, storage, config, settings, run, plan, report)
     return report
+
+
+def _engine(storage: Storage, config: CompressConfig, plan: Plan, *, networks: bool) -> Engine:
+    """The engine of a run, opened before the run is claimed: an unreachable cluster leaves nothing behind."""
+    return open_engine(
+        config.engine,
+        storage.location,
+        plan.totals.shards,
+        plan.totals.bytes,
+        networks=networks,
+        on_crash=find_crashing_files,
+    )
 
 
 def _settings(config: CompressConfig, choice: ChosenCodec) -> EncodeSettings:
@@ -140,32 +154,23 @@ def _new_run(
         on_unreadable=partial(leave_out, unreadable=True),
         storage_options=config.storage_options,
     )
-    return new_run(storage, collection, request, report.left_out, whole=not (config.include or config.exclude))
+    return new_run(storage, collection, request, report.left_out)
 
 
 def _execute(
+    engine: Engine,
     storage: Storage,
     config: CompressConfig,
     settings: EncodeSettings,
     run: Run,
     plan: Plan,
     report: CompressReport,
-    *,
-    networks: bool,
 ) -> None:
     """Map over the shards that are not committed yet, then index and complete the run."""
-    shards, size = plan.totals.shards, plan.totals.bytes
-    engine_config = config.engine.resolve(shards, size)
-    report.engine = engine_config.kind
     spool, entries = IndexSpool(), []
     started, compiling = time.monotonic(), COMPILE_CLOCK.seconds
-    with (
-        closing(spool),
-        open_engine(
-            engine_config, storage.location, shards, size, networks=networks, on_crash=find_crashing_files
-        ) as engine,
-    ):
-        with Meter("compress", size, quiet=config.quiet) as meter:
+    with closing(spool):
+        with Meter("compress", plan.totals.bytes, quiet=config.quiet) as meter:
             tasks = _tasks(plan, run, settings, config, set(list_parts(storage, run)))
             for result in engine.map_shards(encode_shard, tasks):
                 entries.append(result.entry)

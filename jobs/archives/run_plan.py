@@ -56,17 +56,16 @@ def require_place(storage: Storage, source: str, *, allow_other_files: bool) -> 
 
 
 def new_run(
-    storage: Storage, collection: Collection, request: Request, left_out: Sequence[LeftOut], *, whole: bool
+    storage: Storage, collection: Collection, request: Request, left_out: Sequence[LeftOut]
 ) -> tuple[Run, Plan]:
     """Return a run of what is new or changed in a collection, planned in local scratch space: nothing is written yet.
 
     Args:
         storage: The archive's.
-        collection: Tells whoever fills `left_out` while it is listed.
+        collection: Tells whoever fills `left_out` while it is listed. Files of the archive that it covers and lacks are
+            gone from the source, unless they may be among what could not be read.
         request: What was asked for.
         left_out: Goes into the plan, as it is at the end of the listing.
-        whole: The collection is all of the source. Files of the archive that it lacks are then gone from the source,
-            unless they may be among what could not be read.
     """
     existing = Archive(storage) if list_runs(storage) else None
     encoding = request["press"]
@@ -74,9 +73,12 @@ def new_run(
         Fidelity.within(encoding["max_error"]) if encoding.get("max_error") else Fidelity.parse(encoding["fidelity"])
     )
     files = planned_files(
-        collection.entries(), existing, wanted, is_gone=lambda name: whole and not _may_hide(left_out, name)
+        collection.entries(),
+        existing,
+        wanted,
+        is_gone=lambda name: collection.covers(name) and not _may_hide(left_out, name),
     )
-    last = existing.runs[-1] if existing and existing.runs else None
+    last = existing.runs[-1] if existing is not None else None
     parent = last.manifest.seal if last and last.manifest else ""
     plan = write_plan(files, request, request["shard_bytes"], parent, left_out, dates.now())
     return Run(last.run.number + 1 if last else 1), plan
@@ -118,8 +120,9 @@ def claim_run(storage: Storage, run: Run, plan: Plan, request: Request, models: 
     plan.file.seek(0)
     if not is_first(storage, run.plan, plan.file.read()):
         plan = _resumed_plan(storage, run, request)
-    summary = {"run": run.number, "date": plan.date, "plan": plan.seal, "software": f"tilepress {tilepress.__version__}"}
-    write_summary(storage, run, {**summary, "settings": plan.settings, "totals": asdict(plan.totals)})
+    summary = {"run": run.number, "date": plan.date, "software": f"tilepress {tilepress.__version__}"}
+    asked = {"plan": plan.seal, "settings": plan.settings, "totals": asdict(plan.totals)}
+    write_summary(storage, run, summary | asked)
     return plan
 
 
@@ -129,8 +132,8 @@ def _resumed_plan(storage: Storage, run: Run, request: Request) -> Plan:
         _flat(plan.settings),
         _flat(request),
         holds=f"{storage.url} holds an unfinished run ({run.folder}) with other settings",
-        advice="Finish it first with the same source and options as before; or, if no process works on it, give it "
-        f"up by removing its folder {storage.url}/{run.folder}",
+        advice="Finish it first with the same source and options as before; or give it up: "
+        f"`tilepress abandon {storage.url}`",
     )
     return plan
 
@@ -141,7 +144,7 @@ def _load_plan(storage: Storage, run: Run) -> Plan:
         return plan_from_bytes(storage.read(run.plan), name)
     except MissingError as exc:
         raise IntegrityError(
-            f"{name} is missing, so that run cannot be finished: move its folder out of the archive and try again"
+            f"{name} is missing, so that run cannot be finished: give it up (`tilepress abandon {storage.url}`)"
         ) from exc
 
 

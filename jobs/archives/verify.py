@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, BinaryIO, cast
 
 from tilepress.codecs.model import Model
@@ -25,6 +26,7 @@ from tilepress.pipeline.reading.near_lossless import prove_within
 from tilepress.pipeline.reading.one_image import one_image
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.storage.base import ListedFile, Storage, check_name
+from tilepress.pipeline.storage.globs import Selection
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.ordered import merge_join
 
@@ -34,6 +36,8 @@ class VerifyConfig:
     """What `tilepress.verify` was asked for; its signature describes every field."""
 
     archive: str
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
     against: str | None = None
     subset: tuple[int, int] | None = None
     rebuild: bool = False
@@ -41,10 +45,25 @@ class VerifyConfig:
     quiet: bool = True
     storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
 
+    @property
+    def whole(self) -> bool:
+        """Whether the whole archive is to be read, not some images of it."""
+        return self.subset is None and not self.include and not self.exclude
+
+    def __contains__(self, path: str) -> bool:
+        """Whether an image is to be checked."""
+        return path in self._selection and _in_subset(path, self.subset)
+
+    @cached_property
+    def _selection(self) -> Selection:
+        return Selection(self.include, self.exclude)
+
 
 @dataclass
 class VerifyReport:
     """What was checked, and everything that is wrong: (file of the archive, image or "", what is wrong)."""
+
+    complete: bool = True  # some run is: what it planned is all there
 
     images: int = 0
     source_bytes: int = 0
@@ -56,8 +75,8 @@ class VerifyReport:
 
     @property
     def exit_code(self) -> int:
-        """0 all as written; 4 damage; 3 undamaged, but the source differs."""
-        return 4 if self.problems else 3 if self.differing else 0
+        """0 all as written; 4 damage; 3 undamaged, but the source differs, or no run is complete."""
+        return 4 if self.problems else 3 if self.differing or not self.complete else 0
 
     def merge(self, other: VerifyReport) -> None:
         """Add another report."""
@@ -71,14 +90,17 @@ class VerifyReport:
 
 def run_verify(config: VerifyConfig) -> VerifyReport:
     """Check files, then parts, then images; damage is collected, never raised."""
-    archive = open_archive(config.archive, storage_options=config.storage_options)
+    archive = open_archive(config.archive, include_deleted=True, storage_options=config.storage_options)
     models, coders = _needed(archive)
     files = check_files(archive, models | _residual_models(coders))
     report = VerifyReport(problems=[(name, "", problem) for name, problem in files.problems], notes=files.notes)
+    report.complete = any(view.complete and not view.abandoned for view in archive.runs)
     size, tasks = _measure(archive, config)
+    if not tasks and (config.include or config.exclude):
+        raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")
     shards = max(tasks, len(files.parts))
     with open_engine(config.engine, archive.storage.location, shards, size, networks=bool(models)) as engine:
-        if config.subset is None:
+        if config.whole:
             for problems in engine.map_shards(verify_part, files.parts):
                 report.parts += 1
                 report.problems += [(name, "", problem) for name, problem in problems]
@@ -115,19 +137,22 @@ def _check_images(engine: Engine, archive: Archive, config: VerifyConfig, size: 
 def _selected(archive: Archive, config: VerifyConfig, report: VerifyReport) -> Iterator[Compared]:
     """Every version of every image; or, to compare with a source, the current ones with their source files."""
     if config.against is not None:
-        paired = _with_sources(archive.entries(), _source(config).entries(), report)
-        yield from (pair for pair in paired if _in_subset(pair[0].path, config.subset))
+        entries = (entry for entry in archive.entries() if entry.path in config)
+        sources = (source for source in _source(config).entries() if source.name in config)
+        yield from _with_sources(entries, sources, report)
         return
     for versions in archive.histories():
         for view, row in versions:
-            if row["method"] not in (NOT_STORED, GONE) and _in_subset(row["path"], config.subset):
+            if row["method"] not in (NOT_STORED, GONE) and row["path"] in config:
                 yield archive.entry(view, row), None
 
 
 def _with_sources(entries: Iterator[Entry], sources: Iterator[ListedFile], report: VerifyReport) -> Iterator[Compared]:
-    """Entries with their source files; source files without an entry are reported."""
+    """Entries with their source files; either without the other is reported, unless a run has recorded the deletion."""
     for entry, source in merge_join(entries, sources, lambda entry: entry.path, lambda source: source.name):
         if entry is not None:
+            if source is None and not entry.gone:
+                report.differing.append((entry.path, "the source no longer has it"))
             yield entry, source
         elif source is not None:
             report.differing.append((source.name, "the archive does not have it"))
@@ -161,7 +186,7 @@ def verify_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Verify
         except (IntegrityError, UsageError, UnsafeName) as exc:
             report.problems.append((entry.part, entry.path, str(exc)))
             continue
-        if task.options.against is not None:
+        if source is not None:
             _compare(entry, source, _source(task.options), report)
     return report
 
@@ -178,13 +203,11 @@ def _check_one(entry: Entry, *, rebuild: bool) -> None:
 
 def _source(config: VerifyConfig) -> Collection:
     assert config.against is not None
-    return Collection.open(config.against, storage_options=config.storage_options)
+    options = config.storage_options
+    return Collection.open(config.against, config.include, config.exclude, storage_options=options)
 
 
-def _compare(entry: Entry, source: ListedFile | None, against: Collection, report: VerifyReport) -> None:
-    if source is None:
-        report.differing.append((entry.path, "the source no longer has it"))
-        return
+def _compare(entry: Entry, source: ListedFile, against: Collection, report: VerifyReport) -> None:
     try:
         with against.open_source(source) as data, one_image():
             if sha256(data) != entry.index_row.facts.file_sha256:

@@ -86,6 +86,8 @@ def verify_part(task: PartTask, archive: Storage, pool: CodecPool) -> list[Probl
 def _check_run(storage: Storage, view: RunView, before: Manifest | None, check: FileCheck) -> None:
     """Plan and run.json prove themselves; the manifest names the plan, the plan the manifest of the run before."""
     run, manifest = view.run, view.manifest
+    if view.abandoned:  # its plan may be left over, or be removed already
+        return
     plan = _checked(check, run.plan, lambda: plan_from_bytes(storage.read(run.plan), run.plan))
     if plan is None:
         return
@@ -95,6 +97,8 @@ def _check_run(storage: Storage, view: RunView, before: Manifest | None, check: 
             check.problems.append((run.summary, "it is of another plan than the one beside it"))
     if manifest is not None and manifest.plan_seal != plan.seal:
         check.problems.append((run.plan, "this is not the plan that the manifest names"))
+    if manifest is not None and manifest.date != plan.date:
+        check.problems.append((run.manifest, f"its date is {manifest.date!r}, and not that of the plan"))
     files = sum(part.images for part in manifest.parts) + plan.totals.gone if manifest is not None else 0
     if manifest is not None and isinstance(view.index, Index) and view.index.rows != files:
         check.problems.append((run.index, f"it has {view.index.rows} rows for {files} files"))

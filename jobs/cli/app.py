@@ -19,8 +19,8 @@ from tilepress.pipeline.errors import TilepressError
 _INTERRUPTED = 130  # what typer makes of KeyboardInterrupt
 _EXIT_CODES = """\b
 Exit codes: 0 complete; 2 usage; 3 complete, but some files were damaged (and are stored verbatim), changed or
-vanished under way, or could not be read (or, for verify --against, differ from the source); 4 damage found;
-5 storage or cluster failed, try again; 130/143 interrupted, run the same command again to go on.
+vanished under way, or could not be read (or, for verify, differ from the source, or no run is complete); 4 damage
+found; 5 storage or cluster failed, try again; 130/143 interrupted, run the same command again to go on.
 """
 # Name, function, and its line in `tilepress --help`; in the order in which people meet them.
 _COMMANDS = (
@@ -31,6 +31,7 @@ _COMMANDS = (
     ("cat", views.cat, "Write one file to standard output."),
     ("info", views.info, "What an archive, or one image of it, is."),
     ("errors", views.errors, "Files stored verbatim, or not at all, and why."),
+    ("abandon", verbs.ABANDON, "Give up an unfinished run."),
     ("import", verbs.IMPORT, "Make a collection of arrays: MNIST idx, .npz, CIFAR."),
     ("train", verbs.TRAIN, "Train a learned codec on a collection or an archive."),
     ("fit-lossless", verbs.FIT_LOSSLESS, "Fit the lossless codec to an archive of similar images."),

@@ -13,6 +13,7 @@ from tilepress.jobs.cli.progress import size, took
 from tilepress.jobs.cli.tables import print_failures, print_json, print_notes, print_summary, print_table
 
 if TYPE_CHECKING:
+    from tilepress.jobs.archives.abandon import AbandonReport
     from tilepress.jobs.archives.compress import CompressReport
     from tilepress.jobs.archives.restore import RestoreReport
     from tilepress.jobs.archives.verify import VerifyReport
@@ -71,7 +72,20 @@ def show_verify(request: SimpleNamespace, report: VerifyReport) -> None:
     print_failures("differs from the source", report.differing)
     for how, count in sorted(report.inexact.items()):
         print(f"{count:,} images are not held exactly: {how}")
-    print(f"{len(report.problems):,} problems found" if report.problems else "everything stored is as it was written")
+    if not report.complete:
+        print(f"no run of {request.archive} is complete: repeat the command of the last one to finish it")
+    if request.subset and not report.images:
+        print("no image of the archive is in this part of it: nothing was decoded")
+    elif not report.problems:
+        print("everything stored is as it was written")
+    if report.problems:
+        print(f"{len(report.problems):,} problems found")
+
+
+def show_abandon(request: SimpleNamespace, report: AbandonReport) -> None:
+    """Print which run was given up."""
+    what = f"run {report.run} of {request.archive} is given up" if report.run else f"{request.archive} is tidied up"
+    print(f"{what}: {report.removed_files:,} files, {size(report.removed_bytes)}, removed")
 
 
 def show_import_arrays(request: SimpleNamespace, report: ImportReport) -> None:

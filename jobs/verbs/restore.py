@@ -54,8 +54,8 @@ def restore(
     """Restore files of `archive` into `destination`, a folder or bucket prefix.
 
     What the source had when the last run was planned comes back, or what it had at `run` or `as_of`; files that were
-    gone by then only with `include_deleted`. Every file is checked before it takes its name; a file that is already there and right is left alone, one that
-    differs is not touched unless you say `overwrite`.
+    gone by then only with `include_deleted`. Every file is checked before it takes its name; a file that is already
+    there and right is left alone, one that differs is not touched unless you say `overwrite`.
 
     Returns:
         A RestoreReport: files by how they came back, and those that did not, with the reason. Damage is reported

@@ -8,7 +8,9 @@ from tilepress.jobs.cli.texts import subset as subset_of
 from tilepress.jobs.verbs.parameters import (
     Archive,
     EngineName,
+    Exclude,
     GpusPerActor,
+    Include,
     Quiet,
     RayAddress,
     StorageOptions,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 def verify(
     archive: Archive,
     *,
+    include: Include = (),
+    exclude: Exclude = (),
     against: Annotated[
         Place | None, typer.Option(metavar="SOURCE", help="Also compare every stored file with its source.")
     ] = None,
@@ -43,9 +47,14 @@ def verify(
 ) -> "VerifyReport":
     """Check `archive`: read every byte, decode every image, name whatever is damaged (exit code 4).
 
+    With `include`, `exclude` or `subset`, only these images are decoded, and only files that all of them need are read
+    whole. With `against`, say the same `include` and `exclude` as to `compress`: the source is listed by them. A file
+    that the source no longer has differs until a run has recorded that. The exit code is 3 where the source differs, or
+    where no run is complete.
+
     Returns:
         A VerifyReport: what was checked, and every problem found. Damage is reported there and not raised; UsageError
-        where there is no archive.
+        where there is no archive, or nothing that matches.
     """
     from tilepress.jobs.archives.verify import VerifyConfig, run_verify
     from tilepress.pipeline.engine.engine import EngineConfig
@@ -53,6 +62,8 @@ def verify(
     return run_verify(
         VerifyConfig(
             archive=place_text(archive),
+            include=include,
+            exclude=exclude,
             against=None if against is None else place_text(against),
             subset=subset,
             rebuild=rebuild,

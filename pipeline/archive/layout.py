@@ -33,6 +33,7 @@ _PROBES = 5
 _RUN_NAME = re.compile("[0-9]{4,6}")
 MODEL_FILES = ("model.json", "weights.safetensors")
 
+
 @dataclass(frozen=True)
 class Run:
     """Names of the files of one run."""

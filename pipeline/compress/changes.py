@@ -27,7 +27,7 @@ def planned_files(
     and its etag (or, where there is none, its modification time) are those of the newest row about it, and it is stored
     at least as exactly as is wanted.
     """
-    known = _newest(archive) if archive else iter(())
+    known = _newest(archive) if archive is not None else iter(())
     for entry, row in merge_join(entries, known, lambda entry: entry.name, lambda row: str(row["path"])):
         if entry is not None and (row is None or not _unchanged(row, entry) or _looser(row, wanted)):
             yield PlannedFile(0, 0, ADD, entry.name, entry.locator, entry.size, entry.modified_ns, entry.etag)

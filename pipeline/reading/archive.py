@@ -76,8 +76,8 @@ class Archive(Mapping[str, Entry]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         place = self.storage.location.absolute()
-        options = {"run": self._until, "include_deleted": self._include_deleted, "storage_options": place.options}
-        return partial(open_archive, threads=self.pool.threads, **options), (place.url,)
+        again = partial(open_archive, run=self._until, include_deleted=self._include_deleted)
+        return partial(again, threads=self.pool.threads, storage_options=place.options), (place.url,)
 
     @property
     def damage(self) -> list[Problem]:

@@ -58,8 +58,8 @@ def view_run(storage: Storage, run: Run, *, last: bool = True) -> RunView:
         name = run.index if manifest else run.manifest
         problems.append((name, f"{exc}; the rows of the parts are used instead"))
     plan = _plan(storage, run, problems)
-    index = _derive_index(storage, run, manifest, plan, problems)
-    return RunView(run, complete, manifest, index, problems, manifest.date if manifest else plan.date if plan else "")
+    rows = _derive_index(storage, run, manifest, plan, problems)
+    return RunView(run, complete, manifest, rows, problems, manifest.date if manifest else plan.date if plan else "")
 
 
 def _plan(storage: Storage, run: Run, problems: list[Problem]) -> Plan | None:

@@ -79,6 +79,10 @@ class Collection(ABC):
         if empty:
             raise UsageError(f"{self.source}: no files there, or none that `include` and `exclude` let pass")
 
+    def covers(self, name: str) -> bool:
+        """Tell whether a file of this name would be listed if the source had it."""
+        return name in self._selection
+
     @abstractmethod
     def open_source(self, entry: ListedFile) -> AbstractContextManager[bytes | mmap.mmap]:
         """Return the file's bytes. MissingError if it vanished, ChangedError if it is not that version."""
@@ -104,6 +108,10 @@ class StoredCollection(Collection):
             self._matches = lambda name: glob.fullmatch(name) is not None
         else:
             self._storage, self._single = _locate(path, options)
+
+    def covers(self, name: str) -> bool:
+        """See Collection."""
+        return super().covers(name) and self._matches(name) and self._single in ("", name)
 
     def open_source(self, entry: ListedFile) -> AbstractContextManager[bytes | mmap.mmap]:
         """See Collection."""

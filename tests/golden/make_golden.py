@@ -118,7 +118,7 @@ def run(source: Path, folder: Path, codecs: dict[int, str], models: dict[str, st
 
 def describe(folder: Path) -> dict[str, Any]:
     """What every path of every run must come back as; found by the program that wrote it."""
-    opened = open_archive(str(folder))
+    opened = open_archive(str(folder), include_deleted=True)
     found: dict[str, Any] = {}
     for versions in opened.histories():
         for view, row in versions:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress import errors
+    from tilepress.jobs.verbs.abandon import abandon
     from tilepress.jobs.verbs.compress import compress
     from tilepress.jobs.verbs.evaluate import evaluate
     from tilepress.jobs.verbs.fit_lossless import fit_lossless
@@ -19,6 +20,7 @@ __version__ = "0.1.0"
 
 # Verbs and errors are loaded on first use, so that `import tilepress` and `tilepress --help` stay light.
 _VERBS = {
+    "abandon": ("tilepress.jobs.verbs.abandon", "abandon"),
     "compress": ("tilepress.jobs.verbs.compress", "compress"),
     "evaluate": ("tilepress.jobs.verbs.evaluate", "evaluate"),
     "fit_lossless": ("tilepress.jobs.verbs.fit_lossless", "fit_lossless"),
@@ -31,6 +33,7 @@ _VERBS = {
 }
 __all__ = [
     "__version__",
+    "abandon",
     "compress",
     "errors",
     "evaluate",

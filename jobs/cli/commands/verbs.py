@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tilepress.jobs.cli.command import command_of
+from tilepress.jobs.verbs.abandon import abandon
 from tilepress.jobs.verbs.compress import compress
 from tilepress.jobs.verbs.evaluate import evaluate
 from tilepress.jobs.verbs.fit_lossless import fit_lossless
@@ -31,6 +32,7 @@ RESTORE = command_of(
       tilepress restore photos.tp restored/ --include '2024/*.png'
       tilepress restore photos.tp crops/ --region 0,0,512,512
       tilepress restore photos.tp previews/ --preview
+      tilepress restore photos.tp before/ --as-of 2026-11-27 --include-deleted
     """,
 )
 VERIFY = command_of(
@@ -40,6 +42,14 @@ VERIFY = command_of(
       tilepress verify photos.tp
       tilepress verify photos.tp --subset 3/30          a thirtieth a day makes the whole in a month
       tilepress verify photos.tp --against photos/      and every source file is the one that was stored
+      tilepress verify photos.tp --against photos/ --exclude raw/
+    """,
+)
+ABANDON = command_of(
+    abandon,
+    """
+    Example:
+      tilepress abandon photos.tp
     """,
 )
 IMPORT = command_of(

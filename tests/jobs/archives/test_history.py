@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import pickle
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ def test_a_run_that_is_not_there_is_said_to_be_missing(archive: Path, options: d
 def test_an_archive_travels_with_the_run_that_is_read(archive: Path) -> None:
     for options in ({}, {"run": 1}, {"as_of": DATES[1]}, {"include_deleted": True}):
         opened = tilepress.open(archive, **options)
-        assert list(pickle.loads(pickle.dumps(opened))) == list(opened)
+        assert list(ForkingPickler.loads(ForkingPickler.dumps(opened))) == list(opened)
 
 
 def test_the_commands_that_look_take_a_run_or_a_date(archive: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from tests.support.interrupted import ONE, command, contents, identities, make_source, uninterrupted
 from tilepress import compress, verify
+from tilepress.jobs.cli import app
 from tilepress.pipeline.errors import ResumeError
 
 SMALL = {"shard_size": 9000}
@@ -133,11 +133,11 @@ def test_going_on_with_other_settings_is_refused_and_names_them(changed, named, 
 
 def test_an_unfinished_run_can_be_given_up_as_the_message_says(source, tmp_path):
     archive = unfinished(source, tmp_path)
-    with pytest.raises(ResumeError, match=r"give it up by removing its folder (\S+)") as caught:
+    with pytest.raises(ResumeError, match=r"give it up: `tilepress (abandon \S+)`$") as caught:
         compress(str(source), archive, **ONE, **(SMALL | {"codec": "png"}))
-    shutil.rmtree(str(caught.value).rpartition(" ")[2])
-    assert compress(str(source), archive, **ONE, **(SMALL | {"codec": "png"})).run == 1
-    assert verify(archive, **ONE).exit_code == 0
+    assert app._run(str(caught.value).rpartition("`tilepress ")[2].rstrip("`").split()) == 0
+    assert compress(str(source), archive, **ONE, **(SMALL | {"codec": "png"})).run == 2
+    assert verify(archive, against=source, **ONE).exit_code == 0
 
 
 def test_going_on_with_another_source_is_refused(source, tmp_path):

@@ -51,3 +51,4 @@ def test_a_cluster_that_is_not_there_is_said_to_be_missing_with_5(source, tmp_pa
     _, said = driver.communicate(timeout=200)
     assert driver.returncode == 5
     assert "no Ray cluster could be joined" in said and "Traceback" not in said
+    assert not (tmp_path / "archive").exists()

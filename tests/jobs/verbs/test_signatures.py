@@ -15,6 +15,7 @@ import pytest
 import tilepress
 from tests.support.make_collection import encoded, image_of, tree, write_tree
 from tilepress.errors import UsageError
+from tilepress.jobs.archives.abandon import AbandonConfig
 from tilepress.jobs.archives.compress import CompressConfig
 from tilepress.jobs.archives.restore import RestoreConfig
 from tilepress.jobs.archives.verify import VerifyConfig
@@ -27,6 +28,7 @@ from tilepress.pipeline.engine.engine import EngineConfig
 
 REPOSITORY = Path(__file__).parents[3]
 CONFIGS = {
+    "abandon": AbandonConfig,
     "compress": CompressConfig,
     "restore": RestoreConfig,
     "verify": VerifyConfig,

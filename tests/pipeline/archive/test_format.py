@@ -107,7 +107,7 @@ def test_it_reads_near_lossless_images_within_their_bound(source: Path, tmp_path
 
 def test_it_reads_the_golden_archive_with_learned_codecs_and_pieces() -> None:
     images = independent_reader.read_archive(GOLDEN)
-    opened = open_archive(str(GOLDEN))
+    opened = open_archive(str(GOLDEN), include_deleted=True)
     assert set(images) == set(opened)
     for name, image in images.items():
         if image.row["method"] == "tiles":

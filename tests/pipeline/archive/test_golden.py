@@ -31,7 +31,7 @@ SAME_ZLIB = "ng" not in zlib.ZLIB_RUNTIME_VERSION
 
 @cache
 def golden() -> Archive:
-    return open_archive(str(ARCHIVE))
+    return open_archive(str(ARCHIVE), include_deleted=True)
 
 
 @cache

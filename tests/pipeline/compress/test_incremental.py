@@ -231,7 +231,7 @@ def test_a_run_without_its_plan_is_refused_and_says_what_to_do(tmp_path: Path, m
         with pytest.raises(Killed):
             compress(tmp_path, shard_size=1)
     (tmp_path / "archive/runs/0001/plan.parquet").unlink()
-    with pytest.raises(IntegrityError, match="move its folder"):
+    with pytest.raises(IntegrityError, match="tilepress abandon"):
         compress(tmp_path)
 
 
