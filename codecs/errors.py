@@ -1,7 +1,8 @@
 """The root of every error of tilepress, and the branches that the codec layer raises; with exit codes.
 
 TilepressError             1
-├── MissingExtra           5   a package that only some codecs and verbs need is not installed
+├── MissingPackage         5   what was stored needs a package, or a later tilepress, that is not installed
+│   └── MissingExtra       5   an extra of tilepress, which only some codecs and verbs need
 ├── CodecError             1
 │   ├── StreamError        bytes that are not a valid stream of this codec
 │   ├── ModelError         a model folder that is damaged, unknown or not exact
@@ -17,10 +18,14 @@ class TilepressError(Exception):
     exit_code = 1
 
 
-class MissingExtra(TilepressError):  # noqa: N818 - named for the extra, as pip names it
-    """A package that this codec or verb needs is not installed; the message names the extra that brings it."""
+class MissingPackage(TilepressError):  # noqa: N818 - named for the package, as pip names it
+    """A codec that an archive names is not installed: no damage; the message names the package where it is known."""
 
     exit_code = 5
+
+
+class MissingExtra(MissingPackage):
+    """A package that this codec or verb needs is not installed; the message names the extra that brings it."""
 
 
 class CodecError(TilepressError):

@@ -79,6 +79,16 @@ def codec_class(codec_id: str) -> type[Codec]:
     return _load_plugin(plugin)
 
 
+def needed_packages(codec_id: str) -> list[str]:
+    """Return the packages besides tilepress that a codec needs: "NAME VERSION" of a plug-in's, "tilepress[EXTRA]".
+
+    Empty for most. UnknownCodecError and CodecError as `codec_class`.
+    """
+    cls, plugin = codec_class(codec_id), None if codec_id in CODECS else _plugins()[codec_id]
+    packages = [_package(plugin)] if plugin else []
+    return [*packages, "tilepress[learned]"] if cls.networks else packages
+
+
 def needs_model(codec_id: str) -> bool:
     """Tell whether the codec is a family whose members differ by their model."""
     cls = codec_class(codec_id)
@@ -172,6 +182,11 @@ def _plugins() -> dict[str, EntryPoint]:
 def _load(target: str) -> object:
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def _package(point: EntryPoint) -> str:
+    """Name and version of the package that declares an entry point; its module's name where nobody knows them."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist else point.module.partition(".")[0]
 
 
 def _load_plugin(point: EntryPoint) -> type[Codec]:

@@ -12,7 +12,15 @@ from typing import Any
 from tilepress.codecs.codec import RANGES, Codec
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.model import Model
-from tilepress.codecs.registry import DEFAULT_RESIDUAL, CodecChoice, codec_class, load_codec, load_residual, resolve
+from tilepress.codecs.registry import (
+    DEFAULT_RESIDUAL,
+    CodecChoice,
+    codec_class,
+    load_codec,
+    load_residual,
+    needed_packages,
+    resolve,
+)
 from tilepress.pipeline.archive.fidelity import FIDELITIES
 from tilepress.pipeline.archive.layout import MODEL_FILES
 from tilepress.pipeline.coding.settings import EncodeSettings
@@ -37,6 +45,14 @@ class ChosenCodec:
         if not (self.codec.lossless or settings.lossy):
             folders.append(load_residual(DEFAULT_RESIDUAL).model_folder)
         return [folder for folder in folders if folder is not None]
+
+    def packages(self) -> dict[str, list[str]]:
+        """Return what reading tiles of this codec takes besides tilepress: names of packages by codec id, or {}."""
+        ids = [self.codec.codec_id]
+        if self.codec.restores and self.model_folder is not None:
+            ids.append(Model.load(self.model_folder).base().codec_id)
+        needed = dict.fromkeys(package for codec_id in ids for package in needed_packages(codec_id))
+        return {self.codec.codec_id: list(needed)} if needed else {}
 
 
 @contextmanager

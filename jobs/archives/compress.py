@@ -70,6 +70,7 @@ class CompressReport:
     compiling_seconds: float = 0.0  # of these, spent by this process on kernels that were in no cache
     summary: Summary = field(default_factory=Summary)
     left_out: list[LeftOut] = field(default_factory=list)  # of the source, and not stored
+    packages: dict[str, list[str]] = field(default_factory=dict)  # besides tilepress, to read tiles of these codecs
 
     @property
     def exit_code(self) -> int:
@@ -94,11 +95,12 @@ def run_compress(config: CompressConfig) -> CompressReport:
         report.left_out = report.left_out or list(plan.left_out)  # a run that goes on does not list the source again
         report.planned_files, report.planned_bytes = plan.totals.files, plan.totals.bytes
         report.gone, report.shards = plan.totals.gone, plan.totals.shards
+        report.packages = choice.packages()
         if config.dry_run or not plan.totals.shards:
             return report
         with _engine(storage, config, plan, networks=choice.codec.networks) as engine:
             report.engine = config.engine.resolve(plan.totals.shards, plan.totals.bytes).kind
-            plan = claim_run(storage, run, plan, request, choice.models(settings))
+            plan = claim_run(storage, run, plan, request, choice.models(settings), report.packages)
             report.run = run.number
             _execute(engine, storage, config, settings, run, plan, report)
     return report

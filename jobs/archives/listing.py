@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tilepress.pipeline.archive.index_row import index_row_or_damage
+from tilepress.pipeline.archive.packages import recorded_packages
 from tilepress.pipeline.archive.plan import plan_from_bytes
 from tilepress.pipeline.archive.schema import CONTENTLESS, NOT_STORED
 from tilepress.pipeline.archive.summary import Summary, method_key
@@ -70,6 +71,7 @@ class ArchiveInfo:
     format: str
     runs: list[dict[str, Any]]
     summary: Summary = field(default_factory=Summary)
+    packages: dict[str, list[str]] = field(default_factory=dict)  # besides tilepress, to read tiles of these codecs
     gone: int = 0
     objects: int = 0  # files of the archive itself, whatever they hold
     disk_bytes: int = 0  # of all of them
@@ -89,6 +91,7 @@ def archive_info(url: str, run: int | None = None, as_of: str | None = None) -> 
     for stored in archive.storage.list():
         info.objects += 1
         info.disk_bytes += stored.size
+    info.packages.update(recorded_packages(archive.storage))
     if len(archive.runs) > 1:
         info.superseded_bytes = _payload_bytes(archive) - info.summary.bytes_out.total()
     return info

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from tilepress.codecs.errors import MissingPackage
 from tilepress.jobs.cli.progress import Meter
 from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.schema import TILES
@@ -83,6 +84,7 @@ class RestoreReport:
 
     restored: Counter[str] = field(default_factory=Counter)
     failed: list[tuple[str, str]] = field(default_factory=list)  # damage: (path, reason)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)  # undamaged, but a codec is not installed here
     refused: list[tuple[str, str]] = field(default_factory=list)  # the name is taken, or there is no such region
     damage: list[tuple[str, str]] = field(default_factory=list)  # in the archive's own files: (file, reason)
     notes: list[str] = field(default_factory=list)
@@ -90,13 +92,14 @@ class RestoreReport:
 
     @property
     def exit_code(self) -> int:
-        """0 all is there; 4 something is damaged; 2 only names that are taken, or what cannot be done as asked."""
-        return 4 if self.failed or self.damage else 2 if self.refused else 0
+        """0 all is there; 4 damage; 5 a package is missing; 2 a name is taken, or it cannot be done as asked."""
+        return 4 if self.failed or self.damage else 5 if self.unreadable else 2 if self.refused else 0
 
     def merge(self, other: RestoreReport) -> None:
         """Add another report."""
         self.restored.update(other.restored)
         self.failed += other.failed
+        self.unreadable += other.unreadable
         self.refused += other.refused
         self.source_bytes += other.source_bytes
 
@@ -126,7 +129,7 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
         tasks = entry_tasks(_selected(archive, selection), options)
         for result in engine.map_shards(restore_entries, tasks):
             report.merge(result)
-            images = result.restored.total() + len(result.failed) + len(result.refused)
+            images = result.restored.total() + len(result.failed) + len(result.unreadable) + len(result.refused)
             meter.advance(bytes_in=result.source_bytes, images=images, failures=len(result.failed))
     return report
 
@@ -165,6 +168,8 @@ def restore_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Resto
             report.refused.append((entry.path, str(exc)))
         except (IntegrityError, UnsafeName) as exc:
             report.failed.append((entry.path, str(exc)))
+        except MissingPackage as exc:
+            report.unreadable.append((entry.path, str(exc)))
     destination.flush()
     return report
 

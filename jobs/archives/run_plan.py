@@ -24,6 +24,7 @@ from tilepress.pipeline.archive.layout import (
     store_model,
     write_summary,
 )
+from tilepress.pipeline.archive.packages import PACKAGES, Packages
 from tilepress.pipeline.archive.plan import LeftOut, Plan, plan_from_bytes, write_plan
 from tilepress.pipeline.compress.changes import planned_files
 from tilepress.pipeline.errors import (
@@ -93,7 +94,9 @@ def _may_hide(left_out: Sequence[LeftOut], name: str) -> bool:
     )
 
 
-def claim_run(storage: Storage, run: Run, plan: Plan, request: Request, models: Iterable[Path]) -> Plan:
+def claim_run(
+    storage: Storage, run: Run, plan: Plan, request: Request, models: Iterable[Path], packages: Packages
+) -> Plan:
     """Store the models and the plan; return the plan that counts.
 
     Where another driver was first with the same request, that is the other's plan. ResumeError where its request was
@@ -105,6 +108,7 @@ def claim_run(storage: Storage, run: Run, plan: Plan, request: Request, models: 
         plan: The plan, not written yet or that of the unfinished run.
         request: What was asked for.
         models: Folders of the models that parts of the run will name.
+        packages: What reading them takes besides tilepress.
     """
     create_archive(storage)
     if not is_create_only(storage):
@@ -122,7 +126,7 @@ def claim_run(storage: Storage, run: Run, plan: Plan, request: Request, models: 
         plan = _resumed_plan(storage, run, request)
     summary = {"run": run.number, "date": plan.date, "software": f"tilepress {tilepress.__version__}"}
     asked = {"plan": plan.seal, "settings": plan.settings, "totals": asdict(plan.totals)}
-    write_summary(storage, run, summary | asked)
+    write_summary(storage, run, summary | asked | {PACKAGES: packages})
     return plan
 
 

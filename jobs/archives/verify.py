@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, BinaryIO, cast
 
+from tilepress.codecs.errors import MissingPackage
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import RESIDUALS, load_residual
 from tilepress.jobs.archives.verify_files import check_files, verify_part
@@ -70,13 +71,16 @@ class VerifyReport:
     parts: int = 0
     problems: list[tuple[str, str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unchecked: list[tuple[str, str]] = field(default_factory=list)  # (path, reason): a codec is not installed here
     differing: list[tuple[str, str]] = field(default_factory=list)  # with --against: (path, how)
     inexact: Counter[str] = field(default_factory=Counter)  # images that are not held exactly, by how near they are
 
     @property
     def exit_code(self) -> int:
-        """0 all as written; 4 damage; 3 undamaged, but the source differs, or no run is complete."""
-        return 4 if self.problems else 3 if self.differing or not self.complete else 0
+        """0 all as written; 4 damage; 5 not all could be checked; 3 the source differs, or no run is complete."""
+        if self.problems or self.unchecked:
+            return 4 if self.problems else 5
+        return 3 if self.differing or not self.complete else 0
 
     def merge(self, other: VerifyReport) -> None:
         """Add another report."""
@@ -84,6 +88,7 @@ class VerifyReport:
         self.source_bytes += other.source_bytes
         self.parts += other.parts
         self.problems += other.problems
+        self.unchecked += other.unchecked
         self.differing += other.differing
         self.inexact += other.inexact
 
@@ -185,6 +190,9 @@ def verify_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Verify
             _check_one(entry, rebuild=task.options.rebuild)
         except (IntegrityError, UsageError, UnsafeName) as exc:
             report.problems.append((entry.part, entry.path, str(exc)))
+            continue
+        except MissingPackage as exc:
+            report.unchecked.append((entry.path, str(exc)))
             continue
         if source is not None:
             _compare(entry, source, _source(task.options), report)

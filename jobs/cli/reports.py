@@ -34,6 +34,8 @@ def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
     for each in report.left_out:
         how = "NOT READ" if each.unreadable else "left out"
         print(f"{how}: {each.name} ({each.reason})", file=sys.stderr)
+    for codec, packages in report.packages.items():
+        print(f"reading it takes {' and '.join(packages)} besides tilepress, for codec {codec}")
     planned = f"{report.planned_files:,} files, {size(report.planned_bytes)}, in {report.shards:,} shards"
     gone = f"; {report.gone:,} gone from the source" if report.gone else ""
     if request.dry_run:
@@ -59,6 +61,7 @@ def show_restore(request: SimpleNamespace, report: RestoreReport) -> None:
     print(f"restored to {request.destination}: {words or 'nothing'}")
     print_failures("damaged", report.damage)
     print_failures("damaged, not restored", report.failed)
+    print_failures("undamaged, not restored", report.unreadable)
     print_failures("not restored", [(path, request.spell(reason)) for path, reason in report.refused])
 
 
@@ -69,6 +72,7 @@ def show_verify(request: SimpleNamespace, report: VerifyReport) -> None:
     print(f"verified {request.archive}: {counts}")
     for part, image, problem in report.problems:
         print(f"DAMAGED {part}{': ' + image if image else ''}: {problem}")
+    print_failures("not checked", report.unchecked)
     print_failures("differs from the source", report.differing)
     for how, count in sorted(report.inexact.items()):
         print(f"{count:,} images are not held exactly: {how}")
@@ -76,6 +80,8 @@ def show_verify(request: SimpleNamespace, report: VerifyReport) -> None:
         print(f"no run of {request.archive} is complete: repeat the command of the last one to finish it")
     if request.subset and not report.images:
         print("no image of the archive is in this part of it: nothing was decoded")
+    elif report.unchecked:
+        print(f"{len(report.unchecked):,} images could not be checked here")
     elif not report.problems:
         print("everything stored is as it was written")
     if report.problems:

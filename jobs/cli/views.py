@@ -52,6 +52,8 @@ def show_info(url: str, path: str | None, run: int | None, as_of: str | None, *,
     print(f"archive {info.archive_id}  {info.format}  {info.url}")
     for each in info.runs:
         print(_run_line(each))
+    for codec, packages in info.packages.items():
+        print(f"reading it takes {' and '.join(packages)} besides tilepress, for codec {codec}")
     print_summary(info.summary)
     _print_disk(info)
     if info.gone:

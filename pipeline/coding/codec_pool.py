@@ -10,9 +10,10 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from tilepress.codecs.codec import Codec, ResidualCoder, Settings, Symbols, Tiles, TileSpec
-from tilepress.codecs.errors import CodecError
-from tilepress.codecs.registry import load_codec, load_residual
+from tilepress.codecs.errors import CodecError, MissingPackage, UnknownCodecError
+from tilepress.codecs.registry import codec_class, load_codec, load_residual
 from tilepress.pipeline.archive.layout import load_model
+from tilepress.pipeline.archive.packages import recorded_packages
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.storage.base import Storage
 
@@ -48,6 +49,7 @@ class CodecPool:
         self._networks = networks
         self._threads = threads
         self._codecs: dict[str, Codec] = {}
+        self._missing: dict[str, MissingPackage] = {}  # looking for packages takes long
         self._lock = threading.Lock()
 
     @property
@@ -56,15 +58,27 @@ class CodecPool:
         return self._threads
 
     def codec(self, reference: str) -> Codec:
-        """Return the codec of a reference; IntegrityError if this archive or this tilepress has no such codec."""
+        """Return the codec of a reference.
+
+        IntegrityError if the archive lacks its model, or has another one; MissingPackage if the codec is not installed.
+        """
         with self._lock:
-            if reference not in self._codecs:
-                self._codecs[reference] = self._load(reference)
+            if missing := self._missing.get(reference):
+                raise type(missing)(str(missing))
+            try:
+                if reference not in self._codecs:
+                    self._codecs[reference] = self._load(reference)
+            except MissingPackage as exc:
+                self._missing[reference] = exc
+                raise
             return self._codecs[reference]
 
     def residual(self, residual_id: str) -> ResidualCoder:
-        """Return a residual coder."""
-        return load_residual(residual_id)
+        """Return a residual coder; MissingPackage if this tilepress has none of that name."""
+        try:
+            return load_residual(residual_id)
+        except UnknownCodecError as exc:
+            raise MissingPackage(f"residual coder {residual_id!r} is of a later tilepress than this one") from exc
 
     def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
         """Return the side information of an image, made on the device; empty for codecs that have none."""
@@ -105,10 +119,23 @@ class CodecPool:
             return self._load(stored).view(view)
         codec_id, _, model_hash = reference.partition("@")
         try:
+            codec_class(codec_id)
+        except CodecError as exc:
+            known = not isinstance(exc, UnknownCodecError)
+            raise self._not_installed(codec_id, f"cannot be used ({exc})" if known else "is not installed") from exc
+        try:
             model = load_model(self._archive, model_hash) if model_hash else None
             return load_codec(codec_id, model, self._device)
+        except UnknownCodecError as exc:
+            raise self._not_installed(codec_id, "is built on a codec that is not installed") from exc
         except CodecError as exc:
             raise IntegrityError(f"codec {reference!r} cannot be loaded: {exc}") from exc
+
+    def _not_installed(self, codec_id: str, reason: str) -> MissingPackage:
+        """The error of a codec whose class cannot be imported, which names the packages if a run recorded them."""
+        packages = recorded_packages(self._archive).get(codec_id, ())
+        advice = f"install {' and '.join(packages)}" if packages else "install its package, or a later tilepress"
+        return MissingPackage(f"codec {codec_id} {reason}: {advice}")
 
 
 def view_reference(reference: str, view: str) -> str:

@@ -85,9 +85,9 @@ def _side_information(image: IndexRow, fetch: Fetch, pool: CodecPool) -> bytes:
     """What the image's tiles share, its row's CRC checked; IntegrityError if no tile's codec takes such bytes."""
     if not image.spans["shared"][1]:
         return b""
+    _, side_information, _ = fetch_image_row(image, fetch)
     if not any(pool.codec(reference).has_side_information for reference in {tile.facts.codec for tile in image.tiles}):
         raise IntegrityError("the image holds side information that no codec of its tiles takes")
-    _, side_information, _ = fetch_image_row(image, fetch)
     return side_information
 
 

@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,14 +129,22 @@ def _started(actors: list[Any]) -> tuple[Any, ...]:
         raise EngineError(f"the processes for networks do not start: {exc}") from exc
     for answer in found:
         if isinstance(answer, RemoteError):
+            if isinstance(answer.error(), ImportError):  # whoever needs a network says so of its own image
+                return _ended(actors)
             raise EngineError(
                 f"the GPU of a node cannot be used ({answer.message}); mend that, or add `gpus_per_actor` 0"
             ) from answer.error()
     running = tuple(actor for actor, answer in zip(actors, answers, strict=True) if answer in ready)
-    for actor in set(actors) - set(running):
-        ray.kill(actor)
+    _ended(set(actors) - set(running))
     if not running:
         raise EngineError(
             f"no GPU became free within {_ACTOR_START_S:.0f} s: wait for other jobs, or add `gpus_per_actor` 0"
         )
     return running
+
+
+def _ended(actors: Iterable[Any]) -> tuple[Any, ...]:
+    """No actors: all of them are stopped."""
+    for actor in actors:
+        ray.kill(actor)
+    return ()

@@ -13,11 +13,11 @@ import numpy as np
 import zstandard
 
 from tilepress.codecs.classical.jpeg_transcode import unpack_jpeg
-from tilepress.codecs.errors import CodecError
+from tilepress.codecs.errors import CodecError, MissingPackage
 from tilepress.pipeline.archive.checksums import hash_band, hashed
 from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row, fetch_piece
 from tilepress.pipeline.archive.part import Fetch
-from tilepress.pipeline.archive.schema import FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES, ImageFacts
+from tilepress.pipeline.archive.schema import CONTENTLESS, FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES, ImageFacts
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import read_bands
 from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
@@ -94,7 +94,7 @@ def prove(image: IndexRow, fetch: Fetch, pool: CodecPool, *, file: bool = False)
             out = _scratch()
             _prove_rebuilt(facts, _rebuild(container, _blank(facts), out), out)
     elif facts.method != NOT_STORED:
-        raise IntegrityError(f"unknown method {facts.method!r}")
+        raise _unknown_method(image, fetch)
 
 
 def write_file(image: IndexRow, fetch: Fetch, pool: CodecPool, out: BinaryIO) -> Outcome:
@@ -111,9 +111,17 @@ def write_file(image: IndexRow, fetch: Fetch, pool: CodecPool, out: BinaryIO) ->
         if sha256 != image.facts.file_sha256:
             raise IntegrityError("the restored bytes are not the source's (SHA-256 differs)")
         return Outcome(sha256, True)
-    if image.facts.method != TILES:
+    if image.facts.method in CONTENTLESS:
         raise UsageError(f"{image.facts.path} has no content: {image.facts.reason or image.facts.method}")
+    if image.facts.method != TILES:
+        raise _unknown_method(image, fetch)
     return _write_tiled(image, fetch, pool, out)
+
+
+def _unknown_method(image: IndexRow, fetch: Fetch) -> MissingPackage:
+    """The error of an image that is held in a way of later versions; IntegrityError if its row is damaged instead."""
+    fetch_image_row(image, fetch)
+    return MissingPackage(f"it is held by the method {image.facts.method!r}, which a later tilepress knows")
 
 
 def _write_tiled(image: IndexRow, fetch: Fetch, pool: CodecPool, out: BinaryIO) -> Outcome:

@@ -6,6 +6,7 @@
 from tilepress.codecs.errors import (
     CodecError,
     MissingExtra,
+    MissingPackage,
     ModelError,
     StreamError,
     TilepressError,
@@ -46,6 +47,7 @@ __all__ = [
     "LimitExceeded",
     "MissingError",
     "MissingExtra",
+    "MissingPackage",
     "ModelError",
     "PictureError",
     "ResumeError",
