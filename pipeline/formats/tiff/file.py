@@ -19,7 +19,8 @@ from tilepress.pipeline.formats.bands import checked, regroup
 from tilepress.pipeline.formats.container import Container, pack_container, reading_container
 from tilepress.pipeline.formats.picture import NO_LIMITS, Limits, Picture
 from tilepress.pipeline.formats.tiff.directory import Directory, read_directory
-from tilepress.pipeline.formats.tiff.layout import DEFLATE, NONE, OLD_DEFLATE, TiffLayout, read_layout
+from tilepress.pipeline.formats.tiff.grid import DEFLATE, NONE, OLD_DEFLATE, TiffLayout
+from tilepress.pipeline.formats.tiff.layout import read_layout
 from tilepress.pipeline.formats.tiff.segments import Encoder, decode_segment, encode_segment, guess_encoder, holds_more
 from tilepress.pipeline.formats.tiff.skeleton import CutFile, Placement, cut_out
 
@@ -39,7 +40,7 @@ def read_tiff(source: bytes | mmap.mmap, limits: Limits, byte_exact: bool) -> Pi
         raise UnsupportedPicture("TIFF that could outgrow 4 GB when its pixels are compressed again")
     if byte_exact and not proven:
         _require_nothing_behind(source, layout)
-    described = _description_of_bytes(source, directory)
+    described = layout.describes_bytes or _description_of_bytes(source, directory)
     header = {"format": "tiff", "encoder": encoder.to_list()} | ({"exact": True} if described else {})
     return Picture(
         format="tiff",
@@ -91,8 +92,8 @@ def _stored_segments(source: bytes | mmap.mmap, layout: TiffLayout) -> Iterator[
     for number in range(len(layout.offsets)):
         row, column = divmod(number % (layout.down * layout.across), layout.across)
         stored = _stored(source, layout, number)
-        samples = decode_segment(stored, layout, layout.seg_rows(row))
-        height, width = layout.height - row * layout.seg_height, layout.width - column * layout.seg_width
+        samples = decode_segment(stored, layout, row)
+        height, width = layout.image_rows(row), layout.width - column * layout.seg_width
         yield stored, _padded(samples[:height, :width], layout)
 
 
@@ -107,13 +108,13 @@ def _read_bands(source: bytes | mmap.mmap, layout: TiffLayout, rows: int) -> Ite
 
 def _grid_row(source: bytes | mmap.mmap, layout: TiffLayout, row: int) -> np.ndarray:
     """Pixels (n, width, channels) of the segments side by side."""
-    height = min(layout.seg_height, layout.height - row * layout.seg_height)
+    height = layout.image_rows(row)
     band = np.empty((height, layout.width, layout.channels), layout.dtype)
     for plane in range(layout.planes):
         target = band if layout.planes == 1 else band[:, :, plane : plane + 1]
         for column in range(layout.across):
             stored = _stored(source, layout, layout.index(plane, row, column))
-            samples = decode_segment(stored, layout, layout.seg_rows(row))
+            samples = decode_segment(stored, layout, row)
             place = target[:, column * layout.seg_width : (column + 1) * layout.seg_width]
             place[...] = samples[:height, : place.shape[1]]
     return band

@@ -12,7 +12,7 @@ import zstandard
 from tilepress.pipeline.errors import DamagedPicture
 from tilepress.pipeline.formats.container import whole
 from tilepress.pipeline.formats.packed_samples import pack_samples, unpack_samples
-from tilepress.pipeline.formats.tiff.layout import DEFLATE, LZW, NONE, OLD_DEFLATE, PACKBITS, ZSTD, TiffLayout
+from tilepress.pipeline.formats.tiff.grid import DEFLATE, LZW, NONE, OLD_DEFLATE, PACKBITS, ZSTD, TiffLayout
 from tilepress.pipeline.formats.zlib_settings import DeflateSettings, ZlibProbe, deflate, guess_settings
 
 _ZSTD_LEVELS = (3, 9, 1, 5, 15, 19)  # above, an encoder takes 600 MB
@@ -47,15 +47,19 @@ class Encoder:
         return Encoder(settings, whole(values[4], 0, 12), whole(values[5], 1, 19), bool(whole(values[6], 0, 1)))
 
 
-def decode_segment(stored: bytes, layout: TiffLayout, rows: int) -> np.ndarray:
-    """Return samples (rows, segment width, segment channels) of `layout.dtype`. DamagedPicture if there are too few.
+def decode_segment(stored: bytes, layout: TiffLayout, row: int) -> np.ndarray:
+    """Return samples (rows, segment width, segment channels) of `layout.dtype` of a segment of grid row `row`.
+
+    Padding that a tile lacks is 0. DamagedPicture if rows of the image are missing.
 
     Never allocates more than the segment's own size and a little, whatever the bytes say.
     """
+    rows = layout.seg_rows(row)
     size = rows * layout.seg_row_bytes
     packed = _decompress(stored, layout, size)
-    if len(packed) < size:
+    if len(packed) < layout.image_rows(row) * layout.seg_row_bytes:
         raise DamagedPicture(f"TIFF: a strip or tile decodes to {len(packed)} bytes instead of {size}")
+    packed = packed.ljust(size, b"\0")
     lines = np.frombuffer(packed, np.uint8, size).reshape(rows, layout.seg_row_bytes)
     samples = unpack_samples(lines, layout.seg_width, layout.seg_channels, layout.bits, layout.order)
     if layout.predictor == 2:

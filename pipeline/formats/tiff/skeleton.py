@@ -12,7 +12,8 @@ import numpy as np
 from tilepress.pipeline.errors import IntegrityError, LimitExceeded
 from tilepress.pipeline.formats.container import MAX_BYTES
 from tilepress.pipeline.formats.tiff.directory import Directory, Tag
-from tilepress.pipeline.formats.tiff.layout import COUNTS, OFFSETS, TILE_COUNTS, TILE_OFFSETS, TiffLayout
+from tilepress.pipeline.formats.tiff.grid import TiffLayout
+from tilepress.pipeline.formats.tiff.tables import table_codes
 
 _CLASSIC_MAX = 1 << 32
 
@@ -127,10 +128,9 @@ class Placement:
         """Make the tables say where the segments are, if any has changed."""
         if self._free is None:
             return
-        tags = self._directory.tags
-        tiled = self._layout.tiled
-        self._patch(tags[TILE_OFFSETS if tiled else OFFSETS], self._offsets)
-        self._patch(tags[TILE_COUNTS if tiled else COUNTS], self._sizes)
+        offsets, counts = (self._directory.tags[code] for code in table_codes(self._directory, self._layout.tiled))
+        self._patch(offsets, self._offsets)
+        self._patch(counts, self._sizes)
         if self._out.seek(0, 2) < self._end:
             self._out.truncate(self._end)
 
