@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
@@ -16,14 +17,15 @@ from tilepress.jobs.cli.progress import Meter
 from tilepress.jobs.codec_choice import AUTO, ChosenCodec, check_settings, chosen_codec
 from tilepress.pipeline.archive.index import IndexSpool, create_index
 from tilepress.pipeline.archive.index_row import MAX_TILE
-from tilepress.pipeline.archive.layout import Run, list_parts
+from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.manifest import Manifest, write_manifest
-from tilepress.pipeline.archive.plan import LeftOut, Plan
+from tilepress.pipeline.archive.plan import LeftOut, Plan, Shard
 from tilepress.pipeline.archive.schema import FAILURES
 from tilepress.pipeline.archive.summary import Summary
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.compress.commit import EncodeTask, encode_shard
 from tilepress.pipeline.compress.crash_search import find_crashing_files
+from tilepress.pipeline.compress.sharing import SharedShards
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.sources.collection import Collection, absolute_source
@@ -64,7 +66,8 @@ class CompressReport:
     planned_bytes: int = 0
     gone: int = 0
     shards: int = 0
-    resumed_shards: int = 0
+    resumed_shards: int = 0  # that an earlier attempt committed
+    others_shards: list[int] = field(default_factory=list)  # that other drivers committed while this one worked
     engine: str = ""
     seconds: float = 0.0  # from the first shard to the manifest
     compiling_seconds: float = 0.0  # of these, spent by this process on kernels that were in no cache
@@ -172,14 +175,21 @@ def _execute(
     spool, entries = IndexSpool(), []
     started, compiling = time.monotonic(), COMPILE_CLOCK.seconds
     with closing(spool):
-        with Meter("compress", plan.totals.bytes, quiet=config.quiet) as meter:
-            tasks = _tasks(plan, run, settings, config, set(list_parts(storage, run)))
-            for result in engine.map_shards(encode_shard, tasks):
+        with (
+            Meter("compress", plan.totals.bytes, quiet=config.quiet) as meter,
+            SharedShards(storage, run, plan) as shared,
+        ):
+            rounds = (_tasks(shards, plan, run, settings, config) for shards in shared.rounds())
+            for result in chain.from_iterable(engine.map_shards(encode_shard, tasks) for tasks in rounds):
                 entries.append(result.entry)
                 spool.put(result.entry.shard, result.index)
                 report.summary.merge(result.summary)
-                report.resumed_shards += result.resumed
+                was_there = shared.finish(result.entry.shard)
+                report.resumed_shards += was_there
+                if result.resumed and not was_there:
+                    report.others_shards.append(result.entry.shard)
                 meter.advance(**result.summary.progress())
+        report.others_shards.sort()
         seal = create_index(storage, run.index, plan.shards(), spool)
         write_manifest(storage, run, Manifest(tuple(entries), plan.seal, seal, plan.date))
         report.seconds = round(time.monotonic() - started, 3)
@@ -187,11 +197,10 @@ def _execute(
 
 
 def _tasks(
-    plan: Plan, run: Run, settings: EncodeSettings, config: CompressConfig, committed: set[int]
+    shards: Iterable[tuple[Shard, bool]], plan: Plan, run: Run, settings: EncodeSettings, config: CompressConfig
 ) -> Iterator[EncodeTask]:
     source, options = absolute_source(config.source), StorageOptions(config.storage_options)
     return (
-        EncodeTask(shard, run, plan.seal, settings, source, shard.number in committed, storage_options=options)
-        for shard in plan.shards()
-        if shard.additions
+        EncodeTask(shard, run, plan.seal, settings, source, committed, storage_options=options)
+        for shard, committed in shards
     )

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from tilepress.jobs.cli.progress import size, took
-from tilepress.jobs.cli.tables import print_failures, print_json, print_notes, print_summary, print_table
+from tilepress.jobs.cli.tables import print_failures, print_json, print_notes, print_summary, print_table, ranges
 
 if TYPE_CHECKING:
     from tilepress.jobs.archives.abandon import AbandonReport
@@ -47,6 +47,8 @@ def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
     print(f"run {report.run} of {request.archive}: {planned}{gone}")
     if report.resumed_shards:
         print(f"{report.resumed_shards:,} shards were already committed by an earlier attempt")
+    if report.others_shards:
+        print(f"shards written by other drivers of this run meanwhile: {ranges(report.others_shards)}")
     print_summary(report.summary)
     rate = report.summary.pixels / 1e6 / max(1e-3, report.seconds - report.compiling_seconds)
     print(f"{took(report.seconds, report.compiling_seconds)}, {rate:.3g} MP/s, engine {report.engine}")

@@ -70,6 +70,17 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
 
 
+def ranges(numbers: Iterable[int]) -> str:
+    """Return ascending numbers as text, "0-7, 12, 14-15"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
 def print_notes(notes: Iterable[str]) -> None:
     """Print notes on standard error, where they disturb no pipe."""
     for note in notes:
