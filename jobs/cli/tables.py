@@ -29,6 +29,7 @@ def print_summary(summary: Summary) -> None:
     """Print a table of images and bytes by method, and the counts of failures."""
     # Imported here: pyarrow comes with it, which lists of codecs do without.
     from tilepress.pipeline.archive.schema import FAILURES, NOT_STORED
+    from tilepress.pipeline.archive.summary import BEYOND_PALETTE
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("stored as", "images", "in", "out", "saved"):
@@ -46,7 +47,8 @@ def print_summary(summary: Summary) -> None:
         if summary.failures[reason]:
             print(f"{reason}: {summary.failures[reason]:,}")
     for text, count in summary.warnings.items():
-        print(f"warning: {text} on {count:,} tiles; other codecs keep them")
+        kept = "" if text == BEYOND_PALETTE else "; other codecs keep them"
+        print(f"warning: {text} on {count:,} tiles{kept}")
 
 
 def _sizes(count: int, bytes_in: int, bytes_out: int, *, stored: bool = True) -> tuple[str, str, str, str]:

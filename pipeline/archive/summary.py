@@ -12,11 +12,12 @@ from tilepress.pipeline.archive.index_row import IndexRow, index_row
 from tilepress.pipeline.archive.schema import FAILURES, JPEG, NOT_STORED, TILES
 
 _MOST_WARNINGS = 20
+BEYOND_PALETTE = "palette indices beyond the palette (viewers differ; they come back as they are)"
 
 
 @dataclass
 class Summary:
-    """Counts and bytes by method, failures by reason, and warnings: tiles on which codecs failed, by what they did."""
+    """Counts and bytes by method, failures by reason, and warnings: tiles that need a word, by the text."""
 
     images: Counter[str] = field(default_factory=Counter)
     bytes_in: Counter[str] = field(default_factory=Counter)

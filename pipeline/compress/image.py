@@ -13,7 +13,7 @@ from tilepress.codecs.errors import CodecError
 from tilepress.pipeline.archive.checksums import hashed
 from tilepress.pipeline.archive.part import PartBuilder
 from tilepress.pipeline.archive.schema import TILE_ROW
-from tilepress.pipeline.archive.summary import warn
+from tilepress.pipeline.archive.summary import BEYOND_PALETTE, warn
 from tilepress.pipeline.coding.codec_faults import fault, is_codecs_own
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.fallbacks import FALLBACKS, JPEG_XL, code_tiles
@@ -35,12 +35,15 @@ class ImageEncoder:
         self._settings = settings
         self._pool = pool
         self._builder = builder
-        self.warnings: Counter[str] = Counter()  # tiles on which codecs failed, by what they did
+        self.warnings: Counter[str] = Counter()  # tiles that need a word: codecs failed on them, say
 
     def tiles(self, state: FileState, picture: Picture) -> Iterator[Tile]:
         """Tiles of an image in raster order, once the codec has prepared; a file that breaks on the way is marked."""
         self._prepare(state, picture)
-        yield from self._cut(state, picture)
+        for tile in self._cut(state, picture):
+            if picture.palette_size is not None and tile.samples.max() >= picture.palette_size:
+                warn(self.warnings, BEYOND_PALETTE)
+            yield tile
 
     def coding(self, tile: Tile) -> Coding:
         """Return how a tile is to be coded."""

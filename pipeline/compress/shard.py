@@ -65,7 +65,7 @@ class ShardEncoder:
 
     @property
     def warnings(self) -> Counter[str]:
-        """Tiles on which codecs failed, by what they did: others keep them."""
+        """Tiles that need a word, by the text: what a codec did that failed on them, say."""
         return self._images.warnings
 
     def encode(self, files: tuple[PlannedFile, ...]) -> None:

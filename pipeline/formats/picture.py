@@ -53,6 +53,7 @@ class Picture:
     container: bytes
     read_bands: Callable[[int], Bands]  # rows a band; may raise DamagedPicture at any band
     has_reserved_value: bool = False  # one value of the samples has a meaning of its own: transparent, "no data"
+    palette_size: int | None = None  # of entries, where indices may lie beyond them
     describes_bytes: str = ""  # something in the container describes the stored bytes, and is wrong about any others
 
     @property

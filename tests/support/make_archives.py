@@ -65,6 +65,15 @@ def palette_tiff(height: int, width: int) -> bytes:
     return out.getvalue()
 
 
+def palette_png(indices: np.ndarray) -> bytes:
+    """A PNG of palette indices (h, w) uint8, with all 256 entries."""
+    image = Image.fromarray(indices).convert("L")
+    image.putpalette([(11 * i) % 256 for i in range(768)])
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
 def bilevel_tiff(height: int, width: int) -> bytes:
     """A TIFF of single bits."""
     out = io.BytesIO()

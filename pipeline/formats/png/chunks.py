@@ -98,6 +98,7 @@ class PngFile:
     offsets: np.ndarray  # int64
     sizes: np.ndarray  # int64
     describes_bytes: str = ""  # the first chunk that depends on more than the pixels; see Picture
+    palette_size: int | None = None  # entries, where samples are indices
 
     @property
     def head(self) -> bytes:
@@ -153,7 +154,8 @@ def scan(source: bytes | mmap.mmap, header: Header, limits: Limits) -> PngFile:
     _check_limits(header, limits)
     offsets: list[int] = []
     sizes: list[int] = []
-    rest, palette, ended_by, unsafe = len(source), False, b"", ""
+    rest, ended_by, unsafe = len(source), b"", ""
+    palette: int | None = None
     for at, size, kind in _chunks(source):
         if kind == b"IDAT":
             if ended_by not in (b"", b"IDAT"):
@@ -167,15 +169,16 @@ def scan(source: bytes | mmap.mmap, header: Header, limits: Limits) -> PngFile:
             raise UnsupportedPicture(f"PNG with the unknown critical chunk {kind!r}")
         if not kind[:1].isupper() and kind[3:].isupper() and kind not in _ABOUT_PIXELS:
             unsafe = unsafe or f"chunk {kind.decode('latin-1')}"
-        palette = palette or kind == b"PLTE"
+        if kind == b"PLTE" and header.colour_type == 3 and palette is None:
+            palette = size // 3
         ended_by = kind if offsets else b""
     if not offsets:
         raise DamagedPicture("PNG: no pixel data")
-    if header.colour_type == 3 and not palette:
+    if header.colour_type == 3 and palette is None:
         raise DamagedPicture("PNG: its palette is missing")
     if rest > MAX_BYTES:
         raise LimitExceeded(f"PNG with {rest >> 20} MB besides its pixels")
-    return PngFile(source, header, np.array(offsets, np.int64), np.array(sizes, np.int64), unsafe)
+    return PngFile(source, header, np.array(offsets, np.int64), np.array(sizes, np.int64), unsafe, palette)
 
 
 def _check_limits(header: Header, limits: Limits) -> None:

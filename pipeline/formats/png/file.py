@@ -44,6 +44,7 @@ def read_png(source: bytes | mmap.mmap, limits: Limits, byte_exact: bool) -> Pic
         container=_container(file, types) if byte_exact else pack_container(_HEADER, file.head, file.tail),
         read_bands=partial(_read_bands, file, rows),
         has_reserved_value=has_chunk(file.head, b"tRNS"),
+        palette_size=file.palette_size,
         describes_bytes=file.describes_bytes,
     )
 
