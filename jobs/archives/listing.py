@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tilepress.pipeline.archive.index_row import index_row_or_damage
+from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.packages import recorded_packages
 from tilepress.pipeline.archive.plan import plan_from_bytes
-from tilepress.pipeline.archive.schema import CONTENTLESS, NOT_STORED
+from tilepress.pipeline.archive.schema import NOT_STORED
 from tilepress.pipeline.archive.summary import Summary, method_key
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import Archive, open_archive
+from tilepress.pipeline.reading.history import has_content
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.run_view import RunView
 from tilepress.pipeline.storage.globs import Selection
@@ -75,7 +77,7 @@ class ArchiveInfo:
     gone: int = 0
     objects: int = 0  # files of the archive itself, whatever they hold
     disk_bytes: int = 0  # of all of them
-    superseded_bytes: int = 0  # of these, payloads of versions that newer ones replaced
+    superseded_bytes: int = 0  # of these, payloads of versions that newer ones replaced, and parts that were rewritten
     problems: list[str] = field(default_factory=list)
 
 
@@ -88,12 +90,14 @@ def archive_info(url: str, run: int | None = None, as_of: str | None = None) -> 
     for entry in archive.entries():
         info.summary.add(entry.index_row)
         info.gone += entry.gone
+    replaced = {Run(number).part(shard) for number, shard in archive.replaced}
     for stored in archive.storage.list():
         info.objects += 1
         info.disk_bytes += stored.size
+        info.superseded_bytes += stored.size if stored.name in replaced else 0
     info.packages.update(recorded_packages(archive.storage))
     if len(archive.runs) > 1:
-        info.superseded_bytes = _payload_bytes(archive) - info.summary.bytes_out.total()
+        info.superseded_bytes += _payload_bytes(archive) - info.summary.bytes_out.total()
     return info
 
 
@@ -114,14 +118,14 @@ def _described(archive: Archive, view: RunView) -> dict[str, Any]:
 
 def _payload_bytes(archive: Archive) -> int:
     """Payload bytes of every version of every image."""
-    versions = (row for versions in archive.histories() for _, row in versions if row["method"] not in CONTENTLESS)
-    return sum(index_row_or_damage(row).nbytes for row in versions)
+    versions = (version for history in archive.histories() for version in history if has_content(version))
+    return sum(index_row_or_damage(row).nbytes for _, row in versions)
 
 
 def failures(archive: Archive) -> Iterator[dict[str, Any]]:
     """Yield the files that are stored verbatim, or not at all, with the reason: the newest row about each path."""
-    for versions in archive.histories(["path", "method", "reason_code", "reason", "source_bytes"]):
-        view, row = versions[-1]
+    for history in archive.histories(["reason_code", "reason", "source_bytes"]):
+        view, row = history.newest
         if row["reason_code"]:
             stored = row["method"] != NOT_STORED
             yield {

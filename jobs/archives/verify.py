@@ -16,12 +16,13 @@ from tilepress.codecs.registry import RESIDUALS, load_residual
 from tilepress.jobs.archives.verify_files import check_files, verify_part
 from tilepress.jobs.cli.progress import Meter
 from tilepress.pipeline.archive.checksums import sha256
-from tilepress.pipeline.archive.schema import GONE, NOT_STORED, TILES
+from tilepress.pipeline.archive.schema import TILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, UnsafeName, UsageError
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.batches import Compared, EntryTask, entry_tasks, task_entries
+from tilepress.pipeline.reading.history import has_content
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.near_lossless import prove_within
 from tilepress.pipeline.reading.one_image import one_image
@@ -146,10 +147,8 @@ def _selected(archive: Archive, config: VerifyConfig, report: VerifyReport) -> I
         sources = (source for source in _source(config).entries() if source.name in config)
         yield from _with_sources(entries, sources, report)
         return
-    for versions in archive.histories():
-        for view, row in versions:
-            if row["method"] not in (NOT_STORED, GONE) and row["path"] in config:
-                yield archive.entry(view, row), None
+    for history in archive.histories():
+        yield from ((archive.entry(*each), None) for each in history if has_content(each) and history.path in config)
 
 
 def _with_sources(entries: Iterator[Entry], sources: Iterator[ListedFile], report: VerifyReport) -> Iterator[Compared]:

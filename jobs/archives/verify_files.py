@@ -54,7 +54,7 @@ def check_files(archive: Archive, models: Iterable[str]) -> FileCheck:
     manifests = {view.run.number: view.manifest for view in archive.runs}
     for view in archive.runs:
         _check_run(archive.storage, view, manifests.get(view.run.number - 1), check)
-        _find_parts(archive.storage, view, check)
+        _find_parts(archive, view, check)
     for sha256 in sorted(models):
         _checked(check, f"models/{sha256}", partial(load_model, archive.storage, sha256))
     return check
@@ -99,6 +99,8 @@ def _check_run(storage: Storage, view: RunView, before: Manifest | None, check: 
         check.problems.append((run.plan, "this is not the plan that the manifest names"))
     if manifest is not None and manifest.date != plan.date:
         check.problems.append((run.manifest, f"its date is {manifest.date!r}, and not that of the plan"))
+    if manifest is not None and manifest.replaces != plan.replaces:
+        check.problems.append((run.manifest, "it stands for other parts than were planned"))
     files = sum(part.images for part in manifest.parts) + plan.totals.gone if manifest is not None else 0
     if manifest is not None and isinstance(view.index, Index) and view.index.rows != files:
         check.problems.append((run.index, f"it has {view.index.rows} rows for {files} files"))
@@ -119,12 +121,15 @@ def _disorder(view: RunView) -> Iterator[str]:
         last = path
 
 
-def _find_parts(storage: Storage, view: RunView, check: FileCheck) -> None:
-    run, there = view.run, list_parts(storage, view.run)
+def _find_parts(archive: Archive, view: RunView, check: FileCheck) -> None:
+    """Find the parts to be read; those that later runs stand for do not matter, and may be gone."""
+    run, there = view.run, list_parts(archive.storage, view.run)
     expected: dict[int, tuple[int, str | None]] = {shard: (size, None) for shard, size in there.items()}
     if view.manifest is not None:
         expected = {part.shard: (part.bytes, part.seal) for part in view.manifest.parts}
     for shard, (size, seal) in expected.items():
+        if (run.number, shard) in archive.replaced:
+            continue
         if shard in there:
             check.parts.append(PartTask(len(check.parts), run, shard, size, seal))
         else:

@@ -33,6 +33,8 @@ _COMMANDS = (
     ("info", views.info, "What an archive, or one image of it, is."),
     ("errors", views.errors, "Files stored verbatim, or not at all, and why."),
     ("abandon", verbs.ABANDON, "Give up an unfinished run."),
+    ("forget", verbs.FORGET, "Forget images: those that match, or that the source no longer has."),
+    ("compact", verbs.COMPACT, "Give back the room of older versions and forgotten images."),
     ("import", verbs.IMPORT, "Make a collection of arrays: MNIST idx, .npz, CIFAR."),
     ("train", verbs.TRAIN, "Train a learned codec on a collection or an archive."),
     ("fit-lossless", verbs.FIT_LOSSLESS, "Fit the lossless codec to an archive of similar images."),

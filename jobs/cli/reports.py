@@ -14,7 +14,9 @@ from tilepress.jobs.cli.tables import print_failures, print_json, print_notes, p
 
 if TYPE_CHECKING:
     from tilepress.jobs.archives.abandon import AbandonReport
+    from tilepress.jobs.archives.compact import CompactReport
     from tilepress.jobs.archives.compress import CompressReport
+    from tilepress.jobs.archives.forget import ForgetReport
     from tilepress.jobs.archives.restore import RestoreReport
     from tilepress.jobs.archives.verify import VerifyReport
     from tilepress.jobs.data.import_arrays import ImportReport
@@ -94,6 +96,31 @@ def show_abandon(request: SimpleNamespace, report: AbandonReport) -> None:
     """Print which run was given up."""
     what = f"run {report.run} of {request.archive} is given up" if report.run else f"{request.archive} is tidied up"
     print(f"{what}: {report.removed_files:,} files, {size(report.removed_bytes)}, removed")
+
+
+def show_forget(request: SimpleNamespace, report: ForgetReport) -> None:
+    """Print what was forgotten, and how its room is given back."""
+    images = f"{report.images:,} images, {size(report.bytes)} of files"
+    for path in report.paths if request.dry_run else ():
+        print(path)
+    if request.dry_run:
+        print(f"would forget {images}; nothing was written")
+    else:
+        print(f"run {report.run} of {request.archive} forgets {images}; tilepress compact {request.archive} frees them")
+
+
+def show_compact(request: SimpleNamespace, report: CompactReport) -> None:
+    """Print what there is to be written anew and to be removed, and what was done."""
+    parts = f"{report.parts:,} parts, {size(report.part_bytes)}, with {report.images:,} images that are needed"
+    if report.run:
+        print(f"run {report.run} of {request.archive} stands for {parts}")
+    elif report.parts:
+        print(f"to be written anew by --write: {parts}, {size(report.kept_bytes)}")
+    else:
+        print(f"no part of {request.archive} is unused by {request.unused} % or more")
+    if report.replaced_parts:
+        old = f"{report.replaced_parts:,} replaced parts, {size(report.replaced_bytes)}"
+        print(f"removed: {old}" if report.removed else f"to be removed by --remove: {old}")
 
 
 def show_import_arrays(request: SimpleNamespace, report: ImportReport) -> None:

@@ -73,6 +73,8 @@ def _run_line(run: dict[str, Any]) -> str:
     settings = run["settings"]
     encoding = settings.get("press")
     told = [f"run {run['run']}: {run['images']:,} images"]
+    if "verb" in settings:
+        told[0] += f", by {settings['verb']}"
     if encoding:
         told[0] += f" from {settings['source']}"
         told.append(f"codec {settings['codec']}, fidelity {encoding['fidelity']}{_bound(encoding)}")
@@ -87,7 +89,8 @@ def _print_disk(info: listing.ArchiveInfo) -> None:
     saved = f", {100 * (1 - info.disk_bytes / files):.1f} % less than the files" if files else ""
     print(f"on disk {size(info.disk_bytes)} in {info.objects:,} files, models and indexes included{saved}")
     if info.superseded_bytes:
-        print(f"{size(info.superseded_bytes)} of these are older versions of images")
+        advice = f"tilepress compact {info.url} gives their room back"
+        print(f"{size(info.superseded_bytes)} of these are older versions of images: {advice}")
 
 
 def _bound(encoding: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 import pyarrow as pa
 
 from tilepress.pipeline.archive.plan import PlannedFile, Shard
-from tilepress.pipeline.archive.schema import GONE, INDEX_SCHEMA
+from tilepress.pipeline.archive.schema import FORGOTTEN, GONE, INDEX_SCHEMA
 from tilepress.pipeline.archive.sealed import SealedWriter, check_schema, check_seal, footer_metadata, open_parquet
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError
 from tilepress.pipeline.storage.base import Storage
@@ -20,6 +20,7 @@ from tilepress.pipeline.storage.base import Storage
 FORMAT = "tilepress-index-1"
 _GROUP_ROWS = 4096
 _CACHED_GROUPS = 16
+_MARKS = {GONE: "the source no longer had it", FORGOTTEN: "it was to be forgotten"}
 Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 
 
@@ -80,21 +81,21 @@ def _words() -> list[str]:
 
 def _shard_rows(shard: Shard, spool: IndexSpool) -> pa.Table:
     rows = spool.get(shard.number) if shard.additions else INDEX_SCHEMA.empty_table()
-    return pa.concat_tables([rows, gone_rows(shard)]).sort_by("image") if shard.gone else rows
+    return pa.concat_tables([rows, mark_rows(shard)]).sort_by("image") if shard.marks else rows
 
 
-def gone_rows(shard: Shard) -> pa.Table:
-    """Return index rows of the files of a shard that the source no longer has; no part knows of them."""
-    return pa.Table.from_pylist([_gone_row(file) for file in shard.gone], schema=INDEX_SCHEMA)
+def mark_rows(shard: Shard) -> pa.Table:
+    """Return index rows of the files of a shard that are gone from the source or forgotten; no part knows of them."""
+    return pa.Table.from_pylist([_mark_row(file) for file in shard.marks], schema=INDEX_SCHEMA)
 
 
-def _gone_row(file: PlannedFile) -> dict[str, Any]:
+def _mark_row(file: PlannedFile) -> dict[str, Any]:
     return {
         "image": file.image,
         "path": file.path,
         "source_bytes": 0,
-        "method": GONE,
-        "reason": "the source no longer had it",
+        "method": file.state,
+        "reason": _MARKS.get(file.state, ""),
     }
 
 

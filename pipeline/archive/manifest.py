@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import asdict, dataclass, replace
 
 import pyarrow as pa
 
 from tilepress.pipeline.archive.layout import Run
+from tilepress.pipeline.archive.places import Place, read_places
 from tilepress.pipeline.archive.sealed import SealedWriter, check_schema, check_seal, footer_metadata, open_parquet
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, UsageError
 from tilepress.pipeline.storage.base import Storage
@@ -46,6 +48,7 @@ class Manifest:
     index_seal: str
     date: str = ""  # of the plan; empty where that has none
     abandoned: bool = False  # the run was given up: it holds nothing
+    replaces: tuple[Place, ...] = ()  # run and shard of each earlier part that this run stands for
     seal: str = ""  # its own
 
 
@@ -93,6 +96,7 @@ def manifest_bytes(run: Run, manifest: Manifest) -> bytes:
         "tilepress.index": manifest.index_seal,
         "tilepress.date": manifest.date,
         "tilepress.abandoned": _ABANDONED if manifest.abandoned else "",
+        "tilepress.replaces": json.dumps(manifest.replaces) if manifest.replaces else "",
     }
     writer.close({name: value for name, value in metadata.items() if value})
     return buffer.getvalue()
@@ -116,5 +120,6 @@ def read_manifest(storage: Storage, run: Run) -> Manifest:
         index_seal=metadata.get("tilepress.index", ""),
         date=metadata.get("tilepress.date", ""),
         abandoned=metadata.get("tilepress.abandoned") == _ABANDONED,
+        replaces=read_places(metadata.get("tilepress.replaces", "[]"), name),
         seal=seal,
     )

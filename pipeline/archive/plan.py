@@ -12,13 +12,13 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tilepress.pipeline.archive.schema import GONE
+from tilepress.pipeline.archive.places import Place, read_places
 from tilepress.pipeline.archive.sealed import SealedWriter, check_schema, check_seal, footer_metadata, open_parquet
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.storage.base import ListedFile
 
 FORMAT = "tilepress-plan-1"
-ADD = "add"  # the other state is GONE
+ADD = "add"  # the other states are GONE and FORGOTTEN
 MAX_SHARD_IMAGES = 1000
 _SHARD_BOUNDS = (8 << 20, 256 << 20)  # bytes; between them, a 64th of the run
 _BATCH_ROWS = 8192
@@ -70,9 +70,9 @@ class Shard:
         return tuple(file for file in self.files if file.state == ADD)
 
     @property
-    def gone(self) -> tuple[PlannedFile, ...]:
-        """The files that the source no longer has."""
-        return tuple(file for file in self.files if file.state == GONE)
+    def marks(self) -> tuple[PlannedFile, ...]:
+        """The files of which only something is said: that the source no longer has them, or that they are forgotten."""
+        return tuple(file for file in self.files if file.state != ADD)
 
     @property
     def bytes(self) -> int:
@@ -118,6 +118,7 @@ class Plan:
             raise IntegrityError(f"{name}: its settings cannot be read ({exc!r})") from exc
         self.parent = metadata.get("tilepress.parent", "")
         self.date = metadata.get("tilepress.date", "")  # when it was made; empty in the oldest plans
+        self.replaces = read_places(metadata.get("tilepress.replaces", "[]"), name)
         self.left_out = _left_out(metadata.get("tilepress.left_out", "[]"), name)
 
     @property
@@ -154,6 +155,7 @@ def write_plan(
     parent: str = "",
     left_out: Sequence[LeftOut] = (),
     date: str = "",
+    replaces: Sequence[Place] = (),
 ) -> Plan:
     """Number files, cut them into shards, write the plan to local scratch space and return it.
 
@@ -167,6 +169,7 @@ def write_plan(
         parent: The seal of the manifest of the run before.
         left_out: Looked at when `files` is exhausted, since listing them finds it. The plan keeps the first 1,000.
         date: When listing them was begun: see dates.py.
+        replaces: Parts of earlier runs that this one is to stand for.
     """
     scratch = _temporary()
     with pq.ParquetWriter(scratch, PLAN_SCHEMA) as writer:
@@ -190,6 +193,7 @@ def write_plan(
             "tilepress.left_out": json.dumps([asdict(each) for each in left_out[:_MAX_LEFT_OUT]]),
         }
         | ({"tilepress.date": date} if date else {})
+        | ({"tilepress.replaces": json.dumps(replaces)} if replaces else {})
     )
     scratch.close()
     return Plan(out, "the plan just made")

@@ -22,14 +22,16 @@ FILE = "file"  # the file's bytes
 FILE_ZSTD = "file-zstd"  # the file's bytes, compressed by Zstandard
 NOT_STORED = "none"  # changed or vanished while the run went on; `reason` says which
 GONE = "gone"  # in the index only: the source no longer had it when the run was planned
-CONTENTLESS = frozenset({NOT_STORED, GONE})
+FORGOTTEN = "forgotten"  # in the index only: nothing that earlier runs say of the path counts any more
+CONTENTLESS = frozenset({NOT_STORED, GONE, FORGOTTEN})
 
 # Why pixels are not what is held (column `reason_code`); "" where nothing is wrong.
 UNSUPPORTED, LIMIT, DAMAGED = "unsupported", "limit", "damaged"  # the codes of PictureError
 INCOMPRESSIBLE = "incompressible"  # no codec made it smaller than the file
 UNTRUSTED = "untrusted"  # a codec's stored bytes did not decode to the source; the file was kept instead
 CHANGED, VANISHED, UNREADABLE = "changed", "vanished", "unreadable"
-FAILURES = frozenset({DAMAGED, UNTRUSTED, CHANGED, VANISHED, UNREADABLE})  # what exit code 3 reports
+LOST = "lost"  # the stored bytes were damaged, and a repair found the file nowhere
+FAILURES = frozenset({DAMAGED, UNTRUSTED, CHANGED, VANISHED, UNREADABLE, LOST})  # what exit code 3 reports
 
 IMAGE_ROW, TILE_ROW, PIECE_ROW = "image", "tile", "piece"
 

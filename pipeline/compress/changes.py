@@ -7,7 +7,7 @@ from typing import Any
 
 from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.plan import ADD, PlannedFile
-from tilepress.pipeline.archive.schema import CONTENTLESS, GONE, TILES
+from tilepress.pipeline.archive.schema import CONTENTLESS, FORGOTTEN, GONE, TILES
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.storage.base import ListedFile
 from tilepress.pipeline.storage.ordered import merge_join
@@ -31,12 +31,12 @@ def planned_files(
     for entry, row in merge_join(entries, known, lambda entry: entry.name, lambda row: str(row["path"])):
         if entry is not None and (row is None or not _unchanged(row, entry) or _looser(row, wanted)):
             yield PlannedFile(0, 0, ADD, entry.name, entry.locator, entry.size, entry.modified_ns, entry.etag)
-        elif entry is None and row is not None and row["method"] != GONE and is_gone(row["path"]):
+        elif entry is None and row is not None and row["method"] not in (GONE, FORGOTTEN) and is_gone(row["path"]):
             yield PlannedFile(0, 0, GONE, row["path"])
 
 
 def _newest(archive: Archive) -> Iterator[dict[str, Any]]:
-    return (versions[-1][1] for versions in archive.histories(_COLUMNS))
+    return (history.newest[1] for history in archive.histories(_COLUMNS))
 
 
 def _unchanged(row: dict[str, Any], entry: ListedFile) -> bool:

@@ -35,17 +35,12 @@ _MEMORY_PART = 64 << 20
 
 
 @dataclass(frozen=True)
-class EncodeTask:
-    """One shard of a run, as it travels to a worker."""
+class ShardTask:
+    """One shard of a run, which becomes one part."""
 
     shard: Shard
     run: Run
     plan_seal: str
-    settings: EncodeSettings
-    source: str  # what Collection.open takes
-    committed: bool = False  # a part of this shard is already there
-    quarantined: dict[int, str] = field(default_factory=dict)  # images that crashed a worker: stored verbatim
-    storage_options: StorageOptions = NO_OPTIONS  # of the source
 
     @property
     def number(self) -> int:
@@ -56,6 +51,17 @@ class EncodeTask:
     def bytes(self) -> int:
         """Bytes to read, for progress and memory."""
         return self.shard.bytes
+
+
+@dataclass(frozen=True)
+class EncodeTask(ShardTask):
+    """One shard of a run, as it travels to a worker."""
+
+    settings: EncodeSettings
+    source: str  # what Collection.open takes
+    committed: bool = False  # a part of this shard is already there
+    quarantined: dict[int, str] = field(default_factory=dict)  # images that crashed a worker: stored verbatim
+    storage_options: StorageOptions = NO_OPTIONS  # of the source
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,11 @@ def encode_shard(task: EncodeTask, archive: Storage, pool: CodecPool) -> EncodeR
     """Commit one shard, or accept the part that is there."""
     if task.committed or archive.exists(task.run.part(task.number)):  # by another driver, or an earlier attempt
         return accept_part(task, archive)
-    part, index = build_part(task, pool)
+    return commit_part(task, archive, *build_part(task, pool))
+
+
+def commit_part(task: ShardTask, archive: Storage, part: BuiltPart, index: pa.Table) -> EncodeResult:
+    """Create a part that was proven, or accept the one that another process was faster with."""
     try:
         _create(archive, task.run.part(task.number), part)
     except AlreadyExists:
@@ -116,6 +126,10 @@ class NearSources:
     source: Collection
     files: tuple[PlannedFile, ...]
 
+    def has(self, image: IndexRow) -> bool:
+        """Tell whether an image is one of the files; others were compared when they were stored."""
+        return any(file.image == image.facts.image for file in self.files)
+
     def prove(self, image: IndexRow, fetch: Fetch, pool: CodecPool) -> None:
         """Compare every sample of an image with its source; IntegrityError, or a StorageError where that is gone."""
         (file,) = (file for file in self.files if file.image == image.facts.image)
@@ -123,14 +137,17 @@ class NearSources:
             prove_within(image, data, fetch, pool)
 
 
-def check_images(index: pa.Table, fetch: Fetch, pool: CodecPool, sources: NearSources) -> dict[int, str]:
-    """Decode every image of a part; image number to reason of those that are not what the source was."""
+def check_images(index: pa.Table, fetch: Fetch, pool: CodecPool, sources: NearSources | None) -> dict[int, str]:
+    """Decode every image of a part; image number to reason of those that are not what the source was.
+
+    Those that are right only within a bound are compared with `sources`, as far as these have them.
+    """
     failed = {}
     for row in index.to_pylist():
         image = index_row(row)
         try:
             prove(image, fetch, pool)
-            if image.facts.promised.bound:
+            if image.facts.promised.bound and sources and sources.has(image):
                 sources.prove(image, fetch, pool)
         except TransientStorageError:
             raise
@@ -139,7 +156,7 @@ def check_images(index: pa.Table, fetch: Fetch, pool: CodecPool, sources: NearSo
     return failed
 
 
-def accept_part(task: EncodeTask, archive: Storage) -> EncodeResult:
+def accept_part(task: ShardTask, archive: Storage) -> EncodeResult:
     """Return the part that is there, if it is of this plan and shard; IntegrityError if it is something else."""
     name = task.run.part(task.number)
     with RangeFile(archive, name) as file:

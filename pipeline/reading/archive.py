@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from tilepress.codecs.extras import require_extra
 from tilepress.pipeline.archive.index_row import index_row_or_damage
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run, list_runs, read_archive
-from tilepress.pipeline.archive.schema import CONTENTLESS, DAMAGED, GONE, LIMIT, UNSUPPORTED
+from tilepress.pipeline.archive.schema import DAMAGED, LIMIT, UNSUPPORTED
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.reading.entry_table import Current, EntryTable
+from tilepress.pipeline.reading.history import COLUMNS, History, Version, history, replaced_parts
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.run_view import Problem, RunView, runs_until, view_run
 from tilepress.pipeline.storage.base import Storage, open_storage
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from tilepress.pipeline.reading.torch_dataset import ArchiveDataset
 
 _NO_PIXELS = frozenset({UNSUPPORTED, LIMIT, DAMAGED})
-Version = tuple[RunView, dict[str, Any]]  # a row of an index, and the run it is of
 
 
 class Archive(Mapping[str, Entry]):
@@ -58,6 +58,7 @@ class Archive(Mapping[str, Entry]):
         views = [view_run(storage, each, last=each == runs[-1]) for each in runs]
         self.runs = runs_until(views, run, as_of)
         self._until = self.runs[-1].run.number if len(self.runs) < len(views) else None
+        self.replaced = replaced_parts(self.runs)
         there = {view.run.number for view in self.runs}
         lost = sorted(set(range(1, max(there, default=0))) - there)
         self._damage += [(Run(number).folder, "missing, though later runs are there") for number in lost]
@@ -81,8 +82,10 @@ class Archive(Mapping[str, Entry]):
 
     @property
     def damage(self) -> list[Problem]:
-        """Damage found on opening, and worked around."""
-        return [*self._damage, *(problem for view in self.runs for problem in view.problems)]
+        """Damage found on opening, and worked around; replaced parts may well be missing."""
+        replaced = {Run(number).part(shard) for number, shard in self.replaced}
+        found = (problem for view in self.runs for problem in view.problems if problem[0] not in replaced)
+        return [*self._damage, *found]
 
     @property
     def notes(self) -> list[str]:
@@ -96,18 +99,15 @@ class Archive(Mapping[str, Entry]):
         return [*self.notes, *(f"damaged: {name}: {problem}" for name, problem in self.damage)]
 
     def __getitem__(self, path: str) -> Entry:
-        newest = None
-        for view in reversed(self.runs):
-            row = view.index.find(path)
-            newest = newest or row
-            if newest is not None and newest["method"] == GONE and not self._include_deleted:
-                break
-            if row is not None and newest is not None and row["method"] not in CONTENTLESS:
-                return self.entry(view, row, gone=newest["method"] == GONE)
-        raise KeyError(path)
+        rows = ((view, view.index.find(path)) for view in self.runs)
+        versions = [(view, dict(row)) for view, row in rows if row is not None]
+        found = history(versions, self.replaced) if versions else None
+        if found is None or found.content is None or (found.gone and not self._include_deleted):
+            raise KeyError(path)
+        return self.entry(*found.content, gone=found.gone)
 
     def __iter__(self) -> Iterator[str]:
-        return (versions[-1][1]["path"] for versions in self._stored(["path", "method"]))
+        return (found.path for found in self._stored([]))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -159,32 +159,26 @@ class Archive(Mapping[str, Entry]):
         """Return a handle on one version of an image, from its index row. Reading it tells if the row is damaged."""
         return Entry(self.storage, self.pool, view.run, index_row_or_damage(row), gone)
 
-    def histories(self, columns: list[str] | None = None) -> Iterator[list[Version]]:
-        """Yield, for each path in order, the rows of all runs that mention it, oldest first."""
-        walks = [self._walk(view, columns) for view in self.runs]
+    def histories(self, columns: Sequence[str] | None = None) -> Iterator[History]:
+        """Yield, for each path in order, the rows of all runs that mention it: all their columns, or at least these."""
+        wanted = None if columns is None else list(dict.fromkeys([*COLUMNS, *columns]))
+        walks = [self._walk(view, wanted) for view in self.runs]
         merged = heapq.merge(*walks, key=lambda version: (version[1]["path"].encode(), version[0].run.number))
         for _, versions in groupby(merged, key=lambda version: version[1]["path"]):
-            yield list(versions)
+            yield history(list(versions), self.replaced)
 
     def _current(self) -> Iterator[Current]:
-        for versions in self._stored(None):
-            yield *next(version for version in reversed(versions) if _has_content(version)), _is_gone(versions)
+        for found in self._stored(None):
+            if found.content is not None:
+                yield *found.content, found.gone
 
-    def _stored(self, columns: list[str] | None) -> Iterator[list[Version]]:
-        wanted = (versions for versions in self.histories(columns) if self._include_deleted or not _is_gone(versions))
-        return (versions for versions in wanted if any(map(_has_content, versions)))
+    def _stored(self, columns: Sequence[str] | None) -> Iterator[History]:
+        wanted = (found for found in self.histories(columns) if self._include_deleted or not found.gone)
+        return (found for found in wanted if found.content is not None)
 
     @staticmethod
     def _walk(view: RunView, columns: list[str] | None) -> Iterator[Version]:
         return ((view, row) for row in view.index.walk(columns))
-
-
-def _has_content(version: Version) -> bool:
-    return version[1]["method"] not in CONTENTLESS
-
-
-def _is_gone(versions: Sequence[Version]) -> bool:
-    return bool(versions[-1][1]["method"] == GONE)
 
 
 def open_archive(

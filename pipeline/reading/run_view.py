@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tilepress.pipeline.archive import dates
-from tilepress.pipeline.archive.index import DerivedIndex, Index, gone_rows
+from tilepress.pipeline.archive.index import DerivedIndex, Index, mark_rows
 from tilepress.pipeline.archive.layout import Run, is_complete, list_parts
 from tilepress.pipeline.archive.manifest import Manifest, read_manifest
 from tilepress.pipeline.archive.part import part_index
+from tilepress.pipeline.archive.places import Place
 from tilepress.pipeline.archive.plan import Plan, plan_from_bytes
 from tilepress.pipeline.errors import IntegrityError, MissingError, StorageError, UsageError
 from tilepress.pipeline.storage.base import Storage
@@ -30,11 +31,17 @@ class RunView:
     index: Index | DerivedIndex
     problems: list[Problem]
     date: str = ""  # when it was planned; empty where nothing says so
+    replaces: tuple[Place, ...] = ()  # parts of earlier runs that it stands for
 
     @property
     def abandoned(self) -> bool:
         """Whether it was given up: it holds nothing."""
         return self.manifest is not None and self.manifest.abandoned
+
+    @property
+    def moves(self) -> bool:
+        """Whether it only says where content of earlier runs is now."""
+        return bool(self.replaces)
 
 
 def view_run(storage: Storage, run: Run, *, last: bool = True) -> RunView:
@@ -45,21 +52,27 @@ def view_run(storage: Storage, run: Run, *, last: bool = True) -> RunView:
     problems: list[Problem] = []
     manifest = None
     complete = is_complete(storage, run)
+    begun = False
     try:
         if complete:
             manifest = read_manifest(storage, run)
             if manifest.abandoned:
                 return RunView(run, True, manifest, DerivedIndex([]), problems)
             index = Index(storage.read(run.index), run.index, manifest.index_seal)
-            return RunView(run, True, manifest, index, problems, manifest.date)
-        if not last or storage.exists(run.index):
+            return RunView(run, True, manifest, index, problems, manifest.date, manifest.replaces)
+        begun = last and not storage.exists(run.index)
+        if not begun:
             problems.append((run.manifest, "missing; repeat the command of this run, if it is the last, to write it"))
     except (IntegrityError, MissingError) as exc:
         name = run.index if manifest else run.manifest
         problems.append((name, f"{exc}; the rows of the parts are used instead"))
     plan = _plan(storage, run, problems)
+    told = manifest or plan  # both say the same
+    date, replaces = (told.date, told.replaces) if told else ("", ())
+    if begun and replaces:  # what it moves is where it was, until it is complete
+        return RunView(run, False, None, DerivedIndex([]), problems, date)
     rows = _derive_index(storage, run, manifest, plan, problems)
-    return RunView(run, complete, manifest, rows, problems, manifest.date if manifest else plan.date if plan else "")
+    return RunView(run, complete, manifest, rows, problems, date, replaces)
 
 
 def _plan(storage: Storage, run: Run, problems: list[Problem]) -> Plan | None:
@@ -83,7 +96,7 @@ def _derive_index(
                 tables.append(part_index(file, name, shard))
         except (IntegrityError, StorageError) as exc:
             problems.append((name, str(exc)))
-    tables += [gone_rows(shard) for shard in plan.shards() if shard.gone] if plan else []
+    tables += [mark_rows(shard) for shard in plan.shards() if shard.marks] if plan else []
     return DerivedIndex(tables)
 
 
@@ -98,7 +111,7 @@ def runs_until(views: Sequence[RunView], run: int | None, as_of: str | None) -> 
         if all(view.run.number != run for view in views):
             numbers = ", ".join(str(view.run.number) for view in views)
             raise UsageError(f"`run` {run}: the archive has no such run, but {numbers or 'none at all'}")
-        return [view for view in views if view.run.number <= run]
+        return _whole(views, run, f"`run` {run}")
     if as_of is None:
         return list(views)
     until = dates.text_of(dates.moment(as_of, "`as_of`"))
@@ -106,4 +119,18 @@ def runs_until(views: Sequence[RunView], run: int | None, as_of: str | None) -> 
     if not newest:
         first = views[0].date if views else "never"
         raise UsageError(f"`as_of` {as_of}: the archive's first run was planned later ({first})")
-    return [view for view in views if view.run.number <= newest]
+    return _whole(views, newest, f"`as_of` {as_of}")
+
+
+def _whole(views: Sequence[RunView], number: int, wanted: str) -> list[RunView]:
+    """The runs up to a number, and those right behind that only moved content; UsageError where content was dropped."""
+    behind = [view for view in views if view.run.number > number]
+    while behind and (behind[0].moves or behind[0].abandoned):
+        number = behind.pop(0).run.number
+    replaced = {run for view in behind for run, _ in view.replaces}
+    if any(run <= number for run in replaced):
+        raise UsageError(
+            f"{wanted}: older versions were given up when content was moved by run "
+            f"{max(view.run.number for view in behind if view.moves)}; that run and later ones can be read"
+        )
+    return [view for view in views if view.run.number <= number]

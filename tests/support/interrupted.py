@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import tilepress
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress import compress
 from tilepress.pipeline.storage.base import open_storage
@@ -55,3 +56,14 @@ def command(*arguments: object) -> subprocess.Popen[str]:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         **pipes,
     )
+
+
+def damage_image(archive: Path, path: str) -> Path:
+    """Flip a bit of the payload of an image; gives the part that holds it."""
+    entry = tilepress.open(archive, include_deleted=True)[path]
+    tiles = [span for tile in entry.index_row.tiles for span in (tile.latents, tile.residual)]
+    start, _ = next(span for span in [*tiles, *entry.index_row.spans.values()] if span[1])
+    data = bytearray((archive / entry.part).read_bytes())
+    data[start] ^= 1
+    (archive / entry.part).write_bytes(data)
+    return archive / entry.part

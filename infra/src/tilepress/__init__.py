@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress import errors
     from tilepress.jobs.verbs.abandon import abandon
+    from tilepress.jobs.verbs.compact import compact
     from tilepress.jobs.verbs.compress import compress
     from tilepress.jobs.verbs.evaluate import evaluate
     from tilepress.jobs.verbs.fit_lossless import fit_lossless
+    from tilepress.jobs.verbs.forget import forget
     from tilepress.jobs.verbs.import_arrays import import_arrays
     from tilepress.jobs.verbs.restore import restore
     from tilepress.jobs.verbs.train import train
@@ -21,6 +23,8 @@ __version__ = "0.1.0"
 # Verbs and errors are loaded on first use, so that `import tilepress` and `tilepress --help` stay light.
 _VERBS = {
     "abandon": ("tilepress.jobs.verbs.abandon", "abandon"),
+    "forget": ("tilepress.jobs.verbs.forget", "forget"),
+    "compact": ("tilepress.jobs.verbs.compact", "compact"),
     "compress": ("tilepress.jobs.verbs.compress", "compress"),
     "evaluate": ("tilepress.jobs.verbs.evaluate", "evaluate"),
     "fit_lossless": ("tilepress.jobs.verbs.fit_lossless", "fit_lossless"),
@@ -34,10 +38,12 @@ _VERBS = {
 __all__ = [
     "__version__",
     "abandon",
+    "compact",
     "compress",
     "errors",
     "evaluate",
     "fit_lossless",
+    "forget",
     "import_arrays",
     "open",
     "ray_dataset",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from tilepress.jobs.cli.command import command_of
 from tilepress.jobs.verbs.abandon import abandon
+from tilepress.jobs.verbs.compact import compact
 from tilepress.jobs.verbs.compress import compress
 from tilepress.jobs.verbs.evaluate import evaluate
 from tilepress.jobs.verbs.fit_lossless import fit_lossless
+from tilepress.jobs.verbs.forget import forget
 from tilepress.jobs.verbs.import_arrays import import_arrays
 from tilepress.jobs.verbs.restore import restore
 from tilepress.jobs.verbs.train import train
@@ -50,6 +52,23 @@ ABANDON = command_of(
     """
     Example:
       tilepress abandon photos.tp
+    """,
+)
+FORGET = command_of(
+    forget,
+    """
+    Examples:
+      tilepress forget photos.tp --include 'patients/4711/**'
+      tilepress forget photos.tp --deleted --dry-run
+    """,
+)
+COMPACT = command_of(
+    compact,
+    """
+    Examples:
+      tilepress compact photos.tp                       how much room there is to be had
+      tilepress compact photos.tp --write               what is needed, written anew as a run
+      tilepress compact photos.tp --remove              the old parts removed
     """,
 )
 IMPORT = command_of(

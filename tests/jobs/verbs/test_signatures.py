@@ -16,7 +16,9 @@ import tilepress
 from tests.support.make_collection import encoded, image_of, tree, write_tree
 from tilepress.errors import UsageError
 from tilepress.jobs.archives.abandon import AbandonConfig
+from tilepress.jobs.archives.compact import CompactConfig
 from tilepress.jobs.archives.compress import CompressConfig
+from tilepress.jobs.archives.forget import ForgetConfig
 from tilepress.jobs.archives.restore import RestoreConfig
 from tilepress.jobs.archives.verify import VerifyConfig
 from tilepress.jobs.cli import app
@@ -29,6 +31,8 @@ from tilepress.pipeline.engine.engine import EngineConfig
 REPOSITORY = Path(__file__).parents[3]
 CONFIGS = {
     "abandon": AbandonConfig,
+    "forget": ForgetConfig,
+    "compact": CompactConfig,
     "compress": CompressConfig,
     "restore": RestoreConfig,
     "verify": VerifyConfig,

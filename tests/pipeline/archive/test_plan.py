@@ -13,7 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tilepress.pipeline.archive import plan as module
-from tilepress.pipeline.archive.plan import ADD, GONE, Plan, PlannedFile, plan_from_bytes, write_plan
+from tilepress.pipeline.archive.plan import ADD, Plan, PlannedFile, plan_from_bytes, write_plan
+from tilepress.pipeline.archive.schema import GONE
 from tilepress.pipeline.archive.sealed import SealedWriter
 from tilepress.pipeline.errors import IntegrityError
 
@@ -46,7 +47,7 @@ def test_shards_hold_every_file_once_in_order_within_their_size(sizes, target: i
     for shard in shards:
         assert shard.bytes <= target or len(shard.files) == 1 or not shard.files[0].bytes == shard.bytes > target
         assert {file.shard for file in shard.files} == {shard.number}
-        assert [*shard.additions, *shard.gone] == sorted(shard.files, key=lambda file: file.state)
+        assert [*shard.additions, *shard.marks] == sorted(shard.files, key=lambda file: file.state)
     for one, two in pairwise(shards):
         assert one.bytes + two.files[0].bytes > target, "shards are as full as they may be"
     added = [file for file in files if file.state == ADD]

@@ -190,29 +190,41 @@ def _expand(frame: bytes) -> bytes:
 
 @dataclass
 class Run:
-    """A complete run, every file of it checked against the manifest."""
+    """A complete run, every file of it checked against the manifest, but parts that later runs stand for."""
 
     folder: Path
     images: list[Image] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    moves: bool = False
 
-    def read(self, models: Path) -> Run:
-        """Check all files, collect the images of the index."""
+    def read(self, models: Path, replaced: set[tuple[int, int]]) -> Run:
+        """Check all files, collect the images of the index whose content counts."""
         manifest, names = parquet_file(self.folder / "manifest.parquet", "tilepress-manifest-1")
+        if names.get("tilepress.abandoned"):
+            return self
+        self.moves = "tilepress.replaces" in names
         plan, plan_names = parquet_file(self.folder / "plan.parquet", "tilepress-plan-1")
         index, index_names = parquet_file(self.folder / "index.parquet", "tilepress-index-1")
         assert names["tilepress.plan"] == plan_names["tilepress.seal"] == json_file(self.folder / "run.json")["plan"]
         assert names["tilepress.index"] == index_names["tilepress.seal"]
-        parts = {row["shard"]: self._part(row, names["tilepress.plan"]) for row in manifest.read().to_pylist()}
+        number = int(self.folder.name)
+        entries = [row for row in manifest.read().to_pylist() if (number, row["shard"]) not in replaced]
+        parts = {row["shard"]: self._part(row, names["tilepress.plan"]) for row in entries}
+        assert names.get("tilepress.date") == plan_names.get("tilepress.date")
+        assert names.get("tilepress.replaces") == plan_names.get("tilepress.replaces")
         planned = plan.read().to_pylist()
         rows = index.read().to_pylist()
         assert [(row["image"], row["path"]) for row in rows] == [(row["image"], row["path"]) for row in planned]
         assert [row["path"].encode() for row in rows] == sorted(row["path"].encode() for row in rows)
         for row, plan_row in zip(rows, planned, strict=True):
-            assert (row["method"] == "gone") == (plan_row["state"] == "gone")
-            if row["method"] == "gone":
-                self.gone.append(row["path"])
-            else:
+            marks = {"gone": self.gone, "forgotten": self.forgotten}
+            assert (plan_row["state"] if plan_row["state"] != "add" else None) == (
+                row["method"] if row["method"] in marks else None
+            )
+            if row["method"] in marks:
+                marks[row["method"]].append(row["path"])
+            elif (number, row["part"]) not in replaced:
                 assert row["part"] == plan_row["shard"]
                 self.images.append(Image(row, parts[row["part"]], models))
         return self
@@ -235,8 +247,18 @@ def read_archive(folder: Path) -> dict[str, Image]:
     """Path to image: FORMAT.md 1, which row counts. The newest run is the last."""
     assert json_file(folder / "archive.json")["format"] == "tilepress-archive-1"
     found: dict[str, Image] = {}
-    for path in sorted((folder / "runs").iterdir(), key=lambda path: int(path.name)):
-        for image in Run(path).read(folder / "models").images:
+    folders = sorted((folder / "runs").iterdir(), key=lambda path: int(path.name))
+    replaced = {place for path in folders for place in _replaces(path)}
+    for path in folders:
+        run = Run(path).read(folder / "models", replaced)
+        for name in run.forgotten:
+            found.pop(name, None)
+        for image in run.images:
             if image.row["method"] != "none":
                 found[image.row["path"]] = image
     return found
+
+
+def _replaces(folder: Path) -> list[tuple[int, int]]:
+    _, names = parquet_file(folder / "manifest.parquet", "tilepress-manifest-1")
+    return [(run, shard) for run, shard in json.loads(names.get("tilepress.replaces", "[]"))]

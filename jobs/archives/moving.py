@@ -1,0 +1,101 @@
+"""Runs that move content, as `compact` and `repair` make them: planned, copied, indexed, completed by a manifest.
+
+Until the manifest is there, readers find everything where it was; from then on the run stands for the parts that its
+plan names, and their files may be removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+
+from tilepress.jobs.archives.run_plan import claim_run
+from tilepress.jobs.claim import Request
+from tilepress.jobs.cli.progress import Meter
+from tilepress.pipeline.archive import dates
+from tilepress.pipeline.archive.index import IndexSpool, create_index
+from tilepress.pipeline.archive.layout import Run
+from tilepress.pipeline.archive.manifest import Manifest, abandon_run, write_manifest
+from tilepress.pipeline.archive.places import Place
+from tilepress.pipeline.archive.plan import ADD, Plan, PlannedFile, write_plan
+from tilepress.pipeline.archive.summary import Summary
+from tilepress.pipeline.compress.move import MoveTask, move_shard
+from tilepress.pipeline.engine.engine import Engine
+from tilepress.pipeline.errors import IntegrityError, UsageError
+from tilepress.pipeline.reading.archive import Archive
+from tilepress.pipeline.reading.history import Version
+from tilepress.pipeline.storage.base import Storage
+
+
+def require_sound(archive: Archive) -> None:
+    """Raise UsageError for an archive with an unfinished run, IntegrityError for one with damage found on opening."""
+    url = archive.storage.url
+    if archive.notes:
+        raise UsageError(
+            f"{url} holds an unfinished run: repeat its command to finish it, or `tilepress abandon {url}`"
+        )
+    if archive.damage:
+        name, problem = archive.damage[0]
+        raise IntegrityError(f"{url}/{name} is damaged ({problem}): `tilepress repair {url}` first")
+
+
+def next_run(
+    archive: Archive, files: Iterable[PlannedFile], request: Request, replaces: Iterable[Place] = ()
+) -> tuple[Run, Plan]:
+    """Return a run behind the last one, planned in local scratch space: nothing is written yet."""
+    last = archive.runs[-1]
+    parent = last.manifest.seal if last.manifest else ""
+    plan = write_plan(files, request, parent=parent, date=dates.now(), replaces=sorted(replaces))
+    return Run(last.run.number + 1), plan
+
+
+def moved_file(version: Version) -> PlannedFile:
+    """Return what the plan of a run that moves a row says of its file."""
+    _, row = version
+    return PlannedFile(0, 0, ADD, row["path"], b"", row["source_bytes"], row["modified_ns"], row["etag"])
+
+
+def execute_moves(
+    engine: Engine,
+    storage: Storage,
+    run: Run,
+    plan: Plan,
+    request: Request,
+    tasks: Iterable[MoveTask],
+    *,
+    quiet: bool,
+) -> Summary:
+    """Claim a run, copy its shards and complete it; what they hold. A copy that is not right gives the run up.
+
+    Args:
+        engine: Maps over the shards.
+        storage: The archive's.
+        run: The run that the plan is of.
+        plan: Not written yet, or that of an unfinished run with the same request.
+        request: What was asked for.
+        tasks: One for each shard of the plan that stores anything.
+        quiet: Show no progress.
+    """
+    plan = claim_run(storage, run, plan, request, ())
+    summary, entries = Summary(), []
+    with closing(IndexSpool()) as spool, Meter("move", plan.totals.bytes, quiet=quiet) as meter:
+        try:
+            for result in engine.map_shards(move_shard, tasks):
+                entries.append(result.entry)
+                spool.put(result.entry.shard, result.index)
+                summary.merge(result.summary)
+                meter.advance(**result.summary.progress())
+        except IntegrityError as exc:
+            abandon_run(storage, run)
+            raise IntegrityError(f"{exc}; nothing was changed: `tilepress repair {storage.url}` first") from exc
+        seal = create_index(storage, run.index, plan.shards(), spool)
+        write_manifest(storage, run, Manifest(tuple(entries), plan.seal, seal, plan.date, replaces=plan.replaces))
+    return summary
+
+
+def by_path(plan: Plan, versions: Iterable[Version]) -> Iterator[tuple[PlannedFile, Version]]:
+    """Yield the files of a plan with the rows that it was made of; IntegrityError where they are others now."""
+    for file, version in zip(plan.files(), versions, strict=True):
+        if file.path != version[1]["path"]:
+            raise IntegrityError(f"the plan has {file.path!r} where the archive has {version[1]['path']!r}")
+        yield file, version

@@ -1,0 +1,117 @@
+"""The stage of runs that move content: rows of earlier parts are copied as they are, and proven before the commit.
+
+Nothing is decoded and coded anew, so that an image stays what it was to the last bit. Images that are damaged where
+they lie are taken from the source instead, where a repair says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row, fetch_piece, fetch_tile_rows
+from tilepress.pipeline.archive.layout import Run
+from tilepress.pipeline.archive.part import BuiltPart, Fetch, PartBuilder, StagedRows, part_index
+from tilepress.pipeline.archive.plan import PlannedFile
+from tilepress.pipeline.archive.schema import IMAGE_ROW, LOST, PIECE_ROW, TILE_ROW
+from tilepress.pipeline.coding.codec_pool import CodecPool
+from tilepress.pipeline.coding.settings import EncodeSettings
+from tilepress.pipeline.compress.commit import (
+    EncodeResult,
+    NearSources,
+    ShardTask,
+    accept_part,
+    check_images,
+    commit_part,
+)
+from tilepress.pipeline.compress.file_state import image_facts
+from tilepress.pipeline.compress.shard import ShardEncoder
+from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.reading.image import Entry
+from tilepress.pipeline.sources.collection import Collection
+from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
+
+_LOST = "its stored bytes were damaged, and the source no longer had it"
+
+
+@dataclass(frozen=True)
+class Mend:
+    """How a repair stores images again."""
+
+    settings: EncodeSettings
+    source: str  # what Collection.open takes
+    storage_options: StorageOptions = NO_OPTIONS  # of the source
+
+
+@dataclass(frozen=True)
+class MoveTask(ShardTask):
+    """One shard of a run that moves content: where each image of it is now, and which are not to be copied."""
+
+    images: dict[int, tuple[Run, IndexRow]] = field(default_factory=dict)  # by their new numbers
+    mended: frozenset[int] = frozenset()  # numbers of the images that are read from the source
+    mend: Mend | None = None
+
+    @property
+    def lost(self) -> tuple[PlannedFile, ...]:
+        """The images that neither the archive nor the source has."""
+        known = self.images.keys() | self.mended
+        return tuple(file for file in self.shard.additions if file.image not in known)
+
+
+def move_shard(task: MoveTask, archive: Storage, pool: CodecPool) -> EncodeResult:
+    """Commit one shard of moved images, or accept the part that is there. IntegrityError if a copy is not right."""
+    if archive.exists(task.run.part(task.number)):
+        return accept_part(task, archive)
+    return commit_part(task, archive, *_build(task, archive, pool))
+
+
+def _build(task: MoveTask, archive: Storage, pool: CodecPool) -> tuple[BuiltPart, pa.Table]:
+    quarantined: dict[int, str] = {}
+    while True:
+        builder = PartBuilder()
+        try:
+            for number, (run, image) in task.images.items():
+                builder.add(copied(image, number, Entry(archive, pool, run, image).fetch, builder))
+            builder.add(_lost_rows(task, builder))
+            files = _encode(task, pool, builder, quarantined)
+            part = builder.finish({"tilepress.plan": task.plan_seal, "tilepress.shard": str(task.number)})
+        finally:
+            builder.close()
+        index = part_index(part.file, f"part {task.number}", task.number)
+        failed = check_images(index, part.fetch, pool, files)
+        if not failed:
+            return part, index
+        part.close()
+        if failed.keys() & task.images.keys() or failed.keys() <= quarantined.keys():
+            raise IntegrityError(f"part {task.number} cannot be stored right: {failed}")
+        quarantined |= failed
+
+
+def copied(image: IndexRow, number: int, fetch: Fetch, builder: PartBuilder) -> Iterable[StagedRows]:
+    """Stage all rows of an image under its number in another run, their CRCs checked; IntegrityError."""
+    facts = replace(image.facts, image=number)
+    yield builder.stage(IMAGE_ROW, facts, fetch_image_row(image, fetch))
+    for tile in image.tiles:
+        ((_, latents, residual),) = fetch_tile_rows([tile], fetch)
+        yield builder.stage(TILE_ROW, replace(tile.facts, image=number), (latents, residual))
+    for piece in image.pieces:
+        yield builder.stage(PIECE_ROW, replace(piece.facts, image=number), (fetch_piece(piece, fetch),))
+
+
+def _lost_rows(task: MoveTask, builder: PartBuilder) -> Iterable[StagedRows]:
+    for file in task.lost:
+        facts = image_facts(file, None, EncodeSettings(codec="raw"))
+        yield builder.stage(IMAGE_ROW, replace(facts, reason_code=LOST, reason=_LOST), (b"", b"", b""))
+
+
+def _encode(task: MoveTask, pool: CodecPool, builder: PartBuilder, quarantined: dict[int, str]) -> NearSources | None:
+    """Store images from the source again; what those within a bound are compared with, if there are any."""
+    if task.mend is None or not task.mended:
+        return None
+    source = Collection.open(task.mend.source, storage_options=task.mend.storage_options)
+    files = tuple(file for file in task.shard.additions if file.image in task.mended)
+    ShardEncoder(source, task.mend.settings, pool, builder, quarantined).encode(files)
+    return NearSources(source, files)
