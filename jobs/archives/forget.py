@@ -70,7 +70,7 @@ def run_forget(config: ForgetConfig) -> ForgetReport:
         raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")
     if config.dry_run:
         return report
-    plan = claim_run(storage, run, plan, request, ())
+    plan = claim_run(storage, run, plan, request, (), {})
     with closing(IndexSpool()) as spool:
         seal = create_index(storage, run.index, plan.shards(), spool)
     write_manifest(storage, run, Manifest((), plan.seal, seal, plan.date))

@@ -76,7 +76,7 @@ def execute_moves(
         tasks: One for each shard of the plan that stores anything.
         quiet: Show no progress.
     """
-    plan = claim_run(storage, run, plan, request, ())
+    plan = claim_run(storage, run, plan, request, (), {})
     summary, entries = Summary(), []
     with closing(IndexSpool()) as spool, Meter("move", plan.totals.bytes, quiet=quiet) as meter:
         try:

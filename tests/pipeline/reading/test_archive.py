@@ -50,8 +50,8 @@ def test_the_newest_run_wins(archive: Archive) -> None:
     assert archive["a/rgb.png"].run.number == 2
     assert np.array_equal(archive["a/rgb.png"].array(), smooth(80, 82, 3, seed=5))
     assert archive["a/gray.png"].run.number == 1
-    (history,) = (versions for versions in archive.histories() if versions[0][1]["path"] == "a/rgb.png")
-    older = archive.entry(*history[0])
+    (history,) = (each for each in archive.histories() if each.path == "a/rgb.png")
+    older = archive.entry(*history.versions[0])
     assert np.array_equal(older.array(), smooth(150, 130, 3))
 
 
