@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -177,7 +178,7 @@ def _execute(
     with closing(spool):
         with (
             Meter("compress", plan.totals.bytes, quiet=config.quiet) as meter,
-            SharedShards(storage, run, plan) as shared,
+            SharedShards(storage, run, plan, None if config.quiet else _say_waiting) as shared,
         ):
             rounds = (_tasks(shards, plan, run, settings, config) for shards in shared.rounds())
             for result in chain.from_iterable(engine.map_shards(encode_shard, tasks) for tasks in rounds):
@@ -194,6 +195,10 @@ def _execute(
         write_manifest(storage, run, Manifest(tuple(entries), plan.seal, seal, plan.date))
         report.seconds = round(time.monotonic() - started, 3)
         report.compiling_seconds = round(COMPILE_CLOCK.seconds - compiling, 3)
+
+
+def _say_waiting(shards: int) -> None:
+    print(f"compress: waiting for {shards:,} shard{'s' * (shards != 1)} of other drivers", file=sys.stderr)
 
 
 def _tasks(

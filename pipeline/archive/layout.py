@@ -106,6 +106,10 @@ def read_archive(storage: Storage) -> dict[str, Any]:
         ) from exc
     if content.get("format") != FORMAT:
         raise UsageError(f"{storage.url} has the format {content.get('format')!r}; this tilepress reads {FORMAT!r}")
+    try:
+        uuid.UUID(str(content.get("archive_id")))
+    except ValueError as exc:
+        raise IntegrityError(f"{storage.url}/{ARCHIVE_JSON}: its archive_id is no UUID") from exc
     return content
 
 

@@ -16,7 +16,7 @@ import platform
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -78,7 +78,9 @@ class _Mark:
 class SharedShards:
     """The shards of a run, in the order in which this driver takes them. A context that removes its marks."""
 
-    def __init__(self, storage: Storage, run: Run, plan: Plan) -> None:
+    def __init__(self, storage: Storage, run: Run, plan: Plan, on_wait: Callable[[int], None] | None = None) -> None:
+        """`on_wait` is told how many shards there are to wait for, whenever nothing is left but to wait."""
+        self._on_wait = on_wait
         self._storage, self._run, self._plan = storage, run, plan
         self._me = Driver.new()
         self._committed = set(list_parts(storage, run))
@@ -134,6 +136,8 @@ class SharedShards:
         """Shards that others have committed by now, or gave up; waits until there is one."""
         delay, longest = _POLLS_S
         while not (ready := self._ready()):
+            if self._on_wait and delay == _POLLS_S[0]:
+                self._on_wait(len(self._theirs))
             time.sleep(delay)
             delay = min(2 * delay, longest)
         self._theirs -= ready.keys()

@@ -14,7 +14,7 @@ import pytest
 import tilepress
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.jobs.archives.listing import archive_info
-from tilepress.pipeline.archive.sealed import SEAL_KEY, SealedWriter
+from tilepress.pipeline.archive.sealed import SEAL_KEY, SealedWriter, seal_json
 from tilepress.pipeline.errors import IntegrityError
 
 LOCAL = {"engine": "local", "workers": 1}
@@ -107,6 +107,13 @@ def test_paths_that_readers_would_not_find_are_said(archive: Path, names: tuple[
     resealed(run / "manifest.parquet", unchanged, **{"tilepress.index": seal})
     problems = tilepress.verify(str(archive), subset=(1, 30), **LOCAL).problems
     assert any(file == "runs/0001/index.parquet" and said in problem for file, _, problem in problems)
+
+
+@pytest.mark.parametrize("identity", [{}, {"archive_id": 5}, {"archive_id": "mine"}])
+def test_an_archive_without_an_id_is_damaged(archive: Path, identity: dict[str, object]):
+    (archive / "archive.json").write_bytes(seal_json({"format": "tilepress-archive-1", **identity}))
+    report = tilepress.verify(str(archive), **LOCAL)
+    assert report.exit_code == 4 and [file for file, _, _ in report.problems] == ["archive.json"]
 
 
 def test_a_changed_readme_is_noted_and_is_no_damage(archive: Path):

@@ -97,8 +97,10 @@ def test_what_another_driver_commits_is_waited_for(local: Storage, plan: Plan, m
             commit_part(local, 3)
 
     monkeypatch.setattr(sharing.time, "sleep", sleep)
-    with SharedShards(local, RUN, plan) as shared:
+    waited: list[int] = []
+    with SharedShards(local, RUN, plan, waited.append) as shared:
         assert numbers(shared, local) == [*((n, False) for n in range(SHARDS) if n != 3), (3, True)]
+        assert waited == [1]
         assert not shared.finish(3)
     assert marks(local) == []
 
