@@ -31,12 +31,16 @@ def require_sound(archive: Archive) -> None:
     """Raise UsageError for an archive with an unfinished run, IntegrityError for one with damage found on opening."""
     url = archive.storage.url
     if archive.notes:
-        raise UsageError(
-            f"{url} holds an unfinished run: repeat its command to finish it, or `tilepress abandon {url}`"
-        )
+        raise in_the_way(url)
     if archive.damage:
         name, problem = archive.damage[0]
         raise IntegrityError(f"{url}/{name} is damaged ({problem}): `tilepress repair {url}` first")
+
+
+def in_the_way(url: str) -> UsageError:
+    """Return the error that an unfinished run is in the way of."""
+    advice = f"repeat its command to finish it, or give it up (`tilepress abandon {url}`)"
+    return UsageError(f"{url} holds an unfinished run: {advice}")
 
 
 def next_run(

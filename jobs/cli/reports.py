@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.archives.compact import CompactReport
     from tilepress.jobs.archives.compress import CompressReport
     from tilepress.jobs.archives.forget import ForgetReport
+    from tilepress.jobs.archives.repair import RepairReport
     from tilepress.jobs.archives.restore import RestoreReport
     from tilepress.jobs.archives.verify import VerifyReport
     from tilepress.jobs.data.import_arrays import ImportReport
@@ -121,6 +122,24 @@ def show_compact(request: SimpleNamespace, report: CompactReport) -> None:
     if report.replaced_parts:
         old = f"{report.replaced_parts:,} replaced parts, {size(report.replaced_bytes)}"
         print(f"removed: {old}" if report.removed else f"to be removed by --remove: {old}")
+
+
+def show_repair(request: SimpleNamespace, report: RepairReport) -> None:
+    """Print what was damaged, and what became of it."""
+    if report.dry_run or not report.problems:
+        for part, image, problem in report.problems:
+            print(f"DAMAGED {part}{': ' + image if image else ''}: {problem}")
+        print(f"{len(report.problems):,} problems found; nothing was written")
+        return
+    for name in report.remade:
+        print(f"written again: {name}")
+    if report.run:
+        copied, mended = f"{report.copied:,} images copied", f"{len(report.mended):,} stored again from the source"
+        print(f"run {report.run} of {request.archive} stands for {report.parts:,} damaged parts: {copied}, {mended}")
+    print_failures("lost" if request.give_up else "found nowhere", [(path, "damaged") for path in report.lost])
+    print_failures("still damaged", [(image or part, problem) for part, image, problem in report.left])
+    if not report.left:
+        print("everything stored is as it was written")
 
 
 def show_import_arrays(request: SimpleNamespace, report: ImportReport) -> None:

@@ -13,7 +13,14 @@ import pyarrow as pa
 
 from tilepress.pipeline.archive.plan import PlannedFile, Shard
 from tilepress.pipeline.archive.schema import FORGOTTEN, GONE, INDEX_SCHEMA
-from tilepress.pipeline.archive.sealed import SealedWriter, check_schema, check_seal, footer_metadata, open_parquet
+from tilepress.pipeline.archive.sealed import (
+    REMADE_KEY,
+    SealedWriter,
+    check_schema,
+    check_seal,
+    footer_metadata,
+    open_parquet,
+)
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError
 from tilepress.pipeline.storage.base import Storage
 
@@ -47,8 +54,11 @@ class IndexSpool:
         self._file.close()
 
 
-def write_index(shards: Iterable[Shard], spool: IndexSpool) -> tuple[BinaryIO, str]:
-    """Return the index of a run as a sealed scratch file, and its seal; one shard in memory at a time."""
+def write_index(shards: Iterable[Shard], spool: IndexSpool, remade: str = "") -> tuple[BinaryIO, str]:
+    """Return the index of a run as a sealed scratch file, and its seal; one shard in memory at a time.
+
+    `remade`: the seal of the lost index that this one stands for.
+    """
     out = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=16 << 20))  # noqa: SIM115
     writer = SealedWriter(out, INDEX_SCHEMA, compression="ZSTD", write_statistics=["path"], use_dictionary=_words())
     pending: list[pa.Table] = []
@@ -59,7 +69,7 @@ def write_index(shards: Iterable[Shard], spool: IndexSpool) -> tuple[BinaryIO, s
             pending = []
     if pending:
         writer.write(pa.concat_tables(pending), _GROUP_ROWS)
-    return out, writer.close({"tilepress.format": FORMAT})
+    return out, writer.close({"tilepress.format": FORMAT} | ({REMADE_KEY: remade} if remade else {}))
 
 
 def create_index(storage: Storage, name: str, shards: Iterable[Shard], spool: IndexSpool) -> str:
@@ -106,7 +116,7 @@ class Index:
         """IntegrityError if the file is damaged or not the one `expected_seal` names."""
         if isinstance(file, bytes):
             file = io.BytesIO(file)
-        check_seal(file, name, expected_seal)
+        check_seal(file, name, expected_seal, or_remade=True)
         self._parquet = open_parquet(file, name)
         if footer_metadata(self._parquet).get("tilepress.format") != FORMAT:
             raise IntegrityError(f"{name}: not an index that this tilepress reads")

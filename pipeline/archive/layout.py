@@ -72,12 +72,16 @@ class Run:
 
 def create_archive(storage: Storage) -> dict[str, Any]:
     """Make `storage` an archive, or read the one that is there."""
-    content = {"format": FORMAT, "archive_id": str(uuid.uuid4())}
     with suppress(AlreadyExists):
-        storage.create(ARCHIVE_JSON, seal_json(content))
+        storage.create(ARCHIVE_JSON, new_identity())
     with suppress(AlreadyExists):  # by itself, since whoever made the first may have been killed then
         storage.create(README, README_TEXT.encode())
     return read_archive(storage)
+
+
+def new_identity() -> bytes:
+    """Return archive.json of an archive with an id of its own."""
+    return seal_json({"format": FORMAT, "archive_id": str(uuid.uuid4())})
 
 
 def is_create_only(storage: Storage) -> bool:

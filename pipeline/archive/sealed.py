@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from tilepress.pipeline.errors import IntegrityError
 
 SEAL_KEY = "tilepress.seal"
+REMADE_KEY = "tilepress.remade"  # of a file that was made again: the seal that it stands for
 _BLANK = b"0" * 64
 _PLACE = SEAL_KEY.encode() + b"\x18\x40" + _BLANK  # Thrift: the key, then field 2, a string of 64 bytes
 _MAX_FOOTER = 64 << 20
@@ -92,8 +93,11 @@ def _seal_offset(footer: bytes) -> int:
     return at + len(_PLACE) - len(_BLANK)
 
 
-def check_seal(file: BinaryIO, name: str, expected: str | None = None) -> str:
-    """Hash a sealed Parquet file whole; IntegrityError unless it is as written (and is the one `expected`)."""
+def check_seal(file: BinaryIO, name: str, expected: str | None = None, *, or_remade: bool = False) -> str:
+    """Hash a sealed Parquet file whole; IntegrityError unless it is as written (and is the one `expected`).
+
+    `or_remade`: one that was made again, and says that it stands for the expected one, will do.
+    """
     seal = read_seal(file, name)
     size = file.seek(0, io.SEEK_END)
     footer_start = size - _footer_size(file)
@@ -107,7 +111,8 @@ def check_seal(file: BinaryIO, name: str, expected: str | None = None) -> str:
     digest.update(file.read().replace(seal.encode(), _BLANK, 1))
     if digest.hexdigest() != seal:
         raise IntegrityError(f"{name}: the file's bytes are not what was written (its seal does not match)")
-    if expected is not None and seal != expected:
+    stands_for = footer_metadata(open_parquet(file, name)).get(REMADE_KEY) if or_remade else None
+    if expected is not None and expected not in (seal, stands_for):
         raise IntegrityError(f"{name}: this is another file than the one that was committed here")
     return seal
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -35,6 +36,11 @@ class EncodeSettings:
     def coding(self) -> Coding:
         """How tiles are coded that the chosen codec can represent."""
         return Coding(self.codec, Settings(self.quality, self.effort, self.max_error), self.lossy)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> EncodeSettings:
+        """Return the settings that a plan records."""
+        return cls(**{**values, "limits": Limits(**values["limits"])})
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, for the plan; what was not asked for as in plans of releases that did not know it."""

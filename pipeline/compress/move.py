@@ -38,26 +38,18 @@ _LOST = "its stored bytes were damaged, and the source no longer had it"
 
 
 @dataclass(frozen=True)
-class Mend:
-    """How a repair stores images again."""
-
-    settings: EncodeSettings
-    source: str  # what Collection.open takes
-    storage_options: StorageOptions = NO_OPTIONS  # of the source
-
-
-@dataclass(frozen=True)
 class MoveTask(ShardTask):
     """One shard of a run that moves content: where each image of it is now, and which are not to be copied."""
 
     images: dict[int, tuple[Run, IndexRow]] = field(default_factory=dict)  # by their new numbers
-    mended: frozenset[int] = frozenset()  # numbers of the images that are read from the source
-    mend: Mend | None = None
+    mended: dict[int, EncodeSettings] = field(default_factory=dict)  # how images from the source are stored again
+    source: str = ""  # of these: what Collection.open takes
+    storage_options: StorageOptions = NO_OPTIONS  # of the source
 
     @property
     def lost(self) -> tuple[PlannedFile, ...]:
         """The images that neither the archive nor the source has."""
-        known = self.images.keys() | self.mended
+        known = self.images.keys() | self.mended.keys()
         return tuple(file for file in self.shard.additions if file.image not in known)
 
 
@@ -109,9 +101,10 @@ def _lost_rows(task: MoveTask, builder: PartBuilder) -> Iterable[StagedRows]:
 
 def _encode(task: MoveTask, pool: CodecPool, builder: PartBuilder, quarantined: dict[int, str]) -> NearSources | None:
     """Store images from the source again; what those within a bound are compared with, if there are any."""
-    if task.mend is None or not task.mended:
+    if not task.mended:
         return None
-    source = Collection.open(task.mend.source, storage_options=task.mend.storage_options)
-    files = tuple(file for file in task.shard.additions if file.image in task.mended)
-    ShardEncoder(source, task.mend.settings, pool, builder, quarantined).encode(files)
-    return NearSources(source, files)
+    source = Collection.open(task.source, storage_options=task.storage_options)
+    for settings in dict.fromkeys(task.mended.values()):
+        files = tuple(file for file in task.shard.additions if task.mended.get(file.image) == settings)
+        ShardEncoder(source, settings, pool, builder, quarantined).encode(files)
+    return NearSources(source, tuple(file for file in task.shard.additions if file.image in task.mended))

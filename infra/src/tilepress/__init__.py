@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.verbs.fit_lossless import fit_lossless
     from tilepress.jobs.verbs.forget import forget
     from tilepress.jobs.verbs.import_arrays import import_arrays
+    from tilepress.jobs.verbs.repair import repair
     from tilepress.jobs.verbs.restore import restore
     from tilepress.jobs.verbs.train import train
     from tilepress.jobs.verbs.verify import verify
@@ -25,6 +26,7 @@ _VERBS = {
     "abandon": ("tilepress.jobs.verbs.abandon", "abandon"),
     "forget": ("tilepress.jobs.verbs.forget", "forget"),
     "compact": ("tilepress.jobs.verbs.compact", "compact"),
+    "repair": ("tilepress.jobs.verbs.repair", "repair"),
     "compress": ("tilepress.jobs.verbs.compress", "compress"),
     "evaluate": ("tilepress.jobs.verbs.evaluate", "evaluate"),
     "fit_lossless": ("tilepress.jobs.verbs.fit_lossless", "fit_lossless"),
@@ -47,6 +49,7 @@ __all__ = [
     "import_arrays",
     "open",
     "ray_dataset",
+    "repair",
     "restore",
     "train",
     "verify",

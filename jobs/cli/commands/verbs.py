@@ -10,6 +10,7 @@ from tilepress.jobs.verbs.evaluate import evaluate
 from tilepress.jobs.verbs.fit_lossless import fit_lossless
 from tilepress.jobs.verbs.forget import forget
 from tilepress.jobs.verbs.import_arrays import import_arrays
+from tilepress.jobs.verbs.repair import repair
 from tilepress.jobs.verbs.restore import restore
 from tilepress.jobs.verbs.train import train
 from tilepress.jobs.verbs.verify import verify
@@ -69,6 +70,14 @@ COMPACT = command_of(
       tilepress compact photos.tp                       how much room there is to be had
       tilepress compact photos.tp --write               what is needed, written anew as a run
       tilepress compact photos.tp --remove              the old parts removed
+    """,
+)
+REPAIR = command_of(
+    repair,
+    """
+    Examples:
+      tilepress repair photos.tp
+      tilepress repair photos.tp --source photos/ --dry-run
     """,
 )
 IMPORT = command_of(

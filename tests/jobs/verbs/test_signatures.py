@@ -19,6 +19,7 @@ from tilepress.jobs.archives.abandon import AbandonConfig
 from tilepress.jobs.archives.compact import CompactConfig
 from tilepress.jobs.archives.compress import CompressConfig
 from tilepress.jobs.archives.forget import ForgetConfig
+from tilepress.jobs.archives.repair import RepairConfig
 from tilepress.jobs.archives.restore import RestoreConfig
 from tilepress.jobs.archives.verify import VerifyConfig
 from tilepress.jobs.cli import app
@@ -33,6 +34,7 @@ CONFIGS = {
     "abandon": AbandonConfig,
     "forget": ForgetConfig,
     "compact": CompactConfig,
+    "repair": RepairConfig,
     "compress": CompressConfig,
     "restore": RestoreConfig,
     "verify": VerifyConfig,

@@ -1,0 +1,121 @@
+"""Files of an archive that follow from others, made again where they are damaged or lost.
+
+An index follows from the parts and the plan, run.json from the plan, a shipped model from tilepress, archive.json from
+nothing: it gets another id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict
+
+import tilepress
+from tilepress.codecs.model import Model
+from tilepress.codecs.registry import RESIDUALS, load_residual, needed_packages, shipped_models
+from tilepress.pipeline.archive.index import Index, IndexSpool, write_index
+from tilepress.pipeline.archive.layout import ARCHIVE_JSON, MODEL_FILES, README, create_archive, new_identity
+from tilepress.pipeline.archive.packages import PACKAGES
+from tilepress.pipeline.archive.part import part_index
+from tilepress.pipeline.archive.plan import Plan, plan_from_bytes
+from tilepress.pipeline.archive.schema import INDEX_SCHEMA
+from tilepress.pipeline.archive.sealed import read_json, seal_json
+from tilepress.pipeline.compress.commit import to_ipc
+from tilepress.pipeline.errors import IntegrityError, MissingError
+from tilepress.pipeline.reading.archive import Archive
+from tilepress.pipeline.reading.run_view import RunView
+from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.range_file import RangeFile
+
+
+def remake(archive: Archive, models: frozenset[str]) -> Iterator[str]:
+    """Make again what is damaged and follows from what is not; yield the names of the files.
+
+    `models`: SHA-256 of those that are damaged.
+    """
+    storage = archive.storage
+    if not archive.identity:
+        storage.write(ARCHIVE_JSON, new_identity(), overwrite=True)
+        yield ARCHIVE_JSON
+    if not storage.exists(README):
+        create_archive(storage)
+        yield README
+    for folder in filter(lambda folder: Model.load(folder).name in models, _shipped()):
+        yield from _remake_model(storage, folder)
+    for view in archive.runs:
+        if view.manifest is not None and not view.abandoned:
+            yield from _remake_run(archive, view)
+    storage.flush()
+
+
+def _shipped() -> list[str]:
+    coders = (load_residual(name).model_folder for name in RESIDUALS)
+    return [str(folder) for folder in (*shipped_models().values(), *coders) if folder is not None]
+
+
+def _remake_model(storage: Storage, folder: str) -> Iterator[str]:
+    model = Model.load(folder)
+    for name, content in zip(MODEL_FILES, model.to_bytes(), strict=True):
+        storage.write(f"models/{model.name}/{name}", content, overwrite=True)
+    yield f"models/{model.name}"
+
+
+def _remake_run(archive: Archive, view: RunView) -> Iterator[str]:
+    """Index and run.json of a run; nothing where its plan is lost too."""
+    storage, run = archive.storage, view.run
+    try:
+        plan = plan_from_bytes(storage.read(run.plan), run.plan)
+    except (IntegrityError, MissingError):
+        return
+    if not isinstance(view.index, Index) and _remade_index(archive, view, plan):
+        yield run.index
+    if not _is_right(lambda: read_json(storage.read(run.summary), run.summary).get("plan") == plan.seal):
+        storage.write(run.summary, seal_json(_summary(view, plan)), overwrite=True)
+        yield run.summary
+
+
+def _is_right(check: Callable[[], bool]) -> bool:
+    try:
+        return check()
+    except (IntegrityError, MissingError):
+        return False
+
+
+def _remade_index(archive: Archive, view: RunView, plan: Plan) -> bool:
+    """Write the index of a run again; False if a part that it needs cannot be read.
+
+    It is the same file, byte for byte, unless another version of a library writes it: then it names the seal that it
+    stands for.
+    """
+    assert view.manifest is not None
+    with closing(IndexSpool()) as spool:
+        for part in view.manifest.parts:
+            name = view.run.part(part.shard)
+            try:
+                with RangeFile(archive.storage, name) as file:
+                    rows = part_index(file, name, part.shard)
+            except (IntegrityError, MissingError):
+                if (view.run.number, part.shard) not in archive.replaced:
+                    return False
+                rows = INDEX_SCHEMA.empty_table()
+            spool.put(part.shard, to_ipc(rows))
+        out, seal = write_index(plan.shards(), spool)
+        if seal != view.manifest.index_seal:
+            out, _ = write_index(plan.shards(), spool, view.manifest.index_seal)
+    out.seek(0)
+    archive.storage.write(view.run.index, out.read(), overwrite=True)
+    return True
+
+
+def _summary(view: RunView, plan: Plan) -> dict[str, object]:
+    codecs = {tile["codec"].partition("@")[0] for row in view.index.walk(["tiles"]) for tile in row["tiles"] or ()}
+    packages = {codec: needed_packages(codec) for codec in sorted(codecs)}
+    return {
+        "run": view.run.number,
+        "date": plan.date,
+        "software": f"tilepress {tilepress.__version__}",
+        "plan": plan.seal,
+        "settings": plan.settings,
+        "totals": asdict(plan.totals),
+        PACKAGES: {codec: needed for codec, needed in packages.items() if needed},
+    }

@@ -1,0 +1,170 @@
+"""`tilepress repair`: what is damaged is put right from the rest of the archive and from the source.
+
+Files that follow from others are made again (remake.py). A damaged part is replaced by a run that stands for it, as
+`compact` makes them: its sound images are copied, its damaged ones stored again from the source.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from tilepress.jobs.archives.mending import Mended, mended_images
+from tilepress.jobs.archives.moving import execute_moves, in_the_way, next_run
+from tilepress.jobs.archives.remake import remake
+from tilepress.jobs.archives.verify import VerifyConfig, run_verify
+from tilepress.pipeline.archive.layout import Run
+from tilepress.pipeline.archive.manifest import abandon_run
+from tilepress.pipeline.archive.places import Place
+from tilepress.pipeline.archive.plan import Plan, Shard, plan_from_bytes
+from tilepress.pipeline.compress.move import MoveTask
+from tilepress.pipeline.engine.engine import EngineConfig, open_engine
+from tilepress.pipeline.errors import IntegrityError, MissingError
+from tilepress.pipeline.reading.archive import Archive, open_archive
+from tilepress.pipeline.sources.collection import absolute_source
+from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
+
+_REQUEST = {"verb": "repair"}
+_MODELS = "models/"
+
+
+@dataclass(frozen=True)
+class RepairConfig:
+    """What `tilepress.repair` was asked for; its signature describes every field."""
+
+    archive: str
+    source: str | None = None
+    give_up: bool = False
+    dry_run: bool = False
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    quiet: bool = True
+    storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
+
+
+@dataclass
+class RepairReport:
+    """What was damaged, and what became of it."""
+
+    problems: list[tuple[str, str, str]] = field(default_factory=list)  # as `verify` found them
+    remade: list[str] = field(default_factory=list)  # files that follow from others
+    run: int | None = None  # that stands for damaged parts
+    parts: int = 0  # that it stands for
+    copied: int = 0  # images that were sound
+    mended: list[str] = field(default_factory=list)  # images that were stored again from the source
+    lost: list[str] = field(default_factory=list)  # images that neither has
+    left: list[tuple[str, str, str]] = field(default_factory=list)  # problems that are still there
+    dry_run: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0 nothing is damaged any more; 4 something is, or an image is lost."""
+        return 4 if self.left or self.lost or (self.dry_run and self.problems) else 0
+
+
+def run_repair(config: RepairConfig) -> RepairReport:
+    """Find what is damaged, put it right, and look again."""
+    archive = _opened(config)
+    _clear_the_way(archive, dry_run=config.dry_run)
+    report = RepairReport(dry_run=config.dry_run, problems=_problems(config))
+    if config.dry_run or not report.problems:
+        return report
+    models = frozenset(name.removeprefix(_MODELS) for name, _, _ in report.problems if name.startswith(_MODELS))
+    report.remade += remake(archive, models)
+    if models:  # images may be right with them
+        report.problems = sorted({*report.problems, *_problems(config)})
+    _replace_parts(config, _opened(config), report)
+    report.remade += remake(_opened(config), frozenset())  # an index may have waited for a part to be replaced
+    report.left = _problems(config)
+    return report
+
+
+def _opened(config: RepairConfig) -> Archive:
+    return open_archive(config.archive, include_deleted=True, storage_options=config.storage_options)
+
+
+def _problems(config: RepairConfig) -> list[tuple[str, str, str]]:
+    asked = VerifyConfig(
+        config.archive, engine=config.engine, quiet=config.quiet, storage_options=config.storage_options
+    )
+    return run_verify(asked).problems
+
+
+def _clear_the_way(archive: Archive, *, dry_run: bool) -> None:
+    """Give up an unfinished repair, which is planned anew; UsageError for another unfinished run."""
+    if not archive.notes:
+        return
+    run, url = archive.runs[-1].run, archive.storage.url
+    settings: Mapping[str, Any] = {}
+    with suppress(IntegrityError, MissingError):
+        settings = plan_from_bytes(archive.storage.read(run.plan), run.plan).settings
+    if settings != _REQUEST:
+        raise in_the_way(url)
+    if not dry_run:
+        abandon_run(archive.storage, run)
+
+
+def _replace_parts(config: RepairConfig, archive: Archive, report: RepairReport) -> None:
+    """Make a run that stands for the damaged parts."""
+    damaged = _damaged(archive, report)
+    if not damaged:
+        return
+    images = list(mended_images(archive, damaged, config.source, config.storage_options, needed=config.give_up))
+    incomplete = {place for image in images if image.lost for place in [image.place]}
+    replaced = damaged.keys() - (set() if config.give_up else incomplete)
+    stored = [image for image in images if _is_stored(image, replaced)]
+    report.lost = [image.path for image in images if image.lost]
+    report.mended = [image.path for image in stored if image.settings]
+    report.copied = sum(1 for image in stored if image.copied)
+    report.parts = len(replaced)
+    if not stored and not replaced:
+        return
+    run, plan = next_run(archive, (image.file for image in stored), _REQUEST, replaced)
+    _execute(config, archive, run, plan, stored)
+    report.run = run.number
+
+
+def _is_stored(image: Mended, replaced: set[Place]) -> bool:
+    """Whether the run has the image: any that comes from the source, others if the run stands for their part."""
+    return image.settings is not None or image.place in replaced
+
+
+def _damaged(archive: Archive, report: RepairReport) -> dict[Place, set[str]]:
+    """The parts with problems, each with the paths of its images that have some; all of a part that is not there."""
+    places = {
+        Run(view.run.number).part(part.shard): (view.run.number, part.shard)
+        for view in archive.runs
+        if view.manifest
+        for part in view.manifest.parts
+    }
+    found: dict[Place, set[str]] = defaultdict(set)
+    for name, path, _ in report.problems:
+        if name in places and places[name] not in archive.replaced:
+            found[places[name]] |= {path} - {""}
+    return dict(found)
+
+
+def _execute(config: RepairConfig, archive: Archive, run: Run, plan: Plan, images: list[Mended]) -> None:
+    size, shards = plan.totals.bytes, plan.totals.shards
+    networks = any("@" in image.settings.codec for image in images if image.settings)
+    with open_engine(config.engine, archive.storage.location, shards, size, networks=networks) as engine:
+        tasks = _tasks(config, run, plan, images)
+        execute_moves(engine, archive.storage, run, plan, _REQUEST, tasks, quiet=config.quiet)
+
+
+def _tasks(config: RepairConfig, run: Run, plan: Plan, images: list[Mended]) -> Iterator[MoveTask]:
+    pairs = zip(plan.files(), images, strict=True)
+    for number, group in groupby(pairs, key=lambda pair: pair[0].shard):
+        files = list(group)
+        yield MoveTask(
+            Shard(number, tuple(file for file, _ in files)),
+            run,
+            plan.seal,
+            {file.image: image.copied for file, image in files if image.copied},
+            {file.image: image.settings for file, image in files if image.settings},
+            next((absolute_source(image.source) for _, image in files if image.settings), ""),
+            StorageOptions(config.storage_options),
+        )

@@ -1,0 +1,203 @@
+"""What is damaged is put right where the source still has it, and verify is clean then."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tilepress
+from tests.support.interrupted import ONE, damage_image
+from tests.support.make_collection import encoded, image_of, tree, write_tree
+from tilepress.errors import UsageError
+from tilepress.jobs.archives import listing
+from tilepress.jobs.archives.compress import CompressReport
+from tilepress.jobs.archives.repair import RepairReport
+from tilepress.jobs.cli import app
+from tilepress.pipeline.archive import index
+from tilepress.pipeline.storage.local import LocalStorage
+
+FILES = {
+    **{f"{at}.png": encoded(image_of("RGB", 60, 50, at), "PNG") for at in range(4)},
+    "a.jpg": encoded(image_of("RGB", 64, 64), "JPEG"),
+    "b.txt": b"text\n" * 100,
+}
+LATER = {"0.png": encoded(image_of("L", 50, 40, 9), "PNG"), "later.png": encoded(image_of("L", 50, 40, 8), "PNG")}
+NOW = FILES | LATER
+
+
+class Killed(BaseException):
+    """What a test raises in the middle of a command."""
+
+
+def compress(place: Path, **options: Any) -> CompressReport:
+    return tilepress.compress(place / "source", place / "archive", shard_size=25_000, **ONE, **options)
+
+
+def repair(place: Path, **options: Any) -> RepairReport:
+    return tilepress.repair(place / "archive", **ONE, **options)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`source`, and an `archive` of two runs."""
+    place = tmp_path_factory.mktemp("repair")
+    for files in (FILES, LATER):
+        write_tree(place / "source", files)
+        compress(place)
+    return place
+
+
+@pytest.fixture
+def place(made: Path, tmp_path: Path) -> Path:
+    """The same, to be damaged; the plan still names the first source."""
+    shutil.copytree(made, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def is_right(place: Path, **options: Any) -> bool:
+    """Whether verify is clean, with and without the source, and every file comes back."""
+    report = tilepress.verify(place / "archive", against=place / "source", **ONE, **options)
+    alone = tilepress.verify(place / "archive", **ONE)
+    assert (report.problems, report.differing, alone.problems) == ([], [], [])
+    assert {path: entry.bytes() for path, entry in tilepress.open(place / "archive").items()} == NOW
+    return report.exit_code == alone.exit_code == 0
+
+
+def test_nothing_is_written_where_nothing_is_damaged_or_for_a_dry_run(place: Path) -> None:
+    before = tree(place / "archive")
+    assert (repair(place).exit_code, repair(place).problems) == (0, [])
+    assert tree(place / "archive") == before
+    damage_image(place / "archive", "1.png")
+    before = tree(place / "archive")
+    report = repair(place, dry_run=True)
+    assert report.exit_code == 4 and "1.png" in {path for _, path, _ in report.problems}
+    assert tree(place / "archive") == before
+
+
+def unlink(path: Path) -> None:
+    path.unlink()
+
+
+def tear(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+@pytest.mark.parametrize("harm", [unlink, tear])
+@pytest.mark.parametrize("name", ["runs/0001/index.parquet", "runs/0002/run.json", "archive.json"])
+def test_a_file_that_follows_from_others_is_written_again(name: str, harm: Callable[[Path], None], place: Path) -> None:
+    before = tree(place / "archive")
+    harm(place / "archive" / name)
+    report = repair(place)
+    assert (report.remade, report.run, report.left, report.exit_code) == ([name], None, [], 0)
+    after = tree(place / "archive")
+    if name != "archive.json":  # which has a new id
+        assert after.pop(name) == before.pop(name) or name.endswith("json"), "the very same file"
+    assert is_right(place)
+
+
+def test_an_index_that_another_library_writes_stands_for_the_lost_one(place: Path, monkeypatch) -> None:
+    (place / "archive/runs/0001/index.parquet").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(index, "_GROUP_ROWS", 2)
+        assert repair(place).remade == ["runs/0001/index.parquet"]
+    assert is_right(place)
+    shutil.copy(place / "archive/runs/0001/index.parquet", place / "archive/runs/0002/index.parquet")
+    assert tilepress.verify(place / "archive", **ONE).exit_code == 4, "it stands for no other run's"
+
+
+def test_damaged_images_are_stored_again_and_their_neighbours_copied(place: Path) -> None:
+    part = damage_image(place / "archive", "1.png")
+    damage_image(place / "archive", "later.png")
+    assert tilepress.verify(place / "archive", **ONE).exit_code == 4
+    report = repair(place)
+    assert (report.mended, report.lost, report.left, report.exit_code) == (["1.png", "later.png"], [], [], 0)
+    assert report.run == 3 and report.parts == 2 and report.copied >= 2
+    assert is_right(place) and part.exists()
+    assert tilepress.compact(place / "archive", remove=True, **ONE).removed and not part.exists()
+    assert is_right(place)
+    assert compress(place).run is None
+
+
+@pytest.mark.parametrize("harm", [unlink, tear])
+def test_a_lost_part_is_made_again_from_the_source(harm: Callable[[Path], None], place: Path) -> None:
+    (part, *_) = sorted((place / "archive/runs/0001/parts").iterdir())
+    harm(part)
+    report = repair(place)
+    assert report.exit_code == 0 and report.run == 3 and report.parts == 1
+    assert is_right(place)
+
+
+def test_an_index_is_written_again_once_its_lost_part_is_replaced(place: Path) -> None:
+    damage_image(place / "archive", "2.png")
+    (place / "archive/runs/0001/index.parquet").unlink()
+    report = repair(place)
+    assert (report.exit_code, report.mended, report.remade) == (0, ["2.png"], ["runs/0001/index.parquet"])
+    assert is_right(place)
+
+
+def test_what_is_found_nowhere_is_left_alone_unless_it_is_given_up(place: Path, capfd) -> None:
+    archive = place / "archive"
+    for path in ("1.png", "2.png"):
+        damage_image(archive, path)
+    (place / "source/1.png").unlink()
+    before = tree(archive)
+    report = repair(place, source=place / "source")
+    assert (report.exit_code, report.lost, report.mended) == (4, ["1.png"], ["2.png"])
+    assert {path for _, path, _ in report.left} >= {"1.png"}
+    assert {name: data for name, data in tree(archive).items() if name in before} == before
+    assert tilepress.open(archive)["2.png"].bytes() == NOW["2.png"], "what can be mended is"
+    with pytest.raises(UsageError, match="no such file or folder"):
+        repair(place, source=place / "nowhere", give_up=True)
+    report = repair(place, source=place / "source", give_up=True)
+    assert (report.exit_code, report.lost, report.left) == (4, ["1.png"], [])
+    assert tilepress.verify(archive, **ONE).exit_code == 0
+    assert [row["path"] for row in listing.failures(tilepress.open(archive)) if row["reason_code"] == "lost"] == [
+        "1.png"
+    ]
+    assert "1.png" not in tilepress.open(archive)
+    write_tree(place / "source", {"1.png": FILES["1.png"]})
+    assert compress(place).planned_files == 1, "the next run tries it again"
+    assert is_right(place)
+    assert app._run(["repair", str(archive), "--engine", "local"]) == 0
+    assert "0 problems found" in capfd.readouterr().out
+
+
+def test_killed_at_every_object_it_goes_on_and_nothing_is_lost(place: Path) -> None:
+    damage_image(place / "archive", "1.png")
+    (place / "archive/runs/0002/index.parquet").unlink()
+    sound = {path: data for path, data in NOW.items() if path != "1.png"}
+    for nth in range(1, 30):
+        made = 0
+
+        def dying(original: Callable[..., Any], nth: int = nth) -> Callable[..., Any]:
+            def change(self: LocalStorage, *arguments: Any, **options: Any) -> Any:
+                nonlocal made
+                made += 1
+                if made == nth:
+                    raise Killed
+                return original(self, *arguments, **options)
+
+            return change
+
+        with pytest.MonkeyPatch.context() as patch:
+            for method in ("create", "create_file", "write"):
+                patch.setattr(LocalStorage, method, dying(getattr(LocalStorage, method)))
+            try:
+                report = repair(place)
+                break
+            except Killed:
+                opened = tilepress.open(place / "archive")
+                assert {path: opened[path].bytes() for path in sound} == sound
+    assert nth >= 5 and report.exit_code == 0
+    assert is_right(place)
+
+
+def test_an_unfinished_run_of_another_kind_is_in_the_way(place: Path) -> None:
+    for name in ("index", "manifest"):
+        (place / f"archive/runs/0002/{name}.parquet").unlink()
+    with pytest.raises(UsageError, match="unfinished run: repeat its command"):
+        repair(place)
