@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -14,7 +13,9 @@ from typing import Any
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
 from tilepress.jobs.archives.run_plan import claim_run, new_run, require_place, unfinished_run
 from tilepress.jobs.claim import request_text
-from tilepress.jobs.cli.progress import Meter
+from tilepress.jobs.cli.messages import MESSAGES
+from tilepress.jobs.cli.meter import Meter
+from tilepress.jobs.cli.progress import counted
 from tilepress.jobs.codec_choice import AUTO, ChosenCodec, check_settings, chosen_codec
 from tilepress.pipeline.archive.index import IndexSpool, create_index
 from tilepress.pipeline.archive.index_row import MAX_TILE
@@ -69,6 +70,7 @@ class CompressReport:
     shards: int = 0
     resumed_shards: int = 0  # that an earlier attempt committed
     others_shards: list[int] = field(default_factory=list)  # that other drivers committed while this one worked
+    coded_pixels: int = 0  # of the shards that this command committed
     engine: str = ""
     seconds: float = 0.0  # from the first shard to the manifest
     compiling_seconds: float = 0.0  # of these, spent by this process on kernels that were in no cache
@@ -177,11 +179,11 @@ def _execute(
     started, compiling = time.monotonic(), COMPILE_CLOCK.seconds
     with closing(spool):
         with (
-            Meter("compress", plan.totals.bytes, quiet=config.quiet) as meter,
+            Meter("compress", plan.totals.bytes, checked=True, quiet=config.quiet) as meter,
             SharedShards(storage, run, plan, None if config.quiet else _say_waiting) as shared,
         ):
             rounds = (_tasks(shards, plan, run, settings, config) for shards in shared.rounds())
-            for result in chain.from_iterable(engine.map_shards(encode_shard, tasks) for tasks in rounds):
+            for result in chain.from_iterable(engine.map_shards(encode_shard, tasks, meter) for tasks in rounds):
                 entries.append(result.entry)
                 spool.put(result.entry.shard, result.index)
                 report.summary.merge(result.summary)
@@ -189,7 +191,8 @@ def _execute(
                 report.resumed_shards += was_there
                 if result.resumed and not was_there:
                     report.others_shards.append(result.entry.shard)
-                meter.advance(**result.summary.progress())
+                report.coded_pixels += 0 if result.resumed else result.summary.pixels
+                meter.advance(**result.summary.progress(), found=result.resumed)
         report.others_shards.sort()
         seal = create_index(storage, run.index, plan.shards(), spool)
         write_manifest(storage, run, Manifest(tuple(entries), plan.seal, seal, plan.date))
@@ -198,7 +201,7 @@ def _execute(
 
 
 def _say_waiting(shards: int) -> None:
-    print(f"compress: waiting for {shards:,} shard{'s' * (shards != 1)} of other drivers", file=sys.stderr)
+    MESSAGES.say(f"compress: waiting for {counted(shards, 'shard')} of other drivers", "waiting")
 
 
 def _tasks(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tilepress.codecs.errors import MissingPackage
-from tilepress.jobs.cli.progress import Meter
+from tilepress.jobs.cli.meter import Meter
 from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.schema import TILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
@@ -127,7 +127,7 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
         Meter("restore", size, quiet=config.quiet) as meter,
     ):
         tasks = entry_tasks(_selected(archive, selection), options)
-        for result in engine.map_shards(restore_entries, tasks):
+        for result in engine.map_shards(restore_entries, tasks, meter):
             report.merge(result)
             images = result.restored.total() + len(result.failed) + len(result.unreadable) + len(result.refused)
             meter.advance(bytes_in=result.source_bytes, images=images, failures=len(result.failed))
@@ -157,20 +157,33 @@ def restore_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Resto
     """Restore the images of one task (a stage); damage to one never keeps another from coming back."""
     report = RestoreReport()
     destination = task.options.destination.open()
-    for entry in task_entries(task, archive, pool):
-        report.source_bytes += entry.index_row.facts.source_bytes
-        try:
-            report.restored[_restore_one(entry, destination, task.options)] += 1
-        except (AlreadyExists, MissingError):  # missing: what has the name is no file
-            reason = "something else has this name; restore elsewhere, or replace a file by `overwrite`"
-            report.refused.append((entry.path, reason))
-        except (UsageError, PictureError, InTheWay, UnusableName) as exc:
-            report.refused.append((entry.path, str(exc)))
-        except (IntegrityError, UnsafeName) as exc:
-            report.failed.append((entry.path, str(exc)))
-        except MissingPackage as exc:
-            report.unreadable.append((entry.path, str(exc)))
+
+    def restore(entry: Entry) -> RestoreReport:
+        with pool.progress.decoding(entry.index_row.facts):
+            done = _restored(entry, destination, task.options)
+        pool.progress.image_done(failures=len(done.failed))
+        return done
+
+    for done in pool.map(restore, task_entries(task, archive, pool)):
+        report.merge(done)
     destination.flush()
+    return report
+
+
+def _restored(entry: Entry, destination: Storage, options: RestoreOptions) -> RestoreReport:
+    """Restore one image; what became of it."""
+    report = RestoreReport(source_bytes=entry.index_row.facts.source_bytes)
+    try:
+        report.restored[_restore_one(entry, destination, options)] += 1
+    except (AlreadyExists, MissingError):  # missing: what has the name is no file
+        reason = "something else has this name; restore elsewhere, or replace a file by `overwrite`"
+        report.refused.append((entry.path, reason))
+    except (UsageError, PictureError, InTheWay, UnusableName) as exc:
+        report.refused.append((entry.path, str(exc)))
+    except (IntegrityError, UnsafeName) as exc:
+        report.failed.append((entry.path, str(exc)))
+    except MissingPackage as exc:
+        report.unreadable.append((entry.path, str(exc)))
     return report
 
 

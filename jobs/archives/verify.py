@@ -14,7 +14,7 @@ from tilepress.codecs.errors import MissingPackage
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import RESIDUALS, load_residual
 from tilepress.jobs.archives.verify_files import check_files, verify_part
-from tilepress.jobs.cli.progress import Meter
+from tilepress.jobs.cli.meter import Meter
 from tilepress.pipeline.archive.checksums import sha256
 from tilepress.pipeline.archive.schema import TILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
@@ -135,7 +135,7 @@ def _check_images(engine: Engine, archive: Archive, config: VerifyConfig, size: 
     with Meter("verify", size, quiet=config.quiet) as meter:
         against = config.against and absolute_source(config.against)
         tasks = entry_tasks(_selected(archive, config, report), replace(config, against=against))
-        for result in engine.map_shards(verify_entries, tasks):
+        for result in engine.map_shards(verify_entries, tasks, meter):
             report.merge(result)
             meter.advance(bytes_in=result.source_bytes, images=result.images, failures=len(result.problems))
 
@@ -179,22 +179,33 @@ def _measure(archive: Archive, config: VerifyConfig) -> tuple[int, int]:
 
 def verify_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> VerifyReport:
     """Decode every image of a task (a stage), and compare it with the source if there is one."""
+
+    def verify(compared: Compared) -> VerifyReport:
+        with pool.progress.decoding(compared[0].index_row.facts):
+            done = _verified(*compared, task.options)
+        pool.progress.image_done(failures=len(done.problems))
+        return done
+
     report = VerifyReport()
-    for entry, source in zip(task_entries(task, archive, pool), task.sources, strict=True):
-        report.images += 1
-        report.source_bytes += entry.index_row.facts.source_bytes
-        if entry.index_row.facts.method == TILES and not entry.index_row.facts.promised.is_exact:
-            report.inexact[entry.index_row.facts.promised.text] += 1
-        try:
-            _check_one(entry, rebuild=task.options.rebuild)
-        except (IntegrityError, UsageError, UnsafeName) as exc:
-            report.problems.append((entry.part, entry.path, str(exc)))
-            continue
-        except MissingPackage as exc:
-            report.unchecked.append((entry.path, str(exc)))
-            continue
+    for done in pool.map(verify, zip(task_entries(task, archive, pool), task.sources, strict=True)):
+        report.merge(done)
+    return report
+
+
+def _verified(entry: Entry, source: ListedFile | None, config: VerifyConfig) -> VerifyReport:
+    facts = entry.index_row.facts
+    report = VerifyReport(images=1, source_bytes=facts.source_bytes)
+    if facts.method == TILES and not facts.promised.is_exact:
+        report.inexact[facts.promised.text] += 1
+    try:
+        _check_one(entry, rebuild=config.rebuild)
+    except (IntegrityError, UsageError, UnsafeName) as exc:
+        report.problems.append((entry.part, entry.path, str(exc)))
+    except MissingPackage as exc:
+        report.unchecked.append((entry.path, str(exc)))
+    else:
         if source is not None:
-            _compare(entry, source, _source(task.options), report)
+            _compare(entry, source, _source(config), report)
     return report
 
 

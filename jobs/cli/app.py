@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import typer
 from typer.core import TyperGroup
@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 import tilepress
 from tilepress.jobs.cli.command import Command
 from tilepress.jobs.cli.commands import verbs, views
+from tilepress.jobs.cli.messages import MESSAGES
 from tilepress.jobs.cli.spelling import spelled
 from tilepress.pipeline.errors import TilepressError
 
@@ -64,7 +65,8 @@ class Commands(TyperGroup):
             _drop_output()
             raise SystemExit(0) from None
         except TilepressError as exc:
-            typer.echo(f"tilepress: {spelled(str(exc), self.commands[ctx.invoked_subcommand].params)}", err=True)
+            text = spelled(str(exc), self.commands[ctx.invoked_subcommand].params)
+            MESSAGES.error(text, exc.exit_code, type(exc).__name__)
             raise SystemExit(exc.exit_code) from exc
 
 
@@ -117,6 +119,26 @@ def _made() -> Commands:
 cli = _made()
 
 
+@runtime_checkable
+class _WrongUse(Protocol):
+    """What typer raises about arguments; it exports no common class of them."""
+
+    exit_code: int
+
+    def format_message(self) -> str:
+        """Return what is wrong."""
+
+    def show(self) -> None:
+        """Print that, below the usage of the command."""
+
+
+def _show_wrong_use(error: _WrongUse) -> None:
+    if MESSAGES.as_json:
+        MESSAGES.error(error.format_message(), error.exit_code, "UsageError")
+    else:
+        error.show()
+
+
 def main() -> None:
     """Run the command line: every error becomes one line on standard error and an exit code."""
     from tilepress.jobs.cli.signals import ending_by_signal
@@ -136,14 +158,26 @@ def _open_streams() -> None:
 
 
 def _run(arguments: list[str]) -> int:
+    MESSAGES.begin(as_json="--json" in arguments)  # before they are parsed: what is wrong with them is said so, too
+    code = _exit_code(arguments)
+    if code == _INTERRUPTED:
+        raise KeyboardInterrupt  # see ending_by_signal
+    MESSAGES.begin()
+    return code
+
+
+def _exit_code(arguments: list[str]) -> int:
     try:
-        cli.main(args=arguments, prog_name="tilepress")
+        done = cli.main(args=arguments, prog_name="tilepress", standalone_mode=False)
     except SystemExit as exc:
-        if exc.code == _INTERRUPTED:
-            raise KeyboardInterrupt from exc  # see ending_by_signal
         return exc.code if isinstance(exc.code, int) else 1
     except OSError as exc:  # of standard output, or of temporary files in this process
-        typer.echo(f"tilepress: {exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}", err=True)
+        MESSAGES.error(f"{exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}", 5, type(exc).__name__)
         _drop_output()
         return 5
-    return 0
+    except Exception as exc:
+        if not isinstance(exc, _WrongUse):
+            raise
+        _show_wrong_use(exc)
+        return exc.exit_code
+    return done if isinstance(done, int) else 0

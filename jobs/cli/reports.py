@@ -5,12 +5,20 @@
 
 from __future__ import annotations
 
-import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from tilepress.jobs.cli.messages import MESSAGES
 from tilepress.jobs.cli.progress import size, took
-from tilepress.jobs.cli.tables import print_failures, print_json, print_notes, print_summary, print_table, ranges
+from tilepress.jobs.cli.tables import (
+    json_text,
+    print_failures,
+    print_json,
+    print_notes,
+    print_summary,
+    print_table,
+    ranges,
+)
 
 if TYPE_CHECKING:
     from tilepress.jobs.archives.abandon import AbandonReport
@@ -29,14 +37,16 @@ if TYPE_CHECKING:
 def print_report(report: Any) -> None:
     """Print a report as one JSON object: its fields, and its properties, such as exit_code."""
     properties = (name for name, value in vars(type(report)).items() if isinstance(value, property))
-    print_json(vars(report) | {name: getattr(report, name) for name in properties})
+    fields = vars(report) | {name: getattr(report, name) for name in properties}
+    print_json(fields)
+    MESSAGES.log(json_text(fields, indent=None))
 
 
 def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
     """Print the summary of a run by method, with bytes in and out."""
     for each in report.left_out:
         how = "NOT READ" if each.unreadable else "left out"
-        print(f"{how}: {each.name} ({each.reason})", file=sys.stderr)
+        MESSAGES.say(f"{how}: {each.name} ({each.reason})")
     for codec, packages in report.packages.items():
         print(f"reading it takes {' and '.join(packages)} besides tilepress, for codec {codec}")
     planned = f"{report.planned_files:,} files, {size(report.planned_bytes)}, in {report.shards:,} shards"
@@ -53,7 +63,7 @@ def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
     if report.others_shards:
         print(f"shards written by other drivers of this run meanwhile: {ranges(report.others_shards)}")
     print_summary(report.summary)
-    rate = report.summary.pixels / 1e6 / max(1e-3, report.seconds - report.compiling_seconds)
+    rate = report.coded_pixels / 1e6 / max(1e-3, report.seconds - report.compiling_seconds)
     print(f"{took(report.seconds, report.compiling_seconds)}, {rate:.3g} MP/s, engine {report.engine}")
     if report.exit_code:
         print(f"Some files need a look: tilepress errors {request.archive}")

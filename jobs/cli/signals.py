@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from tilepress.jobs.cli.messages import MESSAGES
+
 _ENDINGS: dict[int, tuple[int, str]] = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}
 
 
@@ -44,7 +46,7 @@ def _leave(ending: int) -> None:
     for number in _ENDINGS:
         signal.signal(number, signal.SIG_IGN)  # already on the way
     code, word = _ENDINGS[ending]
-    print(f"tilepress: {word}; run the same command again to go on from here", file=sys.stderr, flush=True)
+    MESSAGES.error(f"{word}; run the same command again to go on from here", code, word)
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():
         ray.shutdown()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from tilepress.jobs.cli.messages import MESSAGES
 from tilepress.jobs.cli.progress import size
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def ranges(numbers: Iterable[int]) -> str:
 def print_notes(notes: Iterable[str]) -> None:
     """Print notes on standard error, where they disturb no pipe."""
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        MESSAGES.say(f"note: {note}", "note")
 
 
 def print_failures(title: str, failures: list[tuple[str, str]]) -> None:
@@ -99,7 +100,12 @@ def print_failures(title: str, failures: list[tuple[str, str]]) -> None:
 
 def print_json(value: Any, indent: int | None = 2) -> None:
     """Print a value as JSON, dataclasses in it as objects."""
-    print(json.dumps(value, indent=indent, default=_plain, ensure_ascii=False))
+    print(json_text(value, indent))
+
+
+def json_text(value: Any, indent: int | None = 2) -> str:
+    """Return a value as JSON, dataclasses in it as objects; without `indent` on one line."""
+    return json.dumps(value, indent=indent, default=_plain, ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from tilepress.jobs.archives import listing
+from tilepress.jobs.cli.messages import MESSAGES
 from tilepress.jobs.cli.progress import size
 from tilepress.jobs.cli.tables import print_json, print_notes, print_summary
 from tilepress.pipeline.archive.fidelity import bound_text
@@ -34,7 +35,7 @@ def show_ls(
         sizes = f"{row['source_bytes']:>12,} {row['stored_bytes']:>12,}"
         print(f"{sizes}  {row['method']:<12} {shape:<18} {row['path']}{gone}")
     if path is not None and not found:
-        print(f"tilepress: nothing in {url} matches {path!r}", file=sys.stderr)
+        MESSAGES.error(f"nothing in {url} matches {path!r}", 2, "UsageError")
         return 2
     return 0
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from tilepress.codecs.classical.png import Png
 from tilepress.codecs.codec import Settings, TileSpec
-from tilepress.jobs.cli.progress import Meter
+from tilepress.jobs.cli.meter import Meter
 from tilepress.pipeline.errors import AlreadyExists, InTheWay, MissingError, PictureError, UsageError
 from tilepress.pipeline.formats.registry import read_picture
 from tilepress.pipeline.sources.collection import Collection

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from tilepress.codecs.extras import require_extra
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
 from tilepress.jobs.claim import request_text
-from tilepress.jobs.cli.progress import Meter
+from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.codec_choice import chosen_codec
 from tilepress.jobs.evaluation import folder
 from tilepress.jobs.evaluation.crash_search import find_crashing_files
@@ -187,7 +187,7 @@ def _measure(
             fingerprints.append(task.fingerprint)
             if task.number in finished:
                 report.resumed_tasks += 1
-                meter.advance(bytes_in=task.source_bytes, images=len(task.items))
+                meter.advance(bytes_in=task.source_bytes, images=len(task.items), found=True)
             else:
                 yield task
 
@@ -198,7 +198,7 @@ def _measure(
         ) as engine,
         Meter("evaluate", found.size, quiet=config.quiet) as meter,
     ):
-        for result in engine.map_shards(evaluate_images, unfinished()):
+        for result in engine.map_shards(evaluate_images, unfinished(), meter):
             meter.advance(**vars(result))
     table = pa.concat_tables(
         folder.read_part(storage, options.seal, number, images) for number, images in enumerate(fingerprints)

@@ -98,6 +98,8 @@ def task_rows(task: EvaluateTask, pool: CodecPool) -> list[dict[str, Any]]:
         rows += [_row(item, point, folder.FAILED, CRASHES) for point in crashing]
         points = [point for point in task.options.points if point not in crashing]
         rows += _image_rows(data, item, points, task.options, pool) if points else ()
+        pool.progress.file_coded(item.size, 0)
+        pool.progress.image_done()
     return rows
 
 

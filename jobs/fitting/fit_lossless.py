@@ -96,16 +96,19 @@ class FitMeter(LiveDisplay):
     """Which step of how many it is at."""
 
     def __init__(self, steps: int, *, quiet: bool) -> None:
-        super().__init__("fit-lossless", steps, quiet=quiet)
-        self._step, self._doing = -1, ""
+        super().__init__("fit-lossless", quiet=quiet)
+        self._step, self._steps, self._doing = -1, steps, ""
 
     def tell(self, doing: str) -> None:
         """A step begins."""
         self._step, self._doing = self._step + 1, doing
-        self._show(self._step)
+        self._show(self._step / self._steps)
 
-    def _facts(self) -> str:
-        return self._doing
+    def _figures(self) -> dict[str, Any]:
+        return {"doing": self._doing, "step": self._step, "steps": self._steps}
+
+    def _facts(self) -> list[str]:
+        return [f"{100 * self._share:.0f} %", self._doing]
 
 
 def run_fit(config: FitConfig) -> FitReport:

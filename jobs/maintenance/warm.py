@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ import numpy as np
 from tilepress.codecs.kernels.cache import cache_root
 from tilepress.codecs.registry import load_codec
 from tilepress.codecs.warm import Warmed, warm_kernels
+from tilepress.jobs.cli.messages import MESSAGES
 from tilepress.jobs.cli.tables import print_json
 from tilepress.jobs.codec_choice import chosen_codec
 from tilepress.pipeline.errors import EngineError
@@ -29,7 +29,7 @@ def warm(codecs: Sequence[str] = (), *, quiet: bool = False) -> Warmed:
 
     def say(name: str) -> None:
         if not quiet:
-            print(f"warming {name}", file=sys.stderr)
+            MESSAGES.say(f"warming {name}", "warming")
 
     if not codecs:
         done = warm_kernels(say, _warm_metrics)
@@ -57,7 +57,7 @@ def _require_place() -> None:
 
 def show_warm(codecs: Sequence[str] = (), *, as_json: bool) -> int:
     """Print how much was compiled and where the code is kept, and return the exit code."""
-    done = warm(codecs, quiet=as_json)
+    done = warm(codecs, quiet=False)
     if as_json:
         print_json(vars(done) | {"folder": str(done.folder)})
         return 0

@@ -34,7 +34,8 @@ AsOf = Annotated[
     str | None, typer.Option(metavar="DATE", help="As the newest run by then saw the source: 2026-11-27, or a time.")
 ]
 IncludeDeleted = Annotated[bool, typer.Option("--include-deleted", help="Also files that the source no longer had.")]
-# Not offered by commands: there, --json means `quiet`, and FSSPEC_* variables and profiles say how places are reached.
+# Not offered by commands: they tell their progress in lines or, with --json, in events; and FSSPEC_* variables and
+# profiles say how places are reached.
 Quiet = Annotated[bool, typer.Option(help="Show no progress on standard error.")]
 StorageOptions = Annotated[
     Mapping[str, Any],

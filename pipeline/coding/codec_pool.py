@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -14,6 +14,8 @@ from tilepress.codecs.errors import CodecError, MissingPackage, UnknownCodecErro
 from tilepress.codecs.registry import codec_class, load_codec, load_residual
 from tilepress.pipeline.archive.layout import load_model
 from tilepress.pipeline.archive.packages import recorded_packages
+from tilepress.pipeline.coding.progress import Progress, ProgressTally
+from tilepress.pipeline.coding.work_sharing import WorkSharing
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.storage.base import Storage
 
@@ -48,9 +50,17 @@ class CodecPool:
         self._device = device
         self._networks = networks
         self._threads = threads
+        self._sharing = WorkSharing(threads, one_torch_thread)
+        self.progress = ProgressTally()
         self._codecs: dict[str, Codec] = {}
         self._missing: dict[str, MissingPackage] = {}  # looking for packages takes long
         self._lock = threading.Lock()
+
+    def told_to(self, listener: Callable[[Progress], None]) -> CodecPool:
+        """Return this pool, codecs and threads shared, with a tally of its own that tells `listener` of progress."""
+        same = copy(self)
+        same.progress = ProgressTally(listener)
+        return same
 
     @property
     def threads(self) -> int:
@@ -106,12 +116,8 @@ class CodecPool:
         return codec.synthesise(symbols, side_information)
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """`map` over this pool's threads, results in order."""
-        if self._threads == 1:
-            yield from map(function, items)
-            return
-        with ThreadPoolExecutor(self._threads, initializer=one_torch_thread) as pool:
-            yield from pool.map(function, items)
+        """`map` over this pool's threads, of which the caller's is one; results in order. Calls may be nested."""
+        return self._sharing.map(function, items)
 
     def _load(self, reference: str) -> Codec:
         stored, _, view = reference.partition(_VIEW)

@@ -118,6 +118,7 @@ def decode_tiles(
     for batch, decoded in zip(batches, results, strict=True):
         for at, tile in zip(batch, decoded, strict=True):
             samples[at] = tile
+            pool.progress.tile_decoded(tile.shape[0] * tile.shape[1])
     return samples
 
 

@@ -22,7 +22,10 @@ def code_tiles(tiles: Iterable[Tile], choose: Callable[[Tile], Coding], pool: Co
         work = [(batch, choose(batch[0])) for batch in batches(window)]
         work = list(_split_for_threads(work, pool))
         results = pool.map(partial(_code_batch, pool), work)
-        coded = [tile for batch in results for tile in batch]
+        coded = []
+        for tile in (tile for batch in results for tile in batch):
+            pool.progress.tile_coded(tile.facts.w * tile.facts.h, tile.nbytes)
+            coded.append(tile)
         yield from sorted(coded, key=lambda tile: (tile.facts.image, tile.facts.tile))
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import pyarrow as pa
 
@@ -110,7 +113,7 @@ def build_part(task: EncodeTask, pool: CodecPool) -> tuple[BuiltPart, pa.Table]:
         finally:
             builder.close()
         index = part_index(part.file, f"part {task.number}", task.number)
-        failed = check_images(index, part.fetch, pool, NearSources(source, task.shard.additions))
+        failed = check_images(index, _one_at_a_time(part.fetch), pool, NearSources(source, task.shard.additions))
         if not failed:
             return part, index
         part.close()
@@ -140,20 +143,35 @@ class NearSources:
 def check_images(index: pa.Table, fetch: Fetch, pool: CodecPool, sources: NearSources | None) -> dict[int, str]:
     """Decode every image of a part; image number to reason of those that are not what the source was.
 
-    Those that are right only within a bound are compared with `sources`, as far as these have them.
+    Those that are right only within a bound are compared with `sources`, as far as these have them. `fetch` is called
+    by all threads of the pool.
     """
-    failed = {}
-    for row in index.to_pylist():
+
+    def failure(row: dict[str, Any]) -> tuple[int, str] | None:
         image = index_row(row)
         try:
-            prove(image, fetch, pool)
+            with pool.progress.decoding(image.facts):
+                prove(image, fetch, pool)
             if image.facts.promised.bound and sources and sources.has(image):
                 sources.prove(image, fetch, pool)
         except TransientStorageError:
             raise
         except TilepressError as exc:
-            failed[image.facts.image] = f"its stored bytes failed the check before commit: {exc}"
-    return failed
+            return image.facts.image, f"its stored bytes failed the check before commit: {exc}"
+        return None
+
+    return dict(filter(None, pool.map(failure, index.to_pylist())))
+
+
+def _one_at_a_time(fetch: Fetch) -> Fetch:
+    """The same, for several threads: a part under construction is one open file."""
+    lock = Lock()
+
+    def locked(ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        with lock:
+            return fetch(ranges)
+
+    return locked
 
 
 def accept_part(task: ShardTask, archive: Storage) -> EncodeResult:

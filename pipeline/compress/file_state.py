@@ -22,12 +22,14 @@ class FileState:
     file: PlannedFile
     data: SourceBytes = b""
     sha256: bytes = b""
+    packed_jpeg: bytes | None = None  # by reversible transcoding, where that was tried and gives the file back
     picture: Picture | None = None
     failure: PictureError | None = None
     pixels: bytes = b""  # SHA-256, once all tiles are cut
     side_information: bytes | None = b""  # what the codec prepared for all tiles; None: it failed
     staged: list[StagedRows] = field(default_factory=list)
     codecs: set[str] = field(default_factory=set)  # of the staged tiles
+    cut: bool = False  # its tiles are, or were, on their way to a codec
     near: bool = False  # a tile comes back within the bound, but not exactly
     open: ExitStack = field(default_factory=ExitStack)
 

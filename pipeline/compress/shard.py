@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from tilepress.pipeline.archive.plan import PlannedFile
 from tilepress.pipeline.archive.schema import (
     CHANGED,
     DAMAGED,
+    FAILURES,
     IMAGE_ROW,
     INCOMPRESSIBLE,
     JPEG,
@@ -40,8 +41,21 @@ from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import is_url
 
 _BAND_ROWS = 512
+_TOGETHER, _TOGETHER_BYTES = 32, 32 << 20  # files that are open at a time
 _JPEG = b"\xff\xd8\xff"
 _CHANGED = "the file changed after the run was planned"
+
+
+def read_together(files: Sequence[PlannedFile]) -> Iterator[list[PlannedFile]]:
+    """Yield consecutive files, so many that threads share the work on them and so few that they fit into memory."""
+    group: list[PlannedFile] = []
+    for file in files:
+        if group and (len(group) == _TOGETHER or sum(each.bytes for each in group) + file.bytes > _TOGETHER_BYTES):
+            yield group
+            group = []
+        group.append(file)
+    if group:
+        yield group
 
 
 class ShardEncoder:
@@ -80,21 +94,29 @@ class ShardEncoder:
             self._finish(state)
 
     def _stream(self, files: tuple[PlannedFile, ...], under_way: dict[int, FileState]) -> Iterator[Tile]:
-        for file in files:
-            state = self._begin(file)
-            if state and state.picture:
+        opened = (found for group in read_together(files) for found in self._pool.map(self._open, group))
+        for state, failure in opened:
+            if failure is not None:
+                self._not_stored(state, *failure)
+            elif self._begin(state) and state.picture:
+                file, state.cut = state.file, True
                 under_way[file.image] = state
+                self._pool.progress.begin_coding(file.bytes, state.picture.width * state.picture.height)
                 yield from self._images.tiles(state, state.picture)
 
-    def _begin(self, file: PlannedFile) -> FileState | None:
-        """Read a file and decide; None if it is already dealt with, else it is to be cut into tiles."""
+    def _open(self, file: PlannedFile) -> tuple[FileState, tuple[str, str] | None]:
+        """Read a file, in any thread, and transcode it if it is a JPEG; or the code and reason why it is not stored."""
         state = FileState(file)
         failure = self._read(state)
-        if failure is not None:
-            self._not_stored(state, *failure)
-            return None
-        if file.image in self._quarantined:
-            self._store_verbatim(state, UNTRUSTED, self._quarantined[file.image])
+        wanted = not self._settings.lossy and file.image not in self._quarantined
+        if failure is None and wanted and state.data[: len(_JPEG)] == _JPEG:
+            state.packed_jpeg = pack_jpeg(bytes(state.data))
+        return state, failure
+
+    def _begin(self, state: FileState) -> FileState | None:
+        """Decide how a file is stored; None if it is already dealt with, else it is to be cut into tiles."""
+        if state.file.image in self._quarantined:
+            self._store_verbatim(state, UNTRUSTED, self._quarantined[state.file.image])
             return None
         try:
             state.picture = read_picture(state.data, self._settings.limits)
@@ -148,12 +170,9 @@ class ShardEncoder:
 
     def _transcoded(self, state: FileState) -> bool:
         """Store a JPEG file by transcoding it, whatever else it holds, if that gives it back; whether it did."""
-        if self._settings.lossy or state.data[: len(_JPEG)] != _JPEG:
-            return False
-        packed = pack_jpeg(bytes(state.data))
-        if packed is not None:
-            self._add_image(state, JPEG, [], payload=packed)
-        return packed is not None
+        if state.packed_jpeg is not None:
+            self._add_image(state, JPEG, [], payload=state.packed_jpeg)
+        return state.packed_jpeg is not None
 
     def _store_jpeg(self, state: FileState, picture: Picture) -> None:
         if self._transcoded(state):
@@ -218,3 +237,6 @@ class ShardEncoder:
         )
         self._builder.add([self._builder.stage(IMAGE_ROW, facts, (container, side_information, payload))])
         state.data = b""
+        if not state.cut:
+            self._pool.progress.file_coded(facts.source_bytes, len(payload))
+        self._pool.progress.image_done(failures=int(facts.reason_code in FAILURES))

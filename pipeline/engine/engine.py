@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from tilepress.codecs.extras import is_installed, require_extra
 from tilepress.pipeline.coding.codec_pool import CodecPool, one_torch_thread
+from tilepress.pipeline.coding.progress import Progress
 from tilepress.pipeline.errors import EngineError, UsageError
 from tilepress.pipeline.storage.base import Location, Storage
 
@@ -71,11 +72,37 @@ class EngineConfig:
         return self.workers or os.cpu_count() or 1
 
 
+class Watcher(Protocol):
+    """Hears how far the work on each shard is, from any thread."""
+
+    def progressed(self, number: int, progress: Progress) -> None:
+        """Shard `number` is so far."""
+
+    def ended(self, number: int) -> None:
+        """An attempt at shard `number` is over: what was heard of it counts for nothing, its result does."""
+
+
+class Unwatched:
+    """A watcher that does nothing."""
+
+    def progressed(self, number: int, progress: Progress) -> None:
+        """See Watcher."""
+
+    def ended(self, number: int) -> None:
+        """See Watcher."""
+
+
+UNWATCHED = Unwatched()
+
+
 class Engine(Protocol):
     """Runs stages over tasks."""
 
-    def map_shards(self, stage: Stage, tasks: Iterable[Any]) -> Iterator[Any]:
-        """Yield results in the order in which they are ready; raise the first error that retries do not cure."""
+    def map_shards(self, stage: Stage, tasks: Iterable[Any], watcher: Watcher = UNWATCHED) -> Iterator[Any]:
+        """Yield results in the order in which they are ready; raise the first error that retries do not cure.
+
+        The watcher hears that an attempt has ended just before its result is yielded.
+        """
 
     def __enter__(self) -> Self:
         """Itself."""

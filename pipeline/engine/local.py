@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from tilepress.pipeline.coding.codec_pool import CodecPool, one_torch_thread
-from tilepress.pipeline.engine.engine import ATTEMPTS, Stage, Task, delay_s, run_stage
+from tilepress.pipeline.engine.engine import ATTEMPTS, UNWATCHED, Stage, Task, Watcher, delay_s, run_stage
 from tilepress.pipeline.engine.memory import budget, declared_bytes
 from tilepress.pipeline.errors import TransientStorageError
 from tilepress.pipeline.storage.base import Location
@@ -19,25 +20,25 @@ class LocalEngine:
     """Threads of this process: kernels release the interpreter's lock, so they run side by side."""
 
     def __init__(self, workers: int, archive: Location, shards: int, memory: int | None = None) -> None:
-        """`workers` shards at a time, or fewer shards with several threads each; `memory` in bytes for all."""
+        """`workers` threads at work, on as many shards at a time or on fewer; `memory` in bytes for all."""
         self._abreast = max(1, min(workers, shards))
         self._memory = memory or budget()
         self._archive = archive.open()
-        self._pool = CodecPool(self._archive, device="cpu", threads=max(1, workers // self._abreast))
+        self._pool = CodecPool(self._archive, device="cpu", threads=workers)
         self._threads = ThreadPoolExecutor(self._abreast, "shard", initializer=one_torch_thread)
 
-    def map_shards(self, stage: Stage, tasks: Iterable[Any]) -> Iterator[Any]:
+    def map_shards(self, stage: Stage, tasks: Iterable[Any], watcher: Watcher = UNWATCHED) -> Iterator[Any]:
         """See Engine."""
         waiting = iter(tasks)
         task = next(waiting, None)
-        running: dict[Future[Any], int] = {}
+        running: dict[Future[Any], Task] = {}
         try:
             while task is not None or running:
                 while task is not None and self._admits(task, running):
-                    running[self._threads.submit(self._attempt, stage, task)] = declared_bytes(task)
+                    running[self._threads.submit(self._attempt, stage, task, watcher)] = task
                     task = next(waiting, None)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    del running[future]
+                    watcher.ended(running.pop(future).number)
                     yield future.result()
         finally:
             for future in running:
@@ -52,15 +53,17 @@ class LocalEngine:
         by_signal = kind is not None and not issubclass(kind, Exception)
         self._threads.shutdown(wait=not by_signal, cancel_futures=True)
 
-    def _admits(self, task: Task, running: dict[Future[Any], int]) -> bool:
+    def _admits(self, task: Task, running: dict[Future[Any], Task]) -> bool:
         if len(running) >= self._abreast:
             return False
-        return not running or sum(running.values()) + declared_bytes(task) <= self._memory
+        return not running or sum(map(declared_bytes, [*running.values(), task])) <= self._memory
 
-    def _attempt(self, stage: Stage, task: Task) -> Any:
+    def _attempt(self, stage: Stage, task: Task, watcher: Watcher) -> Any:
+        listener = partial(watcher.progressed, task.number)
         for attempt in range(1, ATTEMPTS):
             try:
-                return run_stage(stage, task, self._archive, self._pool)
+                return run_stage(stage, task, self._archive, self._pool.told_to(listener))
             except TransientStorageError:
+                watcher.ended(task.number)
                 time.sleep(delay_s(attempt))
-        return run_stage(stage, task, self._archive, self._pool)
+        return run_stage(stage, task, self._archive, self._pool.told_to(listener))

@@ -16,9 +16,10 @@ from typing import Any, Self
 import ray
 from ray import exceptions as ray_errors
 
-from tilepress.pipeline.engine.engine import ATTEMPTS, EngineConfig, OnCrash, Stage, delay_s
+from tilepress.pipeline.engine.engine import ATTEMPTS, UNWATCHED, EngineConfig, OnCrash, Stage, Watcher, delay_s
 from tilepress.pipeline.engine.memory import declared_bytes
 from tilepress.pipeline.engine.ray_cluster import Capacity, connect, start_actors
+from tilepress.pipeline.engine.ray_progress import ProgressBoard, Reader
 from tilepress.pipeline.engine.ray_workers import WorkerContext, environment, run_shard
 from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import ActorLostError, EngineError, TransientStorageError
@@ -52,6 +53,7 @@ class RayEngine:
         self._config = config
         self._on_crash = on_crash
         self._actors: tuple[Any, ...] = ()
+        self._boards: tuple[Any, ...] = ()
         self._started = connect(config)
         try:
             self._capacity = Capacity.of(ray.nodes())
@@ -65,22 +67,24 @@ class RayEngine:
         self._abreast = width if config.workers and not self._started else 2 * width
         self._cpus = min(max(1, width // max(1, shards)), self._capacity.most_cpus)
         threads = max(self._cpus, _BATCHES_IN_FLIGHT) if self._actors else self._cpus
-        self._context = WorkerContext(archive, environment(), config.shard_timeout_s, threads, self._actors)
+        board = ProgressBoard.remote()  # type: ignore[attr-defined]
+        self._boards, self._reader = (board,), Reader(board)
+        self._context = WorkerContext(archive, environment(), config.shard_timeout_s, threads, self._actors, board)
 
-    def map_shards(self, stage: Stage, tasks: Iterable[Any]) -> Iterator[Any]:
+    def map_shards(self, stage: Stage, tasks: Iterable[Any], watcher: Watcher = UNWATCHED) -> Iterator[Any]:
         """See Engine. After an error, shards under way end by themselves, as the cluster's or this process's end does.
 
         They are not cancelled: by force that races with a task's end and aborts this process (a failed check in Ray
         2.60's task_manager.cc), gently it is lost where a task is just beginning. What they still commit counts.
         """
         try:
-            yield from self._map(stage, iter(tasks))
+            yield from self._map(stage, iter(tasks), watcher)
         except ray_errors.RayError as exc:  # of the cluster, not of a shard
             raise EngineError(
                 f"the Ray cluster failed: {exc}; what is committed stays, and the same command goes on from there"
             ) from exc
 
-    def _map(self, stage: Stage, waiting: Iterator[Any]) -> Iterator[Any]:
+    def _map(self, stage: Stage, waiting: Iterator[Any], watcher: Watcher) -> Iterator[Any]:
         task = next(waiting, None)
         running: dict[Any, _Attempt] = {}
         again: list[_Attempt] = []
@@ -93,12 +97,15 @@ class RayEngine:
                 running[self._submit(stage, attempt)] = attempt
                 task = next(waiting, None)
             for ref in _ready(running, again):
-                yield from self._collect(running.pop(ref), ref, again)
+                attempt = running.pop(ref)
+                watcher.ended(attempt.task.number)
+                yield from self._collect(attempt, ref, again)
+            self._reader.tell({attempt.task.number for attempt in running.values()}, watcher)
 
     def runs_alone(self, stage: Stage, task: Any) -> bool:
         """Whether a worker lives through a stage, with networks of its own; dying once may be somebody else's doing."""
         attempt = _Attempt(task, self._admissible(2 * declared_bytes(task)))
-        context = replace(self._context, actors=(), threads=1)
+        context = replace(self._context, actors=(), threads=1, board=None)
         for _ in range(2):
             try:
                 ray.get(self._submit(stage, attempt, context))
@@ -119,7 +126,7 @@ class RayEngine:
 
     def _end(self) -> None:
         """Stop the actors, and the cluster if it was started here."""
-        for actor in self._actors:
+        for actor in (*self._actors, *self._boards):
             ray.kill(actor)
         if self._started:
             ray.shutdown()

@@ -17,6 +17,7 @@ from ray import exceptions as ray_errors
 from tilepress.codecs.codec import Settings, Symbols, Tiles, TileSpec
 from tilepress.pipeline.coding.codec_pool import CodecPool, one_torch_thread
 from tilepress.pipeline.engine.engine import Stage, run_stage
+from tilepress.pipeline.engine.ray_progress import poster
 from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import ActorLostError
 from tilepress.pipeline.storage.base import Location
@@ -33,6 +34,7 @@ class WorkerContext:
     timeout_s: float
     threads: int = 1
     actors: tuple[Any, ...] = ()
+    board: Any = None  # hears of progress; see ray_progress.py
 
 
 def environment() -> tuple[tuple[str, str], ...]:
@@ -63,7 +65,10 @@ def run_shard(stage: Stage, task: Any, context: WorkerContext) -> Any:
     try:
         with _time_limit(context.timeout_s):
             adopt(context.environment)
-            return run_stage(stage, task, context.archive.open(), _pool(context, task.number))
+            pool = _pool(context, task.number)
+            if context.board is not None:
+                pool = pool.told_to(poster(context.board, task.number))
+            return run_stage(stage, task, context.archive.open(), pool)
     except Exception as exc:  # noqa: BLE001 - raised again by the driver
         return RemoteError.of(exc)
 

@@ -91,22 +91,22 @@ def run(source: Path, folder: Path, codecs: dict[int, str], models: dict[str, st
             return Coding("jpegxl")
         return Coding(reference, Settings(quality=90 if name == "jpeg" else None), lossy and not codec.lossless)
 
-    def begin(self: shard.ShardEncoder, file: Any) -> Any:
+    def open_(self: shard.ShardEncoder, file: Any) -> Any:
         if file.path == "kept/vanishes.txt":
             (source / file.path).unlink()
         if file.path == "kept/changes.txt" and not lossy:
             (source / file.path).write_bytes(b"not what was planned")
-        return original_begin(self, file)
+        return original_open(self, file)
 
     def settings(config: Any, choice: Any) -> Any:
         return replace(original_settings(config, choice), limits=Limits(max_pixels=5000))
 
-    original_begin, original_settings = shard.ShardEncoder._begin, compress._settings
+    original_open, original_settings = shard.ShardEncoder._open, compress._settings
     original_size = shard.FileState.tiled_bytes
     small = property(lambda work: 0 if work.file.path.startswith("codec/") else original_size.fget(work))
     with (
         patch.object(image.ImageEncoder, "_choose", choose),
-        patch.object(shard.ShardEncoder, "_begin", begin),
+        patch.object(shard.ShardEncoder, "_open", open_),
         patch.object(shard.FileState, "tiled_bytes", small),
         patch.object(fallbacks, "_never_larger", lambda tile, coded, pool: coded),
         patch.object(compress, "_settings", settings),

@@ -139,3 +139,13 @@ class Watched:
 
 def sleeps(task: Note, archive: Any, pool: Any) -> None:
     time.sleep(3600)
+
+
+def tells(task: Note, archive: Any, pool: Any) -> int:
+    """Three tiles coded, told at most a quarter of a second apart; then there is time to hear of them."""
+    pool.progress.begin_coding(300, 30)
+    for _ in range(3):
+        time.sleep(0.3)
+        pool.progress.tile_coded(10, 5)
+    time.sleep(task.what)
+    return task.number

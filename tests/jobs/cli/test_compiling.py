@@ -17,7 +17,7 @@ from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.codecs.kernels import compile_clock
 from tilepress.codecs.kernels.compile_clock import CompileClock
 from tilepress.jobs.cli import progress
-from tilepress.jobs.cli.progress import Meter
+from tilepress.jobs.cli.meter import Meter
 
 
 class Time:
