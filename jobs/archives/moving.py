@@ -11,7 +11,7 @@ from contextlib import closing
 
 from tilepress.jobs.archives.run_plan import claim_run
 from tilepress.jobs.claim import Request
-from tilepress.jobs.cli.progress import Meter
+from tilepress.jobs.cli.meter import Meter
 from tilepress.pipeline.archive import dates
 from tilepress.pipeline.archive.index import IndexSpool, create_index
 from tilepress.pipeline.archive.layout import Run
@@ -84,7 +84,7 @@ def execute_moves(
     summary, entries = Summary(), []
     with closing(IndexSpool()) as spool, Meter("move", plan.totals.bytes, quiet=quiet) as meter:
         try:
-            for result in engine.map_shards(move_shard, tasks):
+            for result in engine.map_shards(move_shard, tasks, meter):
                 entries.append(result.entry)
                 spool.put(result.entry.shard, result.index)
                 summary.merge(result.summary)

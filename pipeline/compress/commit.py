@@ -113,7 +113,7 @@ def build_part(task: EncodeTask, pool: CodecPool) -> tuple[BuiltPart, pa.Table]:
         finally:
             builder.close()
         index = part_index(part.file, f"part {task.number}", task.number)
-        failed = check_images(index, _one_at_a_time(part.fetch), pool, NearSources(source, task.shard.additions))
+        failed = check_images(index, part.fetch, pool, NearSources(source, task.shard.additions))
         if not failed:
             return part, index
         part.close()
@@ -143,9 +143,9 @@ class NearSources:
 def check_images(index: pa.Table, fetch: Fetch, pool: CodecPool, sources: NearSources | None) -> dict[int, str]:
     """Decode every image of a part; image number to reason of those that are not what the source was.
 
-    Those that are right only within a bound are compared with `sources`, as far as these have them. `fetch` is called
-    by all threads of the pool.
+    Those that are right only within a bound are compared with `sources`, as far as these have them.
     """
+    fetch = _one_at_a_time(fetch)
 
     def failure(row: dict[str, Any]) -> tuple[int, str] | None:
         image = index_row(row)
