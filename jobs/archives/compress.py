@@ -85,8 +85,11 @@ class CompressReport:
         return 3 if failed or any(each.unreadable for each in self.left_out) else 0
 
 
-def run_compress(config: CompressConfig) -> CompressReport:
-    """Do one run, resumed if one is unfinished, else planned anew, and return its report."""
+def run_compress(config: CompressConfig, again: Sequence[str] = ()) -> CompressReport:
+    """Do one run, resumed if one is unfinished, else planned anew, and return its report.
+
+    With reason codes in `again`, of those files alone of which the archive has one of these to say.
+    """
     if not 16 <= config.tile <= MAX_TILE:
         raise UsageError(f"`tile` {config.tile} is not within 16 to {MAX_TILE}")
     config.engine.resolve(1, 0)  # a wrong engine option must not leave an unfinished run behind
@@ -96,7 +99,7 @@ def run_compress(config: CompressConfig) -> CompressReport:
         check_settings(config.codec, choice.codec, settings)
         storage = open_storage(config.archive, config.storage_options)
         require_place(storage, config.source, allow_other_files=config.allow_other_files)
-        request = _request(config, settings)
+        request = _request(config, settings) | ({"again": [*again]} if again else {})
         run, plan = unfinished_run(storage, request) or _new_run(storage, config, request, report)
         report.left_out = report.left_out or list(plan.left_out)  # a run that goes on does not list the source again
         report.planned_files, report.planned_bytes = plan.totals.files, plan.totals.bytes

@@ -78,6 +78,7 @@ def new_run(
         existing,
         wanted,
         is_gone=lambda name: collection.covers(name) and not _may_hide(left_out, name),
+        again=request.get("again", ()),
     )
     last = existing.runs[-1] if existing is not None else None
     parent = last.manifest.seal if last and last.manifest else ""

@@ -152,6 +152,14 @@ def show_repair(request: SimpleNamespace, report: RepairReport) -> None:
         print("everything stored is as it was written")
 
 
+def show_retry(request: SimpleNamespace, report: CompressReport) -> None:
+    """Print the summary of a run as that of `compress`; or that there was nothing to try again."""
+    if report.planned_files:
+        show_compress(request, report)
+    else:
+        print(f"nothing to try again in {request.archive}: nothing was written")
+
+
 def show_import_arrays(request: SimpleNamespace, report: ImportReport) -> None:
     """Print what was imported, and from where it comes."""
     print_failures("left out", report.skipped)

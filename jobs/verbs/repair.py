@@ -27,7 +27,11 @@ def repair(
     *,
     source: Annotated[
         Place | None,
-        typer.Option(metavar="SOURCE", help="Where damaged images are looked for; where they came from, if not given."),
+        typer.Option(
+            "--source",
+            metavar="SOURCE",
+            help="Where damaged images are looked for; where they came from, if not given.",
+        ),
     ] = None,
     give_up: Annotated[
         bool, typer.Option(help="Record images that are found nowhere as lost, and replace their parts too.")

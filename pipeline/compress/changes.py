@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from tilepress.pipeline.archive.fidelity import Fidelity
@@ -12,16 +12,23 @@ from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.storage.base import ListedFile
 from tilepress.pipeline.storage.ordered import merge_join
 
-_COLUMNS = ["path", "method", "fidelity", "source_bytes", "modified_ns", "etag"]
+_COLUMNS = ["path", "method", "fidelity", "reason_code", "source_bytes", "modified_ns", "etag"]
 
 
 def planned_files(
-    entries: Iterable[ListedFile], archive: Archive | None, wanted: Fidelity, *, is_gone: Callable[[str], bool]
+    entries: Iterable[ListedFile],
+    archive: Archive | None,
+    wanted: Fidelity,
+    *,
+    is_gone: Callable[[str], bool],
+    again: Collection[str] = (),
 ) -> Iterator[PlannedFile]:
     """Yield new, changed and failed files to add, and files to mark as gone, in path order.
 
     `is_gone` is asked of each file that the archive has and the entries lack, when the entries are past its name:
     whether it is gone from the source, and not merely left out or unreadable.
+
+    With reason codes in `again`, those files alone are yielded of which the archive has one of these to say.
 
     Both sides are walked once in the same order, so memory does not grow with them. A file is unchanged if its size
     and its etag (or, where there is none, its modification time) are those of the newest row about it, and it is stored
@@ -29,10 +36,17 @@ def planned_files(
     """
     known = _newest(archive) if archive is not None else iter(())
     for entry, row in merge_join(entries, known, lambda entry: entry.name, lambda row: str(row["path"])):
-        if entry is not None and (row is None or not _unchanged(row, entry) or _looser(row, wanted)):
-            yield PlannedFile(0, 0, ADD, entry.name, entry.locator, entry.size, entry.modified_ns, entry.etag)
+        if again:
+            if entry is not None and row is not None and row["reason_code"] in again:
+                yield _addition(entry)
+        elif entry is not None and (row is None or not _unchanged(row, entry) or _looser(row, wanted)):
+            yield _addition(entry)
         elif entry is None and row is not None and row["method"] not in (GONE, FORGOTTEN) and is_gone(row["path"]):
             yield PlannedFile(0, 0, GONE, row["path"])
+
+
+def _addition(entry: ListedFile) -> PlannedFile:
+    return PlannedFile(0, 0, ADD, entry.name, entry.locator, entry.size, entry.modified_ns, entry.etag)
 
 
 def _newest(archive: Archive) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.verbs.import_arrays import import_arrays
     from tilepress.jobs.verbs.repair import repair
     from tilepress.jobs.verbs.restore import restore
+    from tilepress.jobs.verbs.retry import retry
     from tilepress.jobs.verbs.train import train
     from tilepress.jobs.verbs.verify import verify
     from tilepress.pipeline.reading.archive import open_archive as open
@@ -27,6 +28,7 @@ _VERBS = {
     "forget": ("tilepress.jobs.verbs.forget", "forget"),
     "compact": ("tilepress.jobs.verbs.compact", "compact"),
     "repair": ("tilepress.jobs.verbs.repair", "repair"),
+    "retry": ("tilepress.jobs.verbs.retry", "retry"),
     "compress": ("tilepress.jobs.verbs.compress", "compress"),
     "evaluate": ("tilepress.jobs.verbs.evaluate", "evaluate"),
     "fit_lossless": ("tilepress.jobs.verbs.fit_lossless", "fit_lossless"),
@@ -51,6 +53,7 @@ __all__ = [
     "ray_dataset",
     "repair",
     "restore",
+    "retry",
     "train",
     "verify",
 ]

@@ -12,6 +12,7 @@ from tilepress.jobs.verbs.forget import forget
 from tilepress.jobs.verbs.import_arrays import import_arrays
 from tilepress.jobs.verbs.repair import repair
 from tilepress.jobs.verbs.restore import restore
+from tilepress.jobs.verbs.retry import retry
 from tilepress.jobs.verbs.train import train
 from tilepress.jobs.verbs.verify import verify
 
@@ -78,6 +79,14 @@ REPAIR = command_of(
     Examples:
       tilepress repair photos.tp
       tilepress repair photos.tp --source photos/ --dry-run
+    """,
+)
+RETRY = command_of(
+    retry,
+    """
+    Examples:
+      tilepress retry photos.tp --failed
+      tilepress retry photos.tp --source photos/ --dry-run
     """,
 )
 IMPORT = command_of(

@@ -21,6 +21,7 @@ from tilepress.jobs.archives.compress import CompressConfig
 from tilepress.jobs.archives.forget import ForgetConfig
 from tilepress.jobs.archives.repair import RepairConfig
 from tilepress.jobs.archives.restore import RestoreConfig
+from tilepress.jobs.archives.retry import RetryConfig
 from tilepress.jobs.archives.verify import VerifyConfig
 from tilepress.jobs.cli import app
 from tilepress.jobs.data.import_arrays import ImportConfig
@@ -35,6 +36,7 @@ CONFIGS = {
     "forget": ForgetConfig,
     "compact": CompactConfig,
     "repair": RepairConfig,
+    "retry": RetryConfig,
     "compress": CompressConfig,
     "restore": RestoreConfig,
     "verify": VerifyConfig,
@@ -82,6 +84,8 @@ def test_a_command_offers_every_parameter_of_its_verb_and_help_says_what_it_is(v
     offered = {parameter.name: parameter.help for parameter in command.params}
     assert set(offered) - {"as_json", "log"} == parameters(verb).keys() - PYTHON_ONLY
     assert all(offered.values())
+    options = [name for each in command.params if each.param_type_name == "option" for name in each.opts]
+    assert options == [name.lower() for name in options]
     text = inspect.getdoc(getattr(tilepress, verb)) or ""
     for name, parameter in parameters(verb).items():
         assert f"    {name}: {get_args(parameter.annotation)[1].help}" in text
