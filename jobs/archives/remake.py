@@ -1,26 +1,29 @@
 """Files of an archive that follow from others, made again where they are damaged or lost.
 
-An index follows from the parts and the plan, run.json from the plan, a shipped model from tilepress, archive.json from
-nothing: it gets another id.
+An index follows from the parts and the plan, a manifest from all of them, run.json from the plan, a shipped model from
+tilepress, archive.json from nothing: it gets another id.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict
+from itertools import zip_longest
 
 import tilepress
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import RESIDUALS, load_residual, needed_packages, shipped_models
 from tilepress.pipeline.archive.index import Index, IndexSpool, write_index
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON, MODEL_FILES, README, create_archive, new_identity
+from tilepress.pipeline.archive.manifest import Manifest, manifest_bytes
 from tilepress.pipeline.archive.packages import PACKAGES
 from tilepress.pipeline.archive.part import part_index
 from tilepress.pipeline.archive.plan import Plan, plan_from_bytes
 from tilepress.pipeline.archive.schema import INDEX_SCHEMA
-from tilepress.pipeline.archive.sealed import read_json, seal_json
-from tilepress.pipeline.compress.commit import to_ipc
+from tilepress.pipeline.archive.sealed import check_seal, read_json, seal_json
+from tilepress.pipeline.compress.commit import ShardTask, accept_part, to_ipc
 from tilepress.pipeline.errors import IntegrityError, MissingError
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.reading.run_view import RunView
@@ -42,8 +45,10 @@ def remake(archive: Archive, models: frozenset[str]) -> Iterator[str]:
         yield README
     for folder in filter(lambda folder: Model.load(folder).name in models, _shipped()):
         yield from _remake_model(storage, folder)
-    for view in archive.runs:
-        if view.manifest is not None and not view.abandoned:
+    for view, behind in zip_longest(archive.runs, archive.runs[1:]):
+        if view.manifest is None:
+            yield from _remake_manifest(storage, view, behind)
+        elif not view.abandoned:
             yield from _remake_run(archive, view)
     storage.flush()
 
@@ -58,6 +63,29 @@ def _remake_model(storage: Storage, folder: str) -> Iterator[str]:
     for name, content in zip(MODEL_FILES, model.to_bytes(), strict=True):
         storage.write(f"models/{model.name}/{name}", content, overwrite=True)
     yield f"models/{model.name}"
+
+
+def _remake_manifest(storage: Storage, view: RunView, behind: RunView | None) -> Iterator[str]:
+    """Manifest and index of a run that has all its parts; nothing if the run behind it was added to something else."""
+    run, entries = view.run, []
+    try:
+        plan = plan_from_bytes(storage.read(run.plan), run.plan)
+        with closing(IndexSpool()) as spool:
+            for shard in (shard for shard in plan.shards() if shard.additions):
+                part = accept_part(ShardTask(shard, run, plan.seal), storage)
+                entries.append(part.entry)
+                spool.put(shard.number, part.index)
+            out, index_seal = write_index(plan.shards(), spool)
+        manifest = Manifest(tuple(entries), plan.seal, index_seal, plan.date, replaces=plan.replaces)
+        data = manifest_bytes(run, manifest)
+        if behind and plan_from_bytes(storage.read(behind.run.plan), "").parent != check_seal(io.BytesIO(data), ""):
+            return
+    except (IntegrityError, MissingError):
+        return
+    out.seek(0)
+    storage.write(run.index, out.read(), overwrite=True)
+    storage.write(run.manifest, data, overwrite=True)
+    yield run.manifest
 
 
 def _remake_run(archive: Archive, view: RunView) -> Iterator[str]:

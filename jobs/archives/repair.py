@@ -95,7 +95,7 @@ def _problems(config: RepairConfig) -> list[tuple[str, str, str]]:
 
 def _clear_the_way(archive: Archive, *, dry_run: bool) -> None:
     """Give up an unfinished repair, which is planned anew; UsageError for another unfinished run."""
-    if not archive.notes:
+    if not archive.runs or archive.runs[-1].complete:
         return
     run, url = archive.runs[-1].run, archive.storage.url
     settings: Mapping[str, Any] = {}

@@ -117,7 +117,8 @@ def show_forget(request: SimpleNamespace, report: ForgetReport) -> None:
     if request.dry_run:
         print(f"would forget {images}; nothing was written")
     else:
-        print(f"run {report.run} of {request.archive} forgets {images}; tilepress compact {request.archive} frees them")
+        print(f"run {report.run} of {request.archive} forgets {images}")
+        print(f"their room is given back by: tilepress compact {request.archive} --write --remove")
 
 
 def show_compact(request: SimpleNamespace, report: CompactReport) -> None:

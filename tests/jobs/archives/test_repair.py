@@ -201,3 +201,25 @@ def test_an_unfinished_run_of_another_kind_is_in_the_way(place: Path) -> None:
         (place / f"archive/runs/0002/{name}.parquet").unlink()
     with pytest.raises(UsageError, match="unfinished run: repeat its command"):
         repair(place)
+
+
+@pytest.mark.parametrize(("number", "harm"), [(1, unlink), (1, tear), (2, tear)])
+def test_a_manifest_is_written_again_where_everything_else_is_there(
+    number: int, harm: Callable[[Path], None], place: Path
+) -> None:
+    before = tree(place / "archive")
+    harm(place / f"archive/runs/{number:04d}/manifest.parquet")
+    report = repair(place)
+    assert (report.remade, report.exit_code) == ([f"runs/{number:04d}/manifest.parquet"], 0)
+    assert tree(place / "archive") == before
+
+
+def test_a_run_of_which_nothing_tells_what_it_was_to_be_stays_damaged(place: Path) -> None:
+    for name in ("plan", "manifest"):
+        (place / f"archive/runs/0001/{name}.parquet").unlink()
+    before = tree(place / "archive")
+    report = repair(place)
+    assert (report.exit_code, report.remade, report.run) == (4, [], None)
+    assert {name for name, _, _ in report.left} >= {"runs/0001/plan.parquet"}
+    assert tree(place / "archive") == before
+    assert {path: entry.bytes() for path, entry in tilepress.open(place / "archive").items()} == NOW
