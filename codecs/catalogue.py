@@ -76,6 +76,15 @@ BUILT_IN = (
         "PNG: larger than JPEG XL, decodes quickly everywhere",
     ),
     CodecFacts(
+        "bzip2",
+        "lossless",
+        _BOTH,
+        _ANY,
+        (),
+        False,
+        "bzip2 of the samples: for digits, masks and drawings, which repeat themselves; quick",
+    ),
+    CodecFacts(
         "jpeg",
         "lossy",
         ("uint8",),

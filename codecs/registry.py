@@ -20,6 +20,7 @@ CODECS: dict[str, str] = {
     "raw": "tilepress.codecs.classical.raw:Raw",
     "jpegxl": "tilepress.codecs.classical.jpegxl:JpegXl",
     "png": "tilepress.codecs.classical.png:Png",
+    "bzip2": "tilepress.codecs.classical.bzip2:Bzip2",
     "jpeg": "tilepress.codecs.classical.jpeg:Jpeg",
     "jpegls": "tilepress.codecs.classical.jpegls:JpegLs",
     "lossless": "tilepress.codecs.lossless.codec:Lossless",

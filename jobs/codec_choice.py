@@ -22,7 +22,7 @@ from tilepress.codecs.registry import (
     resolve,
 )
 from tilepress.pipeline.archive.fidelity import FIDELITIES
-from tilepress.pipeline.archive.layout import MODEL_FILES
+from tilepress.pipeline.archive.models import MODEL_FILES
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.storage.base import open_storage

@@ -32,6 +32,8 @@ def commands(images: Path) -> list[list[str]]:
         ["evaluate.py", photos],
         ["block_edges.py", photos],
         ["driver.py"],
+        ["small_images.py", str(images / "mnist/train-images-idx3-ubyte.gz")],
+        ["small_images.py", str(images / "cifar10/cifar10_lossless_train_part.npz")],
         ["s3_reads.py", photos],
         ["memory.py"],
     ]

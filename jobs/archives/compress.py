@@ -135,6 +135,7 @@ def _settings(config: CompressConfig, choice: ChosenCodec) -> EncodeSettings:
         quality=config.quality,
         effort=config.effort,
         max_error=config.max_error or None,
+        sparse=config.codec == AUTO and not config.max_error and config.effort is None,
         tile=max(alignment, config.tile // alignment * alignment),
     )
 

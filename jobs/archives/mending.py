@@ -11,7 +11,7 @@ from tilepress.jobs.archives.moving import moved_file
 from tilepress.pipeline.archive.index_row import IndexRow, index_row
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.places import Place
-from tilepress.pipeline.archive.plan import ADD, PlannedFile, plan_from_bytes
+from tilepress.pipeline.archive.plan import PlannedFile, plan_from_bytes
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.errors import IntegrityError, MissingError, UsageError
 from tilepress.pipeline.reading.archive import Archive
@@ -66,7 +66,7 @@ def mended_images(
         if _path(version) not in damaged[lies]:
             yield Mended(moved_file(version), lies, copied=(view.run, index_row(row)))
         elif file is not None:
-            again = PlannedFile(0, 0, ADD, file.name, file.locator, file.size, file.modified_ns, file.etag)
+            again = PlannedFile.of(file)
             yield Mended(again, lies, settings=_settings(requests, view.run), source=found)
         else:
             yield Mended(moved_file(version), lies)

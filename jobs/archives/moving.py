@@ -56,7 +56,8 @@ def next_run(
 def moved_file(version: Version) -> PlannedFile:
     """Return what the plan of a run that moves a row says of its file."""
     _, row = version
-    return PlannedFile(0, 0, ADD, row["path"], b"", row["source_bytes"], row["modified_ns"], row["etag"])
+    known = (row[name] for name in ("source_bytes", "modified_ns", "etag", "permissions", "name"))
+    return PlannedFile(0, 0, ADD, row["path"], b"", *known)
 
 
 def execute_moves(

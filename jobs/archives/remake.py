@@ -16,10 +16,11 @@ import tilepress
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import RESIDUALS, load_residual, needed_packages, shipped_models
 from tilepress.pipeline.archive.index import Index, IndexSpool, write_index
-from tilepress.pipeline.archive.layout import ARCHIVE_JSON, MODEL_FILES, README, create_archive, new_identity
+from tilepress.pipeline.archive.layout import ARCHIVE_JSON, README, create_archive, new_identity
 from tilepress.pipeline.archive.manifest import Manifest, manifest_bytes
+from tilepress.pipeline.archive.models import model_files
 from tilepress.pipeline.archive.packages import PACKAGES
-from tilepress.pipeline.archive.part import part_index
+from tilepress.pipeline.archive.part_index import part_index
 from tilepress.pipeline.archive.plan import Plan, plan_from_bytes
 from tilepress.pipeline.archive.schema import INDEX_SCHEMA
 from tilepress.pipeline.archive.sealed import check_seal, read_json, seal_json
@@ -60,8 +61,8 @@ def _shipped() -> list[str]:
 
 def _remake_model(storage: Storage, folder: str) -> Iterator[str]:
     model = Model.load(folder)
-    for name, content in zip(MODEL_FILES, model.to_bytes(), strict=True):
-        storage.write(f"models/{model.name}/{name}", content, overwrite=True)
+    for name, content in model_files(model).items():
+        storage.write(name, content, overwrite=True)
     yield f"models/{model.name}"
 
 

@@ -13,7 +13,6 @@ from typing import Any, BinaryIO, cast
 from tilepress.codecs.errors import MissingPackage
 from tilepress.jobs.cli.meter import Meter
 from tilepress.pipeline.archive.fidelity import Fidelity
-from tilepress.pipeline.archive.schema import TILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import Shown
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
@@ -30,12 +29,14 @@ from tilepress.pipeline.errors import (
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.batches import EntryTask, entry_tasks, task_entries
 from tilepress.pipeline.reading.image import Entry, Region
+from tilepress.pipeline.reading.pixels import PIXEL_METHODS, map_by_stack
 from tilepress.pipeline.reading.rebuild import Outcome
 from tilepress.pipeline.reading.region import region_name, write_region
 from tilepress.pipeline.storage.base import Location, Storage, check_name, is_url
 from tilepress.pipeline.storage.creating import holds
 from tilepress.pipeline.storage.globs import Selection
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
+from tilepress.pipeline.storage.own_names import own_name
 
 BYTES, PIXELS, LOSSY, PREVIEW, REGION, THERE = (
     "byte-identical",
@@ -164,7 +165,8 @@ def restore_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Resto
         pool.progress.image_done(failures=len(done.failed))
         return done
 
-    for done in pool.map(restore, task_entries(task, archive, pool)):
+    entries = task_entries(task, archive, pool)
+    for done in map_by_stack(pool, restore, entries, lambda entry: entry.index_row):
         report.merge(done)
     destination.flush()
     return report
@@ -192,6 +194,8 @@ def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) ->
     with tempfile.NamedTemporaryFile(prefix="tilepress-") as scratch:
         file = cast(BinaryIO, scratch)
         name, how = _write(entry, options, file)
+        if name == entry.path and not is_url(destination.url):
+            name = own_name(name, entry.index_row.facts.name)
         file.flush()
         path = Path(scratch.name)
         try:
@@ -200,8 +204,8 @@ def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) ->
             if not holds(destination, name, path):
                 raise
             return THERE
-    if entry.index_row.facts.modified_ns and how not in (LOSSY, PREVIEW, REGION):
-        destination.set_modified(name, entry.index_row.facts.modified_ns)
+    if how not in (LOSSY, PREVIEW, REGION):
+        destination.set_facts(name, entry.index_row.facts.modified_ns, entry.index_row.facts.permissions)
     return how
 
 
@@ -211,7 +215,7 @@ def _write(entry: Entry, options: RestoreOptions, file: BinaryIO) -> tuple[str, 
         write_region(entry.array(options.region, options.preview, options.view), facts, file)
         return region_name(entry.path, options.region, facts), REGION
     shown = Shown(options.preview, options.view)
-    if not shown.residuals and facts.method == TILES:
+    if not shown.residuals and facts.method in PIXEL_METHODS:
         entry.write_preview(shown, file)
         return entry.path, PREVIEW
     outcome = entry.write(file)

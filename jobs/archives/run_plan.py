@@ -21,9 +21,9 @@ from tilepress.pipeline.archive.layout import (
     is_complete,
     is_create_only,
     list_runs,
-    store_model,
     write_summary,
 )
+from tilepress.pipeline.archive.models import store_model
 from tilepress.pipeline.archive.packages import PACKAGES, Packages
 from tilepress.pipeline.archive.plan import LeftOut, Plan, plan_from_bytes, write_plan
 from tilepress.pipeline.compress.changes import planned_files

@@ -16,7 +16,6 @@ from tilepress.codecs.registry import RESIDUALS, load_residual
 from tilepress.jobs.archives.verify_files import check_files, verify_part
 from tilepress.jobs.cli.meter import Meter
 from tilepress.pipeline.archive.checksums import sha256
-from tilepress.pipeline.archive.schema import TILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, UnsafeName, UsageError
@@ -26,6 +25,7 @@ from tilepress.pipeline.reading.history import has_content
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.near_lossless import prove_within
 from tilepress.pipeline.reading.one_image import one_image
+from tilepress.pipeline.reading.pixels import PIXEL_METHODS, map_by_stack
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.storage.base import ListedFile, Storage, check_name
 from tilepress.pipeline.storage.globs import Selection
@@ -187,7 +187,8 @@ def verify_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Verify
         return done
 
     report = VerifyReport()
-    for done in pool.map(verify, zip(task_entries(task, archive, pool), task.sources, strict=True)):
+    compared = zip(task_entries(task, archive, pool), task.sources, strict=True)
+    for done in map_by_stack(pool, verify, compared, lambda pair: pair[0].index_row):
         report.merge(done)
     return report
 
@@ -195,7 +196,7 @@ def verify_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Verify
 def _verified(entry: Entry, source: ListedFile | None, config: VerifyConfig) -> VerifyReport:
     facts = entry.index_row.facts
     report = VerifyReport(images=1, source_bytes=facts.source_bytes)
-    if facts.method == TILES and not facts.promised.is_exact:
+    if facts.method in PIXEL_METHODS and not facts.promised.is_exact:
         report.inexact[facts.promised.text] += 1
     try:
         _check_one(entry, rebuild=config.rebuild)
@@ -228,10 +229,10 @@ def _source(config: VerifyConfig) -> Collection:
 def _compare(entry: Entry, source: ListedFile, against: Collection, report: VerifyReport) -> None:
     try:
         with against.open_source(source) as data, one_image():
-            if sha256(data) != entry.index_row.facts.file_sha256:
+            if not entry.reader.is_of(entry.index_row, sha256(data)):
                 report.differing.append((entry.path, "the source file is not the one that was stored"))
             elif entry.index_row.facts.promised.bound:
-                prove_within(entry.index_row, data, entry.fetch, entry.pool)
+                prove_within(entry.index_row, data, entry.reader)
     except IntegrityError as exc:
         report.problems.append((entry.part, entry.path, str(exc)))
     except (MissingError, ChangedError) as exc:

@@ -11,9 +11,10 @@ from typing import BinaryIO, TypeVar, cast
 import pyarrow as pa
 
 from tilepress.pipeline.archive.index import Index
-from tilepress.pipeline.archive.layout import README, Run, list_parts, load_model
+from tilepress.pipeline.archive.layout import README, Run, list_parts
 from tilepress.pipeline.archive.manifest import Manifest
-from tilepress.pipeline.archive.part import part_index
+from tilepress.pipeline.archive.models import load_model
+from tilepress.pipeline.archive.part_index import part_index
 from tilepress.pipeline.archive.plan import plan_from_bytes
 from tilepress.pipeline.archive.readme import README_TEXT
 from tilepress.pipeline.archive.sealed import check_seal, read_json

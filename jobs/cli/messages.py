@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -54,13 +55,13 @@ class Messages:
 
     def say(self, text: str, event: str = "message", **facts: Any) -> None:
         """Say a line; as JSON it is an event of that kind, with the facts beside the text."""
-        self.show(json.dumps({"event": event, "message": text, **facts}) if self.as_json else text)
+        self.show(json.dumps({"event": event, "message": text, **facts}) if self.as_json else plain(text))
         self.log(text)
 
     def error(self, text: str, exit_code: int, kind: str) -> None:
         """Say why a command ends; `kind` is the class of the error."""
         event = {"event": "error", "message": text, "kind": kind, "exit_code": exit_code}
-        self.show(json.dumps(event) if self.as_json else f"tilepress: {text}")
+        self.show(json.dumps(event) if self.as_json else f"tilepress: {plain(text)}")
         self.log(text, logging.ERROR)
 
     def event(self, name: str, **facts: Any) -> None:
@@ -107,3 +108,8 @@ class _Copied:
 
 
 MESSAGES = Messages()
+
+
+def plain(text: str) -> str:
+    """Return a text whose control characters (of a name, say) cannot reach a terminal: they are written `\\xNN`."""
+    return "".join(f"\\x{ord(each):02x}" if unicodedata.category(each) in ("Cc", "Zl", "Zp") else each for each in text)

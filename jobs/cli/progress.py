@@ -154,14 +154,12 @@ class LiveDisplay(ABC):
     def _tell_program(self) -> None:
         self._next_event = time.monotonic() + _EVENT_EVERY_S
         left = self._left()
-        MESSAGES.event(
-            "progress",
-            task=self._task_name,
-            share=round(self._share, 4),
-            seconds=round(time.monotonic() - self._began, 1),
-            seconds_left=None if left is None else round(left, 1),
-            **self._figures(),
-        )
+        times = {
+            "share": round(self._share, 4),
+            "seconds": round(time.monotonic() - self._began, 1),
+            "seconds_left": None if left is None else round(left, 1),
+        }
+        MESSAGES.event("progress", task=self._task_name, **(self._figures() | times))
 
     def _line(self) -> str:
         """The facts that fit on the terminal; times always."""

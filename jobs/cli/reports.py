@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from tilepress.jobs.cli.messages import MESSAGES
+from tilepress.jobs.cli.messages import MESSAGES, plain
 from tilepress.jobs.cli.progress import size, took
 from tilepress.jobs.cli.tables import (
     json_text,
@@ -86,7 +86,7 @@ def show_verify(request: SimpleNamespace, report: VerifyReport) -> None:
     counts = f"{report.parts:,} parts, {report.images:,} images, {size(report.source_bytes)} of files"
     print(f"verified {request.archive}: {counts}")
     for part, image, problem in report.problems:
-        print(f"DAMAGED {part}{': ' + image if image else ''}: {problem}")
+        print(plain(f"DAMAGED {part}{': ' + image if image else ''}: {problem}"))
     print_failures("not checked", report.unchecked)
     print_failures("differs from the source", report.differing)
     for how, count in sorted(report.inexact.items()):
@@ -113,7 +113,7 @@ def show_forget(request: SimpleNamespace, report: ForgetReport) -> None:
     """Print what was forgotten, and how its room is given back."""
     images = f"{report.images:,} images, {size(report.bytes)} of files"
     for path in report.paths if request.dry_run else ():
-        print(path)
+        print(plain(path))
     if request.dry_run:
         print(f"would forget {images}; nothing was written")
     else:
@@ -139,7 +139,7 @@ def show_repair(request: SimpleNamespace, report: RepairReport) -> None:
     """Print what was damaged, and what became of it."""
     if report.dry_run or not report.problems:
         for part, image, problem in report.problems:
-            print(f"DAMAGED {part}{': ' + image if image else ''}: {problem}")
+            print(plain(f"DAMAGED {part}{': ' + image if image else ''}: {problem}"))
         print(f"{len(report.problems):,} problems found; nothing was written")
         return
     for name in report.remade:

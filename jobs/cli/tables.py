@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from tilepress.jobs.cli.messages import MESSAGES
+from tilepress.jobs.cli.messages import MESSAGES, plain
 from tilepress.jobs.cli.progress import size
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def print_notes(notes: Iterable[str]) -> None:
 def print_failures(title: str, failures: list[tuple[str, str]]) -> None:
     """Print the first few (path, reason), and how many more there are."""
     for path, reason in failures[:_MANY]:
-        print(f"{title}: {path}: {reason.removeprefix(f'{path} ')}")  # many a reason begins with the name
+        print(plain(f"{title}: {path}: {reason.removeprefix(f'{path} ')}"))  # many a reason begins with the name
     if len(failures) > _MANY:
         print(f"{title}: {len(failures) - _MANY:,} more (--json names them all)")
 

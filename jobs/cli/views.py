@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from tilepress.jobs.archives import listing
-from tilepress.jobs.cli.messages import MESSAGES
+from tilepress.jobs.cli.messages import MESSAGES, plain
 from tilepress.jobs.cli.progress import size
 from tilepress.jobs.cli.tables import print_json, print_notes, print_summary
 from tilepress.pipeline.archive.fidelity import bound_text
@@ -33,7 +33,7 @@ def show_ls(
         shape = f"{row['width']}x{row['height']} {row['mode']}" if row["width"] else "-"
         gone = "  (gone from the source)" if row["gone_from_source"] else ""
         sizes = f"{row['source_bytes']:>12,} {row['stored_bytes']:>12,}"
-        print(f"{sizes}  {row['method']:<12} {shape:<18} {row['path']}{gone}")
+        print(f"{sizes}  {row['method']:<12} {shape:<18} {plain(row['path'])}{gone}")
     if path is not None and not found:
         MESSAGES.error(f"nothing in {url} matches {path!r}", 2, "UsageError")
         return 2
@@ -117,7 +117,7 @@ def show_errors(url: str, *, as_json: bool) -> int:
         return 0
     for row in rows:
         stored = "stored verbatim" if row["stored"] else "NOT STORED"
-        print(f"{row['reason_code']:<15} {stored:<16} {row['path']}: {row['reason']}")
+        print(plain(f"{row['reason_code']:<15} {stored:<16} {row['path']}: {row['reason']}"))
     counts = ", ".join(f"{count:,} {reason}" for reason, count in listing.reasons(rows).items())
     print(counts or f"every file of {url} is stored by its pixels or as a transcoded JPEG")
     return 0

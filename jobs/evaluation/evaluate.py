@@ -25,7 +25,7 @@ from tilepress.jobs.evaluation.plots import plots
 from tilepress.jobs.evaluation.points import LOSSY, NamedCodec, OperatingPoint, named, operating_points
 from tilepress.jobs.evaluation.report import summary
 from tilepress.jobs.evaluation.tasks import Survey, survey, tasks
-from tilepress.pipeline.archive.layout import store_model
+from tilepress.pipeline.archive.models import store_model
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.formats.picture import Limits

@@ -11,7 +11,7 @@ import torch
 import tilepress
 from tilepress.codecs.model import Model
 from tilepress.jobs.claim import Request, require_empty, require_same
-from tilepress.pipeline.archive.layout import MODEL_FILES
+from tilepress.pipeline.archive.models import MODEL_FILES
 from tilepress.pipeline.errors import AlreadyExists
 from tilepress.pipeline.storage.base import Storage
 

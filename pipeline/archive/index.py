@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 import pyarrow as pa
 
+from tilepress.pipeline.archive.part import ENCODINGS
 from tilepress.pipeline.archive.plan import PlannedFile, Shard
 from tilepress.pipeline.archive.schema import FORGOTTEN, GONE, INDEX_SCHEMA
 from tilepress.pipeline.archive.sealed import (
@@ -25,6 +26,8 @@ from tilepress.pipeline.errors import AlreadyExists, IntegrityError
 from tilepress.pipeline.storage.base import Storage
 
 FORMAT = "tilepress-index-1"
+_ENCODINGS = {name: kind for name, kind in ENCODINGS.items() if name in INDEX_SCHEMA.names}
+_UNIQUE = ("etag", "file_sha256", "pixels_sha256")
 _GROUP_ROWS = 4096
 _CACHED_GROUPS = 16
 _MARKS = {GONE: "the source no longer had it", FORGOTTEN: "it was to be forgotten"}
@@ -60,7 +63,14 @@ def write_index(shards: Iterable[Shard], spool: IndexSpool, remade: str = "") ->
     `remade`: the seal of the lost index that this one stands for.
     """
     out = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=16 << 20))  # noqa: SIM115
-    writer = SealedWriter(out, INDEX_SCHEMA, compression="ZSTD", write_statistics=["path"], use_dictionary=_words())
+    writer = SealedWriter(
+        out,
+        INDEX_SCHEMA,
+        compression="ZSTD",
+        write_statistics=["path"],
+        use_dictionary=_repeated(),
+        column_encoding=_ENCODINGS,
+    )
     pending: list[pa.Table] = []
     for shard in shards:
         pending.append(_shard_rows(shard, spool))
@@ -83,10 +93,19 @@ def create_index(storage: Storage, name: str, shards: Iterable[Shard], spool: In
     return seal
 
 
-def _words() -> list[str]:
-    unique = {"path", "etag"}
-    top = [f.name for f in INDEX_SCHEMA if pa.types.is_string(f.type) and f.name not in unique]
-    return [*top, *(f"tiles.list.element.{name}" for name in ("codec", "residual_codec"))]
+def _repeated() -> list[str]:
+    """Columns whose values are repeated in many rows: all of the images of a stack have those of the stack."""
+    top = [f.name for f in INDEX_SCHEMA if not pa.types.is_nested(f.type) and f.name not in (*_ENCODINGS, *_UNIQUE)]
+    nested = [
+        f"{path}.{name}"
+        for path, kind in (("stacked", _type("stacked")), ("tiles.list.element", _type("tiles").value_type))
+        for name in (field.name for field in kind)
+    ]
+    return [*top, *nested]
+
+
+def _type(column: str) -> pa.DataType:
+    return INDEX_SCHEMA.field(column).type
 
 
 def _shard_rows(shard: Shard, spool: IndexSpool) -> pa.Table:

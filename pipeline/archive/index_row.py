@@ -10,10 +10,15 @@ from tilepress.pipeline.archive.part import Fetch
 from tilepress.pipeline.archive.schema import (
     IMAGE_COLUMNS,
     IMAGE_PAYLOADS,
+    OPTIONAL_FACTS,
+    STACK_COLUMNS,
+    STACK_PAYLOADS,
+    STACKED,
     TILE_COLUMNS,
     TILES,
     ImageFacts,
     PieceFacts,
+    StackFacts,
     TileFacts,
     row_crc,
 )
@@ -51,7 +56,7 @@ class PieceRanges:
 
 @dataclass(frozen=True)
 class IndexRow:
-    """An image's facts, and where its payloads lie in which part."""
+    """An image's facts, and where its payloads lie in which part: its own, or those of the stack that it is in."""
 
     facts: ImageFacts
     part: int
@@ -59,6 +64,7 @@ class IndexRow:
     spans: dict[str, Span]  # container, shared, payload
     pieces: tuple[PieceRanges, ...]
     tiles: tuple[TileRanges, ...]
+    stack: StackFacts | None = None
     damage: str = ""  # why the row makes no sense; most facts are not those of the image then
 
     def require_sound(self) -> None:
@@ -68,17 +74,19 @@ class IndexRow:
 
     @property
     def nbytes(self) -> int:
-        """Payload bytes of everything about this image."""
+        """Payload bytes of everything about this image; of a stack, its share by the size of its file."""
         ranges = [*self.spans.values(), *(piece.payload for piece in self.pieces)]
         ranges += [span for tile in self.tiles for span in (tile.latents, tile.residual)]
-        return sum(length for _, length in ranges)
+        total = sum(length for _, length in ranges)
+        return total if self.stack is None else round(total * self.facts.source_bytes / self.stack.source_bytes)
 
 
 def index_row(row: Mapping[str, Any]) -> IndexRow:
     """From an index row; IntegrityError if the row makes no sense."""
     try:
         facts = ImageFacts(**{column: row[column] for column in IMAGE_COLUMNS})
-        number = facts.image
+        stack = _stack_facts(facts, row["stacked"])
+        number = facts.image if stack is None else stack.image
         _check_facts(facts, row["part"])
         return IndexRow(
             facts,
@@ -90,6 +98,7 @@ def index_row(row: Mapping[str, Any]) -> IndexRow:
                 for at, piece in enumerate(row["pieces"] or ())
             ),
             tuple(_tile_ranges(number, tile) for tile in row["tiles"] or ()),
+            stack,
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise IntegrityError(f"an index row cannot be read ({exc!r})") from exc
@@ -112,13 +121,32 @@ def _known(row: Mapping[str, Any], fact: Field[Any]) -> Any:
 
 
 def _check_facts(facts: ImageFacts, part: int | None) -> None:
-    if part is None or None in vars(facts).values():
+    if part is None or any(value is None and name not in OPTIONAL_FACTS for name, value in vars(facts).items()):
         raise ValueError("a fact is missing")
-    if facts.method != TILES:
+    if facts.method not in (TILES, STACKED):
         return
     sizes = facts.width, facts.height, facts.tile_size
     if min(sizes) < 1 or facts.tile_size > MAX_TILE or facts.mode not in MODES or facts.dtype not in _DTYPES:
         raise ValueError(f"{facts.mode} {facts.dtype} of {facts.width} x {facts.height} in tiles of {facts.tile_size}")
+
+
+def _stack_facts(facts: ImageFacts, stacked: Mapping[str, Any] | None) -> StackFacts | None:
+    """The facts of an image's stack; ValueError unless the image has a place in it."""
+    if facts.method != STACKED:
+        return None
+    if facts.stack is None or facts.cell is None or stacked is None or None in stacked.values():
+        raise ValueError("a fact of a stack is missing")
+    stack = StackFacts(facts.stack, **{column: stacked[column] for column in STACK_COLUMNS[1:]})
+    if (
+        min(facts.width, facts.height, stack.images, stack.source_bytes) < 1
+        or stack.width % facts.width
+        or stack.height % facts.height
+    ):
+        raise ValueError(f"{facts.width} x {facts.height} pixels are no cell of {stack.width} x {stack.height}")
+    cells = stack.width // facts.width * (stack.height // facts.height)
+    if not 0 <= facts.cell < stack.images <= cells:
+        raise ValueError(f"cell {facts.cell} of {stack.images} in {cells}")
+    return stack
 
 
 def _tile_ranges(image: int, tile: Mapping[str, Any]) -> TileRanges:
@@ -159,10 +187,14 @@ def _slice(blocks: dict[int, bytes], span: Span) -> bytes:
 
 
 def fetch_image_row(image: IndexRow, fetch: Fetch) -> tuple[bytes, bytes, bytes]:
-    """Return container, shared codec bytes and payload of an image row; IntegrityError if its CRC does not match."""
+    """Return container, shared codec bytes and payload of an image row; IntegrityError if its CRC does not match.
+
+    Of an image in a stack, those of the stack's row, which has no payload.
+    """
     image.require_sound()
     payloads = fetch_spans(fetch, (image.spans[name] for name in IMAGE_PAYLOADS))
-    if row_crc(image.facts, payloads) != image.crc:
+    covered = (image.facts, payloads) if image.stack is None else (image.stack, payloads[: len(STACK_PAYLOADS)])
+    if row_crc(*covered) != image.crc:
         raise IntegrityError("the image's row is damaged (its CRC does not match)")
     container, shared, payload = payloads
     return container, shared, payload

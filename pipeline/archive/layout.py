@@ -2,7 +2,7 @@
 
 archive.json                     format and id; created once
 README.txt                       what this folder is, for whoever finds it
-models/SHA256/                   every model used
+models/SHA256/                   every model used (models.py)
 runs/0001/plan.parquet           inputs and settings; created once, before any part
 runs/0001/parts/00000.parquet    one a shard, create-only
 runs/0001/index.parquet          where everything is; derived from the parts
@@ -16,11 +16,8 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tilepress.codecs.errors import ModelError
-from tilepress.codecs.model import Model
 from tilepress.pipeline.archive.readme import README_TEXT
 from tilepress.pipeline.archive.sealed import read_json, seal_json
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, StorageError, UsageError
@@ -31,7 +28,6 @@ ARCHIVE_JSON = "archive.json"
 README = "README.txt"
 _PROBES = 5
 _RUN_NAME = re.compile("[0-9]{4,6}")
-MODEL_FILES = ("model.json", "weights.safetensors")
 
 
 @dataclass(frozen=True)
@@ -155,30 +151,3 @@ def write_summary(storage: Storage, run: Run, content: Mapping[str, Any]) -> Non
     """Write run.json, for people; the plan holds the same settings."""
     with suppress(AlreadyExists):  # of a resumed run, or another driver
         storage.create(run.summary, seal_json(content))
-
-
-def store_model(storage: Storage, folder: Path | str) -> str:
-    """Copy a model folder into the archive; return its hash."""
-    model = Model.load(Path(folder))
-    for name, content in zip(MODEL_FILES, model.to_bytes(), strict=True):
-        with suppress(AlreadyExists):
-            storage.create(f"models/{model.name}/{name}", content)
-    load_model(storage, model.name)  # what is stored is what was meant, whoever wrote it
-    return model.name
-
-
-def load_model(storage: Storage, sha256: str) -> Model:
-    """Return a model of the archive; IntegrityError unless its content has the hash it is named by."""
-    folder = f"models/{sha256}"
-    try:
-        files = {name: storage.read(f"{folder}/{name}") for name in MODEL_FILES}
-        model = Model.from_bytes(files["model.json"], files["weights.safetensors"])
-    except MissingError as exc:
-        raise IntegrityError(f"{storage.url}/{folder}: the archive lacks a model that it uses") from exc
-    except ModelError as exc:
-        raise IntegrityError(f"{storage.url}/{folder}: {exc}") from exc
-    if model.to_bytes()[0] != files["model.json"]:  # the hash does not cover how it is spelt
-        raise IntegrityError(f"{storage.url}/{folder}/model.json: its bytes are not what was written")
-    if model.name != sha256:
-        raise IntegrityError(f"{storage.url}/{folder}: the model's content is not that of its name")
-    return model

@@ -19,10 +19,12 @@ from tilepress.pipeline.storage.base import ListedFile
 
 FORMAT = "tilepress-plan-1"
 ADD = "add"  # the other states are GONE and FORGOTTEN
-MAX_SHARD_IMAGES = 1000
+MAX_SHARD_IMAGES = 8192
 _SHARD_BOUNDS = (8 << 20, 256 << 20)  # bytes; between them, a 64th of the run
 _BATCH_ROWS = 8192
 _MAX_LEFT_OUT = 1000
+
+_ENCODINGS = {"image": "DELTA_BINARY_PACKED", "path": "DELTA_BYTE_ARRAY", "modified_ns": "DELTA_BINARY_PACKED"}
 
 PLAN_SCHEMA = pa.schema(
     [
@@ -32,10 +34,15 @@ PLAN_SCHEMA = pa.schema(
         pa.field("path", pa.string(), nullable=False),
         pa.field("locator", pa.binary(), nullable=False),
         pa.field("bytes", pa.int64(), nullable=False),
-        pa.field("modified_ns", pa.int64(), nullable=False),
+        pa.field("modified_ns", pa.int64()),
         pa.field("etag", pa.string(), nullable=False),
+        pa.field("permissions", pa.int32()),
+        pa.field("name", pa.binary(), nullable=False),
     ]
 )
+
+
+Name = bytes  # this name because a field of PlannedFile hides the built-in type from annotations
 
 
 @dataclass(frozen=True)
@@ -48,13 +55,22 @@ class PlannedFile:
     path: str
     locator: bytes = b""
     bytes: int = 0
-    modified_ns: int = 0
+    modified_ns: int | None = None
     etag: str = ""
+    permissions: int | None = None
+    name: Name = b""  # under which the file is to come back, where that is not UTF-8
 
     @property
     def entry(self) -> ListedFile:
         """The file as its collection lists it."""
-        return ListedFile(self.path, self.bytes, self.etag, self.modified_ns, self.locator)
+        known = self.modified_ns, self.locator, self.permissions, self.name
+        return ListedFile(self.path, self.bytes, self.etag, *known)
+
+    @staticmethod
+    def of(entry: ListedFile) -> PlannedFile:
+        """Return a listed file as one to store, not numbered yet."""
+        listed = entry.name, entry.locator, entry.size, entry.modified_ns, entry.etag
+        return PlannedFile(0, 0, ADD, *listed, entry.permissions, entry.own_name)
 
 
 @dataclass(frozen=True)
@@ -164,7 +180,7 @@ def write_plan(
     Args:
         files: The files in path order.
         settings: The request of the run, as JSON.
-        shard_bytes: A shard ends there or at 1,000 files; by default at a 64th of the run, within 8 to 256 MB. A
+        shard_bytes: A shard ends there or at 8,192 files; by default at a 64th of the run, within 8 to 256 MB. A
             file that is as large as that by itself is alone.
         parent: The seal of the manifest of the run before.
         left_out: Looked at when `files` is exhausted, since listing them finds it. The plan keeps the first 1,000.
@@ -179,7 +195,14 @@ def write_plan(
     scratch.seek(0)
     rows = (PlannedFile(**row) for b in pq.ParquetFile(scratch).iter_batches(_BATCH_ROWS) for row in b.to_pylist())
     out = _temporary()
-    sealed = SealedWriter(out, PLAN_SCHEMA, compression="ZSTD")
+    sealed = SealedWriter(
+        out,
+        PLAN_SCHEMA,
+        compression="ZSTD",
+        write_statistics=["image", "path"],
+        use_dictionary=["state", "shard", "bytes"],
+        column_encoding=_ENCODINGS,
+    )
     counter = _Counter()
     for batch in _batches(_cut(rows, target)):
         counter.add(batch)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import cast
 
 import pyarrow as pa
@@ -17,6 +17,8 @@ from tilepress.pipeline.archive.fidelity import Fidelity
 
 # How an image is held (column `method`).
 TILES = "tiles"  # pixels, as tile rows
+STACKED = "stack"  # pixels, as a cell of a stack of small images
+SAME = "same"  # content that an earlier run stored: row `of_image` of run `of_run`
 JPEG = "jpeg"  # the JPEG file itself, through JPEG XL's reversible transcoding
 FILE = "file"  # the file's bytes
 FILE_ZSTD = "file-zstd"  # the file's bytes, compressed by Zstandard
@@ -33,17 +35,24 @@ CHANGED, VANISHED, UNREADABLE = "changed", "vanished", "unreadable"
 LOST = "lost"  # the stored bytes were damaged, and a repair found the file nowhere
 FAILURES = frozenset({DAMAGED, UNTRUSTED, CHANGED, VANISHED, UNREADABLE, LOST})  # what exit code 3 reports
 
-IMAGE_ROW, TILE_ROW, PIECE_ROW = "image", "tile", "piece"
+IMAGE_ROW, STACK_ROW, TILE_ROW, PIECE_ROW = "image", "stack", "tile", "piece"
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Everything about an image but its payload. Hashes are SHA-256, empty where the pixels were not decoded."""
+    """Everything about an image but its payload. Hashes are SHA-256, empty where the pixels were not decoded.
+
+    They are empty, too, of an image in a stack: the stack has that of the mosaic and of all files, and its container
+    has a few bytes of each file's.
+    """
 
     image: int  # number within the run, in path order
     path: str
+    name: bytes  # the name's own bytes, where they are not those of `path`
+    page: int  # of a file with several images; row 0 has the file's own facts
     source_bytes: int
-    modified_ns: int
+    modified_ns: int | None  # None: unknown
+    permissions: int | None  # the low 12 bits of a POSIX mode; None: unknown
     etag: str
     format: str
     mode: str
@@ -58,6 +67,10 @@ class ImageFacts:
     reason: str
     file_sha256: bytes
     pixels_sha256: bytes
+    stack: int | None = None  # number of the stack that holds it
+    cell: int | None = None  # its place there
+    of_run: int | None = None  # where its content is, if its method is SAME
+    of_image: int | None = None
 
     @property
     def promised(self) -> Fidelity:
@@ -66,12 +79,25 @@ class ImageFacts:
 
 
 @dataclass(frozen=True)
+class StackFacts:
+    """A mosaic of small images of one kind, which is coded as one tile (tile 0 of `image`)."""
+
+    image: int  # that of one of its images: the number of the stack
+    images: int
+    source_bytes: int  # of all files
+    width: int  # of the mosaic in pixels
+    height: int
+    file_sha256: bytes  # of the SHA-256s of the files, in the order of the cells
+    pixels_sha256: bytes  # of the mosaic
+
+
+@dataclass(frozen=True)
 class TileFacts:
     """Everything about a tile but its payload.
 
     `codec` is "id" or "id@model hash"; `residual_codec` is "" where there is no residual. `base_crc` is the CRC-32
     of the exact base (raster order, little-endian), `pixels_crc` that of the pixels to be returned; None where the
-    codec does not decode exactly.
+    codec does not decode exactly. `image` is the number of an image or of a stack.
     `psnr` in dB is that of the base against the original, None where they are equal.
     """
 
@@ -96,16 +122,24 @@ class PieceFacts:
     tile: int  # number of the piece
 
 
-Facts = ImageFacts | TileFacts | PieceFacts
-_KINDS: dict[type[Facts], str] = {ImageFacts: IMAGE_ROW, TileFacts: TILE_ROW, PieceFacts: PIECE_ROW}
+Facts = ImageFacts | StackFacts | TileFacts | PieceFacts
+KINDS: dict[type[Facts], str] = {
+    ImageFacts: IMAGE_ROW,
+    StackFacts: STACK_ROW,
+    TileFacts: TILE_ROW,
+    PieceFacts: PIECE_ROW,
+}
 _INT = struct.Struct("<q")
 _FLOAT = struct.Struct("<f")
 
 _IMAGE_FIELDS = {
     "image": pa.int32(),
     "path": pa.string(),
+    "name": pa.binary(),
+    "page": pa.int32(),
     "source_bytes": pa.int64(),
     "modified_ns": pa.int64(),
+    "permissions": pa.int32(),
     "etag": pa.string(),
     "format": pa.string(),
     "mode": pa.string(),
@@ -118,6 +152,19 @@ _IMAGE_FIELDS = {
     "method": pa.string(),
     "reason_code": pa.string(),
     "reason": pa.string(),
+    "file_sha256": pa.binary(),
+    "pixels_sha256": pa.binary(),
+    "stack": pa.int32(),
+    "cell": pa.int32(),
+    "of_run": pa.int32(),
+    "of_image": pa.int32(),
+}
+_STACK_FIELDS = {
+    "image": pa.int32(),
+    "images": pa.int32(),
+    "source_bytes": pa.int64(),
+    "width": pa.int32(),
+    "height": pa.int32(),
     "file_sha256": pa.binary(),
     "pixels_sha256": pa.binary(),
 }
@@ -136,21 +183,29 @@ _TILE_FIELDS = {
 }
 # Payload columns: which of them a row of each kind fills, in the order in which its CRC covers them.
 IMAGE_PAYLOADS = ("container", "shared", "payload")
+STACK_PAYLOADS = ("container", "shared")
 TILE_PAYLOADS = ("latents", "residual")
 PIECE_PAYLOADS = ("payload",)
 PAYLOADS = (*IMAGE_PAYLOADS, *TILE_PAYLOADS)
-KIND_PAYLOADS = {IMAGE_ROW: IMAGE_PAYLOADS, TILE_ROW: TILE_PAYLOADS, PIECE_ROW: PIECE_PAYLOADS}
+KIND_PAYLOADS = {
+    IMAGE_ROW: IMAGE_PAYLOADS,
+    STACK_ROW: STACK_PAYLOADS,
+    TILE_ROW: TILE_PAYLOADS,
+    PIECE_ROW: PIECE_PAYLOADS,
+}
 
 IMAGE_COLUMNS = tuple(_IMAGE_FIELDS)
+OPTIONAL_FACTS = frozenset(("modified_ns", "permissions", "stack", "cell", "of_run", "of_image"))  # of an image
+STACK_COLUMNS = tuple(_STACK_FIELDS)
 TILE_COLUMNS = tuple(_TILE_FIELDS)
 
 PART_SCHEMA = pa.schema(
     [
         pa.field("kind", pa.string(), nullable=False),
-        *(pa.field(name, kind) for name, kind in (_IMAGE_FIELDS | _TILE_FIELDS).items()),
+        *(pa.field(name, kind) for name, kind in (_IMAGE_FIELDS | _STACK_FIELDS | _TILE_FIELDS).items()),
         pa.field("row_crc", pa.uint32(), nullable=False),
-        *(pa.field(f"{name}_bytes", pa.int64(), nullable=False) for name in PAYLOADS),
-        *(pa.field(name, pa.binary(), nullable=False) for name in PAYLOADS),
+        *(pa.field(f"{name}_bytes", pa.int64()) for name in PAYLOADS),  # null, as the payload, where there is none
+        *(pa.field(name, pa.binary()) for name in PAYLOADS),
     ]
 )
 
@@ -163,9 +218,11 @@ _INDEX_TILE = pa.struct(
     ]
 )
 _INDEX_PIECE = pa.struct([("row_crc", pa.uint32()), *((f"payload_{end}", kind) for end, kind in _RANGE)])
+_INDEX_STACK = pa.struct([(name, kind) for name, kind in _STACK_FIELDS.items() if name != "image"])
 INDEX_SCHEMA = pa.schema(
     [
         *(pa.field(name, kind) for name, kind in _IMAGE_FIELDS.items()),
+        pa.field("stacked", _INDEX_STACK),
         pa.field("part", pa.int32()),
         pa.field("row_crc", pa.uint32()),
         *(pa.field(f"{name}_{end}", kind) for name in IMAGE_PAYLOADS for end, kind in _RANGE),
@@ -177,13 +234,12 @@ INDEX_SCHEMA = pa.schema(
 
 def facts_dict(facts: Facts) -> dict[str, object]:
     """Return column values of a row's facts."""
-    return asdict(facts)
+    return dict(vars(facts))
 
 
 def row_crc(facts: Facts, payloads: Sequence[bytes]) -> int:
     """Return CRC-32 of a row: its kind, its facts and its payloads in the order of KIND_PAYLOADS, each by `_coded`."""
-    kind = _KINDS[type(facts)]
-    values = [kind, *(getattr(facts, field.name) for field in fields(facts)), *payloads]
+    values = [KINDS[type(facts)], *vars(facts).values(), *payloads]
     crc = 0
     for value in values:
         for piece in _coded(value):

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tilepress.pipeline.archive.fidelity import PIXELS
 from tilepress.pipeline.archive.index_row import IndexRow, index_row
-from tilepress.pipeline.archive.schema import FAILURES, JPEG, NOT_STORED, TILES
+from tilepress.pipeline.archive.schema import FAILURES, JPEG, NOT_STORED, STACKED, TILES
 
 _MOST_WARNINGS = 20
 BEYOND_PALETTE = "palette indices beyond the palette (viewers differ; they come back as they are)"
@@ -37,7 +37,7 @@ class Summary:
         self.images[key] += 1
         self.bytes_in[key] += image.facts.source_bytes
         self.bytes_out[key] += image.nbytes
-        if image.facts.method in (TILES, JPEG):
+        if image.facts.method in (TILES, STACKED, JPEG):
             self.pixels += image.facts.width * image.facts.height
         if image.facts.reason_code in FAILURES:
             self.failures[image.facts.reason_code] += 1
@@ -74,7 +74,7 @@ def warn(warnings: Counter[str], text: str, count: int = 1) -> None:
 
 def method_key(image: IndexRow) -> str:
     """How an image is held, for summaries: the method, or the codecs of its tiles and, unless exact, how near."""
-    if image.facts.method != TILES:
+    if image.facts.method not in (TILES, STACKED):
         return image.facts.method
     fidelity = image.facts.promised.text
     return codec_name(image) if fidelity == PIXELS else f"{codec_name(image)} ({fidelity})"

@@ -12,9 +12,10 @@ import numpy as np
 from tilepress.codecs.codec import Codec, ResidualCoder, Settings, Symbols, Tiles, TileSpec
 from tilepress.codecs.errors import CodecError, MissingPackage, UnknownCodecError
 from tilepress.codecs.registry import codec_class, load_codec, load_residual
-from tilepress.pipeline.archive.layout import load_model
+from tilepress.pipeline.archive.models import load_model
 from tilepress.pipeline.archive.packages import recorded_packages
 from tilepress.pipeline.coding.progress import Progress, ProgressTally
+from tilepress.pipeline.coding.stacks import StackCache
 from tilepress.pipeline.coding.work_sharing import WorkSharing
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.storage.base import Storage
@@ -55,6 +56,7 @@ class CodecPool:
         self._codecs: dict[str, Codec] = {}
         self._missing: dict[str, MissingPackage] = {}  # looking for packages takes long
         self._lock = threading.Lock()
+        self.stacks = StackCache()  # of this archive
 
     def told_to(self, listener: Callable[[Progress], None]) -> CodecPool:
         """Return this pool, codecs and threads shared, with a tally of its own that tells `listener` of progress."""

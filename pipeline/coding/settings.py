@@ -26,6 +26,7 @@ class EncodeSettings:
     tile: int = 512
     limits: Limits = field(default_factory=Limits)
     max_error: int | None = None
+    sparse: bool = False  # look for tiles that repeat themselves, as `auto` does
 
     @property
     def lossy(self) -> bool:
@@ -35,7 +36,8 @@ class EncodeSettings:
     @property
     def coding(self) -> Coding:
         """How tiles are coded that the chosen codec can represent."""
-        return Coding(self.codec, Settings(self.quality, self.effort, self.max_error), self.lossy)
+        settings = Settings(self.quality, self.effort, self.max_error)
+        return Coding(self.codec, settings, self.lossy, sparse=self.sparse)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> EncodeSettings:
@@ -45,4 +47,4 @@ class EncodeSettings:
     def to_json(self) -> dict[str, Any]:
         """Return plain values, for the plan; what was not asked for as in plans of releases that did not know it."""
         values = asdict(self)
-        return {name: value for name, value in values.items() if name != "max_error" or value is not None}
+        return {name: value for name, value in values.items() if name not in ("max_error", "sparse") or value}

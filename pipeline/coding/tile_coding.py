@@ -25,6 +25,7 @@ class Coding:
     settings: Settings = field(default_factory=Settings)
     lossy: bool = False
     residual_id: str = DEFAULT_RESIDUAL
+    sparse: bool = False  # look for tiles that repeat themselves, and code those otherwise
 
     @property
     def max_error(self) -> int:

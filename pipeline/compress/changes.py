@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from tilepress.pipeline.archive.fidelity import Fidelity
-from tilepress.pipeline.archive.plan import ADD, PlannedFile
-from tilepress.pipeline.archive.schema import CONTENTLESS, FORGOTTEN, GONE, TILES
+from tilepress.pipeline.archive.plan import PlannedFile
+from tilepress.pipeline.archive.schema import CONTENTLESS, FORGOTTEN, GONE, STACKED, TILES
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.storage.base import ListedFile
 from tilepress.pipeline.storage.ordered import merge_join
@@ -46,7 +46,7 @@ def planned_files(
 
 
 def _addition(entry: ListedFile) -> PlannedFile:
-    return PlannedFile(0, 0, ADD, entry.name, entry.locator, entry.size, entry.modified_ns, entry.etag)
+    return PlannedFile.of(entry)
 
 
 def _newest(archive: Archive) -> Iterator[dict[str, Any]]:
@@ -62,5 +62,5 @@ def _unchanged(row: dict[str, Any], entry: ListedFile) -> bool:
 
 
 def _looser(row: dict[str, Any], wanted: Fidelity) -> bool:
-    """Whether an image is stored less exactly than is wanted now; whatever is not tiles is bytes of the file."""
-    return row["method"] == TILES and Fidelity.parse(row["fidelity"]).looser_than(wanted)
+    """Whether an image is stored less exactly than is wanted now; whatever is not pixels is bytes of the file."""
+    return row["method"] in (TILES, STACKED) and Fidelity.parse(row["fidelity"]).looser_than(wanted)

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import pyarrow as pa
 
+from tilepress.pipeline.archive.checksums import samples_crc
 from tilepress.pipeline.archive.index_row import IndexRow, index_row
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.manifest import PartEntry
-from tilepress.pipeline.archive.part import BuiltPart, Fetch, PartBuilder, part_index, read_part_footer
+from tilepress.pipeline.archive.part import BuiltPart, Fetch, PartBuilder
+from tilepress.pipeline.archive.part_index import part_index, read_part_footer
 from tilepress.pipeline.archive.plan import PlannedFile, Shard
 from tilepress.pipeline.archive.sealed import SEAL_KEY
 from tilepress.pipeline.archive.summary import Summary, summarise
@@ -28,6 +29,7 @@ from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.compress.shard import ShardEncoder
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, TilepressError, TransientStorageError
 from tilepress.pipeline.reading.near_lossless import prove_within
+from tilepress.pipeline.reading.pixels import PartReader, map_by_stack
 from tilepress.pipeline.reading.rebuild import prove
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import Storage
@@ -113,7 +115,7 @@ def build_part(task: EncodeTask, pool: CodecPool) -> tuple[BuiltPart, pa.Table]:
         finally:
             builder.close()
         index = part_index(part.file, f"part {task.number}", task.number)
-        failed = check_images(index, part.fetch, pool, NearSources(source, task.shard.additions))
+        failed = check_images(index, part.fetch, pool, NearSources(source, task.shard.additions), encoder.cells)
         if not failed:
             return part, index
         part.close()
@@ -133,34 +135,39 @@ class NearSources:
         """Tell whether an image is one of the files; others were compared when they were stored."""
         return any(file.image == image.facts.image for file in self.files)
 
-    def prove(self, image: IndexRow, fetch: Fetch, pool: CodecPool) -> None:
+    def prove(self, image: IndexRow, reader: PartReader) -> None:
         """Compare every sample of an image with its source; IntegrityError, or a StorageError where that is gone."""
         (file,) = (file for file in self.files if file.image == image.facts.image)
         with self.source.open_source(file.entry) as data:
-            prove_within(image, data, fetch, pool)
+            prove_within(image, data, reader)
 
 
-def check_images(index: pa.Table, fetch: Fetch, pool: CodecPool, sources: NearSources | None) -> dict[int, str]:
+def check_images(
+    index: pa.Table, fetch: Fetch, pool: CodecPool, sources: NearSources | None, cells: Mapping[int, int]
+) -> dict[int, str]:
     """Decode every image of a part; image number to reason of those that are not what the source was.
 
-    Those that are right only within a bound are compared with `sources`, as far as these have them.
+    Those that are right only within a bound are compared with `sources`, as far as these have them. `cells` has the
+    CRC-32 of the samples of images in stacks, by number, which tells that each lies in its own cell.
     """
-    fetch = _one_at_a_time(fetch)
+    reader = PartReader(_one_at_a_time(fetch), pool)
 
-    def failure(row: dict[str, Any]) -> tuple[int, str] | None:
-        image = index_row(row)
+    def failure(image: IndexRow) -> tuple[int, str] | None:
         try:
             with pool.progress.decoding(image.facts):
-                prove(image, fetch, pool)
+                prove(image, reader)
+            if image.stack is not None and image.facts.promised.is_exact and image.facts.image in cells:
+                _check_cell(image, reader, cells[image.facts.image])
             if image.facts.promised.bound and sources and sources.has(image):
-                sources.prove(image, fetch, pool)
+                sources.prove(image, reader)
         except TransientStorageError:
             raise
         except TilepressError as exc:
             return image.facts.image, f"its stored bytes failed the check before commit: {exc}"
         return None
 
-    return dict(filter(None, pool.map(failure, index.to_pylist())))
+    images = map(index_row, index.to_pylist())
+    return dict(filter(None, map_by_stack(pool, failure, images, lambda image: image)))
 
 
 def _one_at_a_time(fetch: Fetch) -> Fetch:
@@ -172,6 +179,12 @@ def _one_at_a_time(fetch: Fetch) -> Fetch:
             return fetch(ranges)
 
     return locked
+
+
+def _check_cell(image: IndexRow, reader: PartReader, crc: int) -> None:
+    (pixels,) = reader.bands(image)
+    if samples_crc(pixels) != crc:
+        raise IntegrityError("it lies in the cell of another image")
 
 
 def accept_part(task: ShardTask, archive: Storage) -> EncodeResult:

@@ -1,9 +1,12 @@
-"""One file on its way into a part: what is known of it, and the facts of its row."""
+"""One file, or one stack of small images, on its way into a part: what is known of it, and the facts of its row."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.part import StagedRows
@@ -17,9 +20,9 @@ from tilepress.pipeline.storage.base import SourceBytes
 
 @dataclass
 class FileState:
-    """One file under way."""
+    """One file under way; or a stack of them (`members`), as the picture that it is to codecs."""
 
-    file: PlannedFile
+    file: PlannedFile  # of a stack, its first
     data: SourceBytes = b""
     sha256: bytes = b""
     packed_jpeg: bytes | None = None  # by reversible transcoding, where that was tried and gives the file back
@@ -32,6 +35,14 @@ class FileState:
     cut: bool = False  # its tiles are, or were, on their way to a codec
     near: bool = False  # a tile comes back within the bound, but not exactly
     open: ExitStack = field(default_factory=ExitStack)
+    samples: np.ndarray | None = None  # of a small image, (h, w, c)
+    members: Sequence[FileState] = ()
+    turn: int = 0  # tiles of all states are coded in the order of their turns
+
+    @property
+    def source_bytes(self) -> int:
+        """Bytes of the file, or of all files of the stack."""
+        return sum(len(each.data) for each in self.members) if self.members else len(self.data)
 
     @property
     def tiled_bytes(self) -> int:
@@ -53,8 +64,11 @@ def image_facts(
     return ImageFacts(
         image=file.image,
         path=file.path,
+        name=file.name,
+        page=0,
         source_bytes=file.bytes,
         modified_ns=file.modified_ns,
+        permissions=file.permissions,
         etag=file.etag,
         format=picture.format if picture else "",
         mode=picture.mode if picture else "",

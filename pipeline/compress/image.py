@@ -12,7 +12,6 @@ from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import CodecError
 from tilepress.pipeline.archive.checksums import hashed
 from tilepress.pipeline.archive.part import PartBuilder
-from tilepress.pipeline.archive.schema import TILE_ROW
 from tilepress.pipeline.archive.summary import BEYOND_PALETTE, warn
 from tilepress.pipeline.coding.codec_faults import fault, is_codecs_own
 from tilepress.pipeline.coding.codec_pool import CodecPool
@@ -45,6 +44,12 @@ class ImageEncoder:
                 warn(self.warnings, BEYOND_PALETTE)
             yield tile
 
+    def code_alone(self, state: FileState) -> None:
+        """Code an image whose stack did not help."""
+        assert state.picture is not None
+        for coded in code_tiles(self.tiles(state, state.picture), self.coding, self._pool):
+            self.take(state, coded)
+
     def coding(self, tile: Tile) -> Coding:
         """Return how a tile is to be coded."""
         coding = self._fallback(tile.spec) if tile.side_information is None else self._choose(tile.spec)
@@ -54,7 +59,8 @@ class ImageEncoder:
 
     def take(self, state: FileState, coded: CodedTile) -> None:
         """Keep a tile's row for the image."""
-        state.staged.append(self._builder.stage(TILE_ROW, coded.facts, (coded.latents, coded.residual)))
+        facts = replace(coded.facts, image=state.file.image)
+        state.staged.append(self._builder.stage(facts, (coded.latents, coded.residual)))
         state.codecs.add(coded.facts.codec)
         state.near = state.near or not coded.exact
         for text in coded.warnings:
@@ -67,17 +73,17 @@ class ImageEncoder:
         """
         if not any(self._pool.codec(reference).has_side_information for reference in state.codecs):
             state.side_information = b""
-        if state.tiled_bytes < len(state.data):
+        if state.tiled_bytes < state.source_bytes:
             return True
         return self._settings.coding.reference != JPEG_XL.reference and self._code_again(state)
 
     def _prepare(self, state: FileState, picture: Picture) -> None:
         """Let the codec find what the image's tiles share: reads the image once more, for codecs that do this."""
-        coding, size = self._settings.coding, self._settings.tile
+        coding, size = self._settings.coding, self._side(state)
         codec = self._pool.codec(coding.reference)
         if not codec.has_side_information or not codec.supports(_spec(picture)):
             return
-        tiles = picture_tiles(state.file.image, picture, picture.read_bands(size), size)
+        tiles = picture_tiles(state.turn, picture, picture.read_bands(size), size)
         place = (picture.width, picture.height, size)
         try:
             state.side_information = side_information(coding.reference, tiles, place, coding.settings, self._pool)
@@ -89,11 +95,16 @@ class ImageEncoder:
             state.side_information = None
             warn(self.warnings, fault(coding.reference, exc), math.prod(grid_size(*place)))
 
+    def _side(self, state: FileState) -> int:
+        """Side of a tile in pixels: a stack is one tile."""
+        whole = state.picture if state.members else None
+        return max(whole.width, whole.height) if whole else self._settings.tile
+
     def _cut(self, state: FileState, picture: Picture) -> Iterator[Tile]:
-        digest, size = hashlib.sha256(), self._settings.tile
+        digest, size = hashlib.sha256(), self._side(state)
         bands = hashed(digest, picture.read_bands(size))
         try:
-            yield from picture_tiles(state.file.image, picture, bands, size, state.side_information)
+            yield from picture_tiles(state.turn, picture, bands, size, state.side_information)
         except PictureError as exc:
             state.failure = exc
         state.pixels = digest.digest()
@@ -118,7 +129,7 @@ class ImageEncoder:
         again = replace(state, side_information=b"", staged=[], codecs=set(), near=False)
         for coded in code_tiles(self._cut(again, picture), lambda _: JPEG_XL, self._pool):
             self.take(again, coded)
-        if again.failure or again.tiled_bytes >= len(state.data):
+        if again.failure or again.tiled_bytes >= state.source_bytes:
             return False
         state.side_information, state.staged, state.codecs, state.near = (
             again.side_information,

@@ -6,16 +6,17 @@ they lie are taken from the source instead, where a repair says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
 from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row, fetch_piece, fetch_tile_rows
 from tilepress.pipeline.archive.layout import Run
-from tilepress.pipeline.archive.part import BuiltPart, Fetch, PartBuilder, StagedRows, part_index
+from tilepress.pipeline.archive.part import BuiltPart, Fetch, PartBuilder, StagedRows
+from tilepress.pipeline.archive.part_index import part_index
 from tilepress.pipeline.archive.plan import PlannedFile
-from tilepress.pipeline.archive.schema import IMAGE_ROW, LOST, PIECE_ROW, TILE_ROW
+from tilepress.pipeline.archive.schema import LOST
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.compress.commit import (
@@ -66,14 +67,16 @@ def _build(task: MoveTask, archive: Storage, pool: CodecPool) -> tuple[BuiltPart
         builder = PartBuilder()
         try:
             for number, (run, image) in task.images.items():
-                builder.add(copied(image, number, Entry(archive, pool, run, image).fetch, builder))
+                if image.stack is None:
+                    builder.add(copied(image, number, Entry(archive, pool, run, image).fetch, builder))
+            builder.add(_copied_stacks(task, archive, pool, builder))
             builder.add(_lost_rows(task, builder))
-            files = _encode(task, pool, builder, quarantined)
+            files, cells = _encode(task, pool, builder, quarantined)
             part = builder.finish({"tilepress.plan": task.plan_seal, "tilepress.shard": str(task.number)})
         finally:
             builder.close()
         index = part_index(part.file, f"part {task.number}", task.number)
-        failed = check_images(index, part.fetch, pool, files)
+        failed = check_images(index, part.fetch, pool, files, cells)
         if not failed:
             return part, index
         part.close()
@@ -85,26 +88,52 @@ def _build(task: MoveTask, archive: Storage, pool: CodecPool) -> tuple[BuiltPart
 def copied(image: IndexRow, number: int, fetch: Fetch, builder: PartBuilder) -> Iterable[StagedRows]:
     """Stage all rows of an image under its number in another run, their CRCs checked; IntegrityError."""
     facts = replace(image.facts, image=number)
-    yield builder.stage(IMAGE_ROW, facts, fetch_image_row(image, fetch))
+    yield builder.stage(facts, fetch_image_row(image, fetch))
+    yield from _copied_tiles(image, number, fetch, builder)
+    for piece in image.pieces:
+        yield builder.stage(replace(piece.facts, image=number), (fetch_piece(piece, fetch),))
+
+
+def _copied_stacks(task: MoveTask, archive: Storage, pool: CodecPool, builder: PartBuilder) -> Iterator[StagedRows]:
+    """Stage the stacks of the images whole, each under the number of the first of its images that is moved."""
+    stacks: dict[tuple[int, int, int], tuple[int, StagedRows]] = {}
+    for number, (run, image) in task.images.items():
+        if image.stack is None:
+            continue
+        place = (run.number, image.part, image.stack.image)
+        if place not in stacks:
+            container, shared, _ = fetch_image_row(image, Entry(archive, pool, run, image).fetch)
+            stack = builder.stage(replace(image.stack, image=number), (container, shared))
+            stacks[place] = number, stack
+            yield stack
+            yield from _copied_tiles(image, number, Entry(archive, pool, run, image).fetch, builder)
+        owner, stack = stacks[place]
+        yield builder.stage_member(replace(image.facts, image=number, stack=owner), stack)
+
+
+def _copied_tiles(image: IndexRow, number: int, fetch: Fetch, builder: PartBuilder) -> Iterator[StagedRows]:
     for tile in image.tiles:
         ((_, latents, residual),) = fetch_tile_rows([tile], fetch)
-        yield builder.stage(TILE_ROW, replace(tile.facts, image=number), (latents, residual))
-    for piece in image.pieces:
-        yield builder.stage(PIECE_ROW, replace(piece.facts, image=number), (fetch_piece(piece, fetch),))
+        yield builder.stage(replace(tile.facts, image=number), (latents, residual))
 
 
 def _lost_rows(task: MoveTask, builder: PartBuilder) -> Iterable[StagedRows]:
     for file in task.lost:
         facts = image_facts(file, None, EncodeSettings(codec="raw"))
-        yield builder.stage(IMAGE_ROW, replace(facts, reason_code=LOST, reason=_LOST), (b"", b"", b""))
+        yield builder.stage(replace(facts, reason_code=LOST, reason=_LOST), (b"", b"", b""))
 
 
-def _encode(task: MoveTask, pool: CodecPool, builder: PartBuilder, quarantined: dict[int, str]) -> NearSources | None:
-    """Store images from the source again; what those within a bound are compared with, if there are any."""
+def _encode(
+    task: MoveTask, pool: CodecPool, builder: PartBuilder, quarantined: dict[int, str]
+) -> tuple[NearSources | None, dict[int, int]]:
+    """Store images from the source again; what they are compared with: see check_images."""
+    cells: dict[int, int] = {}
     if not task.mended:
-        return None
+        return None, cells
     source = Collection.open(task.source, storage_options=task.storage_options)
     for settings in dict.fromkeys(task.mended.values()):
         files = tuple(file for file in task.shard.additions if task.mended.get(file.image) == settings)
-        ShardEncoder(source, settings, pool, builder, quarantined).encode(files)
-    return NearSources(source, tuple(file for file in task.shard.additions if file.image in task.mended))
+        encoder = ShardEncoder(source, settings, pool, builder, quarantined)
+        encoder.encode(files)
+        cells |= encoder.cells
+    return NearSources(source, tuple(file for file in task.shard.additions if file.image in task.mended)), cells

@@ -10,14 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from tilepress.codecs.classical.jpeg_transcode import pack_jpeg
-from tilepress.pipeline.archive.checksums import sha256
+from tilepress.pipeline.archive.checksums import samples_crc, sha256
 from tilepress.pipeline.archive.part import PartBuilder, StagedRows
 from tilepress.pipeline.archive.plan import PlannedFile
 from tilepress.pipeline.archive.schema import (
     CHANGED,
     DAMAGED,
     FAILURES,
-    IMAGE_ROW,
     INCOMPRESSIBLE,
     JPEG,
     NOT_STORED,
@@ -33,6 +32,7 @@ from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.coding.tiles import Tile
 from tilepress.pipeline.compress.file_state import FileState, image_facts
 from tilepress.pipeline.compress.image import ImageEncoder
+from tilepress.pipeline.compress.stack import Stacker, read_samples, stack_state, stage_stack
 from tilepress.pipeline.compress.verbatim import store_verbatim
 from tilepress.pipeline.errors import ChangedError, MissingError, PictureError, StorageError, TransientStorageError
 from tilepress.pipeline.formats.picture import Picture
@@ -44,6 +44,7 @@ _BAND_ROWS = 512
 _TOGETHER, _TOGETHER_BYTES = 32, 32 << 20  # files that are open at a time
 _JPEG = b"\xff\xd8\xff"
 _CHANGED = "the file changed after the run was planned"
+_INCOMPRESSIBLE = "no codec made it smaller than the file"
 
 
 def read_together(files: Sequence[PlannedFile]) -> Iterator[list[PlannedFile]]:
@@ -74,8 +75,10 @@ class ShardEncoder:
         self._settings = settings
         self._pool = pool
         self._images = ImageEncoder(settings, pool, builder)
+        self._stacker = Stacker(settings.tile)
         self._builder = builder
         self._quarantined = quarantined
+        self.cells: dict[int, int] = {}  # CRC-32 of the samples of each image in a stack, by number
 
     @property
     def warnings(self) -> Counter[str]:
@@ -85,24 +88,52 @@ class ShardEncoder:
     def encode(self, files: tuple[PlannedFile, ...]) -> None:
         """Add the rows of all files to the builder, in constant memory for any number of tiles."""
         under_way: dict[int, FileState] = {}
-        for coded in code_tiles(self._stream(files, under_way), self._images.coding, self._pool):
-            image = coded.facts.image
-            for earlier in [number for number in under_way if number < image]:
+        for coded in code_tiles(self._tiles(files, under_way), self._images.coding, self._pool):
+            turn = coded.facts.image
+            for earlier in [each for each in under_way if each < turn]:
                 self._finish(under_way.pop(earlier))
-            self._images.take(under_way[image], coded)
+            self._images.take(under_way[turn], coded)
         for state in under_way.values():
             self._finish(state)
 
-    def _stream(self, files: tuple[PlannedFile, ...], under_way: dict[int, FileState]) -> Iterator[Tile]:
+    def _tiles(self, files: tuple[PlannedFile, ...], under_way: dict[int, FileState]) -> Iterator[Tile]:
+        for turn, state in enumerate(self._pictures(files)):
+            assert state.picture is not None
+            state.turn = turn
+            under_way[turn] = state
+            self._pool.progress.begin_coding(state.source_bytes, state.picture.pixels)
+            yield from self._images.tiles(state, state.picture)
+
+    def _pictures(self, files: tuple[PlannedFile, ...]) -> Iterator[FileState]:
+        """The images that are to be cut into tiles: large ones by themselves, small ones in stacks."""
         opened = (found for group in read_together(files) for found in self._pool.map(self._open, group))
         for state, failure in opened:
             if failure is not None:
                 self._not_stored(state, *failure)
             elif self._begin(state) and state.picture:
-                file, state.cut = state.file, True
-                under_way[file.image] = state
-                self._pool.progress.begin_coding(file.bytes, state.picture.width * state.picture.height)
-                yield from self._images.tiles(state, state.picture)
+                yield from self._ready(state, state.picture)
+        yield from map(self._together, self._stacker.rest())
+
+    def _ready(self, state: FileState, picture: Picture) -> Iterator[FileState]:
+        """What can be cut now that one more image was read: it, or a stack that it completes."""
+        if not self._stacker.takes(picture):
+            state.cut = True
+            yield state
+        elif self._holds_still(state, picture):
+            state.cut = True
+            yield from map(self._together, self._stacker.add(state, picture))
+
+    def _together(self, states: list[FileState]) -> FileState:
+        return stack_state(states, self._settings.tile) if len(states) > 1 else states[0]
+
+    def _holds_still(self, state: FileState, picture: Picture) -> bool:
+        """Read a small image whole and close its file; whether it is there, undamaged and unchanged."""
+        state.data = bytes(state.data)
+        read_samples(state, picture)
+        if state.failure:
+            self._store_verbatim(state, state.failure.code, str(state.failure))
+            return False
+        return self._closed(state)
 
     def _open(self, file: PlannedFile) -> tuple[FileState, tuple[str, str] | None]:
         """Read a file, in any thread, and transcode it if it is a JPEG; or the code and reason why it is not stored."""
@@ -189,13 +220,28 @@ class ShardEncoder:
         """All tiles are coded: keep them, or whatever is smaller."""
         if state.failure:
             self._store_verbatim(state, state.failure.code, str(state.failure))
+        elif state.members:
+            self._finish_stack(state)
         elif self._images.settle(state):
             container = state.picture.container if state.picture else b""
             self._add_image(
                 state, TILES, state.staged, container=container, side_information=state.side_information or b""
             )
         else:
-            self._store_verbatim(state, INCOMPRESSIBLE, "no codec made it smaller than the file")
+            self._store_verbatim(state, INCOMPRESSIBLE, _INCOMPRESSIBLE)
+
+    def _finish_stack(self, state: FileState) -> None:
+        """The tile of a stack is coded: keep it if it is smaller than the files, else code each image by itself."""
+        if not self._images.settle(state):
+            for member in state.members:
+                self._images.code_alone(member)
+                self._finish(member)
+            return
+        self._builder.add(stage_stack(state, self._settings, self._builder))
+        for member in state.members:
+            if member.samples is not None:
+                self.cells[member.file.image] = samples_crc(member.samples)
+            self._pool.progress.image_done()
 
     def _not_stored(self, state: FileState, code: str, reason: str) -> None:
         state.sha256, state.picture = b"", None
@@ -210,13 +256,18 @@ class ShardEncoder:
 
     def _add_image(self, state: FileState, method: str, others: list[StagedRows], **row: Any) -> None:
         """Add the image's row and its other rows, unless the file turns out to have changed while it was read."""
+        if self._closed(state):
+            self._builder.add(others)
+            self._add_row(state, method, **row)
+
+    def _closed(self, state: FileState) -> bool:
+        """Close the file; whether it is as it was when it was opened."""
         try:
             state.open.close()
         except ChangedError:
             self._not_stored(state, CHANGED, _CHANGED)
-            return
-        self._builder.add(others)
-        self._add_row(state, method, **row)
+            return False
+        return True
 
     def _add_row(
         self,
@@ -235,7 +286,7 @@ class ShardEncoder:
             pixels_sha256=state.pixels if method == TILES else b"",
             **reason,
         )
-        self._builder.add([self._builder.stage(IMAGE_ROW, facts, (container, side_information, payload))])
+        self._builder.add([self._builder.stage(facts, (container, side_information, payload))])
         state.data = b""
         if not state.cut:
             self._pool.progress.file_coded(facts.source_bytes, len(payload))

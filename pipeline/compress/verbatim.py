@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import zstandard
 
 from tilepress.pipeline.archive.part import PartBuilder, StagedRows
-from tilepress.pipeline.archive.schema import FILE, FILE_ZSTD, PIECE_ROW, PieceFacts
+from tilepress.pipeline.archive.schema import FILE, FILE_ZSTD, PieceFacts
 from tilepress.pipeline.storage.base import SourceBytes
 
 _PIECE_BYTES = 64 << 20  # a file larger than this is stored in pieces
@@ -34,7 +34,7 @@ def _store_pieces(image: int, data: SourceBytes, builder: PartBuilder) -> tuple[
 
 
 def _stage_pieces(image: int, pieces: Iterator[bytes], builder: PartBuilder) -> list[StagedRows]:
-    return [builder.stage(PIECE_ROW, PieceFacts(image, at), (piece,)) for at, piece in enumerate(pieces)]
+    return [builder.stage(PieceFacts(image, at), (piece,)) for at, piece in enumerate(pieces)]
 
 
 def _pieces(data: SourceBytes) -> Iterator[bytes]:

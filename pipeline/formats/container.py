@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import zstandard
 
 from tilepress.codecs.errors import StreamError
@@ -21,6 +23,9 @@ from tilepress.pipeline.errors import IntegrityError
 
 MAX_BYTES = 128 << 20  # of all that is not pixels; a file with more is stored verbatim
 _MAGIC = b"TC"
+_STACK_MAGIC = b"TS"
+HASH_BYTES = 4  # of the SHA-256 of a file in a stack; the stack has the SHA-256 of all of them
+_OPEN = 8  # containers of a stack that are kept open: most have the same one
 _VERSION = 1
 _LENGTH = struct.Struct("<I")
 _LEVEL = 12  # blobs are mostly small; 19 gains 1 % on them and is slow on large ones
@@ -44,18 +49,73 @@ def pack_container(header: dict[str, Any], *blobs: bytes) -> bytes:
 def unpack_container(container: bytes) -> Container:
     """Open a container; IntegrityError for any bytes that `pack_container` did not write."""
     with reading_container():
-        raw = _inflate(read_frame(_MAGIC, {_VERSION}, container)[1])
-        (size,) = _LENGTH.unpack_from(raw)
-        at = _LENGTH.size + size
-        header = json.loads(raw[_LENGTH.size : at])
-        lengths = [_length(n) for n in header.pop("blobs")]
-        if at + sum(lengths) != len(raw):
-            raise IntegrityError("image container: its parts do not add up; restore from another copy")
-        blobs = []
-        for n in lengths:
-            blobs.append(raw[at : at + n])
-            at += n
-        return Container(header, tuple(blobs))
+        return _parsed(_inflate(read_frame(_MAGIC, {_VERSION}, container)[1]))
+
+
+def pack_containers(containers: Sequence[bytes], hashes: Sequence[bytes]) -> bytes:
+    """Return the frame of the containers of a stack, and of the SHA-256s of its files, in the order of its cells.
+
+    Equal containers are there once, and of each hash the first HASH_BYTES.
+
+    Layout: `write_frame(b"TS", 1, zstd(uint32 LE n, number of different containers | n uint32 LE lengths | their
+    contents, as within the frame of a container, inflated | uint32 LE a cell: which of them it has | hashes))`.
+    """
+    numbers: dict[bytes, int] = {}
+    cells = [numbers.setdefault(each, len(numbers)) for each in containers]
+    contents = [_inflate(read_frame(_MAGIC, {_VERSION}, each)[1]) for each in numbers]
+    lengths = _numbers([len(contents), *map(len, contents)])
+    raw = b"".join((lengths, *contents, _numbers(cells), *(each[:HASH_BYTES] for each in hashes)))
+    return write_frame(_STACK_MAGIC, _VERSION, zstandard.ZstdCompressor(level=_LEVEL).compress(raw))
+
+
+class StackedContainers:
+    """The containers of a stack, opened one by one."""
+
+    def __init__(self, frame: bytes, cells: int) -> None:
+        """IntegrityError for any bytes that `pack_containers` did not write for so many cells."""
+        with reading_container():
+            self._raw = _inflate(read_frame(_STACK_MAGIC, {_VERSION}, frame)[1])
+            (count,) = _LENGTH.unpack_from(self._raw)
+            behind = (_LENGTH.size + HASH_BYTES) * cells
+            self._hashes = len(self._raw) - HASH_BYTES * cells
+            lengths = np.frombuffer(self._raw, "<u4", whole(count, 1, cells), _LENGTH.size).astype(np.int64)
+            self._ends = _LENGTH.size * (1 + count) + np.cumsum(lengths)
+            self._starts = self._ends - lengths
+            self._cells = np.frombuffer(self._raw, "<u4", cells, len(self._raw) - behind)
+            if int(self._ends[-1]) != len(self._raw) - behind or int(self._cells.max()) >= count:
+                raise IntegrityError("stack of containers: its parts do not add up; restore from another copy")
+        self._open = lru_cache(maxsize=_OPEN)(self._parse)
+
+    def open(self, cell: int) -> Container:
+        """Return the container of a cell."""
+        return self._open(int(self._cells[cell]))
+
+    def is_of(self, cell: int, sha256: bytes) -> bool:
+        """Tell whether the file of a cell is one with that SHA-256, as far as is known."""
+        at = self._hashes + HASH_BYTES * cell
+        return self._raw[at : at + HASH_BYTES] == sha256[:HASH_BYTES]
+
+    def _parse(self, number: int) -> Container:
+        with reading_container():
+            return _parsed(self._raw[self._starts[number] : self._ends[number]])
+
+
+def _numbers(values: Sequence[int]) -> bytes:
+    return np.array(values, "<u4").tobytes()
+
+
+def _parsed(raw: bytes) -> Container:
+    (size,) = _LENGTH.unpack_from(raw)
+    at = _LENGTH.size + size
+    header = json.loads(raw[_LENGTH.size : at])
+    lengths = [_length(n) for n in header.pop("blobs")]
+    if at + sum(lengths) != len(raw):
+        raise IntegrityError("image container: its parts do not add up; restore from another copy")
+    blobs = []
+    for n in lengths:
+        blobs.append(raw[at : at + n])
+        at += n
+    return Container(header, tuple(blobs))
 
 
 @contextmanager

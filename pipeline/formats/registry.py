@@ -95,8 +95,8 @@ def read_picture(
     return replace(picture, read_bands=lambda rows: _translated_bands(picture.read_bands, rows, name))
 
 
-def rebuild(container: bytes, bands: Iterator[np.ndarray], out: BinaryIO) -> None:
-    """Write the file that `container` describes with the pixels of `bands` to `out`, an empty binary file.
+def rebuild(container: bytes | Container, bands: Iterator[np.ndarray], out: BinaryIO) -> None:
+    """Write the file that a container describes, opened or not, with the pixels of `bands` to an empty binary file.
 
     `bands` are (rows, width, channels) of any heights, in order. With the picture's own pixels the result is the
     original file where its compression is recognised; otherwise its pixels (JPEG: approximately) and metadata are.
@@ -114,13 +114,13 @@ def rebuild(container: bytes, bands: Iterator[np.ndarray], out: BinaryIO) -> Non
         shutil.copyfileobj(whole, out)
 
 
-def must_be_exact(container: bytes) -> bool:
+def must_be_exact(container: bytes | Container) -> bool:
     """Tell whether a container contradicts any other file than the original, byte for byte."""
     return _opened(container)[1].header.get("exact") is True
 
 
-def _opened(container: bytes) -> tuple[str, Container]:
-    opened = unpack_container(container)
+def _opened(container: bytes | Container) -> tuple[str, Container]:
+    opened = container if isinstance(container, Container) else unpack_container(container)
     kind = opened.header.get("format")
     if not isinstance(kind, str) or kind not in _WRITERS:
         raise IntegrityError(f"image container of the unknown format {kind!r}; use a newer tilepress")

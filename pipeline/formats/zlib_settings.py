@@ -42,7 +42,7 @@ class DeflateSettings:
 
     def to_list(self) -> list[int]:
         """Return the settings as numbers, for a container's header."""
-        return list(astuple(self))
+        return [self.level, self.memory, self.strategy, self.window]
 
     @staticmethod
     def from_list(values: object) -> DeflateSettings:
@@ -120,6 +120,11 @@ def guess_settings(raw: bytes, probe: ZlibProbe, complete: bool) -> DeflateSetti
         if budget < 0:
             break
     return None
+
+
+def exact_settings(raw: bytes, stream: bytes) -> DeflateSettings | None:
+    """Return the settings under which `raw` gives a stream, whole; None if none does. For small streams."""
+    return next((settings for settings in _candidates(stream[:2]) if deflate(raw, settings) == stream), None)
 
 
 def _candidates(stream: bytes) -> Iterator[DeflateSettings]:

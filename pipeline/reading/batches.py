@@ -13,6 +13,7 @@ from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.storage.base import ListedFile, Storage
 
 _BATCH_IMAGES = 64
+_MOST_STACKED = 1024  # of one stack
 _BATCH_BYTES = 32 << 20  # of source files
 
 Compared = tuple[Entry, ListedFile | None]  # a stored image, and the source file that it is compared with
@@ -47,7 +48,7 @@ def entry_tasks(entries: Iterable[Entry | Compared], options: Any) -> Iterator[E
         entry, source = item if isinstance(item, tuple) else (item, None)
         if batch and (
             _place(entry) != _place(batch[0][0])
-            or len(batch) >= _BATCH_IMAGES
+            or _is_full(batch, entry)
             or size + entry.index_row.facts.source_bytes > _BATCH_BYTES
         ):
             yield _task(number, batch, options)
@@ -56,6 +57,13 @@ def entry_tasks(entries: Iterable[Entry | Compared], options: Any) -> Iterator[E
         size += entry.index_row.facts.source_bytes
     if batch:
         yield _task(number, batch, options)
+
+
+def _is_full(batch: list[Compared], entry: Entry) -> bool:
+    """Whether the batch is large enough without an entry: images of one stack are read together."""
+    stack, last = entry.index_row.stack, batch[-1][0].index_row.stack
+    together = stack is not None and stack == last
+    return len(batch) >= (_MOST_STACKED if together else _BATCH_IMAGES)
 
 
 def task_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Iterator[Entry]:

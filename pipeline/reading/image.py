@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row
+from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import Run
-from tilepress.pipeline.archive.schema import TILES
 from tilepress.pipeline.archive.summary import codec_name
 from tilepress.pipeline.coding.codec_pool import CodecPool
-from tilepress.pipeline.coding.decode import Shown, read_bands
+from tilepress.pipeline.coding.decode import Shown
 from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import (
     IntegrityError,
@@ -28,6 +27,7 @@ from tilepress.pipeline.errors import (
 from tilepress.pipeline.formats.picture import mode_channels
 from tilepress.pipeline.formats.registry import read_picture, rebuild
 from tilepress.pipeline.reading.one_image import one_image
+from tilepress.pipeline.reading.pixels import PIXEL_METHODS, PartReader
 from tilepress.pipeline.reading.rebuild import Outcome, prove, write_file
 from tilepress.pipeline.storage.base import Location, Storage, is_url
 
@@ -91,7 +91,7 @@ class Entry:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the file, 64 hexadecimal digits."""
+        """SHA-256 of the file, 64 hexadecimal digits; empty for a small image in a stack."""
         return self.index_row.facts.file_sha256.hex()
 
     @property
@@ -132,12 +132,17 @@ class Entry:
     def write(self, out: BinaryIO) -> Outcome:
         """Write the whole file to a readable, seekable `out`, proven right."""
         with one_image():
-            return write_file(self.index_row, self.fetch, self.pool, out)
+            return write_file(self.index_row, self.reader, out)
 
     def prove(self) -> None:
         """Raise what `write` would raise, in less time: all is decoded, and the file made around a blank image."""
         with one_image():
-            prove(self.index_row, self.fetch, self.pool, file=True)
+            prove(self.index_row, self.reader, file=True)
+
+    @property
+    def reader(self) -> PartReader:
+        """What reads the images of its part; stacks are decoded once for many of them."""
+        return PartReader(self.fetch, self.pool, f"{self.storage.url}/{self.run.folder}", self.pool.stacks)
 
     def bytes(self) -> bytes:
         """Return the whole file."""
@@ -154,21 +159,20 @@ class Entry:
         """
         with one_image():
             self.index_row.require_sound()
-            if self.index_row.facts.method != TILES:
+            if self.index_row.facts.method not in PIXEL_METHODS:
                 return self._array_of_file(region)
             area = self._area(region, self.index_row.facts.width, self.index_row.facts.height)
             return np.concatenate(list(self.bands(Shown(preview, view), area)))
 
     def bands(self, shown: Shown, area: Box | None = None) -> Iterator[np.ndarray]:
-        """Yield the pixels of a tiled image, or of an area of it, from top to bottom: see `read_bands`."""
+        """Yield the pixels of an image held as pixels, or of an area of it, from top to bottom: see `read_bands`."""
         with one_image():
-            yield from read_bands(self.index_row, self.fetch, self.pool, area, shown=shown)
+            yield from self.reader.bands(self.index_row, area, shown)
 
     def write_preview(self, shown: Shown, out: BinaryIO) -> None:
-        """Write the file of a tiled image around other pixels than the stored ones: a preview, or a view."""
+        """Write the file of an image around other pixels than the stored ones: a preview, or a view."""
         with one_image():
-            container, _, _ = fetch_image_row(self.index_row, self.fetch)
-            rebuild(container, self.bands(shown), out)
+            rebuild(self.reader.container(self.index_row), self.bands(shown), out)
 
     def image(self) -> Image:
         """Return the file as Pillow opens it."""

@@ -9,15 +9,13 @@ import numpy as np
 from tilepress.codecs.codec import TileSpec
 from tilepress.pipeline.archive.checksums import sha256
 from tilepress.pipeline.archive.index_row import IndexRow
-from tilepress.pipeline.archive.part import Fetch
 from tilepress.pipeline.archive.schema import ImageFacts
-from tilepress.pipeline.coding.codec_pool import CodecPool
-from tilepress.pipeline.coding.decode import read_bands
 from tilepress.pipeline.coding.tile_coding import largest_error
 from tilepress.pipeline.errors import IntegrityError, PictureError
 from tilepress.pipeline.formats.bands import regroup
 from tilepress.pipeline.formats.picture import NO_LIMITS, Picture
 from tilepress.pipeline.formats.registry import read_picture
+from tilepress.pipeline.reading.pixels import PartReader
 from tilepress.pipeline.storage.base import SourceBytes
 
 
@@ -30,17 +28,18 @@ def stays_exact(spec: TileSpec, max_error: int) -> bool:
     return spec.colour == "indexed" or 2 * max_error >= spec.maximum
 
 
-def prove_within(image: IndexRow, data: SourceBytes, fetch: Fetch, pool: CodecPool) -> None:
+def prove_within(image: IndexRow, data: SourceBytes, reader: PartReader) -> None:
     """Decode a near-lossless image and compare every sample with its source file; IntegrityError beyond its bound."""
     bound = image.facts.promised.bound
-    if bound is None or sha256(data) != image.facts.file_sha256:
+    if bound is None or not reader.is_of(image, sha256(data)):
         raise IntegrityError("there is no bound, or the source is another file than the one that was stored")
     try:
         picture = read_picture(data, NO_LIMITS, byte_exact=False)
         if _kind(picture) != _kind(image.facts):
             raise IntegrityError("the source holds another kind of image than is stored")
         rows = image.facts.tile_size
-        pairs = zip(read_bands(image, fetch, pool), regroup(picture.read_bands(rows), rows), strict=True)
+        ours, theirs = (regroup(bands, rows) for bands in (reader.bands(image), picture.read_bands(rows)))
+        pairs = zip(ours, theirs, strict=True)
         error = _largest(pairs)
     except PictureError as exc:
         raise IntegrityError(f"the source no longer decodes: {exc}") from exc

@@ -17,12 +17,12 @@ from tilepress.codecs.errors import CodecError, MissingPackage
 from tilepress.pipeline.archive.checksums import hash_band, hashed
 from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row, fetch_piece
 from tilepress.pipeline.archive.part import Fetch
-from tilepress.pipeline.archive.schema import CONTENTLESS, FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES, ImageFacts
-from tilepress.pipeline.coding.codec_pool import CodecPool
-from tilepress.pipeline.coding.decode import read_bands
+from tilepress.pipeline.archive.schema import CONTENTLESS, FILE, FILE_ZSTD, JPEG, NOT_STORED, ImageFacts
 from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
+from tilepress.pipeline.formats.container import Container
 from tilepress.pipeline.formats.picture import NO_LIMITS, mode_channels
 from tilepress.pipeline.formats.registry import must_be_exact, read_picture, rebuild
+from tilepress.pipeline.reading.pixels import PIXEL_METHODS, PartReader
 
 _MAX_PIECE_BYTES = 64 << 20  # expanded: what compress/verbatim.py puts into one value
 _BAND_ROWS = 512
@@ -67,7 +67,7 @@ def _expanded(stored: bytes, method: str, limit: int) -> bytes:
         raise IntegrityError(f"the stored JPEG does not decode: {exc}") from exc
 
 
-def prove(image: IndexRow, fetch: Fetch, pool: CodecPool, *, file: bool = False) -> None:
+def prove(image: IndexRow, reader: PartReader, *, file: bool = False) -> None:
     """Decode an image's stored bytes and compare with its hashes; IntegrityError unless all is right.
 
     The pixels of images that are lossy, or within a bound, have no hash but the CRC of each tile. `file`: prove too
@@ -75,29 +75,19 @@ def prove(image: IndexRow, fetch: Fetch, pool: CodecPool, *, file: bool = False)
     tenth of the time; where the file must be the source's byte for byte, the file itself is made.
     """
     facts = image.facts
-    digest = hashlib.sha256()
     if facts.method in _FILE_METHODS:
-        for chunk in file_chunks(image, fetch):
+        digest = hashlib.sha256()
+        for chunk in file_chunks(image, reader.fetch):
             digest.update(chunk)
         if digest.digest() != facts.file_sha256:
             raise IntegrityError("the SHA-256 of the file that is stored verbatim differs")
-    elif facts.method == TILES:
-        container, _, _ = fetch_image_row(image, fetch)  # pixels alone would be proven without it
-        if file and must_be_exact(container):
-            _write_tiled(image, fetch, pool, _scratch())
-            return
-        for band in read_bands(image, fetch, pool):
-            hash_band(digest, band)
-        if facts.promised.is_exact and digest.digest() != facts.pixels_sha256:
-            raise IntegrityError("the decoded pixels' SHA-256 differs")
-        if file:
-            out = _scratch()
-            _prove_rebuilt(facts, _rebuild(container, _blank(facts), out), out)
+    elif facts.method in PIXEL_METHODS:
+        _prove_pixels(image, reader, file=file)
     elif facts.method != NOT_STORED:
-        raise _unknown_method(image, fetch)
+        raise _unknown_method(image, reader.fetch)
 
 
-def write_file(image: IndexRow, fetch: Fetch, pool: CodecPool, out: BinaryIO) -> Outcome:
+def write_file(image: IndexRow, reader: PartReader, out: BinaryIO) -> Outcome:
     """Write the image's file to `out` (readable and seekable), and prove it: IntegrityError unless it is right.
 
     Kept files and JPEGs equal the source byte for byte. Tiled images have the source's pixels, or those within the
@@ -105,7 +95,7 @@ def write_file(image: IndexRow, fetch: Fetch, pool: CodecPool, out: BinaryIO) ->
     and are byte-identical where that is possible.
     """
     if image.facts.method in _FILE_METHODS:
-        for chunk in file_chunks(image, fetch):
+        for chunk in file_chunks(image, reader.fetch):
             out.write(chunk)
         sha256 = _hash_file(out)
         if sha256 != image.facts.file_sha256:
@@ -113,9 +103,9 @@ def write_file(image: IndexRow, fetch: Fetch, pool: CodecPool, out: BinaryIO) ->
         return Outcome(sha256, True)
     if image.facts.method in CONTENTLESS:
         raise UsageError(f"{image.facts.path} has no content: {image.facts.reason or image.facts.method}")
-    if image.facts.method != TILES:
-        raise _unknown_method(image, fetch)
-    return _write_tiled(image, fetch, pool, out)
+    if image.facts.method not in PIXEL_METHODS:
+        raise _unknown_method(image, reader.fetch)
+    return _write_pixels(image, reader, out)
 
 
 def _unknown_method(image: IndexRow, fetch: Fetch) -> MissingPackage:
@@ -124,14 +114,28 @@ def _unknown_method(image: IndexRow, fetch: Fetch) -> MissingPackage:
     return MissingPackage(f"it is held by the method {image.facts.method!r}, which a later tilepress knows")
 
 
-def _write_tiled(image: IndexRow, fetch: Fetch, pool: CodecPool, out: BinaryIO) -> Outcome:
-    container, _, _ = fetch_image_row(image, fetch)
-    facts = image.facts
-    pixels = _rebuild(container, read_bands(image, fetch, pool), out)
-    if facts.promised.bound == 0 and pixels != facts.pixels_sha256:
+def _prove_pixels(image: IndexRow, reader: PartReader, *, file: bool) -> None:
+    container, facts, digest = reader.container(image), image.facts, hashlib.sha256()
+    if file and (image.stack is not None or must_be_exact(container)):  # a small image takes no time
+        _write_pixels(image, reader, _scratch())
+        return
+    for band in reader.bands(image):  # of a stack, the whole of which was hashed
+        if image.stack is None:
+            hash_band(digest, band)
+    if facts.promised.is_exact and image.stack is None and digest.digest() != facts.pixels_sha256:
+        raise IntegrityError("the decoded pixels' SHA-256 differs")
+    if file:
+        out = _scratch()
+        _prove_rebuilt(facts, _rebuild(container, _blank(facts), out), out)
+
+
+def _write_pixels(image: IndexRow, reader: PartReader, out: BinaryIO) -> Outcome:
+    container, facts = reader.container(image), image.facts
+    pixels = _rebuild(container, reader.bands(image), out)
+    if facts.promised.bound == 0 and image.stack is None and pixels != facts.pixels_sha256:
         raise IntegrityError("the decoded pixels are not the source's (SHA-256 differs)")
     sha256 = _hash_file(out)
-    identical = sha256 == facts.file_sha256
+    identical = reader.is_of(image, sha256) and out.tell() == facts.source_bytes
     if not identical and must_be_exact(container):
         raise IntegrityError("this machine compresses otherwise than the file's own description of its bytes says")
     if not identical:
@@ -151,7 +155,7 @@ def _blank(facts: ImageFacts) -> Iterator[np.ndarray]:
         yield np.zeros((rows, facts.width, mode_channels(facts.mode)), facts.dtype)
 
 
-def _rebuild(container: bytes, bands: Iterator[np.ndarray], out: BinaryIO) -> bytes:
+def _rebuild(container: Container, bands: Iterator[np.ndarray], out: BinaryIO) -> bytes:
     """Write a file around `bands` to `out`; the SHA-256 of its pixels."""
     digest = hashlib.sha256()
     rebuild(container, hashed(digest, bands), out)

@@ -11,7 +11,7 @@ from tilepress.pipeline.archive import dates
 from tilepress.pipeline.archive.index import DerivedIndex, Index, mark_rows
 from tilepress.pipeline.archive.layout import Run, is_complete, list_parts
 from tilepress.pipeline.archive.manifest import Manifest, read_manifest
-from tilepress.pipeline.archive.part import part_index
+from tilepress.pipeline.archive.part_index import part_index
 from tilepress.pipeline.archive.places import Place
 from tilepress.pipeline.archive.plan import Plan, plan_from_bytes
 from tilepress.pipeline.errors import IntegrityError, MissingError, StorageError, UsageError

@@ -15,7 +15,6 @@ import numpy as np
 
 from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run
-from tilepress.pipeline.archive.schema import TILES
 from tilepress.pipeline.coding.decode import Shown, check_grid
 from tilepress.pipeline.coding.tiles import Tile, cut_band
 from tilepress.pipeline.errors import ChangedError, IntegrityError, LimitExceeded, MissingError, PictureError
@@ -24,6 +23,7 @@ from tilepress.pipeline.formats.picture import Limits, Picture, tile_spec
 from tilepress.pipeline.formats.registry import read_picture
 from tilepress.pipeline.reading.archive import open_archive
 from tilepress.pipeline.reading.image import Entry
+from tilepress.pipeline.reading.pixels import PIXEL_METHODS
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.sources.file_list import LIST_PREFIX
 from tilepress.pipeline.storage.base import ListedFile, open_storage
@@ -116,7 +116,8 @@ class ArchivedImages(DataSet):
         for entry in self._archive.entries():
             if entry.path in self._selection:
                 facts = entry.index_row.facts
-                fingerprint = f"{facts.file_sha256.hex()}{'-preview' if self.source.preview else ''}"
+                preview = "-preview" if self.source.preview else ""
+                fingerprint = f"{_content(entry.index_row)}{preview}"
                 yield Item(entry.path, facts.source_bytes, fingerprint, (entry.run, entry.index_row))
 
     @contextmanager
@@ -126,10 +127,11 @@ class ArchivedImages(DataSet):
         entry = Entry(self._archive.storage, self._archive.pool, *item.place)
         facts = entry.index_row.facts
         entry.index_row.require_sound()
-        if facts.method != TILES:
+        if facts.method not in PIXEL_METHODS:
             yield read_picture(entry.bytes(), self.source.limits, name=item.name, byte_exact=False)
             return
-        check_grid(entry.index_row)  # before anybody makes room for the size that it declares
+        if entry.index_row.stack is None:
+            check_grid(entry.index_row)  # before anybody makes room for the size that it declares
         yield Picture(
             facts.format,  # type: ignore[arg-type]
             facts.mode,
@@ -143,6 +145,13 @@ class ArchivedImages(DataSet):
 
     def _bands(self, entry: Entry) -> Iterator[np.ndarray]:
         return entry.bands(Shown(self.source.preview))
+
+
+def _content(image: IndexRow) -> str:
+    """What tells an image's content from any other."""
+    if image.stack is not None:
+        return f"{image.stack.file_sha256.hex()}-{image.facts.cell}"
+    return image.facts.file_sha256.hex()
 
 
 def picture_tiles(

@@ -53,7 +53,7 @@ class FileListCollection(Collection):
             found = storage.stat(inner)
         except MissingError as exc:
             raise UsageError(f"{self.source} names {place}, but there is no such file") from exc
-        return ListedFile(name, found.size, found.etag, found.modified_ns, place.encode())
+        return ListedFile(name, found.size, found.etag, found.modified_ns, place.encode(), found.permissions)
 
     def _places(self) -> dict[str, str]:
         """Name -> place, for every line."""

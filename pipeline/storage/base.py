@@ -40,14 +40,17 @@ class ListedFile:
     """One stored object.
 
     `name` is valid Unicode. A local name that is not UTF-8 shows its odd bytes as \\xNN, and `locator` then
-    holds the true bytes; otherwise `locator` is empty. `etag` is empty for local files.
+    holds the true bytes, by which it is read, and `own_name` the same, under which it is to come back; otherwise both
+    are empty. `etag` is empty for local files.
     """
 
     name: str
     size: int  # bytes
     etag: str = ""
-    modified_ns: int = 0  # since 1970, UTC
+    modified_ns: int | None = None  # since 1970, UTC; None: unknown
     locator: bytes = b""
+    permissions: int | None = None  # the low 12 bits of a POSIX mode; None: unknown
+    own_name: bytes = b""  # where it is not UTF-8
 
     @property
     def fingerprint(self) -> str:
@@ -164,8 +167,8 @@ class Storage(ABC):
         """Return where the object lies on a local disk, or None."""
         return None
 
-    def set_modified(self, name: str, modified_ns: int) -> None:
-        """Set the modification time of a local file; object stores have none to set."""
+    def set_facts(self, name: str, modified_ns: int | None, permissions: int | None) -> None:
+        """Set modification time and permissions of a local file, where they are known; object stores have none."""
         return
 
     def flush(self) -> None:

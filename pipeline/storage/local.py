@@ -38,7 +38,8 @@ from tilepress.pipeline.storage.base import (
 from tilepress.pipeline.storage.creating import Content, create_once, holds
 from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
 from tilepress.pipeline.storage.local_create import link_exclusively, make_folders, sync_folder, temporary_in
-from tilepress.pipeline.storage.local_listing import TEMPORARY_SUFFIX, modified_ns, walk
+from tilepress.pipeline.storage.local_listing import TEMPORARY_SUFFIX, listed, walk
+from tilepress.pipeline.storage.own_names import printable
 
 MAP_FROM = 64 << 20  # bytes; smaller files are read, which is safer when somebody truncates them
 
@@ -54,6 +55,7 @@ _NAMES = {
     errno.ENAMETOOLONG: "the name is too long for this file system",
     errno.EILSEQ: "this file system does not take such a name",
 }
+_ORDINARY = 0o777  # permissions that a restored file gets: never those to act as its owner
 _TRANSIENT = {errno.ESTALE, errno.EAGAIN, errno.ETIMEDOUT, errno.EBUSY, errno.EINTR, errno.EHOSTDOWN}
 _BEFORE = {errno.EAGAIN, errno.EBUSY}  # refused before anything was done; otherwise a server may have lost its answer
 
@@ -82,7 +84,7 @@ class LocalStorage(Storage):
             facts = os.stat(self._path(name, locator))
             if not stat.S_ISREG(facts.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "not a file")
-        return ListedFile(name, facts.st_size, "", modified_ns(facts), locator)
+        return listed(name, facts, locator)
 
     def list(self, prefix: str = "", rules: ListingRules = ALL) -> Iterator[ListedFile]:
         _check_prefix(prefix)
@@ -112,7 +114,7 @@ class LocalStorage(Storage):
                 file = stack.enter_context(_open_regular(self._path(name, locator)))
                 before = os.fstat(file.fileno())
                 data = _content(file, before.st_size)
-            found = ListedFile(name, before.st_size, "", modified_ns(before))
+            found = listed(name, before)
             if expect is not None and expect.fingerprint != found.fingerprint:
                 raise ChangedError(f"{where} changed since it was listed")
             if isinstance(data, mmap.mmap):
@@ -156,9 +158,13 @@ class LocalStorage(Storage):
     def local_path(self, name: str) -> Path | None:
         return Path(self._path(name))
 
-    def set_modified(self, name: str, modified_ns: int) -> None:
+    def set_facts(self, name: str, modified_ns: int | None, permissions: int | None) -> None:
         with _errors(f"{self.url}/{name}"):
-            os.utime(self._target(name), ns=(modified_ns, modified_ns), follow_symlinks=False)
+            path = self._target(name)
+            if modified_ns is not None:
+                os.utime(path, ns=(modified_ns, modified_ns), follow_symlinks=False)
+            if permissions is not None and not Path(path).is_symlink():
+                Path(path).chmod(permissions & _ORDINARY)
 
     def flush(self) -> None:
         os.sync()
@@ -206,6 +212,7 @@ class LocalStorage(Storage):
 @contextlib.contextmanager
 def _errors(where: str) -> Iterator[None]:
     """The boundary at which the operating system's errors become those of errors.py."""
+    where = printable(where)
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as exc:

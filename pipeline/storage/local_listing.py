@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from tilepress.pipeline.errors import StorageError
 from tilepress.pipeline.storage.base import ListedFile
 from tilepress.pipeline.storage.listing_rules import ListingRules, OnSkip
+from tilepress.pipeline.storage.own_names import shown_name
 
 TEMPORARY_SUFFIX = ".tilepress-tmp"
 
@@ -42,6 +43,12 @@ class _Folder:
 def modified_ns(facts: os.stat_result) -> int:
     """Return the modification time; what 64 bits cannot hold (before 1677, after 2262) becomes the nearest they can."""
     return min(max(facts.st_mtime_ns, -(1 << 63)), (1 << 63) - 1)
+
+
+def listed(name: str, facts: os.stat_result, locator: bytes = b"") -> ListedFile:
+    """Return a file's entry; `locator`: its name in bytes where that is not UTF-8."""
+    permissions = stat.S_IMODE(facts.st_mode)
+    return ListedFile(name, facts.st_size, "", modified_ns(facts), locator, permissions, locator)
 
 
 def walk(root: str, prefix: str, rules: ListingRules) -> Iterator[ListedFile]:
@@ -103,7 +110,7 @@ def _shown(folder: str, raw: str) -> str:
     try:
         raw.encode()
     except UnicodeEncodeError:
-        name = os.fsencode(raw).replace(b"\\", b"\\x5c").decode("utf-8", "backslashreplace")
+        name = shown_name(os.fsencode(raw))
         while os.path.lexists(f"{folder}/{name}"):  # a file with this very spelling
             name += "\\x"
         return name
@@ -122,5 +129,5 @@ def _entry(folder: _Folder, shown: str, raw: str, on_skip: OnSkip) -> ListedFile
     else:
         relative = folder.raw + raw
         locator = b"" if relative == shown else os.fsencode(relative)
-        return ListedFile(shown, facts.st_size, "", modified_ns(facts), locator)
+        return listed(shown, facts, locator)
     return None

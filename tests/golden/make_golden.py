@@ -27,10 +27,12 @@ from models import cosine_model
 from sources import CODECS, first_files, second_files
 from stream_files import digest, sha256
 
+import tilepress
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.registry import DEFAULT_RESIDUAL, load_residual
 from tilepress.jobs.archives import compress
 from tilepress.pipeline.archive import layout
+from tilepress.pipeline.archive import models as archive_models
 from tilepress.pipeline.coding import fallbacks
 from tilepress.pipeline.coding.tile_coding import Coding
 from tilepress.pipeline.compress import image, shard, verbatim
@@ -66,8 +68,8 @@ def write(folder: Path, scratch: Path) -> None:
     for ratio in RATIOS:
         model = cosine_model(ratio)
         model.save(scratch / f"model-{ratio}")
-        models[f"block-dnn-{ratio}"] = f"block-dnn@{layout.store_model(storage, scratch / f'model-{ratio}')}"
-    layout.store_model(storage, load_residual(DEFAULT_RESIDUAL).model_folder)
+        models[f"block-dnn-{ratio}"] = f"block-dnn@{archive_models.store_model(storage, scratch / f'model-{ratio}')}"
+    archive_models.store_model(storage, load_residual(DEFAULT_RESIDUAL).model_folder)
     put(source, first_files())
     run(source, folder, EXACT, models, lossy=False)
     for gone in ("codec/gone.png", "kept/vanishes.txt"):
@@ -113,7 +115,7 @@ def run(source: Path, folder: Path, codecs: dict[int, str], models: dict[str, st
         patch.object(verbatim, "_PIECE_BYTES", 1000),
     ):
         codec, fidelity = ("jpeg", "lossy") if lossy else ("auto", "pixels")
-        compress.compress(str(source), str(folder), codec=codec, fidelity=fidelity, tile=TILE)
+        tilepress.compress(str(source), str(folder), codec=codec, fidelity=fidelity, tile=TILE)
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -126,7 +128,7 @@ def describe(folder: Path) -> dict[str, Any]:
             if row["method"] not in ("none", "gone"):
                 entry = opened.entry(view, row)
                 facts["file"] = hashlib.sha256(entry.bytes()).hexdigest()
-            if row["method"] == "tiles":
+            if row["method"] in ("tiles", "stack"):
                 facts |= pixels(entry.array(), entry.array(preview=True), row)
             found[f"{view.run.number}:{row['path']}"] = facts
     return found

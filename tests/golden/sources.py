@@ -51,6 +51,7 @@ def first_files() -> dict[str, bytes]:
         "kept/pieces.txt": b"".join(b"line %d of a long text\n" % i for i in range(100)),
         "kept/text.txt": b"tilepress " * 50,
         "kept/vanishes.txt": b"soon gone",
+        **{f"stack/{number}.png": _small(number) for number in range(4)},
         "kept/\u65e5\u672c \u00fc.txt": b"a name in Unicode",
     }
 
@@ -99,6 +100,14 @@ def _png(mode: str, width: int, height: int = _HEIGHT, *, interlaced: bool = Fal
         image = Image.fromarray(samples[:, :, 0] if samples.shape[2] == 1 else samples)
     out = io.BytesIO()
     image.save(out, "PNG", dpi=(300, 300))
+    return out.getvalue()
+
+
+def _small(number: int) -> bytes:
+    """One of a series of pictures that go into a stack; the last was written otherwise."""
+    out = io.BytesIO()
+    samples = np.roll(_picture(7, 3, height=6), number, axis=0)
+    Image.fromarray(samples).save(out, "PNG", compress_level=1 if number == 3 else 9)
     return out.getvalue()
 
 

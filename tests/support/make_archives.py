@@ -12,11 +12,11 @@ from PIL import Image
 from tilepress.pipeline.archive.index_row import IndexRow, index_row
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.part import BuiltPart
-from tilepress.pipeline.archive.plan import ADD, PlannedFile, write_plan
+from tilepress.pipeline.archive.plan import PlannedFile, write_plan
 from tilepress.pipeline.coding.codec_pool import CodecPool
-from tilepress.pipeline.coding.decode import read_bands
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.compress.commit import EncodeTask, build_part
+from tilepress.pipeline.reading.pixels import PartReader
 from tilepress.pipeline.reading.rebuild import file_chunks
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import open_storage
@@ -93,7 +93,7 @@ def write_files(folder: Path, files: dict[str, bytes]) -> Path:
 def planned(source: Path) -> list[PlannedFile]:
     """All files of a folder as additions."""
     entries = Collection.open(str(source)).entries()
-    return [PlannedFile(0, 0, ADD, e.name, e.locator, e.size, e.modified_ns, e.etag) for e in entries]
+    return [PlannedFile.of(entry) for entry in entries]
 
 
 def task_of(source: Path, files: list[PlannedFile], **settings: object) -> EncodeTask:
@@ -113,8 +113,13 @@ class EncodedShard:
     pool: CodecPool
 
     def pixels(self, path: str) -> np.ndarray:
-        """Decoded pixels of a tiled image."""
-        return np.concatenate(list(read_bands(self.images[path], self.part.fetch, self.pool)))
+        """Decoded pixels of an image that is held as pixels."""
+        return np.concatenate(list(self.reader.bands(self.images[path])))
+
+    @property
+    def reader(self) -> PartReader:
+        """What reads the part."""
+        return PartReader(self.part.fetch, self.pool)
 
     def file(self, path: str) -> bytes:
         """Bytes of a kept file or JPEG."""

@@ -1,7 +1,7 @@
 """PNG files: pixels out in bands, and the file back around them, byte for byte where zlib allows.
 
-The container keeps every chunk but IDAT verbatim, trailing bytes included, each row's filter type, the sizes of the
-IDAT chunks, and a probe of the compressed stream, by which restoring finds the zlib settings that wrote it.
+The container (container.py) keeps every chunk but IDAT verbatim, trailing bytes included, and what tells how the rest
+was written.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import numpy as np
 
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.formats.bands import checked, regroup
-from tilepress.pipeline.formats.container import Container, pack_container, reading_container, whole
+from tilepress.pipeline.formats.container import Container, reading_container, whole
 from tilepress.pipeline.formats.packed_samples import pack_samples, unpack_samples
 from tilepress.pipeline.formats.picture import Limits, Picture
 from tilepress.pipeline.formats.png.chunks import SIGNATURE, Header, Pass, PngFile, chunk, has_chunk, parse_header, scan
+from tilepress.pipeline.formats.png.container import LEAST, exact_container, plain_container
 from tilepress.pipeline.formats.png.rows import choose_types, filter_rows, unfilter
-from tilepress.pipeline.formats.png.stream import Rows, filtered_rows, probe, survey
+from tilepress.pipeline.formats.png.stream import Rows, filtered_rows, survey
 from tilepress.pipeline.formats.zlib_settings import Deflater, DeflateSettings, ZlibProbe, guess_settings
 
 _BAND_BYTES = 1 << 20
 _IDAT_BYTES = 1 << 16
 _PREFIX = 1 << 20  # of the filtered rows: enough to recognise the zlib settings
-_HEADER = {"format": "png"}
 
 
 def read_png(source: bytes | mmap.mmap, limits: Limits, byte_exact: bool) -> Picture:
@@ -41,20 +41,12 @@ def read_png(source: bytes | mmap.mmap, limits: Limits, byte_exact: bool) -> Pic
         height=header.height,
         dtype=header.dtype,
         bit_depth=header.bits,
-        container=_container(file, types) if byte_exact else pack_container(_HEADER, file.head, file.tail),
+        container=exact_container(file, types, rows) if byte_exact else plain_container(file),
         read_bands=partial(_read_bands, file, rows),
         has_reserved_value=has_chunk(file.head, b"tRNS"),
         palette_size=file.palette_size,
         describes_bytes=file.describes_bytes,
     )
-
-
-def _container(file: PngFile, types: np.ndarray) -> bytes:
-    header = {**_HEADER, "zlib": probe(file).to_list()} | ({"exact": True} if file.describes_bytes else {})
-    size = int(file.sizes[0])
-    if (file.sizes[:-1] == size).all() and 0 < file.sizes[-1] <= size:
-        return pack_container({**header, "idat": size}, file.head, file.tail, types.tobytes())
-    return pack_container(header, file.head, file.tail, types.tobytes(), file.sizes.astype("<u4").tobytes())
 
 
 def _read_bands(file: PngFile, inflated: list[Rows] | None, rows: int) -> Iterator[np.ndarray]:
@@ -101,14 +93,19 @@ class _Writer:
         self.types: np.ndarray | None = None
         self.sizes: Iterator[int] = _repeat(_IDAT_BYTES)
         self.probe: ZlibProbe | None = None
+        self.settings: DeflateSettings | None = None
         if "zlib" in container.header:
             self.probe = ZlibProbe.from_list(container.header["zlib"])
+        if "deflate" in container.header:
+            self.settings = DeflateSettings.from_list(container.header["deflate"])
+        if self.probe or self.settings:
             self._set_layout(container, *rest)
 
     def _set_layout(self, container: Container, types: bytes, sizes: bytes | None = None) -> None:
-        self.types = np.frombuffer(types, np.uint8)
-        if len(types) != sum(p.height for p in self.header.passes) or self.types.max() > 4:
-            raise IntegrityError("image container: its row filters do not fit the image")
+        if container.header.get("filters") != LEAST:
+            self.types = np.frombuffer(types, np.uint8)
+            if len(types) != sum(p.height for p in self.header.passes) or self.types.max() > 4:
+                raise IntegrityError("image container: its row filters do not fit the image")
         if sizes is None:
             self.sizes = _repeat(whole(container.header["idat"], 1, (1 << 31) - 1))
         else:
@@ -134,6 +131,8 @@ class _Writer:
         yield deflater.finish()
 
     def _settings(self, prefix: bytes) -> DeflateSettings:
+        if self.settings is not None:
+            return self.settings
         found = guess_settings(prefix, self.probe, complete=len(prefix) < _PREFIX) if self.probe else None
         return found or DeflateSettings()
 

@@ -54,14 +54,10 @@ def choose_types(rows: np.ndarray, above: np.ndarray, pixel_bytes: int) -> np.nd
     for at in range(0, len(rows), _ADAPTIVE_ROWS):
         part = rows[at : at + _ADAPTIVE_ROWS]
         up = np.concatenate((above[None] if at == 0 else rows[at - 1 : at], part[:-1]))
-        costs = [_cost(_filtered(kind, part, up, pixel_bytes)) for kind in range(5)]
-        types[at : at + len(part)] = np.argmin(costs, axis=0)
+        filtered = np.stack([_filtered(kind, part, up, pixel_bytes) for kind in range(5)])
+        costs = np.abs(filtered.view(np.int8).astype(np.int16)).sum(axis=2, dtype=np.int64)
+        types[at : at + len(part)] = costs.argmin(axis=0)
     return types
-
-
-def _cost(filtered: np.ndarray) -> np.ndarray:
-    cost: np.ndarray = np.minimum(filtered, 0 - filtered).sum(axis=1, dtype=np.int64)
-    return cost
 
 
 def _filtered(kind: int, rows: np.ndarray, up: np.ndarray, pixel_bytes: int) -> np.ndarray:

@@ -200,7 +200,7 @@ def test_nothing_damaged_is_copied_and_nothing_removed_that_is_needed(place: Pat
     moved = next(path for path, entry in tilepress.open(archive).items() if entry.run.number == run)
     damage_image(archive, moved)
     with pytest.raises(IntegrityError, match="nothing was removed"):
-        tilepress.compact(archive, remove=True, **ONE)
+        tilepress.compact(archive, remove=True, unused=1, **ONE)
     write_tree(archive, before)
     assert tree(archive) == before and seen(archive) == wanted
 
@@ -232,3 +232,17 @@ def test_forgotten_images_are_given_out_no_more_and_their_bytes_go(place: Path, 
     assert compress(place, exclude=["a.*", "0.png"]).run is None
     assert compress(place).planned_files == 2, "what the source has comes back"
     assert tilepress.verify(archive, against=place / "source", **ONE).exit_code == 0
+
+
+def test_images_of_a_stack_move_with_it(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    small = {f"{at}.png": encoded(image_of("L", 20, 24, at), "PNG") for at in range(9)}
+    write_tree(tmp_path / "source", small | {"large.png": encoded(image_of("RGB", 200, 200), "PNG")})
+    tilepress.compress(tmp_path / "source", archive, **ONE)
+    tilepress.forget(archive, include=["large.png", "3.png", "0.png"])
+    tilepress.compact(archive, write=True, unused=1, **ONE)
+    tilepress.compact(archive, remove=True, unused=1, **ONE)
+    kept = {path: data for path, data in small.items() if path not in ("0.png", "3.png")}
+    assert {path: entry.bytes() for path, entry in tilepress.open(archive).items()} == kept
+    assert {image.row["method"] for image in reader.read_archive(archive).values()} == {"stack"}
+    assert tilepress.verify(archive, **ONE).exit_code == 0

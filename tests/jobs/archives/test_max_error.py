@@ -196,8 +196,8 @@ def test_a_run_goes_on_only_with_the_bound_that_it_was_begun_with(collection, tm
 
 def test_plans_of_exact_runs_are_as_they_were_before_there_was_a_bound() -> None:
     before = plan_from_bytes(GOLDEN_PLAN.read_bytes(), "golden plan").settings["press"]
-    assert before.keys() == EncodeSettings("jpegxl").to_json().keys()
-    assert replace(EncodeSettings("jpegls"), max_error=2).to_json().keys() - before.keys() == {"max_error"}
+    assert before.keys() == EncodeSettings("jpegxl", sparse=True).to_json().keys()
+    assert replace(EncodeSettings("jpegls", sparse=True), max_error=2).to_json().keys() - before.keys() == {"max_error"}
 
 
 def test_a_restored_tree_has_every_file(back: Path, collection: Path) -> None:

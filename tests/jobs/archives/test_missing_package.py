@@ -21,7 +21,7 @@ from tilepress.pipeline.storage.local import LocalStorage
 
 LOCAL: dict[str, Any] = {"engine": "local", "workers": 1}
 OWN = {"a.png": encoded(image_of("RGB", 40, 50), "PNG"), "b.bin": b"no image" * 99}
-THEIRS = {f"z/{seed}.png": make_archives.encoded(make_archives.repetitive(90, 64, seed)) for seed in range(3)}
+THEIRS = {f"z/{seed}.png": make_archives.encoded(make_archives.repetitive(90, 64 + seed, seed)) for seed in range(3)}
 PACKAGES = {"test-slow": ["tilepress-test-codecs 1.0"]}
 MISSING = "codec test-slow is not installed: install tilepress-test-codecs 1.0"
 

@@ -25,6 +25,7 @@ from tilepress.pipeline.archive.schema import row_crc
 from tilepress.pipeline.formats.container import pack_container, unpack_container
 from tilepress.pipeline.reading import image as images
 from tilepress.pipeline.reading.archive import Archive
+from tilepress.pipeline.reading.pixels import PartReader
 from tilepress.pipeline.reading.rebuild import prove, write_file
 from tilepress.pipeline.sources.dataset import UNUSABLE, DataSet, Item, Source, whole
 from tilepress.pipeline.storage.base import Ranges
@@ -108,8 +109,9 @@ def test_verify_refuses_the_containers_that_restore_refuses_and_no_others(tmp_pa
         cut = [pack_container(header, *blobs[:at], blobs[at][:-1], *blobs[at + 1 :]) for at in range(len(blobs))]
         for container in [*containers, *cut, mine[:-1], b""]:
             row, fetch = dressed(image, container, shard.part.fetch)
-            verified = is_refused(lambda row=row, fetch=fetch: prove(row, fetch, shard.pool, file=True))
-            restored = is_refused(lambda row=row, fetch=fetch: write_file(row, fetch, shard.pool, io.BytesIO()))
+            reader = PartReader(fetch, shard.pool)
+            verified = is_refused(lambda row=row, reader=reader: prove(row, reader, file=True))
+            restored = is_refused(lambda row=row, reader=reader: write_file(row, reader, io.BytesIO()))
             assert verified == restored
             verdicts[verified] += 1
     assert verdicts[False] >= len(DRESSED) and verdicts[True] > 4 * len(DRESSED)
@@ -119,7 +121,7 @@ def test_pieces_are_not_expanded_beyond_what_the_file_had(tmp_path: Path) -> Non
     shard = encode_files(tmp_path, {"a.txt": b"tilepress " * 1000})
     image = shard.images["a.txt"]
     assert image.facts.method == "file-zstd"
-    prove(image, shard.part.fetch, shard.pool)
+    prove(image, shard.reader)
     bomb = zstandard.ZstdCompressor().compress(bytes(50 << 20))
     facts = replace(image.facts, source_bytes=10)
 
@@ -131,7 +133,7 @@ def test_pieces_are_not_expanded_beyond_what_the_file_had(tmp_path: Path) -> Non
     )
     for read in (prove, lambda *given: write_file(*given, (tmp_path / "out").open("w+b"))):
         with pytest.raises(IntegrityError, match="where at most 10 can be"):
-            read(forged, fetch, shard.pool)
+            read(forged, PartReader(fetch, shard.pool))
     assert not (tmp_path / "out").stat().st_size
 
 

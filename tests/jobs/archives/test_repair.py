@@ -21,11 +21,11 @@ from tilepress.pipeline.archive import index
 from tilepress.pipeline.storage.local import LocalStorage
 
 FILES = {
-    **{f"{at}.png": encoded(image_of("RGB", 60, 50, at), "PNG") for at in range(4)},
+    **{f"{at}.png": encoded(image_of("RGB", 60, 50 + at, at), "PNG") for at in range(4)},
     "a.jpg": encoded(image_of("RGB", 64, 64), "JPEG"),
     "b.txt": b"text\n" * 100,
 }
-LATER = {"0.png": encoded(image_of("L", 50, 40, 9), "PNG"), "later.png": encoded(image_of("L", 50, 40, 8), "PNG")}
+LATER = {"0.png": encoded(image_of("L", 50, 40, 9), "PNG"), "later.png": encoded(image_of("L", 50, 41, 8), "PNG")}
 NOW = FILES | LATER
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 import tilepress
 from tests.support.make_collection import encoded, image_of, tree, write_tree
 from tilepress.jobs.archives.restore import RestoreReport
+from tilepress.jobs.cli import app
 from tilepress.pipeline.archive.index import Index
 from tilepress.pipeline.archive.layout import list_runs
 from tilepress.pipeline.archive.plan import PlannedFile, Shard
@@ -126,3 +129,28 @@ def test_the_hostile_archives_of_these_tests_are_whole(hostile_archive) -> None:
     assert [row["path"] for row in index.walk(["path"])] == ["../escaped.png", GOOD]
     ((_, path, problem),) = tilepress.verify(str(archive), **LOCAL).problems  # the name, and nothing else
     assert path == "../escaped.png" and "is refused" in problem
+
+
+def test_names_times_and_permissions_come_back_as_they_were(tmp_path: Path) -> None:
+    source, archive, back = tmp_path / "source", tmp_path / "archive", tmp_path / "back"
+    write_tree(source, {"a.txt": b"text", "b.png": encoded(image_of("L", 20, 30), "PNG")})
+    os.utime(source / "a.txt", ns=(0, 0))
+    (source / "a.txt").chmod(0o640)
+    (source / "b.png").chmod(0o4755)
+    odd = os.fsencode(source) + b"/odd\xff\\.txt"
+    os.close(os.open(odd, os.O_CREAT))
+    tilepress.compress(source, archive, **LOCAL)
+    assert tilepress.restore(archive, back, **LOCAL).exit_code == 0
+    names = [sorted(os.fsencode(path.name) for path in folder.iterdir()) for folder in (source, back)]
+    assert names[0] == names[1] == [b"a.txt", b"b.png", b"odd\xff\\.txt"]
+    assert (back / "a.txt").stat().st_mtime_ns == 0 and stat.S_IMODE((back / "a.txt").stat().st_mode) == 0o640
+    assert stat.S_IMODE((back / "b.png").stat().st_mode) == 0o755  # never the right to act as its owner
+
+
+def test_control_characters_of_a_name_do_not_reach_a_terminal(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    write_tree(tmp_path / "source", {"a\x1b[31m\n.bin": b"\x89PNG not"})
+    tilepress.compress(tmp_path / "source", tmp_path / "archive", **LOCAL)
+    for command in ("ls", "errors"):
+        app._run([command, str(tmp_path / "archive")])
+    out = capfd.readouterr()
+    assert "a\\x1b[31m\\x0a.bin" in out.out and "\x1b" not in out.out + out.err

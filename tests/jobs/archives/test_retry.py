@@ -17,7 +17,12 @@ from tilepress.pipeline.archive.schema import DAMAGED
 from tilepress.pipeline.compress import shard
 
 PNG = encoded(image_of("RGB", 60, 50), "PNG")
-FILES = {"a.png": PNG, "b.txt": b"text\n" * 50, "cut.png": PNG[:900], "raw/x.png": PNG}
+FILES = {
+    "a.png": PNG,
+    "b.txt": b"text\n" * 50,
+    "cut.png": PNG[:900],
+    "raw/x.png": encoded(image_of("RGB", 61, 50), "PNG"),
+}
 
 
 def stored(place: Path, path: str) -> tuple[str, str, int]:
@@ -70,7 +75,7 @@ def test_the_source_may_have_moved_and_a_mended_file_is_no_failure_any_more(plac
         tilepress.retry(place / "archive", failed=True, **ONE)
     (place / "moved/cut.png").write_bytes(PNG)
     assert tilepress.retry(place / "archive", source=place / "moved", failed=True, **ONE).exit_code == 0
-    assert stored(place, "cut.png") == ("tiles", "", 2)
+    assert stored(place, "cut.png") == ("stack", "", 2)
     arguments = ["retry", str(place / "archive"), "--failed", "--source", str(place / "moved"), "--engine", "local"]
     assert app._run(arguments) == 0
     assert "nothing to try again" in capfd.readouterr().out

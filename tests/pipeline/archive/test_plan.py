@@ -61,9 +61,9 @@ def test_a_file_as_large_as_a_shard_is_alone() -> None:
     assert [[file.bytes for file in shard.files] for shard in plan.shards()] == [[10], [5000], [10, 10]]
 
 
-def test_a_shard_has_at_most_a_thousand_files() -> None:
-    plan = write_plan(files_of([(ADD, 1)] * 2500), SETTINGS)
-    assert [len(shard.files) for shard in plan.shards()] == [1000, 1000, 500]
+def test_a_shard_has_at_most_8192_files() -> None:
+    plan = write_plan(files_of([(ADD, 1)] * 20000), SETTINGS)
+    assert [len(shard.files) for shard in plan.shards()] == [8192, 8192, 3616]
 
 
 @pytest.mark.parametrize(("size", "count", "expected"), [(1 << 20, 64, 8), (512 << 20, 64, 64), (1 << 30, 30, 30)])

@@ -19,6 +19,7 @@ from tilepress.pipeline.archive.schema import row_crc
 from tilepress.pipeline.coding import side_information
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.reading.archive import open_archive
+from tilepress.pipeline.reading.pixels import PartReader
 from tilepress.pipeline.reading.rebuild import prove
 from tilepress.pipeline.sources.dataset import Source, whole
 
@@ -81,7 +82,7 @@ def test_actors_on_ray_prepare_and_are_given_them(source: Path, archive: Path, t
 def codec_and_side_information(folder: Path, files: Mapping[str, bytes], codec: str) -> dict[str, tuple[set[str], int]]:
     encoded_shard = encode_files(folder, dict(files), codec=codec)
     for name, image in encoded_shard.images.items():
-        prove(image, encoded_shard.part.fetch, encoded_shard.pool)
+        prove(image, encoded_shard.reader)
         assert image.nbytes <= len(files[name])
     return {
         name: ({tile.facts.codec for tile in image.tiles}, image.spans["shared"][1])
@@ -134,7 +135,7 @@ def test_damage_to_them_is_found_before_a_pixel_is_returned(tmp_path: Path) -> N
     data = bytearray(encoded_shard.part.fetch([(0, encoded_shard.part.nbytes)])[0])
     data[start + length // 2] ^= 1
     with pytest.raises(IntegrityError, match="CRC"):
-        prove(image, lambda ranges: [bytes(data[o : o + n]) for o, n in ranges], encoded_shard.pool)
+        prove(image, PartReader(lambda ranges: [bytes(data[o : o + n]) for o, n in ranges], encoded_shard.pool))
 
 
 def test_an_image_none_of_whose_codecs_takes_them_is_refused(tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_an_image_none_of_whose_codecs_takes_them_is_refused(tmp_path: Path) -> 
     spans = image.spans | {"shared": (0, 256)}
     crc = row_crc(image.facts, (encoded_shard.part.fetch([image.spans["container"]])[0], forged, b""))
     with pytest.raises(IntegrityError, match="side information"):
-        prove(replace(image, spans=spans, crc=crc), encoded_shard.part.fetch, encoded_shard.pool)
+        prove(replace(image, spans=spans, crc=crc), encoded_shard.reader)
 
 
 def test_evaluate_counts_them(source: Path, archive: Path, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_each_kind_of_file_takes_its_way(tmp_path: Path) -> None:
         "empty": (FILE, "unsupported"),
     }
     for path, image in encoded_shard.images.items():
-        prove(image, encoded_shard.part.fetch, encoded_shard.pool)
+        prove(image, encoded_shard.reader)
         assert image.nbytes <= len(files[path]), path
         assert bool(image.facts.reason) == bool(image.facts.reason_code), path
         if image.facts.method != TILES:

@@ -83,7 +83,7 @@ def test_a_codec_that_decodes_wrong_is_found_out_before_commit(tmp_path: Path) -
     assert method_and_reason(encoded_shard, "bright.tif") == (TILES, "")
     assert {tile.facts.codec for tile in encoded_shard.images["bright.tif"].tiles} == {"liar"}
     for image in encoded_shard.images.values():
-        prove(image, encoded_shard.part.fetch, encoded_shard.pool)
+        prove(image, encoded_shard.reader)
     summary = Summary()
     for image in encoded_shard.images.values():
         summary.add(image)
@@ -112,4 +112,4 @@ def test_a_container_that_does_not_open_is_never_an_excuse_for_wrong_pixels(tmp_
     image = encoded_shard.images["a.png"]
     facts = replace(image.facts, pixels_sha256=bytes(32))
     with pytest.raises(IntegrityError):
-        prove(replace(image, facts=facts), encoded_shard.part.fetch, encoded_shard.pool)
+        prove(replace(image, facts=facts), encoded_shard.reader)

@@ -95,7 +95,7 @@ def side_by_side(function: Callable[..., Any]) -> Callable[..., Any]:
 def test_all_workers_are_at_work_on_the_first_shard(tmp_path, monkeypatch, module, name, format) -> None:
     """Small files are one shard: JPEGs are transcoded, and every image is proven, by two threads at a time."""
     monkeypatch.setattr(module, name, side_by_side(getattr(module, name)))
-    files = {f"{n}": encoded(image_of("RGB", 40, 40, seed=n), format) for n in range(2)}
+    files = {f"{n}": encoded(image_of("RGB", 40, 40 + n, seed=n), format) for n in range(2)}
     write_tree(tmp_path / "source", files)
     report = compress(str(tmp_path / "source"), str(tmp_path / "archive"), engine="local", workers=2)
     assert (report.shards, report.exit_code) == (1, 0)
@@ -104,7 +104,7 @@ def test_all_workers_are_at_work_on_the_first_shard(tmp_path, monkeypatch, modul
 def test_images_are_restored_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tilepress.jobs.archives import restore as job
 
-    files = {f"{n}.png": encoded(image_of("RGB", 40, 40, seed=n), "PNG") for n in range(2)}
+    files = {f"{n}.png": encoded(image_of("RGB", 40, 40 + n, seed=n), "PNG") for n in range(2)}
     write_tree(tmp_path / "source", files)
     compress(str(tmp_path / "source"), str(tmp_path / "archive"), engine="local", workers=1)
     monkeypatch.setattr(job, "_restore_one", side_by_side(job._restore_one))

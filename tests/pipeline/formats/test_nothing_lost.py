@@ -72,7 +72,7 @@ def test_chunks_that_are_not_safe_to_copy_come_back_with_their_file_byte_for_byt
     assert shard.images["odd.png"].facts.reason.startswith(f"chunk {kind.decode()} describes compressed bytes")
     for path, data in files.items():
         out = (tmp_path / path).open("w+b")
-        assert rebuild.write_file(shard.images[path], shard.part.fetch, shard.pool, out).byte_identical
+        assert rebuild.write_file(shard.images[path], shard.reader, out).byte_identical
         out.seek(0)
         assert out.read() == data
 
@@ -94,10 +94,8 @@ def test_a_file_that_this_machine_compresses_otherwise_is_not_given_out(tmp_path
     shard = encode_files(tmp_path, {"a.png": png(chunk(b"iDOT", b"1234")), "b.png": png()})
     monkeypatch.setattr(rebuild, "_hash_file", lambda _: b"other")
     with pytest.raises(IntegrityError, match="compresses otherwise"):
-        rebuild.write_file(shard.images["a.png"], shard.part.fetch, shard.pool, (tmp_path / "a").open("w+b"))
-    assert not rebuild.write_file(
-        shard.images["b.png"], shard.part.fetch, shard.pool, (tmp_path / "b").open("w+b")
-    ).byte_identical
+        rebuild.write_file(shard.images["a.png"], shard.reader, (tmp_path / "a").open("w+b"))
+    assert not rebuild.write_file(shard.images["b.png"], shard.reader, (tmp_path / "b").open("w+b")).byte_identical
 
 
 def test_gdal_and_c2pa_descriptions_of_tiff_bytes_are_seen() -> None:

@@ -16,7 +16,7 @@ import tilepress
 from tests.support.make_archives import smooth
 from tests.support.make_runs import commit, files
 from tilepress.codecs.registry import shipped_models
-from tilepress.pipeline.archive.layout import store_model
+from tilepress.pipeline.archive.models import store_model
 from tilepress.pipeline.errors import UnsupportedPicture, UsageError
 from tilepress.pipeline.formats.registry import read_picture
 from tilepress.pipeline.reading.archive import Archive

@@ -51,7 +51,7 @@ def test_images_come_back_within_the_bound_and_say_so(bound: int, tmp_path: Path
         image = encoded_shard.images[name]
         assert 0 < error_of(encoded_shard, name, samples) <= bound
         assert image.facts.method == TILES and image.facts.promised.bound == bound
-        prove_within(image, files[name], encoded_shard.part.fetch, encoded_shard.pool)
+        prove_within(image, files[name], encoded_shard.reader)
         assert all(tile.facts.codec == "jpegls" and tile.facts.psnr is not None for tile in image.tiles)
         assert image.nbytes < len(files[name])
 
@@ -69,7 +69,7 @@ def test_what_no_bound_may_touch_stays_exact(tmp_path: Path) -> None:
     exact = encode_files(tmp_path / "exact", files, codec="jpegls")
     for name in files.keys() - {"levels.png"}:
         assert encoded_shard.images[name].facts.fidelity == "pixels", name
-        prove(encoded_shard.images[name], encoded_shard.part.fetch, encoded_shard.pool)
+        prove(encoded_shard.images[name], encoded_shard.reader)
     for name in ("palette.tif", "1.tif"):
         assert np.array_equal(encoded_shard.pixels(name), exact.pixels(name)), name
     assert encoded_shard.file("photo.jpg") == files["photo.jpg"] and encoded_shard.file("text.txt") == files["text.txt"]
@@ -148,9 +148,9 @@ def test_the_bound_is_proven_against_the_source_and_not_believed(tmp_path: Path)
     image = encoded_shard.images["a.png"]
     closer = replace(image, facts=replace(image.facts, fidelity="max-error-1"))
     with pytest.raises(IntegrityError, match="by 3 levels, not by at most 1"):
-        prove_within(closer, data, encoded_shard.part.fetch, encoded_shard.pool)
+        prove_within(closer, data, encoded_shard.reader)
     with pytest.raises(IntegrityError, match="another file"):
-        prove_within(image, encoded(smooth(100, 130, 3, seed=1)), encoded_shard.part.fetch, encoded_shard.pool)
+        prove_within(image, encoded(smooth(100, 130, 3, seed=1)), encoded_shard.reader)
 
 
 def test_an_image_that_fails_the_proof_before_commit_is_kept_as_its_file(tmp_path: Path, monkeypatch) -> None:
@@ -170,4 +170,4 @@ def test_other_pixels_than_were_stored_are_damage_even_within_the_bound(tmp_path
     first = image.tiles[0]
     forged = replace(first, facts=replace(first.facts, pixels_crc=1))
     with pytest.raises(IntegrityError):
-        prove(replace(image, tiles=(forged, *image.tiles[1:])), encoded_shard.part.fetch, encoded_shard.pool)
+        prove(replace(image, tiles=(forged, *image.tiles[1:])), encoded_shard.reader)

@@ -13,6 +13,7 @@ import pytest
 from tilepress.pipeline.errors import ChangedError, StorageError, UnsafeName
 from tilepress.pipeline.storage import local
 from tilepress.pipeline.storage.base import Storage, open_storage
+from tilepress.pipeline.storage.own_names import own_name
 
 
 def names(storage: Storage, prefix: str = "") -> list[str]:
@@ -106,7 +107,7 @@ def test_restored_files_never_pass_a_link_that_leaves_the_root(tmp_path):
 def test_modification_times_can_be_restored(tmp_path):
     storage = open_storage(str(tmp_path))
     storage.write("x", b"1")
-    storage.set_modified("x", 1_234_567_890_123_456_789)
+    storage.set_facts("x", 1_234_567_890_123_456_789, None)
     assert (tmp_path / "x").stat().st_mtime_ns == storage.stat("x").modified_ns == 1_234_567_890_123_456_789
 
 
@@ -127,3 +128,18 @@ def test_a_file_in_the_way_of_a_folder_is_explained(tmp_path):
     storage.create("a", b"")
     with pytest.raises(StorageError, match="in the way"):
         storage.create("a/b", b"")
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "expected"),
+    [
+        ("a/b.png", b"", "a/b.png"),
+        ("a/\\xff.png", b"a/\xff.png", "a/\udcff.png"),
+        ("a/\\xff.png\\x", b"a/\xff.png", "a/\udcff.png"),
+        ("a/b.png", b"../b.png", "a/b.png"),
+        ("a/b.png", b"c/b.png", "a/b.png"),
+        ("b.png", b"/etc/b.png", "b.png"),
+    ],
+)
+def test_a_name_in_its_own_bytes_counts_only_if_it_is_that_of_the_path(path: str, name: bytes, expected: str) -> None:
+    assert own_name(path, name) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import struct
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ def decode(codec: str, latents: bytes, shape: Shape, models: Path, shared: bytes
         return decode_predictive(name, latents, shared, shape)
     if name == "raw":
         samples = np.frombuffer(unseal(b"RW", latents), np.dtype(shape.dtype).newbyteorder("<"))
+    elif name == "bzip2":
+        samples = np.frombuffer(bz2.decompress(unseal(b"BZ", latents)), np.dtype(shape.dtype).newbyteorder("<"))
     else:
         magic, library = {
             "jpegxl": (b"JX", imagecodecs.jpegxl_decode),

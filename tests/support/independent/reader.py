@@ -16,17 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import zstandard
 
 from tests.support.independent import codecs as independent_codecs
 from tests.support.independent.lossless import decode_residual
+from tests.support.independent.sealed import json_file, parquet_file
 
 IMAGE_FACTS = [
     "image",
     "path",
+    "name",
+    "page",
     "source_bytes",
     "modified_ns",
+    "permissions",
     "etag",
     "format",
     "mode",
@@ -41,10 +44,15 @@ IMAGE_FACTS = [
     "reason",
     "file_sha256",
     "pixels_sha256",
+    "stack",
+    "cell",
+    "of_run",
+    "of_image",
 ]
+STACK_FACTS = ["images", "source_bytes", "width", "height", "file_sha256", "pixels_sha256"]
 TILE_FACTS = ["tile", "x", "y", "w", "h", "codec", "residual_codec", "base_crc", "pixels_crc", "psnr"]
 PART_COLUMNS = [
-    *["kind", *IMAGE_FACTS, *TILE_FACTS, "row_crc"],
+    *["kind", *IMAGE_FACTS, "images", *TILE_FACTS, "row_crc"],
     *["container_bytes", "shared_bytes", "payload_bytes", "latents_bytes", "residual_bytes"],
     *["container", "shared", "payload", "latents", "residual"],
 ]
@@ -68,30 +76,6 @@ def crc_of(*values: object) -> int:
     return zlib.crc32(out)
 
 
-def json_file(path: Path) -> dict[str, Any]:
-    """FORMAT.md 2, a sealed JSON file."""
-    data = path.read_bytes()
-    content: dict[str, Any] = json.loads(data)
-    _check_seal(data, content["sha256"], path)
-    return content
-
-
-def parquet_file(path: Path, kind: str) -> tuple[pq.ParquetFile, dict[str, str]]:
-    """FORMAT.md 2 and 3, a sealed Parquet file and its metadata."""
-    data = path.read_bytes()
-    file = pq.ParquetFile(path, page_checksum_verification=True)
-    metadata = {key.decode(): value.decode() for key, value in file.metadata.metadata.items()}
-    assert metadata["tilepress.format"] == kind, path
-    _check_seal(data, metadata["tilepress.seal"], path)
-    return file, metadata
-
-
-def _check_seal(data: bytes, seal: str, path: Path) -> None:
-    assert len(seal) == 64 and data.count(seal.encode()) == 1, path
-    blank = data.replace(seal.encode(), b"0" * 64)
-    assert hashlib.sha256(blank).hexdigest() == seal, f"{path} is damaged"
-
-
 def crc(samples: np.ndarray) -> int:
     """CRC-32 of samples in raster order."""
     return zlib.crc32(samples.astype(samples.dtype.newbyteorder("<")).tobytes())
@@ -105,6 +89,11 @@ class Image:
     part: bytes
     models: Path
 
+    @property
+    def holds_pixels(self) -> bool:
+        """Whether `pixels` gives it, and not `file`."""
+        return self.row["method"] in ("tiles", "stack")
+
     def file(self) -> bytes:
         """The file of methods jpeg, file and file-zstd."""
         method, payload = self.row["method"], self._image_row()[2]
@@ -117,7 +106,23 @@ class Image:
         return data
 
     def pixels(self) -> np.ndarray:
-        """(height, width, channels) of method tiles; if lossy, the base."""
+        """(height, width, channels) of the methods tiles and stack; if lossy, the base."""
+        return self._cell() if self.row["method"] == "stack" else self._tiled()
+
+    def _cell(self) -> np.ndarray:
+        """FORMAT.md 3, stacks."""
+        row, stack = self.row, self.row["stacked"]
+        (tile,) = row["tiles"]
+        assert [tile[name] for name in ("tile", "x", "y", "w", "h")] == [0, 0, 0, stack["width"], stack["height"]]
+        mosaic = self._tile(tile)
+        digest = hashlib.sha256(mosaic.astype(mosaic.dtype.newbyteorder("<")).tobytes()).digest()
+        assert not self._is_exact(tile) or digest == stack["pixels_sha256"]
+        down, across = divmod(row["cell"], stack["width"] // row["width"])
+        y, x = down * row["height"], across * row["width"]
+        assert row["cell"] < stack["images"] and y + row["height"] <= stack["height"]
+        return mosaic[y : y + row["height"], x : x + row["width"]]
+
+    def _tiled(self) -> np.ndarray:
         row = self.row
         out = np.zeros((row["height"], row["width"], CHANNELS[row["mode"]]), row["dtype"])
         size, across = row["tile_size"], -(-row["width"] // row["tile_size"])
@@ -134,7 +139,20 @@ class Image:
 
     def container(self) -> tuple[dict[str, Any], list[bytes]]:
         """FORMAT.md 7."""
-        raw = zstandard.ZstdDecompressor().decompress(independent_codecs.unseal(b"TC", self._image_row()[0]))
+        stacked = self.row["method"] == "stack"
+        sealed = independent_codecs.unseal(b"TS" if stacked else b"TC", self._image_row()[0])
+        raw = zstandard.ZstdDecompressor().decompress(sealed)
+        return self._parsed(self._of_cell(raw) if stacked else raw)
+
+    def _of_cell(self, raw: bytes) -> bytes:
+        count, cells, cell = struct.unpack_from("<I", raw)[0], self.row["stacked"]["images"], self.row["cell"]
+        lengths = struct.unpack_from(f"<{count}I", raw, 4)
+        assert len(raw) == 4 + 4 * count + sum(lengths) + 8 * cells
+        which = struct.unpack_from(f"<{cells}I", raw, len(raw) - 8 * cells)[cell]
+        start = 4 + 4 * count + sum(lengths[:which])
+        return raw[start : start + lengths[which]]
+
+    def _parsed(self, raw: bytes) -> tuple[dict[str, Any], list[bytes]]:
         (length,) = struct.unpack_from("<I", raw)
         header = json.loads(raw[4 : 4 + length])
         blobs, at = [], 4 + length
@@ -146,7 +164,11 @@ class Image:
 
     def _image_row(self) -> list[bytes]:
         payloads = [self._range(self.row, name) for name in ("container", "shared", "payload")]
-        assert crc_of("image", *(self.row[name] for name in IMAGE_FACTS), *payloads) == self.row["row_crc"]
+        facts = ["image", *(self.row[name] for name in IMAGE_FACTS), *payloads]
+        if self.row["method"] == "stack":
+            stack = [self.row["stacked"][name] for name in STACK_FACTS]
+            facts = ["stack", self.row["stack"], *stack, *payloads[:2]]
+        assert crc_of(*facts) == self.row["row_crc"]
         assert not payloads[1]
         return payloads
 
@@ -159,7 +181,8 @@ class Image:
     def _tile(self, tile: dict[str, Any]) -> np.ndarray:
         latents, residual = self._range(tile, "latents"), self._range(tile, "residual")
         facts = [tile[name] for name in TILE_FACTS]
-        assert crc_of("tile", self.row["image"], *facts, latents, residual) == tile["row_crc"]
+        owner = self.row["image"] if self.row["stack"] is None else self.row["stack"]
+        assert crc_of("tile", owner, *facts, latents, residual) == tile["row_crc"]
         shape = independent_codecs.Shape(
             tile["h"], tile["w"], CHANNELS[self.row["mode"]], self.row["dtype"], self.row["bit_depth"], self.row["mode"]
         )

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
+import zstandard
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ def unseal(magic: bytes, stream: bytes) -> bytes:
 
 def read_model(folder: Path, named: bool = True) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """FORMAT.md 10: `config` and tensors, after the hash was checked; `named`: it is the folder's name."""
-    text = (folder / "model.json").read_text()
+    text = _file(folder, "model.json").decode()
     facts = json.loads(text)
-    tensors = safetensors.numpy.load((folder / "weights.safetensors").read_bytes())
+    tensors = safetensors.numpy.load(_file(folder, "weights.safetensors"))
     without = re.sub(r'\n "sha256": "[0-9a-f]{64}",', "", text)
     strings_or_space = re.compile(r'("(?:[^"\\]|\\.)*")|\s+')
     digest = hashlib.sha256(strings_or_space.sub(lambda found: found[1] or "", without).encode())
@@ -46,6 +47,14 @@ def read_model(folder: Path, named: bool = True) -> tuple[dict[str, Any], dict[s
         digest.update(tensor.tobytes())
     assert digest.hexdigest() == facts["sha256"] and (not named or folder.name == facts["sha256"])
     return facts["config"], tensors
+
+
+def _file(folder: Path, name: str) -> bytes:
+    """A file of a model, which is compressed in an archive, and plain elsewhere."""
+    plain = folder / name
+    if plain.exists():
+        return plain.read_bytes()
+    return zstandard.ZstdDecompressor().decompress((folder / f"{name}.zst").read_bytes())
 
 
 def level_tensors(tensors: dict[str, np.ndarray], level: int) -> dict[str, np.ndarray]:

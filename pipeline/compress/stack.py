@@ -1,0 +1,125 @@
+"""Small images of one kind on their way into stacks: they wait until a tile is full of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tilepress.pipeline.archive.part import PartBuilder, StagedRows
+from tilepress.pipeline.archive.schema import STACKED, StackFacts
+from tilepress.pipeline.coding.settings import EncodeSettings
+from tilepress.pipeline.coding.stacks import MAX_SIDE, cells_across, mosaic
+from tilepress.pipeline.compress.file_state import FileState, image_facts
+from tilepress.pipeline.errors import PictureError
+from tilepress.pipeline.formats.bands import regroup
+from tilepress.pipeline.formats.container import pack_containers
+from tilepress.pipeline.formats.picture import Bands, Picture
+
+_MOST_WAITING = 64 << 20  # bytes of samples; then the kind of image that came first makes way
+
+Kind = tuple[object, ...]
+
+
+class Stacker:
+    """Images that wait for others of their kind."""
+
+    def __init__(self, tile: int) -> None:
+        """`tile`: side of a tile in pixels, from which the size of a stack follows."""
+        self._tile = tile
+        self._waiting: dict[Kind, list[FileState]] = {}
+        self._bytes = 0
+
+    def takes(self, picture: Picture) -> bool:
+        """Tell whether an image is small enough, and its file no special case."""
+        small = max(picture.width, picture.height) <= min(MAX_SIDE, self._tile // 2)
+        return small and not picture.describes_bytes
+
+    def add(self, state: FileState, picture: Picture) -> Iterator[list[FileState]]:
+        """Let an image wait, whose samples were read; yield what need not wait any longer."""
+        kind = _kind(picture)
+        waiting = self._waiting.setdefault(kind, [])
+        waiting.append(state)
+        self._bytes += picture.nbytes
+        across, down = cells_across(picture.width, picture.height, self._tile)
+        if len(waiting) == across * down:
+            yield self._release(kind)
+        while self._bytes > _MOST_WAITING:
+            yield self._release(next(iter(self._waiting)))
+
+    def rest(self) -> Iterator[list[FileState]]:
+        """Yield all that still wait, one kind at a time."""
+        while self._waiting:
+            yield self._release(next(iter(self._waiting)))
+
+    def _release(self, kind: Kind) -> list[FileState]:
+        states = self._waiting.pop(kind)
+        self._bytes -= sum(state.samples.nbytes for state in states if state.samples is not None)
+        return states
+
+
+def _kind(picture: Picture) -> Kind:
+    samples = picture.mode, picture.dtype, picture.bit_depth, picture.width, picture.height
+    return *samples, picture.has_reserved_value, picture.palette_size
+
+
+def read_samples(state: FileState, picture: Picture) -> None:
+    """Read all pixels of a small image into memory; a file that breaks on the way is marked."""
+    try:
+        state.samples = np.concatenate(list(picture.read_bands(picture.height)))
+    except PictureError as exc:
+        state.failure = exc
+
+
+def stack_state(members: Sequence[FileState], tile: int) -> FileState:
+    """Return images of one kind as the picture that they are side by side."""
+    picture = members[0].picture
+    assert picture is not None
+    pixels = mosaic([each.samples for each in members if each.samples is not None], tile)
+
+    def read_bands(rows: int) -> Bands:
+        return regroup([pixels], rows)
+
+    whole = Picture(
+        format=picture.format,
+        mode=picture.mode,
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        dtype=picture.dtype,
+        bit_depth=picture.bit_depth,
+        container=pack_containers(
+            [each.picture.container for each in members if each.picture is not None], [each.sha256 for each in members]
+        ),
+        read_bands=read_bands,
+        has_reserved_value=picture.has_reserved_value,
+        palette_size=picture.palette_size,
+    )
+    return FileState(members[0].file, picture=whole, members=members)
+
+
+def stage_stack(state: FileState, settings: EncodeSettings, builder: PartBuilder) -> list[StagedRows]:
+    """Stage the rows of a stack whose tile is coded: its own, the tile's, and those of its images."""
+    picture = state.picture
+    assert picture is not None
+    facts = StackFacts(
+        image=state.file.image,
+        images=len(state.members),
+        source_bytes=state.source_bytes,
+        width=picture.width,
+        height=picture.height,
+        file_sha256=hashlib.sha256(b"".join(each.sha256 for each in state.members)).digest(),
+        pixels_sha256=state.pixels,
+    )
+    row = builder.stage(facts, (picture.container, state.side_information or b""))
+    members = [
+        replace(
+            image_facts(member.file, member.picture, settings, near=state.near),
+            method=STACKED,
+            stack=state.file.image,
+            cell=cell,
+        )
+        for cell, member in enumerate(state.members)
+    ]
+    return [row, *state.staged, *(builder.stage_member(member, row) for member in members)]

@@ -1,0 +1,129 @@
+"""The pixels of a stored image, from its own tiles or from its cell of a stack, checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+
+from tilepress.pipeline.archive.checksums import hash_band
+from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row
+from tilepress.pipeline.archive.part import Fetch
+from tilepress.pipeline.archive.schema import STACKED, TILES
+from tilepress.pipeline.coding.codec_pool import CodecPool
+from tilepress.pipeline.coding.decode import STORED, Shown, read_bands
+from tilepress.pipeline.coding.stacks import StackCache, cell_box
+from tilepress.pipeline.coding.tiles import Box
+from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.formats.container import Container, StackedContainers, unpack_container
+
+PIXEL_METHODS = (TILES, STACKED)
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_by_stack(
+    pool: CodecPool,
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    image_of: Callable[[Item], IndexRow],
+) -> Iterator[Result]:
+    """Yield the results of `function`, in any order. One thread has all the images of a stack, and decodes it once."""
+    groups = _by_stack(items, image_of)
+    for results in pool.map(lambda group: [function(item) for item in group], groups):
+        yield from results
+
+
+def _by_stack(items: Iterable[Item], image_of: Callable[[Item], IndexRow]) -> list[list[Item]]:
+    groups: dict[tuple[object, ...], list[Item]] = {}
+    for number, item in enumerate(items):
+        image = image_of(item)
+        key = (number,) if image.stack is None else (image.part, "stack", image.stack.image)
+        groups.setdefault(key, []).append(item)
+    return list(groups.values())
+
+
+@dataclass(frozen=True)
+class PartReader:
+    """What reads the images of one part. `stacks` keeps what images share; `place` tells this part from others there.
+
+    A reader whose `stacks` is its own forgets them with itself.
+    """
+
+    fetch: Fetch
+    pool: CodecPool
+    place: str = ""
+    stacks: StackCache = field(default_factory=StackCache)
+
+    def container(self, image: IndexRow) -> Container:
+        """Return what is kept of an image's file around its pixels. IntegrityError."""
+        if image.stack is None:
+            return unpack_container(fetch_image_row(image, self.fetch)[0])
+        return self._containers(image).open(_cell(image))
+
+    def is_of(self, image: IndexRow, sha256: bytes) -> bool:
+        """Tell whether an image's file is one with that SHA-256, as far as is known. IntegrityError."""
+        if image.stack is None:
+            return sha256 == image.facts.file_sha256
+        return self._containers(image).is_of(_cell(image), sha256)
+
+    def bands(self, image: IndexRow, area: Box | None = None, shown: Shown = STORED) -> Iterator[np.ndarray]:
+        """Yield the pixels of an image (or of an area) that is held as pixels, from top to bottom: see `read_bands`."""
+        if image.stack is None:
+            return read_bands(image, self.fetch, self.pool, area, shown=shown)
+        return iter([self._cell_pixels(image, area, shown)])
+
+    def _cell_pixels(self, image: IndexRow, area: Box | None, shown: Shown) -> np.ndarray:
+        facts, stack = image.facts, image.stack
+        assert stack is not None
+        box = cell_box(_cell(image), stack.width, facts.width, facts.height)
+        pixels = self._mosaic(image, shown)[box.y : box.y + box.h, box.x : box.x + box.w]
+        return pixels if area is None else pixels[area.y : area.y + area.h, area.x : area.x + area.w]
+
+    def _mosaic(self, image: IndexRow, shown: Shown) -> np.ndarray:
+        return self.stacks.get((self.place, image.part, image.facts.stack, shown), lambda: self._decoded(image, shown))
+
+    def _decoded(self, image: IndexRow, shown: Shown) -> np.ndarray:
+        """The mosaic of an image's stack; IntegrityError unless its samples are those that were stored."""
+        whole = _stack_as_image(image)
+        pixels = np.concatenate(list(read_bands(whole, self.fetch, self.pool, shown=shown)))
+        if shown == STORED and whole.facts.promised.is_exact:
+            digest = hashlib.sha256()
+            hash_band(digest, pixels)
+            if digest.digest() != whole.facts.pixels_sha256:
+                raise IntegrityError("the decoded pixels' SHA-256 differs")
+        return pixels
+
+    def _containers(self, image: IndexRow) -> StackedContainers:
+        key = (self.place, image.part, image.facts.stack)
+        return self.stacks.get(key, lambda: self._opened(image))
+
+    def _opened(self, image: IndexRow) -> StackedContainers:
+        assert image.stack is not None
+        frame, _, _ = fetch_image_row(image, self.fetch)
+        return StackedContainers(frame, image.stack.images)
+
+
+def _cell(image: IndexRow) -> int:
+    assert image.facts.cell is not None
+    return image.facts.cell
+
+
+def _stack_as_image(image: IndexRow) -> IndexRow:
+    """The stack of an image as an image of its own: one tile."""
+    stack = image.stack
+    assert stack is not None
+    facts = replace(
+        image.facts,
+        width=stack.width,
+        height=stack.height,
+        tile_size=max(stack.width, stack.height),
+        method=TILES,
+        pixels_sha256=stack.pixels_sha256,
+    )
+    return replace(image, facts=facts)
