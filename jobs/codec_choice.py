@@ -94,10 +94,6 @@ def check_settings(name: str, codec: type[Codec], settings: EncodeSettings) -> N
             raise UsageError(f"`{option}` has no effect on {name}: leave it out or choose another codec")
     if settings.max_error is not None:
         _check_max_error(name, codec, settings)
-    if settings.fidelity == "file" and name != AUTO:
-        raise UsageError(
-            f"`fidelity` file keeps every file byte for byte, so `codec` {name} would have no effect: leave it out"
-        )
     if settings.fidelity == "lossy" and codec.lossless:
         raise UsageError(
             f"`codec` {name} is lossless: for `fidelity` lossy choose a lossy codec, such as jpeg or block-dnn-16"

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tilepress.pipeline.archive.fidelity import WHOLE_FILE
 from tilepress.pipeline.archive.index_row import index_row_or_damage
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.packages import recorded_packages
 from tilepress.pipeline.archive.plan import plan_from_bytes
-from tilepress.pipeline.archive.schema import NOT_STORED
+from tilepress.pipeline.archive.schema import NOT_STORED, STACKED, TILES, ImageFacts
 from tilepress.pipeline.archive.summary import Summary, method_key
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import Archive, open_archive
@@ -48,6 +49,7 @@ def describe(entry: Entry) -> dict[str, Any]:
         "latent_bytes": sum(tile.latents[1] for tile in entry.index_row.tiles),
         "residual_bytes": sum(tile.residual[1] for tile in entry.index_row.tiles),
         "fidelity": facts.fidelity,
+        "comes_back": comes_back(facts),
         "psnr_of_base": lowest_psnr(entry),
         "reason_code": facts.reason_code,
         "reason": facts.reason,
@@ -56,6 +58,13 @@ def describe(entry: Entry) -> dict[str, Any]:
         "part": entry.part,
         "gone_from_source": entry.gone,
     }
+
+
+def comes_back(facts: ImageFacts) -> str:
+    """Return how much of a file is sure to come back: "bytes", "pixels", "within N levels", or "lossy"."""
+    if facts.method not in (TILES, STACKED) or facts.fidelity == WHOLE_FILE:
+        return "bytes"
+    return facts.promised.text
 
 
 def lowest_psnr(entry: Entry) -> float | None:

@@ -39,7 +39,7 @@ def compress(
     ] = None,
     fidelity: Annotated[
         Literal["pixels", "file", "lossy"],
-        typer.Option(help="pixels: pixels and metadata exact; file: every byte; lossy: latents only."),
+        typer.Option(help="pixels: pixels and metadata exact; file: every byte too; lossy: latents only."),
     ] = "pixels",
     max_error: Annotated[
         int | None,

@@ -11,6 +11,7 @@ from typing import Any
 
 from tilepress.codecs.classical.jpeg_transcode import pack_jpeg
 from tilepress.pipeline.archive.checksums import samples_crc, sha256
+from tilepress.pipeline.archive.fidelity import WHOLE_FILE
 from tilepress.pipeline.archive.part import PartBuilder, StagedRows
 from tilepress.pipeline.archive.plan import PlannedFile
 from tilepress.pipeline.archive.schema import (
@@ -178,14 +179,15 @@ class ShardEncoder:
         if picture.format == "jpeg" and not self._settings.lossy:
             self._store_jpeg(state, picture)
             return False
-        if self._settings.fidelity == "file":
-            self._store_verbatim(state, "", "")
-            return False
-        if picture.describes_bytes and not self._comes_back(state, picture):
+        whole = self._settings.fidelity == WHOLE_FILE
+        if not (whole or picture.describes_bytes) or self._comes_back(state, picture):
+            return True
+        if picture.describes_bytes:
             reason = f"{picture.describes_bytes} describes compressed bytes that cannot be made again"
             self._store_verbatim(state, UNSUPPORTED, reason)
-            return False
-        return True
+        else:
+            self._store_verbatim(state, "", "")
+        return False
 
     def _comes_back(self, state: FileState, picture: Picture) -> bool:
         """Whether the file made again from its pixels, if they are exact, is the file."""

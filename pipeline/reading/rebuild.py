@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import zstandard
 from tilepress.codecs.classical.jpeg_transcode import unpack_jpeg
 from tilepress.codecs.errors import CodecError, MissingPackage
 from tilepress.pipeline.archive.checksums import hash_band, hashed
+from tilepress.pipeline.archive.fidelity import WHOLE_FILE
 from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row, fetch_piece
 from tilepress.pipeline.archive.part import Fetch
 from tilepress.pipeline.archive.schema import CONTENTLESS, FILE, FILE_ZSTD, JPEG, NOT_STORED, ImageFacts
@@ -116,7 +118,7 @@ def _unknown_method(image: IndexRow, fetch: Fetch) -> MissingPackage:
 
 def _prove_pixels(image: IndexRow, reader: PartReader, *, file: bool) -> None:
     container, facts, digest = reader.container(image), image.facts, hashlib.sha256()
-    if file and (image.stack is not None or must_be_exact(container)):  # a small image takes no time
+    if file and (image.stack is not None or _must_be_identical(facts, container)):  # a small image takes no time
         _write_pixels(image, reader, _scratch())
         return
     for band in reader.bands(image):  # of a stack, the whole of which was hashed
@@ -135,12 +137,20 @@ def _write_pixels(image: IndexRow, reader: PartReader, out: BinaryIO) -> Outcome
     if facts.promised.bound == 0 and image.stack is None and pixels != facts.pixels_sha256:
         raise IntegrityError("the decoded pixels are not the source's (SHA-256 differs)")
     sha256 = _hash_file(out)
-    identical = reader.is_of(image, sha256) and out.tell() == facts.source_bytes
-    if not identical and must_be_exact(container):
-        raise IntegrityError("this machine compresses otherwise than the file's own description of its bytes says")
+    identical = reader.is_of(image, sha256) and out.seek(0, io.SEEK_END) == facts.source_bytes
+    if not identical and _must_be_identical(facts, container):
+        raise IntegrityError(
+            "its pixels are right, but this machine's zlib makes other bytes of them than are promised: "
+            "restore it where zlib is the one that stored it, or read its pixels"
+        )
     if not identical:
         _prove_rebuilt(facts, pixels, out)
     return Outcome(sha256, identical)
+
+
+def _must_be_identical(facts: ImageFacts, container: Container) -> bool:
+    """Whether the file is wanted byte for byte or not at all."""
+    return facts.fidelity == WHOLE_FILE or must_be_exact(container)
 
 
 def _scratch() -> BinaryIO:

@@ -107,7 +107,7 @@ WRONG = {
     "codec without effort": ("compress", "{source}", "{tmp}/a", "--codec", "raw", "--effort", "5"),
     "lossless codec asked for loss": ("compress", "{source}", "{tmp}/a", "--codec", "png", "--fidelity", "lossy"),
     "lossy codec asked for pixels": ("compress", "{source}", "{tmp}/a", "--codec", "jpeg"),
-    "fidelity file with a codec": ("compress", "{source}", "{tmp}/a", "--codec", "png", "--fidelity", "file"),
+    "fidelity file with a codec": ("compress", "{source}", "{tmp}/a", "--codec", "jpeg", "--fidelity", "file"),
     "unknown fidelity": ("compress", "{source}", "{tmp}/a", "--fidelity", "perfect"),
     "tile too small": ("compress", "{source}", "{tmp}/a", "--tile", "3"),
     "shard size is no size": ("compress", "{source}", "{tmp}/a", "--shard-size", "big"),

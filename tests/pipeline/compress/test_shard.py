@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import replace
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 
@@ -22,10 +24,13 @@ from tests.support.make_archives import (
     task_of,
     write_files,
 )
+from tilepress.errors import IntegrityError
 from tilepress.pipeline.archive.checksums import samples_crc
 from tilepress.pipeline.archive.schema import FILE, FILE_ZSTD, JPEG, NOT_STORED, TILES
 from tilepress.pipeline.compress import shard as shard_module
-from tilepress.pipeline.reading.rebuild import prove
+from tilepress.pipeline.formats import zlib_settings
+from tilepress.pipeline.reading import rebuild
+from tilepress.pipeline.reading.rebuild import prove, write_file
 from tilepress.pipeline.storage import local
 
 
@@ -81,13 +86,37 @@ def test_a_jpeg_that_cannot_be_transcoded_is_kept_as_it_is(tmp_path: Path, monke
 
 
 def test_fidelity_file_keeps_every_byte_of_every_file(tmp_path: Path) -> None:
-    files = {"a.png": encoded(smooth(80, 80, 3)), "b.tif": encoded(smooth(90, 90, 1), "TIFF"), "c.txt": b"text" * 99}
-    encoded_shard = encode_files(tmp_path, files, fidelity="file")
-    for path, data in files.items():
-        assert encoded_shard.images[path].facts.method in (FILE, FILE_ZSTD)
-        assert encoded_shard.file(path) == data
+    foreign = bytes(imagecodecs.png_encode(smooth(90, 80, 3), level=4))  # by another deflate than zlib's
+    again = {"a.png": encoded(smooth(80, 80, 3)), "b.tif": encoded(smooth(90, 90, 1), "TIFF")}
+    kept = {"c.txt": b"text" * 99, "foreign.png": foreign}
+    encoded_shard = encode_files(tmp_path, again | kept, fidelity="file")
+    for path, data in (again | kept).items():
+        out = io.BytesIO()
+        assert write_file(encoded_shard.images[path], encoded_shard.reader, out).byte_identical
+        assert out.getvalue() == data
+    assert {encoded_shard.images[path].facts.method for path in again} == {TILES}
     assert method_and_reason(encoded_shard, "a.png")[1] == ""
-    assert (encoded_shard.images["a.png"].facts.width, encoded_shard.images["a.png"].facts.mode) == (80, "RGB")
+
+
+def test_a_file_that_other_libraries_compressed_is_kept_for_fidelity_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zlib_settings, "_BY_HEADER", ((), (), (), ()))  # as if none of zlib's settings gave its bytes
+    data = encoded(smooth(80, 80, 3))
+    encoded_shard = encode_files(tmp_path, {"a.png": data}, fidelity="file")
+    assert encoded_shard.images["a.png"].facts.method in (FILE, FILE_ZSTD)
+    assert encoded_shard.file("a.png") == data
+    assert encoded_shard.images["a.png"].facts.mode == "RGB"
+
+
+def test_a_file_that_must_come_back_whole_is_refused_where_zlib_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded_shard = encode_files(tmp_path, {"a.png": encoded(smooth(80, 80, 3))}, fidelity="file")
+    monkeypatch.setattr(zlib_settings, "_BY_HEADER", ((), (), (), ()))
+    monkeypatch.setattr(rebuild, "_hash_file", lambda _: bytes(32))
+    with pytest.raises(IntegrityError, match="zlib makes other bytes"):
+        write_file(encoded_shard.images["a.png"], encoded_shard.reader, io.BytesIO())
 
 
 @pytest.mark.parametrize("codec", ["raw", "png", "jpegxl"])
