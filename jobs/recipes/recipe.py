@@ -101,7 +101,7 @@ class Options:
     """The keys that every recipe knows. Times are wall time, sizes pixels."""
 
     steps: int = 1000  # batches seen by every worker, at most
-    minutes: float = 0.0  # wall time, at most; 0: no limit. The learning rate falls with whichever ends first
+    minutes: float = 0.0  # of the whole command; 0: no limit. The learning rate falls with whichever ends first
     batch_size: int = 16  # crops a step and worker
     crop: int = 128  # side of the crops
     lr: float = 1e-3  # Adam

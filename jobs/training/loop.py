@@ -16,6 +16,7 @@ from tilepress.pipeline.errors import UsageError
 
 Row = dict[str, float]
 _LOG_EVERY = 20  # steps
+_VALIDATION_SHARE = 0.5  # time of a crop when validating, of what it takes when learning
 _LEAST_GAIN = 1e-3  # of the validation loss, for a validation to count as better
 
 
@@ -23,6 +24,8 @@ _LEAST_GAIN = 1e-3  # of the validation loss, for a validation to count as bette
 class Hooks:
     """What the loop needs of the world around it. `agree`: rank 0's values, at every rank.
 
+    `began`: the time (time.time()) at which a command that had done nothing before would have begun, so that `minutes`
+    counts all of it; None: the loop's own time. `reserve_s`: seconds that the command takes after the loop.
     `validation` gives the held-out crops anew at every call; `post` and `save` are only called at rank 0.
     """
 
@@ -32,6 +35,8 @@ class Hooks:
     agree: Callable[[list[float]], list[float]] = lambda values: values
     rank: int = 0
     world: int = 1
+    began: float | None = None
+    reserve_s: float = 0.0
 
 
 def run(
@@ -47,10 +52,11 @@ def run(
         hooks: Validation data, and who hears of rows and checkpoints.
     """
     options = learner.options
-    clock = _Clock(state.seconds)
+    clock = _Clock(state.seconds if hooks.began is None else max(state.seconds, time.time() - hooks.began))
     recent: list[Row] = []
     while not state.stopped_by:
-        share, over = hooks.agree([_share(options, state, clock), float(_stop_code(options, state, clock))])
+        stop = float(_stop_code(options, state, clock, hooks))
+        share, over = hooks.agree([_share(options, state, clock, hooks), stop])
         if over:
             state.stopped_by = STOPS[int(over)]
             break
@@ -59,6 +65,7 @@ def run(
             raise UsageError("the data set has no more images to train on")
         recent.append(learner.learn(crops, state.step, share, hooks.rank))
         state.step += 1
+        clock.steps += 1
         _require_finite(recent[-1], state.step)
         if state.step % _log_every(options) == 0:
             row = _row(recent, state, clock, options, share)
@@ -75,18 +82,31 @@ def run(
 STOPS = ("", "steps", "minutes", "plateau", "mse")
 
 
-def _stop_code(options: Options, state: TrainingState, clock: _Clock) -> int:
+def _stop_code(options: Options, state: TrainingState, clock: _Clock, hooks: Hooks) -> int:
     if state.step >= options.steps:
         return 1
-    if options.minutes and clock.seconds >= 60 * options.minutes:
+    if options.minutes and state.step and clock.seconds + _after_s(options, clock, hooks) >= 60 * options.minutes:
         return 2
     if options.patience and state.stale >= options.patience:
         return 3
     return 4 if state.figures.get("mse", math.inf) < options.stop_mse else 0
 
 
-def _share(options: Options, state: TrainingState, clock: _Clock) -> float:
-    by_time = clock.seconds / (60 * options.minutes) if options.minutes else 0.0
+def _after_s(options: Options, clock: _Clock, hooks: Hooks) -> float:
+    """Seconds of the command after the last step: a validation, estimated by steps until there was one, and export."""
+    if hooks.rank:  # rank 0 decides
+        return 0.0
+    validation_s = clock.validation_s
+    if validation_s is None:
+        steps = sum(map(len, hooks.validation())) / options.batch_size
+        validation_s = _VALIDATION_SHARE * steps * clock.step_s
+    return validation_s + hooks.reserve_s
+
+
+def _share(options: Options, state: TrainingState, clock: _Clock, hooks: Hooks) -> float:
+    by_time = 0.0
+    if options.minutes:
+        by_time = clock.seconds / max(1e-9, 60 * options.minutes - _after_s(options, clock, hooks))
     return min(1.0, max(by_time, state.step / max(1, options.steps)))
 
 
@@ -95,14 +115,16 @@ def _validate_and_save(learner: Learner, state: TrainingState, hooks: Hooks, clo
         return
     options = learner.options
     if state.step % options.validate_every == 0:
-        _validate(learner, state, hooks)
+        _validate(learner, state, hooks, clock)
     if state.step % options.checkpoint_every == 0 and state.step < options.steps:
         state.seconds = clock.seconds
         hooks.save(state)
 
 
-def _validate(learner: Learner, state: TrainingState, hooks: Hooks) -> None:
+def _validate(learner: Learner, state: TrainingState, hooks: Hooks, clock: _Clock) -> None:
+    began = time.monotonic()
     state.figures = learner.validate(hooks.validation())
+    clock.validation_s = time.monotonic() - began
     better = state.figures["loss"] < state.best * (1 - math.copysign(_LEAST_GAIN, state.best))
     state.stale = 0 if better or math.isinf(state.best) else state.stale + 1
     state.best = min(state.best, state.figures["loss"])
@@ -113,7 +135,7 @@ def _validate(learner: Learner, state: TrainingState, hooks: Hooks) -> None:
 
 def _finish(learner: Learner, state: TrainingState, hooks: Hooks, clock: _Clock) -> None:
     if not any(row["step"] == state.step and "val_mse" in row for row in state.rows):
-        _validate(learner, state, hooks)
+        _validate(learner, state, hooks, clock)
     state.seconds = clock.seconds
     hooks.save(state)
 
@@ -156,11 +178,18 @@ class _Clock:
 
     def __init__(self, before: float) -> None:
         self._before = before
+        self.steps = 0  # of this loop
+        self.validation_s: float | None = None  # how long the last one took
         self._started = self._lap = time.monotonic()
 
     @property
     def seconds(self) -> float:
         return self._before + time.monotonic() - self._started
+
+    @property
+    def step_s(self) -> float:
+        """Seconds a step, of this loop."""
+        return (time.monotonic() - self._started) / max(1, self.steps)
 
     def lap(self) -> float:
         """Return seconds since the last lap."""

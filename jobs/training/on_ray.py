@@ -42,6 +42,8 @@ class Job:
     claim: str  # id of the training, which is in that folder
     variables: tuple[tuple[str, str], ...]
     board: Any
+    began: float  # see Hooks
+    reserve_s: float
 
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
@@ -71,7 +73,14 @@ class Board:
 
 
 def train_on_ray(
-    plan: TrainingPlan, feed: Feed, work: Location, first_step: int, config: EngineConfig, post: Callable[[Row], None]
+    plan: TrainingPlan,
+    feed: Feed,
+    work: Location,
+    first_step: int,
+    config: EngineConfig,
+    post: Callable[[Row], None],
+    began: float,
+    reserve_s: float,
 ) -> int:
     """Train to the end, which is a checkpoint, and return the number of workers. EngineError, UsageError.
 
@@ -82,6 +91,8 @@ def train_on_ray(
         first_step: Where the last checkpoint left off; 0 at the start.
         config: How many workers, on which cluster.
         post: Hears of every row of the log.
+        began: See Hooks.
+        reserve_s: See Hooks.
     """
     started = connect(config)
     try:
@@ -89,7 +100,7 @@ def train_on_ray(
         scaling = _scaling(config, capacity)
         board = Board.remote()  # type: ignore[attr-defined]
         claim = json.loads(work.open().read(PLAN))["id"]
-        job = Job(plan, feed, work, claim, environment(), board)
+        job = Job(plan, feed, work, claim, environment(), board, began, reserve_s)
         with _reading(board, post) as reader, tempfile.TemporaryDirectory() as scratch:
             trainer = TorchTrainer(
                 _worker,
@@ -223,6 +234,8 @@ def _train(job: Job) -> None:
         _agree if world > 1 else lambda values: values,
         rank,
         world,
+        job.began,
+        job.reserve_s,
     )
     run(learner, state, _batches(job), job.feed.split.pixels, hooks)
 

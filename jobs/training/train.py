@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from tilepress.jobs.training.learner import Learner
 from tilepress.jobs.training.loop import Hooks, Row, psnr, run
 from tilepress.jobs.training.model_folder import finished, versions, write_model
 from tilepress.pipeline.engine.engine import EngineConfig
-from tilepress.pipeline.errors import EngineError, MissingError, ResumeError, UsageError
+from tilepress.pipeline.errors import EngineError, MissingError, ResumeError, TilepressError, UsageError
 from tilepress.pipeline.formats.picture import Limits
 from tilepress.pipeline.sources.crops import split
 from tilepress.pipeline.sources.dataset import Source
@@ -32,6 +34,7 @@ from tilepress.pipeline.storage.base import Storage, absolute, is_url, open_stor
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 _EXPORT_ONLY = ("licence", "export_tiles")  # may be set right after a training that could not be exported
+_EXPORT_COUNTS_BELOW = 10.0  # minutes
 _MAX_PIXELS = 1 << 28  # an image is held whole
 
 
@@ -78,10 +81,16 @@ class TrainReport:
 
 def run_train(config: TrainConfig) -> TrainReport:
     """Begin a training, go on from its last checkpoint, or find it done; return its report."""
+    began = time.time()
     plan = load_plan(config.recipe, config.overrides)
-    engine = _engine(config.engine)
+    with TrainMeter(plan.name, plan.options, quiet=config.quiet) as meter:
+        return _train(config, plan, meter, began)
+
+
+def _train(config: TrainConfig, plan: TrainingPlan, meter: TrainMeter, began: float) -> TrainReport:
+    meter.doing("choosing images")
     feed = _feed(config, plan)
-    report = TrainReport(config.out, plan.family, images=len(feed.split.train), engine=engine)
+    report = TrainReport(config.out, plan.family, images=len(feed.split.train), engine=_engine(config.engine))
     report.unusable = list(feed.split.unusable)
     request = {**plan.to_json(), "data": feed.split.fingerprint}
     storage = open_storage(config.out, config.storage_options)
@@ -89,7 +98,8 @@ def run_train(config: TrainConfig) -> TrainReport:
         return report
     work = open_storage(absolute(config.out.rstrip("/") + ".training"), config.storage_options)
     _claim(work, request)
-    state, learner = _trained(config, plan, feed, work, report)
+    state, learner = _trained(config, plan, feed, work, report, meter, began)
+    meter.doing("exporting")
     model = _export(learner, feed, _record(plan, feed, state, report))
     records.write_log(work, state.rows)
     records.write_curves(work, state.rows, f"{plan.name}, {plan.family}")
@@ -143,25 +153,32 @@ def _claim(work: Storage, request: Request) -> None:
 
 
 def _trained(
-    config: TrainConfig, plan: TrainingPlan, feed: Feed, work: Storage, report: TrainReport
+    config: TrainConfig,
+    plan: TrainingPlan,
+    feed: Feed,
+    work: Storage,
+    report: TrainReport,
+    meter: TrainMeter,
+    began: float,
 ) -> tuple[TrainingState, Learner]:
     """The state at the end of the training, and the network."""
     found = latest(work)
     report.resumed_at = found[0].step if found else 0
     if not (found and found[0].stopped_by):
+        meter.doing("starting")
         events = records.Events(work, report.resumed_at)
-        with TrainMeter(plan.name, plan.options, quiet=config.quiet) as meter:
 
-            def post(row: Row) -> None:
-                events.add(row)
-                meter.show(row)
+        def post(row: Row) -> None:
+            events.add(row)
+            meter.show(row)
 
-            try:
-                for row in found[0].rows if found and is_url(work.url) else ():
-                    events.add(row)  # what was uploaded before is replaced
-                _train_on(config, plan, feed, work, report, post)
-            finally:
-                events.close()
+        try:
+            for row in found[0].rows if found and is_url(work.url) else ():
+                events.add(row)  # what was uploaded before is replaced
+            budget = began - (found[0].seconds if found else 0.0), _export_s(plan, feed)
+            _train_on(config, plan, feed, work, report, post, budget)
+        finally:
+            events.close()
         found = latest(work)
     if not found:
         raise EngineError(f"training ended without a checkpoint in {work.url}: do the workers see that folder?")
@@ -171,12 +188,19 @@ def _trained(
 
 
 def _train_on(
-    config: TrainConfig, plan: TrainingPlan, feed: Feed, work: Storage, report: TrainReport, post: Callable[[Row], None]
+    config: TrainConfig,
+    plan: TrainingPlan,
+    feed: Feed,
+    work: Storage,
+    report: TrainReport,
+    post: Callable[[Row], None],
+    budget: tuple[float, float],
 ) -> None:
+    """Train to the last checkpoint; `budget`: `began` and `reserve_s` of Hooks."""
     if report.engine == "ray":
         from tilepress.jobs.training.on_ray import train_on_ray
 
-        report.workers = train_on_ray(plan, feed, work.location, report.resumed_at, config.engine, post)
+        report.workers = train_on_ray(plan, feed, work.location, report.resumed_at, config.engine, post, *budget)
         return
     learner, state = Learner(plan, _device(config.engine)), TrainingState()
     found = latest(work)
@@ -186,8 +210,31 @@ def _train_on(
     else:
         learner.initialise(initial_crops(feed))
     validation = validation_batches(feed)
-    hooks = Hooks(lambda: iter(validation), post, lambda reached: save(work, reached, learner.tensors()))
+    began, reserve_s = budget
+    hooks = Hooks(
+        lambda: iter(validation),
+        post,
+        lambda reached: save(work, reached, learner.tensors()),
+        began=began,
+        reserve_s=reserve_s,
+    )
     run(learner, state, batches(feed, state.step), feed.split.pixels, hooks)
+
+
+def _export_s(plan: TrainingPlan, feed: Feed) -> float:
+    """Seconds that an export takes, by exporting the untrained network: where `minutes` is so short that it counts.
+
+    The time is that of a second export: the first, of a single tile, loads whatever is loaded once.
+    """
+    if not 0 < plan.options.minutes < _EXPORT_COUNTS_BELOW:
+        return 0.0
+    learner = Learner(plan)
+    learner.begin_average()
+    for each in (replace(feed, options=replace(feed.options, export_tiles=1)), feed):
+        began = time.monotonic()
+        with suppress(TilepressError, ValueError, ArithmeticError, RuntimeError):  # a refusal takes its time, too
+            _export(learner, each, {})
+    return time.monotonic() - began
 
 
 def _device(config: EngineConfig) -> str:

@@ -8,7 +8,6 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ import pytest
 from PIL import Image
 
 from tests.jobs.archives.test_s3 import upload
-from tests.support.make_collection import picture
 from tilepress import compress, restore, train
 from tilepress.codecs.model import Model
 from tilepress.jobs.cli.app import _run
@@ -29,34 +27,6 @@ from tilepress.pipeline.errors import IntegrityError, ResumeError, UsageError
 from tilepress.pipeline.storage.base import open_storage
 
 LOCAL = {"engine": "local", "workers": 1}
-RECIPE = "family: test-tiny\nsteps: 40\nbatch_size: 4\ncrop: 32\nlr: 0.01\nvalidate_every: 10\ncheckpoint_every: 10\n"
-
-
-@pytest.fixture(autouse=True)
-def _one_thread(plugin) -> Iterator[None]:
-    """The recipe and codec `test-tiny`; threads of so small a network only wait for each other."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("photos") / "photos"
-    folder.mkdir()
-    for n in range(6):
-        Image.fromarray(picture(64, 80, 3, seed=n)).save(folder / f"{n}.png")
-    return str(folder)
-
-
-@pytest.fixture
-def recipe(tmp_path: Path) -> str:
-    path = tmp_path / "tiny.yaml"
-    path.write_text(RECIPE)
-    return str(path)
 
 
 def weights(model: str) -> dict[str, np.ndarray]:
