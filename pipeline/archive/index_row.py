@@ -77,8 +77,11 @@ class IndexRow:
         """Payload bytes of everything about this image; of a stack, its share by the size of its file."""
         ranges = [*self.spans.values(), *(piece.payload for piece in self.pieces)]
         ranges += [span for tile in self.tiles for span in (tile.latents, tile.residual)]
-        total = sum(length for _, length in ranges)
-        return total if self.stack is None else round(total * self.facts.source_bytes / self.stack.source_bytes)
+        return self.share(sum(length for _, length in ranges))
+
+    def share(self, nbytes: int) -> int:
+        """Return how many of so many bytes are the image's: of those of a stack, a share by the size of its file."""
+        return nbytes if self.stack is None else round(nbytes * self.facts.source_bytes / self.stack.source_bytes)
 
 
 def index_row(row: Mapping[str, Any]) -> IndexRow:
