@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
-from tilepress.jobs.archives.run_plan import claim_run, new_run, require_place, unfinished_run
+from tilepress.jobs.archives.run_plan import claim_run, new_run, other_source, require_place, unfinished_run
 from tilepress.jobs.claim import request_text
 from tilepress.jobs.cli.messages import MESSAGES
 from tilepress.jobs.cli.meter import Meter
@@ -75,6 +75,7 @@ class CompressReport:
     seconds: float = 0.0  # from the first shard to the manifest
     compiling_seconds: float = 0.0  # of these, spent by this process on kernels that were in no cache
     summary: Summary = field(default_factory=Summary)
+    notes: list[str] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)  # of the source, and not stored
     packages: dict[str, list[str]] = field(default_factory=dict)  # besides tilepress, to read tiles of these codecs
 
@@ -105,6 +106,11 @@ def run_compress(config: CompressConfig, again: Sequence[str] = ()) -> CompressR
         report.planned_files, report.planned_bytes = plan.totals.files, plan.totals.bytes
         report.gone, report.shards = plan.totals.gone, plan.totals.shards
         report.packages = choice.packages()
+        if report.gone and (before := other_source(storage, run, request)):
+            report.notes.append(
+                f"the run before was of {before}, and names are relative to their source: what {config.source} does "
+                "not have under the same name counts as gone from it"
+            )
         if config.dry_run or not plan.totals.shards:
             return report
         with _engine(storage, config, plan, networks=choice.codec.networks) as engine:

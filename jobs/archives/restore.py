@@ -198,6 +198,8 @@ def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) ->
             name = own_name(name, entry.index_row.facts.name)
         file.flush()
         path = Path(scratch.name)
+        if options.overwrite and holds(destination, name, path):
+            return THERE
         try:
             destination.write_file(name, path, overwrite=options.overwrite)
         except AlreadyExists:
@@ -215,11 +217,17 @@ def _write(entry: Entry, options: RestoreOptions, file: BinaryIO) -> tuple[str, 
         write_region(entry.array(options.region, options.preview, options.view), facts, file)
         return region_name(entry.path, options.region, facts), REGION
     shown = Shown(options.preview, options.view)
-    if not shown.residuals and facts.method in PIXEL_METHODS:
+    if not shown.residuals and facts.method in PIXEL_METHODS and (shown.view or _has_preview(entry)):
         entry.write_preview(shown, file)
         return entry.path, PREVIEW
     outcome = entry.write(file)
     return entry.path, _how(outcome, facts.promised)
+
+
+def _has_preview(entry: Entry) -> bool:
+    """Whether less than all that is stored of an image decodes to something; False where a preview is the image."""
+    codecs = [entry.pool.codec(reference) for reference in {tile.facts.codec for tile in entry.index_row.tiles}]
+    return not codecs or any(not codec.lossless or codec.progressive for codec in codecs)
 
 
 def _how(outcome: Outcome, promised: Fidelity) -> str:

@@ -86,6 +86,16 @@ def new_run(
     return Run(last.run.number + 1 if last else 1), plan
 
 
+def other_source(storage: Storage, run: Run, request: Request) -> str:
+    """Return the source of the newest run before `run` that was of a source, if that was another one; else ""."""
+    for earlier in reversed([each for each in list_runs(storage) if each.number < run.number]):
+        with suppress(StorageError, IntegrityError):
+            before = plan_from_bytes(storage.read(earlier.plan), earlier.plan).settings.get("source")
+            if before:
+                return str(before) if before != request["source"] else ""
+    return ""
+
+
 def _may_hide(left_out: Sequence[LeftOut], name: str) -> bool:
     """Whether a file of this name may be in the source, where this process cannot see it."""
     return any(

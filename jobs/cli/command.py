@@ -35,6 +35,16 @@ class Command(TyperCommand):
         for each in texts:
             each.help = spelled(each.help or "", self.params)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse as typer does; of arguments that are too many, say where they may come from."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as exc:
+            message = getattr(exc, "message", "")
+            if str(message).startswith("Got unexpected extra argument"):
+                exc.message = f"{message}. A shell makes many words of one pattern: quote it, as in '*.png'"  # type: ignore[attr-defined]
+            raise
+
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words after the command's name in its usage."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from tilepress.jobs.cli.messages import MESSAGES, plain
-from tilepress.jobs.cli.progress import size, took
+from tilepress.jobs.cli.progress import counted, size, took
 from tilepress.jobs.cli.tables import (
     json_text,
     print_failures,
@@ -47,9 +47,11 @@ def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
     for each in report.left_out:
         how = "NOT READ" if each.unreadable else "left out"
         MESSAGES.say(f"{how}: {each.name} ({each.reason})")
+    print_notes(report.notes)
     for codec, packages in report.packages.items():
         print(f"reading it takes {' and '.join(packages)} besides tilepress, for codec {codec}")
-    planned = f"{report.planned_files:,} files, {size(report.planned_bytes)}, in {report.shards:,} shards"
+    shards = counted(report.shards, "shard")
+    planned = f"{counted(report.planned_files, 'file')}, {size(report.planned_bytes)}, in {shards}"
     gone = f"; {report.gone:,} gone from the source" if report.gone else ""
     if request.dry_run:
         print(f"would compress {planned}{gone}; nothing was written")
@@ -59,7 +61,7 @@ def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
         return
     print(f"run {report.run} of {request.archive}: {planned}{gone}")
     if report.resumed_shards:
-        print(f"{report.resumed_shards:,} shards were already committed by an earlier attempt")
+        print(f"{counted(report.resumed_shards, 'shard was', 'shards were')} already committed by an earlier attempt")
     if report.others_shards:
         print(f"shards written by other drivers of this run meanwhile: {ranges(report.others_shards)}")
     print_summary(report.summary)
@@ -74,6 +76,9 @@ def show_restore(request: SimpleNamespace, report: RestoreReport) -> None:
     print_notes(report.notes)
     words = ", ".join(f"{count:,} {how}" for how, count in report.restored.items())
     print(f"restored to {request.destination}: {words or 'nothing'}")
+    whole = sum(report.restored[how] for how in ("byte-identical", "pixel-identical"))
+    if request.preview and whole:
+        print(f"{counted(whole, 'image has', 'images have')} no preview in the archive, and came back whole")
     print_failures("damaged", report.damage)
     print_failures("damaged, not restored", report.failed)
     print_failures("undamaged, not restored", report.unreadable)
@@ -83,35 +88,35 @@ def show_restore(request: SimpleNamespace, report: RestoreReport) -> None:
 def show_verify(request: SimpleNamespace, report: VerifyReport) -> None:
     """Print what was checked, and what is wrong."""
     print_notes(report.notes)
-    counts = f"{report.parts:,} parts, {report.images:,} images, {size(report.source_bytes)} of files"
+    counts = f"{counted(report.parts, 'part')}, {counted(report.images, 'image')}, {size(report.source_bytes)} of files"
     print(f"verified {request.archive}: {counts}")
     for part, image, problem in report.problems:
         print(plain(f"DAMAGED {part}{': ' + image if image else ''}: {problem}"))
     print_failures("not checked", report.unchecked)
     print_failures("differs from the source", report.differing)
     for how, count in sorted(report.inexact.items()):
-        print(f"{count:,} images are not held exactly: {how}")
+        print(f"{counted(count, 'image is', 'images are')} not held exactly: {how}")
     if not report.complete:
         print(f"no run of {request.archive} is complete: repeat the command of the last one to finish it")
     if request.subset and not report.images:
         print("no image of the archive is in this part of it: nothing was decoded")
     elif report.unchecked:
-        print(f"{len(report.unchecked):,} images could not be checked here")
+        print(f"{counted(len(report.unchecked), 'image')} could not be checked here")
     elif not report.problems:
         print("everything stored is as it was written")
     if report.problems:
-        print(f"{len(report.problems):,} problems found")
+        print(f"{counted(len(report.problems), 'problem')} found")
 
 
 def show_abandon(request: SimpleNamespace, report: AbandonReport) -> None:
     """Print which run was given up."""
     what = f"run {report.run} of {request.archive} is given up" if report.run else f"{request.archive} is tidied up"
-    print(f"{what}: {report.removed_files:,} files, {size(report.removed_bytes)}, removed")
+    print(f"{what}: {counted(report.removed_files, 'file')}, {size(report.removed_bytes)}, removed")
 
 
 def show_forget(request: SimpleNamespace, report: ForgetReport) -> None:
     """Print what was forgotten, and how its room is given back."""
-    images = f"{report.images:,} images, {size(report.bytes)} of files"
+    images = f"{counted(report.images, 'image')}, {size(report.bytes)} of files"
     for path in report.paths if request.dry_run else ():
         print(plain(path))
     if request.dry_run:
@@ -123,7 +128,8 @@ def show_forget(request: SimpleNamespace, report: ForgetReport) -> None:
 
 def show_compact(request: SimpleNamespace, report: CompactReport) -> None:
     """Print what there is to be written anew and to be removed, and what was done."""
-    parts = f"{report.parts:,} parts, {size(report.part_bytes)}, with {report.images:,} images that are needed"
+    needed = counted(report.images, "image that is", "images that are")
+    parts = f"{counted(report.parts, 'part')}, {size(report.part_bytes)}, with {needed} needed"
     if report.run:
         print(f"run {report.run} of {request.archive} stands for {parts}")
     elif report.parts:
@@ -131,7 +137,7 @@ def show_compact(request: SimpleNamespace, report: CompactReport) -> None:
     else:
         print(f"no part of {request.archive} is unused by {request.unused} % or more")
     if report.replaced_parts:
-        old = f"{report.replaced_parts:,} replaced parts, {size(report.replaced_bytes)}"
+        old = f"{counted(report.replaced_parts, 'replaced part')}, {size(report.replaced_bytes)}"
         print(f"removed: {old}" if report.removed else f"to be removed by --remove: {old}")
 
 
@@ -140,13 +146,15 @@ def show_repair(request: SimpleNamespace, report: RepairReport) -> None:
     if report.dry_run or not report.problems:
         for part, image, problem in report.problems:
             print(plain(f"DAMAGED {part}{': ' + image if image else ''}: {problem}"))
-        print(f"{len(report.problems):,} problems found; nothing was written")
+        print(f"{counted(len(report.problems), 'problem')} found; nothing was written")
         return
     for name in report.remade:
         print(f"written again: {name}")
     if report.run:
-        copied, mended = f"{report.copied:,} images copied", f"{len(report.mended):,} stored again from the source"
-        print(f"run {report.run} of {request.archive} stands for {report.parts:,} damaged parts: {copied}, {mended}")
+        copied = f"{counted(report.copied, 'image')} copied"
+        mended = f"{len(report.mended):,} stored again from the source"
+        parts = counted(report.parts, "damaged part")
+        print(f"run {report.run} of {request.archive} stands for {parts}: {copied}, {mended}")
     print_failures("lost" if request.give_up else "found nowhere", [(path, "damaged") for path in report.lost])
     print_failures("still damaged", [(image or part, problem) for part, image, problem in report.left])
     if not report.left:
@@ -165,11 +173,12 @@ def show_import_arrays(request: SimpleNamespace, report: ImportReport) -> None:
     """Print what was imported, and from where it comes."""
     print_failures("left out", report.skipped)
     for name, count in report.images.items():
-        print(f"{str(request.destination).rstrip('/')}/{name}: {count:,} images")
+        print(f"{str(request.destination).rstrip('/')}/{name}: {counted(count, 'image')}")
     there = f", {report.already_there:,} of them there already" if report.already_there else ""
     total = report.images.total()
     rate = total / max(1e-3, report.seconds)
-    print(f"{total:,} images{there}, {size(report.bytes_out)} of PNG, in {report.seconds:.1f} s ({rate:,.0f} a second)")
+    time = f"in {report.seconds:.1f} s ({rate:,.0f} a second)"
+    print(f"{counted(total, 'image')}{there}, {size(report.bytes_out)} of PNG, {time}")
 
 
 def show_train(request: SimpleNamespace, report: TrainReport) -> None:
@@ -181,7 +190,7 @@ def show_train(request: SimpleNamespace, report: TrainReport) -> None:
     where = f"{report.workers} workers on Ray" if report.engine == "ray" else "this process"
     begun = f" (from step {report.resumed_at:,})" if report.resumed_at else ""
     print(
-        f"trained {report.codec} on {report.images:,} images: {report.steps:,} steps{begun} in "
+        f"trained {report.codec} on {counted(report.images, 'image')}: {counted(report.steps, 'step')}{begun} in "
         f"{report.seconds / 60:.1f} min by {where}, stopped by {report.stopped_by}"
     )
     rate = f", {report.figures['bpp']:.3f} bpp" if "bpp" in report.figures else ""
@@ -209,7 +218,7 @@ def show_fit_lossless(request: SimpleNamespace, report: FitReport) -> None:
     if not report.written:
         print(f"{report.out} is already this model ({report.sha256[:16]}), nothing was done")
         return
-    images = f"{report.fitted_images:,} images in {report.seconds / 60:.1f} min"
+    images = f"{counted(report.fitted_images, 'image')} in {report.seconds / 60:.1f} min"
     print(f"{report.out}: model {report.sha256[:16]}, {size(report.model_bytes)}, fitted to {images}")
     print(f"Use it: tilepress compress SOURCE ARCHIVE --codec {report.out}")
 
@@ -238,7 +247,7 @@ def show_evaluate(request: SimpleNamespace, report: EvaluateReport) -> None:
     print_failures("unknown format", report.unknown)
     print_failures("could not be read", report.unreadable)
     print_failures("failed", report.failed)
-    images = f"{report.images:,} images of {report.files:,} files"
+    images = f"{counted(report.images, 'image')} of {counted(report.files, 'file')}"
     if not report.written:
         print(f"{images}: {request.out} was complete already, nothing was written")
         return

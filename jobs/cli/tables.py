@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tilepress.jobs.cli.messages import MESSAGES, plain
-from tilepress.jobs.cli.progress import size
+from tilepress.jobs.cli.progress import counted, size
 
 if TYPE_CHECKING:
     from tilepress.pipeline.archive.summary import Summary
@@ -49,7 +49,7 @@ def print_summary(summary: Summary) -> None:
             print(f"{reason}: {summary.failures[reason]:,}")
     for text, count in summary.warnings.items():
         kept = "" if text == BEYOND_PALETTE else "; other codecs keep them"
-        print(f"warning: {text} on {count:,} tiles{kept}")
+        print(f"warning: {text} on {counted(count, 'tile')}{kept}")
 
 
 def _sizes(count: int, bytes_in: int, bytes_out: int, *, stored: bool = True) -> tuple[str, str, str, str]:

@@ -10,7 +10,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from tilepress.jobs.archives import listing
 from tilepress.jobs.cli.messages import MESSAGES, plain
-from tilepress.jobs.cli.progress import size
+from tilepress.jobs.cli.progress import counted, size
 from tilepress.jobs.cli.tables import print_json, print_notes, print_summary
 from tilepress.pipeline.archive.fidelity import bound_text
 from tilepress.pipeline.errors import UsageError
@@ -23,21 +23,40 @@ def show_ls(
     """Print one line an image, and return the exit code."""
     archive = open_archive(url, run=run, as_of=as_of, include_deleted=include_deleted)
     print_notes(archive.problems)
-    found = 0
+    found = source = stored = 0
+    line = _narrow_line if sys.stdout.isatty() and shutil.get_terminal_size().columns < _WIDE else _wide_line
     for entry in listing.listed(archive, path):
-        found += 1
         row = listing.describe(entry)
         if as_json:
             print_json(row, indent=None)
-            continue
-        shape = f"{row['width']}x{row['height']} {row['mode']}" if row["width"] else "-"
-        gone = "  (gone from the source)" if row["gone_from_source"] else ""
-        sizes = f"{row['source_bytes']:>12,} {row['stored_bytes']:>12,}"
-        print(f"{sizes}  {row['method']:<12} {shape:<18} {plain(row['path'])}{gone}")
+        else:
+            if not found:
+                print(line("source", "stored", "method", "image", "path"))
+            print(line(*_cells(row)))
+        found, source, stored = found + 1, source + row["source_bytes"], stored + row["stored_bytes"]
     if path is not None and not found:
         MESSAGES.error(f"nothing in {url} matches {path!r}", 2, "UsageError")
         return 2
+    if not as_json:
+        print(f"{counted(found, 'file')}, {size(source)}, stored in {size(stored)}")
     return 0
+
+
+def _cells(row: dict[str, Any]) -> tuple[int, int, str, str, str]:
+    """What a line of `ls` tells of an image."""
+    shape = f"{row['width']}x{row['height']} {row['mode']}" if row["width"] else "-"
+    gone = "  (gone from the source)" if row["gone_from_source"] else ""
+    return row["source_bytes"], row["stored_bytes"], row["method"], shape, f"{plain(row['path'])}{gone}"
+
+
+def _wide_line(source: int | str, stored: int | str, method: str, shape: str, path: str) -> str:
+    one, other = (f"{each:,}" if isinstance(each, int) else each for each in (source, stored))
+    return f"{one:>12} {other:>12}  {method:<12} {shape:<18} {path}"
+
+
+def _narrow_line(source: int | str, stored: int | str, method: str, shape: str, path: str) -> str:
+    one, other = (size(each) if isinstance(each, int) else each for each in (source, stored))
+    return f"{one:>7} {other:>7}  {method:<9} {path}"
 
 
 def show_info(url: str, path: str | None, run: int | None, as_of: str | None, *, as_json: bool) -> int:
@@ -62,6 +81,8 @@ def show_info(url: str, path: str | None, run: int | None, as_of: str | None, *,
     return 0
 
 
+_PROBE = 4096  # bytes that tell a text from other files
+_WIDE = 80  # columns of a terminal with room for exact sizes and shapes
 _STATES = {
     "complete": "complete",
     "unfinished": "NOT COMPLETE: repeat its command to finish it, or `tilepress abandon` it",
@@ -73,7 +94,7 @@ def _run_line(run: dict[str, Any]) -> str:
     """One line about a run: when, what, how, and whether it is complete."""
     settings = run["settings"]
     encoding = settings.get("press")
-    told = [f"run {run['run']}: {run['images']:,} images"]
+    told = [f"run {run['run']}: {counted(run['images'], 'image')}"]
     if "verb" in settings:
         told[0] += f", by {settings['verb']}"
     if encoding:
@@ -87,8 +108,11 @@ def _run_line(run: dict[str, Any]) -> str:
 def _print_disk(info: listing.ArchiveInfo) -> None:
     """What the archive takes in all: models, indexes, plans and old versions are bytes too."""
     files = info.summary.stored_bytes_in
-    saved = f", {100 * (1 - info.disk_bytes / files):.1f} % less than the files" if files else ""
-    print(f"on disk {size(info.disk_bytes)} in {info.objects:,} files, models and indexes included{saved}")
+    share = info.disk_bytes / files if files else 1.0
+    saved = f", {100 * (1 - share):.1f} % less than the files" if share < 1 else ""
+    if share > 1:
+        saved = f", {share:.3g} times what the files take"
+    print(f"on disk {size(info.disk_bytes)} in {counted(info.objects, 'file')}, models and indexes included{saved}")
     if info.superseded_bytes:
         advice = f"tilepress compact {info.url} gives their room back"
         print(f"{size(info.superseded_bytes)} of these are older versions of images: {advice}")
@@ -130,11 +154,24 @@ def write_cat(url: str, path: str, output: str | None, run: int | None, as_of: s
         entry.write(cast(BinaryIO, scratch))
         scratch.seek(0)
         if output is None:
+            if sys.stdout.isatty() and _is_binary(scratch):
+                raise UsageError(f"{path} is no text for a terminal: append `> FILE`, or name a file by `output`")
             shutil.copyfileobj(scratch, sys.stdout.buffer)
             sys.stdout.buffer.flush()
         else:
             _copy_to(Path(output), scratch)
     return 0
+
+
+def _is_binary(file: IO[bytes]) -> bool:
+    """Whether the beginning of a file is something else than text; the file is at its beginning again."""
+    begin = file.read(_PROBE)
+    file.seek(0)
+    try:
+        text = begin.decode()
+    except UnicodeDecodeError as exc:
+        return exc.end < len(begin)  # else only cut in the midst of a character
+    return any(not character.isprintable() and character not in "\t\r\n\f" for character in text)
 
 
 def _copy_to(output: Path, source: IO[bytes]) -> None:

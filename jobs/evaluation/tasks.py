@@ -10,6 +10,7 @@ from itertools import islice
 from tilepress.jobs.evaluation.images import EvaluateOptions, EvaluateTask, identity
 from tilepress.pipeline.errors import ResumeError, UsageError
 from tilepress.pipeline.sources.dataset import DataSet
+from tilepress.pipeline.storage.globs import CASE
 
 _TASKS, _MOST_IMAGES = 256, 64  # tasks that are aimed at, and images a task at most
 
@@ -42,7 +43,7 @@ def survey(data: DataSet) -> Survey:
         size += item.size
         digest.update(identity(item))
     if not files:
-        raise UsageError(f"{data.source.url} holds no images, or none that `include` and `exclude` let pass")
+        raise UsageError(f"{data.source.url} holds no images, or none that `include` and `exclude` let pass{CASE}")
     return Survey(files, size, digest.hexdigest())
 
 

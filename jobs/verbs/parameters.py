@@ -15,8 +15,15 @@ from tilepress.pipeline.storage.place import Place
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 Archive = Annotated[Place, typer.Argument(metavar="ARCHIVE", help="Local path or URL of an archive.")]
-Include = Annotated[Sequence[str], typer.Option(metavar="GLOB", help="Only files that match; may be repeated.")]
-Exclude = Annotated[Sequence[str], typer.Option(metavar="GLOB", help="Leave out files that match; may be repeated.")]
+Include = Annotated[
+    Sequence[str],
+    typer.Option(
+        metavar="GLOB", help="Only these files, or those in folders so named. (?i)*.jpg: any case. May be repeated."
+    ),
+]
+Exclude = Annotated[
+    Sequence[str], typer.Option(metavar="GLOB", help="Leave out these files, or all in folders so named. Likewise.")
+]
 Model = Annotated[Place, typer.Option(metavar="MODEL", help="Folder or prefix that becomes the model.")]
 Tile = Annotated[int, typer.Option(min=16, max=16384, metavar="N", help="Tile size in pixels.")]
 EngineName = Annotated[

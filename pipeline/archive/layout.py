@@ -11,17 +11,19 @@ runs/0001/manifest.parquet       written last, create-only: the run is complete
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tilepress.pipeline.archive.readme import README_TEXT
 from tilepress.pipeline.archive.sealed import read_json, seal_json
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, StorageError, UsageError
-from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.base import Storage, is_url
 
 FORMAT = "tilepress-archive-1"
 ARCHIVE_JSON = "archive.json"
@@ -94,6 +96,17 @@ def is_create_only(storage: Storage) -> bool:
     return False
 
 
+def _where_one_is(storage: Storage) -> str:
+    """Advice for whoever named a place that is no archive: one may be around it, or in it."""
+    if not is_url(storage.url):
+        place = Path(storage.url)
+        near = (*place.parents, *sorted(place.glob("*/")))
+        found = [each for each in near if os.path.isfile(each / ARCHIVE_JSON)]  # noqa: PTH113 - never raises
+        if found:
+            return f"there is one at {found[0]}"
+    return "`tilepress compress` makes one"
+
+
 def read_archive(storage: Storage) -> dict[str, Any]:
     """The archive's identity; UsageError where there is none or it is of a later format, IntegrityError if damaged."""
     try:
@@ -101,9 +114,7 @@ def read_archive(storage: Storage) -> dict[str, Any]:
     except MissingError as exc:
         if list_runs(storage):
             raise IntegrityError(f"{storage.url}/{ARCHIVE_JSON} is missing, though there are runs") from exc
-        raise UsageError(
-            f"there is no archive at {storage.url} (no {ARCHIVE_JSON}); `tilepress compress` makes one"
-        ) from exc
+        raise UsageError(f"there is no archive at {storage.url} (no {ARCHIVE_JSON}); {_where_one_is(storage)}") from exc
     if content.get("format") != FORMAT:
         raise UsageError(f"{storage.url} has the format {content.get('format')!r}; this tilepress reads {FORMAT!r}")
     try:

@@ -152,7 +152,10 @@ def run_stage(stage: Stage, task: Task, archive: Storage, pool: CodecPool) -> An
     except OSError as exc:
         if exc.errno not in _NO_SPACE:
             raise
-        raise EngineError(f"no space left for temporary files: free some, or set TMPDIR ({exc})") from exc
+        raise EngineError(
+            f"no space left for temporary files of shard {task.number}, which reads {task.bytes:,} bytes: make "
+            f"room, or set TMPDIR, and repeat the command, which goes on from there ({exc})"
+        ) from exc
 
 
 def delay_s(attempt: int) -> float:

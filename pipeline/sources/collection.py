@@ -23,7 +23,7 @@ from typing import Any
 
 from tilepress.pipeline.errors import MissingError, UsageError
 from tilepress.pipeline.storage.base import ListedFile, Storage, absolute, is_url, local_path_of, open_storage
-from tilepress.pipeline.storage.globs import MAGIC, Selection, compile_glob, literal_prefix
+from tilepress.pipeline.storage.globs import CASE, MAGIC, Selection, compile_glob, literal_prefix
 from tilepress.pipeline.storage.listing_rules import ListingRules, OnSkip
 from tilepress.pipeline.storage.options import StorageOptions
 
@@ -77,7 +77,7 @@ class Collection(ABC):
                 empty = False
                 yield entry
         if empty:
-            raise UsageError(f"{self.source}: no files there, or none that `include` and `exclude` let pass")
+            raise UsageError(f"{self.source}: no files there, or none that `include` and `exclude` let pass{CASE}")
 
     def covers(self, name: str) -> bool:
         """Tell whether a file of this name would be listed if the source had it."""

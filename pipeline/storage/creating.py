@@ -55,6 +55,11 @@ def create_once(request: Callable[[], object], is_same: Callable[[], bool], in_d
             raise
 
 
+def size_of(content: Content) -> int:
+    """Return the size of a buffer or a local file in bytes."""
+    return content.stat().st_size if isinstance(content, Path) else memoryview(content).nbytes
+
+
 def holds(storage: Storage, name: str, content: Content) -> bool:
     """Tell whether the object of that name is there and has this content; a block in memory at a time."""
     with reader_of(content) as (size, read):

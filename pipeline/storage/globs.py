@@ -8,8 +8,10 @@
 | no '/' in the pattern | the last part of the name, in any folder: `*.png` |
 | '/' at the end | everything below folders of that name: `raw/` |
 | any other '/' | the whole name from the root: `2020/*/*.tif`, `/top.png` |
+| no special character | that name, and everything below folders of that name: `raw`, `2020/raw` |
+| `(?i)` in front | upper and lower case alike: `(?i)*.jpg` |
 
-Upper and lower case differ. To match one of the special characters itself, write it in brackets: `[[]1].png`.
+Otherwise upper and lower case differ. To match one of the special characters itself, write it in brackets: `[[]1].png`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from collections.abc import Sequence
 from tilepress.pipeline.errors import UsageError
 
 MAGIC = re.compile(r"[*?[]")
+CASE = "; upper and lower case differ, unless a pattern begins with (?i)"
+_ANY_CASE = "(?i)"
 _TOKEN = re.compile(
     r"(?P<folders>(?:(?<=/)|^)\*\*/)|(?P<below>(?:(?<=/)|^)\*\*$)|(?P<set>\[!?+\]?+[^\]/]*\])|\*+|\?|.", re.S
 )
@@ -34,9 +38,9 @@ class Selection:
         self._include = [compile_glob(pattern) for pattern in include]
         self._exclude = [compile_glob(pattern) for pattern in exclude]
         self._excluded_folders = [
-            compile_glob(pattern.removesuffix("/**").rstrip("/"), anchored=not pattern.endswith("/"))
+            compile_glob(pattern.removesuffix("/**").rstrip("/"), anchored=pattern.endswith("/**"))
             for pattern in exclude
-            if pattern.endswith(("/", "/**"))
+            if pattern.endswith(("/", "/**")) or not MAGIC.search(pattern)
         ]
 
     def __contains__(self, name: str) -> bool:
@@ -51,16 +55,25 @@ class Selection:
 
 def compile_glob(pattern: str, anchored: bool = False) -> re.Pattern[str]:
     """Return a regular expression for `fullmatch`. `anchored`: from the root even without a '/'. UsageError."""
+    pattern, flags = _flags(pattern)
     inner = pattern.rstrip("/")
     if not anchored and "/" not in inner:
         inner = f"**/{inner}"
     if pattern.endswith("/"):
         inner += "/**"
     expression = "".join(_regex(token) for token in _TOKEN.finditer(inner.removeprefix("/")))
+    if not MAGIC.search(pattern) and not pattern.endswith("/"):
+        expression += "(?:/.*)?"
     try:
-        return re.compile(expression, re.S)
+        return re.compile(expression, re.S | flags)
     except re.error as exc:
         raise UsageError(f"the pattern {pattern!r} has a range of characters that runs backwards") from exc
+
+
+def _flags(pattern: str) -> tuple[str, re.RegexFlag]:
+    """The pattern without the mark for any case, and what the mark means."""
+    plain = pattern.removeprefix(_ANY_CASE)
+    return plain, re.RegexFlag(0) if plain == pattern else re.I
 
 
 def literal_prefix(pattern: str) -> str:

@@ -35,7 +35,7 @@ from tilepress.pipeline.storage.base import (
     check_ranges,
     unmap,
 )
-from tilepress.pipeline.storage.creating import Content, create_once, holds
+from tilepress.pipeline.storage.creating import Content, create_once, holds, size_of
 from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
 from tilepress.pipeline.storage.local_create import link_exclusively, make_folders, sync_folder, temporary_in
 from tilepress.pipeline.storage.local_listing import TEMPORARY_SUFFIX, listed, walk
@@ -43,9 +43,10 @@ from tilepress.pipeline.storage.own_names import printable
 
 MAP_FROM = 64 << 20  # bytes; smaller files are read, which is safer when somebody truncates them
 
+_MAKE_ROOM = "make room and repeat the command, which goes on from there"
 _HINTS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
+    errno.ENOSPC: f"the disk is full; {_MAKE_ROOM}",
+    errno.EDQUOT: f"the disk quota is used up; {_MAKE_ROOM}",
     errno.EACCES: "permission is missing",
     errno.EPERM: "permission is missing",
     errno.EROFS: "the file system is read-only",
@@ -115,6 +116,10 @@ class LocalStorage(Storage):
                 before = os.fstat(file.fileno())
                 data = _content(file, before.st_size)
             found = listed(name, before)
+            if not found.size and data:
+                raise StorageError(
+                    f"{where} says it is empty and is not, as files of /proc do: copy it, and give the copy"
+                )
             if expect is not None and expect.fingerprint != found.fingerprint:
                 raise ChangedError(f"{where} changed since it was listed")
             if isinstance(data, mmap.mmap):
@@ -171,16 +176,18 @@ class LocalStorage(Storage):
 
     def _create(self, name: str, content: Content, *, exclusive: bool, durable: bool) -> None:
         create_once(
-            lambda: self._publish(name, lambda out: _copy(content, out), exclusive, durable),
+            lambda: self._publish(name, lambda out: _copy(content, out), exclusive, durable, size_of(content)),
             lambda: holds(self, name, content),
             lambda error: getattr(error.__cause__, "errno", None) not in _BEFORE,
         )
 
-    def _publish(self, name: str, fill: Callable[[BinaryIO], None], exclusive: bool, durable: bool) -> None:
-        """Fill a temporary file beside the target, then give it the target's name in one step."""
+    def _publish(
+        self, name: str, fill: Callable[[BinaryIO], None], exclusive: bool, durable: bool, needed: int = 0
+    ) -> None:
+        """Fill a temporary file of `needed` bytes beside the target, then give it the target's name in one step."""
         target = self._target(name)
         folder = os.path.dirname(target)
-        with _errors(f"{self.url}/{name}"):
+        with _errors(f"{self.url}/{name}", needed):
             if exclusive and os.path.lexists(target):
                 raise FileExistsError(errno.EEXIST, "already there")
             make_folders(folder)
@@ -210,8 +217,8 @@ class LocalStorage(Storage):
 
 
 @contextlib.contextmanager
-def _errors(where: str) -> Iterator[None]:
-    """The boundary at which the operating system's errors become those of errors.py."""
+def _errors(where: str, needed: int = 0) -> Iterator[None]:
+    """The boundary at which the operating system's errors become those of errors.py; `needed` bytes are written."""
     where = printable(where)
     try:
         yield
@@ -223,7 +230,8 @@ def _errors(where: str) -> Iterator[None]:
         if exc.errno in _NAMES:
             raise UnusableName(f"{where}: {_NAMES[exc.errno]}") from exc
         kind = TransientStorageError if exc.errno in _TRANSIENT else StorageError
-        raise kind(f"{where}: {_HINTS.get(exc.errno or 0, exc.strerror or str(exc))}") from exc
+        takes = f" ({needed:,} bytes)" if needed else ""
+        raise kind(f"{where}{takes}: {_HINTS.get(exc.errno or 0, exc.strerror or str(exc))}") from exc
     except UnicodeEncodeError as exc:
         raise UnsafeName(f"{where!r}: the name is not valid Unicode") from exc
 
