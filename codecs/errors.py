@@ -7,6 +7,7 @@ TilepressError             1
 │   ├── StreamError        bytes that are not a valid stream of this codec
 │   ├── ModelError         a model folder that is damaged, unknown or not exact
 │   ├── UnsupportedError   a picture or setting that this codec cannot represent
+│   │   └── TooLarge       it could, with more memory than tilepress lets it take
 │   └── UnknownCodecError  no codec or model of that name
 └── (pipeline/errors.py)   what goes wrong with files, archives, storage and clusters
 """
@@ -42,6 +43,10 @@ class ModelError(CodecError):
 
 class UnsupportedError(CodecError):
     """The codec cannot represent this picture, or a setting does not apply to it."""
+
+
+class TooLarge(UnsupportedError):  # noqa: N818 - a property of the picture, not a failure
+    """The codec could represent this picture, with more memory than it may take."""
 
 
 class UnknownCodecError(CodecError):

@@ -6,7 +6,8 @@ TilepressError                    1
 ├── PictureError                      one file cannot be stored by its pixels: it is stored verbatim
 │   ├── UnsupportedPicture            not an image, or a kind that no codec represents
 │   ├── LimitExceeded                 larger than the limits allow
-│   └── DamagedPicture                an image file that does not decode
+│   ├── DamagedPicture                an image file that does not decode
+│   └── NotSmaller                    nothing made it smaller than the file
 ├── IntegrityError                4   an archive that is damaged; never answered with wrong pixels
 └── InfrastructureError           5   storage or cluster; trying again later may help
     ├── StorageError              5
@@ -56,6 +57,12 @@ class DamagedPicture(PictureError):  # noqa: N818
     """An image file that does not decode completely."""
 
     code = "damaged"
+
+
+class NotSmaller(PictureError):  # noqa: N818
+    """Nothing that could hold the image is smaller than its file."""
+
+    code = "incompressible"
 
 
 class IntegrityError(TilepressError):

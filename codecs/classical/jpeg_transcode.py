@@ -9,7 +9,7 @@ import struct
 
 from tilepress.codecs.classical.jpeg_header import read_jpeg_frame
 from tilepress.codecs.classical.jpegxl_stream import bare_codestream, image_size
-from tilepress.codecs.errors import StreamError
+from tilepress.codecs.errors import StreamError, TooLarge, UnsupportedError
 from tilepress.codecs.stream import read_frame, write_frame
 
 _MAGIC = b"JT"
@@ -17,28 +17,38 @@ _VERSION = 1
 _LENGTH = struct.Struct("<I")  # bytes of the JPEG file
 _PROCESSES = frozenset({0, 1, 2})  # Huffman-coded, sequential or progressive: the ones JPEG XL can rebuild
 
-# libjxl takes 16 bytes a pixel of a gray file and up to three times that in colour.
+# libjxl takes 16 bytes a pixel of a gray file and up to three times that in colour: 3.2 GB at most.
 MAX_PIXELS_PACKED = 1 << 26
 MAX_PIXELS_UNPACKED = 1 << 28
 MAX_JPEG_BYTES = 1 << 30
 
 
-def pack_jpeg(data: bytes, max_pixels: int = MAX_PIXELS_PACKED) -> bytes | None:
-    """Return a smaller stream for a JPEG file, after `unpack_jpeg` gave the file back from it byte for byte.
+def pack_jpeg(data: bytes, max_pixels: int = MAX_PIXELS_PACKED) -> bytes:
+    """Return a stream for a JPEG file, nearly always smaller, after `unpack_jpeg` gave the file back from it.
 
-    None if JPEG XL cannot rebuild the file (most CMYK, arithmetic coding, 12 bits, truncated files), if the stream
-    would not be smaller, or for more than `max_pixels` pixels (at most MAX_PIXELS_UNPACKED).
+    Raises UnsupportedError, with the reason, if JPEG XL cannot rebuild the file byte for byte (most CMYK, arithmetic
+    coding, 12 bits, truncated files); TooLarge for more than `max_pixels` pixels (at most MAX_PIXELS_UNPACKED) or more
+    than MAX_JPEG_BYTES bytes.
     """
     frame = read_jpeg_frame(data)
-    if frame is None or frame.process not in _PROCESSES or frame.bits != 8:
-        return None
-    if frame.width * frame.height > min(max_pixels, MAX_PIXELS_UNPACKED) or len(data) > MAX_JPEG_BYTES:
-        return None
+    if frame is None:
+        raise UnsupportedError("a JPEG file without a frame header cannot be transcoded")
+    if frame.process not in _PROCESSES or frame.bits != 8:
+        raise UnsupportedError(f"JPEG XL does not transcode JPEG files of process {frame.process}, {frame.bits} bits")
+    most = min(max_pixels, MAX_PIXELS_UNPACKED)
+    if frame.width * frame.height > most:
+        size = f"{frame.width} x {frame.height}"
+        raise TooLarge(f"JPEG of {size} pixels: memory is bounded, so that at most {most:,} are transcoded")
+    if len(data) > MAX_JPEG_BYTES:
+        raise TooLarge(f"JPEG of {len(data)} bytes: at most {MAX_JPEG_BYTES:,} are transcoded")
     try:
         packed = write_frame(_MAGIC, _VERSION, _LENGTH.pack(len(data)) + _encode(data))
-        return packed if len(packed) < len(data) and unpack_jpeg(packed) == data else None
-    except StreamError:
-        return None
+        unpacked = unpack_jpeg(packed)
+    except StreamError as exc:
+        raise UnsupportedError(f"JPEG file of {frame.components} components that cannot be transcoded: {exc}") from exc
+    if unpacked != data:
+        raise UnsupportedError("JPEG file of which JPEG XL's reversible transcoding gives other bytes back")
+    return packed
 
 
 def unpack_jpeg(data: bytes, most: int = MAX_JPEG_BYTES) -> bytes:
@@ -63,7 +73,7 @@ def _encode(data: bytes) -> bytes:
     try:
         return bytes(imagecodecs.jpegxl_encode_jpeg(data, usecontainer=True, numthreads=1))
     except Exception as exc:
-        raise StreamError(f"JPEG XL cannot represent this JPEG file: {exc}") from exc
+        raise StreamError(f"JPEG XL does not take it ({exc})") from exc
 
 
 def _decode(packed: bytes, length: int) -> bytes:

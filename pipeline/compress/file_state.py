@@ -13,6 +13,7 @@ from tilepress.pipeline.archive.part import StagedRows
 from tilepress.pipeline.archive.plan import PlannedFile
 from tilepress.pipeline.archive.schema import NOT_STORED, ImageFacts
 from tilepress.pipeline.coding.settings import EncodeSettings
+from tilepress.pipeline.compress.transcoding import Transcoding
 from tilepress.pipeline.errors import PictureError
 from tilepress.pipeline.formats.picture import Picture
 from tilepress.pipeline.storage.base import SourceBytes
@@ -25,7 +26,7 @@ class FileState:
     file: PlannedFile  # of a stack, its first
     data: SourceBytes = b""
     sha256: bytes = b""
-    packed_jpeg: bytes | None = None  # by reversible transcoding, where that was tried and gives the file back
+    jpeg: Transcoding | PictureError | None = None  # the transcoding of a JPEG file, or why there is none
     picture: Picture | None = None
     failure: PictureError | None = None
     pixels: bytes = b""  # SHA-256, once all tiles are cut

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tilepress.codecs.classical.jpeg_transcode import pack_jpeg
 from tilepress.pipeline.archive.checksums import samples_crc, sha256
 from tilepress.pipeline.archive.fidelity import WHOLE_FILE
 from tilepress.pipeline.archive.part import PartBuilder, StagedRows
@@ -18,6 +17,7 @@ from tilepress.pipeline.archive.schema import (
     CHANGED,
     DAMAGED,
     FAILURES,
+    FILE_ZSTD,
     INCOMPRESSIBLE,
     JPEG,
     NOT_STORED,
@@ -34,7 +34,8 @@ from tilepress.pipeline.coding.tiles import Tile
 from tilepress.pipeline.compress.file_state import FileState, image_facts
 from tilepress.pipeline.compress.image import ImageEncoder
 from tilepress.pipeline.compress.stack import Stacker, read_samples, stack_state, stage_stack
-from tilepress.pipeline.compress.verbatim import store_verbatim
+from tilepress.pipeline.compress.transcoding import Transcoding, try_transcoding
+from tilepress.pipeline.compress.verbatim import stage_rest, store_verbatim
 from tilepress.pipeline.errors import ChangedError, MissingError, PictureError, StorageError, TransientStorageError
 from tilepress.pipeline.formats.picture import Picture
 from tilepress.pipeline.formats.registry import read_picture, rebuild
@@ -43,7 +44,6 @@ from tilepress.pipeline.storage.base import is_url
 
 _BAND_ROWS = 512
 _TOGETHER, _TOGETHER_BYTES = 32, 32 << 20  # files that are open at a time
-_JPEG = b"\xff\xd8\xff"
 _CHANGED = "the file changed after the run was planned"
 _INCOMPRESSIBLE = "no codec made it smaller than the file"
 
@@ -140,9 +140,8 @@ class ShardEncoder:
         """Read a file, in any thread, and transcode it if it is a JPEG; or the code and reason why it is not stored."""
         state = FileState(file)
         failure = self._read(state)
-        wanted = not self._settings.lossy and file.image not in self._quarantined
-        if failure is None and wanted and state.data[: len(_JPEG)] == _JPEG:
-            state.packed_jpeg = pack_jpeg(bytes(state.data))
+        if failure is None and not self._settings.lossy and file.image not in self._quarantined:
+            state.jpeg = try_transcoding(state.data)
         return state, failure
 
     def _begin(self, state: FileState) -> FileState | None:
@@ -202,12 +201,15 @@ class ShardEncoder:
             return hashlib.file_digest(scratch, "sha256").digest() == state.sha256
 
     def _transcoded(self, state: FileState) -> bool:
-        """Store a JPEG file by transcoding it, whatever else it holds, if that gives it back; whether it did."""
-        if state.packed_jpeg is not None:
-            self._add_image(state, JPEG, [], payload=state.packed_jpeg)
-        return state.packed_jpeg is not None
+        """Store a JPEG file by its transcoding, whatever else it holds, if there is one; whether it did."""
+        if not isinstance(state.jpeg, Transcoding):
+            return False
+        pieces = stage_rest(state.file.image, state.data, state.jpeg.end, self._builder)
+        self._add_image(state, JPEG, pieces, payload=state.jpeg.payload)
+        return True
 
     def _store_jpeg(self, state: FileState, picture: Picture) -> None:
+        """Store a JPEG file by its transcoding; else verbatim, as small as it gets, with the reason."""
         if self._transcoded(state):
             return
         try:
@@ -216,7 +218,11 @@ class ShardEncoder:
         except PictureError as exc:
             self._store_verbatim(state, exc.code, str(exc))
             return
-        self._store_verbatim(state, INCOMPRESSIBLE, "JPEG XL's reversible transcoding does not reproduce this JPEG")
+        method, payload, pieces = store_verbatim(state.file.image, state.data, self._builder, thorough=True)
+        code, reason = (state.jpeg.code, str(state.jpeg)) if isinstance(state.jpeg, PictureError) else ("", "")
+        if code == INCOMPRESSIBLE and method == FILE_ZSTD:  # Zstandard made it smaller: nothing is amiss
+            code, reason = "", ""
+        self._add_image(state, method, pieces, payload=payload, reason_code=code, reason=reason)
 
     def _finish(self, state: FileState) -> None:
         """All tiles are coded: keep them, or whatever is smaller."""

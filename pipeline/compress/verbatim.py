@@ -15,19 +15,29 @@ _SAMPLE_BYTES = 1 << 20
 _WORTH_IT = 0.97  # Zstandard must save 3 % of a sample to be tried: most image files do not shrink
 
 
-def store_verbatim(image: int, data: SourceBytes, builder: PartBuilder) -> tuple[str, bytes, list[StagedRows]]:
-    """Return the method, the payload of the image row, and the staged rows of pieces; never larger than the file."""
+def store_verbatim(
+    image: int, data: SourceBytes, builder: PartBuilder, *, thorough: bool = False
+) -> tuple[str, bytes, list[StagedRows]]:
+    """Return the method, the payload of the image row, and the staged rows of pieces; never larger than the file.
+
+    `thorough`: Zstandard is tried on all of the file, whatever a sample promises.
+    """
     if len(data) > _PIECE_BYTES:
-        method, pieces = _store_pieces(image, data, builder)
+        method, pieces = _store_pieces(image, data, builder, thorough)
         return method, b"", pieces
     whole = bytes(data)
-    squeezed = _squeeze(whole) if _worth_squeezing(whole) else whole
+    squeezed = _squeeze(whole) if thorough or _worth_squeezing(whole) else whole
     return (FILE_ZSTD, squeezed, []) if len(squeezed) < len(whole) else (FILE, whole, [])
 
 
-def _store_pieces(image: int, data: SourceBytes, builder: PartBuilder) -> tuple[str, list[StagedRows]]:
-    if _worth_squeezing(data):
-        staged = _stage_pieces(image, map(_squeeze, _pieces(data)), builder)
+def stage_rest(image: int, data: SourceBytes, start: int, builder: PartBuilder) -> list[StagedRows]:
+    """Return staged pieces, each a Zstandard frame, of a file from byte `start` on."""
+    return _stage_pieces(image, map(_squeeze, _pieces(data, start)), builder)
+
+
+def _store_pieces(image: int, data: SourceBytes, builder: PartBuilder, thorough: bool) -> tuple[str, list[StagedRows]]:
+    if thorough or _worth_squeezing(data):
+        staged = stage_rest(image, data, 0, builder)
         if sum(piece.nbytes for piece in staged) < len(data):
             return FILE_ZSTD, staged
     return FILE, _stage_pieces(image, _pieces(data), builder)
@@ -37,8 +47,8 @@ def _stage_pieces(image: int, pieces: Iterator[bytes], builder: PartBuilder) -> 
     return [builder.stage(PieceFacts(image, at), (piece,)) for at, piece in enumerate(pieces)]
 
 
-def _pieces(data: SourceBytes) -> Iterator[bytes]:
-    return (bytes(data[start : start + _PIECE_BYTES]) for start in range(0, len(data), _PIECE_BYTES))
+def _pieces(data: SourceBytes, start: int = 0) -> Iterator[bytes]:
+    return (bytes(data[at : at + _PIECE_BYTES]) for at in range(start, len(data), _PIECE_BYTES))
 
 
 def _squeeze(data: bytes) -> bytes:

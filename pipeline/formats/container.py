@@ -29,6 +29,7 @@ _OPEN = 8  # containers of a stack that are kept open: most have the same one
 _VERSION = 1
 _LENGTH = struct.Struct("<I")
 _LEVEL = 12  # blobs are mostly small; 19 gains 1 % on them and is slow on large ones
+_LARGE, _LEVEL_OF_LARGE = 4 << 20, 3  # bytes: what is large is mostly compressed already, such as a video
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ def pack_container(header: dict[str, Any], *blobs: bytes) -> bytes:
     """Return the frame of a JSON-able header and blobs of at most MAX_BYTES together (readers refuse more)."""
     text = json.dumps({**header, "blobs": [len(b) for b in blobs]}, separators=(",", ":")).encode()
     raw = b"".join((_LENGTH.pack(len(text)), text, *blobs))
-    return write_frame(_MAGIC, _VERSION, zstandard.ZstdCompressor(level=_LEVEL).compress(raw))
+    level = _LEVEL if len(raw) <= _LARGE else _LEVEL_OF_LARGE
+    return write_frame(_MAGIC, _VERSION, zstandard.ZstdCompressor(level=level).compress(raw))
 
 
 def unpack_container(container: bytes) -> Container:

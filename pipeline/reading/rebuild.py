@@ -44,8 +44,11 @@ def file_chunks(image: IndexRow, fetch: Fetch) -> Iterator[bytes]:
     """Yield the bytes of a file that is stored verbatim or as a transcoded JPEG: no more than the file had."""
     _, _, payload = fetch_image_row(image, fetch)
     left = image.facts.source_bytes
-    for stored in chain([payload], (fetch_piece(piece, fetch) for piece in image.pieces)):
-        chunk = _expanded(stored, image.facts.method, left)
+    method = image.facts.method
+    further = FILE_ZSTD if method == JPEG else method  # what follows a JPEG's image in its file
+    pieces = ((fetch_piece(piece, fetch), further) for piece in image.pieces)
+    for stored, how in chain([(payload, method)], pieces):
+        chunk = _expanded(stored, how, left)
         left -= len(chunk)
         if left < 0:
             raise IntegrityError(f"it expands beyond the {image.facts.source_bytes} bytes that the file has")

@@ -33,6 +33,8 @@ def read_jpeg(source: bytes | mmap.mmap, limits: Limits, byte_exact: bool) -> Pi
     _check_limits(file, limits)
     facts = {"format": "jpeg", "width": file.width, "height": file.height, "components": file.components}
     sizes = [len(segment) for segment in file.metadata]
+    described = "an index of several pictures (MPF)" if file.several else ""
+    exact = {"exact": True} if described else {}
     return Picture(
         format="jpeg",
         mode=file.mode,
@@ -40,8 +42,9 @@ def read_jpeg(source: bytes | mmap.mmap, limits: Limits, byte_exact: bool) -> Pi
         height=file.height,
         dtype="uint8",
         bit_depth=8,
-        container=pack_container({**facts, "segments": sizes}, b"".join(file.metadata), file.trailer),
+        container=pack_container({**facts, **exact, "segments": sizes}, b"".join(file.metadata), file.trailer),
         read_bands=partial(_read_bands, source, file),
+        describes_bytes=described,
     )
 
 

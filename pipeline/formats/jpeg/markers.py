@@ -34,6 +34,7 @@ class JpegFile:
     structure: tuple[tuple[int, int], ...]  # ranges of the source that decoding needs
     trailer: bytes
     scans: int
+    several: bool  # an index (MPF) says where further pictures lie in the file
 
     @property
     def mode(self) -> str:
@@ -60,6 +61,48 @@ def _is_jfif(segment: bytes) -> bool:
     return segment[:2] == b"\xff\xe0" and segment[4:9] == b"JFIF\0" and len(segment) >= _JFIF_BYTES
 
 
+def end_of_image(source: bytes | mmap.mmap) -> int:
+    """Return the position behind the EOI marker of a JPEG file's first image. DamagedPicture, LimitExceeded."""
+    at = 2
+    for _ in range(_MAX_SEGMENTS):
+        at, marker = _find_marker(source, at)
+        if marker == EOI:
+            return at + 2
+        at = _end_of_segment(source, at)
+        if marker == SOS:
+            at = _end_of_scan(source, at)
+    raise LimitExceeded(f"JPEG of more than {_MAX_SEGMENTS} segments")
+
+
+def _find_marker(source: bytes | mmap.mmap, at: int) -> tuple[int, int]:
+    """(position of its FF, marker), fill bytes skipped."""
+    start = at
+    while source[at : at + 2] == b"\xff\xff":
+        at += 1
+        if at - start > _MAX_SEGMENTS:
+            raise DamagedPicture("JPEG: endless fill bytes")
+    found = bytes(source[at : at + 2])
+    if len(found) < 2:
+        raise DamagedPicture(f"JPEG: truncated at {len(source)} bytes, before the end of the image")
+    if found[0] != 0xFF or found[1] in (0, SOI, 1) or 0xD0 <= found[1] <= 0xD7:
+        raise DamagedPicture(f"JPEG: no marker at byte {at}")
+    return at, found[1]
+
+
+def _end_of_segment(source: bytes | mmap.mmap, at: int) -> int:
+    size = int.from_bytes(source[at + 2 : at + 4])
+    if size < 2 or at + 2 + size > len(source):
+        raise DamagedPicture(f"JPEG: truncated in the segment at byte {at}")
+    return at + 2 + size
+
+
+def _end_of_scan(source: bytes | mmap.mmap, at: int) -> int:
+    found = _AFTER_SCAN.search(source, at)
+    if not found:
+        raise DamagedPicture(f"JPEG: truncated at {len(source)} bytes, before the end of the image")
+    return found.start()
+
+
 class Scanner:
     """One pass over the segments. Raises DamagedPicture, UnsupportedPicture and LimitExceeded."""
 
@@ -69,40 +112,23 @@ class Scanner:
         self._metadata: list[bytes] = []
         self._structure = [(0, 2)]
         self._scans = 0
+        self._several = False
 
     def scan(self) -> JpegFile:
         """Return everything up to EOI, and what follows it."""
         at = 2
         for _ in range(_MAX_SEGMENTS):
-            at, marker = self._marker(at)
+            at, marker = _find_marker(self._source, at)
             if marker == EOI:
                 return self._finish(at)
             at = self._segment(at, marker)
         raise LimitExceeded(f"JPEG of more than {_MAX_SEGMENTS} segments")
 
-    def _marker(self, at: int) -> tuple[int, int]:
-        """(position of its FF, marker), fill bytes skipped."""
-        start = at
-        while self._source[at : at + 2] == b"\xff\xff":
-            at += 1
-            if at - start > _MAX_SEGMENTS:
-                raise DamagedPicture("JPEG: endless fill bytes")
-        found = bytes(self._source[at : at + 2])
-        if len(found) < 2:
-            raise DamagedPicture(f"JPEG: truncated at {len(self._source)} bytes, before the end of the image")
-        if found[0] != 0xFF or found[1] in (0, SOI, 1) or 0xD0 <= found[1] <= 0xD7:
-            raise DamagedPicture(f"JPEG: no marker at byte {at}")
-        return at, found[1]
-
     def _segment(self, at: int, marker: int) -> int:
-        size = int.from_bytes(self._source[at + 2 : at + 4])
-        end = at + 2 + size
-        if size < 2 or end > len(self._source):
-            raise DamagedPicture(f"JPEG: truncated in the segment at byte {at}")
+        end = _end_of_segment(self._source, at)
         content = bytes(self._source[at:end])
         if is_metadata(marker):
-            if content[:8] == b"\xff\xe2" + content[2:4] + b"MPF\0":
-                raise UnsupportedPicture("JPEG with several pictures (MPO) is not supported yet")
+            self._several |= content[:2] == b"\xff\xe2" and content[4:8] == b"MPF\0"
             self._metadata.append(content)
         if not is_metadata(marker) or decides_colour(content):
             self._structure.append((at, end))
@@ -135,11 +161,9 @@ class Scanner:
         self._scans += 1
         if self._scans > _MAX_SCANS:
             raise LimitExceeded(f"JPEG of more than {_MAX_SCANS} scans")
-        found = _AFTER_SCAN.search(self._source, at)
-        if not found:
-            raise DamagedPicture(f"JPEG: truncated at {len(self._source)} bytes, before the end of the image")
-        self._structure.append((at, found.start()))
-        return found.start()
+        end = _end_of_scan(self._source, at)
+        self._structure.append((at, end))
+        return end
 
     def _finish(self, at: int) -> JpegFile:
         if not self._frame or not self._scans:
@@ -149,4 +173,5 @@ class Scanner:
             raise LimitExceeded(f"JPEG with {kept >> 20} MB besides its pixels")
         self._structure.append((at, at + 2))
         trailer = bytes(self._source[at + 2 :])
-        return JpegFile(*self._frame, tuple(self._metadata), tuple(self._structure), trailer, self._scans)
+        metadata, structure = tuple(self._metadata), tuple(self._structure)
+        return JpegFile(*self._frame, metadata, structure, trailer, self._scans, self._several)

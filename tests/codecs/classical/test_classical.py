@@ -10,6 +10,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
+from tilepress.codecs.classical import jpegxl
 from tilepress.codecs.classical.base import ClassicalCodec
 from tilepress.codecs.classical.jpeg import Jpeg
 from tilepress.codecs.classical.jpegxl import JpegXl
@@ -190,3 +191,31 @@ def test_refusing_damaged_streams_gives_up_no_reference_to_none(codec: Classical
         with suppress(StreamError):
             codec.decode_tile(data, RGB)
     assert sys.getrefcount(None) > before - len(streams) // 2
+
+
+EFFORTS = [
+    ("uint16", 1, 0.6, 2),
+    ("uint16", 3, 0.6, 2),
+    ("uint8", 2, 0.6, 2),
+    ("uint8", 3, 0.6, 1),
+    ("uint16", 1, 0.4, 1),
+]
+
+
+@pytest.mark.parametrize("smaller", [3, 7])
+@pytest.mark.parametrize(("dtype", "channels", "share", "tried"), EFFORTS)
+def test_jpeg_xl_keeps_the_smaller_of_two_efforts_for_noise_of_16_bits_or_gray(
+    smaller: int, dtype: str, channels: int, share: float, tried: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colour, bits = ("gray" if channels < 3 else "rgb"), (16 if dtype == "uint16" else 8)
+    spec, tile = TileSpec(16, 16, channels, dtype, bits, colour), np.zeros((16, 16, channels), dtype)
+    asked: list[int] = []
+
+    def encode(tile: np.ndarray, spec: TileSpec, effort: int) -> bytes:
+        asked.append(effort)
+        return bytes([effort]) * int(tile.nbytes * (share if effort == smaller else share + 0.05))
+
+    monkeypatch.setattr(jpegxl, "_encoded", encode)
+    assert JpegXl().compress(tile, spec, Settings())[0] == (smaller if tried == 2 else 7)
+    assert sorted(asked) == [3, 7][-tried:]
+    assert JpegXl().compress(tile, spec, Settings(effort=5))[0] == 5

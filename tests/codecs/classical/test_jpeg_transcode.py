@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from tilepress.codecs.classical import jpeg_transcode
 from tilepress.codecs.classical.jpeg_transcode import pack_jpeg, unpack_jpeg
-from tilepress.codecs.errors import StreamError
+from tilepress.codecs.errors import StreamError, TooLarge, UnsupportedError
 from tilepress.codecs.stream import write_frame
 
 
@@ -40,7 +40,6 @@ TAKEN = {
 @pytest.mark.parametrize("name", TAKEN)
 def test_jpeg_files_come_back_byte_for_byte_and_smaller(name: str) -> None:
     packed = pack_jpeg(TAKEN[name])
-    assert packed is not None
     assert len(packed) < len(TAKEN[name])
     assert unpack_jpeg(packed) == TAKEN[name]
 
@@ -48,32 +47,32 @@ def test_jpeg_files_come_back_byte_for_byte_and_smaller(name: str) -> None:
 def test_the_saving_on_a_photograph_sized_file_is_a_tenth_at_least() -> None:
     data = jpeg(size=(400, 400), quality=90)
     packed = pack_jpeg(data)
-    assert packed is not None
     assert len(packed) < 0.9 * len(data)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        jpeg("CMYK"),
-        TAKEN["colour"][:-200],
-        TAKEN["colour"][:300],
-        TAKEN["colour"].replace(b"\xff\xc0", b"\xff\xc9", 1),
-        b"",
-        b"\xff\xd8\xff\xd9",
-        b"\x89PNG\r\n\x1a\n" + bytes(100),
-        np.random.default_rng(0).bytes(5000),
-    ],
-    ids=["CMYK", "truncated", "headers only", "arithmetic coding", "empty", "no frame", "PNG", "noise"],
-)
-def test_what_cannot_be_rebuilt_is_not_taken(data: bytes) -> None:
-    assert pack_jpeg(data) is None
+REFUSED = {
+    "CMYK": (jpeg("CMYK"), "JPEG file of 4 components"),
+    "truncated": (TAKEN["colour"][:-200], "cannot be transcoded"),
+    "headers only": (TAKEN["colour"][:300], "cannot be transcoded"),
+    "arithmetic coding": (TAKEN["colour"].replace(b"\xff\xc0", b"\xff\xc9", 1), "process 9, 8 bits"),
+    "12 bits": (TAKEN["colour"].replace(b"\xff\xc0\0\x11\x08", b"\xff\xc1\0\x11\x0c", 1), "process 1, 12 bits"),
+    "empty": (b"", "without a frame header"),
+    "no frame": (b"\xff\xd8\xff\xd9", "without a frame header"),
+    "PNG": (b"\x89PNG\r\n\x1a\n" + bytes(100), "without a frame header"),
+    "noise": (np.random.default_rng(0).bytes(5000), "without a frame header"),
+}
 
 
-def test_data_after_the_end_is_either_kept_or_the_file_is_not_taken() -> None:
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_rebuilt_is_not_taken_and_the_reason_is_true(name: str) -> None:
+    data, reason = REFUSED[name]
+    with pytest.raises(UnsupportedError, match=reason):
+        pack_jpeg(data)
+
+
+def test_data_after_the_end_comes_back() -> None:
     data = TAKEN["colour"] + b"trailing bytes, such as a second picture"
-    packed = pack_jpeg(data)
-    assert packed is None or unpack_jpeg(packed) == data
+    assert unpack_jpeg(pack_jpeg(data)) == data
 
 
 def test_a_library_that_rebuilds_another_file_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,17 +80,21 @@ def test_a_library_that_rebuilds_another_file_is_found_out(monkeypatch: pytest.M
 
     decode = imagecodecs.jpegxl_decode_jpeg
     monkeypatch.setattr(imagecodecs, "jpegxl_decode_jpeg", lambda *a, **k: decode(*a, **k)[:-1] + b"\0")
-    assert pack_jpeg(TAKEN["colour"]) is None
+    with pytest.raises(UnsupportedError, match="gives other bytes back"):
+        pack_jpeg(TAKEN["colour"])
 
 
-def test_files_beyond_the_limit_are_not_taken() -> None:
-    assert pack_jpeg(TAKEN["colour"], max_pixels=150 * 100) is not None
-    assert pack_jpeg(TAKEN["colour"], max_pixels=150 * 100 - 1) is None
+def test_files_beyond_the_limit_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert unpack_jpeg(pack_jpeg(TAKEN["colour"], max_pixels=150 * 100)) == TAKEN["colour"]
+    with pytest.raises(TooLarge, match=r"150 x 100 pixels: .* at most 14,999"):
+        pack_jpeg(TAKEN["colour"], max_pixels=150 * 100 - 1)
+    monkeypatch.setattr(jpeg_transcode, "MAX_JPEG_BYTES", 1000)
+    with pytest.raises(TooLarge, match="at most 1,000"):
+        pack_jpeg(TAKEN["colour"])
 
 
 def test_damaged_streams_raise_stream_error() -> None:
     packed, rng = pack_jpeg(TAKEN["colour"]), np.random.default_rng(1)
-    assert packed is not None
     for bit in rng.integers(0, 8 * len(packed), 40):
         bad = bytearray(packed)
         bad[bit >> 3] ^= 1 << (bit & 7)
@@ -104,7 +107,6 @@ def test_damaged_streams_raise_stream_error() -> None:
 
 def test_forged_streams_give_stream_error_or_bytes_of_the_stated_length() -> None:
     packed, rng = pack_jpeg(TAKEN["colour"]), np.random.default_rng(2)
-    assert packed is not None
     payload = packed[7:]
     for bit in rng.integers(0, 8 * len(payload), 80):
         bad = bytearray(payload)
@@ -118,7 +120,6 @@ def test_forged_streams_give_stream_error_or_bytes_of_the_stated_length() -> Non
 
 def test_huge_claims_never_reach_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     packed = pack_jpeg(TAKEN["colour"])
-    assert packed is not None
     monkeypatch.setattr(jpeg_transcode, "_decode", lambda *a: pytest.fail("libjxl was asked to decode"))
     size = (0 | 3 << 1 | ((1 << 30) - 1) << 3 | 1 << 33).to_bytes(5, "little")
     for payload in (

@@ -75,16 +75,6 @@ def test_a_transcoded_jpeg_is_smaller_and_the_same_bytes(tmp_path: Path) -> None
     assert not encoded_shard.images["a.jpg"].tiles
 
 
-def test_a_jpeg_that_cannot_be_transcoded_is_kept_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shard_module, "pack_jpeg", lambda data: None)
-    data = encoded(smooth(100, 100, 3), "JPEG")
-    encoded_shard = encode_files(tmp_path, {"a.jpg": data, "cut.jpg": data[: len(data) // 2]})
-    assert encoded_shard.images["a.jpg"].facts.method in (FILE, FILE_ZSTD)
-    assert encoded_shard.images["a.jpg"].facts.reason_code == "incompressible"
-    assert method_and_reason(encoded_shard, "cut.jpg")[1] == "damaged"
-    assert encoded_shard.file("a.jpg") == data
-
-
 def test_fidelity_file_keeps_every_byte_of_every_file(tmp_path: Path) -> None:
     foreign = bytes(imagecodecs.png_encode(smooth(90, 80, 3), level=4))  # by another deflate than zlib's
     again = {"a.png": encoded(smooth(80, 80, 3)), "b.tif": encoded(smooth(90, 90, 1), "TIFF")}

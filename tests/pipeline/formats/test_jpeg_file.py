@@ -15,7 +15,7 @@ from PIL import Image
 from tests.support.make_images import SIZES, picture_of, pixels_of, rebuilt
 from tilepress.pipeline.errors import DamagedPicture, IntegrityError, LimitExceeded, UnsupportedPicture
 from tilepress.pipeline.formats.picture import Limits
-from tilepress.pipeline.formats.registry import read_picture
+from tilepress.pipeline.formats.registry import must_be_exact, read_picture
 
 CHANNELS = {"L": 1, "RGB": 3, "CMYK": 4}
 
@@ -129,15 +129,21 @@ def _with_frame(data: bytes, marker: int, bits: int) -> bytes:
 
 def test_kinds_that_would_lose_something_are_refused():
     data = make_jpeg(smooth(16, 16, 3))
-    several = data[:2] + b"\xff\xe2\0\x08MPF\0\0\0" + data[2:] + data
     for wrong, reason in [
-        (several, "several pictures"),
         (_with_frame(data, 0xC1, 12), "12-bit"),
         (_with_frame(data, 0xC9, 8), "arithmetic"),
         (_with_frame(data, 0xC3, 8), "lossless"),
     ]:
         with pytest.raises(UnsupportedPicture, match=reason):
             read_picture(wrong)
+
+
+def test_an_index_of_several_pictures_describes_the_bytes_of_its_file():
+    data = make_jpeg(smooth(16, 16, 3))
+    several = data[:2] + b"\xff\xe2\0\x08MPF\0\0\0" + data[2:] + data
+    assert "several pictures" in read_picture(several).describes_bytes
+    assert np.array_equal(pixels_of(read_picture(several)), pixels_of(read_picture(data)))
+    assert must_be_exact(read_picture(several).container)
 
 
 def test_limits_are_checked_before_anything_is_decoded():

@@ -98,7 +98,7 @@ class Image:
         """The file of methods jpeg, file and file-zstd."""
         method, payload = self.row["method"], self._image_row()[2]
         if method == "jpeg":
-            data = independent_codecs.transcoded_jpeg(payload)
+            data = independent_codecs.transcoded_jpeg(payload) + b"".join(map(_expand, self._pieces()))
         else:
             pieces = [payload] if payload else list(self._pieces())
             data = b"".join(map(_expand, pieces) if method == "file-zstd" else pieces)
