@@ -67,7 +67,8 @@ def compress(
     """Compress `source` (folder, glob, file or bucket prefix) into `archive`; run again to add what is new.
 
     Nothing is lost: files that no codec can represent, that are damaged or over the limits are stored verbatim, with
-    the reason (`tilepress errors ARCHIVE`). JPEG files are transcoded up to 67 MP, and verbatim beyond. A killed run goes on where it was when the command is repeated.
+    the reason (`tilepress errors ARCHIVE`). JPEG files are transcoded up to 67 MP, and verbatim beyond. A killed run
+    goes on where it was when the command is repeated.
 
     With `max_error`, JPEGs, palettes, 1-bit images, any image whose samples could take no more than 2N+1 values (8
     bits from N = 128 on), and those one of whose values stands for transparency or no data (PNG tRNS, GDAL_NODATA)
