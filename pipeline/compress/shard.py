@@ -17,7 +17,6 @@ from tilepress.pipeline.archive.schema import (
     CHANGED,
     DAMAGED,
     FAILURES,
-    FILE_ZSTD,
     INCOMPRESSIBLE,
     JPEG,
     NOT_STORED,
@@ -34,7 +33,7 @@ from tilepress.pipeline.coding.tiles import Tile
 from tilepress.pipeline.compress.file_state import FileState, image_facts
 from tilepress.pipeline.compress.image import ImageEncoder
 from tilepress.pipeline.compress.stack import Stacker, read_samples, stack_state, stage_stack
-from tilepress.pipeline.compress.transcoding import Transcoding, try_transcoding
+from tilepress.pipeline.compress.transcoding import Transcoding, try_transcoding, why_verbatim
 from tilepress.pipeline.compress.verbatim import stage_rest, store_verbatim
 from tilepress.pipeline.errors import ChangedError, MissingError, PictureError, StorageError, TransientStorageError
 from tilepress.pipeline.formats.picture import Picture
@@ -219,10 +218,7 @@ class ShardEncoder:
             self._store_verbatim(state, exc.code, str(exc))
             return
         method, payload, pieces = store_verbatim(state.file.image, state.data, self._builder, thorough=True)
-        code, reason = (state.jpeg.code, str(state.jpeg)) if isinstance(state.jpeg, PictureError) else ("", "")
-        if code == INCOMPRESSIBLE and method == FILE_ZSTD:  # Zstandard made it smaller: nothing is amiss
-            code, reason = "", ""
-        self._add_image(state, method, pieces, payload=payload, reason_code=code, reason=reason)
+        self._add_image(state, method, pieces, payload=payload, **why_verbatim(state.jpeg, method))
 
     def _finish(self, state: FileState) -> None:
         """All tiles are coded: keep them, or whatever is smaller."""

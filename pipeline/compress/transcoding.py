@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tilepress.codecs.classical.jpeg_transcode import MAX_JPEG_BYTES, pack_jpeg
 from tilepress.codecs.errors import TooLarge, UnsupportedError
+from tilepress.pipeline.archive.schema import FILE_ZSTD
 from tilepress.pipeline.errors import LimitExceeded, NotSmaller, PictureError, UnsupportedPicture
 from tilepress.pipeline.formats.jpeg.markers import end_of_image
 from tilepress.pipeline.storage.base import SourceBytes
@@ -51,3 +52,13 @@ def transcode(data: SourceBytes) -> Transcoding:
     if len(payload) + (len(data) - end >> _FRAMES) >= end:
         raise NotSmaller("JPEG XL's reversible transcoding makes this JPEG file no smaller")
     return Transcoding(payload, end)
+
+
+def why_verbatim(found: Transcoding | PictureError | None, method: str) -> dict[str, str]:
+    """Return the facts `reason_code` and `reason` of a JPEG file without a transcoding that is stored by `method`.
+
+    Nothing is amiss where Zstandard makes a file smaller that transcoding does not.
+    """
+    if not isinstance(found, PictureError) or (isinstance(found, NotSmaller) and method == FILE_ZSTD):
+        return {}
+    return {"reason_code": found.code, "reason": str(found)}
