@@ -54,7 +54,7 @@ def codecs_of(archive: Path) -> dict[str, list[str]]:
     return {entry.path: [tile.facts.codec for tile in entry.index_row.tiles] for entry in entries}
 
 
-@pytest.mark.parametrize("kind", ["local", "ray"])
+@pytest.mark.parametrize("kind", ["local", pytest.param("ray", marks=pytest.mark.slow)])
 def test_a_tile_on_which_the_codec_fails_is_kept_by_another(kind: str, tmp_path: Path, request) -> None:
     from tilepress_test_encoders import BAD_VALUE
 
@@ -71,7 +71,7 @@ def test_the_summary_warns(tmp_path: Path, capfd: pytest.CaptureFixture[str]) ->
 
     source = collection(tmp_path, BAD_VALUE, 9)
     assert app._run(["compress", source, str(tmp_path / "a"), "--codec", "test-faulty", "--tile", str(TILE)]) == 0
-    assert f"warning: {VALUE_WARNING} on 1 tiles; other codecs keep them" in capfd.readouterr().out
+    assert f"warning: {VALUE_WARNING} on 1 tile; other codecs keep them" in capfd.readouterr().out
 
 
 def test_an_image_that_the_codec_cannot_prepare_for_is_kept_by_another(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_such_a_file_comes_back_as_it_was(tmp_path: Path, capsys: pytest.Capture
     report = tilepress.compress(tmp_path / "source", tmp_path / "archive", **LOCAL)
     assert report.exit_code == 0 and report.summary.images.keys() == {"jpegxl"}
     print_summary(report.summary)
-    assert f"warning: {BEYOND_PALETTE} on 1 tiles\n" in capsys.readouterr().out
+    assert f"warning: {BEYOND_PALETTE} on 1 tile\n" in capsys.readouterr().out
     assert (tilepress.open(tmp_path / "archive")["odd.png"].array()[:, :, 0] == INDICES).all()
     assert tilepress.verify(tmp_path / "archive", against=tmp_path / "source", **LOCAL).exit_code == 0
     assert tilepress.restore(tmp_path / "archive", tmp_path / "back", **LOCAL).restored == {"byte-identical": 1}

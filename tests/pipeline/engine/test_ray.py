@@ -49,6 +49,7 @@ def compressed(source: Path, archive: Path, config: dict[str, Any], codec: str =
     return tree(archive)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", [engine_stages.killed_once, engine_stages.committed_then_killed])
 def test_a_worker_killed_in_every_shard_changes_nothing(stage, tmp_path, monkeypatch):
     source = make_source(tmp_path / "source")
@@ -98,6 +99,7 @@ def check_kept(archive: Path, source: Path, kept: set[str], tmp_path: Path) -> N
     assert all((tmp_path / "out" / name).read_bytes() == (source / name).read_bytes() for name in kept)
 
 
+@pytest.mark.slow
 def test_files_that_crash_every_worker_are_kept_as_bytes_and_the_rest_goes_on(tmp_path):
     from tilepress_test_codecs import DECODING_ABORTS, ENCODING_ABORTS
 
@@ -129,6 +131,7 @@ def test_a_cluster_that_fails_is_an_error_with_what_to_do(ray_cluster, tmp_path,
             list(engine.map_shards(engine_stages.sleeps, [Note(0, str(tmp_path))]))
 
 
+@pytest.mark.slow
 def test_a_shard_that_never_ends_is_given_up_with_what_to_do(tmp_path):
     config = EngineConfig("ray", 1, shard_timeout_s=0.5)
     started = time.monotonic()
@@ -140,6 +143,7 @@ def test_a_shard_that_never_ends_is_given_up_with_what_to_do(tmp_path):
     assert time.monotonic() - started < 30
 
 
+@pytest.mark.slow
 def test_networks_run_in_actors_two_batches_in_flight_and_nothing_shows_in_the_archive(tmp_path, monkeypatch):
     source = make_source(tmp_path / "source")
     one, two = (
@@ -151,6 +155,7 @@ def test_networks_run_in_actors_two_batches_in_flight_and_nothing_shows_in_the_a
     assert max(notes) == "RemoteNetworks 2"
 
 
+@pytest.mark.slow
 def test_gpus_are_taken_while_the_engine_is_open_and_given_back(ray_cluster, tmp_path):
     assert ray_cluster.available_resources()["GPU"] == 2
     with open_engine(EngineConfig("ray", gpus_per_actor=1), Location(str(tmp_path)), 9, 0, networks=True) as engine:
