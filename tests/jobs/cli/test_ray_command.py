@@ -30,7 +30,7 @@ def test_dying_workers_leave_the_json_report_alone(source, plugin, tmp_path):
     out, said = driver.communicate(timeout=200)
     assert driver.returncode == 3, said
     assert json.loads(out)["summary"]["failures"] == {"untrusted": 1}
-    assert said == ""
+    assert {json.loads(line)["event"] for line in said.splitlines()} <= {"progress"}
 
 
 def test_a_cluster_that_is_there_is_used_and_left_running(source, ray_cluster, tmp_path):
