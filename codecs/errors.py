@@ -19,7 +19,7 @@ class TilepressError(Exception):
     exit_code = 1
 
 
-class MissingPackage(TilepressError):  # noqa: N818 - named for the package, as pip names it
+class MissingPackage(TilepressError):
     """A codec that an archive names is not installed: no damage; the message names the package where it is known."""
 
     exit_code = 5
@@ -45,7 +45,7 @@ class UnsupportedError(CodecError):
     """The codec cannot represent this picture, or a setting does not apply to it."""
 
 
-class TooLarge(UnsupportedError):  # noqa: N818 - a property of the picture, not a failure
+class TooLarge(UnsupportedError):
     """The codec could represent this picture, with more memory than it may take."""
 
 

@@ -43,23 +43,23 @@ class PictureError(TilepressError):
     code = "unsupported"
 
 
-class UnsupportedPicture(PictureError):  # noqa: N818 - a reason for keeping a file, not a failure
+class UnsupportedPicture(PictureError):
     """Not an image, or a kind of image that no codec represents."""
 
 
-class LimitExceeded(PictureError):  # noqa: N818
+class LimitExceeded(PictureError):
     """The image is larger than the limits allow; found before decoding it."""
 
     code = "limit"
 
 
-class DamagedPicture(PictureError):  # noqa: N818
+class DamagedPicture(PictureError):
     """An image file that does not decode completely."""
 
     code = "damaged"
 
 
-class NotSmaller(PictureError):  # noqa: N818
+class NotSmaller(PictureError):
     """Nothing that could hold the image is smaller than its file."""
 
     code = "incompressible"
@@ -89,7 +89,7 @@ class MissingError(StorageError):
     """There is no such object."""
 
 
-class AlreadyExists(StorageError):  # noqa: N818
+class AlreadyExists(StorageError):
     """Create-only refused: an object of that name is there."""
 
 
@@ -97,19 +97,19 @@ class ChangedError(StorageError):
     """The object is not, or no longer, the one that was listed: it changed under way."""
 
 
-class InTheWay(StorageError):  # noqa: N818
+class InTheWay(StorageError):
     """A file stands where a folder is needed."""
 
     exit_code = 2
 
 
-class UnusableName(StorageError):  # noqa: N818
+class UnusableName(StorageError):
     """A name that the storage does not take, such as one that is too long for the file system."""
 
     exit_code = 2
 
 
-class UnsafeName(StorageError):  # noqa: N818
+class UnsafeName(StorageError):
     """A name that would leave the folder or bucket prefix: absolute, `..`, NUL, or through a symbolic link."""
 
     exit_code = 4

@@ -9,7 +9,7 @@ from functools import partial
 from inspect import Parameter
 from pathlib import Path
 from types import GenericAlias, NoneType, SimpleNamespace, UnionType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Protocol, get_args, get_origin, runtime_checkable
 
 import typer
 from typer.core import TyperCommand
@@ -23,6 +23,13 @@ EVENTS = Annotated[
 LOG = Annotated[Path | None, typer.Option("--log", metavar="FILE", help="Append what is said, with the time, to FILE.")]
 _NOT_OFFERED = ("quiet", "storage_options")  # see jobs/verbs/parameters.py
 _PYTHON_ONLY = ("Args:", "Returns:")  # paragraphs of a docstring that no help shows
+
+
+@runtime_checkable
+class _WrongUse(Protocol):
+    """What typer raises about arguments; it exports no common class of them."""
+
+    message: str
 
 
 class Command(TyperCommand):
@@ -40,9 +47,8 @@ class Command(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except Exception as exc:
-            message = getattr(exc, "message", "")
-            if str(message).startswith("Got unexpected extra argument"):
-                exc.message = f"{message}. A shell makes many words of one pattern: quote it, as in '*.png'"  # type: ignore[attr-defined]
+            if isinstance(exc, _WrongUse) and exc.message.startswith("Got unexpected extra argument"):
+                exc.message += ". A shell makes many words of one pattern: quote it, as in '*.png'"
             raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

@@ -146,6 +146,8 @@ def _stack_facts(facts: ImageFacts, stacked: Mapping[str, Any] | None) -> StackF
         or stack.height % facts.height
     ):
         raise ValueError(f"{facts.width} x {facts.height} pixels are no cell of {stack.width} x {stack.height}")
+    if max(stack.width, stack.height) > MAX_TILE:
+        raise ValueError(f"a stack of {stack.width} x {stack.height} pixels")
     cells = stack.width // facts.width * (stack.height // facts.height)
     if not 0 <= facts.cell < stack.images <= cells:
         raise ValueError(f"cell {facts.cell} of {stack.images} in {cells}")

@@ -11,7 +11,6 @@ runs/0001/manifest.parquet       written last, create-only: the run is complete
 
 from __future__ import annotations
 
-import os
 import re
 import uuid
 from collections.abc import Mapping
@@ -101,10 +100,18 @@ def _where_one_is(storage: Storage) -> str:
     if not is_url(storage.url):
         place = Path(storage.url)
         near = (*place.parents, *sorted(place.glob("*/")))
-        found = [each for each in near if os.path.isfile(each / ARCHIVE_JSON)]  # noqa: PTH113 - never raises
+        found = [each for each in near if _has_identity(each)]
         if found:
             return f"there is one at {found[0]}"
     return "`tilepress compress` makes one"
+
+
+def _has_identity(folder: Path) -> bool:
+    """Whether a local folder is an archive, as far as it may be looked into."""
+    try:
+        return (folder / ARCHIVE_JSON).is_file()
+    except OSError:
+        return False
 
 
 def read_archive(storage: Storage) -> dict[str, Any]:

@@ -22,11 +22,10 @@ from tilepress.pipeline.archive.schema import (
     KINDS,
     PART_SCHEMA,
     PAYLOADS,
-    PIECE_ROW,
-    STACK_ROW,
-    TILE_ROW,
     Facts,
     ImageFacts,
+    PieceFacts,
+    TileFacts,
     facts_dict,
     row_crc,
 )
@@ -77,7 +76,8 @@ class PartBuilder:
     def __init__(self) -> None:
         self._spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
         self._end = 0
-        self._rows: dict[str, list[_Row]] = {kind: [] for kind in KIND_PAYLOADS}
+        self._images: list[_Row] = []
+        self._others: list[_Row] = []
 
     def stage(self, facts: Facts, payloads: Sequence[bytes]) -> StagedRows:
         """Spool a row without adding it, and return its handle: dropping that forgets the row."""
@@ -99,14 +99,12 @@ class PartBuilder:
         """Make held rows part of the shard."""
         for group in held:
             for row in group.rows:
-                self._rows[row.kind].append(row)
+                (self._images if row.kind == IMAGE_ROW else self._others).append(row)
 
     def finish(self, metadata: dict[str, str]) -> BuiltPart:
         """Write the Parquet file: in memory if small, else on local disk."""
-        images, stacks = (sorted(self._rows[kind], key=lambda row: row.facts.image) for kind in (IMAGE_ROW, STACK_ROW))
-        others = self._rows[TILE_ROW] + self._rows[PIECE_ROW]
-        others.sort(key=lambda row: (row.facts.image, row.facts.tile))  # type: ignore[union-attr]
-        others = stacks + others
+        images = sorted(self._images, key=_place)
+        others = sorted(self._others, key=_place)
         rows = images + others
         digest = zlib.crc32(b"".join(row.crc.to_bytes(4, "little") for row in rows))
         out = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
@@ -173,6 +171,14 @@ def _parquet_options() -> dict[str, Any]:
         "data_page_size": 1 << 30,
         "write_batch_size": _GROUP_ROWS,
     }
+
+
+def _place(row: _Row) -> tuple[bool, int, int]:
+    """What rows of a section are sorted by: stacks come before tiles and pieces."""
+    facts = row.facts
+    if isinstance(facts, TileFacts | PieceFacts):
+        return True, facts.image, facts.tile
+    return False, facts.image, 0
 
 
 def _groups(*sections: list[_Row]) -> Iterator[list[_Row]]:

@@ -6,7 +6,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -14,8 +14,7 @@ from tilepress.pipeline.coding.tiles import Box
 
 MAX_SIDE = 128  # pixels of an image that goes into a stack
 _MAX_STACK_SIDE = 768
-_KEPT = 32  # mosaics and containers of stacks; a mosaic of the usual tiles has at most 2 MB
-Kept = TypeVar("Kept")
+_KEPT_BYTES = 96 << 20  # of mosaics and containers of stacks; a mosaic has 0.6 MB for gray, up to 5 MB
 
 
 def cells_across(width: int, height: int, tile: int) -> tuple[int, int]:
@@ -50,11 +49,27 @@ def cell_box(cell: int, mosaic_width: int, width: int, height: int) -> Box:
     return Box(column * width, row * height, width, height)
 
 
+class Sized(Protocol):
+    """Something that says how much memory it takes."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+
+
+Kept = TypeVar("Kept", bound=Sized)
+
+
 class StackCache:
-    """What was made of the stacks that were read last, so that each image does not decode all the others again."""
+    """What was made of the stacks that were read last, so that each image does not decode all the others again.
+
+    It holds the mosaics of a hundred thousand digits: who reads images in random order, as training does, decodes each
+    stack once.
+    """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._kept: OrderedDict[Hashable, Sized] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
@@ -68,7 +83,13 @@ class StackCache:
                 return cast(Kept, self._kept[key])
         made = make()
         with self._lock:
+            self._forget(key)
             self._kept[key] = made
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+            self._bytes += made.nbytes
+            while self._bytes > _KEPT_BYTES and len(self._kept) > 1:
+                self._forget(next(iter(self._kept)))
         return made
+
+    def _forget(self, key: Hashable) -> None:
+        if key in self._kept:
+            self._bytes -= self._kept.pop(key).nbytes

@@ -115,7 +115,8 @@ def build_part(task: EncodeTask, pool: CodecPool) -> tuple[BuiltPart, pa.Table]:
         finally:
             builder.close()
         index = part_index(part.file, f"part {task.number}", task.number)
-        failed = check_images(index, part.fetch, pool, NearSources(source, task.shard.additions), encoder.cells)
+        near = NearSources(source, {file.image: file for file in task.shard.additions})
+        failed = check_images(index, part.fetch, pool, near, encoder.cells)
         if not failed:
             return part, index
         part.close()
@@ -129,16 +130,15 @@ class NearSources:
     """The source files that near-lossless images are compared with: their bound can be proven in no other way."""
 
     source: Collection
-    files: tuple[PlannedFile, ...]
+    files: Mapping[int, PlannedFile]  # by the number of the image
 
     def has(self, image: IndexRow) -> bool:
         """Tell whether an image is one of the files; others were compared when they were stored."""
-        return any(file.image == image.facts.image for file in self.files)
+        return image.facts.image in self.files
 
     def prove(self, image: IndexRow, reader: PartReader) -> None:
         """Compare every sample of an image with its source; IntegrityError, or a StorageError where that is gone."""
-        (file,) = (file for file in self.files if file.image == image.facts.image)
-        with self.source.open_source(file.entry) as data:
+        with self.source.open_source(self.files[image.facts.image].entry) as data:
             prove_within(image, data, reader)
 
 

@@ -136,4 +136,5 @@ def _encode(
         encoder = ShardEncoder(source, settings, pool, builder, quarantined)
         encoder.encode(files)
         cells |= encoder.cells
-    return NearSources(source, tuple(file for file in task.shard.additions if file.image in task.mended)), cells
+    mended = {file.image: file for file in task.shard.additions if file.image in task.mended}
+    return NearSources(source, mended), cells

@@ -1,30 +1,27 @@
-"""One shard of files to rows: read them, route each, and keep whatever is smallest and right."""
+"""One shard of files to rows: each is routed, and kept in whatever way is smallest and right."""
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tilepress.pipeline.archive.checksums import samples_crc, sha256
+from tilepress.pipeline.archive.checksums import samples_crc
 from tilepress.pipeline.archive.fidelity import WHOLE_FILE
 from tilepress.pipeline.archive.part import PartBuilder, StagedRows
 from tilepress.pipeline.archive.plan import PlannedFile
 from tilepress.pipeline.archive.schema import (
-    CHANGED,
     DAMAGED,
     FAILURES,
     INCOMPRESSIBLE,
     JPEG,
     NOT_STORED,
     TILES,
-    UNREADABLE,
     UNSUPPORTED,
     UNTRUSTED,
-    VANISHED,
 )
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.fallbacks import code_tiles
@@ -32,31 +29,17 @@ from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.coding.tiles import Tile
 from tilepress.pipeline.compress.file_state import FileState, image_facts
 from tilepress.pipeline.compress.image import ImageEncoder
+from tilepress.pipeline.compress.opening import CHANGED_MEANWHILE, Opener
 from tilepress.pipeline.compress.stack import Stacker, read_samples, stack_state, stage_stack
-from tilepress.pipeline.compress.transcoding import Transcoding, try_transcoding, why_verbatim
+from tilepress.pipeline.compress.transcoding import Transcoding, why_verbatim
 from tilepress.pipeline.compress.verbatim import stage_rest, store_verbatim
-from tilepress.pipeline.errors import ChangedError, MissingError, PictureError, StorageError, TransientStorageError
+from tilepress.pipeline.errors import ChangedError, PictureError
 from tilepress.pipeline.formats.picture import Picture
 from tilepress.pipeline.formats.registry import read_picture, rebuild
 from tilepress.pipeline.sources.collection import Collection
-from tilepress.pipeline.storage.base import is_url
 
 _BAND_ROWS = 512
-_TOGETHER, _TOGETHER_BYTES = 32, 32 << 20  # files that are open at a time
-_CHANGED = "the file changed after the run was planned"
 _INCOMPRESSIBLE = "no codec made it smaller than the file"
-
-
-def read_together(files: Sequence[PlannedFile]) -> Iterator[list[PlannedFile]]:
-    """Yield consecutive files, so many that threads share the work on them and so few that they fit into memory."""
-    group: list[PlannedFile] = []
-    for file in files:
-        if group and (len(group) == _TOGETHER or sum(each.bytes for each in group) + file.bytes > _TOGETHER_BYTES):
-            yield group
-            group = []
-        group.append(file)
-    if group:
-        yield group
 
 
 class ShardEncoder:
@@ -71,7 +54,7 @@ class ShardEncoder:
         quarantined: Mapping[int, str],
     ) -> None:
         """`quarantined`: images (with the reason) that are kept as files, because their coded bytes failed a check."""
-        self._source = source
+        self._opener = Opener(source, pool, transcodes=not settings.lossy, untrusted=quarantined)
         self._settings = settings
         self._pool = pool
         self._images = ImageEncoder(settings, pool, builder)
@@ -106,8 +89,7 @@ class ShardEncoder:
 
     def _pictures(self, files: tuple[PlannedFile, ...]) -> Iterator[FileState]:
         """The images that are to be cut into tiles: large ones by themselves, small ones in stacks."""
-        opened = (found for group in read_together(files) for found in self._pool.map(self._open, group))
-        for state, failure in opened:
+        for state, failure in self._opener.opened(files):
             if failure is not None:
                 self._not_stored(state, *failure)
             elif self._begin(state) and state.picture:
@@ -116,7 +98,7 @@ class ShardEncoder:
 
     def _ready(self, state: FileState, picture: Picture) -> Iterator[FileState]:
         """What can be cut now that one more image was read: it, or a stack that it completes."""
-        if not self._stacker.takes(picture):
+        if not self._stacker.takes(picture, len(state.data)):
             state.cut = True
             yield state
         elif self._holds_still(state, picture):
@@ -135,14 +117,6 @@ class ShardEncoder:
             return False
         return self._closed(state)
 
-    def _open(self, file: PlannedFile) -> tuple[FileState, tuple[str, str] | None]:
-        """Read a file, in any thread, and transcode it if it is a JPEG; or the code and reason why it is not stored."""
-        state = FileState(file)
-        failure = self._read(state)
-        if failure is None and not self._settings.lossy and file.image not in self._quarantined:
-            state.jpeg = try_transcoding(state.data)
-        return state, failure
-
     def _begin(self, state: FileState) -> FileState | None:
         """Decide how a file is stored; None if it is already dealt with, else it is to be cut into tiles."""
         if state.file.image in self._quarantined:
@@ -155,23 +129,6 @@ class ShardEncoder:
                 self._store_verbatim(state, exc.code, str(exc))
             return None
         return state if self._becomes_tiles(state, state.picture) else None
-
-    def _read(self, state: FileState) -> tuple[str, str] | None:
-        """Open the file; reason code and reason if it cannot be had. Errors of a remote store end the shard."""
-        try:
-            state.data = state.open.enter_context(self._source.open_source(state.file.entry))
-            state.sha256 = sha256(state.data)
-        except MissingError:
-            return VANISHED, "the file was gone when its turn came"
-        except ChangedError:
-            return CHANGED, _CHANGED
-        except TransientStorageError:
-            raise
-        except StorageError as exc:
-            if is_url(self._source.source):
-                raise
-            return UNREADABLE, str(exc)
-        return None
 
     def _becomes_tiles(self, state: FileState, picture: Picture) -> bool:
         if picture.format == "jpeg" and not self._settings.lossy:
@@ -269,7 +226,7 @@ class ShardEncoder:
         try:
             state.open.close()
         except ChangedError:
-            self._not_stored(state, CHANGED, _CHANGED)
+            self._not_stored(state, *CHANGED_MEANWHILE)
             return False
         return True
 

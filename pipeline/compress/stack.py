@@ -18,7 +18,8 @@ from tilepress.pipeline.formats.bands import regroup
 from tilepress.pipeline.formats.container import pack_containers
 from tilepress.pipeline.formats.picture import Bands, Picture
 
-_MOST_WAITING = 64 << 20  # bytes of samples; then the kind of image that came first makes way
+_MOST_FILE_BYTES = 256 << 10  # twice the samples of the largest image, of 16 bits and four channels
+_MOST_WAITING = 64 << 20  # bytes of samples and files; then the kind of image that came first makes way
 
 Kind = tuple[object, ...]
 
@@ -32,9 +33,9 @@ class Stacker:
         self._waiting: dict[Kind, list[FileState]] = {}
         self._bytes = 0
 
-    def takes(self, picture: Picture) -> bool:
-        """Tell whether an image is small enough, and its file no special case."""
-        small = max(picture.width, picture.height) <= min(MAX_SIDE, self._tile // 2)
+    def takes(self, picture: Picture, file_bytes: int) -> bool:
+        """Tell whether an image is small enough, and its file, which is held in memory meanwhile, no special case."""
+        small = max(picture.width, picture.height) <= min(MAX_SIDE, self._tile // 2) and file_bytes <= _MOST_FILE_BYTES
         return small and not picture.describes_bytes
 
     def add(self, state: FileState, picture: Picture) -> Iterator[list[FileState]]:
@@ -42,7 +43,7 @@ class Stacker:
         kind = _kind(picture)
         waiting = self._waiting.setdefault(kind, [])
         waiting.append(state)
-        self._bytes += picture.nbytes
+        self._bytes += _held(state)
         across, down = cells_across(picture.width, picture.height, self._tile)
         if len(waiting) == across * down:
             yield self._release(kind)
@@ -56,8 +57,13 @@ class Stacker:
 
     def _release(self, kind: Kind) -> list[FileState]:
         states = self._waiting.pop(kind)
-        self._bytes -= sum(state.samples.nbytes for state in states if state.samples is not None)
+        self._bytes -= sum(map(_held, states))
         return states
+
+
+def _held(state: FileState) -> int:
+    """Bytes of memory that a waiting image takes."""
+    return len(state.data) + (0 if state.samples is None else state.samples.nbytes)
 
 
 def _kind(picture: Picture) -> Kind:

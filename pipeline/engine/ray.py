@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import ray
 from ray import exceptions as ray_errors
@@ -67,7 +67,7 @@ class RayEngine:
         self._abreast = width if config.workers and not self._started else 2 * width
         self._cpus = min(max(1, width // max(1, shards)), self._capacity.most_cpus)
         threads = max(self._cpus, _BATCHES_IN_FLIGHT) if self._actors else self._cpus
-        board = ProgressBoard.remote()  # type: ignore[attr-defined]
+        board = cast(Any, ProgressBoard).remote()
         self._boards, self._reader = (board,), Reader(board)
         self._context = WorkerContext(archive, environment(), config.shard_timeout_s, threads, self._actors, board)
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import ray
 
@@ -115,7 +115,7 @@ def start_actors(config: EngineConfig, capacity: Capacity, archive: Location, sh
     else:
         count, share, device = min(wanted, _CPU_ACTORS, max(1, capacity.cpus // 2)), 0.0, "cpu"
     options = {"num_cpus": 0, "num_gpus": share, "max_restarts": _RESTARTS, "max_task_retries": 2}
-    actor = CodecActor.options(**options)  # type: ignore[attr-defined]
+    actor = cast(Any, CodecActor).options(**options)
     return _started([actor.remote(archive, environment(), device) for _ in range(max(1, count))])
 
 

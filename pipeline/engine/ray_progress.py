@@ -40,7 +40,7 @@ def poster(board: Any, number: int) -> Callable[[Progress], None]:
     def post(progress: Progress) -> None:
         nonlocal last
         if time.monotonic() - last >= _EVERY_S:
-            last = float("-inf")
+            last = time.monotonic()
             board.post.remote(number, progress)
 
     return post

@@ -88,6 +88,11 @@ class StackedContainers:
                 raise IntegrityError("stack of containers: its parts do not add up; restore from another copy")
         self._open = lru_cache(maxsize=_OPEN)(self._parse)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return len(self._raw)
+
     def open(self, cell: int) -> Container:
         """Return the container of a cell."""
         return self._open(int(self._cells[cell]))

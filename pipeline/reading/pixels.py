@@ -22,7 +22,6 @@ from tilepress.pipeline.formats.container import Container, StackedContainers, u
 
 PIXEL_METHODS = (TILES, STACKED)
 
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -35,7 +35,7 @@ from tilepress.pipeline.archive import layout
 from tilepress.pipeline.archive import models as archive_models
 from tilepress.pipeline.coding import fallbacks
 from tilepress.pipeline.coding.tile_coding import Coding
-from tilepress.pipeline.compress import image, shard, verbatim
+from tilepress.pipeline.compress import image, opening, shard, verbatim
 from tilepress.pipeline.formats.picture import Limits
 from tilepress.pipeline.reading.archive import open_archive
 from tilepress.pipeline.storage.base import open_storage
@@ -93,7 +93,7 @@ def run(source: Path, folder: Path, codecs: dict[int, str], models: dict[str, st
             return Coding("jpegxl")
         return Coding(reference, Settings(quality=90 if name == "jpeg" else None), lossy and not codec.lossless)
 
-    def open_(self: shard.ShardEncoder, file: Any) -> Any:
+    def open_(self: opening.Opener, file: Any) -> Any:
         if file.path == "kept/vanishes.txt":
             (source / file.path).unlink()
         if file.path == "kept/changes.txt" and not lossy:
@@ -103,12 +103,12 @@ def run(source: Path, folder: Path, codecs: dict[int, str], models: dict[str, st
     def settings(config: Any, choice: Any) -> Any:
         return replace(original_settings(config, choice), limits=Limits(max_pixels=5000))
 
-    original_open, original_settings = shard.ShardEncoder._open, compress._settings
+    original_open, original_settings = opening.Opener._open, compress._settings
     original_size = shard.FileState.tiled_bytes
     small = property(lambda work: 0 if work.file.path.startswith("codec/") else original_size.fget(work))
     with (
         patch.object(image.ImageEncoder, "_choose", choose),
-        patch.object(shard.ShardEncoder, "_open", open_),
+        patch.object(opening.Opener, "_open", open_),
         patch.object(shard.FileState, "tiled_bytes", small),
         patch.object(fallbacks, "_never_larger", lambda tile, coded, pool: coded),
         patch.object(compress, "_settings", settings),

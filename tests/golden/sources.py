@@ -13,6 +13,7 @@ from PIL import Image
 
 # width of a picture -> the codec that make_golden.py gives it, and the kinds of picture that show it
 CODECS = {
+    8: ("bzip2", ("1", "L", "RGBA", "L-16", "CMYK")),
     9: ("raw", ("1", "L", "RGB-16")),
     10: ("png", ("1", "L", "LA", "LA-16", "P", "RGB", "RGBA", "RGB-16", "CMYK")),
     11: ("jpegxl", ("1", "L", "LA", "P", "RGB", "RGBA", "L-16", "RGBA-16", "CMYK", "CMYK-16")),

@@ -5,13 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 import tilepress
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress import compress
 from tilepress.pipeline.storage.base import open_storage
+from tilepress.pipeline.storage.local import LocalStorage
 
 ONE = {"engine": "local", "workers": 1}
 
@@ -67,3 +71,25 @@ def damage_image(archive: Path, path: str) -> Path:
     data[start] ^= 1
     (archive / entry.part).write_bytes(data)
     return archive / entry.part
+
+
+class Killed(BaseException):
+    """What a test raises in the middle of a command."""
+
+
+def dying(monkeypatch: pytest.MonkeyPatch, methods: tuple[str, ...], nth: int) -> None:
+    """Let the process die at its nth change of a local storage by these methods."""
+    made = 0
+
+    def wrapped(original: Callable[..., Any]) -> Callable[..., Any]:
+        def change(self: LocalStorage, *arguments: Any, **options: Any) -> Any:
+            nonlocal made
+            made += 1
+            if made == nth:
+                raise Killed
+            return original(self, *arguments, **options)
+
+        return change
+
+    for method in methods:
+        monkeypatch.setattr(LocalStorage, method, wrapped(getattr(LocalStorage, method)))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import tilepress
+from tests.support.in_process import StandingClock
 from tilepress.codecs.kernels import compile_clock
 from tilepress.codecs.kernels.compile_clock import CompileClock
 
@@ -39,24 +40,14 @@ print(json.dumps([clock.signatures, heard, clock.lasting, 0 < clock.seconds <= t
 """
 
 
-class Time:
-    """A clock that stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def at(monkeypatch: pytest.MonkeyPatch) -> Time:
-    time = Time()
+def at(monkeypatch: pytest.MonkeyPatch) -> StandingClock:
+    time = StandingClock()
     monkeypatch.setattr(compile_clock, "time", time)
     return time
 
 
-def test_seconds_of_threads_that_compile_at_once_count_once(at: Time) -> None:
+def test_seconds_of_threads_that_compile_at_once_count_once(at: StandingClock) -> None:
     clock = CompileClock()
     assert (clock.seconds, clock.running, clock.working_time()) == (0.0, False, 100.0)
     clock.start(lasting=True)
@@ -72,7 +63,7 @@ def test_seconds_of_threads_that_compile_at_once_count_once(at: Time) -> None:
     assert (clock.seconds, clock.running, clock.working_time()) == (10.0, False, 105.0)
 
 
-def test_listeners_hear_every_event_while_they_listen(at: Time) -> None:
+def test_listeners_hear_every_event_while_they_listen(at: StandingClock) -> None:
     clock, heard = CompileClock(), []
     clock.start(lasting=True)
     with clock.heard_by(lambda: heard.append((clock.running, clock.signatures))):

@@ -39,6 +39,7 @@ def elsewhere(
     return found
 
 
+@pytest.mark.slow
 def test_streams_of_plain_python_are_those_of_compiled_code() -> None:
     assert elsewhere(7, 12, (1,), 2, NUMBA_DISABLE_JIT="1") == report(cases(7, 12, (1,))[:2])
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import tilepress
-from tests.support.interrupted import ONE, make_source
+from tests.support.interrupted import ONE, Killed, make_source
 from tests.support.make_collection import encoded, image_of, tree, write_tree
 from tilepress.errors import EngineError, UsageError
 from tilepress.jobs.archives import compress as job
@@ -19,10 +19,6 @@ from tilepress.pipeline.storage.local import LocalStorage
 
 SMALL: dict[str, Any] = {"shard_size": 9000, **ONE}
 MANIFEST = "runs/0002/manifest.parquet"
-
-
-class Killed(BaseException):
-    """What a test raises in the middle of a command."""
 
 
 def kill(monkeypatch: pytest.MonkeyPatch, method: str, name: str) -> None:

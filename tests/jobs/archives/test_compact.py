@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,12 @@ import pytest
 
 import tilepress
 from tests.support.independent import reader
-from tests.support.interrupted import ONE, damage_image
+from tests.support.interrupted import ONE, Killed, damage_image, dying
 from tests.support.make_collection import encoded, image_of, tree, write_tree
 from tilepress.errors import IntegrityError, ResumeError, UsageError
 from tilepress.jobs.archives import listing
 from tilepress.jobs.archives.compress import CompressReport
 from tilepress.jobs.cli import app
-from tilepress.pipeline.storage.local import LocalStorage
 
 OLD = {
     **{f"{at}.png": encoded(image_of("RGB", 60, 50, at), "PNG") for at in range(4)},
@@ -28,10 +26,6 @@ OLD = {
 }
 CHANGED = {name: encoded(image_of("RGB", 50, 40, 10 + at), "PNG") for at, name in enumerate(("0.png", "2.png"))}
 NOW = {path: data for path, data in (OLD | CHANGED).items() if path != "3.png"}  # the source no longer has it
-
-
-class Killed(BaseException):
-    """What a test raises in the middle of a command."""
 
 
 @pytest.fixture(scope="module")
@@ -127,25 +121,6 @@ def test_what_older_runs_saw_is_refused_where_it_was_given_up_and_never_wrong(pl
     write_tree(place / "source", {"new.png": OLD["0.png"]})
     compress(place)
     assert seen(archive, run=4) == last
-
-
-def dying(monkeypatch: pytest.MonkeyPatch, methods: tuple[str, ...], nth: int) -> Callable[[], int]:
-    """The process dies at its nth change of a storage; gives how many it made."""
-    made = 0
-
-    def wrapped(original: Callable[..., Any]) -> Callable[..., Any]:
-        def change(self: LocalStorage, *arguments: Any, **options: Any) -> Any:
-            nonlocal made
-            made += 1
-            if made == nth:
-                raise Killed
-            return original(self, *arguments, **options)
-
-        return change
-
-    for method in methods:
-        monkeypatch.setattr(LocalStorage, method, wrapped(getattr(LocalStorage, method)))
-    return lambda: made
 
 
 @pytest.mark.parametrize("step", [{"write": True}, {"remove": True}], ids=["write", "remove"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import tilepress
-from tests.support.interrupted import ONE, damage_image
+from tests.support.interrupted import ONE, Killed, damage_image, dying
 from tests.support.make_collection import encoded, image_of, tree, write_tree
 from tilepress.errors import UsageError
 from tilepress.jobs.archives import listing
@@ -18,7 +18,6 @@ from tilepress.jobs.archives.compress import CompressReport
 from tilepress.jobs.archives.repair import RepairReport
 from tilepress.jobs.cli import app
 from tilepress.pipeline.archive import index
-from tilepress.pipeline.storage.local import LocalStorage
 
 FILES = {
     **{f"{at}.png": encoded(image_of("RGB", 60, 50 + at, at), "PNG") for at in range(4)},
@@ -27,10 +26,6 @@ FILES = {
 }
 LATER = {"0.png": encoded(image_of("L", 50, 40, 9), "PNG"), "later.png": encoded(image_of("L", 50, 41, 8), "PNG")}
 NOW = FILES | LATER
-
-
-class Killed(BaseException):
-    """What a test raises in the middle of a command."""
 
 
 def compress(place: Path, **options: Any) -> CompressReport:
@@ -171,21 +166,8 @@ def test_killed_at_every_object_it_goes_on_and_nothing_is_lost(place: Path) -> N
     (place / "archive/runs/0002/index.parquet").unlink()
     sound = {path: data for path, data in NOW.items() if path != "1.png"}
     for nth in range(1, 30):
-        made = 0
-
-        def dying(original: Callable[..., Any], nth: int = nth) -> Callable[..., Any]:
-            def change(self: LocalStorage, *arguments: Any, **options: Any) -> Any:
-                nonlocal made
-                made += 1
-                if made == nth:
-                    raise Killed
-                return original(self, *arguments, **options)
-
-            return change
-
         with pytest.MonkeyPatch.context() as patch:
-            for method in ("create", "create_file", "write"):
-                patch.setattr(LocalStorage, method, dying(getattr(LocalStorage, method)))
+            dying(patch, ("create", "create_file", "write"), nth)
             try:
                 report = repair(place)
                 break

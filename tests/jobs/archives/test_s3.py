@@ -136,6 +136,7 @@ def test_a_region_is_read_from_a_bucket(local_source, s3_url, tmp_path, capfd):
     np.testing.assert_array_equal(decode(path.read_bytes()), whole[10:50, 20:53])
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_away_ends_the_run_with_5_and_the_run_goes_on_when_it_is_back(
     local_source, plugin, tmp_path, monkeypatch, capfd
 ):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from tests.support.in_process import StandingClock
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.codecs.kernels import compile_clock
 from tilepress.codecs.kernels.compile_clock import CompileClock
@@ -20,30 +21,23 @@ from tilepress.jobs.cli import progress
 from tilepress.jobs.cli.meter import Meter
 
 
-class Time:
-    now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def at(monkeypatch: pytest.MonkeyPatch) -> Time:
+def at(monkeypatch: pytest.MonkeyPatch) -> StandingClock:
     """The time of clock and display."""
-    time = Time()
+    time = StandingClock()
     monkeypatch.setattr(compile_clock, "time", time)
     monkeypatch.setattr(progress, "time", time)
     return time
 
 
 @pytest.fixture
-def clock(at: Time, monkeypatch: pytest.MonkeyPatch) -> CompileClock:
+def clock(at: StandingClock, monkeypatch: pytest.MonkeyPatch) -> CompileClock:
     clock = CompileClock()
     monkeypatch.setattr(progress, "COMPILE_CLOCK", clock)
     return clock
 
 
-def compile_for(seconds: float, clock: CompileClock, at: Time, *, lasting: bool = True) -> None:
+def compile_for(seconds: float, clock: CompileClock, at: StandingClock, *, lasting: bool = True) -> None:
     clock.start(lasting=lasting)
     at.now += seconds
     clock.count()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from tests.support.in_process import StandingClock
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.codecs.kernels import compile_clock
 from tilepress.codecs.kernels.compile_clock import CompileClock
@@ -21,17 +22,10 @@ STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 LINE = re.compile(rf"{STAMP} (INFO|ERROR) (.+)")
 
 
-class Time:
-    now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def at(monkeypatch: pytest.MonkeyPatch) -> Time:
+def at(monkeypatch: pytest.MonkeyPatch) -> StandingClock:
     """The time of displays."""
-    time = Time()
+    time = StandingClock()
     monkeypatch.setattr(compile_clock, "time", time)
     monkeypatch.setattr(progress, "time", time)
     monkeypatch.setattr(progress, "COMPILE_CLOCK", CompileClock())

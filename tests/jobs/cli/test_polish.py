@@ -13,20 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.in_process import run
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.jobs.cli import app, views
 from tilepress.pipeline.storage import local
 from tilepress.pipeline.storage.globs import Selection
 
 JPEG = encoded(image_of("RGB", 60, 60), "JPEG")
-
-
-def run(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a command, in this process."""
-    code = app._run([str(argument) for argument in arguments])
-    out, err = capfd.readouterr()
-    assert "Traceback" not in out + err
-    return code, out, err
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,8 @@ def test_the_folder_holds_the_models_it_needs(evaluated):
     assert {path.name for path in (evaluated[0] / "models").iterdir()} == hashes and len(hashes) == 1
 
 
-@pytest.mark.parametrize("where", [pytest.param("local", marks=pytest.mark.slow), "s3"])
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["local", "s3"])
 def test_ray_gives_the_same_rows_and_no_cpu_times_of_what_ran_in_actors(where, evaluated, mixed, ray_cluster, request):
     place = str(mixed.parent / "on-ray")
     given = str(mixed)

@@ -122,6 +122,7 @@ def kill_when(condition: Any, *args: Any) -> None:
     child.join()
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_and_ends_with_the_same_weights(recipe, photos, tmp_path):
     out = str(tmp_path / "killed")
     work = open_storage(f"{out}.training")

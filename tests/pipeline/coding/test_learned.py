@@ -101,6 +101,7 @@ def test_a_learned_codec_has_side_information_for_each_image(archives: Path) -> 
     assert all(entry.index_row.spans["shared"][1] == 9 for entry in stored.values() if "test-steps" in codecs_of(entry))
 
 
+@pytest.mark.slow
 def test_actors_on_ray_decode_previews_and_views(archives: Path, tmp_path: Path, ray_cluster: object) -> None:
     on_ray = {"engine": "ray", "workers": 2, "gpus_per_actor": 0}
     for number, options in enumerate(({}, {"preview": True}, {"view": "smooth", "include": ("gray.tif",)})):

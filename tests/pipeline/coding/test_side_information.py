@@ -71,6 +71,7 @@ def test_everything_that_decodes_gets_them(archive: Path, source: Path, tmp_path
             assert np.array_equal(whole(picture), pictures()[item.name])
 
 
+@pytest.mark.slow
 def test_actors_on_ray_prepare_and_are_given_them(source: Path, archive: Path, tmp_path: Path, ray_cluster) -> None:
     config = {"engine": "ray", "workers": 2, "gpus_per_actor": 0}
     report = compress(str(source), str(tmp_path / "ray"), codec="test-ranks", tile=TILE, **config)

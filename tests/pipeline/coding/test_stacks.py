@@ -36,13 +36,18 @@ def test_a_stack_never_grows_with_the_tile_beyond_what_is_read_quickly() -> None
 
 def test_what_is_kept_of_stacks_is_made_once_and_forgotten_in_time() -> None:
     cache, made = StackCache(), []
-    for key in [*range(40), 39, 0]:
-        assert cache.get(key, lambda key=key: made.append(key) or key) == key
-    assert made == [*range(40), 0]
+
+    def make(key: int) -> np.ndarray:
+        made.append(key)
+        return np.empty(1 << 20, np.uint8)
+
+    for key in [*range(100), 99, 0]:
+        cache.get(key, lambda key=key: make(key))
+    assert made == [*range(100), 0]
 
 
 def test_what_cannot_be_made_is_tried_again() -> None:
     cache = StackCache()
     with pytest.raises(ZeroDivisionError):
         cache.get("a", lambda: 1 // 0)
-    assert cache.get("a", lambda: 1) == 1
+    assert cache.get("a", lambda: np.ones(1)) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,30 +101,37 @@ def test_an_area_and_a_preview_of_one_image(tmp_path: Path) -> None:
     np.testing.assert_array_equal(preview, whole)
 
 
-def test_a_stack_is_decoded_once_for_all_its_images(tmp_path: Path) -> None:
-    shard = encode_files(tmp_path, digits(16))
-    asked: list[object] = []
+def recorded(shard: EncodedShard) -> tuple[PartReader, list[Sequence[tuple[int, int]]]]:
+    """A reader of a part, and the ranges of each of its requests."""
+    calls: list[Sequence[tuple[int, int]]] = []
 
-    def fetch(ranges):  # type: ignore[no-untyped-def]
-        asked.extend(ranges)
+    def fetch(ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        calls.append(ranges)
         return shard.part.fetch(ranges)
 
-    reader = PartReader(fetch, shard.pool)
+    return PartReader(fetch, shard.pool), calls
+
+
+def test_a_stack_is_decoded_once_for_all_its_images(tmp_path: Path) -> None:
+    shard = encode_files(tmp_path, digits(16))
+    reader, calls = recorded(shard)
     for path in shard.images:
         write_file(shard.images[path], reader, io.BytesIO())
-    assert len(asked) == 2  # container and latents
+    assert sum(map(len, calls)) == 2  # container and latents
 
 
 def test_one_image_takes_two_requests(tmp_path: Path) -> None:
     shard = encode_files(tmp_path, digits(30))
-    calls: list[object] = []
-
-    def fetch(ranges):  # type: ignore[no-untyped-def]
-        calls.append(ranges)
-        return shard.part.fetch(ranges)
-
-    write_file(shard.images["1/017.png"], PartReader(fetch, shard.pool), io.BytesIO())
+    reader, calls = recorded(shard)
+    write_file(shard.images["1/017.png"], reader, io.BytesIO())
     assert len(calls) <= 2
+
+
+def test_a_small_image_in_a_large_file_waits_for_no_others(tmp_path: Path) -> None:
+    large = encoded(smooth(20, 24, 1)) + bytes(300_000)
+    shard = encode_files(tmp_path, digits(5) | {"large.png": large})
+    assert shard.images["large.png"].facts.stack is None
+    assert rebuilt(shard, "large.png") == large
 
 
 def test_images_within_a_bound(tmp_path: Path) -> None:
@@ -161,6 +169,7 @@ def test_a_flipped_bit_is_found_in_every_image_of_the_stack(tmp_path: Path, payl
         {"stacked": {"images": 99}},
         {"stacked": {"images": 0}},
         {"stacked": {"source_bytes": 0}},
+        {"stacked": {"width": 24 << 24}},
         {"stacked": {"width": 1 << 30}},
         {"tiles": []},
     ],

@@ -5,17 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.support import engine_stages
 from tests.support.engine_stages import Note
+from tests.support.in_process import StandingClock
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress import compress, restore
 from tilepress.pipeline.coding import progress
 from tilepress.pipeline.coding.progress import Progress, ProgressTally
-from tilepress.pipeline.compress import commit, shard
+from tilepress.pipeline.compress import commit, opening
+from tilepress.pipeline.engine import ray_progress
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.engine.local import LocalEngine
 from tilepress.pipeline.storage.base import Location
@@ -91,7 +94,7 @@ def side_by_side(function: Callable[..., Any]) -> Callable[..., Any]:
     return waiting
 
 
-@pytest.mark.parametrize(("module", "name", "format"), [(shard, "try_transcoding", "JPEG"), (commit, "prove", "PNG")])
+@pytest.mark.parametrize(("module", "name", "format"), [(opening, "try_transcoding", "JPEG"), (commit, "prove", "PNG")])
 def test_all_workers_are_at_work_on_the_first_shard(tmp_path, monkeypatch, module, name, format) -> None:
     """Small files are one shard: JPEGs are transcoded, and every image is proven, by two threads at a time."""
     monkeypatch.setattr(module, name, side_by_side(getattr(module, name)))
@@ -110,3 +113,16 @@ def test_images_are_restored_side_by_side(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(job, "_restore_one", side_by_side(job._restore_one))
     done = restore(str(tmp_path / "archive"), str(tmp_path / "out"), engine="local", workers=2)
     assert done.restored.total() == 2
+
+
+def test_a_worker_posts_at_most_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, posts = StandingClock(), []
+    monkeypatch.setattr(ray_progress, "time", clock)
+    board = SimpleNamespace(
+        post=SimpleNamespace(remote=lambda number, progress: posts.append((number, progress.images)))
+    )
+    post = ray_progress.poster(board, 3)
+    for images, now in enumerate((100.0, 100.5, 101.0, 101.9, 102.5)):
+        clock.now = now
+        post(Progress(images=images))
+    assert posts == [(3, 0), (3, 2), (3, 4)]

@@ -191,6 +191,7 @@ def test_gpus_of_other_jobs_are_not_waited_for(ray_cluster, tmp_path, monkeypatc
     assert eventually(lambda: ray_cluster.available_resources().get("GPU", 0) == 2)
 
 
+@pytest.mark.slow
 def test_a_gpu_that_does_not_work_is_said_to_be_the_cause(ray_cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(clusters, "_GPU_DEVICE", "cuda:99")
     with pytest.raises(EngineError, match=r"GPU of a node cannot be used.*`gpus_per_actor` 0"):
