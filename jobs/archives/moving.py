@@ -21,7 +21,7 @@ from tilepress.pipeline.archive.plan import ADD, Plan, PlannedFile, write_plan
 from tilepress.pipeline.archive.summary import Summary
 from tilepress.pipeline.compress.move import MoveTask, move_shard
 from tilepress.pipeline.engine.engine import Engine
-from tilepress.pipeline.errors import IntegrityError, UsageError
+from tilepress.pipeline.errors import AlreadyExists, IntegrityError, UsageError
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.reading.history import Version
 from tilepress.pipeline.storage.base import Storage
@@ -91,7 +91,10 @@ def execute_moves(
                 summary.merge(result.summary)
                 meter.advance(**result.summary.progress())
         except IntegrityError as exc:
-            abandon_run(storage, run)
+            try:
+                abandon_run(storage, run)
+            except AlreadyExists:  # and removed what was being copied
+                raise UsageError(f"{storage.url}: another process completed {run.folder} meanwhile") from exc
             raise IntegrityError(f"{exc}; nothing was changed: `tilepress repair {storage.url}` first") from exc
         seal = create_index(storage, run.index, plan.shards(), spool)
         write_manifest(storage, run, Manifest(tuple(entries), plan.seal, seal, plan.date, replaces=plan.replaces))

@@ -18,6 +18,7 @@ from tilepress.pipeline.archive.part_index import part_index
 from tilepress.pipeline.archive.plan import plan_from_bytes
 from tilepress.pipeline.archive.readme import README_TEXT
 from tilepress.pipeline.archive.sealed import check_seal, read_json
+from tilepress.pipeline.archive.stack_members import COLUMNS, foreign_members
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.errors import IntegrityError, MissingError
 from tilepress.pipeline.reading.archive import Archive
@@ -107,6 +108,8 @@ def _check_run(archive: Archive, view: RunView, before: Manifest | None, check: 
         replaced = sum(part.images for part in manifest.parts if (run.number, part.shard) in archive.replaced)
         if not most - replaced <= view.index.rows <= most:  # one that was made again may lack those
             check.problems.append((run.index, f"it has {view.index.rows} rows for {most} files"))
+    strangers = _checked(check, run.index, lambda: list(foreign_members(view.index.walk(list(COLUMNS)))))
+    check.problems += [(run.index, problem) for problem in strangers or ()]
     found = _checked(check, run.index, lambda: list(_disorder(view)))
     check.problems += [(run.index, problem) for problem in found or ()]
     if plan.parent and before is not None and before.seal != plan.parent:

@@ -10,6 +10,7 @@ from tilepress.pipeline.archive.part import Fetch
 from tilepress.pipeline.archive.schema import (
     IMAGE_COLUMNS,
     IMAGE_PAYLOADS,
+    MAX_STACK_SIDE,
     OPTIONAL_FACTS,
     STACK_COLUMNS,
     STACK_PAYLOADS,
@@ -81,7 +82,9 @@ class IndexRow:
 
     def share(self, nbytes: int) -> int:
         """Return how many of so many bytes are the image's: of those of a stack, a share by the size of its file."""
-        return nbytes if self.stack is None else round(nbytes * self.facts.source_bytes / self.stack.source_bytes)
+        if self.stack is None:
+            return nbytes
+        return min(nbytes, round(nbytes * self.facts.source_bytes / self.stack.source_bytes))
 
 
 def index_row(row: Mapping[str, Any]) -> IndexRow:
@@ -146,7 +149,7 @@ def _stack_facts(facts: ImageFacts, stacked: Mapping[str, Any] | None) -> StackF
         or stack.height % facts.height
     ):
         raise ValueError(f"{facts.width} x {facts.height} pixels are no cell of {stack.width} x {stack.height}")
-    if max(stack.width, stack.height) > MAX_TILE:
+    if max(stack.width, stack.height) > MAX_STACK_SIDE:
         raise ValueError(f"a stack of {stack.width} x {stack.height} pixels")
     cells = stack.width // facts.width * (stack.height // facts.height)
     if not 0 <= facts.cell < stack.images <= cells:

@@ -23,6 +23,7 @@ from tilepress.pipeline.archive.schema import (
     TILE_ROW,
 )
 from tilepress.pipeline.archive.sealed import check_schema, footer_metadata, open_parquet
+from tilepress.pipeline.archive.stack_members import foreign_members
 from tilepress.pipeline.errors import IntegrityError
 
 
@@ -52,6 +53,8 @@ def part_index(file: Any, name: str, shard: int) -> pa.Table:
             for position, row in enumerate(rows):
                 _add_to_index(found, row, {c: ranges[c][position] for c in PAYLOADS}, shard)
         images = [_with_stack(row, found[STACK_ROW]) for row in found[IMAGE_ROW].values()]
+        for problem in foreign_members(images):
+            raise ValueError(problem)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as exc:
         raise IntegrityError(f"{name}: its rows cannot be read ({exc!r})") from exc
     return pa.Table.from_pylist(images, schema=INDEX_SCHEMA)
@@ -97,4 +100,4 @@ def _add_to_index(
 
 def _with_stack(row: dict[str, Any], stacks: dict[int, dict[str, Any]]) -> dict[str, Any]:
     """An index row; of an image in a stack, with what is known of the stack."""
-    return row if row["stack"] is None else row | stacks[row["stack"]]
+    return row | {"stacked": None} if row["stack"] is None else row | stacks[row["stack"]]

@@ -35,6 +35,7 @@ CHANGED, VANISHED, UNREADABLE = "changed", "vanished", "unreadable"
 LOST = "lost"  # the stored bytes were damaged, and a repair found the file nowhere
 FAILURES = frozenset({DAMAGED, UNTRUSTED, CHANGED, VANISHED, UNREADABLE, LOST})  # what exit code 3 reports
 
+MAX_STACK_SIDE = 1024  # pixels
 IMAGE_ROW, STACK_ROW, TILE_ROW, PIECE_ROW = "image", "stack", "tile", "piece"
 
 
@@ -42,8 +43,8 @@ IMAGE_ROW, STACK_ROW, TILE_ROW, PIECE_ROW = "image", "stack", "tile", "piece"
 class ImageFacts:
     """Everything about an image but its payload. Hashes are SHA-256, empty where the pixels were not decoded.
 
-    They are empty, too, of an image in a stack: the stack has that of the mosaic and of all files, and its container
-    has a few bytes of each file's.
+    They are empty, too, of an image in a stack: the stack has that of the mosaic, and its container has a few bytes of
+    each file's.
     """
 
     image: int  # number within the run, in path order
@@ -85,10 +86,10 @@ class StackFacts:
     image: int  # that of one of its images: the number of the stack
     images: int
     source_bytes: int  # of all files
-    width: int  # of the mosaic in pixels
+    width: int  # of the mosaic in pixels, at most MAX_STACK_SIDE
     height: int
-    file_sha256: bytes  # of the SHA-256s of the files, in the order of the cells
-    pixels_sha256: bytes  # of the mosaic
+    members_crc: int  # of the facts of its images: see `members_crc`
+    pixels_sha256: bytes  # of the mosaic; empty where the source's is not known
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ _STACK_FIELDS = {
     "source_bytes": pa.int64(),
     "width": pa.int32(),
     "height": pa.int32(),
-    "file_sha256": pa.binary(),
+    "members_crc": pa.uint32(),
     "pixels_sha256": pa.binary(),
 }
 _TILE_FIELDS = {
@@ -245,6 +246,14 @@ def row_crc(facts: Facts, payloads: Sequence[bytes]) -> int:
         for piece in _coded(value):
             crc = zlib.crc32(piece, crc)
     return crc
+
+
+def members_crc(before: int, member: ImageFacts) -> int:
+    """Return CRC-32 of the row CRCs, each uint32 little-endian, of images in a stack in the order of their numbers.
+
+    `before`: that of the images before; 0 of none.
+    """
+    return zlib.crc32(row_crc(member, (b"", b"", b"")).to_bytes(4, "little"), before)
 
 
 def _coded(value: object) -> tuple[bytes, ...]:

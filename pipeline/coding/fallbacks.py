@@ -9,12 +9,18 @@ from functools import partial
 from tilepress.codecs.errors import UnsupportedError
 from tilepress.pipeline.coding.codec_faults import fault, is_codecs_own
 from tilepress.pipeline.coding.codec_pool import CodecPool
-from tilepress.pipeline.coding.sparse import coded_if_sparse
+from tilepress.pipeline.coding.sparse import SPARSE, coded_if_sparse
 from tilepress.pipeline.coding.tile_coding import CodedTile, Coding, code_batch, coded_exactly
 from tilepress.pipeline.coding.tiles import Tile, batches, windows
 
 JPEG_XL, RAW = Coding("jpegxl"), Coding("raw")
 FALLBACKS = (JPEG_XL, RAW)  # lossless, in this order, for what a codec cannot represent, refuses or does not shrink
+
+
+def smallest_exact(tile: Tile, reference: str, pool: CodecPool) -> CodedTile:
+    """Return a tile by whichever of some lossless codecs makes it smallest, the one of that reference among them."""
+    others = [reference] if pool.codec(reference).lossless else []
+    return _compared(tile, coded_exactly(pool, tile, RAW.reference), [*others, JPEG_XL.reference, SPARSE], pool)
 
 
 def code_tiles(tiles: Iterable[Tile], choose: Callable[[Tile], Coding], pool: CodecPool) -> Iterator[CodedTile]:

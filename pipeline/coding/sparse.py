@@ -11,7 +11,7 @@ from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.tile_coding import CodedTile, coded_exactly
 from tilepress.pipeline.coding.tiles import Tile
 
-_CODEC = "bzip2"
+SPARSE = "bzip2"
 _PICTURE_CODEC, _QUICK = "jpegxl", Settings(effort=2)  # what other tiles are best coded by, in a fiftieth of its time
 # Of tiles of 150 pictures of all kinds, Zstandard's fastest level made less than this of the repetitive ones only.
 _PROMISING = 1.1
@@ -26,5 +26,5 @@ def coded_if_sparse(pool: CodecPool, tile: Tile) -> tuple[CodedTile | None, bool
     (quick,) = picture_codec.encode(tile.samples[None], tile.spec, _QUICK)
     if len(zstandard.ZstdCompressor(level=1).compress(samples_to_bytes(tile.samples))) > _PROMISING * len(quick):
         return None, False
-    coded = coded_exactly(pool, tile, _CODEC)
+    coded = coded_exactly(pool, tile, SPARSE)
     return coded, coded.nbytes < _AS_GOOD * len(quick)

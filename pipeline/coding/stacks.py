@@ -6,11 +6,13 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar, cast
 
 import numpy as np
 
 from tilepress.pipeline.coding.tiles import Box
+from tilepress.pipeline.errors import IntegrityError
 
 MAX_SIDE = 128  # pixels of an image that goes into a stack
 _MAX_STACK_SIDE = 768
@@ -60,6 +62,14 @@ class Sized(Protocol):
 Kept = TypeVar("Kept", bound=Sized)
 
 
+@dataclass(frozen=True)
+class _Failure:
+    """Why a stack is damaged: all its images are, and nobody needs to find that out for each."""
+
+    reason: str
+    nbytes: int = 0
+
+
 class StackCache:
     """What was made of the stacks that were read last, so that each image does not decode all the others again.
 
@@ -73,15 +83,25 @@ class StackCache:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
-        """Return what `make` returns, or returned for this key not long ago.
+        """Return what `make` returns, or returned for this key not long ago; an IntegrityError of it is kept as well.
 
         Threads do not wait for each other, since a thread that waits may be the one that another waits for.
         """
         with self._lock:
-            if key in self._kept:
+            kept = self._kept.get(key)
+            if kept is not None:
                 self._kept.move_to_end(key)
-                return cast(Kept, self._kept[key])
-        made = make()
+        if isinstance(kept, _Failure):
+            raise IntegrityError(kept.reason)
+        if kept is not None:
+            return cast(Kept, kept)
+        try:
+            return self._keep(key, make())
+        except IntegrityError as exc:
+            self._keep(key, _Failure(str(exc)))
+            raise
+
+    def _keep(self, key: Hashable, made: Kept) -> Kept:
         with self._lock:
             self._forget(key)
             self._kept[key] = made

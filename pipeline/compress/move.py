@@ -1,12 +1,12 @@
 """The stage of runs that move content: rows of earlier parts are copied as they are, and proven before the commit.
 
-Nothing is decoded and coded anew, so that an image stays what it was to the last bit. Images that are damaged where
-they lie are taken from the source instead, where a repair says so.
+An image stays what it was to the last bit: nothing is decoded and coded anew, but for stacks of which only some images
+are wanted (restack.py). Images that are damaged are taken from the source instead, where a repair says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -28,6 +28,7 @@ from tilepress.pipeline.compress.commit import (
     commit_part,
 )
 from tilepress.pipeline.compress.file_state import image_facts
+from tilepress.pipeline.compress.restack import by_stack, moved_stack
 from tilepress.pipeline.compress.shard import ShardEncoder
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.reading.image import Entry
@@ -69,9 +70,11 @@ def _build(task: MoveTask, archive: Storage, pool: CodecPool) -> tuple[BuiltPart
             for number, (run, image) in task.images.items():
                 if image.stack is None:
                     builder.add(copied(image, number, Entry(archive, pool, run, image).fetch, builder))
-            builder.add(_copied_stacks(task, archive, pool, builder))
+            cells: dict[int, int] = {}
+            for run, images in by_stack(task.images):
+                builder.add(moved_stack(run, images, archive, pool, builder, cells))
             builder.add(_lost_rows(task, builder))
-            files, cells = _encode(task, pool, builder, quarantined)
+            files = _encode(task, pool, builder, quarantined, cells)
             part = builder.finish({"tilepress.plan": task.plan_seal, "tilepress.shard": str(task.number)})
         finally:
             builder.close()
@@ -89,32 +92,11 @@ def copied(image: IndexRow, number: int, fetch: Fetch, builder: PartBuilder) -> 
     """Stage all rows of an image under its number in another run, their CRCs checked; IntegrityError."""
     facts = replace(image.facts, image=number)
     yield builder.stage(facts, fetch_image_row(image, fetch))
-    yield from _copied_tiles(image, number, fetch, builder)
-    for piece in image.pieces:
-        yield builder.stage(replace(piece.facts, image=number), (fetch_piece(piece, fetch),))
-
-
-def _copied_stacks(task: MoveTask, archive: Storage, pool: CodecPool, builder: PartBuilder) -> Iterator[StagedRows]:
-    """Stage the stacks of the images whole, each under the number of the first of its images that is moved."""
-    stacks: dict[tuple[int, int, int], tuple[int, StagedRows]] = {}
-    for number, (run, image) in task.images.items():
-        if image.stack is None:
-            continue
-        place = (run.number, image.part, image.stack.image)
-        if place not in stacks:
-            container, shared, _ = fetch_image_row(image, Entry(archive, pool, run, image).fetch)
-            stack = builder.stage(replace(image.stack, image=number), (container, shared))
-            stacks[place] = number, stack
-            yield stack
-            yield from _copied_tiles(image, number, Entry(archive, pool, run, image).fetch, builder)
-        owner, stack = stacks[place]
-        yield builder.stage_member(replace(image.facts, image=number, stack=owner), stack)
-
-
-def _copied_tiles(image: IndexRow, number: int, fetch: Fetch, builder: PartBuilder) -> Iterator[StagedRows]:
     for tile in image.tiles:
         ((_, latents, residual),) = fetch_tile_rows([tile], fetch)
         yield builder.stage(replace(tile.facts, image=number), (latents, residual))
+    for piece in image.pieces:
+        yield builder.stage(replace(piece.facts, image=number), (fetch_piece(piece, fetch),))
 
 
 def _lost_rows(task: MoveTask, builder: PartBuilder) -> Iterable[StagedRows]:
@@ -124,12 +106,11 @@ def _lost_rows(task: MoveTask, builder: PartBuilder) -> Iterable[StagedRows]:
 
 
 def _encode(
-    task: MoveTask, pool: CodecPool, builder: PartBuilder, quarantined: dict[int, str]
-) -> tuple[NearSources | None, dict[int, int]]:
-    """Store images from the source again; what they are compared with: see check_images."""
-    cells: dict[int, int] = {}
+    task: MoveTask, pool: CodecPool, builder: PartBuilder, quarantined: dict[int, str], cells: dict[int, int]
+) -> NearSources | None:
+    """Store images from the source again; what those within a bound are compared with. `cells`: see check_images."""
     if not task.mended:
-        return None, cells
+        return None
     source = Collection.open(task.source, storage_options=task.storage_options)
     for settings in dict.fromkeys(task.mended.values()):
         files = tuple(file for file in task.shard.additions if task.mended.get(file.image) == settings)
@@ -137,4 +118,4 @@ def _encode(
         encoder.encode(files)
         cells |= encoder.cells
     mended = {file.image: file for file in task.shard.additions if file.image in task.mended}
-    return NearSources(source, mended), cells
+    return NearSources(source, mended)

@@ -200,7 +200,7 @@ class ShardEncoder:
             return
         self._builder.add(stage_stack(state, self._settings, self._builder))
         for member in state.members:
-            if member.samples is not None:
+            if member.samples is not None and not (state.near or self._settings.lossy):
                 self.cells[member.file.image] = samples_crc(member.samples)
             self._pool.progress.image_done()
 

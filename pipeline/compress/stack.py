@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 
 from tilepress.pipeline.archive.part import PartBuilder, StagedRows
-from tilepress.pipeline.archive.schema import STACKED, StackFacts
+from tilepress.pipeline.archive.schema import STACKED, ImageFacts, StackFacts, members_crc
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.coding.stacks import MAX_SIDE, cells_across, mosaic
 from tilepress.pipeline.compress.file_state import FileState, image_facts
@@ -19,6 +19,7 @@ from tilepress.pipeline.formats.container import pack_containers
 from tilepress.pipeline.formats.picture import Bands, Picture
 
 _MOST_FILE_BYTES = 256 << 10  # twice the samples of the largest image, of 16 bits and four channels
+_MOST_OF_A_KIND = 8 << 20  # bytes of files that share a stack, whose containers are read together
 _MOST_WAITING = 64 << 20  # bytes of samples and files; then the kind of image that came first makes way
 
 Kind = tuple[object, ...]
@@ -45,7 +46,7 @@ class Stacker:
         waiting.append(state)
         self._bytes += _held(state)
         across, down = cells_across(picture.width, picture.height, self._tile)
-        if len(waiting) == across * down:
+        if len(waiting) == across * down or sum(len(each.data) for each in waiting) > _MOST_OF_A_KIND:
             yield self._release(kind)
         while self._bytes > _MOST_WAITING:
             yield self._release(next(iter(self._waiting)))
@@ -109,23 +110,25 @@ def stage_stack(state: FileState, settings: EncodeSettings, builder: PartBuilder
     """Stage the rows of a stack whose tile is coded: its own, the tile's, and those of its images."""
     picture = state.picture
     assert picture is not None
-    facts = StackFacts(
-        image=state.file.image,
-        images=len(state.members),
-        source_bytes=state.source_bytes,
-        width=picture.width,
-        height=picture.height,
-        file_sha256=hashlib.sha256(b"".join(each.sha256 for each in state.members)).digest(),
-        pixels_sha256=state.pixels,
-    )
-    row = builder.stage(facts, (picture.container, state.side_information or b""))
-    members = [
-        replace(
-            image_facts(member.file, member.picture, settings, near=state.near),
-            method=STACKED,
-            stack=state.file.image,
-            cell=cell,
-        )
-        for cell, member in enumerate(state.members)
+    facts = [
+        replace(image_facts(member.file, member.picture, settings, near=state.near), method=STACKED)
+        for member in state.members
     ]
-    return [row, *state.staged, *(builder.stage_member(member, row) for member in members)]
+    stack = StackFacts(state.file.image, len(facts), state.source_bytes, picture.width, picture.height, 0, state.pixels)
+    return [*stage_members(stack, facts, (picture.container, state.side_information or b""), builder), *state.staged]
+
+
+def stage_members(
+    stack: StackFacts, members: Sequence[ImageFacts], payloads: tuple[bytes, bytes], builder: PartBuilder
+) -> list[StagedRows]:
+    """Stage the row of a stack and those of its images, which get their cells in their order; the tile's is missing.
+
+    Args:
+        stack: Its facts, but for `members_crc`.
+        members: The facts of the images, but for `stack` and `cell`.
+        payloads: Container and side information.
+        builder: Of the part.
+    """
+    placed = [replace(member, stack=stack.image, cell=cell) for cell, member in enumerate(members)]
+    row = builder.stage(replace(stack, members_crc=reduce(members_crc, placed, 0)), payloads)
+    return [row, *(builder.stage_member(member, row) for member in placed)]

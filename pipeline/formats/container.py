@@ -25,6 +25,7 @@ MAX_BYTES = 128 << 20  # of all that is not pixels; a file with more is stored v
 _MAGIC = b"TC"
 _STACK_MAGIC = b"TS"
 HASH_BYTES = 4  # of the SHA-256 of a file in a stack; the stack has the SHA-256 of all of them
+_MAX_STACK_BYTES = 32 << 20  # of the containers of a stack; writers stay below a third of that
 _OPEN = 8  # containers of a stack that are kept open: most have the same one
 _VERSION = 1
 _LENGTH = struct.Struct("<I")
@@ -76,7 +77,7 @@ class StackedContainers:
     def __init__(self, frame: bytes, cells: int) -> None:
         """IntegrityError for any bytes that `pack_containers` did not write for so many cells."""
         with reading_container():
-            self._raw = _inflate(read_frame(_STACK_MAGIC, {_VERSION}, frame)[1])
+            self._raw = _inflate(read_frame(_STACK_MAGIC, {_VERSION}, frame)[1], _MAX_STACK_BYTES)
             (count,) = _LENGTH.unpack_from(self._raw)
             behind = (_LENGTH.size + HASH_BYTES) * cells
             self._hashes = len(self._raw) - HASH_BYTES * cells
@@ -97,10 +98,10 @@ class StackedContainers:
         """Return the container of a cell."""
         return self._open(int(self._cells[cell]))
 
-    def is_of(self, cell: int, sha256: bytes) -> bool:
-        """Tell whether the file of a cell is one with that SHA-256, as far as is known."""
+    def hash(self, cell: int) -> bytes:
+        """Return the first HASH_BYTES of the SHA-256 of the file of a cell."""
         at = self._hashes + HASH_BYTES * cell
-        return self._raw[at : at + HASH_BYTES] == sha256[:HASH_BYTES]
+        return self._raw[at : at + HASH_BYTES]
 
     def _parse(self, number: int) -> Container:
         with reading_container():
@@ -149,8 +150,8 @@ def _length(value: object) -> int:
     return whole(value, 0, MAX_BYTES)
 
 
-def _inflate(data: bytes) -> bytes:
+def _inflate(data: bytes, most: int = MAX_BYTES + (1 << 20)) -> bytes:
     size = zstandard.frame_content_size(data)
-    if not 0 <= size <= MAX_BYTES + (1 << 20):
+    if not 0 <= size <= most:
         raise IntegrityError(f"image container: claims {size} bytes, which is beyond the limit")
     return zstandard.ZstdDecompressor().decompress(data, max_output_size=size)

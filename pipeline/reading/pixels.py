@@ -18,7 +18,7 @@ from tilepress.pipeline.coding.decode import STORED, Shown, read_bands
 from tilepress.pipeline.coding.stacks import StackCache, cell_box
 from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import IntegrityError
-from tilepress.pipeline.formats.container import Container, StackedContainers, unpack_container
+from tilepress.pipeline.formats.container import HASH_BYTES, Container, StackedContainers, unpack_container
 
 PIXEL_METHODS = (TILES, STACKED)
 
@@ -69,7 +69,11 @@ class PartReader:
         """Tell whether an image's file is one with that SHA-256, as far as is known. IntegrityError."""
         if image.stack is None:
             return sha256 == image.facts.file_sha256
-        return self._containers(image).is_of(_cell(image), sha256)
+        return sha256[:HASH_BYTES] == self.known_hash(image)
+
+    def known_hash(self, image: IndexRow) -> bytes:
+        """Return what is known of the SHA-256 of an image's file: of one in a stack, the first HASH_BYTES."""
+        return image.facts.file_sha256 if image.stack is None else self._containers(image).hash(_cell(image))
 
     def bands(self, image: IndexRow, area: Box | None = None, shown: Shown = STORED) -> Iterator[np.ndarray]:
         """Yield the pixels of an image (or of an area) that is held as pixels, from top to bottom: see `read_bands`."""

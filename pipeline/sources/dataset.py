@@ -150,7 +150,7 @@ class ArchivedImages(DataSet):
 def _content(image: IndexRow) -> str:
     """What tells an image's content from any other."""
     if image.stack is not None:
-        return f"{image.stack.file_sha256.hex()}-{image.facts.cell}"
+        return f"{image.stack.pixels_sha256.hex()}-{image.crc:08x}-{image.facts.cell}"
     return image.facts.file_sha256.hex()
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from tests.support.make_archives import EncodedShard, encode_files, encoded, noise, smooth
+from tests.support.make_images import png_chunk
 from tilepress.errors import IntegrityError
 from tilepress.pipeline.archive.index_row import fetch_image_row, index_row
 from tilepress.pipeline.archive.part_index import part_index
-from tilepress.pipeline.archive.schema import FILE, STACKED, TILES
+from tilepress.pipeline.archive.schema import FILE, STACKED, TILES, UNTRUSTED
 from tilepress.pipeline.archive.summary import summarise
 from tilepress.pipeline.coding.decode import Shown
 from tilepress.pipeline.coding.tiles import Box
@@ -134,6 +135,20 @@ def test_a_small_image_in_a_large_file_waits_for_no_others(tmp_path: Path) -> No
     assert rebuilt(shard, "large.png") == large
 
 
+@pytest.mark.parametrize(("count", "length"), [(5, 3 << 20), (400, 100_000)])
+def test_much_around_the_pixels_does_not_keep_images_from_being_stored(count: int, length: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    files = {}
+    for number in range(count):
+        data = encoded(smooth(20, 24, 1, seed=number))
+        text = png_chunk(b"tEXt", b"a\0" + rng.integers(1, 255, length, np.uint8).tobytes())
+        files[f"{number}.png"] = data[:33] + text + data[33:]
+    shard = encode_files(tmp_path, files)
+    assert UNTRUSTED not in {image.facts.reason_code for image in shard.images.values()}
+    for path in ("0.png", "4.png"):
+        assert rebuilt(shard, path) == files[path]
+
+
 def test_images_within_a_bound(tmp_path: Path) -> None:
     shard = encode_files(tmp_path, digits(9), codec="jpegls", max_error=3)
     for number in range(9):
@@ -170,6 +185,7 @@ def test_a_flipped_bit_is_found_in_every_image_of_the_stack(tmp_path: Path, payl
         {"stacked": {"images": 0}},
         {"stacked": {"source_bytes": 0}},
         {"stacked": {"width": 24 << 24}},
+        {"stacked": {"width": 24 * 43}},
         {"stacked": {"width": 1 << 30}},
         {"tiles": []},
     ],

@@ -49,10 +49,10 @@ IMAGE_FACTS = [
     "of_run",
     "of_image",
 ]
-STACK_FACTS = ["images", "source_bytes", "width", "height", "file_sha256", "pixels_sha256"]
+STACK_FACTS = ["images", "source_bytes", "width", "height", "members_crc", "pixels_sha256"]
 TILE_FACTS = ["tile", "x", "y", "w", "h", "codec", "residual_codec", "base_crc", "pixels_crc", "psnr"]
 PART_COLUMNS = [
-    *["kind", *IMAGE_FACTS, "images", *TILE_FACTS, "row_crc"],
+    *["kind", *IMAGE_FACTS, "images", "members_crc", *TILE_FACTS, "row_crc"],
     *["container_bytes", "shared_bytes", "payload_bytes", "latents_bytes", "residual_bytes"],
     *["container", "shared", "payload", "latents", "residual"],
 ]
@@ -117,6 +117,7 @@ class Image:
         mosaic = self._tile(tile)
         digest = hashlib.sha256(mosaic.astype(mosaic.dtype.newbyteorder("<")).tobytes()).digest()
         assert not self._is_exact(tile) or digest == stack["pixels_sha256"]
+        assert max(stack["width"], stack["height"]) <= 1024
         down, across = divmod(row["cell"], stack["width"] // row["width"])
         y, x = down * row["height"], across * row["width"]
         assert row["cell"] < stack["images"] and y + row["height"] <= stack["height"]
@@ -240,6 +241,13 @@ class Run:
         rows = index.read().to_pylist()
         assert [(row["image"], row["path"]) for row in rows] == [(row["image"], row["path"]) for row in planned]
         assert [row["path"].encode() for row in rows] == sorted(row["path"].encode() for row in rows)
+        members: dict[tuple[int, int], list[dict[str, Any]]] = {}
+        for row in rows:
+            if row["stack"] is not None:
+                members.setdefault((row["part"], row["stack"]), []).append(row)
+        for images in members.values():
+            crcs = [crc_of("image", *(each[name] for name in IMAGE_FACTS), b"", b"", b"") for each in images]
+            assert zlib.crc32(struct.pack(f"<{len(crcs)}I", *crcs)) == images[0]["stacked"]["members_crc"]
         for row, plan_row in zip(rows, planned, strict=True):
             marks = {"gone": self.gone, "forgotten": self.forgotten}
             assert (plan_row["state"] if plan_row["state"] != "add" else None) == (
