@@ -28,7 +28,7 @@ ROOMS = {
         {"errors", "codec", "extras", "model", "stream"},
         {"kernels"},
         {"entropy", "integer", "planes"},
-        {"classical", "lossless", "predictive_mlp", "learned"},
+        {"classical", "lossless", "predictive_mlp", "learned", "origins"},
         {"registry", "catalogue"},
         {"warm"},
     ],
