@@ -3,8 +3,8 @@
 Recovering:    picture --detect--> Guess --invert--> Recovered (facts, planes, perhaps a file)
 Reproducing:   Recovered --apply--> picture, in integers only, on every device the same
 
-A rule need not explain every sample. Those that `apply` gives wrongly are exceptions, which `exceptions.py` keeps beside
-what was recovered: whatever a rule's `invert` returns, the picture comes back to the last bit.
+A rule need not explain every sample. Those that `apply` gives wrongly are exceptions, which `exceptions.py` keeps
+beside what was recovered: whatever a rule's `invert` returns, the picture comes back to the last bit.
 """
 
 from __future__ import annotations
