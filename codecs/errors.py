@@ -8,7 +8,7 @@ TilepressError             1
 │   ├── ModelError         a model folder that is damaged, unknown or not exact
 │   ├── UnsupportedError   a picture or setting that this codec cannot represent
 │   │   └── TooLarge       it could, with more memory than tilepress lets it take
-│   └── UnknownCodecError  no codec or model of that name
+│   └── UnknownCodecError  no codec, origin or model of that name
 └── (pipeline/errors.py)   what goes wrong with files, archives, storage and clusters
 """
 
@@ -50,4 +50,4 @@ class TooLarge(UnsupportedError):
 
 
 class UnknownCodecError(CodecError):
-    """There is no codec or shipped model of that name."""
+    """There is no codec, origin or shipped model of that name."""

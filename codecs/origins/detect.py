@@ -1,0 +1,35 @@
+"""The first look: every rule that there is, and which of them may explain a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.errors import UnknownCodecError
+from tilepress.codecs.origins.base import Guess, Origin
+
+# In the order in which rules of equal confidence are tried. Ids are permanent: archives refer to them.
+ORIGINS: tuple[Origin, ...] = ()
+MIN_PIXELS = 1 << 14  # of a picture that is looked at: for smaller ones a look costs more time than it saves
+
+
+def origin(origin_id: str) -> Origin:
+    """Return the rule of an id. UnknownCodecError if there is none."""
+    for rule in ORIGINS:
+        if rule.id == origin_id:
+            return rule
+    known = ", ".join(rule.id for rule in ORIGINS)
+    raise UnknownCodecError(f"There is no origin named {origin_id!r}. There are: {known}.")
+
+
+def look(picture: np.ndarray, spec: TileSpec) -> list[Guess]:
+    """Return the guesses of all rules, the most confident first; none for small pictures and for palette entries.
+
+    Args:
+        picture: (h, w, c), uint8 or uint16.
+        spec: Of the whole picture.
+    """
+    if spec.colour == "indexed" or spec.height * spec.width < MIN_PIXELS:
+        return []
+    guesses = (rule.detect(picture, spec) for rule in ORIGINS)
+    return sorted((guess for guess in guesses if guess is not None), key=lambda guess: -guess.confidence)

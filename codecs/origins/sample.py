@@ -1,0 +1,40 @@
+"""What first looks are taken at: a few thousand pixels of a picture, scattered over all of it, the same every time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tilepress.codecs.codec import COLOUR_PLANES, TileSpec
+
+SAMPLE = 4096  # pixels
+_SCATTER = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: its multiples modulo 2^64 fill the range evenly
+
+
+def scattered(size: int, count: int = SAMPLE) -> np.ndarray:
+    """Return `count` numbers of 0 .. size - 1, about evenly far apart and in no order; all if there are no more.
+
+    Neither rows nor columns are preferred, whatever a picture's width. Below three times `count`, some come twice.
+    """
+    if size <= count:
+        return np.arange(size)
+    fractions = (np.arange(count, dtype=np.uint64) * np.uint64(_SCATTER)) >> np.uint64(32)  # of 2^32
+    return ((fractions * np.uint64(size)) >> np.uint64(32)).astype(np.int64)
+
+
+def distinct_colours(picture: np.ndarray, spec: TileSpec, count: int = SAMPLE) -> np.ndarray:
+    """Return the distinct colours among scattered pixels, alpha left out: (n, planes) of the picture's type, sorted.
+
+    Flat backgrounds fill half of some photographs with one colour. Counted once, it tells as little as it should.
+    """
+    size = picture.shape[0] * picture.shape[1]
+    planes, bits = COLOUR_PLANES[spec.colour], np.uint64(8 * picture.itemsize)
+    pixels = picture.reshape(size, -1)  # a view, unless somebody hands over every other column of an array
+    colours = pixels.take(scattered(size, count), axis=0)[:, :planes]
+    packed = np.zeros(len(colours), np.uint64)
+    for plane in colours.T:
+        packed = packed << bits | plane
+    packed.sort()  # np.unique takes fifteen times as long
+    packed = packed[np.append(True, packed[1:] != packed[:-1])]
+    shifts = np.arange(planes - 1, -1, -1, dtype=np.uint64) * bits
+    distinct: np.ndarray = (packed[:, None] >> shifts).astype(picture.dtype)  # which cuts off the planes before
+    return distinct
