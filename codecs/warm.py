@@ -1,4 +1,4 @@
-"""Compile every kernel of the codecs once, by coding small tiles of every kind with every codec and residual coder."""
+"""Compile every kernel of the codecs once, by coding small tiles of every kind: every codec, residual coder, origin."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from tilepress.codecs import registry
 from tilepress.codecs.codec import COLOUR_PLANES, Codec, Settings, TileSpec
 from tilepress.codecs.kernels.cache import KernelCache, cache_root
+from tilepress.codecs.origins.exceptions import pack_exceptions, with_exceptions
 
 _SIDE = 40  # of the tiles: more than one block of every codec
 _SIDE_TO_FIT = 65  # the same where something is fitted to tiles: samples enough for that
@@ -48,6 +49,8 @@ def warm_kernels(
         for residual_id in registry.RESIDUALS:
             report(residual_id)
             _warm_residual(residual_id)
+    report("origins")
+    _warm_origins()
     for work in more:
         work()
     return Warmed(
@@ -87,6 +90,14 @@ def _warm_residual(residual_id: str) -> None:
         tile = _tile(spec)
         base = np.full_like(tile, (spec.maximum + 1) // 2)
         coder.decode(coder.encode(tile, base, spec), base, spec)
+
+
+def _warm_origins() -> None:
+    spec = next(_specs(_SIDE))
+    tile = _tile(spec)
+    made = tile.copy()
+    made[::20, ::20] ^= 1
+    with_exceptions(made, pack_exceptions(tile, made, spec), spec)
 
 
 def _specs(side: int) -> Iterator[TileSpec]:
