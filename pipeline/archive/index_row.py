@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import Field, dataclass, fields
+from functools import lru_cache
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from tilepress.pipeline.archive.part import Fetch
@@ -32,6 +34,11 @@ _TELLING = {"image", "path", "source_bytes"}
 _UNTOLD = {"method": TILES, "fidelity": "pixels"}  # the most that an image can promise
 _NOTHING: dict[str, Any] = {"int": 0, "str": "", "bytes": b""}
 _DTYPES = ("uint8", "uint16")
+_NEEDED = attrgetter(*(name for name in IMAGE_COLUMNS if name not in OPTIONAL_FACTS))
+_IMAGE_VALUES, _STACK_VALUES = itemgetter(*IMAGE_COLUMNS), itemgetter(*STACK_COLUMNS[1:])
+_TILE_SPANS = ("latents_offset", "latents_bytes", "residual_offset", "residual_bytes")
+_TILE_VALUES = itemgetter("row_crc", *_TILE_SPANS, *TILE_COLUMNS[1:])
+_KEPT_STACKS = 8  # whose facts are kept: rows are read in an order in which stacks seldom alternate
 MAX_TILE = 16384  # pixels a side: what memory a reader needs follows from it
 Span = tuple[int, int]  # offset and length in the part
 
@@ -90,9 +97,9 @@ class IndexRow:
 def index_row(row: Mapping[str, Any]) -> IndexRow:
     """From an index row; IntegrityError if the row makes no sense."""
     try:
-        facts = ImageFacts(**{column: row[column] for column in IMAGE_COLUMNS})
-        stack = _stack_facts(facts, row["stacked"])
-        number = facts.image if stack is None else stack.image
+        facts = ImageFacts(*_IMAGE_VALUES(row))
+        stack = _stack_of(facts, row["stacked"])
+        number, tiles_of = (facts.image, _tiles) if stack is None else (stack.image, _tiles_of_stack)
         _check_facts(facts, row["part"])
         return IndexRow(
             facts,
@@ -103,7 +110,7 @@ def index_row(row: Mapping[str, Any]) -> IndexRow:
                 PieceRanges(PieceFacts(number, at), piece["row_crc"], _span(piece, "payload"))
                 for at, piece in enumerate(row["pieces"] or ())
             ),
-            tuple(_tile_ranges(number, tile) for tile in row["tiles"] or ()),
+            tiles_of(number, tuple(_TILE_VALUES(tile) for tile in row["tiles"] or ())),
             stack,
         )
     except (KeyError, TypeError, ValueError) as exc:
@@ -127,7 +134,7 @@ def _known(row: Mapping[str, Any], fact: Field[Any]) -> Any:
 
 
 def _check_facts(facts: ImageFacts, part: int | None) -> None:
-    if part is None or any(value is None and name not in OPTIONAL_FACTS for name, value in vars(facts).items()):
+    if part is None or None in _NEEDED(facts):
         raise ValueError("a fact is missing")
     if facts.method not in (TILES, STACKED):
         return
@@ -136,13 +143,13 @@ def _check_facts(facts: ImageFacts, part: int | None) -> None:
         raise ValueError(f"{facts.mode} {facts.dtype} of {facts.width} x {facts.height} in tiles of {facts.tile_size}")
 
 
-def _stack_facts(facts: ImageFacts, stacked: Mapping[str, Any] | None) -> StackFacts | None:
+def _stack_of(facts: ImageFacts, stacked: Mapping[str, Any] | None) -> StackFacts | None:
     """The facts of an image's stack; ValueError unless the image has a place in it."""
     if facts.method != STACKED:
         return None
     if facts.stack is None or facts.cell is None or stacked is None or None in stacked.values():
         raise ValueError("a fact of a stack is missing")
-    stack = StackFacts(facts.stack, **{column: stacked[column] for column in STACK_COLUMNS[1:]})
+    stack = _stack_facts(facts.stack, *_STACK_VALUES(stacked))
     if (
         min(facts.width, facts.height, stack.images, stack.source_bytes) < 1
         or stack.width % facts.width
@@ -157,16 +164,34 @@ def _stack_facts(facts: ImageFacts, stacked: Mapping[str, Any] | None) -> StackF
     return stack
 
 
-def _tile_ranges(image: int, tile: Mapping[str, Any]) -> TileRanges:
-    facts = TileFacts(image, **{column: tile[column] for column in TILE_COLUMNS[1:]})
+@lru_cache(maxsize=_KEPT_STACKS)
+def _stack_facts(*values: Any) -> StackFacts:
+    """The facts of a stack, which all rows of its images repeat."""
+    return StackFacts(*values)
+
+
+def _tiles(image: int, tiles: tuple[tuple[Any, ...], ...]) -> tuple[TileRanges, ...]:
+    return tuple(_tile_ranges(image, *tile) for tile in tiles)
+
+
+_tiles_of_stack = lru_cache(maxsize=_KEPT_STACKS)(_tiles)  # all rows of its images repeat them, too
+
+
+def _tile_ranges(image: int, crc: int, latents: int, latents_bytes: int, *rest: Any) -> TileRanges:
+    """A tile's facts and ranges, of the values that _TILE_VALUES gives."""
+    residual, residual_bytes, *values = rest
+    facts = TileFacts(image, *values)
     if None in (facts.tile, facts.x, facts.y, facts.w, facts.h, facts.codec, facts.residual_codec):
         raise ValueError("a fact of a tile is missing")
-    return TileRanges(facts, tile["row_crc"], _span(tile, "latents"), _span(tile, "residual"))
+    return TileRanges(facts, crc, _range(latents, latents_bytes), _range(residual, residual_bytes))
 
 
 def _span(row: Mapping[str, Any], name: str) -> Span:
-    length = row[f"{name}_bytes"]
-    return (row[f"{name}_offset"], length) if length else _EMPTY
+    return _range(row[f"{name}_offset"], row[f"{name}_bytes"])
+
+
+def _range(offset: int, length: int | None) -> Span:
+    return (offset, length) if length else _EMPTY
 
 
 def fetch_spans(fetch: Fetch, spans: Iterable[Span]) -> list[bytes]:

@@ -26,7 +26,6 @@ from tilepress.pipeline.archive.schema import (
     ImageFacts,
     PieceFacts,
     TileFacts,
-    facts_dict,
     row_crc,
 )
 from tilepress.pipeline.archive.sealed import SealedWriter
@@ -119,16 +118,15 @@ class PartBuilder:
         self._spool.close()
 
     def _table(self, rows: list[_Row]) -> pa.Table:
-        columns: dict[str, list[Any]] = {field.name: [] for field in PART_SCHEMA}
-        for row in rows:
-            facts = facts_dict(row.facts)
-            facts |= {"kind": row.kind, "row_crc": row.crc}
-            for name, (offset, length) in zip(KIND_PAYLOADS[row.kind], row.spans, strict=False):
-                if length:
-                    facts[name], facts[f"{name}_bytes"] = self._read(offset, length), length
-            for name, values in columns.items():
-                values.append(facts.get(name))
-        return pa.table(columns, schema=PART_SCHEMA)
+        return pa.Table.from_pylist([self._columns(row) for row in rows], schema=PART_SCHEMA)
+
+    def _columns(self, row: _Row) -> dict[str, Any]:
+        """The columns that a row fills."""
+        columns = {**vars(row.facts), "kind": row.kind, "row_crc": row.crc}
+        for name, (offset, length) in zip(KIND_PAYLOADS[row.kind], row.spans, strict=False):
+            if length:
+                columns[name], columns[f"{name}_bytes"] = self._read(offset, length), length
+        return columns
 
     def _read(self, offset: int, length: int) -> bytes:
         self._spool.seek(offset)

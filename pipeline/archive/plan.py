@@ -206,7 +206,7 @@ def write_plan(
     counter = _Counter()
     for batch in _batches(_cut(rows, target)):
         counter.add(batch)
-        sealed.write(pa.Table.from_pylist([asdict(file) for file in batch], schema=PLAN_SCHEMA))
+        sealed.write(_table(batch))
     sealed.close(
         {
             "tilepress.format": FORMAT,
@@ -269,8 +269,12 @@ def _batches(files: Iterable[PlannedFile]) -> Iterator[list[PlannedFile]]:
 
 
 def _write(writer: pq.ParquetWriter, batch: list[PlannedFile]) -> int:
-    writer.write_table(pa.Table.from_pylist([asdict(file) for file in batch], schema=PLAN_SCHEMA))
+    writer.write_table(_table(batch))
     return sum(file.bytes for file in batch)
+
+
+def _table(batch: list[PlannedFile]) -> pa.Table:
+    return pa.Table.from_pylist([vars(file) for file in batch], schema=PLAN_SCHEMA)
 
 
 def _temporary() -> BinaryIO:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -130,8 +130,9 @@ KINDS: dict[type[Facts], str] = {
     TileFacts: TILE_ROW,
     PieceFacts: PIECE_ROW,
 }
-_INT = struct.Struct("<q")
-_FLOAT = struct.Struct("<f")
+_INT = struct.Struct("<cq")  # the letter of a type, and a number or a length
+_FLOAT = struct.Struct("<cf")
+_NO_PAYLOADS = (b"", b"", b"")
 
 _IMAGE_FIELDS = {
     "image": pa.int32(),
@@ -233,39 +234,39 @@ INDEX_SCHEMA = pa.schema(
 )
 
 
-def facts_dict(facts: Facts) -> dict[str, object]:
-    """Return column values of a row's facts."""
-    return dict(vars(facts))
-
-
 def row_crc(facts: Facts, payloads: Sequence[bytes]) -> int:
     """Return CRC-32 of a row: its kind, its facts and its payloads in the order of KIND_PAYLOADS, each by `_coded`."""
-    values = [KINDS[type(facts)], *vars(facts).values(), *payloads]
-    crc = 0
-    for value in values:
-        for piece in _coded(value):
-            crc = zlib.crc32(piece, crc)
+    crc = zlib.crc32(_coded([KINDS[type(facts)], *vars(facts).values()]))
+    for payload in payloads:  # not joined: they may be large
+        crc = zlib.crc32(payload, zlib.crc32(_INT.pack(b"b", len(payload)), crc))
     return crc
 
 
-def members_crc(before: int, member: ImageFacts) -> int:
+def members_crc(before: int, member: Iterable[object]) -> int:
     """Return CRC-32 of the row CRCs, each uint32 little-endian, of images in a stack in the order of their numbers.
 
-    `before`: that of the images before; 0 of none.
+    Args:
+        before: That of the images before; 0 of none.
+        member: The facts of an image, in the order of IMAGE_COLUMNS.
     """
-    return zlib.crc32(row_crc(member, (b"", b"", b"")).to_bytes(4, "little"), before)
+    crc = zlib.crc32(_coded([IMAGE_ROW, *member, *_NO_PAYLOADS]))
+    return zlib.crc32(crc.to_bytes(4, "little"), before)
 
 
-def _coded(value: object) -> tuple[bytes, ...]:
-    """A value as a CRC covers it: a letter for its type, then fixed little-endian numbers or length and bytes.
+def _coded(values: Iterable[object]) -> bytes:
+    """Values as a CRC covers them: a letter for the type, then fixed little-endian numbers or length and bytes.
 
     Not JSON: readers in other languages would have to spell numbers and escapes as Python does.
     """
-    if value is None:
-        return (b"n",)
-    if isinstance(value, int):
-        return (b"i", _INT.pack(value))
-    if isinstance(value, float):
-        return (b"f", _FLOAT.pack(value))
-    data = value.encode() if isinstance(value, str) else cast(bytes, value)
-    return (b"b", _INT.pack(len(data)), data)
+    pieces: list[bytes] = []
+    for value in values:
+        if value is None:
+            pieces.append(b"n")
+        elif isinstance(value, int):
+            pieces.append(_INT.pack(b"i", value))
+        elif isinstance(value, float):
+            pieces.append(_FLOAT.pack(b"f", value))
+        else:
+            data = value.encode() if isinstance(value, str) else cast(bytes, value)
+            pieces += (_INT.pack(b"b", len(data)), data)
+    return b"".join(pieces)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tilepress.pipeline.archive.schema import IMAGE_COLUMNS, ImageFacts, members_crc
+from tilepress.pipeline.archive.schema import IMAGE_COLUMNS, members_crc
 
 COLUMNS = (*IMAGE_COLUMNS, "part", "stacked")  # of an index that are looked at
 
@@ -33,6 +33,6 @@ def foreign_members(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 def _next(crc: int, row: Mapping[str, Any]) -> int:
     try:
-        return members_crc(crc, ImageFacts(**{column: row[column] for column in IMAGE_COLUMNS}))
+        return members_crc(crc, (row[column] for column in IMAGE_COLUMNS))
     except (TypeError, ValueError, AttributeError, OverflowError):
         return -1

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import pyarrow as pa
-
 from tilepress.pipeline.archive.fidelity import PIXELS
-from tilepress.pipeline.archive.index_row import IndexRow, index_row
+from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.schema import FAILURES, JPEG, NOT_STORED, STACKED, TILES
 
 _MOST_WARNINGS = 20
@@ -85,9 +84,9 @@ def codec_name(image: IndexRow) -> str:
     return "+".join(sorted({tile.facts.codec.partition("@")[0] for tile in image.tiles})) or image.facts.method
 
 
-def summarise(index: pa.Table) -> Summary:
+def summarise(images: Iterable[IndexRow]) -> Summary:
     """Return the summary of a part."""
     summary = Summary()
-    for row in index.to_pylist():
-        summary.add(index_row(row))
+    for image in images:
+        summary.add(image)
     return summary

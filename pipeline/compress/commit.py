@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -86,7 +86,21 @@ def encode_shard(task: EncodeTask, archive: Storage, pool: CodecPool) -> EncodeR
     return commit_part(task, archive, *build_part(task, pool))
 
 
-def commit_part(task: ShardTask, archive: Storage, part: BuiltPart, index: pa.Table) -> EncodeResult:
+@dataclass(frozen=True)
+class PartRows:
+    """The index rows of a part: as they travel to the driver, and parsed."""
+
+    table: pa.Table
+    images: tuple[IndexRow, ...]
+
+    @classmethod
+    def read(cls, part: BuiltPart, number: int) -> PartRows:
+        """Return the rows of the part that was built of a shard. IntegrityError if they cannot be read."""
+        table = part_index(part.file, f"part {number}", number)
+        return cls(table, tuple(map(index_row, table.to_pylist())))
+
+
+def commit_part(task: ShardTask, archive: Storage, part: BuiltPart, rows: PartRows) -> EncodeResult:
     """Create a part that was proven, or accept the one that another process was faster with."""
     try:
         _create(archive, task.run.part(task.number), part)
@@ -96,12 +110,12 @@ def commit_part(task: ShardTask, archive: Storage, part: BuiltPart, index: pa.Ta
         size = part.nbytes
         part.close()
     entry = PartEntry(task.number, len(task.shard.additions), part.rows, size, part.seal)
-    summary = summarise(index)
+    summary = summarise(rows.images)
     summary.warnings.update(part.warnings)
-    return EncodeResult(entry, to_ipc(index), summary)
+    return EncodeResult(entry, to_ipc(rows.table), summary)
 
 
-def build_part(task: EncodeTask, pool: CodecPool) -> tuple[BuiltPart, pa.Table]:
+def build_part(task: EncodeTask, pool: CodecPool) -> tuple[BuiltPart, PartRows]:
     """Return a part whose every image was decoded again and compared; images that fail are kept as files instead."""
     quarantined = dict(task.quarantined)
     source = Collection.open(task.source, storage_options=task.storage_options)
@@ -114,11 +128,11 @@ def build_part(task: EncodeTask, pool: CodecPool) -> tuple[BuiltPart, pa.Table]:
             part.warnings.update(encoder.warnings)
         finally:
             builder.close()
-        index = part_index(part.file, f"part {task.number}", task.number)
+        rows = PartRows.read(part, task.number)
         near = NearSources(source, {file.image: file for file in task.shard.additions})
-        failed = check_images(index, part.fetch, pool, near, encoder.cells)
+        failed = check_images(rows.images, part.fetch, pool, near, encoder.cells)
         if not failed:
-            return part, index
+            return part, rows
         part.close()
         if failed.keys() <= quarantined.keys():
             raise IntegrityError(f"shard {task.number} cannot be stored right: {failed}")
@@ -143,7 +157,11 @@ class NearSources:
 
 
 def check_images(
-    index: pa.Table, fetch: Fetch, pool: CodecPool, sources: NearSources | None, cells: Mapping[int, int]
+    images: Iterable[IndexRow],
+    fetch: Fetch,
+    pool: CodecPool,
+    sources: NearSources | None,
+    cells: Mapping[int, int],
 ) -> dict[int, str]:
     """Decode every image of a part; image number to reason of those that are not what the source was.
 
@@ -166,7 +184,6 @@ def check_images(
             return image.facts.image, f"its stored bytes failed the check before commit: {exc}"
         return None
 
-    images = map(index_row, index.to_pylist())
     return dict(filter(None, map_by_stack(pool, failure, images, lambda image: image)))
 
 
@@ -205,7 +222,7 @@ def accept_part(task: ShardTask, archive: Storage) -> EncodeResult:
     if index.column("image").to_pylist() != expected:
         raise IntegrityError(f"{archive.url}/{name} does not hold the images of its plan; run `tilepress verify`")
     entry = PartEntry(task.number, len(expected), rows, size, metadata[SEAL_KEY])
-    return EncodeResult(entry, to_ipc(index), summarise(index), resumed=True)
+    return EncodeResult(entry, to_ipc(index), summarise(map(index_row, index.to_pylist())), resumed=True)
 
 
 def to_ipc(table: pa.Table) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,14 @@ from tilepress.pipeline.compress.transcoding import Transcoding
 from tilepress.pipeline.errors import PictureError
 from tilepress.pipeline.formats.picture import Picture
 from tilepress.pipeline.storage.base import SourceBytes
+
+_NOT_STORED: dict[str, Any] = {
+    "method": NOT_STORED,
+    "reason_code": "",
+    "reason": "",
+    "file_sha256": b"",
+    "pixels_sha256": b"",
+}
 
 
 @dataclass
@@ -53,11 +62,16 @@ class FileState:
 
 
 def image_facts(
-    file: PlannedFile, picture: Picture | None, settings: EncodeSettings, *, near: bool = False
+    file: PlannedFile, picture: Picture | None, settings: EncodeSettings, *, near: bool = False, **stored: Any
 ) -> ImageFacts:
-    """Return the facts of a file but for how it is stored.
+    """Return the facts of a file.
 
-    `near`: its pixels come back within settings.max_error only.
+    Args:
+        file: The file.
+        picture: It as a picture, if it is one.
+        settings: How it was coded.
+        near: Its pixels come back within settings.max_error only.
+        **stored: Facts about how it is stored; by default, that it is not.
     """
     fidelity = settings.fidelity
     if picture and near and settings.max_error:
@@ -79,9 +93,5 @@ def image_facts(
         bit_depth=picture.bit_depth if picture else 0,
         tile_size=settings.tile,
         fidelity=fidelity,
-        method=NOT_STORED,
-        reason_code="",
-        reason="",
-        file_sha256=b"",
-        pixels_sha256=b"",
+        **(_NOT_STORED | stored),
     )

@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-import pyarrow as pa
-
 from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row, fetch_piece, fetch_tile_rows
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.part import BuiltPart, Fetch, PartBuilder, StagedRows
-from tilepress.pipeline.archive.part_index import part_index
 from tilepress.pipeline.archive.plan import PlannedFile
 from tilepress.pipeline.archive.schema import LOST
 from tilepress.pipeline.coding.codec_pool import CodecPool
@@ -22,6 +19,7 @@ from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.compress.commit import (
     EncodeResult,
     NearSources,
+    PartRows,
     ShardTask,
     accept_part,
     check_images,
@@ -62,7 +60,7 @@ def move_shard(task: MoveTask, archive: Storage, pool: CodecPool) -> EncodeResul
     return commit_part(task, archive, *_build(task, archive, pool))
 
 
-def _build(task: MoveTask, archive: Storage, pool: CodecPool) -> tuple[BuiltPart, pa.Table]:
+def _build(task: MoveTask, archive: Storage, pool: CodecPool) -> tuple[BuiltPart, PartRows]:
     quarantined: dict[int, str] = {}
     while True:
         builder = PartBuilder()
@@ -78,10 +76,10 @@ def _build(task: MoveTask, archive: Storage, pool: CodecPool) -> tuple[BuiltPart
             part = builder.finish({"tilepress.plan": task.plan_seal, "tilepress.shard": str(task.number)})
         finally:
             builder.close()
-        index = part_index(part.file, f"part {task.number}", task.number)
-        failed = check_images(index, part.fetch, pool, files, cells)
+        rows = PartRows.read(part, task.number)
+        failed = check_images(rows.images, part.fetch, pool, files, cells)
         if not failed:
-            return part, index
+            return part, rows
         part.close()
         if failed.keys() & task.images.keys() or failed.keys() <= quarantined.keys():
             raise IntegrityError(f"part {task.number} cannot be stored right: {failed}")
@@ -101,8 +99,8 @@ def copied(image: IndexRow, number: int, fetch: Fetch, builder: PartBuilder) -> 
 
 def _lost_rows(task: MoveTask, builder: PartBuilder) -> Iterable[StagedRows]:
     for file in task.lost:
-        facts = image_facts(file, None, EncodeSettings(codec="raw"))
-        yield builder.stage(replace(facts, reason_code=LOST, reason=_LOST), (b"", b"", b""))
+        facts = image_facts(file, None, EncodeSettings(codec="raw"), reason_code=LOST, reason=_LOST)
+        yield builder.stage(facts, (b"", b"", b""))
 
 
 def _encode(

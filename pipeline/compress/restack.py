@@ -17,7 +17,7 @@ from tilepress.pipeline.archive.checksums import hash_band, samples_crc
 from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row, fetch_tile_rows
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.part import Fetch, PartBuilder, StagedRows
-from tilepress.pipeline.archive.schema import StackFacts
+from tilepress.pipeline.archive.schema import ImageFacts, StackFacts
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.fallbacks import smallest_exact
 from tilepress.pipeline.coding.stacks import mosaic
@@ -63,8 +63,7 @@ def _as_it_is(images: Sequence[Placed], fetch: Fetch, builder: PartBuilder) -> I
     number, first = images[0]
     assert first.stack is not None
     container, shared, _ = fetch_image_row(first, fetch)
-    members = [replace(image.facts, image=new) for new, image in images]
-    yield from stage_members(replace(first.stack, image=number), members, (container, shared), builder)
+    yield from stage_members(replace(first.stack, image=number), _placed(images), (container, shared), builder)
     for tile in first.tiles:
         ((_, latents, residual),) = fetch_tile_rows([tile], fetch)
         yield builder.stage(replace(tile.facts, image=number), (latents, residual))
@@ -92,9 +91,14 @@ def _made_anew(
         members_crc=0,
         pixels_sha256=digest.digest() if facts.promised.is_exact else b"",
     )
-    members = [replace(image.facts, image=new) for new, image in images]
-    yield from stage_members(stack, members, (_containers(images, reader), b""), builder)
+    yield from stage_members(stack, _placed(images), (_containers(images, reader), b""), builder)
     yield builder.stage(replace(coded.facts, psnr=old.psnr), (coded.latents, coded.residual))
+
+
+def _placed(images: Sequence[Placed]) -> list[ImageFacts]:
+    """The facts of images under their new numbers, in cells in their order."""
+    stack = images[0][0]
+    return [replace(image.facts, image=new, stack=stack, cell=cell) for cell, (new, image) in enumerate(images)]
 
 
 def _containers(images: Sequence[Placed], reader: PartReader) -> bytes:

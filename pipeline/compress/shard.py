@@ -6,7 +6,6 @@ import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from tilepress.pipeline.archive.checksums import samples_crc
@@ -240,8 +239,11 @@ class ShardEncoder:
         payload: bytes = b"",
         **reason: Any,
     ) -> None:
-        facts = replace(
-            image_facts(state.file, state.picture, self._settings, near=method == TILES and state.near),
+        facts = image_facts(
+            state.file,
+            state.picture,
+            self._settings,
+            near=method == TILES and state.near,
             method=method,
             file_sha256=state.sha256,
             pixels_sha256=state.pixels if method == TILES else b"",

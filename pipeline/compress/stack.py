@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import reduce
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,13 +24,30 @@ _MOST_WAITING = 64 << 20  # bytes of samples and files; then the kind of image t
 Kind = tuple[object, ...]
 
 
+@dataclass
+class _Waiting:
+    """Images of one kind."""
+
+    states: list[FileState] = field(default_factory=list)
+    file_bytes: int = 0
+    held_bytes: int = 0  # of memory
+
+    def add(self, state: FileState) -> int:
+        """Add an image; return the bytes of memory that it takes."""
+        held = len(state.data) + (0 if state.samples is None else state.samples.nbytes)
+        self.states.append(state)
+        self.file_bytes += len(state.data)
+        self.held_bytes += held
+        return held
+
+
 class Stacker:
     """Images that wait for others of their kind."""
 
     def __init__(self, tile: int) -> None:
         """`tile`: side of a tile in pixels, from which the size of a stack follows."""
         self._tile = tile
-        self._waiting: dict[Kind, list[FileState]] = {}
+        self._waiting: dict[Kind, _Waiting] = {}
         self._bytes = 0
 
     def takes(self, picture: Picture, file_bytes: int) -> bool:
@@ -42,11 +58,10 @@ class Stacker:
     def add(self, state: FileState, picture: Picture) -> Iterator[list[FileState]]:
         """Let an image wait, whose samples were read; yield what need not wait any longer."""
         kind = _kind(picture)
-        waiting = self._waiting.setdefault(kind, [])
-        waiting.append(state)
-        self._bytes += _held(state)
+        waiting = self._waiting.setdefault(kind, _Waiting())
+        self._bytes += waiting.add(state)
         across, down = cells_across(picture.width, picture.height, self._tile)
-        if len(waiting) == across * down or sum(len(each.data) for each in waiting) > _MOST_OF_A_KIND:
+        if len(waiting.states) == across * down or waiting.file_bytes > _MOST_OF_A_KIND:
             yield self._release(kind)
         while self._bytes > _MOST_WAITING:
             yield self._release(next(iter(self._waiting)))
@@ -57,14 +72,9 @@ class Stacker:
             yield self._release(next(iter(self._waiting)))
 
     def _release(self, kind: Kind) -> list[FileState]:
-        states = self._waiting.pop(kind)
-        self._bytes -= sum(map(_held, states))
-        return states
-
-
-def _held(state: FileState) -> int:
-    """Bytes of memory that a waiting image takes."""
-    return len(state.data) + (0 if state.samples is None else state.samples.nbytes)
+        waiting = self._waiting.pop(kind)
+        self._bytes -= waiting.held_bytes
+        return waiting.states
 
 
 def _kind(picture: Picture) -> Kind:
@@ -110,25 +120,28 @@ def stage_stack(state: FileState, settings: EncodeSettings, builder: PartBuilder
     """Stage the rows of a stack whose tile is coded: its own, the tile's, and those of its images."""
     picture = state.picture
     assert picture is not None
+    number = state.file.image
     facts = [
-        replace(image_facts(member.file, member.picture, settings, near=state.near), method=STACKED)
-        for member in state.members
+        image_facts(member.file, member.picture, settings, near=state.near, method=STACKED, stack=number, cell=cell)
+        for cell, member in enumerate(state.members)
     ]
-    stack = StackFacts(state.file.image, len(facts), state.source_bytes, picture.width, picture.height, 0, state.pixels)
+    stack = StackFacts(number, len(facts), state.source_bytes, picture.width, picture.height, 0, state.pixels)
     return [*stage_members(stack, facts, (picture.container, state.side_information or b""), builder), *state.staged]
 
 
 def stage_members(
     stack: StackFacts, members: Sequence[ImageFacts], payloads: tuple[bytes, bytes], builder: PartBuilder
 ) -> list[StagedRows]:
-    """Stage the row of a stack and those of its images, which get their cells in their order; the tile's is missing.
+    """Stage the row of a stack and those of its images; the tile's is missing.
 
     Args:
         stack: Its facts, but for `members_crc`.
-        members: The facts of the images, but for `stack` and `cell`.
+        members: The facts of the images, in the order of their numbers.
         payloads: Container and side information.
         builder: Of the part.
     """
-    placed = [replace(member, stack=stack.image, cell=cell) for cell, member in enumerate(members)]
-    row = builder.stage(replace(stack, members_crc=reduce(members_crc, placed, 0)), payloads)
-    return [row, *(builder.stage_member(member, row) for member in placed)]
+    crc = 0
+    for member in members:
+        crc = members_crc(crc, vars(member).values())
+    row = builder.stage(replace(stack, members_crc=crc), payloads)
+    return [row, *(builder.stage_member(member, row) for member in members)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tilepress.pipeline.archive.index_row import IndexRow, index_row
+from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.part import BuiltPart
 from tilepress.pipeline.archive.plan import PlannedFile, write_plan
@@ -129,9 +129,8 @@ class EncodedShard:
 def encode(task: EncodeTask, archive: str = "/nonexistent", threads: int = 1) -> EncodedShard:
     """Compress one shard in this process, without committing it. `archive` holds the models, if any is needed."""
     pool = CodecPool(open_storage(archive), threads=threads)
-    part, index = build_part(task, pool)
-    images = [index_row(row) for row in index.to_pylist()]
-    return EncodedShard(part, {image.facts.path: image for image in images}, pool)
+    part, rows = build_part(task, pool)
+    return EncodedShard(part, {image.facts.path: image for image in rows.images}, pool)
 
 
 def encode_files(folder: Path, files: dict[str, bytes], **settings: object) -> EncodedShard:
