@@ -32,6 +32,7 @@ from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.storage.base import Storage, open_storage
+from tilepress.pipeline.storage.listing_rules import KEEP
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 DEFAULT_TILE = 512
@@ -50,6 +51,7 @@ class CompressConfig:
     max_error: int | None = None
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
+    links: str = KEEP
     dry_run: bool = False
     allow_other_files: bool = False
     tile: int = DEFAULT_TILE
@@ -152,6 +154,7 @@ def _request(config: CompressConfig, settings: EncodeSettings) -> dict[str, Any]
         "source": request_text(config.source),
         "include": list(map(request_text, config.include)),
         "exclude": list(map(request_text, config.exclude)),
+        "links": config.links,
         "codec": request_text(config.codec),
         "shard_bytes": config.shard_bytes,
         "press": settings.to_json(),
@@ -170,6 +173,7 @@ def _new_run(
         config.exclude,
         on_skip=leave_out,
         on_unreadable=partial(leave_out, unreadable=True),
+        links=config.links,
         storage_options=config.storage_options,
     )
     return new_run(storage, collection, request, report.left_out)

@@ -7,18 +7,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tilepress.pipeline.archive.fidelity import WHOLE_FILE
+from tilepress.pipeline.archive.fidelity import WHOLE_FILE, Fidelity
 from tilepress.pipeline.archive.index_row import index_row_or_damage
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.packages import recorded_packages
 from tilepress.pipeline.archive.plan import plan_from_bytes
-from tilepress.pipeline.archive.schema import NOT_STORED, STACKED, TILES, ImageFacts
+from tilepress.pipeline.archive.schema import NOT_STORED, STACKED, TILES
 from tilepress.pipeline.archive.summary import Summary, method_key
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.history import has_content
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.run_view import RunView
+from tilepress.pipeline.storage.base import LINK
 from tilepress.pipeline.storage.globs import Selection
 
 
@@ -50,10 +51,11 @@ def describe(entry: Entry) -> dict[str, Any]:
         "latent_bytes": entry.index_row.share(sum(tile.latents[1] for tile in entry.index_row.tiles)),
         "residual_bytes": entry.index_row.share(sum(tile.residual[1] for tile in entry.index_row.tiles)),
         "fidelity": facts.fidelity,
-        "comes_back": comes_back(facts),
+        "comes_back": comes_back(facts.method, facts.fidelity),
         "psnr_of_base": lowest_psnr(entry),
         "reason_code": facts.reason_code,
-        "reason": facts.reason,
+        "reason": "" if facts.method == LINK else facts.reason,
+        "link_target": facts.reason if facts.method == LINK else None,
         "sha256": facts.file_sha256.hex(),
         "run": entry.run.number,
         "part": entry.part,
@@ -61,11 +63,11 @@ def describe(entry: Entry) -> dict[str, Any]:
     }
 
 
-def comes_back(facts: ImageFacts) -> str:
+def comes_back(method: str, fidelity: str) -> str:
     """Return how much of a file is sure to come back: "bytes", "pixels", "within N levels", or "lossy"."""
-    if facts.method not in (TILES, STACKED) or facts.fidelity == WHOLE_FILE:
+    if method not in (TILES, STACKED) or fidelity == WHOLE_FILE:
         return "bytes"
-    return facts.promised.text
+    return Fidelity.parse(fidelity).text
 
 
 def lowest_psnr(entry: Entry) -> float | None:
@@ -84,6 +86,7 @@ class ArchiveInfo:
     runs: list[dict[str, Any]]
     summary: Summary = field(default_factory=Summary)
     packages: dict[str, list[str]] = field(default_factory=dict)  # besides tilepress, to read tiles of these codecs
+    comes_back: Counter[str] = field(default_factory=Counter)  # files by how much of them is sure to come back
     gone: int = 0
     objects: int = 0  # files of the archive itself, whatever they hold
     disk_bytes: int = 0  # of all of them
@@ -99,6 +102,7 @@ def archive_info(url: str, run: int | None = None, as_of: str | None = None) -> 
     info = ArchiveInfo(url, identity.get("archive_id", ""), identity.get("format", ""), runs, problems=archive.problems)
     for entry in archive.entries():
         info.summary.add(entry.index_row)
+        info.comes_back[comes_back(entry.index_row.facts.method, entry.index_row.facts.fidelity)] += 1
         info.gone += entry.gone
     replaced = {Run(number).part(shard) for number, shard in archive.replaced}
     for stored in archive.storage.list():
@@ -134,7 +138,7 @@ def _payload_bytes(archive: Archive) -> int:
 
 def failures(archive: Archive) -> Iterator[dict[str, Any]]:
     """Yield the files that are stored verbatim, or not at all, with the reason: the newest row about each path."""
-    for history in archive.histories(["reason_code", "reason", "source_bytes"]):
+    for history in archive.histories(["reason_code", "reason", "source_bytes", "fidelity"]):
         view, row = history.newest
         if row["reason_code"]:
             stored = row["method"] != NOT_STORED
@@ -143,24 +147,30 @@ def failures(archive: Archive) -> Iterator[dict[str, Any]]:
                 "reason_code": row["reason_code"],
                 "reason": row["reason"],
                 "stored": stored,
+                "comes_back": comes_back(row["method"], row["fidelity"]) if stored else None,
                 "source_bytes": row["source_bytes"],
                 "run": view.run.number,
             }
 
 
 def left_out(archive: Archive) -> Iterator[dict[str, Any]]:
-    """Yield what the newest run met in the source and did not store, with the reason; rows as those of `failures`."""
-    for view in archive.runs[-1:]:
+    """Yield what the newest run of a source met there and did not store, with the reason; rows as of `failures`."""
+    for view in reversed([view for view in archive.runs if not view.abandoned]):
         name = view.run.plan
-        for each in plan_from_bytes(archive.storage.read(name), f"{archive.storage.url}/{name}").left_out:
+        plan = plan_from_bytes(archive.storage.read(name), f"{archive.storage.url}/{name}")
+        if "source" not in plan.settings:
+            continue
+        for each in plan.left_out:
             yield {
                 "path": each.name,
                 "reason_code": "unreadable" if each.unreadable else "left out",
                 "reason": each.reason,
                 "stored": False,
+                "comes_back": None,
                 "source_bytes": None,
                 "run": view.run.number,
             }
+        return
 
 
 def reasons(rows: list[dict[str, Any]]) -> Counter[str]:

@@ -19,6 +19,7 @@ from tilepress.pipeline.reading.history import Version, place
 from tilepress.pipeline.reading.references import referred
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import ListedFile
+from tilepress.pipeline.storage.listing_rules import KEEP
 from tilepress.pipeline.storage.ordered import merge_join
 
 
@@ -57,7 +58,9 @@ def mended_images(
     """
     requests = _requests(archive)
     found = source or next((request["source"] for request in reversed(requests.values())), "")
-    files = _listed(found, options, needed=needed or source is not None) if any(damaged.values()) else iter(())
+    links = next((request["links"] for request in reversed(requests.values()) if "links" in request), KEEP)
+    must = needed or source is not None
+    files = _listed(found, options, links, needed=must) if any(damaged.values()) else iter(())
     versions = (version for version in referred(archive) if place(version) in damaged)
     for version, file in merge_join(versions, files, _path, lambda file: file.name):
         if version is None:
@@ -76,10 +79,10 @@ def _path(version: Version) -> str:
     return str(version[1]["path"])
 
 
-def _listed(source: str, options: Mapping[str, Any], *, needed: bool) -> Iterator[ListedFile]:
+def _listed(source: str, options: Mapping[str, Any], links: str, *, needed: bool) -> Iterator[ListedFile]:
     """The files of the source; none where it is not `needed` and cannot be listed."""
     try:
-        yield from Collection.open(source, storage_options=options).entries()
+        yield from Collection.open(source, links=links, storage_options=options).entries()
     except UsageError:
         if needed:
             raise

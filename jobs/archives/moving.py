@@ -18,6 +18,7 @@ from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.manifest import Manifest, abandon_run, write_manifest
 from tilepress.pipeline.archive.places import Place
 from tilepress.pipeline.archive.plan import ADD, Plan, PlannedFile, write_plan
+from tilepress.pipeline.archive.schema import kind_of
 from tilepress.pipeline.archive.summary import Summary
 from tilepress.pipeline.compress.move import MoveTask, move_shard
 from tilepress.pipeline.engine.engine import Engine
@@ -57,7 +58,7 @@ def moved_file(version: Version) -> PlannedFile:
     """Return what the plan of a run that moves a row says of its file."""
     _, row = version
     known = (row[name] for name in ("source_bytes", "modified_ns", "etag", "permissions", "name"))
-    return PlannedFile(0, 0, ADD, row["path"], b"", *known)
+    return PlannedFile(0, 0, kind_of(row["method"]) or ADD, row["path"], b"", *known)
 
 
 def execute_moves(

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tilepress.codecs.errors import MissingPackage
+from tilepress.jobs.archives.restore_links import NAMES, restore_entry, why_absent
 from tilepress.jobs.cli.meter import Meter
 from tilepress.pipeline.archive.fidelity import Fidelity
+from tilepress.pipeline.archive.schema import NO_FILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import Shown
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
@@ -35,6 +37,7 @@ from tilepress.pipeline.reading.region import region_name, write_region
 from tilepress.pipeline.storage.base import Location, Storage, check_name, is_url
 from tilepress.pipeline.storage.creating import holds
 from tilepress.pipeline.storage.globs import Selection
+from tilepress.pipeline.storage.local import LocalStorage
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 from tilepress.pipeline.storage.own_names import own_name
 
@@ -87,14 +90,18 @@ class RestoreReport:
     failed: list[tuple[str, str]] = field(default_factory=list)  # damage: (path, reason)
     unreadable: list[tuple[str, str]] = field(default_factory=list)  # undamaged, but a codec is not installed here
     refused: list[tuple[str, str]] = field(default_factory=list)  # the name is taken, or there is no such region
+    absent: list[tuple[str, str]] = field(default_factory=list)  # what the destination cannot hold: links and folders
+    not_identical: list[tuple[str, str]] = field(default_factory=list)  # not restored byte for byte: (path, how)
     damage: list[tuple[str, str]] = field(default_factory=list)  # in the archive's own files: (file, reason)
     notes: list[str] = field(default_factory=list)
     source_bytes: int = 0
 
     @property
     def exit_code(self) -> int:
-        """0 all is there; 4 damage; 5 a package is missing; 2 a name is taken, or it cannot be done as asked."""
-        return 4 if self.failed or self.damage else 5 if self.unreadable else 2 if self.refused else 0
+        """Return 0 if all is there; 4 damage; 5 a package is missing; 2 a name is taken; 3 the place has no links."""
+        if self.failed or self.damage:
+            return 4
+        return 5 if self.unreadable else 2 if self.refused else 3 if self.absent else 0
 
     def merge(self, other: RestoreReport) -> None:
         """Add another report."""
@@ -102,6 +109,8 @@ class RestoreReport:
         self.failed += other.failed
         self.unreadable += other.unreadable
         self.refused += other.refused
+        self.absent += other.absent
+        self.not_identical += other.not_identical
         self.source_bytes += other.source_bytes
 
 
@@ -120,8 +129,11 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
     selection = Selection(config.include, config.exclude)
     report = RestoreReport(notes=archive.notes, damage=archive.damage)
     shards, size, networks = _measure(archive, selection)
-    if not shards and not archive.problems:
+    others = config.region is None and any(True for _ in _selected(archive, selection, files=False))
+    if not shards and not others and not archive.problems:
         raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")
+    if is_url(destination.url) and config.region is None:
+        report.notes.append(f"{destination.url} keeps neither modification times nor permissions of files")
     options = RestoreOptions(destination, config.region, config.preview, config.view, config.overwrite)
     with (
         open_engine(config.engine, archive.storage.location, shards, size, networks=networks) as engine,
@@ -132,6 +144,9 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
             report.merge(result)
             images = result.restored.total() + len(result.failed) + len(result.unreadable) + len(result.refused)
             meter.advance(bytes_in=result.source_bytes, images=images, failures=len(result.failed))
+    # Links come when all files are there, one after the other, so that no file is ever written through one of them.
+    for entry in _selected(archive, selection, files=False) if others else ():
+        report.merge(_restored(entry, destination.open(), options))
     return report
 
 
@@ -139,8 +154,10 @@ def _place(storage: Storage) -> str:
     return storage.url if is_url(storage.url) else os.path.realpath(storage.url)
 
 
-def _selected(archive: Archive, selection: Selection) -> Iterator[Entry]:
-    return (entry for entry in archive.entries() if entry.path in selection)
+def _selected(archive: Archive, selection: Selection, *, files: bool = True) -> Iterator[Entry]:
+    """The selected files, or links and folders."""
+    found = (entry for entry in archive.entries() if entry.path in selection)
+    return (entry for entry in found if (entry.index_row.facts.method in NO_FILES) != files)
 
 
 def _measure(archive: Archive, selection: Selection) -> tuple[int, int, bool]:
@@ -176,7 +193,12 @@ def _restored(entry: Entry, destination: Storage, options: RestoreOptions) -> Re
     """Restore one image; what became of it."""
     report = RestoreReport(source_bytes=entry.index_row.facts.source_bytes)
     try:
-        report.restored[_restore_one(entry, destination, options)] += 1
+        if entry.index_row.facts.method in NO_FILES:
+            _restore_other(entry, destination, options, report)
+        else:
+            there, how = _restore_one(entry, destination, options)
+            report.restored[THERE if there else how] += 1
+            report.not_identical += [] if how in (BYTES, PREVIEW, REGION) else [(entry.path, how)]
     except (AlreadyExists, MissingError):  # missing: what has the name is no file
         reason = "something else has this name; restore elsewhere, or replace a file by `overwrite`"
         report.refused.append((entry.path, reason))
@@ -189,7 +211,17 @@ def _restored(entry: Entry, destination: Storage, options: RestoreOptions) -> Re
     return report
 
 
-def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) -> str:
+def _restore_other(entry: Entry, destination: Storage, options: RestoreOptions, report: RestoreReport) -> None:
+    """Restore a link or an empty folder."""
+    if isinstance(destination, LocalStorage):
+        made = restore_entry(entry, destination, overwrite=options.overwrite)
+        report.restored[NAMES[entry.index_row.facts.method] if made else THERE] += 1
+    else:
+        report.absent.append((entry.path, why_absent(entry)))
+
+
+def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) -> tuple[bool, str]:
+    """Restore one file; whether it was there already, and how it came back."""
     check_name(entry.path)
     with tempfile.NamedTemporaryFile(prefix="tilepress-") as scratch:
         file = cast(BinaryIO, scratch)
@@ -198,17 +230,23 @@ def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) ->
             name = own_name(name, entry.index_row.facts.name)
         file.flush()
         path = Path(scratch.name)
-        if options.overwrite and holds(destination, name, path):
-            return THERE
+        if options.overwrite and _is_there(destination, name, path):
+            return True, how
         try:
             destination.write_file(name, path, overwrite=options.overwrite)
         except AlreadyExists:
-            if not holds(destination, name, path):
+            if not _is_there(destination, name, path):
                 raise
-            return THERE
+            return True, how
     if how not in (LOSSY, PREVIEW, REGION):
         destination.set_facts(name, entry.index_row.facts.modified_ns, entry.index_row.facts.permissions)
-    return how
+    return False, how
+
+
+def _is_there(destination: Storage, name: str, content: Path) -> bool:
+    """Whether a file of that name, and no link to one, has this content."""
+    there = destination.local_path(name)
+    return not (there and there.is_symlink()) and holds(destination, name, content)
 
 
 def _write(entry: Entry, options: RestoreOptions, file: BinaryIO) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from tilepress.pipeline.archive.schema import FAILURES, INCOMPRESSIBLE, LIMIT, U
 from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import open_archive
+from tilepress.pipeline.storage.listing_rules import KEEP
 from tilepress.pipeline.storage.options import NO_OPTIONS
 
 _VERBATIM = frozenset({UNSUPPORTED, LIMIT, INCOMPRESSIBLE})  # right as it is, unless another version can do more
@@ -45,6 +46,7 @@ def run_retry(config: RetryConfig) -> CompressReport:
         max_error=encoding.get("max_error"),
         include=tuple(request["include"]),
         exclude=tuple(request["exclude"]),
+        links=request.get("links", KEEP),
         tile=encoding["tile"],
         shard_bytes=request["shard_bytes"],
         dry_run=config.dry_run,

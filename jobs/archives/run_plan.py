@@ -36,6 +36,7 @@ from tilepress.pipeline.errors import (
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import Storage, true_place
+from tilepress.pipeline.storage.listing_rules import FOLLOW, KEEP
 
 
 def unfinished_run(storage: Storage, request: Request) -> tuple[Run, Plan] | None:
@@ -94,6 +95,16 @@ def other_source(storage: Storage, run: Run, request: Request) -> str:
             if before:
                 return str(before) if before != request["source"] else ""
     return ""
+
+
+def links_of(storage: Storage) -> str:
+    """Return what links became in the newest run of a source: see ListingRules. KEEP where no plan can say."""
+    for run in reversed(list_runs(storage)):
+        with suppress(StorageError, IntegrityError):
+            links = plan_from_bytes(storage.read(run.plan), run.plan).settings.get("links")
+            if links in (KEEP, FOLLOW):
+                return str(links)
+    return KEEP
 
 
 def _may_hide(left_out: Sequence[LeftOut], name: str) -> bool:

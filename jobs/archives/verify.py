@@ -13,9 +13,11 @@ from typing import Any, BinaryIO, cast
 from tilepress.codecs.errors import MissingPackage
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import RESIDUALS, load_residual
+from tilepress.jobs.archives.run_plan import links_of
 from tilepress.jobs.archives.verify_files import check_files, verify_part
 from tilepress.jobs.cli.meter import Meter
 from tilepress.pipeline.archive.checksums import sha256
+from tilepress.pipeline.archive.schema import kind_of
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, UnsafeName, UsageError
@@ -29,6 +31,7 @@ from tilepress.pipeline.reading.pixels import PIXEL_METHODS, map_by_stack
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.storage.base import ListedFile, Storage, check_name
 from tilepress.pipeline.storage.globs import Selection
+from tilepress.pipeline.storage.listing_rules import READ
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.ordered import merge_join
 
@@ -144,7 +147,8 @@ def _selected(archive: Archive, config: VerifyConfig, report: VerifyReport) -> I
     """Every version of every image; or, to compare with a source, the current ones with their source files."""
     if config.against is not None:
         entries = (entry for entry in archive.entries() if entry.path in config)
-        sources = (source for source in _source(config).entries() if source.name in config)
+        listed = _source(config, links_of(archive.storage)).entries()
+        sources = (source for source in listed if source.name in config)
         yield from _with_sources(entries, sources, report)
         return
     for history in archive.histories():
@@ -220,16 +224,19 @@ def _check_one(entry: Entry, *, rebuild: bool) -> None:
         entry.prove()
 
 
-def _source(config: VerifyConfig) -> Collection:
+def _source(config: VerifyConfig, links: str = READ) -> Collection:
+    """The source; `links`: what they become where it is listed. What is left out was said when it was compressed."""
     assert config.against is not None
-    options = config.storage_options
-    return Collection.open(config.against, config.include, config.exclude, storage_options=options)
+    wanted = config.include, config.exclude, lambda name, reason: None
+    return Collection.open(config.against, *wanted, links=links, storage_options=config.storage_options)
 
 
 def _compare(entry: Entry, source: ListedFile, against: Collection, report: VerifyReport) -> None:
     try:
         with against.open_source(source) as data, one_image():
-            if not entry.reader.is_of(entry.index_row, sha256(data)):
+            if kind_of(entry.index_row.facts.method) != source.kind:
+                report.differing.append((entry.path, f"the source has a {source.kind or 'file'} there"))
+            elif not entry.reader.is_of(entry.index_row, sha256(data)):
                 report.differing.append((entry.path, "the source file is not the one that was stored"))
             elif entry.index_row.facts.promised.bound:
                 prove_within(entry.index_row, data, entry.reader)

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from tilepress.jobs.cli.messages import MESSAGES, plain
 from tilepress.jobs.cli.progress import counted, size, took
 from tilepress.jobs.cli.tables import (
+    MANY,
     json_text,
     print_failures,
     print_json,
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from tilepress.jobs.evaluation.evaluate import EvaluateReport
     from tilepress.jobs.fitting.fit_lossless import FitReport
     from tilepress.jobs.training.train import TrainReport
+    from tilepress.pipeline.archive.plan import LeftOut
+
+_THINGS = ("symbolic link", "empty folder")  # that are counted as such, not as files that came back in some way
 
 
 def print_report(report: Any) -> None:
@@ -44,9 +49,7 @@ def print_report(report: Any) -> None:
 
 def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
     """Print the summary of a run by method, with bytes in and out."""
-    for each in report.left_out:
-        how = "NOT READ" if each.unreadable else "left out"
-        MESSAGES.say(f"{how}: {each.name} ({each.reason})")
+    _show_left_out(report)
     print_notes(report.notes)
     for codec, packages in report.packages.items():
         print(f"reading it takes {' and '.join(packages)} besides tilepress, for codec {codec}")
@@ -71,10 +74,25 @@ def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
         print(f"Some files need a look: tilepress errors {request.archive}")
 
 
+def _show_left_out(report: CompressReport) -> None:
+    """Print what of the source is not stored: the first few by name on standard error, and how much it is."""
+    for each in report.left_out[:MANY]:
+        MESSAGES.say(f"{_how_left(each)}: {each.name} ({each.reason})")
+    if len(report.left_out) > MANY:
+        MESSAGES.say(f"{len(report.left_out) - MANY:,} more (--json names them all)")
+    for how, count in Counter(map(_how_left, report.left_out)).items():
+        print(f"{how}: {count:,} of the source")
+
+
+def _how_left(each: LeftOut) -> str:
+    return "NOT READ" if each.unreadable else "left out"
+
+
 def show_restore(request: SimpleNamespace, report: RestoreReport) -> None:
     """Print how the files came back, and which did not."""
     print_notes(report.notes)
-    words = ", ".join(f"{count:,} {how}" for how, count in report.restored.items())
+    restored = report.restored.items()
+    words = ", ".join(counted(count, how) if how in _THINGS else f"{count:,} {how}" for how, count in restored)
     print(f"restored to {request.destination}: {words or 'nothing'}")
     whole = sum(report.restored[how] for how in ("byte-identical", "pixel-identical"))
     if request.preview and whole:
@@ -83,6 +101,7 @@ def show_restore(request: SimpleNamespace, report: RestoreReport) -> None:
     print_failures("damaged, not restored", report.failed)
     print_failures("undamaged, not restored", report.unreadable)
     print_failures("not restored", [(path, request.spell(reason)) for path, reason in report.refused])
+    print_failures("not restored", report.absent)
 
 
 def show_verify(request: SimpleNamespace, report: VerifyReport) -> None:

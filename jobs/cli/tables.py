@@ -17,11 +17,13 @@ from tilepress.jobs.cli.progress import counted, size
 if TYPE_CHECKING:
     from tilepress.pipeline.archive.summary import Summary
 
-_MANY = 20  # failures printed one by one
+MANY = 20  # failures printed one by one
 _METHODS = {
     "jpeg": "JPEG, transcoded byte for byte",
     "file": "stored verbatim",
     "file-zstd": "stored verbatim, by Zstandard",
+    "link": "symbolic links",
+    "folder": "empty folders",
     "none": "not stored",
 }
 
@@ -92,10 +94,10 @@ def print_notes(notes: Iterable[str]) -> None:
 
 def print_failures(title: str, failures: list[tuple[str, str]]) -> None:
     """Print the first few (path, reason), and how many more there are."""
-    for path, reason in failures[:_MANY]:
+    for path, reason in failures[:MANY]:
         print(plain(f"{title}: {path}: {reason.removeprefix(f'{path} ')}"))  # many a reason begins with the name
-    if len(failures) > _MANY:
-        print(f"{title}: {len(failures) - _MANY:,} more (--json names them all)")
+    if len(failures) > MANY:
+        print(f"{title}: {len(failures) - MANY:,} more (--json names them all)")
 
 
 def print_json(value: Any, indent: int | None = 2) -> None:

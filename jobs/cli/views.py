@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -13,6 +14,7 @@ from tilepress.jobs.cli.messages import MESSAGES, plain
 from tilepress.jobs.cli.progress import counted, size
 from tilepress.jobs.cli.tables import print_json, print_notes, print_summary
 from tilepress.pipeline.archive.fidelity import bound_text
+from tilepress.pipeline.archive.schema import NO_FILES
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import open_archive
 
@@ -45,8 +47,9 @@ def show_ls(
 def _cells(row: dict[str, Any]) -> tuple[int, int, str, str, str]:
     """What a line of `ls` tells of an image."""
     shape = f"{row['width']}x{row['height']} {row['mode']}" if row["width"] else "-"
+    target = f" -> {row['link_target']}" if row["link_target"] is not None else ""
     gone = "  (gone from the source)" if row["gone_from_source"] else ""
-    return row["source_bytes"], row["stored_bytes"], row["method"], shape, f"{plain(row['path'])}{gone}"
+    return row["source_bytes"], row["stored_bytes"], row["method"], shape, f"{plain(row['path'] + target)}{gone}"
 
 
 def _wide_line(source: int | str, stored: int | str, method: str, shape: str, path: str) -> str:
@@ -75,6 +78,7 @@ def show_info(url: str, path: str | None, run: int | None, as_of: str | None, *,
     for codec, packages in info.packages.items():
         print(f"reading it takes {' and '.join(packages)} besides tilepress, for codec {codec}")
     print_summary(info.summary)
+    print(f"sure to come back: {_back(info.comes_back)}")
     _print_disk(info)
     if info.gone:
         print(f"{info.gone:,} of them are gone from the source")
@@ -83,6 +87,7 @@ def show_info(url: str, path: str | None, run: int | None, as_of: str | None, *,
 
 _PROBE = 4096  # bytes that tell a text from other files
 _WIDE = 80  # columns of a terminal with room for exact sizes and shapes
+_STORED = {"bytes": "stored verbatim", None: "NOT STORED"}  # by how much comes back
 _STATES = {
     "complete": "complete",
     "unfinished": "NOT COMPLETE: repeat its command to finish it, or `tilepress abandon` it",
@@ -103,6 +108,12 @@ def _run_line(run: dict[str, Any]) -> str:
         told.append(f"tiles of {encoding['tile']}")
     date = [run["date"].replace("T", " ").replace("Z", " UTC")] if run["date"] else []
     return ", ".join([*told, *date, _STATES[run["state"]]])
+
+
+def _back(counts: Mapping[str, int]) -> str:
+    """How much of the files is sure to come back, in words: pixels often come back in the very file, too."""
+    words = {"bytes": "byte for byte", "pixels": "pixel for pixel, with all metadata"}
+    return ", ".join(f"{counted(count, 'file')} {words.get(how, how)}" for how, count in counts.items()) or "nothing"
 
 
 def _print_disk(info: listing.ArchiveInfo) -> None:
@@ -140,7 +151,7 @@ def show_errors(url: str, *, as_json: bool) -> int:
         print_json(rows)
         return 0
     for row in rows:
-        stored = "stored verbatim" if row["stored"] else "NOT STORED"
+        stored = _STORED.get(row["comes_back"], "stored")
         print(plain(f"{row['reason_code']:<15} {stored:<16} {row['path']}: {row['reason']}"))
     counts = ", ".join(f"{count:,} {reason}" for reason, count in listing.reasons(rows).items())
     print(counts or f"every file of {url} is stored by its pixels or as a transcoded JPEG")
@@ -150,6 +161,8 @@ def show_errors(url: str, *, as_json: bool) -> int:
 def write_cat(url: str, path: str, output: str | None, run: int | None, as_of: str | None) -> int:
     """Write one file, when all of it is proven right, to standard output or a file; return the exit code."""
     entry = listing.one_entry(url, path, run, as_of)
+    if (facts := entry.index_row.facts).method in NO_FILES:
+        raise UsageError(f"{path} is {f'a symbolic link to {facts.reason}' if facts.reason else 'an empty folder'}")
     with tempfile.TemporaryFile() as scratch:
         entry.write(cast(BinaryIO, scratch))
         scratch.seek(0)

@@ -49,6 +49,10 @@ def compress(
     ] = None,
     include: Include = (),
     exclude: Exclude = (),
+    links: Annotated[
+        Literal["keep", "follow"],
+        typer.Option(help="keep: symbolic links come back as links; follow: what they lead to is stored."),
+    ] = "keep",
     tile: Tile = 512,
     shard_size: Annotated[
         int | None, typer.Option(parser=size, metavar="SIZE", help="Bytes of files a shard, such as 256MB.")
@@ -68,7 +72,8 @@ def compress(
 
     Nothing is lost: files that no codec can represent, that are damaged or over the limits are stored verbatim, with
     the reason (`tilepress errors ARCHIVE`). JPEG files are transcoded up to 67 MP, and verbatim beyond. A killed run
-    goes on where it was when the command is repeated.
+    goes on where it was when the command is repeated. Symbolic links are stored as links and empty folders as folders;
+    pipes, sockets and devices are left out, and named.
 
     With `max_error`, JPEGs, palettes, 1-bit images, any image whose samples could take no more than 2N+1 values (8
     bits from N = 128 on), and those one of whose values stands for transparency or no data (PNG tRNS, GDAL_NODATA)
@@ -93,6 +98,7 @@ def compress(
             max_error=max_error,
             include=include,
             exclude=exclude,
+            links=links,
             tile=tile,
             shard_bytes=shard_size,
             dry_run=dry_run,

@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 from tilepress.pipeline.archive.places import Place, read_places
 from tilepress.pipeline.archive.sealed import SealedWriter, check_schema, check_seal, footer_metadata, open_parquet
 from tilepress.pipeline.errors import IntegrityError
-from tilepress.pipeline.storage.base import ListedFile
+from tilepress.pipeline.storage.base import FOLDER, LINK, ListedFile
 
 FORMAT = "tilepress-plan-1"
-ADD = "add"  # the other states are GONE and FORGOTTEN
+ADD = "add"  # a file to store; the other states are GONE and FORGOTTEN
+STORED = frozenset({ADD, LINK, FOLDER})  # states of what is to be stored
 MAX_SHARD_IMAGES = 8192
 _SHARD_BOUNDS = (8 << 20, 256 << 20)  # bytes; between them, a 64th of the run
 _BATCH_ROWS = 8192
@@ -61,16 +62,21 @@ class PlannedFile:
     name: Name = b""  # under which the file is to come back, where that is not UTF-8
 
     @property
+    def kind(self) -> str:
+        """LINK or FOLDER if that is what is to be stored, else an empty text."""
+        return self.state if self.state in (LINK, FOLDER) else ""
+
+    @property
     def entry(self) -> ListedFile:
         """The file as its collection lists it."""
         known = self.modified_ns, self.locator, self.permissions, self.name
-        return ListedFile(self.path, self.bytes, self.etag, *known)
+        return ListedFile(self.path, self.bytes, self.etag, *known, self.kind)
 
     @staticmethod
     def of(entry: ListedFile) -> PlannedFile:
         """Return a listed file as one to store, not numbered yet."""
         listed = entry.name, entry.locator, entry.size, entry.modified_ns, entry.etag
-        return PlannedFile(0, 0, ADD, *listed, entry.permissions, entry.own_name)
+        return PlannedFile(0, 0, entry.kind or ADD, *listed, entry.permissions, entry.own_name)
 
 
 @dataclass(frozen=True)
@@ -83,12 +89,12 @@ class Shard:
     @property
     def additions(self) -> tuple[PlannedFile, ...]:
         """The files to store."""
-        return tuple(file for file in self.files if file.state == ADD)
+        return tuple(file for file in self.files if file.state in STORED)
 
     @property
     def marks(self) -> tuple[PlannedFile, ...]:
         """The files of which only something is said: that the source no longer has them, or that they are forgotten."""
-        return tuple(file for file in self.files if file.state != ADD)
+        return tuple(file for file in self.files if file.state not in STORED)
 
     @property
     def bytes(self) -> int:
@@ -237,7 +243,7 @@ class _Counter:
         self.totals = Totals(0, 0, 0, 0)
 
     def add(self, files: list[PlannedFile]) -> None:
-        added = [file for file in files if file.state == ADD]
+        added = [file for file in files if file.state in STORED]
         self.totals = replace(
             self.totals,
             files=self.totals.files + len(added),

@@ -14,6 +14,7 @@ from typing import cast
 import pyarrow as pa
 
 from tilepress.pipeline.archive.fidelity import Fidelity
+from tilepress.pipeline.storage.base import FOLDER, LINK
 
 # How an image is held (column `method`).
 TILES = "tiles"  # pixels, as tile rows
@@ -25,6 +26,7 @@ FILE_ZSTD = "file-zstd"  # the file's bytes, compressed by Zstandard
 NOT_STORED = "none"  # changed or vanished while the run went on; `reason` says which
 GONE = "gone"  # in the index only: the source no longer had it when the run was planned
 FORGOTTEN = "forgotten"  # in the index only: nothing that earlier runs say of the path counts any more
+NO_FILES = frozenset({LINK, FOLDER})  # no files: a link, whose payload is its target, and an empty folder
 CONTENTLESS = frozenset({NOT_STORED, GONE, FORGOTTEN})
 
 # Why pixels are not what is held (column `reason_code`); "" where nothing is wrong.
@@ -34,6 +36,7 @@ UNTRUSTED = "untrusted"  # a codec's stored bytes did not decode to the source; 
 CHANGED, VANISHED, UNREADABLE = "changed", "vanished", "unreadable"
 LOST = "lost"  # the stored bytes were damaged, and a repair found the file nowhere
 FAILURES = frozenset({DAMAGED, UNTRUSTED, CHANGED, VANISHED, UNREADABLE, LOST})  # what exit code 3 reports
+
 
 MAX_STACK_SIDE = 1024  # pixels
 IMAGE_ROW, STACK_ROW, TILE_ROW, PIECE_ROW = "image", "stack", "tile", "piece"
@@ -232,6 +235,11 @@ INDEX_SCHEMA = pa.schema(
         pa.field("tiles", pa.list_(_INDEX_TILE)),
     ]
 )
+
+
+def kind_of(method: str) -> str:
+    """Return LINK or FOLDER if that is what is held, else an empty text: a file."""
+    return method if method in NO_FILES else ""
 
 
 def row_crc(facts: Facts, payloads: Sequence[bytes]) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.plan import PlannedFile
-from tilepress.pipeline.archive.schema import CONTENTLESS, FORGOTTEN, GONE, STACKED, TILES
+from tilepress.pipeline.archive.schema import CONTENTLESS, FORGOTTEN, GONE, STACKED, TILES, kind_of
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.storage.base import ListedFile
 from tilepress.pipeline.storage.ordered import merge_join
@@ -30,9 +30,9 @@ def planned_files(
 
     With reason codes in `again`, those files alone are yielded of which the archive has one of these to say.
 
-    Both sides are walked once in the same order, so memory does not grow with them. A file is unchanged if its size
-    and its etag (or, where there is none, its modification time) are those of the newest row about it, and it is stored
-    at least as exactly as is wanted.
+    Both sides are walked once in the same order, so memory does not grow with them. A file is unchanged if its kind
+    (file, link or folder), its size and its etag (or, where there is none, its modification time) are those of the
+    newest row about it, and it is stored at least as exactly as is wanted.
     """
     known = _newest(archive) if archive is not None else iter(())
     for entry, row in merge_join(entries, known, lambda entry: entry.name, lambda row: str(row["path"])):
@@ -54,7 +54,7 @@ def _newest(archive: Archive) -> Iterator[dict[str, Any]]:
 
 
 def _unchanged(row: dict[str, Any], entry: ListedFile) -> bool:
-    if row["method"] in CONTENTLESS or row["source_bytes"] != entry.size:
+    if row["method"] in CONTENTLESS or kind_of(row["method"]) != entry.kind or row["source_bytes"] != entry.size:
         return False
     if entry.etag:
         return bool(row["etag"] == entry.etag)

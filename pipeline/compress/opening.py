@@ -37,7 +37,7 @@ class Opener:
     def _open(self, file: PlannedFile) -> tuple[FileState, Failure | None]:
         state = FileState(file)
         failure = self._read(state)
-        if failure is None and self._transcodes and file.image not in self._untrusted:
+        if failure is None and self._transcodes and not file.kind and file.image not in self._untrusted:
             state.jpeg = try_transcoding(state.data)
         return state, failure
 

@@ -118,6 +118,10 @@ class ShardEncoder:
 
     def _begin(self, state: FileState) -> FileState | None:
         """Decide how a file is stored; None if it is already dealt with, else it is to be cut into tiles."""
+        if state.file.kind:
+            target = bytes(state.data)  # of a link; for people as text, too
+            self._add_image(state, state.file.kind, [], payload=target, reason=target.decode(errors="backslashreplace"))
+            return None
         if state.file.image in self._quarantined:
             self._store_verbatim(state, UNTRUSTED, self._quarantined[state.file.image])
             return None

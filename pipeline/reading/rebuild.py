@@ -19,17 +19,18 @@ from tilepress.pipeline.archive.checksums import hash_band, hashed
 from tilepress.pipeline.archive.fidelity import WHOLE_FILE
 from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row, fetch_piece
 from tilepress.pipeline.archive.part import Fetch
-from tilepress.pipeline.archive.schema import CONTENTLESS, FILE, FILE_ZSTD, JPEG, NOT_STORED, ImageFacts
+from tilepress.pipeline.archive.schema import CONTENTLESS, FILE, FILE_ZSTD, JPEG, NO_FILES, NOT_STORED, ImageFacts
 from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
 from tilepress.pipeline.formats.container import Container
 from tilepress.pipeline.formats.picture import NO_LIMITS, mode_channels
 from tilepress.pipeline.formats.registry import must_be_exact, read_picture, rebuild
 from tilepress.pipeline.reading.pixels import PIXEL_METHODS, PartReader
+from tilepress.pipeline.storage.base import LINK
 
 _MAX_PIECE_BYTES = 64 << 20  # expanded: what compress/verbatim.py puts into one value
 _BAND_ROWS = 512
 _IN_MEMORY = 16 << 20  # bytes of a scratch file
-_FILE_METHODS = (FILE, FILE_ZSTD, JPEG)
+_FILE_METHODS = {FILE, FILE_ZSTD, JPEG, *NO_FILES}
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ class Outcome:
 
 
 def file_chunks(image: IndexRow, fetch: Fetch) -> Iterator[bytes]:
-    """Yield the bytes of a file that is stored verbatim or as a transcoded JPEG: no more than the file had."""
+    """Yield the bytes of a file that is stored verbatim or as a transcoded JPEG: no more than the file had.
+
+    Of a link, its target; of a folder, nothing.
+    """
     _, _, payload = fetch_image_row(image, fetch)
     left = image.facts.source_bytes
     method = image.facts.method
@@ -57,7 +61,9 @@ def file_chunks(image: IndexRow, fetch: Fetch) -> Iterator[bytes]:
 
 def _expanded(stored: bytes, method: str, limit: int) -> bytes:
     """The bytes of a file that a payload stands for; IntegrityError before more than `limit` are made of it."""
-    if not stored or method == FILE:
+    if method == LINK and (not stored or b"\0" in stored):
+        raise IntegrityError("no link can have the stored target: it is empty, or has a NUL character")
+    if not stored or method == FILE or method in NO_FILES:
         return stored
     try:
         if method == JPEG:

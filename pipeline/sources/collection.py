@@ -7,6 +7,8 @@
 | `photos/one.png`, `s3://bucket/one.png` | that file, by its last part |
 | `list:FILE` | the files named in a text file: see file_list.py |
 
+Symbolic links below are what ListingRules say; one that is named itself, as the source or in a list, is followed.
+
 Quote globs in the shell. Patterns are explained in globs.py.
 """
 
@@ -24,7 +26,7 @@ from typing import Any
 from tilepress.pipeline.errors import MissingError, UsageError
 from tilepress.pipeline.storage.base import ListedFile, Storage, absolute, is_url, local_path_of, open_storage
 from tilepress.pipeline.storage.globs import CASE, MAGIC, Selection, compile_glob, literal_prefix
-from tilepress.pipeline.storage.listing_rules import ListingRules, OnSkip
+from tilepress.pipeline.storage.listing_rules import READ, ListingRules, OnSkip
 from tilepress.pipeline.storage.options import StorageOptions
 
 _ARCHIVE_README = "README.txt"
@@ -49,6 +51,7 @@ class Collection(ABC):
         exclude: Sequence[str] = (),
         on_skip: OnSkip | None = None,
         on_unreadable: OnSkip | None = None,
+        links: str = READ,
         storage_options: Mapping[str, Any] | None = None,
     ) -> Collection:
         """Return the collection at `source`. UsageError if there is none (in a remote folder: from `entries`).
@@ -57,12 +60,20 @@ class Collection(ABC):
             source: A folder, prefix, glob, file or list, as this module's first lines say.
             include: Only files that match one of these patterns.
             exclude: Leave out files that match; folders below which everything matches are not even read.
-            on_skip: Hears of what is no file (see ListingRules) and of archives; or the log does.
+            on_skip: Hears of what is no file (see ListingRules), if the patterns let its name pass, and of archives; or
+                the log does.
             on_unreadable: Hears of files and folders that may not be read; or the log does. The others are listed.
+            links: What links become, and whether empty folders are entries: see ListingRules.
             storage_options: How remote places are reached; see StorageOptions.
         """
         selection, options = Selection(include, exclude), StorageOptions(storage_options)
-        rules = ListingRules(selection.enters, on_skip or _warn, on_unreadable or _warn)
+        hears = on_skip or _warn
+
+        def skip(name: str, reason: str) -> None:
+            if name.endswith("/") or name in selection:
+                hears(name, reason)
+
+        rules = ListingRules(selection.enters, skip, on_unreadable or _warn, links)
         from tilepress.pipeline.sources.file_list import LIST_PREFIX, FileListCollection
 
         if source.startswith(LIST_PREFIX):
@@ -137,7 +148,7 @@ class StoredCollection(Collection):
                     raise UsageError(f"{self.source} is an archive; to get its images, `tilepress restore` it")
                 self._rules.on_skip(folder, "an archive of tilepress, not part of the collection")
                 own += (f"{folder}models/", f"{folder}runs/")
-            elif not entry.name.startswith(own or "\0") and not self._explains_archive(entry):
+            elif not f"{entry.name}/".startswith(own or "\0") and not self._explains_archive(entry):
                 yield entry
 
     def _explains_archive(self, entry: ListedFile) -> bool:
@@ -151,7 +162,7 @@ class StoredCollection(Collection):
             return False
 
     def _is_archive(self, entry: ListedFile) -> bool:
-        if entry.size > _ARCHIVE_JSON_LIMIT:
+        if entry.size > _ARCHIVE_JSON_LIMIT or entry.kind:
             return False
         with self._storage.open_source(entry.name, entry.locator) as data:
             return _ARCHIVE_MARK in bytes(data)

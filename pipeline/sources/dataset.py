@@ -15,6 +15,7 @@ import numpy as np
 
 from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run
+from tilepress.pipeline.archive.schema import NO_FILES
 from tilepress.pipeline.coding.decode import Shown, check_grid
 from tilepress.pipeline.coding.tiles import Tile, cut_band
 from tilepress.pipeline.errors import ChangedError, IntegrityError, LimitExceeded, MissingError, PictureError
@@ -114,7 +115,7 @@ class ArchivedImages(DataSet):
     def items(self) -> Iterator[Item]:
         """See DataSet."""
         for entry in self._archive.entries():
-            if entry.path in self._selection:
+            if entry.path in self._selection and entry.index_row.facts.method not in NO_FILES:
                 facts = entry.index_row.facts
                 preview = "-preview" if self.source.preview else ""
                 fingerprint = f"{_content(entry.index_row)}{preview}"

@@ -32,6 +32,7 @@ Buffer = bytes | bytearray | memoryview | mmap.mmap
 Ranges = Sequence[tuple[int, int]]  # (offset, length) in bytes
 Blobs = list[bytes]  # these two names because Storage.list hides the built-in type from annotations
 Names = list[str]
+LINK, FOLDER = "link", "folder"  # the kinds of entries that are no files
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -51,11 +52,12 @@ class ListedFile:
     locator: bytes = b""
     permissions: int | None = None  # the low 12 bits of a POSIX mode; None: unknown
     own_name: bytes = b""  # where it is not UTF-8
+    kind: str = ""  # LINK (its bytes are its target) or FOLDER (empty); else a file
 
     @property
     def fingerprint(self) -> str:
         """Return a text that changes whenever the object does (locally: its size or modification time)."""
-        return f"{self.size}-{self.etag or self.modified_ns}"
+        return f"{self.kind}{self.size}-{self.etag or self.modified_ns}"
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ class Storage(ABC):
     ) -> AbstractContextManager[bytes | mmap.mmap]:
         """Open a context with the whole object, mapped from disk where it is large. MissingError.
 
+        Of an entry that is a link, with its target; of a folder, with nothing.
         ChangedError if it is not the version `expect`, and when a local file changes while it is open.
         """
 

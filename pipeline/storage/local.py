@@ -25,6 +25,7 @@ from tilepress.pipeline.errors import (
     UnusableName,
 )
 from tilepress.pipeline.storage.base import (
+    LINK,
     Blobs,
     Buffer,
     ListedFile,
@@ -37,8 +38,17 @@ from tilepress.pipeline.storage.base import (
 )
 from tilepress.pipeline.storage.creating import Content, create_once, holds, size_of
 from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
-from tilepress.pipeline.storage.local_create import link_exclusively, make_folders, sync_folder, temporary_in
+from tilepress.pipeline.storage.local_create import (
+    is_there,
+    link_exclusively,
+    make_folder,
+    make_folders,
+    make_link,
+    sync_folder,
+    temporary_in,
+)
 from tilepress.pipeline.storage.local_listing import TEMPORARY_SUFFIX, listed, walk
+from tilepress.pipeline.storage.local_read import open_regular, read_entry, read_fully
 from tilepress.pipeline.storage.own_names import printable
 
 MAP_FROM = 64 << 20  # bytes; smaller files are read, which is safer when somebody truncates them
@@ -68,13 +78,13 @@ class LocalStorage(Storage):
         super().__init__(os.path.abspath(root or "."))
 
     def read(self, name: str) -> bytes:
-        with _errors(f"{self.url}/{name}"), _open_regular(self._path(name)) as file:
+        with _errors(f"{self.url}/{name}"), open_regular(self._path(name)) as file:
             return file.read()
 
     def read_ranges(self, name: str, ranges: Ranges) -> Blobs:
         check_ranges(f"{self.url}/{name}", ranges)
-        with _errors(f"{self.url}/{name}"), _open_regular(self._path(name)) as file:
-            found = [_read_fully(file.fileno(), *each) for each in ranges]
+        with _errors(f"{self.url}/{name}"), open_regular(self._path(name)) as file:
+            found = [read_fully(file.fileno(), *each) for each in ranges]
         for (offset, length), data in zip(ranges, found, strict=True):
             if len(data) != length:
                 raise StorageError(f"{self.url}/{name} ends before byte {offset + length}: it is truncated")
@@ -110,9 +120,12 @@ class LocalStorage(Storage):
         self, name: str, locator: bytes = b"", expect: ListedFile | None = None
     ) -> Iterator[bytes | mmap.mmap]:
         where = f"{self.url}/{name}"
+        if expect is not None and expect.kind:
+            yield self._read_entry(name, expect)
+            return
         with contextlib.ExitStack() as stack:
             with _errors(where):
-                file = stack.enter_context(_open_regular(self._path(name, locator)))
+                file = stack.enter_context(open_regular(self._path(name, locator)))
                 before = os.fstat(file.fileno())
                 data = _content(file, before.st_size)
             found = listed(name, before)
@@ -171,8 +184,32 @@ class LocalStorage(Storage):
             if permissions is not None and not Path(path).is_symlink():
                 Path(path).chmod(permissions & _ORDINARY)
 
+    def create_entry(self, name: str, kind: str, target: bytes, *, overwrite: bool = False) -> bool:
+        """Make a link to `target`, or a folder, of that name; return False if it is there as it should be.
+
+        A link may lead anywhere: it is written through no more than any other (see the class). AlreadyExists where
+        something else is there, but for a file or a link if `overwrite`.
+        """
+        path = self._target(name)
+        if is_there(path, kind, target):
+            return False
+        with _errors(f"{self.url}/{name}"):
+            if kind == LINK:
+                make_link(path, target, overwrite=overwrite)
+            else:
+                make_folder(path)
+        return True
+
     def flush(self) -> None:
         os.sync()
+
+    def _read_entry(self, name: str, expect: ListedFile) -> bytes:
+        """The content of a link or folder, if it is as it was listed."""
+        with _errors(f"{self.url}/{name}"):
+            content, found = read_entry(self._path(name, expect.locator), expect)
+        if found.fingerprint != expect.fingerprint:
+            raise ChangedError(f"{self.url}/{name} changed since it was listed")
+        return content
 
     def _create(self, name: str, content: Content, *, exclusive: bool, durable: bool) -> None:
         create_once(
@@ -236,27 +273,8 @@ def _errors(where: str, needed: int = 0) -> Iterator[None]:
         raise UnsafeName(f"{where!r}: the name is not valid Unicode") from exc
 
 
-def _open_regular(path: str) -> BinaryIO:
-    """Open a regular file; without waiting where a pipe has taken its place."""
-    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise FileNotFoundError(errno.ENOENT, "not a file")
-    return file
-
-
 def _content(file: BinaryIO, size: int) -> bytes | mmap.mmap:
     return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size >= MAP_FROM else file.read()
-
-
-def _read_fully(descriptor: int, offset: int, length: int) -> bytes:
-    """Up to `length` bytes; fewer only at the end of the file."""
-    if offset + length > os.fstat(descriptor).st_size:  # before allocating what a damaged index asks for
-        return b""
-    data = os.pread(descriptor, length, offset)
-    while len(data) < length and (more := os.pread(descriptor, length - len(data), offset + len(data))):
-        data += more
-    return data
 
 
 def _copy(content: Content, out: BinaryIO) -> None:

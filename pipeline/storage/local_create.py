@@ -1,6 +1,6 @@
-"""Giving a finished temporary file its name, once and durably, also where hard links are missing."""
+"""Giving a finished temporary file its name, once and durably, also where hard links are missing; links and folders."""
 
-# ruff: noqa: PTH102, PTH104, PTH108, PTH112, PTH116, PTH120, PTH123 - names need not be Unicode
+# ruff: noqa: PTH102, PTH104, PTH105, PTH108, PTH112, PTH115, PTH116, PTH120, PTH123, PTH211 - names need not be Unicode
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from tilepress.pipeline.errors import InTheWay
+from tilepress.pipeline.storage.base import FOLDER, LINK
 from tilepress.pipeline.storage.local_listing import TEMPORARY_SUFFIX
 
 _NO_LINKS = {
@@ -129,6 +131,41 @@ def sync_folder(path: str) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def make_link(path: str, target: bytes, *, overwrite: bool) -> None:
+    """Make a symbolic link in one step, in the place of a file or a link if `overwrite`. FileExistsError, OSError."""
+    folder = os.path.dirname(path)
+    make_folders(folder)
+    if overwrite and os.path.lexists(path):
+        temporary = f"{folder}/.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+        os.symlink(target, os.fsencode(temporary))
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+    else:
+        os.symlink(target, os.fsencode(path))
+    sync_folder(folder)
+
+
+def make_folder(path: str) -> None:
+    """Make a folder. FileExistsError, also where it is there; OSError."""
+    make_folders(os.path.dirname(path))
+    os.mkdir(path)
+    sync_folder(os.path.dirname(path))
+
+
+def is_there(path: str, kind: str, target: bytes) -> bool:
+    """Tell whether there is a link with this target, or a folder and no link to one."""
+    try:
+        if kind == LINK:
+            return os.fsencode(os.readlink(path)) == target
+        return kind == FOLDER and stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _drop_abandoned(claim: str) -> None:

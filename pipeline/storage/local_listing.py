@@ -1,6 +1,6 @@
 """Listing a local folder: recursive, sorted as object stores sort, one folder in memory at a time."""
 
-# ruff: noqa: PTH114, PTH116 - names need not be Unicode
+# ruff: noqa: PTH114, PTH115, PTH116, PTH118 - names need not be Unicode
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tilepress.pipeline.errors import StorageError
-from tilepress.pipeline.storage.base import ListedFile
-from tilepress.pipeline.storage.listing_rules import ListingRules, OnSkip
+from tilepress.pipeline.storage.base import FOLDER, LINK, ListedFile
+from tilepress.pipeline.storage.listing_rules import FOLLOW, KEEP, READ, ListingRules
 from tilepress.pipeline.storage.own_names import shown_name
 
 TEMPORARY_SUFFIX = ".tilepress-tmp"
 
 _ADVICE = "permit it, or run as its owner"
+_LOOP = "a link to a folder that it lies in, which is not followed: there would be no end"
+_OUTSIDE = "a link out of the source: stored as a link, without what it leads to (following links stores that)"
 _NOTHING_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _KINDS = {
     stat.S_IFIFO: "a pipe",
@@ -30,14 +32,15 @@ _KINDS = {
 class _Folder:
     """One folder on the way from the root to the present file: what of it is still to come."""
 
-    def __init__(self, path: str, shown: str, raw: str, stem: str = "") -> None:
+    def __init__(self, path: str, shown: str, raw: str, rules: ListingRules, stem: str = "") -> None:
         self.path, self.shown, self.raw = path, shown, raw
-        children = _children(path)
+        self.identity = _identity(path) if rules.links == FOLLOW else None
+        children = _children(path, shown, rules)
         # Popped from the end. A folder sorts as if its name ended in '/': its files' names go on with it.
         self.rest = sorted((child for child in children if child[0].startswith(stem)), reverse=True)
 
-    def child(self, key: str, raw: str) -> _Folder:
-        return _Folder(f"{self.path}/{raw}", self.shown + key, f"{self.raw}{raw}/")
+    def child(self, key: str, raw: str, rules: ListingRules) -> _Folder:
+        return _Folder(f"{self.path}/{raw}", self.shown + key, f"{self.raw}{raw}/", rules)
 
 
 def modified_ns(facts: os.stat_result) -> int:
@@ -47,8 +50,12 @@ def modified_ns(facts: os.stat_result) -> int:
 
 def listed(name: str, facts: os.stat_result, locator: bytes = b"") -> ListedFile:
     """Return a file's entry; `locator`: its name in bytes where that is not UTF-8."""
-    permissions = stat.S_IMODE(facts.st_mode)
-    return ListedFile(name, facts.st_size, "", modified_ns(facts), locator, permissions, locator)
+    return entry_of(name, facts, locator, "", facts.st_size)
+
+
+def entry_of(name: str, facts: os.stat_result, locator: bytes, kind: str, size: int) -> ListedFile:
+    """Return the entry of a file, link or folder; `size`: of its content in bytes."""
+    return ListedFile(name, size, "", modified_ns(facts), locator, stat.S_IMODE(facts.st_mode), locator, kind)
 
 
 def walk(root: str, prefix: str, rules: ListingRules) -> Iterator[ListedFile]:
@@ -58,7 +65,7 @@ def walk(root: str, prefix: str, rules: ListingRules) -> Iterator[ListedFile]:
     """
     folder, slash, stem = prefix.rpartition("/")
     try:
-        stack = [_Folder(f"{root}/{folder}" if folder else root, folder + slash, folder + slash, stem)]
+        stack = [_Folder(f"{root}/{folder}" if folder else root, folder + slash, folder + slash, rules, stem)]
     except (FileNotFoundError, NotADirectoryError):
         return
     except PermissionError as exc:
@@ -72,9 +79,9 @@ def walk(root: str, prefix: str, rules: ListingRules) -> Iterator[ListedFile]:
         name, found = here.shown + key, None
         with _told(f"{here.path}/{raw}", name, rules):
             if not key.endswith("/"):
-                found = _entry(here, name, raw, rules.on_skip)
+                found = _entry(root, here, name, raw, rules)
             elif rules.enter(name):
-                stack.append(here.child(key, raw))
+                _enter(stack, here.child(key, raw, rules), rules)
         if found is not None:
             yield found
 
@@ -98,11 +105,46 @@ def _tell(path: str, name: str, exc: OSError, rules: ListingRules) -> None:
     rules.on_unreadable(name, reason)
 
 
-def _children(path: str) -> list[tuple[str, str]]:
-    """(sort key, raw name) of everything in the folder; keys of folders end in '/'."""
+def _enter(stack: list[_Folder], child: _Folder, rules: ListingRules) -> None:
+    """Go on with a folder, unless links led back to one of those that it lies in."""
+    if child.identity is not None and child.identity in [folder.identity for folder in stack]:
+        rules.on_skip(child.shown.rstrip("/"), _LOOP)
+    else:
+        stack.append(child)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    facts = os.stat(path)
+    return facts.st_dev, facts.st_ino
+
+
+def _children(path: str, shown: str, rules: ListingRules) -> list[tuple[str, str]]:
+    """(sort key, raw name) of everything in the folder; keys of folders to be looked into end in '/'."""
     with os.scandir(path) as items:
-        found = [(item.name, item.is_dir(follow_symlinks=False)) for item in items]
-    return [(_shown(path, name) + "/" * is_folder, name) for name, is_folder in found]
+        found = [(item.name, _is_folder(item, follow=rules.links == FOLLOW)) for item in items]
+    keyed = [(_shown(path, name), name, is_folder) for name, is_folder in found]
+    return [
+        (key + "/" * (is_folder and not _stands_alone(f"{path}/{name}", f"{shown}{key}/", rules)), name)
+        for key, name, is_folder in keyed
+    ]
+
+
+def _is_folder(item: os.DirEntry[str], *, follow: bool) -> bool:
+    try:
+        return item.is_dir(follow_symlinks=follow)
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _stands_alone(path: str, name: str, rules: ListingRules) -> bool:
+    """Whether a folder is an entry itself, since it is empty. One that cannot be read is named when it is entered."""
+    if rules.links == READ or not rules.enter(name):
+        return False
+    try:
+        with os.scandir(path) as items:
+            return next(items, None) is None
+    except OSError:
+        return False
 
 
 def _shown(folder: str, raw: str) -> str:
@@ -117,17 +159,30 @@ def _shown(folder: str, raw: str) -> str:
     return raw
 
 
-def _entry(folder: _Folder, shown: str, raw: str, on_skip: OnSkip) -> ListedFile | None:
-    """The file's entry, or None with a word to `on_skip`. OSError."""
-    facts = os.stat(f"{folder.path}/{raw}")
-    if stat.S_ISDIR(facts.st_mode):
-        on_skip(shown, "a link to a folder, not followed")
+def _entry(root: str, folder: _Folder, shown: str, raw: str, rules: ListingRules) -> ListedFile | None:
+    """The entry of what is no folder to be looked into, or None with a word to `on_skip`. OSError."""
+    path, relative = f"{folder.path}/{raw}", folder.raw + raw
+    facts = os.stat(path, follow_symlinks=rules.links != KEEP)
+    locator = b"" if relative == shown else os.fsencode(relative)
+    if raw.endswith(TEMPORARY_SUFFIX) and not stat.S_ISDIR(facts.st_mode):
+        rules.on_skip(shown, "an unfinished temporary file of tilepress")
+    elif stat.S_ISLNK(facts.st_mode):
+        target = os.readlink(path)
+        if _leads_out(root, folder.path, target):
+            rules.on_skip(shown, _OUTSIDE)
+        return entry_of(shown, facts, locator, LINK, len(os.fsencode(target)))
+    elif stat.S_ISDIR(facts.st_mode) and rules.links != READ:
+        return entry_of(shown, facts, locator, FOLDER, 0)
+    elif stat.S_ISDIR(facts.st_mode):
+        rules.on_skip(shown, "a link to a folder, not followed")
     elif not stat.S_ISREG(facts.st_mode):
-        on_skip(shown, f"{_KINDS.get(stat.S_IFMT(facts.st_mode), 'a special file')}, not a file")
-    elif raw.endswith(TEMPORARY_SUFFIX):
-        on_skip(shown, "an unfinished temporary file of tilepress")
+        rules.on_skip(shown, f"{_KINDS.get(stat.S_IFMT(facts.st_mode), 'a special file')}, not a file")
     else:
-        relative = folder.raw + raw
-        locator = b"" if relative == shown else os.fsencode(relative)
         return listed(shown, facts, locator)
     return None
+
+
+def _leads_out(root: str, folder: str, target: str) -> bool:
+    """Whether a link that lies in `folder` leads to a place that is not below `root`."""
+    place, root = os.path.realpath(os.path.join(folder, target)), os.path.realpath(root)
+    return os.path.commonpath((place, root)) != root
