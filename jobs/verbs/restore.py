@@ -55,7 +55,9 @@ def restore(
 
     What the source had when the last run was planned comes back, or what it had at `run` or `as_of`; files that were
     gone by then only with `include_deleted`. Every file is checked before it takes its name; a file that is already
-    there and right is left alone, one that differs is not touched unless you say `overwrite`.
+    there and right is left alone, one that differs is not touched unless you say `overwrite`. Symbolic links come last,
+    and no file is ever written through one that leads out of `destination`; object stores have neither links nor empty
+    folders, modification times nor permissions, which is said (exit code 3 if links or folders are missing).
 
     Returns:
         A RestoreReport: files by how they came back, and those that did not, with the reason. Damage is reported

@@ -91,9 +91,17 @@ class ShardEncoder:
         for state, failure in self._opener.opened(files):
             if failure is not None:
                 self._not_stored(state, *failure)
+            elif state.file.kind:
+                self._store_other(state)
             elif self._begin(state) and state.picture:
                 yield from self._ready(state, state.picture)
         yield from map(self._together, self._stacker.rest())
+
+    def _store_other(self, state: FileState) -> None:
+        """Store a link, by its target, or an empty folder."""
+        target = bytes(state.data)
+        text = target.decode(errors="backslashreplace")  # for people
+        self._add_image(state, state.file.kind, [], payload=target, reason=text)
 
     def _ready(self, state: FileState, picture: Picture) -> Iterator[FileState]:
         """What can be cut now that one more image was read: it, or a stack that it completes."""
@@ -118,10 +126,6 @@ class ShardEncoder:
 
     def _begin(self, state: FileState) -> FileState | None:
         """Decide how a file is stored; None if it is already dealt with, else it is to be cut into tiles."""
-        if state.file.kind:
-            target = bytes(state.data)  # of a link; for people as text, too
-            self._add_image(state, state.file.kind, [], payload=target, reason=target.decode(errors="backslashreplace"))
-            return None
         if state.file.image in self._quarantined:
             self._store_verbatim(state, UNTRUSTED, self._quarantined[state.file.image])
             return None

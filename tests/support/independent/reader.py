@@ -56,6 +56,8 @@ PART_COLUMNS = [
     *["container_bytes", "shared_bytes", "payload_bytes", "latents_bytes", "residual_bytes"],
     *["container", "shared", "payload", "latents", "residual"],
 ]
+_FILES = {"tiles", "stack", "same", "jpeg", "file", "file-zstd", "none"}
+_METHODS = {"add": _FILES, "link": {"link", "none"}, "folder": {"folder", "none"}}  # by the state in the plan
 CHANNELS = {"1": 1, "L": 1, "LA": 2, "P": 1, "RGB": 3, "RGBA": 4, "CMYK": 4}
 
 
@@ -95,13 +97,15 @@ class Image:
         return self.row["method"] in ("tiles", "stack")
 
     def file(self) -> bytes:
-        """The file of methods jpeg, file and file-zstd."""
+        """The file of methods jpeg, file and file-zstd; the target of a link, nothing of a folder."""
         method, payload = self.row["method"], self._image_row()[2]
         if method == "jpeg":
             data = independent_codecs.transcoded_jpeg(payload) + b"".join(map(_expand, self._pieces()))
         else:
             pieces = [payload] if payload else list(self._pieces())
             data = b"".join(map(_expand, pieces) if method == "file-zstd" else pieces)
+        assert method != "folder" or (data, self.row["source_bytes"]) == (b"", 0)
+        assert method != "link" or (data and b"\0" not in data and not self.row["pieces"])
         assert hashlib.sha256(data).digest() == self.row["file_sha256"]
         return data
 
@@ -250,9 +254,7 @@ class Run:
             assert zlib.crc32(struct.pack(f"<{len(crcs)}I", *crcs)) == images[0]["stacked"]["members_crc"]
         for row, plan_row in zip(rows, planned, strict=True):
             marks = {"gone": self.gone, "forgotten": self.forgotten}
-            assert (plan_row["state"] if plan_row["state"] != "add" else None) == (
-                row["method"] if row["method"] in marks else None
-            )
+            assert row["method"] in _METHODS.get(plan_row["state"], {plan_row["state"]})
             if row["method"] in marks:
                 marks[row["method"]].append(row["path"])
             elif (number, row["part"]) not in replaced:
