@@ -27,6 +27,9 @@ class Guess:
     origin: str  # `Origin.id`
     confidence: float  # 0 to 1: the share of what was looked at that the rule explains beyond chance
     hints: object = None  # of the rule's own: for its `invert` alone
+    alone: bool = (
+        True  # False: coders find as much by themselves, so that only an origin of the plane makes it worth it
+    )
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,11 @@ class Recovered:
 class Origin(ABC):
     """One family of rules. Instances are immutable and may be used from several threads.
 
-    `id` is literal: archives refer to it for ever.
+    `id` is literal: archives refer to it for ever. `colours` are those of the pictures that are looked at.
     """
 
     id: ClassVar[str]
+    colours: ClassVar[frozenset[str]] = frozenset({"gray", "rgb", "cmyk"})
 
     @abstractmethod
     def detect(self, picture: np.ndarray, spec: TileSpec) -> Guess | None:

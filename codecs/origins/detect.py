@@ -7,9 +7,12 @@ import numpy as np
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import UnknownCodecError
 from tilepress.codecs.origins.base import Guess, Origin
+from tilepress.codecs.origins.depth import Depth
+from tilepress.codecs.origins.planes import Planes
+from tilepress.codecs.origins.scale import Scale
 
 # In the order in which rules of equal confidence are tried. Ids are permanent: archives refer to them.
-ORIGINS: tuple[Origin, ...] = ()
+ORIGINS: tuple[Origin, ...] = (Planes(), Depth(), Scale())
 MIN_PIXELS = 1 << 14  # of a picture that is looked at: for smaller ones a look costs more time than it saves
 
 
@@ -23,13 +26,13 @@ def origin(origin_id: str) -> Origin:
 
 
 def look(picture: np.ndarray, spec: TileSpec) -> list[Guess]:
-    """Return the guesses of all rules, the most confident first; none for small pictures and for palette entries.
+    """Return the guesses of all rules, the most confident first; none for small pictures.
 
     Args:
         picture: (h, w, c), uint8 or uint16.
         spec: Of the whole picture.
     """
-    if spec.colour == "indexed" or spec.height * spec.width < MIN_PIXELS:
+    if spec.height * spec.width < MIN_PIXELS:
         return []
-    guesses = (rule.detect(picture, spec) for rule in ORIGINS)
+    guesses = (rule.detect(picture, spec) for rule in ORIGINS if spec.colour in rule.colours)
     return sorted((guess for guess in guesses if guess is not None), key=lambda guess: -guess.confidence)

@@ -1,0 +1,132 @@
+"""What a picture was made from, over several rules: a gray JPEG, as RGB, in 16 bits, enlarged.
+
+A rule that gives one plane gives a picture, which may have an origin of its own. A chain of at most MAX_STEPS rules
+says how the picture is made; planes and file of its last rule are stored beside it, by whoever stores the chain.
+
+Stream: frame | steps uint8 | of each: length of the id uint8, of the facts uint32, of the exceptions uint64 | of each
+step: id (ASCII), facts, exceptions. The first step makes the picture, the next one the only plane of the first, and so
+on.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.errors import StreamError
+from tilepress.codecs.origins.base import MAX_FACTS, Recovered
+from tilepress.codecs.origins.detect import origin
+from tilepress.codecs.origins.exceptions import with_exceptions
+from tilepress.codecs.stream import read_frame, write_frame
+
+MAX_STEPS = 3
+_MAGIC, _VERSION = b"TO", 1
+_LENGTHS = struct.Struct("<BIQ")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rule of a chain: how a picture is made of planes or of a file, and where the rule makes it wrongly."""
+
+    origin: str  # `Origin.id`
+    facts: bytes  # of `Recovered`
+    exceptions: bytes  # of `pack_exceptions`
+
+
+@dataclass(frozen=True)
+class Chain:
+    """All that a picture was made from.
+
+    `planes` and `file` are what the last step is given; the steps before have one plane each, which the next one makes.
+    """
+
+    steps: tuple[Step, ...]
+    planes: tuple[np.ndarray, ...]
+    file: bytes
+
+    def describe(self) -> str:
+        """Return a few words for people, the last thing that was done to the picture first."""
+        *before, last = self.steps
+        words = [origin(step.origin).describe(Recovered(step.facts)) for step in before]
+        return ", ".join([*words, origin(last.origin).describe(Recovered(last.facts, self.planes, self.file))])
+
+
+def pack_steps(steps: Sequence[Step]) -> bytes:
+    """Return the stream of a chain's steps: everything but planes and file."""
+    payload = bytes([len(steps)])
+    for step in steps:
+        payload += _LENGTHS.pack(len(step.origin), len(step.facts), len(step.exceptions))
+    payload += b"".join(step.origin.encode("ascii") + step.facts + step.exceptions for step in steps)
+    return write_frame(_MAGIC, _VERSION, payload)
+
+
+def unpack_steps(data: bytes) -> tuple[Step, ...]:
+    """Return the steps of a stream. StreamError for bytes that `pack_steps` did not write."""
+    _, payload = read_frame(_MAGIC, {_VERSION}, data)
+    count = payload[0] if payload else 0
+    if not 1 <= count <= MAX_STEPS or len(payload) < 1 + count * _LENGTHS.size:
+        raise StreamError(f"a chain of origins has 1 to {MAX_STEPS} steps: the bytes are damaged")
+    lengths = [_LENGTHS.unpack_from(payload, 1 + number * _LENGTHS.size) for number in range(count)]
+    at = 1 + count * _LENGTHS.size
+    if at + sum(map(sum, lengths)) != len(payload) or any(facts > MAX_FACTS for _, facts, _ in lengths):
+        raise StreamError("lengths in a chain of origins are not those of its parts")
+    return tuple(_steps(payload, at, lengths))
+
+
+def _steps(payload: bytes, at: int, lengths: Sequence[tuple[int, int, int]]) -> Iterator[Step]:
+    for sizes in lengths:
+        name, facts, exceptions = (payload[at + sum(sizes[:i]) : at + sum(sizes[: i + 1])] for i in range(3))
+        at += sum(sizes)
+        if not name.isascii():
+            raise StreamError("the id of an origin is not ASCII: the bytes are damaged")
+        yield Step(name.decode("ascii"), facts, exceptions)
+
+
+def plane_specs(steps: Sequence[Step], spec: TileSpec) -> tuple[TileSpec, ...]:
+    """Return shape and type of each plane that a chain's last step is given.
+
+    StreamError for facts that no rule writes for such a picture, UnknownCodecError for a rule that is not known.
+
+    Args:
+        steps: Of the chain.
+        spec: Of the picture.
+    """
+    return _specs(steps, spec)[-1]
+
+
+def reproduce(chain: Chain, spec: TileSpec) -> np.ndarray:
+    """Make the picture: (h, w, c) of the type of `spec`.
+
+    StreamError for planes, file or facts that `recover` did not return, UnknownCodecError for a rule that is not known.
+    """
+    specs = _specs(chain.steps, spec)
+    if [(p.shape, p.dtype) for p in chain.planes] != [(s.shape, np.dtype(s.dtype)) for s in specs[-1]]:
+        raise StreamError("planes of an origin are not those that its facts tell")
+    if any(one.exceeded_by(plane) for plane, one in zip(chain.planes, specs[-1], strict=True)):
+        raise StreamError("a plane of an origin holds samples beyond its bits")
+    planes, file = chain.planes, chain.file
+    for step, (made_spec, *_) in zip(chain.steps[::-1], [*specs[-2::-1], (spec,)], strict=True):
+        made = origin(step.origin).apply(Recovered(step.facts, planes, file), made_spec)
+        planes, file = (with_exceptions(made, step.exceptions, made_spec),), b""
+    return planes[0]
+
+
+def _specs(steps: Sequence[Step], spec: TileSpec) -> list[tuple[TileSpec, ...]]:
+    """Of each step the planes that it is given."""
+    found: list[tuple[TileSpec, ...]] = []
+    for step in steps:
+        if found and len(found[-1]) != 1:
+            raise StreamError("a chain of origins goes on after a rule that gives more or less than one plane")
+        made = found[-1][0] if found else spec
+        found.append(origin(step.origin).plane_specs(step.facts, made))
+        if any(_samples(plane) > _samples(made) for plane in found[-1]):
+            raise StreamError("a plane of an origin is larger than the picture")
+    return found
+
+
+def _samples(spec: TileSpec) -> int:
+    return spec.height * spec.width * spec.channels
