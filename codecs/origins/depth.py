@@ -1,6 +1,6 @@
 """Origin `depth`: samples of 16 bits that were made from fewer, by arithmetic or by a table.
 
-JPEG XL and `lossless` find most of this by themselves (infra/bench/origins/rules.py). What they lose is worth it from
+JPEG XL and `lossless` find most of this by themselves. What they lose is worth it from
 14 bits on, and with tables of more than 4,096 values; fewer bits are undone for what may lie below them: a JPEG.
 
 Facts: version uint8 = 1 | kind uint8 | bits uint8, 8 to 15 | kind 4: tables uint8, 1 or one a channel; zlib stream of

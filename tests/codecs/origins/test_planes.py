@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.made_pictures import GRAY, RGB, made_of, photo, spec_of, without_origin
+from tests.support.origins.made_pictures import GRAY, RGB, made_of, photo, spec_of, without_origin
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.planes import Planes
 

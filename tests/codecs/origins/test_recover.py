@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.made_pictures import DEEP, GRAY, RGB, photo, spec_of, without_origin
+from tests.support.origins.made_pictures import DEEP, GRAY, RGB, photo, spec_of, without_origin
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError, UnknownCodecError
 from tilepress.codecs.origins.chain import MAX_STEPS, Chain, Step, pack_steps, plane_specs, reproduce, unpack_steps

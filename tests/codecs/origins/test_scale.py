@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.support.made_pictures import RGB, made_of, photo, spec_of, without_origin
+from tests.support.origins.made_pictures import RGB, made_of, photo, spec_of, without_origin
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.scale import Scale
 
