@@ -1,4 +1,4 @@
-"""A shard's files on their way in: opened, hashed and, if they are JPEG files, transcoded, by several threads."""
+"""A shard's files on their way in: opened, hashed, transcoded if they are JPEG files, and read if they are small."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.compress.file_state import FileState
 from tilepress.pipeline.compress.transcoding import try_transcoding
 from tilepress.pipeline.errors import ChangedError, MissingError, StorageError, TransientStorageError
+from tilepress.pipeline.formats.picture import Limits
+from tilepress.pipeline.formats.registry import read_small_pictures
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import is_url
 
-_TOGETHER, _TOGETHER_BYTES = 32, 32 << 20  # files that are open at a time
+_OPEN, _OPEN_BYTES = 256, 32 << 20  # files that are open at a time
+_TOGETHER, _TOGETHER_BYTES = 64, 1 << 20  # of these, those that a thread takes at a time
 CHANGED_MEANWHILE = (CHANGED, "the file changed after the run was planned")
 Failure = tuple[str, str]  # reason code and reason why a file is not stored
 
@@ -22,24 +25,49 @@ Failure = tuple[str, str]  # reason code and reason why a file is not stored
 class Opener:
     """Opens the files of a collection."""
 
-    def __init__(self, source: Collection, pool: CodecPool, *, transcodes: bool, untrusted: Container[int]) -> None:
-        """`transcodes`: JPEG files are, but for the images (by number) that are `untrusted`."""
+    def __init__(
+        self, source: Collection, pool: CodecPool, limits: Limits, *, transcodes: bool, untrusted: Container[int]
+    ) -> None:
+        """Files of images (by number) that are `untrusted` are not looked into; `transcodes`: other JPEG files are."""
         self._source = source
         self._pool = pool
+        self._limits = limits
         self._transcodes = transcodes
         self._untrusted = untrusted
 
     def opened(self, files: Sequence[PlannedFile]) -> Iterator[tuple[FileState, Failure | None]]:
         """Yield each file, in order, open to be read; or why it is not to be had."""
-        for group in _together(files):
-            yield from self._pool.map(self._open, group)
+        most = 1 if is_url(self._source.source) else _TOGETHER  # a file that is far away takes a while
+        for group in _together(files, _OPEN, _OPEN_BYTES):
+            parts = self._pool.map(self._open_some, _together(group, most, _TOGETHER_BYTES))
+            opened = [each for part in parts for each in part]
+            self._look_into([state for state, failure in opened if failure is None])
+            yield from opened
+
+    def _open_some(self, files: Sequence[PlannedFile]) -> list[tuple[FileState, Failure | None]]:
+        return [self._open(file) for file in files]
 
     def _open(self, file: PlannedFile) -> tuple[FileState, Failure | None]:
         state = FileState(file)
-        failure = self._read(state)
-        if failure is None and self._transcodes and not file.kind and file.image not in self._untrusted:
-            state.jpeg = try_transcoding(state.data)
-        return state, failure
+        return state, self._read(state)
+
+    def _look_into(self, states: Sequence[FileState]) -> None:
+        """Read small pictures, together, and transcode JPEG files, one by one."""
+        trusted = [state for state in states if not state.file.kind and state.file.image not in self._untrusted]
+        starts = range(0, len(trusted), _TOGETHER)
+        for _ in self._pool.map(self._read_pictures, [trusted[at : at + _TOGETHER] for at in starts]):
+            pass
+        if self._transcodes:
+            for _ in self._pool.map(self._transcode, [state for state in trusted if state.picture is None]):
+                pass
+
+    def _read_pictures(self, states: Sequence[FileState]) -> None:
+        pictures = read_small_pictures([state.data for state in states], self._limits)
+        for state, picture in zip(states, pictures, strict=True):
+            state.picture = picture
+
+    def _transcode(self, state: FileState) -> None:
+        state.jpeg = try_transcoding(state.data)
 
     def _read(self, state: FileState) -> Failure | None:
         """Open the file; why it cannot be had. Errors of a remote store end the shard."""
@@ -59,12 +87,12 @@ class Opener:
         return None
 
 
-def _together(files: Sequence[PlannedFile]) -> Iterator[list[PlannedFile]]:
-    """Consecutive files, so many that threads share the work on them and so few that they fit into memory."""
+def _together(files: Sequence[PlannedFile], most: int, most_bytes: int) -> Iterator[list[PlannedFile]]:
+    """Consecutive files, no more than so many of so many bytes; one may be larger."""
     group: list[PlannedFile] = []
     size = 0
     for file in files:
-        if group and (len(group) == _TOGETHER or size + file.bytes > _TOGETHER_BYTES):
+        if group and (len(group) == most or size + file.bytes > most_bytes):
             yield group
             group, size = [], 0
         group.append(file)

@@ -53,7 +53,7 @@ class ShardEncoder:
         quarantined: Mapping[int, str],
     ) -> None:
         """`quarantined`: images (with the reason) that are kept as files, because their coded bytes failed a check."""
-        self._opener = Opener(source, pool, transcodes=not settings.lossy, untrusted=quarantined)
+        self._opener = Opener(source, pool, settings.limits, transcodes=not settings.lossy, untrusted=quarantined)
         self._settings = settings
         self._pool = pool
         self._images = ImageEncoder(settings, pool, builder)
@@ -130,7 +130,7 @@ class ShardEncoder:
             self._store_verbatim(state, UNTRUSTED, self._quarantined[state.file.image])
             return None
         try:
-            state.picture = read_picture(state.data, self._settings.limits)
+            state.picture = state.picture or read_picture(state.data, self._settings.limits)
         except PictureError as exc:
             if not self._transcoded(state):
                 self._store_verbatim(state, exc.code, str(exc))

@@ -85,7 +85,8 @@ def _kind(picture: Picture) -> Kind:
 def read_samples(state: FileState, picture: Picture) -> None:
     """Read all pixels of a small image into memory; a file that breaks on the way is marked."""
     try:
-        state.samples = np.concatenate(list(picture.read_bands(picture.height)))
+        bands = list(picture.read_bands(picture.height))
+        state.samples = bands[0] if len(bands) == 1 else np.concatenate(bands)
     except PictureError as exc:
         state.failure = exc
 

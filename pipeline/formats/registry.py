@@ -9,10 +9,10 @@ from __future__ import annotations
 import mmap
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from tilepress.pipeline.formats.container import Container, unpack_container
 from tilepress.pipeline.formats.jpeg.file import read_jpeg, rebuild_jpeg
 from tilepress.pipeline.formats.picture import Bands, Limits, Picture
 from tilepress.pipeline.formats.png.file import read_png, rebuild_png
+from tilepress.pipeline.formats.png.small import read_small_pngs
 from tilepress.pipeline.formats.tiff.file import read_tiff, rebuild_tiff
 
 Source = bytes | mmap.mmap
@@ -93,6 +94,23 @@ def read_picture(
             raise LimitExceeded(f"file of {len(source)} bytes; the limit is {limits.max_file_bytes} bytes")
         picture = _reader(source)(source, limits, byte_exact)
     return replace(picture, read_bands=lambda rows: _translated_bands(picture.read_bands, rows, name))
+
+
+def read_small_pictures(sources: Sequence[Source], limits: Limits = _LIMITS) -> list[Picture | None]:
+    """Describe small image files as `read_picture` does, in less time and with pixels in memory.
+
+    None stands for each that has to be read alone: it is large, no PNG, or there is something the matter with it.
+    """
+    small = [at for at, source in enumerate(sources) if isinstance(source, bytes)]
+    pictures: list[Picture | None] = [None] * len(sources)
+    try:
+        with _translated(""):
+            found = read_small_pngs([cast(bytes, sources[at]) for at in small], limits)
+    except PictureError:  # of one file, which must not keep the others from being read
+        return pictures
+    for at, picture in zip(small, found, strict=True):
+        pictures[at] = picture
+    return pictures
 
 
 def rebuild(container: bytes | Container, bands: Iterator[np.ndarray], out: BinaryIO) -> None:

@@ -75,6 +75,9 @@ class Deflater:
 
 def deflate(data: bytes, settings: DeflateSettings) -> bytes:
     """Return the zlib stream of some bytes, whole."""
+    if len(data) <= PIECE:
+        compressor = settings.compressor()
+        return compressor.compress(data) + compressor.flush()
     deflater = Deflater(settings)
     return deflater.feed(data) + deflater.finish()
 
@@ -122,9 +125,23 @@ def guess_settings(raw: bytes, probe: ZlibProbe, complete: bool) -> DeflateSetti
     return None
 
 
-def exact_settings(raw: bytes, stream: bytes) -> DeflateSettings | None:
-    """Return the settings under which `raw` gives a stream, whole; None if none does. For small streams."""
-    return next((settings for settings in _candidates(stream[:2]) if deflate(raw, settings) == stream), None)
+class SettingsSearch:
+    """Finds the settings of small streams, those first that it found last: streams of one writer mostly share them."""
+
+    def __init__(self) -> None:
+        self._last: dict[bytes, DeflateSettings] = {}  # by the first two bytes of a stream
+
+    def find(self, raw: bytes, stream: bytes) -> DeflateSettings | None:
+        """Return the settings under which `raw` gives a stream, whole; None if none does."""
+        start = stream[:2]
+        last = self._last.get(start)
+        if last is not None and deflate(raw, last) == stream:
+            return last
+        others = (each for each in _candidates(start) if each != last)
+        found = next((settings for settings in others if deflate(raw, settings) == stream), None)
+        if found is not None:
+            self._last[start] = found
+        return found
 
 
 def _candidates(stream: bytes) -> Iterator[DeflateSettings]:

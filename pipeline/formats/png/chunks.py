@@ -62,6 +62,11 @@ class Header:
         return "1" if self.colour_type == 0 and self.bits == 1 else _MODES[self.colour_type]
 
     @property
+    def chooses_types(self) -> bool:
+        """Whether row filters pay: writers leave indices and packed samples as they are."""
+        return self.mode != "P" and self.bits >= 8
+
+    @property
     def pixel_bytes(self) -> int:
         """Distance of a byte to the corresponding one of the pixel on its left, for the row filters."""
         return max(1, self.channels * self.bits // 8)

@@ -7,7 +7,6 @@ those that `choose_types` chooses. So images of one writer have equal containers
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from typing import Any
 
@@ -17,11 +16,11 @@ from tilepress.pipeline.formats.container import pack_container
 from tilepress.pipeline.formats.png.chunks import PngFile
 from tilepress.pipeline.formats.png.rows import choose_types, unfilter
 from tilepress.pipeline.formats.png.stream import Rows, probe
-from tilepress.pipeline.formats.zlib_settings import exact_settings
+from tilepress.pipeline.formats.zlib_settings import DeflateSettings, SettingsSearch
 
 HEADER = {"format": "png"}
 LEAST = "least"  # filters: those that choose_types chooses
-SMALL_BYTES = 1 << 16  # of filtered rows
+MOST_ROW_BYTES = 1 << 16  # of all filtered rows of a small file
 _ALL = (1 << 31) - 1  # size of the only IDAT chunk
 
 
@@ -39,7 +38,7 @@ def exact_container(file: PngFile, types: np.ndarray, inflated: list[Rows] | Non
         inflated: All filtered rows, if they are few.
     """
     exact = {"exact": True} if file.describes_bytes else {}
-    if inflated is not None and sum(rows.nbytes for _, _, rows in inflated) <= SMALL_BYTES:
+    if inflated is not None and sum(rows.nbytes for _, _, rows in inflated) <= MOST_ROW_BYTES:
         return _resolved(file, types, inflated, exact)
     return _packed(file, {**HEADER, "zlib": probe(file).to_list(), **exact}, types.tobytes())
 
@@ -47,17 +46,40 @@ def exact_container(file: PngFile, types: np.ndarray, inflated: list[Rows] | Non
 def _resolved(file: PngFile, types: np.ndarray, inflated: list[Rows], exact: dict[str, Any]) -> bytes:
     """With the zlib settings; without anything about compression if none give the file's own stream."""
     raw = b"".join(rows.tobytes() for _, _, rows in inflated)
-    settings = exact_settings(raw, b"".join(file.payload()))
+    settings = SettingsSearch().find(raw, b"".join(file.payload()))
+    filters = None if settings is None or _are_least(file, types, inflated) else types.tobytes()
+    if settings is None or (len(file.sizes) == 1 and file.sizes[0]):
+        return one_chunk_container(file.head, file.tail, settings, filters, exact=bool(file.describes_bytes))
+    return _packed(file, _settled(settings, filters, **exact), filters or b"")
+
+
+@lru_cache(maxsize=64)
+def one_chunk_container(
+    head: bytes, tail: bytes, settings: DeflateSettings | None, types: bytes | None, *, exact: bool
+) -> bytes:
+    """Return the container of a small file with one IDAT chunk; many files of one writer have the same.
+
+    Args:
+        head: The file up to that chunk.
+        tail: What is behind that chunk.
+        settings: What give the file's own stream; None if none do.
+        types: Filter types of all rows; None if they are those that `choose_types` chooses.
+        exact: The file is wanted byte for byte or not at all.
+    """
+    must = {"exact": True} if exact else {}
     if settings is None:
-        return pack_container({**HEADER, **exact}, file.head, file.tail)
-    header = {**HEADER, "deflate": settings.to_list(), **exact}
-    if _are_least(file, types, inflated):
-        return _packed(file, {**header, "filters": LEAST}, b"")
-    return _packed(file, header, types.tobytes())
+        return pack_container({**HEADER, **must}, head, tail)
+    return pack_container({**_settled(settings, types, **must), "idat": _ALL}, head, tail, types or b"")
+
+
+def _settled(settings: DeflateSettings, types: bytes | None, **exact: Any) -> dict[str, Any]:
+    """The header of a container with zlib settings."""
+    filters = {"filters": LEAST} if types is None else {}
+    return {**HEADER, "deflate": settings.to_list(), **exact, **filters}
 
 
 def _are_least(file: PngFile, types: np.ndarray, inflated: list[Rows]) -> bool:
-    if len(inflated) != 1 or file.header.mode == "P" or file.header.bits < 8:
+    if len(inflated) != 1 or not file.header.chooses_types:
         return False
     rows = inflated[0][2]
     above = np.zeros(rows.shape[1] - 1, np.uint8)
@@ -68,13 +90,7 @@ def _are_least(file: PngFile, types: np.ndarray, inflated: list[Rows]) -> bool:
 def _packed(file: PngFile, header: dict[str, Any], types: bytes) -> bytes:
     size = int(file.sizes[0])
     if len(file.sizes) == 1 and size:
-        return _pack_again(json.dumps({**header, "idat": _ALL}), file.head, file.tail, types)
+        return pack_container({**header, "idat": _ALL}, file.head, file.tail, types)
     if (file.sizes[:-1] == size).all() and 0 < file.sizes[-1] <= size:
         return pack_container({**header, "idat": size}, file.head, file.tail, types)
     return pack_container(header, file.head, file.tail, types, file.sizes.astype("<u4").tobytes())
-
-
-@lru_cache(maxsize=64)
-def _pack_again(header: str, *blobs: bytes) -> bytes:
-    """A container that many files of one writer have."""
-    return pack_container(json.loads(header), *blobs)

@@ -150,7 +150,7 @@ class _Writer:
     def _types(self, packed: np.ndarray, above: np.ndarray, done: int) -> np.ndarray:
         if self.types is not None:
             return self.types[done : done + len(packed)]
-        if self.header.mode == "P" or self.header.bits < 8:
+        if not self.header.chooses_types:
             return np.zeros(len(packed), np.uint8)
         return choose_types(packed, above, self.header.pixel_bytes)
 

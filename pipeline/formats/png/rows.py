@@ -12,7 +12,7 @@ from tilepress.pipeline.formats.png.chunks import SIGNATURE, chunk
 
 # bytes a pixel -> colour type and bits of a PNG whose pixels have as many, and need no other chunk
 _CARRIERS = {1: (0, 8), 2: (4, 8), 3: (2, 8), 4: (6, 8), 6: (2, 16), 8: (6, 16)}
-_ADAPTIVE_ROWS = 64
+_ADAPTIVE_ROWS, _ADAPTIVE_BYTES = 64, 1 << 15  # of rows whose filters are chosen at a time: they stay in the cache
 
 
 def unfilter(rows: np.ndarray, above: np.ndarray, pixel_bytes: int) -> np.ndarray:
@@ -31,6 +31,17 @@ def unfilter(rows: np.ndarray, above: np.ndarray, pixel_bytes: int) -> np.ndarra
     image = imagecodecs.png_decode(png)
     packed = image.astype(">u2").view(np.uint8) if bits == 16 else image
     return np.asarray(packed.reshape(n + 1, length)[1:])
+
+
+def unfilter_all(rows: np.ndarray, pixel_bytes: int) -> np.ndarray:
+    """Return the packed samples (images, n, row bytes) of the filtered rows (images, n, 1 + row bytes) of images."""
+    if not rows[:, :, 0].any():
+        return np.ascontiguousarray(rows[:, :, 1:])
+    images, n, length = rows.shape
+    below_zeros = np.zeros((images, n + 1, length), np.uint8)  # what is above the first row of each image
+    below_zeros[:, 1:] = rows
+    packed = unfilter(below_zeros.reshape(-1, length), np.zeros(length - 1, np.uint8), pixel_bytes)
+    return np.ascontiguousarray(packed.reshape(images, n + 1, length - 1)[:, 1:])
 
 
 def filter_rows(rows: np.ndarray, above: np.ndarray, pixel_bytes: int, types: np.ndarray) -> np.ndarray:
@@ -54,10 +65,29 @@ def choose_types(rows: np.ndarray, above: np.ndarray, pixel_bytes: int) -> np.nd
     for at in range(0, len(rows), _ADAPTIVE_ROWS):
         part = rows[at : at + _ADAPTIVE_ROWS]
         up = np.concatenate((above[None] if at == 0 else rows[at - 1 : at], part[:-1]))
-        filtered = np.stack([_filtered(kind, part, up, pixel_bytes) for kind in range(5)])
-        costs = np.abs(filtered.view(np.int8).astype(np.int16)).sum(axis=2, dtype=np.int64)
-        types[at : at + len(part)] = costs.argmin(axis=0)
+        types[at : at + len(part)] = _least(part, up, pixel_bytes)
     return types
+
+
+def choose_types_of_all(rows: np.ndarray, pixel_bytes: int) -> np.ndarray:
+    """Return the filters (images, n) that `choose_types` chooses for the rows (images, n, row bytes) of images."""
+    images, n, length = rows.shape
+    up = np.zeros_like(rows)
+    up[:, 1:] = rows[:, :-1]
+    flat, up = rows.reshape(-1, length), up.reshape(-1, length)
+    types = np.empty(len(flat), np.uint8)
+    step = max(1, _ADAPTIVE_BYTES // length)
+    for at in range(0, len(flat), step):
+        types[at : at + step] = _least(flat[at : at + step], up[at : at + step], pixel_bytes)
+    return types.reshape(images, n)
+
+
+def _least(rows: np.ndarray, up: np.ndarray, pixel_bytes: int) -> np.ndarray:
+    """The first of the filters with the least sum of magnitudes, per row."""
+    filtered = np.stack([_filtered(kind, rows, up, pixel_bytes) for kind in range(5)])
+    magnitudes = np.minimum(filtered, -filtered)  # of the signed numbers that the bytes are
+    least: np.ndarray = magnitudes.sum(axis=2, dtype=np.uint32).argmin(axis=0)
+    return least
 
 
 def _filtered(kind: int, rows: np.ndarray, up: np.ndarray, pixel_bytes: int) -> np.ndarray:
