@@ -151,6 +151,6 @@ def _require_whole(config: CompactConfig, archive: Archive) -> None:
     tasks = [PartTask(at, run, part.shard, part.bytes, part.seal) for at, (run, part) in enumerate(standing)]
     size = sum(task.bytes for task in tasks)
     with open_engine(config.engine, archive.storage.location, len(tasks), size, networks=False) as engine:
-        for problems in engine.map_shards(verify_part, tasks):
+        for _, problems in engine.map_shards(verify_part, tasks):
             for name, problem in problems:
                 raise IntegrityError(f"{name} is damaged ({problem}): nothing was removed; see `tilepress verify`")

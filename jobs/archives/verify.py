@@ -14,7 +14,7 @@ from tilepress.codecs.errors import MissingPackage
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import RESIDUALS, load_residual
 from tilepress.jobs.archives.run_plan import links_of
-from tilepress.jobs.archives.verify_files import check_files, verify_part
+from tilepress.jobs.archives.verify_files import PartTask, check_files, verify_part
 from tilepress.jobs.cli.meter import Meter
 from tilepress.pipeline.archive.checksums import sha256
 from tilepress.pipeline.archive.schema import kind_of
@@ -110,9 +110,7 @@ def run_verify(config: VerifyConfig) -> VerifyReport:
     shards = max(tasks, len(files.parts))
     with open_engine(config.engine, archive.storage.location, shards, size, networks=bool(models)) as engine:
         if config.whole:
-            for problems in engine.map_shards(verify_part, files.parts):
-                report.parts += 1
-                report.problems += [(name, "", problem) for name, problem in problems]
+            _check_parts(engine, files.parts, config, report)
         _check_images(engine, archive, config, size, report)
     report.problems = sorted(set(report.problems))
     return report
@@ -132,6 +130,14 @@ def _residual_models(coders: set[str]) -> set[str]:
     """SHA-256 of the models of residual coders. One that is unknown here is reported with its images."""
     folders = (load_residual(coder).model_folder for coder in coders & RESIDUALS.keys())
     return {Model.load(folder).name for folder in folders if folder is not None}
+
+
+def _check_parts(engine: Engine, parts: list[PartTask], config: VerifyConfig, report: VerifyReport) -> None:
+    with Meter("verify files", sum(part.bytes for part in parts), quiet=config.quiet) as meter:
+        for part, problems in engine.map_shards(verify_part, parts, meter):
+            report.parts += 1
+            report.problems += [(name, "", problem) for name, problem in problems]
+            meter.advance(bytes_in=part.bytes, images=0, failures=len(problems))
 
 
 def _check_images(engine: Engine, archive: Archive, config: VerifyConfig, size: int, report: VerifyReport) -> None:

@@ -70,8 +70,8 @@ def _check_readme(storage: Storage, check: FileCheck) -> None:
     check.notes.append(f"{README} is not the text that this version writes; nothing but people read it")
 
 
-def verify_part(task: PartTask, archive: Storage, pool: CodecPool) -> list[Problem]:
-    """Hash one part whole (a stage), compare it with the manifest, and read its rows."""
+def verify_part(task: PartTask, archive: Storage, pool: CodecPool) -> tuple[PartTask, list[Problem]]:
+    """Hash one part whole (a stage), compare it with the manifest, and read its rows; return what is wrong with it."""
     name = task.run.part(task.shard)
     try:
         with archive.open_source(name) as data:
@@ -81,8 +81,8 @@ def verify_part(task: PartTask, archive: Storage, pool: CodecPool) -> list[Probl
         with RangeFile(archive, name) as ranged:
             part_index(ranged, name, task.shard)
     except (IntegrityError, MissingError) as exc:
-        return [(name, str(exc))]
-    return []
+        return task, [(name, str(exc))]
+    return task, []
 
 
 def _check_run(archive: Archive, view: RunView, before: Manifest | None, check: FileCheck) -> None:

@@ -94,13 +94,15 @@ def guess_encoder(samples: np.ndarray, stored: bytes, layout: TiffLayout) -> Enc
 def holds_more(stored: bytes, layout: TiffLayout, rows: int) -> bool:
     """Tell whether a segment's bytes hold more than its pixels and zeros: rows that the image lacks, or other content.
 
+    Of uncompressed samples of less than 8 bits, the bits that fill the last byte of a row.
+
     What does not decode holds nothing more: `decode_segment` says so.
     """
     size = rows * layout.seg_row_bytes
     if layout.compression in (DEFLATE, OLD_DEFLATE):
         return _stream_holds_more(zlib.decompressobj(), stored, size)
-    if layout.compression == NONE:
-        return False  # only the bytes of the pixels are cut out of the file
+    if layout.compression == NONE:  # only the bytes of the pixels are cut out of the file
+        return _padding_holds_bits(stored, layout, rows)
     try:
         whole_bytes = _decompress(stored, layout, size)
         if len(whole_bytes) < size or _decompress(stored[:-_END], layout, size) != whole_bytes:
@@ -113,6 +115,12 @@ def holds_more(stored: bytes, layout: TiffLayout, rows: int) -> bool:
     except (ValueError, RuntimeError, zstandard.ZstdError):
         return False
     return any(stored[low + _END :])
+
+
+def _padding_holds_bits(stored: bytes, layout: TiffLayout, rows: int) -> bool:
+    unused = -layout.seg_width * layout.seg_channels * layout.bits % 8
+    ends = stored[layout.seg_row_bytes - 1 : rows * layout.seg_row_bytes : layout.seg_row_bytes]
+    return any(end & ((1 << unused) - 1) for end in ends) if unused else False
 
 
 def _decoded(stored: bytes, layout: TiffLayout, size: int) -> bytes:

@@ -63,6 +63,29 @@ def test_bytes_behind_the_pixels_of_a_segment_are_never_lost(compression: str, t
         read_picture(with_bytecount(compression, b"a directory of EXIF", tile=tile))
 
 
+@pytest.mark.parametrize(("bits", "width", "unused"), [(1, 13, 3), (4, 5, 4), (1, 16, 0)])
+def test_bits_that_fill_rows_of_uncompressed_samples_are_never_lost(bits: int, width: int, unused: int) -> None:
+    row = -(-width * bits // 8)
+    data = bytearray(uncompressed(width, 6, bits))
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        (start,) = file.pages[0].dataoffsets
+    read_picture(bytes(data))
+    data[start + 2 * row + row - 1] |= 1
+    if not unused:
+        assert read_picture(bytes(data)).width == width  # a pixel
+        return
+    with pytest.raises(UnsupportedPicture, match="holds more than its pixels"):
+        read_picture(bytes(data))
+
+
+def uncompressed(width: int, height: int, bits: int) -> bytes:
+    """A TIFF file of black pixels in strips."""
+    out = io.BytesIO()
+    pixels = np.zeros((height, width), bool if bits == 1 else np.uint8)
+    tifffile.imwrite(out, pixels, bitspersample=bits, rowsperstrip=6, metadata=None)
+    return out.getvalue()
+
+
 @pytest.mark.parametrize("kind", [b"iDOT", b"caBX", b"dSIG", b"xyZZ"])
 def test_chunks_that_are_not_safe_to_copy_come_back_with_their_file_byte_for_byte(kind: bytes, tmp_path: Path) -> None:
     files = {"usual.png": png(chunk(kind, b"1234")), "odd.png": png(chunk(kind, b"1234"), usual=False)}
