@@ -26,7 +26,8 @@ from tilepress import compress
 from tilepress.jobs.archives import compress as job
 from tilepress.pipeline.archive.layout import create_archive, list_runs
 from tilepress.pipeline.archive.manifest import PartEntry
-from tilepress.pipeline.archive.plan import ADD, PlannedFile, write_plan
+from tilepress.pipeline.archive.plan import ADD, PlannedFile
+from tilepress.pipeline.archive.plan_writer import write_plan
 from tilepress.pipeline.archive.schema import INDEX_SCHEMA, facts_dict
 from tilepress.pipeline.archive.summary import summarise
 from tilepress.pipeline.coding.codec_pool import CodecPool

@@ -17,7 +17,8 @@ from tilepress.pipeline.archive.index import IndexSpool, create_index
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.manifest import Manifest, abandon_run, write_manifest
 from tilepress.pipeline.archive.places import Place
-from tilepress.pipeline.archive.plan import ADD, Plan, PlannedFile, write_plan
+from tilepress.pipeline.archive.plan import ADD, Plan, PlannedFile
+from tilepress.pipeline.archive.plan_writer import write_plan
 from tilepress.pipeline.archive.schema import kind_of
 from tilepress.pipeline.archive.summary import Summary
 from tilepress.pipeline.compress.move import MoveTask, move_shard

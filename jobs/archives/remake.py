@@ -1,7 +1,7 @@
 """Files of an archive that follow from others, made again where they are damaged or lost.
 
-An index follows from the parts and the plan, a manifest from all of them, run.json from the plan, a shipped model from
-tilepress, archive.json from nothing: it gets another id.
+An index follows from the parts and the plan, a plan from manifest and index, a manifest from all of them, run.json from
+the plan, a shipped model from tilepress, archive.json from nothing: it gets another id.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from itertools import zip_longest
+from typing import Any
 
 import tilepress
 from tilepress.codecs.model import Model
@@ -22,6 +23,7 @@ from tilepress.pipeline.archive.models import model_files
 from tilepress.pipeline.archive.packages import PACKAGES
 from tilepress.pipeline.archive.part_index import part_index
 from tilepress.pipeline.archive.plan import Plan, plan_from_bytes
+from tilepress.pipeline.archive.plan_writer import plan_again
 from tilepress.pipeline.archive.schema import INDEX_SCHEMA
 from tilepress.pipeline.archive.sealed import check_seal, read_json, seal_json
 from tilepress.pipeline.compress.commit import ShardTask, accept_part, to_ipc
@@ -46,11 +48,12 @@ def remake(archive: Archive, models: frozenset[str]) -> Iterator[str]:
         yield README
     for folder in filter(lambda folder: Model.load(folder).name in models, _shipped()):
         yield from _remake_model(storage, folder)
+    seals = {view.run.number: view.manifest.seal for view in archive.runs if view.manifest}
     for view, behind in zip_longest(archive.runs, archive.runs[1:]):
         if view.manifest is None:
             yield from _remake_manifest(storage, view, behind)
         elif not view.abandoned:
-            yield from _remake_run(archive, view)
+            yield from _remake_run(archive, view, seals.get(view.run.number - 1, ""))
     storage.flush()
 
 
@@ -89,18 +92,42 @@ def _remake_manifest(storage: Storage, view: RunView, behind: RunView | None) ->
     yield run.manifest
 
 
-def _remake_run(archive: Archive, view: RunView) -> Iterator[str]:
-    """Index and run.json of a run; nothing where its plan is lost too."""
+def _remake_run(archive: Archive, view: RunView, parent: str) -> Iterator[str]:
+    """Plan, index and run.json of a run; nothing without the first two. `parent`: the seal of the manifest before."""
     storage, run = archive.storage, view.run
-    try:
-        plan = plan_from_bytes(storage.read(run.plan), run.plan)
-    except (IntegrityError, MissingError):
+    plan = _sound_plan(storage, view)
+    if plan is None and isinstance(view.index, Index):
+        assert view.manifest is not None
+        plan = plan_again(view.manifest, view.index, _settings(storage, view), parent)
+        plan.file.seek(0)
+        storage.write(run.plan, plan.file.read(), overwrite=True)
+        yield run.plan
+    if plan is None:
         return
     if not isinstance(view.index, Index) and _remade_index(archive, view, plan):
         yield run.index
     if not _is_right(lambda: read_json(storage.read(run.summary), run.summary).get("plan") == plan.seal):
         storage.write(run.summary, seal_json(_summary(view, plan)), overwrite=True)
         yield run.summary
+
+
+def _sound_plan(storage: Storage, view: RunView) -> Plan | None:
+    """The plan that the manifest names, if it is there and whole."""
+    try:
+        plan = plan_from_bytes(storage.read(view.run.plan), view.run.plan)
+    except (IntegrityError, MissingError):
+        return None
+    return plan if view.manifest and plan.seal == view.manifest.plan_seal else None
+
+
+def _settings(storage: Storage, view: RunView) -> dict[str, Any]:
+    """What a run was asked for, if its run.json still says so."""
+    try:
+        summary = read_json(storage.read(view.run.summary), view.run.summary)
+    except (IntegrityError, MissingError):
+        return {}
+    named = view.manifest and summary.get("plan") == view.manifest.plan_seal
+    return dict(summary.get("settings", {})) if named else {}
 
 
 def _is_right(check: Callable[[], bool]) -> bool:

@@ -25,7 +25,8 @@ from tilepress.pipeline.archive.layout import (
 )
 from tilepress.pipeline.archive.models import store_model
 from tilepress.pipeline.archive.packages import PACKAGES, Packages
-from tilepress.pipeline.archive.plan import LeftOut, Plan, plan_from_bytes, write_plan
+from tilepress.pipeline.archive.plan import LeftOut, Plan, plan_from_bytes
+from tilepress.pipeline.archive.plan_writer import write_plan
 from tilepress.pipeline.compress.changes import planned_files
 from tilepress.pipeline.errors import (
     IntegrityError,

@@ -1,31 +1,31 @@
-"""Plan a run: which files, in which shard, with which settings. The plan is written once and never changes."""
+"""A run as it is planned: which files, in which shard, with which settings. A plan never changes."""
 
 from __future__ import annotations
 
 import io
 import json
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, BinaryIO, cast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tilepress.pipeline.archive.places import Place, read_places
-from tilepress.pipeline.archive.sealed import SealedWriter, check_schema, check_seal, footer_metadata, open_parquet
+from tilepress.pipeline.archive.places import read_places
+from tilepress.pipeline.archive.sealed import (
+    REMADE_KEY,
+    check_schema,
+    check_seal,
+    footer_metadata,
+    open_parquet,
+)
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.storage.base import FOLDER, LINK, ListedFile
 
 FORMAT = "tilepress-plan-1"
 ADD = "add"  # a file to store; the other states are GONE and FORGOTTEN
 STORED = frozenset({ADD, LINK, FOLDER})  # states of what is to be stored
-MAX_SHARD_IMAGES = 8192
-_SHARD_BOUNDS = (8 << 20, 256 << 20)  # bytes; between them, a 64th of the run
 _BATCH_ROWS = 8192
-_MAX_LEFT_OUT = 1000
-
-_ENCODINGS = {"image": "DELTA_BINARY_PACKED", "path": "DELTA_BYTE_ARRAY", "modified_ns": "DELTA_BINARY_PACKED"}
 
 PLAN_SCHEMA = pa.schema(
     [
@@ -138,6 +138,7 @@ class Plan:
             self.totals = Totals(**json.loads(metadata["tilepress.totals"]))
         except (KeyError, ValueError, TypeError, RecursionError) as exc:
             raise IntegrityError(f"{name}: its settings cannot be read ({exc!r})") from exc
+        self.seal = metadata.get(REMADE_KEY, self.seal)  # of the lost one that it stands for
         self.parent = metadata.get("tilepress.parent", "")
         self.date = metadata.get("tilepress.date", "")  # when it was made; empty in the oldest plans
         self.replaces = read_places(metadata.get("tilepress.replaces", "[]"), name)
@@ -170,121 +171,12 @@ class Plan:
         return open_parquet(self._file, self._name)
 
 
-def write_plan(
-    files: Iterable[PlannedFile],
-    settings: Mapping[str, Any],
-    shard_bytes: int | None = None,
-    parent: str = "",
-    left_out: Sequence[LeftOut] = (),
-    date: str = "",
-    replaces: Sequence[Place] = (),
-) -> Plan:
-    """Number files, cut them into shards, write the plan to local scratch space and return it.
-
-    Two passes over a scratch file: memory does not grow with the plan.
-
-    Args:
-        files: The files in path order.
-        settings: The request of the run, as JSON.
-        shard_bytes: A shard ends there or at 8,192 files; by default at a 64th of the run, within 8 to 256 MB. A
-            file that is as large as that by itself is alone.
-        parent: The seal of the manifest of the run before.
-        left_out: Looked at when `files` is exhausted, since listing them finds it. The plan keeps the first 1,000.
-        date: When listing them was begun: see dates.py.
-        replaces: Parts of earlier runs that this one is to stand for.
-    """
-    scratch = _temporary()
-    with pq.ParquetWriter(scratch, PLAN_SCHEMA) as writer:
-        size = sum(_write(writer, batch) for batch in _batches(files))
-    low, high = _SHARD_BOUNDS
-    target = shard_bytes or min(max(size // 64, low), high)
-    scratch.seek(0)
-    rows = (PlannedFile(**row) for b in pq.ParquetFile(scratch).iter_batches(_BATCH_ROWS) for row in b.to_pylist())
-    out = _temporary()
-    sealed = SealedWriter(
-        out,
-        PLAN_SCHEMA,
-        compression="ZSTD",
-        write_statistics=["image", "path"],
-        use_dictionary=["state", "shard", "bytes"],
-        column_encoding=_ENCODINGS,
-    )
-    counter = _Counter()
-    for batch in _batches(_cut(rows, target)):
-        counter.add(batch)
-        sealed.write(_table(batch))
-    sealed.close(
-        {
-            "tilepress.format": FORMAT,
-            "tilepress.parent": parent,
-            "tilepress.settings": json.dumps(settings, sort_keys=True),
-            "tilepress.totals": json.dumps(asdict(counter.totals), sort_keys=True),
-            "tilepress.left_out": json.dumps([asdict(each) for each in left_out[:_MAX_LEFT_OUT]]),
-        }
-        | ({"tilepress.date": date} if date else {})
-        | ({"tilepress.replaces": json.dumps(replaces)} if replaces else {})
-    )
-    scratch.close()
-    return Plan(out, "the plan just made")
-
-
 def _left_out(text: str, where: str) -> tuple[LeftOut, ...]:
     try:
         found = [(each["name"], each["reason"], each["unreadable"]) for each in json.loads(text)]
     except (KeyError, ValueError, TypeError, RecursionError) as exc:
         raise IntegrityError(f"{where}: its list of what was left out cannot be read ({exc!r})") from exc
     return tuple(LeftOut(str(name), str(reason), bool(unreadable)) for name, reason, unreadable in found)
-
-
-class _Counter:
-    """Adds up a plan's totals while it streams past."""
-
-    def __init__(self) -> None:
-        self.totals = Totals(0, 0, 0, 0)
-
-    def add(self, files: list[PlannedFile]) -> None:
-        added = [file for file in files if file.state in STORED]
-        self.totals = replace(
-            self.totals,
-            files=self.totals.files + len(added),
-            bytes=self.totals.bytes + sum(file.bytes for file in added),
-            gone=self.totals.gone + len(files) - len(added),
-            shards=max(self.totals.shards, files[-1].shard + 1),
-        )
-
-
-def _cut(files: Iterable[PlannedFile], target: int) -> Iterator[PlannedFile]:
-    shard = size = count = 0
-    for number, file in enumerate(files):
-        if count and (size + file.bytes > target or count >= MAX_SHARD_IMAGES):
-            shard, size, count = shard + 1, 0, 0
-        yield replace(file, image=number, shard=shard)
-        size += file.bytes
-        count += 1
-
-
-def _batches(files: Iterable[PlannedFile]) -> Iterator[list[PlannedFile]]:
-    batch: list[PlannedFile] = []
-    for file in files:
-        batch.append(file)
-        if len(batch) == _BATCH_ROWS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _write(writer: pq.ParquetWriter, batch: list[PlannedFile]) -> int:
-    writer.write_table(_table(batch))
-    return sum(file.bytes for file in batch)
-
-
-def _table(batch: list[PlannedFile]) -> pa.Table:
-    return pa.Table.from_pylist([vars(file) for file in batch], schema=PLAN_SCHEMA)
-
-
-def _temporary() -> BinaryIO:
-    return cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=16 << 20))
 
 
 def plan_from_bytes(data: Any, name: str) -> Plan:

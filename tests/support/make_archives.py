@@ -12,7 +12,8 @@ from PIL import Image
 from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.part import BuiltPart
-from tilepress.pipeline.archive.plan import PlannedFile, write_plan
+from tilepress.pipeline.archive.plan import PlannedFile
+from tilepress.pipeline.archive.plan_writer import write_plan
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.compress.commit import EncodeTask, build_part

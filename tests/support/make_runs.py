@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.support.make_archives import encoded, noise, planned, smooth, task_of
 from tilepress.pipeline.archive.layout import Run, create_archive
-from tilepress.pipeline.archive.plan import write_plan
+from tilepress.pipeline.archive.plan_writer import write_plan
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.compress.commit import encode_shard
 from tilepress.pipeline.storage.base import open_storage

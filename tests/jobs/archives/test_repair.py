@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import tilepress
+from tests.support.independent.reader import read_archive
 from tests.support.interrupted import ONE, Killed, damage_image, dying
 from tests.support.make_collection import encoded, image_of, tree, write_tree
 from tilepress.errors import UsageError
@@ -82,7 +83,14 @@ def tear(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [unlink, tear])
-@pytest.mark.parametrize("name", ["runs/0001/index.parquet", "runs/0002/run.json", "archive.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"runs/000{run}/{file}.parquet" for run in (1, 2) for file in ("plan", "index")),
+        "runs/0002/run.json",
+        "archive.json",
+    ],
+)
 def test_a_file_that_follows_from_others_is_written_again(name: str, harm: Callable[[Path], None], place: Path) -> None:
     before = tree(place / "archive")
     harm(place / "archive" / name)
@@ -102,6 +110,17 @@ def test_an_index_that_another_library_writes_stands_for_the_lost_one(place: Pat
     assert is_right(place)
     shutil.copy(place / "archive/runs/0001/index.parquet", place / "archive/runs/0002/index.parquet")
     assert tilepress.verify(place / "archive", **ONE).exit_code == 4, "it stands for no other run's"
+
+
+def test_a_plan_that_cannot_be_the_lost_one_stands_for_it(place: Path) -> None:
+    for name in ("plan.parquet", "run.json"):
+        tear(place / "archive/runs/0001" / name)
+    assert repair(place).remade == ["runs/0001/plan.parquet", "runs/0001/run.json"]
+    assert is_right(place) and len(read_archive(place / "archive")) == len(NOW)
+    assert compress(place).run is None
+    shutil.copy(place / "archive/runs/0001/plan.parquet", place / "archive/runs/0002/plan.parquet")
+    assert tilepress.verify(place / "archive", **ONE).exit_code == 4, "it stands for no other run's"
+    assert repair(place).remade == ["runs/0002/plan.parquet"] and is_right(place)
 
 
 def test_damaged_images_are_stored_again_and_their_neighbours_copied(place: Path) -> None:

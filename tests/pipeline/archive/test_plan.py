@@ -13,7 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tilepress.pipeline.archive import plan as module
-from tilepress.pipeline.archive.plan import ADD, Plan, PlannedFile, plan_from_bytes, write_plan
+from tilepress.pipeline.archive.plan import ADD, Plan, PlannedFile, plan_from_bytes
+from tilepress.pipeline.archive.plan_writer import write_plan
 from tilepress.pipeline.archive.schema import GONE
 from tilepress.pipeline.archive.sealed import SealedWriter
 from tilepress.pipeline.errors import IntegrityError

@@ -20,7 +20,8 @@ from tests.support.make_archives import encoded, smooth, write_files
 from tilepress.jobs.archives.compress import CompressReport
 from tilepress.jobs.cli.tables import ranges
 from tilepress.pipeline.archive.layout import Run
-from tilepress.pipeline.archive.plan import ADD, Plan, PlannedFile, write_plan
+from tilepress.pipeline.archive.plan import ADD, Plan, PlannedFile
+from tilepress.pipeline.archive.plan_writer import write_plan
 from tilepress.pipeline.archive.schema import GONE
 from tilepress.pipeline.compress import commit, sharing
 from tilepress.pipeline.compress.sharing import Driver, SharedShards

@@ -234,7 +234,8 @@ class Run:
         self.moves = "tilepress.replaces" in names
         plan, plan_names = parquet_file(self.folder / "plan.parquet", "tilepress-plan-1")
         index, index_names = parquet_file(self.folder / "index.parquet", "tilepress-index-1")
-        assert names["tilepress.plan"] == plan_names["tilepress.seal"] == json_file(self.folder / "run.json")["plan"]
+        assert names["tilepress.plan"] in (plan_names["tilepress.seal"], plan_names.get("tilepress.remade"))
+        assert names["tilepress.plan"] == json_file(self.folder / "run.json")["plan"]
         assert names["tilepress.index"] in (index_names["tilepress.seal"], index_names.get("tilepress.remade"))
         number = int(self.folder.name)
         entries = [row for row in manifest.read().to_pylist() if (number, row["shard"]) not in replaced]
