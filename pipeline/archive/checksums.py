@@ -14,6 +14,8 @@ _STEP = 1 << 24
 
 def sha256(data: bytes | mmap.mmap) -> bytes:
     """Return SHA-256 of a file, without copying it."""
+    if len(data) <= _STEP:
+        return hashlib.sha256(data).digest()
     digest = hashlib.sha256()
     with memoryview(data) as view:
         for start in range(0, len(view), _STEP):

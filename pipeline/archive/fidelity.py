@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 # The promises that `--fidelity` names. `max-error-N` is asked for by `--max-error N`.
@@ -35,10 +36,7 @@ class Fidelity:
 
         Exact is the safe reading: a damaged or newer name can only make a check stricter, never switch it off.
         """
-        if name == LOSSY:
-            return cls(name, None)
-        match = _WITHIN.fullmatch(name)
-        return cls(name, int(match[1]) if match else 0)
+        return cls(name, _bound(name))
 
     @classmethod
     def within(cls, max_error: int) -> Self:
@@ -64,3 +62,11 @@ class Fidelity:
         if self.name == WHOLE_FILE:
             return -1
         return math.inf if self.bound is None else self.bound
+
+
+@lru_cache(maxsize=64)
+def _bound(name: str) -> int | None:
+    if name == LOSSY:
+        return None
+    match = _WITHIN.fullmatch(name)
+    return int(match[1]) if match else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -25,6 +26,9 @@ from tilepress.pipeline.archive.schema import (
 from tilepress.pipeline.archive.sealed import check_schema, footer_metadata, open_parquet
 from tilepress.pipeline.archive.stack_members import foreign_members
 from tilepress.pipeline.errors import IntegrityError
+
+_IMAGE = itemgetter(*IMAGE_COLUMNS)
+_NEEDED = itemgetter(*(column for column in IMAGE_COLUMNS if column not in OPTIONAL_FACTS))
 
 
 def read_part_footer(file: Any, name: str) -> tuple[pq.ParquetFile, dict[str, str]]:
@@ -84,9 +88,9 @@ def _add_to_index(
         length = row[f"{column}_bytes"] or 0
         spans |= {f"{column}_offset": offsets[column] if length else 0, f"{column}_bytes": length}
     if kind == IMAGE_ROW:
-        entry = {column: row[column] for column in IMAGE_COLUMNS}
-        if any(value is None and column not in OPTIONAL_FACTS for column, value in entry.items()):
+        if None in _NEEDED(row):
             raise ValueError("an image row lacks a fact")
+        entry = dict(zip(IMAGE_COLUMNS, _IMAGE(row), strict=True))
         found[IMAGE_ROW][row["image"]] = {**entry, **spans, "part": shard, "pieces": [], "tiles": []}
     elif kind == STACK_ROW:
         facts = {column: row[column] for column in STACK_COLUMNS[1:]}

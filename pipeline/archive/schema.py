@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 import pyarrow as pa
@@ -200,6 +201,7 @@ KIND_PAYLOADS = {
 }
 
 IMAGE_COLUMNS = tuple(_IMAGE_FIELDS)
+_ALIKE = slice(IMAGE_COLUMNS.index("format"), IMAGE_COLUMNS.index("stack"))  # facts that most images of a stack share
 OPTIONAL_FACTS = frozenset(("modified_ns", "permissions", "stack", "cell", "of_run", "of_image"))  # of an image
 STACK_COLUMNS = tuple(_STACK_FIELDS)
 TILE_COLUMNS = tuple(_TILE_FIELDS)
@@ -250,15 +252,21 @@ def row_crc(facts: Facts, payloads: Sequence[bytes]) -> int:
     return crc
 
 
-def members_crc(before: int, member: Iterable[object]) -> int:
+def members_crc(before: int, member: Sequence[object]) -> int:
     """Return CRC-32 of the row CRCs, each uint32 little-endian, of images in a stack in the order of their numbers.
 
     Args:
         before: That of the images before; 0 of none.
         member: The facts of an image, in the order of IMAGE_COLUMNS.
     """
-    crc = zlib.crc32(_coded([IMAGE_ROW, *member, *_NO_PAYLOADS]))
-    return zlib.crc32(crc.to_bytes(4, "little"), before)
+    own, alike, rest = member[: _ALIKE.start], member[_ALIKE], member[_ALIKE.stop :]
+    coded = b"".join((_coded((IMAGE_ROW, *own)), _coded_once(alike), _coded((*rest, *_NO_PAYLOADS))))
+    return zlib.crc32(zlib.crc32(coded).to_bytes(4, "little"), before)
+
+
+@lru_cache(maxsize=64)
+def _coded_once(values: tuple[object, ...]) -> bytes:
+    return _coded(values)
 
 
 def _coded(values: Iterable[object]) -> bytes:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 from tilepress.pipeline.archive.schema import IMAGE_COLUMNS, members_crc
 
+_VALUES = itemgetter(*IMAGE_COLUMNS)
 COLUMNS = (*IMAGE_COLUMNS, "part", "stacked")  # of an index that are looked at
 
 
@@ -33,6 +35,6 @@ def foreign_members(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 def _next(crc: int, row: Mapping[str, Any]) -> int:
     try:
-        return members_crc(crc, (row[column] for column in IMAGE_COLUMNS))
+        return members_crc(crc, _VALUES(row))
     except (TypeError, ValueError, AttributeError, OverflowError):
         return -1

@@ -173,9 +173,10 @@ def check_images(
     def failure(image: IndexRow) -> tuple[int, str] | None:
         try:
             with pool.progress.decoding(image.facts):
-                prove(image, reader)
-            if image.facts.image in cells:
-                _check_cell(image, reader, cells[image.facts.image])
+                if image.facts.image in cells:
+                    _prove_cell(image, reader, cells[image.facts.image])
+                else:
+                    prove(image, reader)
             if image.facts.promised.bound and sources and sources.has(image):
                 sources.prove(image, reader)
         except TransientStorageError:
@@ -198,7 +199,9 @@ def _one_at_a_time(fetch: Fetch) -> Fetch:
     return locked
 
 
-def _check_cell(image: IndexRow, reader: PartReader, crc: int) -> None:
+def _prove_cell(image: IndexRow, reader: PartReader, crc: int) -> None:
+    """Do what `prove` does, of an image in a stack whose samples have this CRC-32."""
+    reader.container(image)
     (pixels,) = reader.bands(image)
     if samples_crc(pixels) != crc:
         raise IntegrityError("it lies in the cell of another image")

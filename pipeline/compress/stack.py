@@ -143,6 +143,6 @@ def stage_members(
     """
     crc = 0
     for member in members:
-        crc = members_crc(crc, vars(member).values())
+        crc = members_crc(crc, tuple(vars(member).values()))
     row = builder.stage(replace(stack, members_crc=crc), payloads)
     return [row, *(builder.stage_member(member, row) for member in members)]

@@ -12,7 +12,9 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
 from tilepress.pipeline.errors import (
@@ -34,7 +36,6 @@ from tilepress.pipeline.storage.base import (
     Storage,
     check_name,
     check_ranges,
-    unmap,
 )
 from tilepress.pipeline.storage.creating import Content, create_once, holds, size_of
 from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
@@ -48,7 +49,7 @@ from tilepress.pipeline.storage.local_create import (
     temporary_in,
 )
 from tilepress.pipeline.storage.local_listing import TEMPORARY_SUFFIX, listed, walk
-from tilepress.pipeline.storage.local_read import open_regular, read_entry, read_fully
+from tilepress.pipeline.storage.local_read import mapped_source, open_regular, read_entry, read_fully, read_source
 from tilepress.pipeline.storage.own_names import printable
 
 MAP_FROM = 64 << 20  # bytes; smaller files are read, which is safer when somebody truncates them
@@ -66,8 +67,8 @@ _NAMES = {
     errno.ENAMETOOLONG: "the name is too long for this file system",
     errno.EILSEQ: "this file system does not take such a name",
 }
-_ORDINARY = 0o777  # permissions that a restored file gets: never those to act as its owner
 _TRANSIENT = {errno.ESTALE, errno.EAGAIN, errno.ETIMEDOUT, errno.EBUSY, errno.EINTR, errno.EHOSTDOWN}
+_ORDINARY = 0o777  # permissions that a restored file gets: never those to act as its owner
 _BEFORE = {errno.EAGAIN, errno.EBUSY}  # refused before anything was done; otherwise a server may have lost its answer
 
 
@@ -78,12 +79,12 @@ class LocalStorage(Storage):
         super().__init__(os.path.abspath(root or "."))
 
     def read(self, name: str) -> bytes:
-        with _errors(f"{self.url}/{name}"), open_regular(self._path(name)) as file:
+        with _Errors(f"{self.url}/{name}"), open_regular(self._path(name)) as file:
             return file.read()
 
     def read_ranges(self, name: str, ranges: Ranges) -> Blobs:
         check_ranges(f"{self.url}/{name}", ranges)
-        with _errors(f"{self.url}/{name}"), open_regular(self._path(name)) as file:
+        with _Errors(f"{self.url}/{name}"), open_regular(self._path(name)) as file:
             found = [read_fully(file.fileno(), *each) for each in ranges]
         for (offset, length), data in zip(ranges, found, strict=True):
             if len(data) != length:
@@ -91,7 +92,7 @@ class LocalStorage(Storage):
         return found
 
     def stat(self, name: str, locator: bytes = b"") -> ListedFile:
-        with _errors(f"{self.url}/{name}"):
+        with _Errors(f"{self.url}/{name}"):
             facts = os.stat(self._path(name, locator))
             if not stat.S_ISREG(facts.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "not a file")
@@ -101,7 +102,7 @@ class LocalStorage(Storage):
         _check_prefix(prefix)
         entries = walk(self.url, prefix, rules)
         while True:
-            with _errors(f"{self.url}/{prefix}"):
+            with _Errors(f"{self.url}/{prefix}"):
                 entry = next(entries, None)
             if entry is None:
                 return
@@ -110,40 +111,28 @@ class LocalStorage(Storage):
     def folders(self, prefix: str = "") -> Names:
         _check_prefix(prefix)
         try:
-            with _errors(f"{self.url}/{prefix}"), os.scandir(f"{self.url}/{prefix}") as items:
+            with _Errors(f"{self.url}/{prefix}"), os.scandir(f"{self.url}/{prefix}") as items:
                 return sorted(item.name for item in items if item.is_dir(follow_symlinks=False))
         except MissingError:
             return []
 
-    @contextlib.contextmanager
     def open_source(
         self, name: str, locator: bytes = b"", expect: ListedFile | None = None
-    ) -> Iterator[bytes | mmap.mmap]:
-        where = f"{self.url}/{name}"
+    ) -> AbstractContextManager[bytes | mmap.mmap]:
         if expect is not None and expect.kind:
-            yield self._read_entry(name, expect)
-            return
+            return nullcontext(self._read_entry(name, expect))
+        where = f"{self.url}/{name}"
+        with _Errors(where), open_regular(self._path(name, locator)) as file:
+            if os.fstat(file.fileno()).st_size < MAP_FROM:
+                return nullcontext(read_source(file, where, expect))
+        return self._mapped(where, self._path(name, locator), expect)
+
+    @contextlib.contextmanager
+    def _mapped(self, where: str, path: str, expect: ListedFile | None) -> Iterator[mmap.mmap]:
         with contextlib.ExitStack() as stack:
-            with _errors(where):
-                file = stack.enter_context(open_regular(self._path(name, locator)))
-                before = os.fstat(file.fileno())
-                data = _content(file, before.st_size)
-            found = listed(name, before)
-            if not found.size and data:
-                raise StorageError(
-                    f"{where} says it is empty and is not, as files of /proc do: copy it, and give the copy"
-                )
-            if expect is not None and expect.fingerprint != found.fingerprint:
-                raise ChangedError(f"{where} changed since it was listed")
-            if isinstance(data, mmap.mmap):
-                stack.callback(unmap, data)
-                yield data
-            after = os.fstat(file.fileno())
-            if (len(data), before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-                raise ChangedError(f"{where} changed while it was read")
-            if isinstance(data, bytes):
-                file.close()
-                yield data
+            with _Errors(where):
+                data = stack.enter_context(mapped_source(path, where, expect))
+            yield data
 
     def create(self, name: str, data: Buffer) -> None:
         self._create(name, data, exclusive=True, durable=True)
@@ -158,7 +147,7 @@ class LocalStorage(Storage):
         self._create(name, local_path, exclusive=not overwrite, durable=False)
 
     def remove(self, name: str) -> None:
-        with _errors(f"{self.url}/{name}"):
+        with _Errors(f"{self.url}/{name}"):
             os.unlink(self._target(name))
 
     def remove_stale_temporaries(self, prefix: str = "", older_than_s: float = 86400.0) -> int:
@@ -167,7 +156,7 @@ class LocalStorage(Storage):
             pass
         removed = 0
         for path in (f"{self.url}/{name}" for name in stale if name.endswith(TEMPORARY_SUFFIX)):
-            with contextlib.suppress(MissingError), _errors(path):
+            with contextlib.suppress(MissingError), _Errors(path):
                 if time.time() - os.lstat(path).st_mtime >= older_than_s:
                     os.unlink(path)
                     removed += 1
@@ -177,7 +166,7 @@ class LocalStorage(Storage):
         return Path(self._path(name))
 
     def set_facts(self, name: str, modified_ns: int | None, permissions: int | None) -> None:
-        with _errors(f"{self.url}/{name}"):
+        with _Errors(f"{self.url}/{name}"):
             path = self._target(name)
             if modified_ns is not None:
                 os.utime(path, ns=(modified_ns, modified_ns), follow_symlinks=False)
@@ -193,7 +182,7 @@ class LocalStorage(Storage):
         path = self._target(name)
         if is_there(path, kind, target):
             return False
-        with _errors(f"{self.url}/{name}"):
+        with _Errors(f"{self.url}/{name}"):
             if kind == LINK:
                 make_link(path, target, overwrite=overwrite)
             else:
@@ -205,7 +194,7 @@ class LocalStorage(Storage):
 
     def _read_entry(self, name: str, expect: ListedFile) -> bytes:
         """The content of a link or folder, if it is as it was listed."""
-        with _errors(f"{self.url}/{name}"):
+        with _Errors(f"{self.url}/{name}"):
             content, found = read_entry(self._path(name, expect.locator), expect)
         if found.fingerprint != expect.fingerprint:
             raise ChangedError(f"{self.url}/{name} changed since it was listed")
@@ -224,7 +213,7 @@ class LocalStorage(Storage):
         """Fill a temporary file of `needed` bytes beside the target, then give it the target's name in one step."""
         target = self._target(name)
         folder = os.path.dirname(target)
-        with _errors(f"{self.url}/{name}", needed):
+        with _Errors(f"{self.url}/{name}", needed):
             if exclusive and os.path.lexists(target):
                 raise FileExistsError(errno.EEXIST, "already there")
             make_folders(folder)
@@ -253,28 +242,38 @@ class LocalStorage(Storage):
         return path
 
 
-@contextlib.contextmanager
-def _errors(where: str, needed: int = 0) -> Iterator[None]:
-    """The boundary at which the operating system's errors become those of errors.py; `needed` bytes are written."""
-    where = printable(where)
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as exc:
-        raise MissingError(f"{where}: there is no such file") from exc
-    except FileExistsError as exc:
-        raise AlreadyExists(f"{where} exists already") from exc
-    except OSError as exc:
-        if exc.errno in _NAMES:
-            raise UnusableName(f"{where}: {_NAMES[exc.errno]}") from exc
-        kind = TransientStorageError if exc.errno in _TRANSIENT else StorageError
-        takes = f" ({needed:,} bytes)" if needed else ""
-        raise kind(f"{where}{takes}: {_HINTS.get(exc.errno or 0, exc.strerror or str(exc))}") from exc
-    except UnicodeEncodeError as exc:
-        raise UnsafeName(f"{where!r}: the name is not valid Unicode") from exc
+class _Errors:
+    """A context that is the boundary at which the operating system's errors become those of errors.py.
+
+    A class, since a generator would take as long as reading a tiny file does.
+    """
+
+    def __init__(self, where: str, needed: int = 0) -> None:
+        """`needed`: bytes that are to be written."""
+        self._where, self._needed = where, needed
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError | UnicodeEncodeError):
+            raise _translated(error, printable(self._where), self._needed) from error
 
 
-def _content(file: BinaryIO, size: int) -> bytes | mmap.mmap:
-    return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size >= MAP_FROM else file.read()
+def _translated(error: OSError | UnicodeEncodeError, where: str, needed: int) -> StorageError:
+    if isinstance(error, UnicodeEncodeError):
+        return UnsafeName(f"{where!r}: the name is not valid Unicode")
+    if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+        return MissingError(f"{where}: there is no such file")
+    if isinstance(error, FileExistsError):
+        return AlreadyExists(f"{where} exists already")
+    if error.errno in _NAMES:
+        return UnusableName(f"{where}: {_NAMES[error.errno]}")
+    kind = TransientStorageError if error.errno in _TRANSIENT else StorageError
+    takes = f" ({needed:,} bytes)" if needed else ""
+    return kind(f"{where}{takes}: {_HINTS.get(error.errno or 0, error.strerror or str(error))}")
 
 
 def _copy(content: Content, out: BinaryIO) -> None:

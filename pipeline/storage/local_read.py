@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
-from tilepress.pipeline.storage.base import LINK, ListedFile
-from tilepress.pipeline.storage.local_listing import entry_of
+from tilepress.pipeline.errors import ChangedError, StorageError
+from tilepress.pipeline.storage.base import LINK, ListedFile, unmap
+from tilepress.pipeline.storage.local_listing import entry_of, listed
 
 
 def open_regular(path: str) -> BinaryIO:
@@ -20,6 +24,45 @@ def open_regular(path: str) -> BinaryIO:
         file.close()
         raise FileNotFoundError(errno.ENOENT, "not a file")
     return file
+
+
+def read_source(file: BinaryIO, where: str, expect: ListedFile | None) -> bytes:
+    """Return the content of an open file. ChangedError if it is not the one that is expected, or changes; OSError.
+
+    `where`: the file, for messages.
+    """
+    before = os.fstat(file.fileno())
+    data = file.read()
+    if not before.st_size and data:
+        raise StorageError(f"{where} says it is empty and is not, as files of /proc do: copy it, and give the copy")
+    _require(expect, before, where)
+    _require_still(before, file, len(data), where)
+    return data
+
+
+@contextmanager
+def mapped_source(path: str, where: str, expect: ListedFile | None) -> Iterator[mmap.mmap]:
+    """Open a context with the content of a file, mapped. ChangedError as `read_source`, at the end too; OSError."""
+    with open_regular(path) as file:
+        before = os.fstat(file.fileno())
+        data = mmap.mmap(file.fileno(), before.st_size, access=mmap.ACCESS_READ)
+        try:
+            _require(expect, before, where)
+            yield data
+            _require_still(before, file, len(data), where)
+        finally:
+            unmap(data)
+
+
+def _require(expect: ListedFile | None, facts: os.stat_result, where: str) -> None:
+    if expect is not None and expect.fingerprint != listed(expect.name, facts).fingerprint:
+        raise ChangedError(f"{where} changed since it was listed")
+
+
+def _require_still(before: os.stat_result, file: BinaryIO, size: int, where: str) -> None:
+    after = os.fstat(file.fileno())
+    if (size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise ChangedError(f"{where} changed while it was read")
 
 
 def read_fully(descriptor: int, offset: int, length: int) -> bytes:

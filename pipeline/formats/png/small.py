@@ -23,6 +23,7 @@ _BATCH_BYTES = 1 << 20  # of filtered rows
 _SKELETONS = 64  # that are kept: files of one writer have the same one
 _CHUNK = 8  # bytes of length and type before a chunk's content, and
 _CRC = 4  # behind it
+_HEADER = slice(16, 29)  # of a file: what its first chunk says
 _LAST_TYPE = 4  # of the row filters
 
 
@@ -30,19 +31,18 @@ _LAST_TYPE = 4  # of the row filters
 class _Skeleton:
     """What the chunks around the pixels say."""
 
+    header: Header
     file: PngFile  # without pixels
     head: bytes
     tail: bytes
     has_reserved_value: bool
+    rows: int
+    row_bytes: int  # with the filter type
 
     @property
-    def header(self) -> Header:
-        return self.file.header
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows, and bytes of a row with its filter type."""
-        return self.header.height, 1 + self.header.row_bytes(self.header.width)
+    def nbytes(self) -> int:
+        """Bytes of all rows."""
+        return self.rows * self.row_bytes
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,15 @@ def read_small_pngs(sources: Sequence[bytes], limits: Limits) -> list[Picture | 
     alone tells what they are.
     """
     pictures: list[Picture | None] = [None] * len(sources)
-    kinds: dict[Header, list[_Inflated]] = {}
+    kinds: dict[bytes, list[_Inflated]] = {}
     for at, source in enumerate(sources):
         inflated = _inflated(at, source, limits)
         if inflated is not None:
-            kinds.setdefault(inflated.skeleton.header, []).append(inflated)
-    for header, files in kinds.items():
+            kinds.setdefault(source[_HEADER], []).append(inflated)
+    for files in kinds.values():
         step = max(1, _BATCH_BYTES // len(files[0].rows))
         for start in range(0, len(files), step):
-            _read_kind(header, files[start : start + step], pictures)
+            _read_kind(files[start : start + step], pictures)
     return pictures
 
 
@@ -83,14 +83,14 @@ def _inflated(at: int, source: bytes, limits: Limits) -> _Inflated | None:
     skeleton = _skeleton(source[: found - _CHUNK], source[end + _CRC :], limits)
     if skeleton is None or zlib.crc32(source[found - 4 : end]) != int.from_bytes(source[end : end + _CRC]):
         return None
-    stream, size = source[found:end], skeleton.shape[0] * skeleton.shape[1]
+    stream = source[found:end]
     inflater = zlib.decompressobj()
     try:
-        rows = inflater.decompress(stream, size + 1)
+        rows = inflater.decompress(stream, skeleton.nbytes + 1)
     except zlib.error:
         return None
-    whole = inflater.eof and not inflater.unused_data and len(rows) == size
-    return _Inflated(at, skeleton, stream, rows) if whole and max(rows[:: skeleton.shape[1]]) <= _LAST_TYPE else None
+    whole = inflater.eof and not inflater.unused_data and len(rows) == skeleton.nbytes
+    return _Inflated(at, skeleton, stream, rows) if whole and max(rows[:: skeleton.row_bytes]) <= _LAST_TYPE else None
 
 
 @lru_cache(maxsize=_SKELETONS)
@@ -104,16 +104,18 @@ def _skeleton(head: bytes, tail: bytes, limits: Limits) -> _Skeleton | None:
         file = scan(empty, header, limits)
     except PictureError:
         return None
-    skeleton = _Skeleton(file, head, tail, has_chunk(head, b"tRNS"))
+    row_bytes = 1 + header.row_bytes(header.width)
+    skeleton = _Skeleton(header, file, head, tail, has_chunk(head, b"tRNS"), header.height, row_bytes)
     alone = file.offsets.tolist() == [len(head) + _CHUNK]
-    small = skeleton.shape[0] * skeleton.shape[1] <= MOST_ROW_BYTES
-    return skeleton if alone and small and not header.interlaced else None
+    return skeleton if alone and skeleton.nbytes <= MOST_ROW_BYTES and not header.interlaced else None
 
 
-def _read_kind(header: Header, files: Sequence[_Inflated], pictures: list[Picture | None]) -> None:
+def _read_kind(files: Sequence[_Inflated], pictures: list[Picture | None]) -> None:
     """Put the pictures of files with one header where they belong."""
-    rows = np.frombuffer(b"".join(file.rows for file in files), np.uint8)
-    rows = rows.reshape(len(files), *files[0].skeleton.shape)
+    kind = files[0].skeleton
+    header = kind.header
+    rows = np.frombuffer(b"".join([file.rows for file in files]), np.uint8)
+    rows = rows.reshape(len(files), kind.rows, kind.row_bytes)
     types = np.ascontiguousarray(rows[:, :, 0])
     packed = unfilter_all(rows, header.pixel_bytes)
     samples = unpack_samples(packed.reshape(-1, packed.shape[2]), header.width, header.channels, header.bits)

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from tilepress.pipeline.errors import ChangedError, StorageError, UnsafeName
-from tilepress.pipeline.storage import local
+from tilepress.pipeline.storage import local, local_read
 from tilepress.pipeline.storage.base import Storage, open_storage
 from tilepress.pipeline.storage.own_names import own_name
 
@@ -117,8 +117,8 @@ def test_a_local_file_that_changes_while_it_is_read_is_noticed(tmp_path, monkeyp
     storage, path = open_storage(str(tmp_path)), tmp_path / "x"
     path.write_bytes(b"123")
     if threshold > 3:
-        original = local._content
-        monkeypatch.setattr(local, "_content", lambda *a: (original(*a), path.write_bytes(b"4567"))[0])
+        original = local_read._require_still
+        monkeypatch.setattr(local_read, "_require_still", lambda *a: (path.write_bytes(b"4567"), original(*a))[1])
     with pytest.raises(ChangedError), storage.open_source("x"):
         path.write_bytes(b"4567")
 
