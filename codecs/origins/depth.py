@@ -1,6 +1,6 @@
 """Origin `depth`: samples of 16 bits that were made from fewer, by arithmetic or by a table.
 
-JPEG XL and `lossless` find most of this by themselves. What they lose is worth it from
+JPEG XL and `lossless` find most of this by themselves (infra/bench/origins/rules.py). What they lose is worth it from
 14 bits on, and with tables of more than 4,096 values; fewer bits are undone for what may lie below them: a JPEG.
 
 Facts: version uint8 = 1 | kind uint8 | bits uint8, 8 to 15 | kind 4: tables uint8, 1 or one a channel; zlib stream of
@@ -61,9 +61,8 @@ class Depth(Origin):
         if found is None:
             return _by_tables(picture)
         kind, bits = found
-        values = _values(kind, bits)
-        plane = _nearest(values)[picture]
-        if (values[plane] != picture).mean() > _MOST_WRONG:
+        plane = picture >> (16 - bits) if kind != _SCALED else _nearest(_values(kind, bits))[picture]
+        if (_made(plane, kind, bits) != picture).mean() > _MOST_WRONG:
             return None
         return Recovered(bytes([_VERSION, kind, bits]), (plane.astype(_type(bits)),))
 
@@ -86,16 +85,20 @@ class Depth(Origin):
         return f"{bits} bits {_WORDS[kind]}" if kind in _WORDS else f"values of a table of {bits} bits"
 
 
+def _made(plane: np.ndarray, kind: int, bits: int) -> np.ndarray:
+    """The samples that those of a plane stand for, uint16."""
+    q, up, largest = plane.astype(np.uint16, copy=False), 16 - bits, (1 << bits) - 1
+    if kind == _SHIFTED:
+        return q << up
+    if kind == _REPEATED:
+        return q << up | q >> (bits - up)
+    scaled: np.ndarray = (np.arange(largest + 1, dtype=np.uint32) * (2 * 65535) + largest) // (2 * largest)
+    return scaled.astype(np.uint16)[q]
+
+
 def _values(kind: int, bits: int) -> np.ndarray:
     """What samples of so many bits stand for, uint16 (2^bits,)."""
-    q = np.arange(1 << bits, dtype=np.uint32)
-    up, largest = 16 - bits, (1 << bits) - 1
-    made = {
-        _SHIFTED: q << up,
-        _REPEATED: q << up | q >> (bits - up),
-        _SCALED: (q * (2 * 65535) + largest) // (2 * largest),
-    }
-    return made[kind].astype(np.uint16)
+    return _made(np.arange(1 << bits, dtype=np.uint16), kind, bits)
 
 
 @cache

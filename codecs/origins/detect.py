@@ -7,12 +7,13 @@ import numpy as np
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import UnknownCodecError
 from tilepress.codecs.origins.base import Guess, Origin
+from tilepress.codecs.origins.demosaic.rule import Demosaic
 from tilepress.codecs.origins.depth import Depth
 from tilepress.codecs.origins.planes import Planes
 from tilepress.codecs.origins.scale import Scale
 
 # In the order in which rules of equal confidence are tried. Ids are permanent: archives refer to them.
-ORIGINS: tuple[Origin, ...] = (Planes(), Depth(), Scale())
+ORIGINS: tuple[Origin, ...] = (Planes(), Depth(), Scale(), Demosaic())
 MIN_PIXELS = 1 << 14  # of a picture that is looked at: for smaller ones a look costs more time than it saves
 
 

@@ -14,18 +14,18 @@ from tilepress.codecs.origins.chain import MAX_STEPS, Chain, Step, pack_steps, p
 from tilepress.codecs.origins.detect import look, origin
 from tilepress.codecs.origins.exceptions import pack_exceptions
 
-WORTH = 0.98  # of the estimated bytes of a picture: what it was made from has to be below
+CLEAR, WORTH = 0.75, 0.98  # of the estimated bytes of a picture: what it was made from has to be below
 _TRIES = 3  # guesses at one picture that are followed
 _MOST_EXCEPTIONS = 0.5  # of the pixels: beyond, a rule explains nothing
-_FAST = Settings(effort=3)  # of JPEG XL, for estimates: ten times as fast as what archives hold, and a tenth larger
-_SIDE, _MOST_TILES = 512, 64  # of the tiles that an estimate is made from
+_FAST, _GOOD = Settings(effort=3), Settings()  # of JPEG XL: the latter finds palettes and repetitions by itself
+_SIDE, _MOST_TILES = 512, 16  # of the tiles that an estimate is made from
 
 
 def recover(picture: np.ndarray, spec: TileSpec) -> Chain | None:
     """Return what a picture was made from, if that is likely to take fewer bytes; None otherwise.
 
     `reproduce` makes the picture of it again, to the last bit: every rule was applied, and where it was wrong is kept.
-    A picture without a guess costs a look. Others are weighed against their planes by fast JPEG XL.
+    A picture without a guess costs a look. Others are weighed against their planes, by JPEG XL of some tiles.
 
     Args:
         picture: (h, w, c), uint8 or uint16.
@@ -37,54 +37,59 @@ def recover(picture: np.ndarray, spec: TileSpec) -> Chain | None:
 def _recover(picture: np.ndarray, spec: TileSpec, most_steps: int) -> Chain | None:
     """The first guess that is worth it, with what its only plane was made from in turn."""
     for guess in look(picture, spec)[:_TRIES]:
-        followed = _follow(picture, spec, guess)
-        if followed is None:
+        recovered = origin(guess.origin).invert(picture, spec, guess)
+        if recovered is None:
             continue
-        step, recovered = followed
-        chain, specs = Chain((step,), recovered.planes, recovered.file), plane_specs((step,), spec)
-        is_picture = len(specs) == 1 and not recovered.file
-        below = _recover(recovered.planes[0], specs[0], most_steps - 1) if is_picture and most_steps > 1 else None
+        below = _below(guess, recovered, spec, most_steps)
+        if below is None and not guess.alone:
+            return None  # the plane is all of the picture, in a plainer form: no other rule would see more in it
+        step = _proven(guess, recovered, picture, spec)
+        if step is None:
+            continue
+        chain = Chain((step,), recovered.planes, recovered.file)
         if below is not None:
             chain = replace(below, steps=(step, *below.steps))
-        if _is_worth(chain, picture, spec) if guess.alone else below is not None:
+        if not guess.alone or _is_worth(chain, picture, spec):
             return chain
-        if is_picture and not step.exceptions:
-            return None  # the plane is all of the picture, in a plainer form: no other rule would see more in it
     return None
 
 
-def _follow(picture: np.ndarray, spec: TileSpec, guess: Guess) -> tuple[Step, Recovered] | None:
-    """Invert a rule and apply it again; None if it explains too little."""
-    rule = origin(guess.origin)
-    recovered = rule.invert(picture, spec, guess)
-    if recovered is None:
+def _below(guess: Guess, recovered: Recovered, spec: TileSpec, most_steps: int) -> Chain | None:
+    """What the plane was made from, if there is one plane and nothing else."""
+    if most_steps == 1 or len(recovered.planes) != 1 or recovered.file:
         return None
-    made = rule.apply(recovered, spec)
+    (plane_spec,) = origin(guess.origin).plane_specs(recovered.facts, spec)
+    return _recover(recovered.planes[0], plane_spec, most_steps - 1)
+
+
+def _proven(guess: Guess, recovered: Recovered, picture: np.ndarray, spec: TileSpec) -> Step | None:
+    """Apply a rule, and keep where it is wrong; None if it explains too little."""
+    made = origin(guess.origin).apply(recovered, spec)
     if (made != picture).any(axis=2).mean() > _MOST_EXCEPTIONS:
         return None
-    return Step(rule.id, recovered.facts, pack_exceptions(picture, made, spec)), recovered
+    return Step(guess.origin, recovered.facts, pack_exceptions(picture, made, spec))
 
 
 def _is_worth(chain: Chain, picture: np.ndarray, spec: TileSpec) -> bool:
-    specs = plane_specs(chain.steps, spec)
-    planes = sum(map(_estimate, chain.planes, specs))
-    size = planes + len(chain.file) + len(pack_steps(chain.steps))
-    return size < WORTH * _estimate(picture, spec)
+    """Tell whether a chain takes fewer bytes than its picture: by a quick estimate if clear, else by a good one."""
+    specs, steps = plane_specs(chain.steps, spec), len(pack_steps(chain.steps))
+    for effort, clear in ((_FAST, CLEAR), (_GOOD, WORTH)):
+        planes = sum(_estimate(*plane, effort) for plane in zip(chain.planes, specs, strict=True))
+        if planes + len(chain.file) + steps < clear * _estimate(picture, spec, effort):
+            return True
+    return False
 
 
-def _estimate(picture: np.ndarray, spec: TileSpec) -> int:
+def _estimate(picture: np.ndarray, spec: TileSpec, effort: Settings) -> int:
     """Bytes that a picture takes, about: those of its tiles, or of some of them if there are many."""
     tiles = list(_tiles(spec))
     chosen = tiles[:: -(-len(tiles) // _MOST_TILES)]
     cut = [np.ascontiguousarray(picture[place]) for place in chosen]
-    size = sum(len(_coded(tile, replace(spec, height=tile.shape[0], width=tile.shape[1]))) for tile in cut)
+    specs = [replace(spec, height=tile.shape[0], width=tile.shape[1]) for tile in cut]
+    size = sum(len(JpegXl().encode_tile(tile, one, effort)) for tile, one in zip(cut, specs, strict=True))
     return size * picture.size // sum(tile.size for tile in cut)
 
 
 def _tiles(spec: TileSpec) -> Iterator[tuple[slice, slice]]:
     for y in range(0, spec.height, _SIDE):
         yield from ((slice(y, y + _SIDE), slice(x, x + _SIDE)) for x in range(0, spec.width, _SIDE))
-
-
-def _coded(tile: np.ndarray, spec: TileSpec) -> bytes:
-    return JpegXl().encode_tile(tile, spec, _FAST)

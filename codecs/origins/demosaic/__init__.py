@@ -1,0 +1,1 @@
+"""Pictures that were interpolated from the mosaic of a sensor."""

@@ -1,0 +1,65 @@
+"""The first look for a mosaic: which pixels are means of their neighbours, and where red must have been."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tilepress.codecs.origins.demosaic.bilinear import BLUE, GREEN, RED, Pattern
+
+_STEEP = 4  # levels by which neighbours differ in all: on flat ground everything is a mean
+_LEAST_STEEP = 32  # pixels: fewer tell nothing
+_LEAST_BEYOND = 0.1  # by which one assumption holds more often than the other
+
+
+def pattern_of(picture: np.ndarray, rows: np.ndarray) -> tuple[float, Pattern]:
+    """Return how sure it is that a picture was interpolated, 0 to 1, and the pattern, of the picture's own places.
+
+    Args:
+        picture: (h, w, 3), uint8 or uint16.
+        rows: Those to look at, none of them the first or the last.
+    """
+    x = np.arange(1, picture.shape[1] - 1)
+    odd = ((rows[:, None] + x) % 2).astype(bool)
+    here, above, below = (picture[rows + dy, :, GREEN].astype(np.int32) for dy in (0, -1, 1))
+    left, right, up, down = here[:, :-2], here[:, 2:], above[:, 1:-1], below[:, 1:-1]
+    is_mean = (left + right + up + down + 2) >> 2 == here[:, 1:-1]
+    steep = np.abs(left - right) + np.abs(up - down) > _STEEP
+    coloured, sure = _better([(is_mean, steep & places) for places in (~odd, odd)])  # (y + x) % 2 of red and blue
+    if not sure:
+        return 0.0, Pattern(0, coloured)
+    y, also_sure = _red_row(picture, rows, odd if coloured == 0 else ~odd)
+    return min(sure, also_sure), Pattern(y, (coloured - y) % 2)
+
+
+def _red_row(picture: np.ndarray, rows: np.ndarray, green: np.ndarray) -> tuple[int, float]:
+    """Parity of the rows along which red is a mean, and how sure that is; blue is, along the others."""
+    means = []
+    for colour in (RED, BLUE):
+        samples = picture[rows, :, colour].astype(np.int32)
+        left, right = samples[:, :-2], samples[:, 2:]
+        means.append(((left + right + 1) >> 1 == samples[:, 1:-1], (np.abs(left - right) > _STEEP) & green))
+    odd = (rows % 2).astype(bool)
+    return _better([_joined(means, ~odd), _joined(means, odd)])
+
+
+def _joined(means: list[tuple[np.ndarray, np.ndarray]], red_rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where red is a mean in some rows, and blue in the others; and where either can be told."""
+    (red, tells_red), (blue, tells_blue) = means
+    holds = np.concatenate([red[red_rows], blue[~red_rows]])
+    return holds, np.concatenate([tells_red[red_rows], tells_blue[~red_rows]])
+
+
+def _better(ways: list[tuple[np.ndarray, np.ndarray]]) -> tuple[int, float]:
+    """Which of two assumptions holds more often, and how sure that is: its share beyond that of the other, by chance.
+
+    Of each: where it holds, and where it can be told.
+    """
+    counts = [int(np.count_nonzero(where)) for _, where in ways]
+    if min(counts) < _LEAST_STEEP:
+        return 0, 0.0
+    shares = [
+        float(np.count_nonzero(holds & where)) / count for (holds, where), count in zip(ways, counts, strict=True)
+    ]
+    better, chance = int(shares[1] > shares[0]), min(shares)
+    beyond = max(shares) - chance
+    return better, beyond / (1 - chance) if beyond > _LEAST_BEYOND else 0.0

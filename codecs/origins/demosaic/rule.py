@@ -1,0 +1,139 @@
+"""Origin `demosaic`: a colour picture that was interpolated from a Bayer mosaic, a third of its samples.
+
+OpenCV repeats the outermost pixels that it can interpolate where it cannot; a picture that was cropped afterwards lacks
+that on some sides or on all, and one that was turned or mirrored is of another pattern.
+
+Facts: version uint8 = 1 | method uint8 = 1, bilinear | pattern uint8: row and column of red in the mosaic's first
+2 x 2, 2 y + x | sides uint8 on which the outermost pixels repeat those beside them: 1 above, 2 below, 4 left, 8 right.
+The mosaic is of the size of what is left without these, and two larger.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.errors import StreamError
+from tilepress.codecs.origins.base import Guess, Origin, Recovered
+from tilepress.codecs.origins.demosaic.bilinear import Pattern, interpolated
+from tilepress.codecs.origins.demosaic.look import pattern_of
+from tilepress.codecs.origins.demosaic.mosaic import mosaic_of
+from tilepress.codecs.origins.demosaic.split import joined, split
+
+_FACTS = struct.Struct("<4B")
+_VERSION, _BILINEAR = 1, 1
+_ABOVE, _BELOW, _LEFT, _RIGHT = 1, 2, 4, 8
+_ALL_SIDES = 15
+_LEAST_SIDE = 4  # of what is left without repeated pixels
+_PAIRS, _PIXELS = 4, 8192  # of rows: so many are looked at, more where those are of fewer pixels
+_SURE = 0.8
+
+
+@dataclass(frozen=True)
+class _Facts:
+    pattern: Pattern
+    sides: int
+
+    def packed(self) -> bytes:
+        """Return the bytes of it."""
+        return _FACTS.pack(_VERSION, _BILINEAR, 2 * self.pattern.y + self.pattern.x, self.sides)
+
+    @property
+    def frame(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return the repeated pixels above and below, left and right: 0 or 1 each."""
+        above, below, left, right = (bool(self.sides & side) for side in (_ABOVE, _BELOW, _LEFT, _RIGHT))
+        return (int(above), int(below)), (int(left), int(right))
+
+    def inner(self, spec: TileSpec) -> tuple[int, int]:
+        """Return height and width of what is left without repeated pixels."""
+        (above, below), (left, right) = self.frame
+        return spec.height - above - below, spec.width - left - right
+
+
+class Demosaic(Origin):
+    """Bilinear interpolation of a Bayer mosaic, of 8 or 16 bits."""
+
+    id = "demosaic"
+    colours: ClassVar[frozenset[str]] = frozenset({"rgb"})
+
+    def detect(self, picture: np.ndarray, spec: TileSpec) -> Guess | None:
+        """Look at a few rows whether every second pixel is the mean of its neighbours."""
+        if not _may_have(spec):
+            return None
+        pairs = max(_PAIRS, min(_PIXELS // spec.width, spec.height) // 2)
+        rows = np.linspace(1, spec.height - 3, pairs).astype(np.intp)
+        sure, pattern = pattern_of(picture, np.concatenate([rows, rows + 1]))
+        return Guess(self.id, sure, pattern) if sure > _SURE else None
+
+    def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
+        """Return green and the rest of the mosaic; None for pictures of other channels or of a few pixels."""
+        if not _may_have(spec):
+            return None
+        found = guess.hints
+        if not isinstance(found, Pattern):
+            _, found = pattern_of(picture, np.arange(1, spec.height - 1))
+        facts = _Facts(Pattern(0, 0), _repeated(picture))
+        (above, _), (left, _) = facts.frame
+        pattern = Pattern((found.y + 1 - above) % 2, (found.x + 1 - left) % 2)
+        height, width = facts.inner(spec)
+        mosaic = mosaic_of(picture[above : above + height, left : left + width], pattern, spec.maximum)
+        even = np.pad(mosaic, ((0, height % 2), (0, width % 2)), mode="reflect")
+        return Recovered(replace(facts, pattern=pattern).packed(), split(even, pattern, spec.maximum))
+
+    def plane_specs(self, facts: bytes, spec: TileSpec) -> tuple[TileSpec, ...]:
+        """Return green, h by about w / 2, and two planes of half the size: red and blue less green."""
+        height, width = (_even(side + 2) for side in _read(facts, spec).inner(spec))
+        green = replace(spec, height=height, width=width // 2, channels=1, colour="gray")
+        return green, replace(green, height=height // 2, channels=2)
+
+    def apply(self, recovered: Recovered, spec: TileSpec) -> np.ndarray:
+        """Join the mosaic, interpolate, and repeat the outermost pixels."""
+        facts = _read(recovered.facts, spec)
+        height, width = facts.inner(spec)
+        green, differences = recovered.planes
+        mosaic = joined(green, differences, facts.pattern, spec.maximum)[: height + 2, : width + 2]
+        return np.pad(interpolated(mosaic, facts.pattern), (*facts.frame, (0, 0)), mode="edge")
+
+    def describe(self, recovered: Recovered) -> str:
+        """Return the pattern by its first four colours, row by row."""
+        pattern = _parsed(recovered.facts).pattern
+        return f"bilinear Bayer {''.join('RGB'[pattern.colour(y, x)] for y in (0, 1) for x in (0, 1))}"
+
+
+def _may_have(spec: TileSpec) -> bool:
+    return spec.colour == "rgb" and spec.channels == 3 and min(spec.height, spec.width) >= _LEAST_SIDE + 2
+
+
+def _repeated(picture: np.ndarray) -> int:
+    """The sides on which outermost pixels are those beside them."""
+    pairs = (
+        (_ABOVE, picture[0], picture[1]),
+        (_BELOW, picture[-1], picture[-2]),
+        (_LEFT, picture[:, 0], picture[:, 1]),
+        (_RIGHT, picture[:, -1], picture[:, -2]),
+    )
+    return sum(side for side, outer, inner in pairs if np.array_equal(outer, inner))
+
+
+def _even(side: int) -> int:
+    return side + side % 2
+
+
+def _parsed(facts: bytes) -> _Facts:
+    if len(facts) != _FACTS.size or facts[0] != _VERSION:
+        raise StreamError("facts of an origin `demosaic` are of another size or version")
+    _, method, pattern, sides = _FACTS.unpack(facts)
+    if method != _BILINEAR or pattern > 3 or sides > _ALL_SIDES:
+        raise StreamError(f"an origin `demosaic` of method {method}, pattern {pattern}, sides {sides} is not known")
+    return _Facts(Pattern(*divmod(pattern, 2)), sides)
+
+
+def _read(facts: bytes, spec: TileSpec) -> _Facts:
+    found = _parsed(facts)
+    if not _may_have(spec):
+        raise StreamError(f"a picture of {spec.shape} has no origin `demosaic`")
+    return found
