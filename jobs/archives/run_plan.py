@@ -111,7 +111,7 @@ def links_of(storage: Storage) -> str:
 def _may_hide(left_out: Sequence[LeftOut], name: str) -> bool:
     """Whether a file of this name may be in the source, where this process cannot see it."""
     return any(
-        name == each.name or (each.name.endswith("/") and name.startswith(each.name))
+        name == each.name.rstrip("/") or (each.name.endswith("/") and name.startswith(each.name))
         for each in left_out
         if each.unreadable
     )

@@ -96,7 +96,10 @@ class Entry:
 
     @property
     def codec(self) -> str:
-        """Codecs of the tiles, joined by "+"; "jpeg" for a transcoded JPEG, "file" or "file-zstd" for stored bytes."""
+        """Codecs of the tiles, joined by "+"; "jpeg" for a transcoded JPEG, "file" or "file-zstd" for stored bytes.
+
+        A symbolic link has "link", and an empty folder "folder".
+        """
         return codec_name(self.index_row)
 
     def __repr__(self) -> str:
@@ -145,7 +148,7 @@ class Entry:
         return PartReader(self.fetch, self.pool, f"{self.storage.url}/{self.run.folder}", self.pool.stacks)
 
     def bytes(self) -> bytes:
-        """Return the whole file."""
+        """Return the whole file; of a symbolic link, its target."""
         out = io.BytesIO()
         self.write(out)
         return out.getvalue()

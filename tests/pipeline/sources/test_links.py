@@ -215,6 +215,31 @@ def test_a_damaged_link_is_found_and_stored_again_as_a_link(place: Path) -> None
     assert read_archive(place / "archive")["nowhere"].file() == b"not/there"
 
 
+def test_links_are_moved_with_their_kind(place: Path) -> None:
+    compress(place)
+    tilepress.forget(place / "archive", include=["a.png"])
+    assert tilepress.compact(place / "archive", write=True, remove=True, unused=1, **LOCAL).removed
+    assert tilepress.verify(place / "archive", **LOCAL).exit_code == 0
+    (place / "source/a.png").unlink()
+    assert restore(place).exit_code == 0 and facts(place / "back") == facts(place / "source")
+    moved = [path for path, image in read_archive(place / "archive").items() if image.row["method"] == "link"]
+    assert len(moved) == len(LINKS) and compress(place).planned_files == 0
+
+
+def test_a_folder_that_may_not_be_read_any_more_is_not_gone(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compress(place)
+    original = os.scandir
+
+    def scandir(path: str) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied")
+        return original(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    report = compress(place)
+    assert (report.run, report.gone, report.exit_code) == (None, 0, 3)
+
+
 def test_a_target_that_no_link_can_have_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "read_entry", lambda path, expect: (b"a\0b", expect))
     with pytest.raises(IntegrityError, match="no link can have the stored target"):
