@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from pathlib import Path
 
 import imagecodecs
@@ -154,3 +155,20 @@ def facts(data: bytes) -> tuple[object, ...]:
     """What Pillow says of a file besides its pixels."""
     with Image.open(io.BytesIO(data)) as image:
         return image.format, image.mode, image.size, image.info.get("dpi"), image.getpalette()
+
+
+def held(root: Path) -> dict[bytes, tuple[object, ...]]:
+    """All but pipes below a folder: links with target and time, folders with mode, files with their bytes."""
+    found: dict[bytes, tuple[object, ...]] = {}
+    base = os.fsencode(root)
+    for folder, folders, files in os.walk(base):
+        for path in (os.path.join(folder, name) for name in folders + files):  # noqa: PTH118
+            status = os.lstat(path)
+            name = path[len(base) + 1 :]
+            if stat.S_ISLNK(status.st_mode):
+                found[name] = "link", os.readlink(path), status.st_mtime_ns  # noqa: PTH115
+            elif stat.S_ISDIR(status.st_mode):
+                found[name] = "folder", stat.S_IMODE(status.st_mode)
+            elif stat.S_ISREG(status.st_mode):
+                found[name] = "file", Path(os.fsdecode(path)).read_bytes(), status.st_mtime_ns
+    return found

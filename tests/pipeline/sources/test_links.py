@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 import tilepress
 from tests.support.in_process import run
 from tests.support.independent.reader import read_archive
-from tests.support.make_collection import encoded, image_of, tree, write_tree
+from tests.support.make_collection import encoded, held, image_of, tree, write_tree
 from tilepress.errors import IntegrityError, UsageError
 from tilepress.jobs.archives import listing
 from tilepress.pipeline.archive.plan import LeftOut
@@ -62,23 +61,6 @@ def restore(place: Path, to: str = "back", **options: Any) -> Any:
     return tilepress.restore(place / "archive", place / to, **LOCAL, **options)
 
 
-def facts(root: Path) -> dict[bytes, tuple[object, ...]]:
-    """All but pipes below a folder: links with target and time, folders with mode, files with their bytes."""
-    found: dict[bytes, tuple[object, ...]] = {}
-    base = os.fsencode(root)
-    for folder, folders, files in os.walk(base):
-        for path in (os.path.join(folder, name) for name in folders + files):  # noqa: PTH118
-            status = os.lstat(path)
-            name = path[len(base) + 1 :]
-            if stat.S_ISLNK(status.st_mode):
-                found[name] = "link", os.readlink(path), status.st_mtime_ns  # noqa: PTH115
-            elif stat.S_ISDIR(status.st_mode):
-                found[name] = "folder", stat.S_IMODE(status.st_mode)
-            elif stat.S_ISREG(status.st_mode):
-                found[name] = "file", Path(os.fsdecode(path)).read_bytes(), status.st_mtime_ns
-    return found
-
-
 def test_links_and_empty_folders_come_back_as_they_were(place: Path) -> None:
     report = compress(place)
     assert (report.exit_code, report.left_out) == (0, LEFT)
@@ -86,7 +68,7 @@ def test_links_and_empty_folders_come_back_as_they_were(place: Path) -> None:
     restored = restore(place)
     assert restored.exit_code == 0 and restored.not_identical == []
     assert restored.restored == {"byte-identical": 2, "symbolic link": len(LINKS), "empty folder": len(FOLDERS)}
-    assert facts(place / "back") == facts(place / "source")
+    assert held(place / "back") == held(place / "source")
     assert restore(place).restored == restore(place, overwrite=True).restored == {"already there": 10}
 
 
@@ -146,7 +128,7 @@ def test_a_link_may_become_a_file_and_a_file_a_link(place: Path) -> None:
     archive = tilepress.open(place / "archive", include_deleted=True)
     assert [path for path in archive if archive[path].gone] == ["folder", "sub/empty"]
     restore(place)
-    assert facts(place / "back") == facts(source)
+    assert held(place / "back") == held(source)
     restore(place, "first", run=1)
     assert {"near.png", "folder"} == {path.name for path in (place / "first").iterdir() if path.is_symlink()} - {
         "far",
@@ -211,7 +193,7 @@ def test_a_damaged_link_is_found_and_stored_again_as_a_link(place: Path) -> None
     assert tilepress.verify(place / "archive", **LOCAL).exit_code == 4
     assert tilepress.repair(place / "archive", **LOCAL).exit_code == 0
     assert tilepress.verify(place / "archive", against=place / "source", **LOCAL).exit_code == 0
-    assert (restore(place).exit_code, facts(place / "back")) == (0, facts(place / "source"))
+    assert (restore(place).exit_code, held(place / "back")) == (0, held(place / "source"))
     assert read_archive(place / "archive")["nowhere"].file() == b"not/there"
 
 
@@ -221,7 +203,7 @@ def test_links_are_moved_with_their_kind(place: Path) -> None:
     assert tilepress.compact(place / "archive", write=True, remove=True, unused=1, **LOCAL).removed
     assert tilepress.verify(place / "archive", **LOCAL).exit_code == 0
     (place / "source/a.png").unlink()
-    assert restore(place).exit_code == 0 and facts(place / "back") == facts(place / "source")
+    assert restore(place).exit_code == 0 and held(place / "back") == held(place / "source")
     moved = [path for path, image in read_archive(place / "archive").items() if image.row["method"] == "link"]
     assert len(moved) == len(LINKS) and compress(place).planned_files == 0
 
