@@ -56,7 +56,7 @@ def write_plan(
     low, high = _SHARD_BOUNDS
     target = shard_bytes or min(max(size // 64, low), high)
     scratch.seek(0)
-    rows = (PlannedFile(**row) for b in pq.ParquetFile(scratch).iter_batches(_BATCH_ROWS) for row in b.to_pylist())
+    rows = (row for batch in pq.ParquetFile(scratch).iter_batches(_BATCH_ROWS) for row in batch.to_pylist())
     about = plan_metadata(settings, parent, left_out, date, replaces)
     plan = Plan(seal_plan(_cut(rows, target), about), "the plan just made")
     scratch.close()
@@ -133,13 +133,14 @@ class _Counter:
         )
 
 
-def _cut(files: Iterable[PlannedFile], target: int) -> Iterator[PlannedFile]:
+def _cut(files: Iterable[dict[str, Any]], target: int) -> Iterator[PlannedFile]:
+    """Files, as rows of the scratch file, numbered and in shards."""
     shard = size = count = 0
     for number, file in enumerate(files):
-        if count and (size + file.bytes > target or count >= MAX_SHARD_IMAGES):
+        if count and (size + file["bytes"] > target or count >= MAX_SHARD_IMAGES):
             shard, size, count = shard + 1, 0, 0
-        yield replace(file, image=number, shard=shard)
-        size += file.bytes
+        yield PlannedFile(**(file | {"image": number, "shard": shard}))
+        size += file["bytes"]
         count += 1
 
 

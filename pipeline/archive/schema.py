@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
+from typing import Any
 
 import pyarrow as pa
 
@@ -269,7 +269,7 @@ def _coded_once(values: tuple[object, ...]) -> bytes:
     return _coded(values)
 
 
-def _coded(values: Iterable[object]) -> bytes:
+def _coded(values: Iterable[Any]) -> bytes:
     """Values as a CRC covers them: a letter for the type, then fixed little-endian numbers or length and bytes.
 
     Not JSON: readers in other languages would have to spell numbers and escapes as Python does.
@@ -283,6 +283,6 @@ def _coded(values: Iterable[object]) -> bytes:
         elif isinstance(value, float):
             pieces.append(_FLOAT.pack(b"f", value))
         else:
-            data = value.encode() if isinstance(value, str) else cast(bytes, value)
+            data = value.encode() if isinstance(value, str) else value
             pieces += (_INT.pack(b"b", len(data)), data)
     return b"".join(pieces)

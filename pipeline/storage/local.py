@@ -100,13 +100,8 @@ class LocalStorage(Storage):
 
     def list(self, prefix: str = "", rules: ListingRules = ALL) -> Iterator[ListedFile]:
         _check_prefix(prefix)
-        entries = walk(self.url, prefix, rules)
-        while True:
-            with _Errors(f"{self.url}/{prefix}"):
-                entry = next(entries, None)
-            if entry is None:
-                return
-            yield entry
+        with _Errors(f"{self.url}/{prefix}"):
+            yield from walk(self.url, prefix, rules)
 
     def folders(self, prefix: str = "") -> Names:
         _check_prefix(prefix)

@@ -8,7 +8,6 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from tilepress.pipeline.errors import StorageError
 from tilepress.pipeline.storage.base import FOLDER, LINK, ListedFile
@@ -77,25 +76,19 @@ def walk(root: str, prefix: str, rules: ListingRules) -> Iterator[ListedFile]:
             continue
         key, raw = here.rest.pop()
         name, found = here.shown + key, None
-        with _told(f"{here.path}/{raw}", name, rules):
+        try:
             if not key.endswith("/"):
                 found = _entry(root, here, name, raw, rules)
             elif rules.enter(name):
                 _enter(stack, here.child(key, raw, rules), rules)
+        except OSError as exc:
+            _tell(f"{here.path}/{raw}", name, exc, rules)
         if found is not None:
             yield found
 
 
-@contextmanager
-def _told(path: str, name: str, rules: ListingRules) -> Iterator[None]:
-    """The listing goes on without what vanished, and without what cannot be read if somebody hears of it."""
-    try:
-        yield
-    except OSError as exc:
-        _tell(path, name, exc, rules)
-
-
 def _tell(path: str, name: str, exc: OSError, rules: ListingRules) -> None:
+    """The listing goes on without what vanished, and without what cannot be read if somebody hears of it."""
     if exc.errno in _NOTHING_THERE:
         rules.on_skip(name, "a link that leads nowhere" if os.path.islink(path) else "vanished while it was listed")
         return
