@@ -12,6 +12,7 @@ from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.errors import UsageError
 from tilepress.jobs.archives.verify import VerifyReport
 from tilepress.jobs.cli import app
+from tilepress.jobs.cli.meter import Meter
 
 LOCAL: dict[str, Any] = {"engine": "local", "workers": 1}
 FILES = {f"{folder}/{at}.png": encoded(image_of("L", 40, 50, at), "PNG") for folder in "ab" for at in range(2)}
@@ -79,3 +80,18 @@ def test_a_subset_that_selects_nothing_says_so(place: Path, capfd: pytest.Captur
     assert 26 <= len(empty) < 30
     assert all("nothing was decoded" in out and "as it was written" not in out for out in empty)
     assert all("as it was written" in out for out in said if out not in empty)
+
+
+def test_how_far_the_files_of_the_archive_are_is_told_before_the_images(place: Path, monkeypatch) -> None:
+    told: list[tuple[str, int, int]] = []
+
+    class Told(Meter):
+        def advance(self, *, bytes_in: int, images: int, **more: Any) -> None:
+            super().advance(bytes_in=bytes_in, images=images, **more)
+            told.append((self._task_name, self._bytes, self._total))
+
+    monkeypatch.setattr("tilepress.jobs.archives.verify.Meter", Told)
+    assert tilepress.verify(place / "archive", **LOCAL).exit_code == 0
+    size = sum(path.stat().st_size for path in (place / "archive/runs/0001/parts").iterdir())
+    assert told[0] == ("verify files", size, size)
+    assert told[-1][0] == "verify" and told[-1][1] == told[-1][2]
