@@ -46,7 +46,8 @@ def write_plan(
         shard_bytes: A shard ends there or at 8,192 files; by default at a 64th of the run, within 8 to 256 MB. A
             file that is as large as that by itself is alone.
         parent: The seal of the manifest of the run before.
-        left_out: Looked at when `files` is exhausted, since listing them finds it. The plan keeps the first 1,000.
+        left_out: Looked at when `files` is exhausted, since listing them finds it. The plan keeps the first 1,000; of
+            more, the last of these says how many.
         date: When listing them was begun: see dates.py.
         replaces: Parts of earlier runs that this one is to stand for.
     """
@@ -90,7 +91,7 @@ def plan_metadata(
             "tilepress.format": FORMAT,
             "tilepress.parent": parent,
             "tilepress.settings": json.dumps(settings, sort_keys=True),
-            "tilepress.left_out": json.dumps([asdict(each) for each in left_out[:_MAX_LEFT_OUT]]),
+            "tilepress.left_out": json.dumps([asdict(each) for each in _first(left_out)]),
         }
         | ({"tilepress.date": date} if date else {})
         | ({"tilepress.replaces": json.dumps(replaces)} if replaces else {})
@@ -114,6 +115,15 @@ def seal_plan(files: Iterable[PlannedFile], about: Mapping[str, str]) -> BinaryI
         sealed.write(_table(batch))
     sealed.close({**about, "tilepress.totals": json.dumps(asdict(counter.totals), sort_keys=True)})
     return out
+
+
+def _first(left_out: Sequence[LeftOut]) -> Sequence[LeftOut]:
+    """As many as a plan names; the last stands for the rest where that is more than itself."""
+    named, rest = left_out[: _MAX_LEFT_OUT - 1], left_out[_MAX_LEFT_OUT - 1 :]
+    if len(rest) < 2:
+        return left_out
+    unreadable = any(each.unreadable for each in rest)
+    return [*named, LeftOut("...", f"{len(rest):,} more, which are not named here", unreadable)]
 
 
 class _Counter:

@@ -13,7 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tilepress.pipeline.archive import plan as module
-from tilepress.pipeline.archive.plan import ADD, Plan, PlannedFile, plan_from_bytes
+from tilepress.pipeline.archive import plan_writer
+from tilepress.pipeline.archive.plan import ADD, LeftOut, Plan, PlannedFile, plan_from_bytes
 from tilepress.pipeline.archive.plan_writer import write_plan
 from tilepress.pipeline.archive.schema import GONE
 from tilepress.pipeline.archive.sealed import SealedWriter
@@ -99,6 +100,15 @@ def test_a_file_of_the_plan_is_the_entry_that_was_listed() -> None:
     (file,) = files_of([(ADD, 7)])
     entry = file.entry
     assert (entry.name, entry.size, entry.etag, entry.modified_ns) == (file.path, 7, "e", 10**18)
+
+
+def test_of_much_that_was_left_out_the_plan_says_how_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_writer, "_MAX_LEFT_OUT", 3)
+    for count in range(6):
+        left_out = [LeftOut(str(at), "a pipe", unreadable=at == 4) for at in range(count)]
+        kept = list(write_plan([], SETTINGS, left_out=left_out).left_out)
+        rest = [LeftOut("...", f"{count - 2} more, which are not named here", unreadable=count == 5)]
+        assert kept == (left_out if count < 4 else left_out[:2] + rest)
 
 
 def test_shards_stream_out_of_a_large_plan(monkeypatch: pytest.MonkeyPatch) -> None:
