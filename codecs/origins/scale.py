@@ -70,6 +70,8 @@ class Scale(Origin):
 
 def _axis(lines: np.ndarray) -> _Axis:
     """Factor and offset by which lines (n, ...) are repeated; (1, 0) if they are not, or too few to tell."""
+    if len(lines) <= _LEAST_CHANGES:
+        return 1, 0
     changes = np.flatnonzero((lines[1:] != lines[:-1]).reshape(len(lines) - 1, -1).any(axis=1)) + 1
     if len(changes) < _LEAST_CHANGES:
         return 1, 0
