@@ -16,7 +16,7 @@ Neighbours = tuple[np.ndarray, np.ndarray, np.ndarray]  # left, right, below
 
 
 def above(green: np.ndarray, neighbours: Neighbours, method: int, ties: int, most: int) -> np.ndarray:
-    """Return samples, int64 (n,), 0 to `most`, above pixels whose green, and whose other neighbours, are given."""
+    """Return samples, int32 (n,), 0 to `most`, above pixels whose green, and whose other neighbours, are given."""
     left, right, below = neighbours
     if method == BILINEAR:
         return with_sum((left + right + 1) >> 1, green, left + right + below, most)

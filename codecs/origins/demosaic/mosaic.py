@@ -35,7 +35,7 @@ def mosaic_of(picture: np.ndarray, pattern: Pattern, method: int, maximum: int) 
         maximum: Of the samples.
     """
     shape = picture.shape[0] + 2, picture.shape[1] + 2
-    mosaic, colours = np.zeros(shape, np.int64), np.empty(shape, np.uint8)
+    mosaic, colours = np.zeros(shape, np.int32), np.empty(shape, np.uint8)
     for y in (0, 1):
         for x in (0, 1):
             colour = pattern.colour(y, x)
@@ -53,7 +53,7 @@ def mosaic_of(picture: np.ndarray, pattern: Pattern, method: int, maximum: int) 
 
 def _fill_side(view: _View, method: int, maximum: int) -> None:
     """The frame above a picture, but for its corners; green beside the corners is filled with them."""
-    mosaic, own, pixels = view.mosaic, view.colours[0, 1:-1], view.picture[0].astype(np.int64)
+    mosaic, own, pixels = view.mosaic, view.colours[0, 1:-1], view.picture[0].astype(np.int32)
     values = pixels[np.arange(len(own)), own]  # of the frame's colour, one row below it
     green = slice(int(own[0] != GREEN), None, 2)
     coloured = slice(int(own[0] == GREEN), None, 2)
@@ -67,7 +67,7 @@ def _fill_side(view: _View, method: int, maximum: int) -> None:
 
 def _fill_corner(view: _View, method: int, maximum: int) -> None:
     """The corner above on the left, and the two green places beside it, which share what they gave."""
-    mosaic, colour, pixel = view.mosaic, view.colours[0, 0], view.picture[0, 0].astype(np.int64)
+    mosaic, colour, pixel = view.mosaic, view.colours[0, 0], view.picture[0, 0].astype(np.int32)
     if colour == GREEN:
         mosaic[0, 0] = mosaic[1, 1]  # which gave nothing
         return
