@@ -49,8 +49,9 @@ def warm_kernels(
         for residual_id in registry.RESIDUALS:
             report(residual_id)
             _warm_residual(residual_id)
-    report("origins")
-    _warm_origins()
+    if only is None:
+        report("origins")
+        _warm_origins()
     for work in more:
         work()
     return Warmed(

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from tilepress.jobs.archives.moving import by_path, execute_moves, moved_file, next_run, require_sound
+from tilepress.jobs.archives.moving import Moves, by_path, execute_moves, moved_file, next_run, require_sound
 from tilepress.jobs.archives.run_plan import unfinished_run
 from tilepress.jobs.archives.verify_files import PartTask, verify_part
 from tilepress.jobs.claim import Request
-from tilepress.pipeline.archive.index_row import index_row
 from tilepress.pipeline.archive.layout import Run, list_parts
 from tilepress.pipeline.archive.places import Place
 from tilepress.pipeline.archive.plan import Plan, Shard
@@ -25,8 +24,8 @@ from tilepress.pipeline.compress.move import MoveTask
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import IntegrityError, MissingError
 from tilepress.pipeline.reading.archive import Archive, open_archive
-from tilepress.pipeline.reading.history import Version, place
-from tilepress.pipeline.reading.references import PartUse, part_uses, referred
+from tilepress.pipeline.reading.history import Version, places
+from tilepress.pipeline.reading.references import PartUse, part_uses, referred, shared_contents
 from tilepress.pipeline.storage.options import NO_OPTIONS
 
 
@@ -100,7 +99,7 @@ def _wasteful(uses: Mapping[Place, PartUse], percent: int) -> frozenset[Place]:
 
 def _kept(archive: Archive, parts: frozenset[Place]) -> Iterator[Version]:
     """The rows of these parts that are still referred to."""
-    return (version for version in referred(archive) if place(version) in parts)
+    return (version for version in referred(archive) if not parts.isdisjoint(places(version)))
 
 
 def _add_up(parts: Collection[PartUse], report: CompactReport) -> None:
@@ -122,11 +121,12 @@ def _rewrite(
 
 def _tasks(archive: Archive, parts: frozenset[Place], run: Run, plan: Plan) -> Iterator[MoveTask]:
     pairs = by_path(plan, _kept(archive, parts))
+    moves = Moves(run, shared_contents(archive), parts)
     for number, group in groupby(pairs, key=lambda pair: pair[0].shard):
         files = list(group)
         shard = Shard(number, tuple(file for file, _ in files))
-        images = {file.image: (view.run, index_row(row)) for file, (view, row) in files}
-        yield MoveTask(shard, run, plan.seal, images)
+        images, same = moves.of_shard([(file, archive.content(version)) for file, version in files])
+        yield MoveTask(shard, run, plan.seal, images, same)
 
 
 def _replaced(archive: Archive) -> dict[Place, int]:

@@ -19,7 +19,7 @@ from tilepress.jobs.cli.progress import counted
 from tilepress.jobs.codec_choice import AUTO, ChosenCodec, check_settings, chosen_codec
 from tilepress.pipeline.archive.index import IndexSpool, create_index
 from tilepress.pipeline.archive.index_row import MAX_TILE
-from tilepress.pipeline.archive.layout import Run
+from tilepress.pipeline.archive.layout import Run, list_runs
 from tilepress.pipeline.archive.manifest import Manifest, write_manifest
 from tilepress.pipeline.archive.plan import LeftOut, Plan, Shard
 from tilepress.pipeline.archive.schema import FAILURES
@@ -27,9 +27,11 @@ from tilepress.pipeline.archive.summary import Summary
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.compress.commit import EncodeTask, encode_shard
 from tilepress.pipeline.compress.crash_search import find_crashing_files
+from tilepress.pipeline.compress.known import KnownContent
 from tilepress.pipeline.compress.sharing import SharedShards
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.storage.base import Storage, open_storage
 from tilepress.pipeline.storage.listing_rules import KEEP
@@ -196,7 +198,8 @@ def _execute(
             Meter("compress", plan.totals.bytes, checked=True, quiet=config.quiet) as meter,
             SharedShards(storage, run, plan, None if config.quiet else _say_waiting) as shared,
         ):
-            rounds = (_tasks(shards, plan, run, settings, config) for shards in shared.rounds())
+            known = _known(storage, run, plan, settings)
+            rounds = (_tasks(shards, plan, run, settings, config, known) for shards in shared.rounds())
             for result in chain.from_iterable(engine.map_shards(encode_shard, tasks, meter) for tasks in rounds):
                 entries.append(result.entry)
                 spool.put(result.entry.shard, result.index)
@@ -218,11 +221,24 @@ def _say_waiting(shards: int) -> None:
     MESSAGES.say(f"compress: waiting for {counted(shards, 'shard')} of other drivers", "waiting")
 
 
+def _known(storage: Storage, run: Run, plan: Plan, settings: EncodeSettings) -> KnownContent | None:
+    """What the runs before have of the sizes of the plan's files; None where there is none."""
+    before = [each.number for each in list_runs(storage) if each.number < run.number]
+    if not before or not plan.totals.files:
+        return None
+    archive = Archive(storage, run=before[-1], include_deleted=True)
+    return KnownContent(archive, plan, settings.wanted, plan.settings.get("again", ()))
+
+
 def _tasks(
-    shards: Iterable[tuple[Shard, bool]], plan: Plan, run: Run, settings: EncodeSettings, config: CompressConfig
+    shards: Iterable[tuple[Shard, bool]],
+    plan: Plan,
+    run: Run,
+    settings: EncodeSettings,
+    config: CompressConfig,
+    known: KnownContent | None,
 ) -> Iterator[EncodeTask]:
     source, options = absolute_source(config.source), StorageOptions(config.storage_options)
-    return (
-        EncodeTask(shard, run, plan.seal, settings, source, committed, storage_options=options)
-        for shard, committed in shards
-    )
+    for shard, committed in shards:
+        there = known.of_shard(shard) if known and not committed else {}
+        yield EncodeTask(shard, run, plan.seal, settings, source, committed, known=there, storage_options=options)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tilepress.pipeline.archive.fidelity import WHOLE_FILE, Fidelity
-from tilepress.pipeline.archive.index_row import index_row_or_damage
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.packages import recorded_packages
 from tilepress.pipeline.archive.plan import plan_from_bytes
@@ -16,8 +15,9 @@ from tilepress.pipeline.archive.schema import NOT_STORED, STACKED, TILES
 from tilepress.pipeline.archive.summary import Summary, method_key
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import Archive, open_archive
-from tilepress.pipeline.reading.history import has_content
+from tilepress.pipeline.reading.contents import Key
 from tilepress.pipeline.reading.image import Entry
+from tilepress.pipeline.reading.references import part_uses, shared_contents
 from tilepress.pipeline.reading.run_view import RunView
 from tilepress.pipeline.storage.base import LINK
 from tilepress.pipeline.storage.globs import Selection
@@ -37,7 +37,7 @@ def describe(entry: Entry) -> dict[str, Any]:
     """Return what `ls --json` and `info PATH` say of an image."""
     facts = entry.index_row.facts
     return {
-        "path": facts.path,
+        "path": entry.path,
         "source_bytes": facts.source_bytes,
         "stored_bytes": entry.index_row.nbytes,
         "method": method_key(entry.index_row),
@@ -56,7 +56,8 @@ def describe(entry: Entry) -> dict[str, Any]:
         "reason_code": facts.reason_code,
         "reason": "" if facts.method == LINK else facts.reason,
         "link_target": facts.reason if facts.method == LINK else None,
-        "sha256": facts.file_sha256.hex(),
+        "sha256": entry.sha256,
+        "content_of": facts.path if entry.index_row.named else None,
         "run": entry.run.number,
         "part": entry.part,
         "gone_from_source": entry.gone,
@@ -100,8 +101,11 @@ def archive_info(url: str, run: int | None = None, as_of: str | None = None) -> 
     runs = [_described(archive, view) for view in archive.runs]
     identity = archive.identity
     info = ArchiveInfo(url, identity.get("archive_id", ""), identity.get("format", ""), runs, problems=archive.problems)
+    shared, met = shared_contents(archive), set[Key]()
     for entry in archive.entries():
-        info.summary.add(entry.index_row)
+        key = (entry.run.number, entry.index_row.facts.image)
+        info.summary.add(entry.index_row, again=key in met)
+        met |= {key} & shared
         info.comes_back[comes_back(entry.index_row.facts.method, entry.index_row.facts.fidelity)] += 1
         info.gone += entry.gone
     replaced = {Run(number).part(shard) for number, shard in archive.replaced}
@@ -111,7 +115,7 @@ def archive_info(url: str, run: int | None = None, as_of: str | None = None) -> 
         info.superseded_bytes += stored.size if stored.name in replaced else 0
     info.packages.update(recorded_packages(archive.storage))
     if len(archive.runs) > 1:
-        info.superseded_bytes += _payload_bytes(archive) - info.summary.bytes_out.total()
+        info.superseded_bytes += sum(use.payload - use.used_payload for use in part_uses(archive).values())
     return info
 
 
@@ -128,12 +132,6 @@ def _described(archive: Archive, view: RunView) -> dict[str, Any]:
         "images": view.index.rows,
         "settings": settings,
     }
-
-
-def _payload_bytes(archive: Archive) -> int:
-    """Payload bytes of every version of every image."""
-    versions = (version for history in archive.histories() for version in history if has_content(version))
-    return sum(index_row_or_damage(row).nbytes for _, row in versions)
 
 
 def failures(archive: Archive) -> Iterator[dict[str, Any]]:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tilepress.jobs.archives.moving import moved_file
-from tilepress.pipeline.archive.index_row import IndexRow, index_row
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.places import Place
 from tilepress.pipeline.archive.plan import PlannedFile, plan_from_bytes
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.errors import IntegrityError, MissingError, UsageError
 from tilepress.pipeline.reading.archive import Archive
-from tilepress.pipeline.reading.history import Version, place
+from tilepress.pipeline.reading.history import Version, content_place, place, places
 from tilepress.pipeline.reading.references import referred
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import ListedFile
@@ -25,11 +24,13 @@ from tilepress.pipeline.storage.ordered import merge_join
 
 @dataclass(frozen=True)
 class Mended:
-    """One image of a damaged part: with `copied` it is sound there, with `settings` it is stored again."""
+    """One image of a damaged part: it is `sound` there, or with `settings` it is stored again."""
 
     file: PlannedFile
-    place: Place
-    copied: tuple[Run, IndexRow] | None = None
+    place: Place  # of its content
+    own: Place  # of its row, which may only refer to that
+    content: Version
+    sound: bool = False
     settings: EncodeSettings | None = None
     source: str = ""
 
@@ -41,7 +42,7 @@ class Mended:
     @property
     def lost(self) -> bool:
         """Whether neither the archive nor the source has it."""
-        return self.copied is None and self.settings is None
+        return not self.sound and self.settings is None
 
 
 def mended_images(
@@ -61,18 +62,18 @@ def mended_images(
     links = next((request["links"] for request in reversed(requests.values()) if "links" in request), KEEP)
     must = needed or source is not None
     files = _listed(found, options, links, needed=must) if any(damaged.values()) else iter(())
-    versions = (version for version in referred(archive) if place(version) in damaged)
+    versions = (version for version in referred(archive) if not damaged.keys().isdisjoint(places(version)))
     for version, file in merge_join(versions, files, _path, lambda file: file.name):
         if version is None:
             continue
-        lies, (view, row) = place(version), version
-        if _path(version) not in damaged[lies]:
-            yield Mended(moved_file(version), lies, copied=(view.run, index_row(row)))
+        where = (content_place(version), place(version), archive.content(version))
+        if _path(version) not in damaged.get(where[0], ()):
+            yield Mended(moved_file(version), *where, sound=True)
         elif file is not None:
-            again = PlannedFile.of(file)
-            yield Mended(again, lies, settings=_settings(requests, view.run), source=found)
+            settings = _settings(requests, version[0].run)
+            yield Mended(PlannedFile.of(file), *where, settings=settings, source=found)
         else:
-            yield Mended(moved_file(version), lies)
+            yield Mended(moved_file(version), *where)
 
 
 def _path(version: Version) -> str:

@@ -6,7 +6,7 @@ plan names, and their files may be removed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from contextlib import closing
 
 from tilepress.jobs.archives.run_plan import claim_run
@@ -14,6 +14,7 @@ from tilepress.jobs.claim import Request
 from tilepress.jobs.cli.meter import Meter
 from tilepress.pipeline.archive import dates
 from tilepress.pipeline.archive.index import IndexSpool, create_index
+from tilepress.pipeline.archive.index_row import IndexRow, index_row
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.manifest import Manifest, abandon_run, write_manifest
 from tilepress.pipeline.archive.places import Place
@@ -22,11 +23,16 @@ from tilepress.pipeline.archive.plan_writer import write_plan
 from tilepress.pipeline.archive.schema import kind_of
 from tilepress.pipeline.archive.summary import Summary
 from tilepress.pipeline.compress.move import MoveTask, move_shard
+from tilepress.pipeline.compress.same import Reference
 from tilepress.pipeline.engine.engine import Engine
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, UsageError
 from tilepress.pipeline.reading.archive import Archive
+from tilepress.pipeline.reading.contents import Key
 from tilepress.pipeline.reading.history import Version
 from tilepress.pipeline.storage.base import Storage
+
+Copied = dict[int, tuple[Run, IndexRow]]  # by the new number of each image: where its content is
+Referring = dict[int, tuple[IndexRow, Reference]]
 
 
 def require_sound(archive: Archive) -> None:
@@ -101,6 +107,39 @@ def execute_moves(
         seal = create_index(storage, run.index, plan.shards(), spool)
         write_manifest(storage, run, Manifest(tuple(entries), plan.seal, seal, plan.date, replaces=plan.replaces))
     return summary
+
+
+class Moves:
+    """Tells which files of a run that moves content get that content, and which refer to it.
+
+    Content is copied once, for the first of its files, if it lies in a part that the run stands for.
+    """
+
+    def __init__(self, run: Run, shared: Set[Key], parts: Set[Place]) -> None:
+        """`shared`: the content that several files may have. `parts`: that the run stands for."""
+        self._run = run
+        self._shared = shared
+        self._parts = parts
+        self._copies: dict[Key, Reference] = {}
+
+    def of_shard(self, files: Iterable[tuple[PlannedFile, Version]]) -> tuple[Copied, Referring]:
+        """Return the content to copy, and the references, by the numbers of a shard's files.
+
+        `files`: each with the row that has its content.
+        """
+        copied: Copied = {}
+        same: Referring = {}
+        for file, (view, row) in files:
+            image, key = index_row(row), (view.run.number, row["image"])
+            if (view.run.number, row["part"]) not in self._parts:
+                same[file.image] = image, Reference(view.run.number, row["part"], row["image"])
+            elif key in self._copies:
+                same[file.image] = image, self._copies[key]
+            else:
+                copied[file.image] = view.run, image
+                if key in self._shared:
+                    self._copies[key] = Reference(self._run.number, file.shard, file.image)
+        return copied, same
 
 
 def by_path(plan: Plan, versions: Iterable[Version]) -> Iterator[tuple[PlannedFile, Version]]:

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from tilepress.jobs.archives.mending import Mended, mended_images
-from tilepress.jobs.archives.moving import execute_moves, in_the_way, next_run
+from tilepress.jobs.archives.moving import Moves, execute_moves, in_the_way, next_run
 from tilepress.jobs.archives.remake import remake
 from tilepress.jobs.archives.verify import VerifyConfig, run_verify
 from tilepress.pipeline.archive.layout import Run
@@ -25,6 +25,7 @@ from tilepress.pipeline.compress.move import MoveTask
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import IntegrityError, MissingError
 from tilepress.pipeline.reading.archive import Archive, open_archive
+from tilepress.pipeline.reading.references import shared_contents
 from tilepress.pipeline.sources.collection import absolute_source
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
@@ -113,23 +114,23 @@ def _replace_parts(config: RepairConfig, archive: Archive, report: RepairReport)
     if not damaged:
         return
     images = list(mended_images(archive, damaged, config.source, config.storage_options, needed=config.give_up))
-    incomplete = {place for image in images if image.lost for place in [image.place]}
+    incomplete = {place for image in images if image.lost for place in (image.place, image.own)}
     replaced = damaged.keys() - (set() if config.give_up else incomplete)
     stored = [image for image in images if _is_stored(image, replaced)]
     report.lost = [image.path for image in images if image.lost]
     report.mended = [image.path for image in stored if image.settings]
-    report.copied = sum(1 for image in stored if image.copied)
+    report.copied = sum(1 for image in stored if image.sound)
     report.parts = len(replaced)
     if not stored and not replaced:
         return
     run, plan = next_run(archive, (image.file for image in stored), _REQUEST, replaced)
-    _execute(config, archive, run, plan, stored)
+    _execute(config, archive, run, plan, stored, frozenset(replaced))
     report.run = run.number
 
 
 def _is_stored(image: Mended, replaced: set[Place]) -> bool:
     """Whether the run has the image: any that comes from the source, others if the run stands for their part."""
-    return image.settings is not None or image.place in replaced
+    return image.settings is not None or not replaced.isdisjoint((image.place, image.own))
 
 
 def _damaged(archive: Archive, report: RepairReport) -> dict[Place, set[str]]:
@@ -147,15 +148,18 @@ def _damaged(archive: Archive, report: RepairReport) -> dict[Place, set[str]]:
     return dict(found)
 
 
-def _execute(config: RepairConfig, archive: Archive, run: Run, plan: Plan, images: list[Mended]) -> None:
+def _execute(
+    config: RepairConfig, archive: Archive, run: Run, plan: Plan, images: list[Mended], replaced: frozenset[Place]
+) -> None:
     size, shards = plan.totals.bytes, plan.totals.shards
     networks = any("@" in image.settings.codec for image in images if image.settings)
     with open_engine(config.engine, archive.storage.location, shards, size, networks=networks) as engine:
-        tasks = _tasks(config, run, plan, images)
+        moves = Moves(run, shared_contents(archive), replaced)
+        tasks = _tasks(config, run, plan, images, moves)
         execute_moves(engine, archive.storage, run, plan, _REQUEST, tasks, quiet=config.quiet)
 
 
-def _tasks(config: RepairConfig, run: Run, plan: Plan, images: list[Mended]) -> Iterator[MoveTask]:
+def _tasks(config: RepairConfig, run: Run, plan: Plan, images: list[Mended], moves: Moves) -> Iterator[MoveTask]:
     pairs = zip(plan.files(), images, strict=True)
     for number, group in groupby(pairs, key=lambda pair: pair[0].shard):
         files = list(group)
@@ -163,7 +167,7 @@ def _tasks(config: RepairConfig, run: Run, plan: Plan, images: list[Mended]) -> 
             Shard(number, tuple(file for file, _ in files)),
             run,
             plan.seal,
-            {file.image: image.copied for file, image in files if image.copied},
+            *moves.of_shard([(file, image.content) for file, image in files if image.sound]),
             {file.image: image.settings for file, image in files if image.settings},
             next((absolute_source(image.source) for _, image in files if image.settings), ""),
             StorageOptions(config.storage_options),

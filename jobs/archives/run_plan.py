@@ -13,7 +13,6 @@ from pathlib import Path
 import tilepress
 from tilepress.jobs.claim import Request, is_first, require_empty, require_same
 from tilepress.pipeline.archive import dates
-from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.layout import (
     ARCHIVE_JSON,
     Run,
@@ -27,6 +26,7 @@ from tilepress.pipeline.archive.models import store_model
 from tilepress.pipeline.archive.packages import PACKAGES, Packages
 from tilepress.pipeline.archive.plan import LeftOut, Plan, plan_from_bytes
 from tilepress.pipeline.archive.plan_writer import write_plan
+from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.compress.changes import planned_files
 from tilepress.pipeline.errors import (
     IntegrityError,
@@ -71,14 +71,10 @@ def new_run(
         left_out: Goes into the plan, as it is at the end of the listing.
     """
     existing = Archive(storage) if list_runs(storage) else None
-    encoding = request["press"]
-    wanted = (
-        Fidelity.within(encoding["max_error"]) if encoding.get("max_error") else Fidelity.parse(encoding["fidelity"])
-    )
     files = planned_files(
         collection.entries(),
         existing,
-        wanted,
+        EncodeSettings.from_json(request["press"]).wanted,
         is_gone=lambda name: collection.covers(name) and not _may_hide(left_out, name),
         again=request.get("again", ()),
     )

@@ -6,10 +6,11 @@ import io
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, BinaryIO, TypeVar, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tilepress.pipeline.archive.part import ENCODINGS
 from tilepress.pipeline.archive.plan import PlannedFile, Shard
@@ -154,10 +155,26 @@ class Index:
         at = positions.get(path)
         return None if at is None else cast(dict[str, Any], table.slice(at, 1).to_pylist()[0])
 
+    def at(self, image: int) -> Mapping[str, Any] | None:
+        """Return the row of the image of a number."""
+        group = bisect_right(self._numbers, image) - 1
+        if group < 0:
+            return None
+        table, _ = self._group(group)
+        found = pc.index(table.column("image"), image).as_py()
+        return None if found < 0 else cast(dict[str, Any], table.slice(found, 1).to_pylist()[0])
+
     def walk(self, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
         """Yield all rows in path order."""
         for batch in self._parquet.iter_batches(_GROUP_ROWS, columns=columns):
             yield from self._named(batch).to_pylist()
+
+    @cached_property
+    def _numbers(self) -> list[int]:
+        """Number of the first image of each row group."""
+        groups = range(self._parquet.num_row_groups)
+        columns = (self._parquet.read_row_group(group, columns=["image"]).column("image") for group in groups)
+        return [column[0].as_py() if len(column) else -1 for column in columns]
 
     def _first_path(self, group: int) -> bytes:
         rows = self._named(self._parquet.read_row_group(group, columns=["path"]))
@@ -189,6 +206,11 @@ class DerivedIndex:
         """Return the row of a path."""
         at = self._positions.get(path)
         return None if at is None else cast(dict[str, Any], self._table.slice(at, 1).to_pylist()[0])
+
+    def at(self, image: int) -> Mapping[str, Any] | None:
+        """Return the row of the image of a number."""
+        found = pc.index(self._table.column("image"), image).as_py()
+        return None if found < 0 else cast(dict[str, Any], self._table.slice(found, 1).to_pylist()[0])
 
     def walk(self, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
         """Yield all rows in path order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass, fields, replace
 from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -13,6 +13,7 @@ from tilepress.pipeline.archive.schema import (
     IMAGE_COLUMNS,
     IMAGE_PAYLOADS,
     MAX_STACK_SIDE,
+    NAMING_FACTS,
     OPTIONAL_FACTS,
     STACK_COLUMNS,
     STACK_PAYLOADS,
@@ -64,7 +65,10 @@ class PieceRanges:
 
 @dataclass(frozen=True)
 class IndexRow:
-    """An image's facts, and where its payloads lie in which part: its own, or those of the stack that it is in."""
+    """An image's facts, and where its payloads lie in which part: its own, or those of the stack that it is in.
+
+    `named` are the facts of a row that says that its content is this image's; their path, size and times are meant.
+    """
 
     facts: ImageFacts
     part: int
@@ -74,6 +78,19 @@ class IndexRow:
     tiles: tuple[TileRanges, ...]
     stack: StackFacts | None = None
     damage: str = ""  # why the row makes no sense; most facts are not those of the image then
+    named: ImageFacts | None = None
+
+    @property
+    def file(self) -> ImageFacts:
+        """What tells the file from others: path, times, permissions, SHA-256."""
+        return self.named or self.facts
+
+    def moved(self, number: int) -> ImageFacts:
+        """Return the facts of a row that holds the content under a new number, in the name of the file."""
+        if self.named is None:
+            return replace(self.facts, image=number)
+        own = {name: getattr(self.named, name) for name in NAMING_FACTS}
+        return replace(self.facts, image=number, **own)
 
     def require_sound(self) -> None:
         """Raise IntegrityError if the row makes no sense."""
@@ -94,10 +111,15 @@ class IndexRow:
         return min(nbytes, round(nbytes * self.facts.source_bytes / self.stack.source_bytes))
 
 
+def image_facts(row: Mapping[str, Any]) -> ImageFacts:
+    """Return the facts of an image as an index row has them; they may be of any type."""
+    return ImageFacts(*_IMAGE_VALUES(row))
+
+
 def index_row(row: Mapping[str, Any]) -> IndexRow:
     """From an index row; IntegrityError if the row makes no sense."""
     try:
-        facts = ImageFacts(*_IMAGE_VALUES(row))
+        facts = image_facts(row)
         stack = _stack_of(facts, row["stacked"])
         number, tiles_of = (facts.image, _tiles) if stack is None else (stack.image, _tiles_of_stack)
         _check_facts(facts, row["part"])
@@ -112,6 +134,7 @@ def index_row(row: Mapping[str, Any]) -> IndexRow:
             ),
             tiles_of(number, tuple(_TILE_VALUES(tile) for tile in row["tiles"] or ())),
             stack,
+            named=image_facts(named) if (named := row.get("named")) else None,
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise IntegrityError(f"an index row cannot be read ({exc!r})") from exc
@@ -120,6 +143,8 @@ def index_row(row: Mapping[str, Any]) -> IndexRow:
 def index_row_or_damage(row: Mapping[str, Any]) -> IndexRow:
     """Return `index_row`; of a row that makes no sense, an image under its name that is damaged to whoever reads it."""
     try:
+        if row.get("damage"):
+            raise IntegrityError(row["damage"])
         return index_row(row)
     except IntegrityError as exc:
         facts = ImageFacts(**{fact.name: _known(row, fact) for fact in fields(ImageFacts)})

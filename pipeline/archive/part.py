@@ -100,6 +100,10 @@ class PartBuilder:
             for row in group.rows:
                 (self._images if row.kind == IMAGE_ROW else self._others).append(row)
 
+    def images(self) -> dict[int, ImageFacts]:
+        """Return the facts of the images that were added, by their numbers."""
+        return {row.facts.image: row.facts for row in self._images if isinstance(row.facts, ImageFacts)}
+
     def finish(self, metadata: dict[str, str]) -> BuiltPart:
         """Write the Parquet file: in memory if small, else on local disk."""
         images = sorted(self._images, key=_place)

@@ -20,7 +20,7 @@ from tilepress.pipeline.storage.base import FOLDER, LINK
 # How an image is held (column `method`).
 TILES = "tiles"  # pixels, as tile rows
 STACKED = "stack"  # pixels, as a cell of a stack of small images
-SAME = "same"  # content that an earlier run stored: row `of_image` of run `of_run`
+SAME = "same"  # the content of another row: `of_image` in part `of_part` of run `of_run`
 JPEG = "jpeg"  # the JPEG file itself, through JPEG XL's reversible transcoding
 FILE = "file"  # the file's bytes
 FILE_ZSTD = "file-zstd"  # the file's bytes, compressed by Zstandard
@@ -75,6 +75,7 @@ class ImageFacts:
     stack: int | None = None  # number of the stack that holds it
     cell: int | None = None  # its place there
     of_run: int | None = None  # where its content is, if its method is SAME
+    of_part: int | None = None
     of_image: int | None = None
 
     @property
@@ -163,6 +164,7 @@ _IMAGE_FIELDS = {
     "stack": pa.int32(),
     "cell": pa.int32(),
     "of_run": pa.int32(),
+    "of_part": pa.int32(),
     "of_image": pa.int32(),
 }
 _STACK_FIELDS = {
@@ -201,8 +203,11 @@ KIND_PAYLOADS = {
 }
 
 IMAGE_COLUMNS = tuple(_IMAGE_FIELDS)
+NAMING_FACTS = ("path", "name", "modified_ns", "permissions", "etag")  # of an image: not of its content
 _ALIKE = slice(IMAGE_COLUMNS.index("format"), IMAGE_COLUMNS.index("stack"))  # facts that most images of a stack share
-OPTIONAL_FACTS = frozenset(("modified_ns", "permissions", "stack", "cell", "of_run", "of_image"))  # of an image
+OPTIONAL_FACTS = frozenset(  # of an image
+    ("modified_ns", "permissions", "stack", "cell", "of_run", "of_part", "of_image")
+)
 STACK_COLUMNS = tuple(_STACK_FIELDS)
 TILE_COLUMNS = tuple(_TILE_FIELDS)
 

@@ -30,12 +30,12 @@ class Summary:
         """Bytes of the files that are stored: what is not stored is not saved."""
         return self.bytes_in.total() - self.bytes_in[NOT_STORED]
 
-    def add(self, image: IndexRow) -> None:
-        """Count one image."""
+    def add(self, image: IndexRow, *, again: bool = False) -> None:
+        """Count one image; `again`: the bytes of its content were counted with another one."""
         key = method_key(image)
         self.images[key] += 1
         self.bytes_in[key] += image.facts.source_bytes
-        self.bytes_out[key] += image.nbytes
+        self.bytes_out[key] += 0 if again else image.nbytes
         if image.facts.method in (TILES, STACKED, JPEG):
             self.pixels += image.facts.width * image.facts.height
         if image.facts.reason_code in FAILURES:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tilepress.codecs.codec import Settings
-from tilepress.pipeline.archive.fidelity import LOSSY, PIXELS
+from tilepress.pipeline.archive.fidelity import LOSSY, PIXELS, Fidelity
 from tilepress.pipeline.coding.tile_coding import Coding
 from tilepress.pipeline.formats.picture import Limits
 
@@ -32,6 +32,11 @@ class EncodeSettings:
     def lossy(self) -> bool:
         """Whether latents alone are stored."""
         return self.fidelity == LOSSY
+
+    @property
+    def wanted(self) -> Fidelity:
+        """How exactly images are to come back."""
+        return Fidelity.within(self.max_error) if self.max_error else Fidelity.parse(self.fidelity)
 
     @property
     def coding(self) -> Coding:

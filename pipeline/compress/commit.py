@@ -21,11 +21,14 @@ from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.manifest import PartEntry
 from tilepress.pipeline.archive.part import BuiltPart, Fetch, PartBuilder
 from tilepress.pipeline.archive.part_index import part_index, read_part_footer
+from tilepress.pipeline.archive.places import Place
 from tilepress.pipeline.archive.plan import PlannedFile, Shard
+from tilepress.pipeline.archive.schema import NOT_STORED, SAME, ImageFacts
 from tilepress.pipeline.archive.sealed import SEAL_KEY
 from tilepress.pipeline.archive.summary import Summary, summarise
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.settings import EncodeSettings
+from tilepress.pipeline.compress.same import Candidates, StoredContent
 from tilepress.pipeline.compress.shard import ShardEncoder
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, TilepressError, TransientStorageError
 from tilepress.pipeline.reading.near_lossless import prove_within
@@ -66,6 +69,7 @@ class EncodeTask(ShardTask):
     source: str  # what Collection.open takes
     committed: bool = False  # a part of this shard is already there
     quarantined: dict[int, str] = field(default_factory=dict)  # images that crashed a worker: stored verbatim
+    known: Candidates = field(default_factory=dict)  # rows that may have the content of files
     storage_options: StorageOptions = NO_OPTIONS  # of the source
 
 
@@ -83,7 +87,7 @@ def encode_shard(task: EncodeTask, archive: Storage, pool: CodecPool) -> EncodeR
     """Commit one shard, or accept the part that is there."""
     if task.committed or archive.exists(task.run.part(task.number)):  # by another driver, or an earlier attempt
         return accept_part(task, archive)
-    return commit_part(task, archive, *build_part(task, pool))
+    return commit_part(task, archive, *build_part(task, archive, pool))
 
 
 @dataclass(frozen=True)
@@ -115,14 +119,16 @@ def commit_part(task: ShardTask, archive: Storage, part: BuiltPart, rows: PartRo
     return EncodeResult(entry, to_ipc(rows.table), summary)
 
 
-def build_part(task: EncodeTask, pool: CodecPool) -> tuple[BuiltPart, PartRows]:
+def build_part(task: EncodeTask, archive: Storage, pool: CodecPool) -> tuple[BuiltPart, PartRows]:
     """Return a part whose every image was decoded again and compared; images that fail are kept as files instead."""
     quarantined = dict(task.quarantined)
     source = Collection.open(task.source, storage_options=task.storage_options)
+    stored = StoredContent(archive, pool, task.known)
+    place = (task.run.number, task.number)
     while True:
         builder = PartBuilder()
         try:
-            encoder = ShardEncoder(source, task.settings, pool, builder, quarantined)
+            encoder = ShardEncoder(source, task.settings, pool, builder, quarantined, stored, place)
             encoder.encode(task.shard.additions)
             part = builder.finish({"tilepress.plan": task.plan_seal, "tilepress.shard": str(task.number)})
             part.warnings.update(encoder.warnings)
@@ -130,6 +136,7 @@ def build_part(task: EncodeTask, pool: CodecPool) -> tuple[BuiltPart, PartRows]:
             builder.close()
         rows = PartRows.read(part, task.number)
         near = NearSources(source, {file.image: file for file in task.shard.additions})
+        check_references(rows.images, place)
         failed = check_images(rows.images, part.fetch, pool, near, encoder.cells)
         if not failed:
             return part, rows
@@ -156,6 +163,21 @@ class NearSources:
             prove_within(image, data, reader)
 
 
+def check_references(images: Iterable[IndexRow], place: Place) -> None:
+    """Raise IntegrityError unless the rows of a part that refer to others of it have their size and SHA-256."""
+    rows = {image.facts.image: image.facts for image in images}
+    for facts in rows.values():
+        if facts.method == SAME and (facts.of_run, facts.of_part) == place:
+            held = rows.get(-1 if facts.of_image is None else facts.of_image)
+            if held is None or held.method in (SAME, NOT_STORED) or _content(held, facts) != _content(facts, facts):
+                raise IntegrityError(f"image {facts.image} refers to {facts.of_image}, which is another file")
+
+
+def _content(facts: ImageFacts, known: ImageFacts) -> tuple[int, bytes]:
+    """Size and SHA-256 of a file; the known SHA-256 for one in a stack, whose row has none."""
+    return facts.source_bytes, facts.file_sha256 or known.file_sha256
+
+
 def check_images(
     images: Iterable[IndexRow],
     fetch: Fetch,
@@ -163,7 +185,7 @@ def check_images(
     sources: NearSources | None,
     cells: Mapping[int, int],
 ) -> dict[int, str]:
-    """Decode every image of a part; image number to reason of those that are not what the source was.
+    """Decode every image that a part has itself; number to reason of those that are not what the source was.
 
     Those that are right only within a bound are compared with `sources`, as far as these have them. `cells` has the
     CRC-32 of the samples of images in stacks, by number, which tells that each lies in its own cell.
@@ -185,6 +207,7 @@ def check_images(
             return image.facts.image, f"its stored bytes failed the check before commit: {exc}"
         return None
 
+    images = (image for image in images if image.facts.method != SAME)
     return dict(filter(None, map_by_stack(pool, failure, images, lambda image: image)))
 
 

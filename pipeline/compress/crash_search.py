@@ -26,5 +26,5 @@ def find_crashing_files(task: EncodeTask, runs_alone: RunsAlone) -> EncodeTask:
 
 def encode_alone(task: EncodeTask, archive: Storage, pool: CodecPool) -> None:
     """Do all the work on a shard (a stage), from reading to the check before commit, and store nothing."""
-    part, _ = build_part(task, pool)
+    part, _ = build_part(task, archive, pool)
     part.close()

@@ -36,6 +36,7 @@ class FileState:
     data: SourceBytes = b""
     sha256: bytes = b""
     jpeg: Transcoding | PictureError | None = None  # the transcoding of a JPEG file, or why there is none
+    same: ImageFacts | None = None  # its row, if the archive has its content already
     picture: Picture | None = None
     failure: PictureError | None = None
     pixels: bytes = b""  # SHA-256, once all tiles are cut

@@ -27,6 +27,7 @@ from tilepress.pipeline.compress.commit import (
 )
 from tilepress.pipeline.compress.file_state import image_facts
 from tilepress.pipeline.compress.restack import by_stack, moved_stack
+from tilepress.pipeline.compress.same import Reference, StoredContent, same_facts
 from tilepress.pipeline.compress.shard import ShardEncoder
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.reading.image import Entry
@@ -42,6 +43,7 @@ class MoveTask(ShardTask):
     """One shard of a run that moves content: where each image of it is now, and which are not to be copied."""
 
     images: dict[int, tuple[Run, IndexRow]] = field(default_factory=dict)  # by their new numbers
+    same: dict[int, tuple[IndexRow, Reference]] = field(default_factory=dict)  # whose content another row has
     mended: dict[int, EncodeSettings] = field(default_factory=dict)  # how images from the source are stored again
     source: str = ""  # of these: what Collection.open takes
     storage_options: StorageOptions = NO_OPTIONS  # of the source
@@ -49,7 +51,7 @@ class MoveTask(ShardTask):
     @property
     def lost(self) -> tuple[PlannedFile, ...]:
         """The images that neither the archive nor the source has."""
-        known = self.images.keys() | self.mended.keys()
+        known = self.images.keys() | self.same.keys() | self.mended.keys()
         return tuple(file for file in self.shard.additions if file.image not in known)
 
 
@@ -71,8 +73,9 @@ def _build(task: MoveTask, archive: Storage, pool: CodecPool) -> tuple[BuiltPart
             cells: dict[int, int] = {}
             for run, images in by_stack(task.images):
                 builder.add(moved_stack(run, images, archive, pool, builder, cells))
+            builder.add(_same_rows(task, builder))
             builder.add(_lost_rows(task, builder))
-            files = _encode(task, pool, builder, quarantined, cells)
+            files = _encode(task, archive, pool, builder, quarantined, cells)
             part = builder.finish({"tilepress.plan": task.plan_seal, "tilepress.shard": str(task.number)})
         finally:
             builder.close()
@@ -88,13 +91,20 @@ def _build(task: MoveTask, archive: Storage, pool: CodecPool) -> tuple[BuiltPart
 
 def copied(image: IndexRow, number: int, fetch: Fetch, builder: PartBuilder) -> Iterable[StagedRows]:
     """Stage all rows of an image under its number in another run, their CRCs checked; IntegrityError."""
-    facts = replace(image.facts, image=number)
+    facts = image.moved(number)
     yield builder.stage(facts, fetch_image_row(image, fetch))
     for tile in image.tiles:
         ((_, latents, residual),) = fetch_tile_rows([tile], fetch)
         yield builder.stage(replace(tile.facts, image=number), (latents, residual))
     for piece in image.pieces:
         yield builder.stage(replace(piece.facts, image=number), (fetch_piece(piece, fetch),))
+
+
+def _same_rows(task: MoveTask, builder: PartBuilder) -> Iterable[StagedRows]:
+    files = {file.image: file for file in task.shard.additions}
+    for number, (image, reference) in task.same.items():
+        facts = same_facts(files[number], image.facts, image.file.file_sha256, reference)
+        yield builder.stage(facts, (b"", b"", b""))
 
 
 def _lost_rows(task: MoveTask, builder: PartBuilder) -> Iterable[StagedRows]:
@@ -104,7 +114,12 @@ def _lost_rows(task: MoveTask, builder: PartBuilder) -> Iterable[StagedRows]:
 
 
 def _encode(
-    task: MoveTask, pool: CodecPool, builder: PartBuilder, quarantined: dict[int, str], cells: dict[int, int]
+    task: MoveTask,
+    archive: Storage,
+    pool: CodecPool,
+    builder: PartBuilder,
+    quarantined: dict[int, str],
+    cells: dict[int, int],
 ) -> NearSources | None:
     """Store images from the source again; what those within a bound are compared with. `cells`: see check_images."""
     if not task.mended:
@@ -112,7 +127,8 @@ def _encode(
     source = Collection.open(task.source, storage_options=task.storage_options)
     for settings in dict.fromkeys(task.mended.values()):
         files = tuple(file for file in task.shard.additions if task.mended.get(file.image) == settings)
-        encoder = ShardEncoder(source, settings, pool, builder, quarantined)
+        stored, place = StoredContent(archive, pool), (task.run.number, task.number)
+        encoder = ShardEncoder(source, settings, pool, builder, quarantined, stored, place)
         encoder.encode(files)
         cells |= encoder.cells
     mended = {file.image: file for file in task.shard.additions if file.image in task.mended}

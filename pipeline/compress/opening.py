@@ -9,6 +9,7 @@ from tilepress.pipeline.archive.plan import PlannedFile
 from tilepress.pipeline.archive.schema import CHANGED, UNREADABLE, VANISHED
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.compress.file_state import FileState
+from tilepress.pipeline.compress.same import StoredContent
 from tilepress.pipeline.compress.transcoding import try_transcoding
 from tilepress.pipeline.errors import ChangedError, MissingError, StorageError, TransientStorageError
 from tilepress.pipeline.formats.picture import Limits
@@ -26,12 +27,29 @@ class Opener:
     """Opens the files of a collection."""
 
     def __init__(
-        self, source: Collection, pool: CodecPool, limits: Limits, *, transcodes: bool, untrusted: Container[int]
+        self,
+        source: Collection,
+        pool: CodecPool,
+        limits: Limits,
+        stored: StoredContent,
+        *,
+        transcodes: bool,
+        untrusted: Container[int],
     ) -> None:
-        """Files of images (by number) that are `untrusted` are not looked into; `transcodes`: other JPEG files are."""
+        """Prepare for files of one source.
+
+        Args:
+            source: Where the files are.
+            pool: Threads.
+            limits: Of pictures.
+            stored: Content that the archive has: such files are read and hashed, and no more.
+            transcodes: JPEG files are transcoded.
+            untrusted: Images (by number) whose files are not looked into.
+        """
         self._source = source
         self._pool = pool
         self._limits = limits
+        self._stored = stored
         self._transcodes = transcodes
         self._untrusted = untrusted
 
@@ -49,11 +67,15 @@ class Opener:
 
     def _open(self, file: PlannedFile) -> tuple[FileState, Failure | None]:
         state = FileState(file)
-        return state, self._read(state)
+        failure = self._read(state)
+        if failure is None and not file.kind:
+            state.same = self._stored.find(file, state.sha256)
+        return state, failure
 
     def _look_into(self, states: Sequence[FileState]) -> None:
         """Read small pictures, together, and transcode JPEG files, one by one."""
-        trusted = [state for state in states if not state.file.kind and state.file.image not in self._untrusted]
+        new = [state for state in states if not (state.file.kind or state.same)]
+        trusted = [state for state in new if state.file.image not in self._untrusted]
         starts = range(0, len(trusted), _TOGETHER)
         for _ in self._pool.map(self._read_pictures, [trusted[at : at + _TOGETHER] for at in starts]):
             pass

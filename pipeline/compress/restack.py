@@ -98,7 +98,7 @@ def _made_anew(
 def _placed(images: Sequence[Placed]) -> list[ImageFacts]:
     """The facts of images under their new numbers, in cells in their order."""
     stack = images[0][0]
-    return [replace(image.facts, image=new, stack=stack, cell=cell) for cell, (new, image) in enumerate(images)]
+    return [replace(image.moved(new), stack=stack, cell=cell) for cell, (new, image) in enumerate(images)]
 
 
 def _containers(images: Sequence[Placed], reader: PartReader) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from tilepress.pipeline.archive.checksums import samples_crc
 from tilepress.pipeline.archive.fidelity import WHOLE_FILE
 from tilepress.pipeline.archive.part import PartBuilder, StagedRows
+from tilepress.pipeline.archive.places import Place
 from tilepress.pipeline.archive.plan import PlannedFile
 from tilepress.pipeline.archive.schema import (
     DAMAGED,
@@ -21,20 +20,23 @@ from tilepress.pipeline.archive.schema import (
     TILES,
     UNSUPPORTED,
     UNTRUSTED,
+    ImageFacts,
 )
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.fallbacks import code_tiles
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.coding.tiles import Tile
+from tilepress.pipeline.compress.byte_exact import comes_back
 from tilepress.pipeline.compress.file_state import FileState, image_facts
 from tilepress.pipeline.compress.image import ImageEncoder
 from tilepress.pipeline.compress.opening import CHANGED_MEANWHILE, Opener
+from tilepress.pipeline.compress.same import Repeats, StoredContent
 from tilepress.pipeline.compress.stack import Stacker, read_samples, stack_state, stage_stack
 from tilepress.pipeline.compress.transcoding import Transcoding, why_verbatim
 from tilepress.pipeline.compress.verbatim import stage_rest, store_verbatim
 from tilepress.pipeline.errors import ChangedError, PictureError
 from tilepress.pipeline.formats.picture import Picture
-from tilepress.pipeline.formats.registry import read_picture, rebuild
+from tilepress.pipeline.formats.registry import read_picture
 from tilepress.pipeline.sources.collection import Collection
 
 _BAND_ROWS = 512
@@ -51,9 +53,24 @@ class ShardEncoder:
         pool: CodecPool,
         builder: PartBuilder,
         quarantined: Mapping[int, str],
+        stored: StoredContent,
+        place: Place,
     ) -> None:
-        """`quarantined`: images (with the reason) that are kept as files, because their coded bytes failed a check."""
-        self._opener = Opener(source, pool, settings.limits, transcodes=not settings.lossy, untrusted=quarantined)
+        """Prepare for files of one source.
+
+        Args:
+            source: Where the files are.
+            settings: How they are stored.
+            pool: Codecs, threads and progress.
+            builder: Of the part.
+            quarantined: Images (with the reason) that are kept as files, because their coded bytes failed a check.
+            stored: What the archive has of them already.
+            place: The run and the number of the part.
+        """
+        transcodes = not settings.lossy
+        self._opener = Opener(source, pool, settings.limits, stored, transcodes=transcodes, untrusted=quarantined)
+        self._place = place
+        self._repeats = Repeats()
         self._settings = settings
         self._pool = pool
         self._images = ImageEncoder(settings, pool, builder)
@@ -69,6 +86,13 @@ class ShardEncoder:
 
     def encode(self, files: tuple[PlannedFile, ...]) -> None:
         """Add the rows of all files to the builder, in constant memory for any number of tiles."""
+        while files:
+            self._encode(files)
+            rows, files = self._repeats.settled(self._builder.images(), *self._place)
+            for facts in rows:
+                self._refer(facts)
+
+    def _encode(self, files: tuple[PlannedFile, ...]) -> None:
         under_way: dict[int, FileState] = {}
         for coded in code_tiles(self._tiles(files, under_way), self._images.coding, self._pool):
             turn = coded.facts.image
@@ -93,7 +117,7 @@ class ShardEncoder:
                 self._not_stored(state, *failure)
             elif state.file.kind:
                 self._store_other(state)
-            elif self._begin(state) and state.picture:
+            elif not self._is_stored(state) and self._begin(state) and state.picture:
                 yield from self._ready(state, state.picture)
         yield from map(self._together, self._stacker.rest())
 
@@ -102,6 +126,21 @@ class ShardEncoder:
         target = bytes(state.data)
         text = target.decode(errors="backslashreplace")  # for people
         self._add_image(state, state.file.kind, [], payload=target, reason=text)
+
+    def _is_stored(self, state: FileState) -> bool:
+        """Deal with a file whose content the archive or an earlier file of the shard has; whether it is one."""
+        if state.same is None and not self._repeats.take(state.file, state.sha256):
+            return False
+        if not self._closed(state):
+            self._repeats.drop(state.file)
+        elif state.same is not None:
+            self._refer(state.same)
+        return True
+
+    def _refer(self, facts: ImageFacts) -> None:
+        self._builder.add([self._builder.stage(facts, (b"", b"", b""))])
+        self._pool.progress.file_coded(facts.source_bytes, 0)
+        self._pool.progress.image_done()
 
     def _ready(self, state: FileState, picture: Picture) -> Iterator[FileState]:
         """What can be cut now that one more image was read: it, or a stack that it completes."""
@@ -142,7 +181,7 @@ class ShardEncoder:
             self._store_jpeg(state, picture)
             return False
         whole = self._settings.fidelity == WHOLE_FILE
-        if not (whole or picture.describes_bytes) or self._comes_back(state, picture):
+        if not (whole or picture.describes_bytes) or comes_back(state, picture, self._settings):
             return True
         if picture.describes_bytes:
             reason = f"{picture.describes_bytes} describes compressed bytes that cannot be made again"
@@ -150,18 +189,6 @@ class ShardEncoder:
         else:
             self._store_verbatim(state, "", "")
         return False
-
-    def _comes_back(self, state: FileState, picture: Picture) -> bool:
-        """Whether the file made again from its pixels, if they are exact, is the file."""
-        if self._settings.lossy or self._settings.max_error:
-            return False
-        with tempfile.TemporaryFile() as scratch:
-            try:
-                rebuild(picture.container, picture.read_bands(_BAND_ROWS), scratch)
-            except PictureError:
-                return True  # a damaged file: found again, and reported, when its tiles are cut
-            scratch.seek(0)
-            return hashlib.file_digest(scratch, "sha256").digest() == state.sha256
 
     def _transcoded(self, state: FileState) -> bool:
         """Store a JPEG file by its transcoding, whatever else it holds, if there is one; whether it did."""

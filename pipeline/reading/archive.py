@@ -14,6 +14,7 @@ from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run, list_runs, read
 from tilepress.pipeline.archive.schema import DAMAGED, LIMIT, UNSUPPORTED
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.reading.contents import content_of
 from tilepress.pipeline.reading.entry_table import Current, EntryTable
 from tilepress.pipeline.reading.history import COLUMNS, History, Version, history, replaced_parts
 from tilepress.pipeline.reading.image import Entry
@@ -58,6 +59,7 @@ class Archive(Mapping[str, Entry]):
         views = [view_run(storage, each, last=each == runs[-1]) for each in runs]
         self.runs = runs_until(views, run, as_of)
         self._until = self.runs[-1].run.number if len(self.runs) < len(views) else None
+        self._views = {view.run.number: view for view in self.runs}
         self.replaced = replaced_parts(self.runs)
         there = {view.run.number for view in self.runs}
         lost = sorted(set(range(1, max(there, default=0))) - there)
@@ -124,7 +126,8 @@ class Archive(Mapping[str, Entry]):
         selection = Selection(include, exclude)
 
         def wanted(row: Mapping[str, Any]) -> bool:
-            return bool(row["mode"]) and row["reason_code"] not in _NO_PIXELS and row["path"] in selection
+            path = (row.get("named") or row)["path"]
+            return bool(row["mode"]) and row["reason_code"] not in _NO_PIXELS and path in selection
 
         return EntryTable.of(self.storage.location, self._current(), wanted)
 
@@ -155,9 +158,14 @@ class Archive(Mapping[str, Entry]):
 
         return ArchiveDataset(self.images(include, exclude), preview, transform)
 
-    def entry(self, view: RunView, row: Mapping[str, Any], *, gone: bool = False) -> Entry:
+    def entry(self, view: RunView, row: dict[str, Any], *, gone: bool = False) -> Entry:
         """Return a handle on one version of an image, from its index row. Reading it tells if the row is damaged."""
-        return Entry(self.storage, self.pool, view.run, index_row_or_damage(row), gone)
+        held, content = self.content((view, row))
+        return Entry(self.storage, self.pool, held.run, index_row_or_damage(content), gone)
+
+    def content(self, version: Version) -> Version:
+        """Return the row with the content of a version of an image: see `content_of`."""
+        return content_of(self._views, version)
 
     def histories(self, columns: Sequence[str] | None = None) -> Iterator[History]:
         """Yield, for each path in order, the rows of all runs that mention it: all their columns, or at least these."""
@@ -170,7 +178,7 @@ class Archive(Mapping[str, Entry]):
     def _current(self) -> Iterator[Current]:
         for found in self._stored(None):
             if found.content is not None:
-                yield *found.content, found.gone
+                yield *self.content(found.content), found.gone
 
     def _stored(self, columns: Sequence[str] | None) -> Iterator[History]:
         wanted = (found for found in self.histories(columns) if self._include_deleted or not found.gone)

@@ -11,14 +11,15 @@ import pyarrow as pa
 
 from tilepress.pipeline.archive.index_row import index_row
 from tilepress.pipeline.archive.layout import Run
-from tilepress.pipeline.archive.schema import INDEX_SCHEMA
+from tilepress.pipeline.archive.schema import IMAGE_COLUMNS, INDEX_SCHEMA
 from tilepress.pipeline.reading.image import Entry, entry_at
 from tilepress.pipeline.reading.run_view import RunView
 from tilepress.pipeline.storage.base import Location
 
 Current = tuple[RunView, dict[str, Any], bool]  # the run that holds an image, its index row, whether it is gone
 _BATCH_ROWS = 4096
-_SCHEMA = INDEX_SCHEMA.append(pa.field("run", pa.int32())).append(pa.field("gone", pa.bool_()))
+_NAMED = pa.struct([INDEX_SCHEMA.field(name) for name in IMAGE_COLUMNS])  # see `content_of`
+_SCHEMA = pa.schema([*INDEX_SCHEMA, ("run", pa.int32()), ("gone", pa.bool_()), ("named", _NAMED)])
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tilepress.pipeline.archive.places import Place
-from tilepress.pipeline.archive.schema import CONTENTLESS, FORGOTTEN, GONE
+from tilepress.pipeline.archive.schema import CONTENTLESS, FORGOTTEN, GONE, SAME
 from tilepress.pipeline.reading.run_view import RunView
 
 Version = tuple[RunView, dict[str, Any]]  # a row of an index, and the run it is of
-COLUMNS = ("path", "method", "part")  # what a history looks at
+COLUMNS = ("path", "method", "part", "of_run", "of_part")  # what a history looks at
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,30 @@ def history(versions: Sequence[Version], replaced: frozenset[Place]) -> History:
     """Return what all the rows about a path, at least one and oldest first, come to."""
     forgotten = [at for at, (_, row) in enumerate(versions) if row["method"] == FORGOTTEN]
     versions = versions[forgotten[-1] :] if forgotten else versions
-    counting = [version for version in versions if place(version) not in replaced]
+    counting = [version for version in versions if replaced.isdisjoint(places(version))]
     said = next((version for version in reversed(versions) if not version[0].moves), versions[-1])
     newest = said
-    if place(said) in replaced:  # what stands for it; only a row without content can have been left out
+    if not replaced.isdisjoint(places(said)):  # what stands for it; only a row without content can have been left out
         newest = next((each for each in reversed(counting) if each[1]["method"] != GONE), said)
     return History(tuple(counting), newest, bool(said[1]["method"] == GONE))
 
 
 def place(version: Version) -> Place:
-    """Return where the content of a row lies."""
+    """Return the part that a row is in."""
     view, row = version
     return view.run.number, -1 if row["part"] is None else row["part"]
+
+
+def content_place(version: Version) -> Place:
+    """Return the part that the content of a row is in: the row's own, but for those that refer to another row."""
+    row = version[1]
+    refers = row["method"] == SAME and None not in (row["of_run"], row["of_part"])
+    return (row["of_run"], row["of_part"]) if refers else place(version)
+
+
+def places(version: Version) -> frozenset[Place]:
+    """Return the parts that a row needs."""
+    return frozenset((place(version), content_place(version)))
 
 
 def has_content(version: Version) -> bool:

@@ -56,7 +56,7 @@ class Entry:
     @property
     def path(self) -> str:
         """Name within the archive."""
-        return self.index_row.facts.path
+        return self.index_row.file.path
 
     @property
     def size(self) -> int:
@@ -92,7 +92,7 @@ class Entry:
     @property
     def sha256(self) -> str:
         """SHA-256 of the file, 64 hexadecimal digits; empty for a small image in a stack."""
-        return self.index_row.facts.file_sha256.hex()
+        return self.index_row.file.file_sha256.hex()
 
     @property
     def codec(self) -> str:

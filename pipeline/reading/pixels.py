@@ -67,8 +67,8 @@ class PartReader:
 
     def is_of(self, image: IndexRow, sha256: bytes) -> bool:
         """Tell whether an image's file is one with that SHA-256, as far as is known. IntegrityError."""
-        if image.stack is None:
-            return sha256 == image.facts.file_sha256
+        if image.file.file_sha256:
+            return sha256 == image.file.file_sha256
         return sha256[:HASH_BYTES] == self.known_hash(image)
 
     def known_hash(self, image: IndexRow) -> bytes:

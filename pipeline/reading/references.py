@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from tilepress.pipeline.archive.index_row import index_row_or_damage
 from tilepress.pipeline.archive.places import Place
-from tilepress.pipeline.archive.schema import NOT_STORED
+from tilepress.pipeline.archive.schema import NOT_STORED, SAME
 from tilepress.pipeline.reading.archive import Archive
+from tilepress.pipeline.reading.contents import Key, key_of
 from tilepress.pipeline.reading.history import Version, place
 
 
@@ -23,6 +24,12 @@ def referred(archive: Archive) -> Iterator[Version]:
             yield history.content
         elif history.newest[1]["method"] == NOT_STORED:
             yield history.newest
+
+
+def shared_contents(archive: Archive) -> set[Key]:
+    """Return what rows that are referred to say their content is: only such content can be met twice."""
+    newest = (history.content for history in archive.histories(["of_image"]))
+    return {(row["of_run"], row["of_image"]) for _, row in filter(None, newest) if row["method"] == SAME}
 
 
 @dataclass
@@ -53,9 +60,23 @@ def part_uses(archive: Archive) -> dict[Place, PartUse]:
             if use is not None:
                 use.images += 1
                 use.payload += index_row_or_damage(row).nbytes
-    for version in referred(archive):
-        use = uses.get(place(version))
-        if use is not None:
-            use.used_images += 1
-            use.used_payload += index_row_or_damage(version[1]).nbytes
+    for version, content in once_each(archive):
+        for each in (version, content):
+            use = uses.get(place(each)) if each else None
+            if use is not None:
+                use.used_images += 1
+                use.used_payload += index_row_or_damage(each[1]).nbytes if each else 0
     return uses
+
+
+def once_each(archive: Archive) -> Iterator[tuple[Version | None, Version | None]]:
+    """Yield the rows that are referred to and have no content of their own, and rows with content, each once."""
+    shared = shared_contents(archive)
+    found = set[Key]()
+    for version in referred(archive):
+        content = archive.content(version)
+        key = key_of(content)
+        again = key in found
+        if key in shared:
+            found.add(key)
+        yield (None if content is version else version), (None if again else content)

@@ -71,6 +71,8 @@ def write(folder: Path, scratch: Path) -> None:
         models[f"block-dnn-{ratio}"] = f"block-dnn@{archive_models.store_model(storage, scratch / f'model-{ratio}')}"
     archive_models.store_model(storage, load_residual(DEFAULT_RESIDUAL).model_folder)
     put(source, first_files())
+    (source / "kept/link").symlink_to("text.txt")
+    (source / "kept/nothing").mkdir()
     run(source, folder, EXACT, models, lossy=False)
     for gone in ("codec/gone.png", "kept/vanishes.txt"):
         (source / gone).unlink(missing_ok=True)

@@ -66,6 +66,11 @@ def second_files() -> dict[str, bytes]:
         "codec/lossy/block-dnn-16.jpg": _jpeg(3, 85, width=14),
         "codec/lossy/jpeg.png": _png("RGB", 15),
         "codec/lossy/palette.png": _png("P", 15),
+        "same/of-tiles.tif": first_files()["codec/tiled-lzw.tif"],
+        "stack/2.png": _small(2),  # as it was, with a new time
+        "same/of-a-jpeg.jpg": first_files()["jpeg/colour.jpg"],
+        "same/of-pieces.txt": first_files()["kept/pieces.txt"],
+        "same/second.txt": b"second version, longer",
     }
 
 

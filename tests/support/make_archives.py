@@ -129,8 +129,9 @@ class EncodedShard:
 
 def encode(task: EncodeTask, archive: str = "/nonexistent", threads: int = 1) -> EncodedShard:
     """Compress one shard in this process, without committing it. `archive` holds the models, if any is needed."""
-    pool = CodecPool(open_storage(archive), threads=threads)
-    part, rows = build_part(task, pool)
+    storage = open_storage(archive)
+    pool = CodecPool(storage, threads=threads)
+    part, rows = build_part(task, storage, pool)
     return EncodedShard(part, {image.facts.path: image for image in rows.images}, pool)
 
 

@@ -14,7 +14,7 @@ from tilepress.errors import UsageError
 from tilepress.jobs.archives import listing
 from tilepress.jobs.cli import app
 from tilepress.pipeline.archive.schema import DAMAGED
-from tilepress.pipeline.compress import shard
+from tilepress.pipeline.compress import opening, shard
 
 PNG = encoded(image_of("RGB", 60, 50), "PNG")
 FILES = {
@@ -41,9 +41,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return read(data[:900] if bytes(data) == PNG else data, *arguments, **options)
 
     with monkeypatch.context() as patch:
+        patch.setattr(opening, "read_small_pictures", lambda files, limits: [None] * len(files))
         patch.setattr(shard, "read_picture", confused)
         report = tilepress.compress(tmp_path / "source", tmp_path / "archive", codec="png", exclude=["raw/"], **ONE)
-    assert (report.exit_code == 3 and stored(tmp_path, "a.png") == ("file", DAMAGED, 1)) or PNG
+    assert report.exit_code == 3 and stored(tmp_path, "a.png") == ("file", DAMAGED, 1)
     return tmp_path
 
 
@@ -75,7 +76,7 @@ def test_the_source_may_have_moved_and_a_mended_file_is_no_failure_any_more(plac
         tilepress.retry(place / "archive", failed=True, **ONE)
     (place / "moved/cut.png").write_bytes(PNG)
     assert tilepress.retry(place / "archive", source=place / "moved", failed=True, **ONE).exit_code == 0
-    assert stored(place, "cut.png") == ("stack", "", 2)
+    assert stored(place, "cut.png") == ("tiles", "", 2), "the content of a.png, which is stored once"
     arguments = ["retry", str(place / "archive"), "--failed", "--source", str(place / "moved"), "--engine", "local"]
     assert app._run(arguments) == 0
     assert "nothing to try again" in capfd.readouterr().out

@@ -21,6 +21,7 @@ import zstandard
 from PIL import Image
 
 from tests.support.independent import reader as independent_reader
+from tests.support.independent import rows
 from tilepress import compress
 from tilepress.pipeline.archive.schema import PART_SCHEMA
 from tilepress.pipeline.reading.archive import open_archive
@@ -140,11 +141,11 @@ def test_the_worked_example_of_the_row_crc_is_right() -> None:
     assert result == f"row_crc = 0x{zlib.crc32(covered):08x}"
     latents = bytes.fromhex("52 57 01 08 2e ec a1 0a 14")
     facts = ("tile", 3, 0, 0, 0, 2, 1, "raw", "", 0xA1EC2E08, 0xA1EC2E08, None)
-    assert independent_reader.crc_of(*facts, latents, b"") == zlib.crc32(covered)
+    assert rows.crc_of(*facts, latents, b"") == zlib.crc32(covered)
 
 
 def test_the_text_lists_the_columns_that_parts_have() -> None:
-    assert PART_SCHEMA.names == independent_reader.PART_COLUMNS
+    assert PART_SCHEMA.names == rows.PART_COLUMNS
     table = TEXT.partition("### parts/")[2].partition("### index")[0]
     cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| ")]
     named = {name.strip() for cell in cells for name in cell.split(",")}

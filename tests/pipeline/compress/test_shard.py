@@ -165,7 +165,7 @@ def test_damage_deep_in_a_file_leaves_no_tile_behind(tmp_path: Path) -> None:
 
 
 def test_files_that_are_distrusted_are_kept_with_the_reason(tmp_path: Path) -> None:
-    source = write_files(tmp_path / "s", {"a.png": encoded(smooth(90, 90, 3)), "b.png": encoded(smooth(90, 90, 3))})
+    source = write_files(tmp_path / "s", {"a.png": encoded(smooth(90, 90, 3)), "b.png": encoded(smooth(90, 90, 3, 1))})
     task = replace(task_of(source, planned(source)), quarantined={1: "it crashed a worker"})
     encoded_shard = encode(task)
     assert method_and_reason(encoded_shard, "a.png") == (TILES, "")

@@ -167,10 +167,10 @@ def test_two_drivers_at_once_encode_each_shard_once(
     source = write_files(tmp_path / "source", {f"{n:02}.png": encoded(smooth(40, 40, 1, n)) for n in range(12)})
     built, lock, build = Counter[int](), Lock(), commit.build_part
 
-    def counting(task: Any, pool: Any) -> Any:
+    def counting(task: Any, *context: Any) -> Any:
         with lock:
             built[task.number] += 1
-        return build(task, pool)
+        return build(task, *context)
 
     monkeypatch.setattr(commit, "build_part", counting)
     together = Barrier(2)
