@@ -21,7 +21,7 @@ from tilepress.codecs.origins.base import Guess, Origin, Recovered
 _FACTS = struct.Struct("<5B")
 _VERSION = 1
 _MAX_FACTOR = 16
-_LINES = 16  # of a picture that are looked at, in each direction
+_FEW_LINES, _LINES = 3, 16  # of a picture that are looked at in each direction, first and if those do not tell
 _LEAST_CHANGES = 4  # places where neighbours differ: fewer tell nothing
 _Axis = tuple[int, int]  # factor, offset
 
@@ -34,10 +34,14 @@ class Scale(Origin):
 
     def detect(self, picture: np.ndarray, spec: TileSpec) -> Guess | None:
         """Look at a few rows and columns whether they change at every second, third ... place only."""
-        rows, columns = (np.linspace(0, side - 1, _LINES).astype(np.intp) for side in picture.shape[:2])
-        across = _axis(picture[rows].swapaxes(0, 1))
-        down = _axis(picture[:, columns])
-        return Guess(self.id, 1.0) if across[0] * down[0] > 1 else None
+        for count in (_FEW_LINES, _LINES):
+            rows, columns = (np.linspace(0, side - 1, count).astype(np.intp) for side in picture.shape[:2])
+            changes = _changes(picture[rows].swapaxes(0, 1)), _changes(picture[:, columns])
+            if any(_factor(places) > 1 for places in changes) and count == _LINES:
+                return Guess(self.id, 1.0)
+            if all(len(places) >= _LEAST_CHANGES and _factor(places) == 1 for places in changes):
+                return None  # as it is with most pictures
+        return None
 
     def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
         """Return one pixel of each that were repeated; None if the whole picture changes at other places, too."""
@@ -70,12 +74,23 @@ class Scale(Origin):
 
 def _axis(lines: np.ndarray) -> _Axis:
     """Factor and offset by which lines (n, ...) are repeated; (1, 0) if they are not, or too few to tell."""
-    changes = np.flatnonzero((lines[1:] != lines[:-1]).reshape(len(lines) - 1, -1).any(axis=1)) + 1
+    changes = _changes(lines)
+    factor = _factor(changes)
+    return (factor, -int(changes[0]) % factor) if factor > 1 else (1, 0)
+
+
+def _changes(lines: np.ndarray) -> np.ndarray:
+    """The lines that differ from those before them."""
+    if len(lines) == 1:
+        return np.zeros(0, np.intp)
+    return np.flatnonzero((lines[1:] != lines[:-1]).reshape(len(lines) - 1, -1).any(axis=1)) + 1
+
+
+def _factor(changes: np.ndarray) -> int:
     if len(changes) < _LEAST_CHANGES:
-        return 1, 0
+        return 1
     common = int(np.gcd.reduce(np.diff(changes)))
-    factor = next(factor for factor in range(_MAX_FACTOR, 0, -1) if common % factor == 0)
-    return factor, -int(changes[0]) % factor
+    return next(factor for factor in range(_MAX_FACTOR, 0, -1) if common % factor == 0)
 
 
 def _count(size: int, axis: _Axis) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections import Counter
@@ -223,19 +224,18 @@ def _restore_other(entry: Entry, destination: Storage, options: RestoreOptions, 
 def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) -> tuple[bool, str]:
     """Restore one file; whether it was there already, and how it came back."""
     check_name(entry.path)
-    with tempfile.NamedTemporaryFile(prefix="tilepress-") as scratch:
-        file = cast(BinaryIO, scratch)
+    with _scratch(entry) as file:
         name, how = _write(entry, options, file)
         if name == entry.path and not is_url(destination.url):
             name = own_name(name, entry.index_row.file.name)
         file.flush()
-        path = Path(scratch.name)
-        if options.overwrite and _is_there(destination, name, path):
+        content = file.getvalue() if isinstance(file, io.BytesIO) else Path(file.name)
+        if options.overwrite and _is_there(destination, name, content):
             return True, how
         try:
-            destination.write_file(name, path, overwrite=options.overwrite)
+            _create(destination, name, content, overwrite=options.overwrite)
         except AlreadyExists:
-            if not _is_there(destination, name, path):
+            if not _is_there(destination, name, content):
                 raise
             return True, how
     if how not in (LOSSY, PREVIEW, REGION):
@@ -243,7 +243,21 @@ def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) ->
     return False, how
 
 
-def _is_there(destination: Storage, name: str, content: Path) -> bool:
+def _scratch(entry: Entry) -> BinaryIO:
+    """A file to write an image to, which is gone when it is closed; in memory for one of a stack, which is small."""
+    if entry.index_row.stack is not None:
+        return io.BytesIO()
+    return cast(BinaryIO, tempfile.NamedTemporaryFile(prefix="tilepress-"))
+
+
+def _create(destination: Storage, name: str, content: bytes | Path, *, overwrite: bool) -> None:
+    if isinstance(content, Path):
+        destination.write_file(name, content, overwrite=overwrite)
+    else:
+        destination.write(name, content, overwrite=overwrite)
+
+
+def _is_there(destination: Storage, name: str, content: bytes | Path) -> bool:
     """Whether a file of that name, and no link to one, has this content."""
     there = destination.local_path(name)
     return not (there and there.is_symlink()) and holds(destination, name, content)

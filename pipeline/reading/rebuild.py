@@ -128,7 +128,7 @@ def _unknown_method(image: IndexRow, fetch: Fetch) -> MissingPackage:
 def _prove_pixels(image: IndexRow, reader: PartReader, *, file: bool) -> None:
     container, facts, digest = reader.container(image), image.facts, hashlib.sha256()
     if file and (image.stack is not None or _must_be_identical(facts, container)):  # a small image takes no time
-        _write_pixels(image, reader, _scratch())
+        _write_pixels(image, reader, io.BytesIO() if image.stack is not None else _scratch())
         return
     for band in reader.bands(image):  # of a stack, the whole of which was hashed
         if image.stack is None:

@@ -13,6 +13,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -77,6 +78,11 @@ class LocalStorage(Storage):
 
     def __init__(self, root: str) -> None:
         super().__init__(os.path.abspath(root or "."))
+
+    @cached_property
+    def _root(self) -> str:
+        """The true path of the root, as it was when it was first written to."""
+        return os.path.realpath(self.url)
 
     def read(self, name: str) -> bytes:
         with _Errors(f"{self.url}/{name}"), open_regular(self._path(name)) as file:
@@ -231,8 +237,8 @@ class LocalStorage(Storage):
     def _target(self, name: str) -> str:
         """Path for writing: no folder on the way may be a link that leaves the root."""
         path = self._path(name)
-        root, parent = os.path.realpath(self.url), os.path.realpath(os.path.dirname(path))
-        if os.path.commonpath((root, parent)) != root:
+        parent = os.path.realpath(os.path.dirname(path))
+        if os.path.commonpath((self._root, parent)) != self._root:
             raise UnsafeName(f"{path} is refused: a symbolic link on the way leads out of {self.url}")
         return path
 

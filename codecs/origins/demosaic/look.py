@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilepress.codecs.origins.demosaic.bilinear import BLUE, GREEN, RED, Pattern
+from tilepress.codecs.origins.demosaic.interpolation import (
+    BILINEAR,
+    BLUE,
+    EDGE_AWARE,
+    GREEN,
+    RED,
+    Pattern,
+    green_between,
+)
 
 _STEEP = 4  # levels by which neighbours differ in all: on flat ground everything is a mean
 _LEAST_STEEP = 32  # pixels: fewer tell nothing
 _LEAST_BEYOND = 0.1  # by which one assumption holds more often than the other
 
 
-def pattern_of(picture: np.ndarray, rows: np.ndarray) -> tuple[float, Pattern]:
-    """Return how sure it is that a picture was interpolated, 0 to 1, and the pattern, of the picture's own places.
+def mosaic_at(picture: np.ndarray, rows: np.ndarray) -> tuple[float, Pattern, int]:
+    """Return how sure it is that a picture was interpolated, 0 to 1, the pattern of its own places, and the method.
 
     Args:
         picture: (h, w, 3), uint8 or uint16.
         rows: Those to look at, none of them the first or the last.
     """
-    x = np.arange(1, picture.shape[1] - 1)
-    odd = ((rows[:, None] + x) % 2).astype(bool)
+    odd = ((rows[:, None] + np.arange(1, picture.shape[1] - 1)) % 2).astype(bool)
     here, above, below = (picture[rows + dy, :, GREEN].astype(np.int32) for dy in (0, -1, 1))
-    left, right, up, down = here[:, :-2], here[:, 2:], above[:, 1:-1], below[:, 1:-1]
-    is_mean = (left + right + up + down + 2) >> 2 == here[:, 1:-1]
-    steep = np.abs(left - right) + np.abs(up - down) > _STEEP
-    coloured, sure = _better([(is_mean, steep & places) for places in (~odd, odd)])  # (y + x) % 2 of red and blue
+    sides = here[:, :-2], here[:, 2:], above[:, 1:-1], below[:, 1:-1]
+    steep = np.abs(sides[0] - sides[1]) + np.abs(sides[2] - sides[3]) > _STEEP
+    found = []
+    for method in (BILINEAR, EDGE_AWARE):
+        is_mean = green_between(*sides, method) == here[:, 1:-1]
+        found.append((*_better([(is_mean, steep & places) for places in (~odd, odd)]), method))
+    coloured, sure, method = max(found, key=lambda way: way[1])  # (y + x) % 2 of red and blue
     if not sure:
-        return 0.0, Pattern(0, coloured)
+        return 0.0, Pattern(0, coloured), method
     y, also_sure = _red_row(picture, rows, odd if coloured == 0 else ~odd)
-    return min(sure, also_sure), Pattern(y, (coloured - y) % 2)
+    return min(sure, also_sure), Pattern(y, (coloured - y) % 2), method
 
 
 def _red_row(picture: np.ndarray, rows: np.ndarray, green: np.ndarray) -> tuple[int, float]:

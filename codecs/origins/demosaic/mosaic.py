@@ -7,75 +7,74 @@ will do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from tilepress.codecs.origins.demosaic.bilinear import GREEN, Pattern
+from tilepress.codecs.origins.demosaic.frame import above, corner, with_sum
+from tilepress.codecs.origins.demosaic.interpolation import GREEN, Pattern
 
-_Turn = Callable[[np.ndarray], np.ndarray]
+
+@dataclass(frozen=True)
+class _View:
+    """A mosaic, the picture within its frame, and the colours of its places, turned."""
+
+    mosaic: np.ndarray
+    picture: np.ndarray
+    colours: np.ndarray
+    ties: int  # as frame.py says
 
 
-def mosaic_of(picture: np.ndarray, pattern: Pattern, maximum: int) -> np.ndarray:
+def mosaic_of(picture: np.ndarray, pattern: Pattern, method: int, maximum: int) -> np.ndarray:
     """Return a mosaic (h + 2, w + 2) of which `interpolated` makes the picture, as far as there is one.
 
     Args:
         picture: (h, w, 3), uint8 or uint16, both sides at least 4.
         pattern: Of the mosaic; the picture's first pixel is at (1, 1) in it.
+        method: BILINEAR or EDGE_AWARE.
         maximum: Of the samples.
     """
     shape = picture.shape[0] + 2, picture.shape[1] + 2
-    mosaic, colours = np.zeros(shape, np.int64), np.empty(shape, np.uint8)
+    mosaic, colours = np.zeros(shape, np.int32), np.empty(shape, np.uint8)
     for y in (0, 1):
         for x in (0, 1):
             colour = pattern.colour(y, x)
             colours[y::2, x::2] = colour
             mosaic[2 - y : -1 : 2, 2 - x : -1 : 2] = picture[1 - y :: 2, 1 - x :: 2, colour]
-    for turn in _turns():  # every side comes to lie above once, then every corner above on the left
-        _fill_side(turn(mosaic), turn(picture), turn(colours), maximum)
-    for turn in _turns():
-        _fill_corner(turn(mosaic), turn(picture), int(turn(colours)[0, 0]), maximum)
+    views = [
+        _View(np.rot90(mosaic, turn), np.rot90(picture, turn), np.rot90(colours, turn), turn % 2) for turn in range(4)
+    ]
+    for view in views:  # every side lies above in one of them, and every corner above on the left
+        _fill_side(view, method, maximum)
+    for view in views:
+        _fill_corner(view, method, maximum)
     return mosaic.astype(picture.dtype)
 
 
-def _turns() -> Iterator[_Turn]:
-    """By 0, 90, 180 and 270 degrees, as views."""
-    yield from (lambda array, times=times: np.rot90(array, times) for times in range(4))
-
-
-def _fill_side(mosaic: np.ndarray, picture: np.ndarray, colours: np.ndarray, maximum: int) -> None:
+def _fill_side(view: _View, method: int, maximum: int) -> None:
     """The frame above a picture, but for its corners; green beside the corners is filled with them."""
-    own, pixels = colours[0, 1:-1], picture[0].astype(np.int64)
+    mosaic, own, pixels = view.mosaic, view.colours[0, 1:-1], view.picture[0].astype(np.int32)
     values = pixels[np.arange(len(own)), own]  # of the frame's colour, one row below it
     green = slice(int(own[0] != GREEN), None, 2)
     coloured = slice(int(own[0] == GREEN), None, 2)
 
     frame = mosaic[0, 1:-1]
-    sums = mosaic[2, 1:-1] + mosaic[1, :-2] + mosaic[1, 2:]
-    guess = (mosaic[1, :-2] + mosaic[1, 2:] + 1) >> 1
-    frame[green] = _with_sum(guess, values, sums, maximum)[green]
+    neighbours = mosaic[1, :-2][green], mosaic[1, 2:][green], mosaic[2, 1:-1][green]
+    frame[green] = above(values[green], neighbours, method, view.ties, maximum)
     between = pixels[coloured.start + 1 :: 2, own[coloured.start]]
     frame[coloured] = _of_pairs(values[coloured], mosaic[2, 1:-1][coloured], between, maximum)
 
 
-def _fill_corner(mosaic: np.ndarray, picture: np.ndarray, colour: int, maximum: int) -> None:
+def _fill_corner(view: _View, method: int, maximum: int) -> None:
     """The corner above on the left, and the two green places beside it, which share what they gave."""
+    mosaic, colour, pixel = view.mosaic, view.colours[0, 0], view.picture[0, 0].astype(np.int32)
     if colour == GREEN:
         mosaic[0, 0] = mosaic[1, 1]  # which gave nothing
         return
-    both = 4 * int(picture[0, 0, GREEN]) - 2 - mosaic[1, 2] - mosaic[2, 1]  # or up to three more
-    both = np.clip(mosaic[1, 2] + mosaic[2, 1], both, both + 3)
-    mosaic[0, 1] = np.clip(both >> 1, 0, maximum)
-    mosaic[1, 0] = np.clip(both - mosaic[0, 1], 0, maximum)
+    neighbours = int(mosaic[1, 2]), int(mosaic[2, 1])
+    mosaic[0, 1], mosaic[1, 0] = corner(int(pixel[GREEN]), neighbours, method, view.ties, maximum)
     others = mosaic[0, 2] + mosaic[2, 0] + mosaic[2, 2]
-    mosaic[0, 0] = _with_sum(mosaic[0, 2], picture[0, 0, colour].astype(np.int64), others, maximum)
-
-
-def _with_sum(guess: np.ndarray, mean: np.ndarray, others: np.ndarray, maximum: int) -> np.ndarray:
-    """The samples nearest to a guess whose mean with three others, of which the sum is given, is rounded to `mean`."""
-    least = 4 * mean - 2 - others
-    samples: np.ndarray = np.clip(np.clip(guess, least, least + 3), 0, maximum)
-    return samples
+    mosaic[0, 0] = with_sum(mosaic[0, 2], pixel[colour], others, maximum)
 
 
 def _of_pairs(means: np.ndarray, below: np.ndarray, between: np.ndarray, maximum: int) -> np.ndarray:

@@ -3,9 +3,9 @@
 OpenCV repeats the outermost pixels that it can interpolate where it cannot; a picture that was cropped afterwards lacks
 that on some sides or on all, and one that was turned or mirrored is of another pattern.
 
-Facts: version uint8 = 1 | method uint8 = 1, bilinear | pattern uint8: row and column of red in the mosaic's first
-2 x 2, 2 y + x | sides uint8 on which the outermost pixels repeat those beside them: 1 above, 2 below, 4 left, 8 right.
-The mosaic is of the size of what is left without these, and two larger.
+Facts: version uint8 = 1 | method uint8: 1 bilinear, 2 aware of edges | pattern uint8: row and column of red in the
+mosaic's first 2 x 2, 2 y + x | sides uint8 on which the outermost pixels repeat those beside them: 1 above, 2 below,
+4 left, 8 right. The mosaic is as large as what is left without these, and two rows and columns larger.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ import numpy as np
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Guess, Origin, Recovered
-from tilepress.codecs.origins.demosaic.bilinear import Pattern, interpolated
-from tilepress.codecs.origins.demosaic.look import pattern_of
+from tilepress.codecs.origins.demosaic.interpolation import BILINEAR, EDGE_AWARE, Pattern, interpolated
+from tilepress.codecs.origins.demosaic.look import mosaic_at
 from tilepress.codecs.origins.demosaic.mosaic import mosaic_of
 from tilepress.codecs.origins.demosaic.split import joined, split
 
 _FACTS = struct.Struct("<4B")
-_VERSION, _BILINEAR = 1, 1
+_VERSION = 1
+_WORDS = {BILINEAR: "bilinear", EDGE_AWARE: "edge-aware"}
 _ABOVE, _BELOW, _LEFT, _RIGHT = 1, 2, 4, 8
 _ALL_SIDES = 15
 _LEAST_SIDE = 4  # of what is left without repeated pixels
@@ -35,12 +36,13 @@ _SURE = 0.8
 
 @dataclass(frozen=True)
 class _Facts:
+    method: int
     pattern: Pattern
     sides: int
 
     def packed(self) -> bytes:
         """Return the bytes of it."""
-        return _FACTS.pack(_VERSION, _BILINEAR, 2 * self.pattern.y + self.pattern.x, self.sides)
+        return _FACTS.pack(_VERSION, self.method, 2 * self.pattern.y + self.pattern.x, self.sides)
 
     @property
     def frame(self) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -55,7 +57,7 @@ class _Facts:
 
 
 class Demosaic(Origin):
-    """Bilinear interpolation of a Bayer mosaic, of 8 or 16 bits."""
+    """Interpolation of a Bayer mosaic, bilinear or aware of edges."""
 
     id = "demosaic"
     colours: ClassVar[frozenset[str]] = frozenset({"rgb"})
@@ -66,21 +68,22 @@ class Demosaic(Origin):
             return None
         pairs = max(_PAIRS, min(_PIXELS // spec.width, spec.height) // 2)
         rows = np.linspace(1, spec.height - 3, pairs).astype(np.intp)
-        sure, pattern = pattern_of(picture, np.concatenate([rows, rows + 1]))
-        return Guess(self.id, sure, pattern) if sure > _SURE else None
+        sure, *found = mosaic_at(picture, np.concatenate([rows, rows + 1]))
+        return Guess(self.id, sure, tuple(found)) if sure > _SURE else None
 
     def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
         """Return green and the rest of the mosaic; None for pictures of other channels or of a few pixels."""
         if not _may_have(spec):
             return None
-        found = guess.hints
-        if not isinstance(found, Pattern):
-            _, found = pattern_of(picture, np.arange(1, spec.height - 1))
-        facts = _Facts(Pattern(0, 0), _repeated(picture))
+        if isinstance(guess.hints, tuple):
+            found, method = guess.hints
+        else:
+            _, found, method = mosaic_at(picture, np.arange(1, spec.height - 1))
+        facts = _Facts(method, found, _repeated(picture))
         (above, _), (left, _) = facts.frame
         pattern = Pattern((found.y + 1 - above) % 2, (found.x + 1 - left) % 2)
         height, width = facts.inner(spec)
-        mosaic = mosaic_of(picture[above : above + height, left : left + width], pattern, spec.maximum)
+        mosaic = mosaic_of(picture[above : above + height, left : left + width], pattern, method, spec.maximum)
         even = np.pad(mosaic, ((0, height % 2), (0, width % 2)), mode="reflect")
         return Recovered(replace(facts, pattern=pattern).packed(), split(even, pattern, spec.maximum))
 
@@ -96,12 +99,13 @@ class Demosaic(Origin):
         height, width = facts.inner(spec)
         green, differences = recovered.planes
         mosaic = joined(green, differences, facts.pattern, spec.maximum)[: height + 2, : width + 2]
-        return np.pad(interpolated(mosaic, facts.pattern), (*facts.frame, (0, 0)), mode="edge")
+        return np.pad(interpolated(mosaic, facts.pattern, facts.method), (*facts.frame, (0, 0)), mode="edge")
 
     def describe(self, recovered: Recovered) -> str:
         """Return the pattern by its first four colours, row by row."""
-        pattern = _parsed(recovered.facts).pattern
-        return f"bilinear Bayer {''.join('RGB'[pattern.colour(y, x)] for y in (0, 1) for x in (0, 1))}"
+        facts = _parsed(recovered.facts)
+        letters = ("RGB"[facts.pattern.colour(y, x)] for y in (0, 1) for x in (0, 1))
+        return f"{_WORDS[facts.method]} Bayer {''.join(letters)}"
 
 
 def _may_have(spec: TileSpec) -> bool:
@@ -127,9 +131,9 @@ def _parsed(facts: bytes) -> _Facts:
     if len(facts) != _FACTS.size or facts[0] != _VERSION:
         raise StreamError("facts of an origin `demosaic` are of another size or version")
     _, method, pattern, sides = _FACTS.unpack(facts)
-    if method != _BILINEAR or pattern > 3 or sides > _ALL_SIDES:
+    if method not in _WORDS or pattern > 3 or sides > _ALL_SIDES:
         raise StreamError(f"an origin `demosaic` of method {method}, pattern {pattern}, sides {sides} is not known")
-    return _Facts(Pattern(*divmod(pattern, 2)), sides)
+    return _Facts(method, Pattern(*divmod(pattern, 2)), sides)
 
 
 def _read(facts: bytes, spec: TileSpec) -> _Facts:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilepress.codecs.origins.demosaic.bilinear import Pattern
+from tilepress.codecs.origins.demosaic.interpolation import Pattern
 
 
 def split(mosaic: np.ndarray, pattern: Pattern, maximum: int) -> tuple[np.ndarray, np.ndarray]:

@@ -64,11 +64,11 @@ def enlarged(photo: np.ndarray, factor: int) -> np.ndarray:
     return cv2.resize(part, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
 
 
-def bayer(photo: np.ndarray) -> np.ndarray:
+def bayer(photo: np.ndarray, code: int = cv2.COLOR_BayerBG2RGB) -> np.ndarray:
     """As a sensor sees it, interpolated."""
     mosaic = photo[..., 1].copy()
     mosaic[0::2, 0::2], mosaic[1::2, 1::2] = photo[0::2, 0::2, 0], photo[1::2, 1::2, 2]
-    return cv2.cvtColor(mosaic, cv2.COLOR_BayerBG2RGB)
+    return cv2.cvtColor(mosaic, code)
 
 
 CASES = (
@@ -86,6 +86,7 @@ CASES = (
     Case("scale", "4 x 4", lambda photo: enlarged(photo, 4)),
     Case("demosaic", "bilinear Bayer", bayer),
     Case("demosaic", "bilinear Bayer, cropped", lambda photo: bayer(photo)[3:-4, 5:-2]),
+    Case("demosaic", "edge-aware Bayer", lambda photo: bayer(photo, cv2.COLOR_BayerBG2RGB_EA)),
     Case("demosaic", "bilinear Bayer, 12 bits in 16", lambda photo: bayer(deep(photo, 12))),
 )
 

@@ -20,7 +20,7 @@ from tilepress.pipeline.formats.packed_samples import pack_samples, unpack_sampl
 from tilepress.pipeline.formats.picture import Limits, Picture
 from tilepress.pipeline.formats.png.chunks import SIGNATURE, Header, Pass, PngFile, chunk, has_chunk, parse_header, scan
 from tilepress.pipeline.formats.png.container import LEAST, exact_container, plain_container
-from tilepress.pipeline.formats.png.rows import choose_types, filter_rows, unfilter
+from tilepress.pipeline.formats.png.rows import filter_least, filter_rows, unfilter
 from tilepress.pipeline.formats.png.stream import Rows, filtered_rows, survey
 from tilepress.pipeline.formats.zlib_settings import Deflater, DeflateSettings, ZlibProbe, guess_settings
 
@@ -142,17 +142,16 @@ class _Writer:
         for first, samples in _pass_bands(self.header, bands):
             packed = pack_samples(samples, self.header.bits)
             above = np.zeros(packed.shape[1], np.uint8) if first or above is None else above
-            rows = filter_rows(packed, above, self.header.pixel_bytes, self._types(packed, above, done))
+            rows = self._rows(packed, above, done)
             above = packed[-1]
             done += len(packed)
             yield rows.tobytes()
 
-    def _types(self, packed: np.ndarray, above: np.ndarray, done: int) -> np.ndarray:
-        if self.types is not None:
-            return self.types[done : done + len(packed)]
-        if not self.header.chooses_types:
-            return np.zeros(len(packed), np.uint8)
-        return choose_types(packed, above, self.header.pixel_bytes)
+    def _rows(self, packed: np.ndarray, above: np.ndarray, done: int) -> np.ndarray:
+        if self.types is None and self.header.chooses_types:
+            return filter_least(packed, above, self.header.pixel_bytes)
+        types = np.zeros(len(packed), np.uint8) if self.types is None else self.types[done : done + len(packed)]
+        return filter_rows(packed, above, self.header.pixel_bytes, types)
 
 
 def _pass_bands(header: Header, bands: Iterator[np.ndarray]) -> Iterator[tuple[bool, np.ndarray]]:

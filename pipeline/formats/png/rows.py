@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 
 import imagecodecs
 import numpy as np
@@ -56,17 +57,32 @@ def filter_rows(rows: np.ndarray, above: np.ndarray, pixel_bytes: int, types: np
     return out
 
 
+def filter_least(rows: np.ndarray, above: np.ndarray, pixel_bytes: int) -> np.ndarray:
+    """Return the filtered rows (n, 1 + row bytes) of packed samples (n, row bytes) by the filters of `choose_types`."""
+    out = np.empty((rows.shape[0], rows.shape[1] + 1), np.uint8)
+    for at, part, up in _parts(rows, above):
+        types, filtered = _least(part, up, pixel_bytes)
+        out[at : at + len(part), 0] = types
+        out[at : at + len(part), 1:] = filtered[types, np.arange(len(part))]
+    return out
+
+
 def choose_types(rows: np.ndarray, above: np.ndarray, pixel_bytes: int) -> np.ndarray:
     """Return filters by the usual heuristic: per row, the one with the least sum of absolute values.
 
     Returns types (n,) uint8.
     """
     types = np.empty(len(rows), np.uint8)
+    for at, part, up in _parts(rows, above):
+        types[at : at + len(part)], _ = _least(part, up, pixel_bytes)
+    return types
+
+
+def _parts(rows: np.ndarray, above: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """(first row, rows, rows above those) of parts whose filters are chosen together."""
     for at in range(0, len(rows), _ADAPTIVE_ROWS):
         part = rows[at : at + _ADAPTIVE_ROWS]
-        up = np.concatenate((above[None] if at == 0 else rows[at - 1 : at], part[:-1]))
-        types[at : at + len(part)] = _least(part, up, pixel_bytes)
-    return types
+        yield at, part, np.concatenate((above[None] if at == 0 else rows[at - 1 : at], part[:-1]))
 
 
 def choose_types_of_all(rows: np.ndarray, pixel_bytes: int) -> np.ndarray:
@@ -78,16 +94,15 @@ def choose_types_of_all(rows: np.ndarray, pixel_bytes: int) -> np.ndarray:
     types = np.empty(len(flat), np.uint8)
     step = max(1, _ADAPTIVE_BYTES // length)
     for at in range(0, len(flat), step):
-        types[at : at + step] = _least(flat[at : at + step], up[at : at + step], pixel_bytes)
+        types[at : at + step], _ = _least(flat[at : at + step], up[at : at + step], pixel_bytes)
     return types.reshape(images, n)
 
 
-def _least(rows: np.ndarray, up: np.ndarray, pixel_bytes: int) -> np.ndarray:
-    """The first of the filters with the least sum of magnitudes, per row."""
+def _least(rows: np.ndarray, up: np.ndarray, pixel_bytes: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first of the filters with the least sum of magnitudes, per row; and rows by each filter, (5, n, bytes)."""
     filtered = np.stack([_filtered(kind, rows, up, pixel_bytes) for kind in range(5)])
     magnitudes = np.minimum(filtered, -filtered)  # of the signed numbers that the bytes are
-    least: np.ndarray = magnitudes.sum(axis=2, dtype=np.uint32).argmin(axis=0)
-    return least
+    return magnitudes.sum(axis=2, dtype=np.uint32).argmin(axis=0), filtered
 
 
 def _filtered(kind: int, rows: np.ndarray, up: np.ndarray, pixel_bytes: int) -> np.ndarray:

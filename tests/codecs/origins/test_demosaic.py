@@ -11,18 +11,23 @@ import pytest
 from tests.support.origins.made_pictures import RGB, made_of, photo, spec_of, without_origin
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.chain import Step, plane_specs, reproduce
-from tilepress.codecs.origins.demosaic.bilinear import Pattern
+from tilepress.codecs.origins.demosaic.interpolation import Pattern
 from tilepress.codecs.origins.demosaic.rule import Demosaic
 from tilepress.codecs.origins.demosaic.split import joined
 from tilepress.codecs.origins.recover import recover
 
 RULE = Demosaic()
-CODES = {
-    "RGGB": cv2.COLOR_BayerBG2RGB,  # OpenCV names patterns by the second row and column
-    "GRBG": cv2.COLOR_BayerGB2RGB,
-    "BGGR": cv2.COLOR_BayerRG2RGB,
-    "GBRG": cv2.COLOR_BayerGR2RGB,
+PATTERNS = ("RGGB", "GRBG", "BGGR", "GBRG")
+CODES = {  # OpenCV names patterns by the second row and column
+    "bilinear": (cv2.COLOR_BayerBG2RGB, cv2.COLOR_BayerGB2RGB, cv2.COLOR_BayerRG2RGB, cv2.COLOR_BayerGR2RGB),
+    "edge-aware": (
+        cv2.COLOR_BayerBG2RGB_EA,
+        cv2.COLOR_BayerGB2RGB_EA,
+        cv2.COLOR_BayerRG2RGB_EA,
+        cv2.COLOR_BayerGR2RGB_EA,
+    ),
 }
+every_method = pytest.mark.parametrize("method", CODES)
 
 
 def mosaic_of(pattern: str, pixels: np.ndarray) -> np.ndarray:
@@ -34,35 +39,44 @@ def mosaic_of(pattern: str, pixels: np.ndarray) -> np.ndarray:
     return mosaic
 
 
-@pytest.mark.parametrize("pattern", CODES)
+def interpolated(pixels: np.ndarray, pattern: str, method: str = "bilinear") -> np.ndarray:
+    """A scene as OpenCV gives it back from its mosaic."""
+    return cv2.cvtColor(mosaic_of(pattern, pixels), CODES[method][PATTERNS.index(pattern)])
+
+
+@every_method
+@pytest.mark.parametrize("pattern", PATTERNS)
 @pytest.mark.parametrize(("dtype", "bits"), [("uint8", 8), ("uint16", 16), ("uint16", 12)])
 @pytest.mark.parametrize("size", [(64, 50), (51, 64), (49, 65)])
-def test_what_opencv_interpolated_is_found(pattern: str, dtype: str, bits: int, size: tuple[int, int]) -> None:
+def test_what_opencv_interpolated_is_found(
+    method: str, pattern: str, dtype: str, bits: int, size: tuple[int, int]
+) -> None:
     spec = replace(RGB, height=size[0], width=size[1], dtype=dtype, bit_depth=bits)  # type: ignore[arg-type]
     mosaic = mosaic_of(pattern, photo(spec))
-    recovered = made_of(RULE, cv2.cvtColor(mosaic, CODES[pattern]), spec)
+    recovered = made_of(RULE, interpolated(photo(spec), pattern, method), spec)
     red = pattern.index("R")
     found = joined(*recovered.planes, Pattern(red // 2, red % 2), spec.maximum)[: size[0], : size[1]]
     assert np.array_equal(found[1:-1, 1:-1], mosaic[1:-1, 1:-1])
-    assert RULE.describe(recovered) == f"bilinear Bayer {pattern}"
+    assert RULE.describe(recovered) == f"{method} Bayer {pattern}"
 
 
 @pytest.mark.parametrize("crop", [np.s_[1:, :], np.s_[:-1, 3:], np.s_[5:-4, 2:-7]])
 def test_cropped_and_turned_pictures_are_found(crop: tuple[slice, slice]) -> None:
-    picture = cv2.cvtColor(mosaic_of("GBRG", photo(RGB)), CODES["GBRG"])[crop]
+    picture = interpolated(photo(RGB), "GBRG")[crop]
     for turned in (picture, np.rot90(picture), picture[::-1], picture[:, ::-1].swapaxes(0, 1)):
         pixels = np.ascontiguousarray(turned)
         made_of(RULE, pixels, spec_of(pixels))
 
 
-def test_extremes_are_interpolated_from_some_mosaic_too() -> None:
+@every_method
+def test_extremes_are_interpolated_from_some_mosaic_too(method: str) -> None:
     """Of noise between black and white nothing in the frame is as it was, and all of it gives the same."""
     noise = np.random.default_rng(1).choice(np.array([0, 1, 254, 255], np.uint8), RGB.shape)
-    made_of(RULE, cv2.cvtColor(mosaic_of("RGGB", noise), CODES["RGGB"]), RGB)
+    made_of(RULE, interpolated(noise, "RGGB", method), RGB)
 
 
 def test_pixels_that_were_changed_are_left_to_exceptions() -> None:
-    picture = cv2.cvtColor(mosaic_of("RGGB", photo(RGB)), CODES["RGGB"])
+    picture = interpolated(photo(RGB), "RGGB")
     picture[60:64, 70:80] = 255
     guess = RULE.detect(picture, RGB)
     assert guess is not None
@@ -73,7 +87,7 @@ def test_pixels_that_were_changed_are_left_to_exceptions() -> None:
 
 
 def test_a_mosaic_is_worth_it_and_ends_its_chain() -> None:
-    picture = cv2.cvtColor(mosaic_of("RGGB", photo(RGB)), CODES["RGGB"])
+    picture = interpolated(photo(RGB), "RGGB")
     chain = recover(picture, RGB)
     assert chain is not None and [step.origin for step in chain.steps] == ["demosaic"]
     assert np.array_equal(reproduce(chain, RGB), picture)
@@ -90,7 +104,7 @@ def test_pictures_that_were_not_interpolated_have_no_such_origin() -> None:
 
 def test_facts_that_nobody_writes_are_refused() -> None:
     assert RULE.plane_specs(b"\1\1\3\x0f", RGB)[1].shape == (70, 66, 2)
-    for facts in (b"", b"\1\1\0", b"\2\1\0\0", b"\1\2\0\0", b"\1\1\4\0", b"\1\1\0\x10"):
+    for facts in (b"", b"\1\1\0", b"\2\1\0\0", b"\1\3\0\0", b"\1\1\4\0", b"\1\1\0\x10"):
         with pytest.raises(StreamError):
             RULE.plane_specs(facts, RGB)
     for spec in (replace(RGB, height=5), replace(RGB, channels=4), replace(RGB, channels=1, colour="gray")):

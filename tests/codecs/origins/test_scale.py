@@ -47,7 +47,7 @@ def test_pictures_that_were_not_enlarged_and_flat_ones_have_no_such_origin() -> 
     flat = np.full(RGB.shape, 7, np.uint8)
     edge = flat.copy()
     edge[:, 64:] = 9
-    for pixels in [*without_origin(), flat, edge]:
+    for pixels in [*without_origin(), flat, edge, edge[:1], edge[:, :1]]:
         assert RULE.detect(pixels, spec_of(pixels)) is None
 
 

@@ -1,7 +1,8 @@
-"""Bilinear interpolation of a Bayer mosaic, as OpenCV does it (cv2.COLOR_BayerBG2RGB and its like), to the bit.
+"""Interpolation of a Bayer mosaic, as OpenCV does it (cv2.COLOR_BayerBG2RGB, COLOR_BayerBG2RGB_EA ...), to the bit.
 
-A sample stays at its own place. At red and blue places green is the mean of four neighbours, and the other of the two
-the mean of four diagonal ones; at green places red and blue are means of two, along the row or the column. Means are
+A sample stays at its own place. At red and blue places the other of the two is the mean of four diagonal neighbours; at
+green places red and blue are means of two, along the row or the column. Green at red and blue places is, if bilinear,
+the mean of four neighbours; if aware of edges, of the two that differ less, those of the row if none do. Means are
 rounded, halves up.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 RED, GREEN, BLUE = 0, 1, 2
+BILINEAR, EDGE_AWARE = 1, 2  # methods
 
 
 @dataclass(frozen=True)
@@ -28,23 +30,24 @@ class Pattern:
         return RED if (y - self.y) % 2 == 0 else BLUE
 
 
-def interpolated(mosaic: np.ndarray, pattern: Pattern) -> np.ndarray:
+def interpolated(mosaic: np.ndarray, pattern: Pattern, method: int) -> np.ndarray:
     """Return the colours of all places of a mosaic but the outermost: (h - 2, w - 2, 3) of its type.
 
     Args:
         mosaic: (h, w), uint8 or uint16, both sides at least 3.
         pattern: Of the mosaic.
+        method: BILINEAR or EDGE_AWARE.
     """
     height, width = mosaic.shape
     wide = mosaic.astype(np.uint16 if mosaic.itemsize == 1 else np.uint32)  # a sum of four fits
     picture = np.empty((height - 2, width - 2, 3), mosaic.dtype)
     for y in (1, 2):
         for x in (1, 2):
-            _fill(picture[y - 1 :: 2, x - 1 :: 2], wide, (y, x), pattern)
+            _fill(picture[y - 1 :: 2, x - 1 :: 2], wide, (y, x), pattern, method)
     return picture
 
 
-def _fill(out: np.ndarray, mosaic: np.ndarray, first: tuple[int, int], pattern: Pattern) -> None:
+def _fill(out: np.ndarray, mosaic: np.ndarray, first: tuple[int, int], pattern: Pattern, method: int) -> None:
     """Colours of every second place in every second row, from the first."""
     height, width = mosaic.shape
 
@@ -59,5 +62,17 @@ def _fill(out: np.ndarray, mosaic: np.ndarray, first: tuple[int, int], pattern: 
         out[..., in_row] = (at(0, -1) + at(0, 1) + 1) >> 1
         out[..., RED + BLUE - in_row] = (at(-1, 0) + at(1, 0) + 1) >> 1
     else:
-        out[..., GREEN] = (at(0, -1) + at(0, 1) + at(-1, 0) + at(1, 0) + 2) >> 2
+        out[..., GREEN] = green_between(at(0, -1), at(0, 1), at(-1, 0), at(1, 0), method)
         out[..., RED + BLUE - colour] = (at(-1, -1) + at(-1, 1) + at(1, -1) + at(1, 1) + 2) >> 2
+
+
+def green_between(left: np.ndarray, right: np.ndarray, up: np.ndarray, down: np.ndarray, method: int) -> np.ndarray:
+    """Return green in the middle of four green samples, whose type holds their sum."""
+    mean: np.ndarray
+    if method == BILINEAR:
+        mean = (left + right + up + down + 2) >> 2
+        return mean
+    across = np.maximum(left, right) - np.minimum(left, right)
+    along = np.maximum(up, down) - np.minimum(up, down)
+    mean = np.where(across > along, (up + down + 1) >> 1, (left + right + 1) >> 1)
+    return mean
