@@ -13,7 +13,10 @@ import numpy as np
 from tilepress.codecs import registry
 from tilepress.codecs.codec import COLOUR_PLANES, Codec, Settings, TileSpec
 from tilepress.codecs.kernels.cache import KernelCache, cache_root
+from tilepress.codecs.origins.base import Guess
 from tilepress.codecs.origins.exceptions import pack_exceptions, with_exceptions
+from tilepress.codecs.origins.ycc.colours import JFIF
+from tilepress.codecs.origins.ycc.origin import Ycc
 
 _SIDE = 40  # of the tiles: more than one block of every codec
 _SIDE_TO_FIT = 65  # the same where something is fitted to tiles: samples enough for that
@@ -94,8 +97,11 @@ def _warm_residual(residual_id: str) -> None:
 
 
 def _warm_origins() -> None:
-    spec = next(_specs(_SIDE))
+    spec = next(spec for spec in _specs(_SIDE) if spec.colour == "rgb")
     tile = _tile(spec)
+    for rule, guess in ((Ycc(), Guess(Ycc.id, 1.0, JFIF)),):
+        if recovered := rule.invert(tile, spec, guess):
+            rule.apply(recovered, spec)
     made = tile.copy()
     made[::20, ::20] ^= 1
     with_exceptions(made, pack_exceptions(tile, made, spec), spec)

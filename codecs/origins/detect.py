@@ -11,9 +11,10 @@ from tilepress.codecs.origins.demosaic.rule import Demosaic
 from tilepress.codecs.origins.depth import Depth
 from tilepress.codecs.origins.planes import Planes
 from tilepress.codecs.origins.scale import Scale
+from tilepress.codecs.origins.ycc.origin import Ycc
 
 # In the order in which rules of equal confidence are tried. Ids are permanent: archives refer to them.
-ORIGINS: tuple[Origin, ...] = (Planes(), Depth(), Scale(), Demosaic())
+ORIGINS: tuple[Origin, ...] = (Planes(), Depth(), Scale(), Demosaic(), Ycc())
 MIN_PIXELS = 1 << 14  # of a picture that is looked at: for smaller ones a look costs more time than it saves
 
 
