@@ -36,6 +36,7 @@ _UNTOLD = {"method": TILES, "fidelity": "pixels"}  # the most that an image can 
 _NOTHING: dict[str, Any] = {"int": 0, "str": "", "bytes": b""}
 _DTYPES = ("uint8", "uint16")
 _NEEDED = attrgetter(*(name for name in IMAGE_COLUMNS if name not in OPTIONAL_FACTS))
+_OFFSETS, _LENGTHS = (itemgetter(*(f"{name}_{end}" for name in IMAGE_PAYLOADS)) for end in ("offset", "bytes"))
 _IMAGE_VALUES, _STACK_VALUES = itemgetter(*IMAGE_COLUMNS), itemgetter(*STACK_COLUMNS[1:])
 _TILE_SPANS = ("latents_offset", "latents_bytes", "residual_offset", "residual_bytes")
 _TILE_VALUES = itemgetter("row_crc", *_TILE_SPANS, *TILE_COLUMNS[1:])
@@ -127,7 +128,7 @@ def index_row(row: Mapping[str, Any]) -> IndexRow:
             facts,
             row["part"],
             row["row_crc"],
-            {name: _span(row, name) for name in IMAGE_PAYLOADS},
+            dict(zip(IMAGE_PAYLOADS, map(_range, _OFFSETS(row), _LENGTHS(row)), strict=True)),
             tuple(
                 PieceRanges(PieceFacts(number, at), piece["row_crc"], _span(piece, "payload"))
                 for at, piece in enumerate(row["pieces"] or ())

@@ -27,6 +27,10 @@ from tilepress.pipeline.archive.sealed import check_schema, footer_metadata, ope
 from tilepress.pipeline.archive.stack_members import foreign_members
 from tilepress.pipeline.errors import IntegrityError
 
+_SPANS = {
+    kind: [(column, f"{column}_offset", f"{column}_bytes") for column in columns]
+    for kind, columns in KIND_PAYLOADS.items()
+}
 _IMAGE = itemgetter(*IMAGE_COLUMNS)
 _NEEDED = itemgetter(*(column for column in IMAGE_COLUMNS if column not in OPTIONAL_FACTS))
 
@@ -54,8 +58,8 @@ def part_index(file: Any, name: str, shard: int) -> pa.Table:
         for group in range(part.num_row_groups):
             rows = part.read_row_group(group, columns=facts).to_pylist()
             ranges = {column: _value_offsets(part.metadata, group, column, rows, name) for column in PAYLOADS}
-            for position, row in enumerate(rows):
-                _add_to_index(found, row, {c: ranges[c][position] for c in PAYLOADS}, shard)
+            for row, *offsets in zip(rows, *ranges.values(), strict=True):
+                _add_to_index(found, row, dict(zip(ranges, offsets, strict=True)), shard)
         images = [_with_stack(row, found[STACK_ROW]) for row in found[IMAGE_ROW].values()]
         for problem in foreign_members(images):
             raise ValueError(problem)
@@ -84,9 +88,9 @@ def _add_to_index(
 ) -> None:
     kind = row["kind"]
     spans: dict[str, Any] = {"row_crc": row["row_crc"]}
-    for column in KIND_PAYLOADS[kind]:
-        length = row[f"{column}_bytes"] or 0
-        spans |= {f"{column}_offset": offsets[column] if length else 0, f"{column}_bytes": length}
+    for column, offset_name, length_name in _SPANS[kind]:
+        length = row[length_name] or 0
+        spans[offset_name], spans[length_name] = offsets[column] if length else 0, length
     if kind == IMAGE_ROW:
         if None in _NEEDED(row):
             raise ValueError("an image row lacks a fact")
