@@ -45,7 +45,7 @@ class FileState:
     codecs: set[str] = field(default_factory=set)  # of the staged tiles
     cut: bool = False  # its tiles are, or were, on their way to a codec
     near: bool = False  # a tile comes back within the bound, but not exactly
-    open: ExitStack = field(default_factory=ExitStack)
+    open: ExitStack | None = None  # of a file that is mapped
     samples: np.ndarray | None = None  # of a small image, (h, w, c)
     members: Sequence[FileState] = ()
     turn: int = 0  # tiles of all states are coded in the order of their turns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
+from contextlib import ExitStack
 
 from tilepress.pipeline.archive.checksums import sha256
 from tilepress.pipeline.archive.plan import PlannedFile
@@ -94,8 +95,11 @@ class Opener:
     def _read(self, state: FileState) -> Failure | None:
         """Open the file; why it cannot be had. Errors of a remote store end the shard."""
         try:
-            state.data = state.open.enter_context(self._source.open_source(state.file.entry))
-            state.sha256 = sha256(state.data)
+            with ExitStack() as stack:
+                state.data = stack.enter_context(self._source.open_source(state.file.entry))
+                state.sha256 = sha256(state.data)
+                if not isinstance(state.data, bytes):  # mapped: it is read on, and may change meanwhile
+                    state.open = stack.pop_all()
         except MissingError:
             return VANISHED, "the file was gone when its turn came"
         except ChangedError:

@@ -258,7 +258,8 @@ class ShardEncoder:
     def _closed(self, state: FileState) -> bool:
         """Close the file; whether it is as it was when it was opened."""
         try:
-            state.open.close()
+            if state.open is not None:
+                state.open.close()
         except ChangedError:
             self._not_stored(state, *CHANGED_MEANWHILE)
             return False
