@@ -5,7 +5,8 @@ that on some sides or on all, and one that was turned or mirrored is of another 
 
 Facts: version uint8 = 1 | method uint8: 1 bilinear, 2 aware of edges | pattern uint8: row and column of red in the
 mosaic's first 2 x 2, 2 y + x | sides uint8 on which the outermost pixels repeat those beside them: 1 above, 2 below,
-4 left, 8 right. The mosaic is as large as what is left without these, and two rows and columns larger.
+4 left, 8 right | layout, as split.py says: rows apart uint8, 0 or 1; weights of red and blue, uint8 each. The mosaic is
+as large as what is left without repeated pixels, and two rows and columns larger.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ import numpy as np
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Guess, Origin, Recovered
+from tilepress.codecs.origins.demosaic.choose import layout_of
 from tilepress.codecs.origins.demosaic.interpolation import BILINEAR, EDGE_AWARE, Pattern, interpolated
 from tilepress.codecs.origins.demosaic.look import mosaic_at
 from tilepress.codecs.origins.demosaic.mosaic import mosaic_of
-from tilepress.codecs.origins.demosaic.split import joined, split
+from tilepress.codecs.origins.demosaic.split import EIGHTHS, Layout, joined, split
 
-_FACTS = struct.Struct("<4B")
+_FACTS = struct.Struct("<7B")
 _VERSION = 1
 _WORDS = {BILINEAR: "bilinear", EDGE_AWARE: "edge-aware"}
 _ABOVE, _BELOW, _LEFT, _RIGHT = 1, 2, 4, 8
@@ -39,10 +41,12 @@ class _Facts:
     method: int
     pattern: Pattern
     sides: int
+    layout: Layout
 
     def packed(self) -> bytes:
         """Return the bytes of it."""
-        return _FACTS.pack(_VERSION, self.method, 2 * self.pattern.y + self.pattern.x, self.sides)
+        pattern = 2 * self.pattern.y + self.pattern.x
+        return _FACTS.pack(_VERSION, self.method, pattern, self.sides, self.layout.rows_apart, *self.layout.weights)
 
     @property
     def frame(self) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -79,26 +83,28 @@ class Demosaic(Origin):
             found, method = guess.hints
         else:
             _, found, method = mosaic_at(picture, np.arange(1, spec.height - 1))
-        facts = _Facts(method, found, _repeated(picture))
+        facts = _Facts(method, found, _repeated(picture), Layout(False, (0, 0)))
         (above, _), (left, _) = facts.frame
         pattern = Pattern((found.y + 1 - above) % 2, (found.x + 1 - left) % 2)
         height, width = facts.inner(spec)
         mosaic = mosaic_of(picture[above : above + height, left : left + width], pattern, method, spec.maximum)
         even = np.pad(mosaic, ((0, height % 2), (0, width % 2)), mode="reflect")
-        return Recovered(replace(facts, pattern=pattern).packed(), split(even, pattern, spec.maximum))
+        layout = layout_of(even, pattern, spec.maximum)
+        planes = split(even, pattern, layout, spec.maximum)
+        return Recovered(replace(facts, pattern=pattern, layout=layout).packed(), planes)
 
     def plane_specs(self, facts: bytes, spec: TileSpec) -> tuple[TileSpec, ...]:
-        """Return green, h by about w / 2, and two planes of half the size: red and blue less green."""
-        height, width = (_even(side + 2) for side in _read(facts, spec).inner(spec))
-        green = replace(spec, height=height, width=width // 2, channels=1, colour="gray")
-        return green, replace(green, height=height // 2, channels=2)
+        """Return green, and red and blue less green."""
+        found = _read(facts, spec)
+        shapes = found.layout.shapes(*(_even(side + 2) for side in found.inner(spec)))
+        return tuple(replace(spec, height=h, width=w, channels=c, colour="gray") for h, w, c in shapes)
 
     def apply(self, recovered: Recovered, spec: TileSpec) -> np.ndarray:
         """Join the mosaic, interpolate, and repeat the outermost pixels."""
         facts = _read(recovered.facts, spec)
         height, width = facts.inner(spec)
-        green, differences = recovered.planes
-        mosaic = joined(green, differences, facts.pattern, spec.maximum)[: height + 2, : width + 2]
+        green, left = recovered.planes
+        mosaic = joined(green, left, facts.pattern, facts.layout, spec.maximum)[: height + 2, : width + 2]
         return np.pad(interpolated(mosaic, facts.pattern, facts.method), (*facts.frame, (0, 0)), mode="edge")
 
     def describe(self, recovered: Recovered) -> str:
@@ -130,10 +136,10 @@ def _even(side: int) -> int:
 def _parsed(facts: bytes) -> _Facts:
     if len(facts) != _FACTS.size or facts[0] != _VERSION:
         raise StreamError("facts of an origin `demosaic` are of another size or version")
-    _, method, pattern, sides = _FACTS.unpack(facts)
-    if method not in _WORDS or pattern > 3 or sides > _ALL_SIDES:
-        raise StreamError(f"an origin `demosaic` of method {method}, pattern {pattern}, sides {sides} is not known")
-    return _Facts(method, Pattern(*divmod(pattern, 2)), sides)
+    _, method, pattern, sides, rows_apart, *weights = _FACTS.unpack(facts)
+    if method not in _WORDS or pattern > 3 or sides > _ALL_SIDES or rows_apart > 1 or max(weights) > EIGHTHS:
+        raise StreamError("an origin `demosaic` of these facts is not known: the bytes are damaged")
+    return _Facts(method, Pattern(*divmod(pattern, 2)), sides, Layout(bool(rows_apart), (weights[0], weights[1])))
 
 
 def _read(facts: bytes, spec: TileSpec) -> _Facts:

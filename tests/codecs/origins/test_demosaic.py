@@ -13,7 +13,7 @@ from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.chain import Step, plane_specs, reproduce
 from tilepress.codecs.origins.demosaic.interpolation import Pattern
 from tilepress.codecs.origins.demosaic.rule import Demosaic
-from tilepress.codecs.origins.demosaic.split import joined
+from tilepress.codecs.origins.demosaic.split import EIGHTHS, Layout, joined, split
 from tilepress.codecs.origins.recover import recover
 
 RULE = Demosaic()
@@ -55,7 +55,8 @@ def test_what_opencv_interpolated_is_found(
     mosaic = mosaic_of(pattern, photo(spec))
     recovered = made_of(RULE, interpolated(photo(spec), pattern, method), spec)
     red = pattern.index("R")
-    found = joined(*recovered.planes, Pattern(red // 2, red % 2), spec.maximum)[: size[0], : size[1]]
+    layout = Layout(bool(recovered.facts[4]), (recovered.facts[5], recovered.facts[6]))
+    found = joined(*recovered.planes, Pattern(red // 2, red % 2), layout, spec.maximum)[: size[0], : size[1]]
     assert np.array_equal(found[1:-1, 1:-1], mosaic[1:-1, 1:-1])
     assert RULE.describe(recovered) == f"{method} Bayer {pattern}"
 
@@ -102,11 +103,33 @@ def test_pictures_that_were_not_interpolated_have_no_such_origin() -> None:
         assert RULE.detect(pixels, spec_of(pixels)) is None
 
 
+@pytest.mark.parametrize("pattern", [Pattern(y, x) for y in (0, 1) for x in (0, 1)])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_every_layout_gives_the_mosaic_back(pattern: Pattern, bits: int) -> None:
+    maximum = (1 << bits) - 1
+    noise = np.random.default_rng(bits).integers(0, maximum + 1, (14, 22)).astype(np.uint8 if bits == 8 else np.uint16)
+    for rows_apart in (False, True):
+        for weights in ((0, EIGHTHS), (3, 5)):
+            layout = Layout(rows_apart, weights)
+            planes = split(noise, pattern, layout, maximum)
+            assert tuple(plane.shape for plane in planes) == layout.shapes(14, 22)
+            assert np.array_equal(joined(*planes, pattern, layout, maximum), noise)
+
+
+def test_green_is_taken_off_only_where_it_foretells_something() -> None:
+    noise = np.random.default_rng(2).normal(128, 200, RGB.shape)
+    pixels = np.clip(cv2.GaussianBlur(noise, None, 1.5), 0, 255).astype(np.uint8)
+    pixels[..., 0] = pixels[..., 1]
+    recovered = made_of(RULE, interpolated(pixels, "RGGB"), RGB)
+    assert recovered.facts[5] == EIGHTHS and recovered.facts[6] == 0
+
+
 def test_facts_that_nobody_writes_are_refused() -> None:
-    assert RULE.plane_specs(b"\1\1\3\x0f", RGB)[1].shape == (70, 66, 2)
-    for facts in (b"", b"\1\1\0", b"\2\1\0\0", b"\1\3\0\0", b"\1\1\4\0", b"\1\1\0\x10"):
+    assert RULE.plane_specs(b"\1\1\3\x0f\0\0\0", RGB)[1].shape == (70, 66, 2)
+    wrong = (b"", b"\1\1\0\0\0\0", b"\2\1\0\0\0\0\0", b"\1\3\0\0\0\0\0", b"\1\1\4\0\0\0\0")
+    for facts in (*wrong, b"\1\1\0\x10\0\0\0", b"\1\1\0\0\2\0\0", b"\1\1\0\0\0\x09\0", b"\1\1\0\0\0\0\x09"):
         with pytest.raises(StreamError):
             RULE.plane_specs(facts, RGB)
     for spec in (replace(RGB, height=5), replace(RGB, channels=4), replace(RGB, channels=1, colour="gray")):
         with pytest.raises(StreamError):
-            RULE.plane_specs(b"\1\1\0\0", spec)
+            RULE.plane_specs(b"\1\1\0\0\0\0\0", spec)
