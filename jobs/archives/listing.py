@@ -11,7 +11,7 @@ from tilepress.pipeline.archive.fidelity import WHOLE_FILE, Fidelity
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.packages import recorded_packages
 from tilepress.pipeline.archive.plan import plan_from_bytes
-from tilepress.pipeline.archive.schema import NOT_STORED, STACKED, TILES
+from tilepress.pipeline.archive.schema import NOT_STORED, PIXEL_METHODS
 from tilepress.pipeline.archive.summary import Summary, method_key
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import Archive, open_archive
@@ -53,6 +53,7 @@ def describe(entry: Entry) -> dict[str, Any]:
         "fidelity": facts.fidelity,
         "comes_back": comes_back(facts.method, facts.fidelity),
         "psnr_of_base": lowest_psnr(entry),
+        "origin": facts.origin,
         "reason_code": facts.reason_code,
         "reason": "" if facts.method == LINK else facts.reason,
         "link_target": facts.reason if facts.method == LINK else None,
@@ -66,7 +67,7 @@ def describe(entry: Entry) -> dict[str, Any]:
 
 def comes_back(method: str, fidelity: str) -> str:
     """Return how much of a file is sure to come back: "bytes", "pixels", "within N levels", or "lossy"."""
-    if method not in (TILES, STACKED) or fidelity == WHOLE_FILE:
+    if method not in PIXEL_METHODS or fidelity == WHOLE_FILE:
         return "bytes"
     return Fidelity.parse(fidelity).text
 

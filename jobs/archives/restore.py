@@ -15,7 +15,7 @@ from tilepress.codecs.errors import MissingPackage
 from tilepress.jobs.archives.restore_links import NAMES, restore_entry, why_absent
 from tilepress.jobs.cli.meter import Meter
 from tilepress.pipeline.archive.fidelity import Fidelity
-from tilepress.pipeline.archive.schema import NO_FILES
+from tilepress.pipeline.archive.schema import NO_FILES, PIXEL_METHODS
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import Shown
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
@@ -32,7 +32,7 @@ from tilepress.pipeline.errors import (
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.batches import EntryTask, entry_tasks, task_entries
 from tilepress.pipeline.reading.image import Entry, Region
-from tilepress.pipeline.reading.pixels import PIXEL_METHODS, map_by_stack
+from tilepress.pipeline.reading.pixels import map_by_stack
 from tilepress.pipeline.reading.rebuild import Outcome
 from tilepress.pipeline.reading.region import region_name, write_region
 from tilepress.pipeline.storage.base import Location, Storage, check_name, is_url

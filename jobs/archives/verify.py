@@ -17,7 +17,7 @@ from tilepress.jobs.archives.run_plan import links_of
 from tilepress.jobs.archives.verify_files import PartTask, check_files, verify_part
 from tilepress.jobs.cli.meter import Meter
 from tilepress.pipeline.archive.checksums import sha256
-from tilepress.pipeline.archive.schema import kind_of
+from tilepress.pipeline.archive.schema import PIXEL_METHODS, kind_of
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, UnsafeName, UsageError
@@ -27,7 +27,7 @@ from tilepress.pipeline.reading.history import has_content
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.near_lossless import prove_within
 from tilepress.pipeline.reading.one_image import one_image
-from tilepress.pipeline.reading.pixels import PIXEL_METHODS, map_by_stack
+from tilepress.pipeline.reading.pixels import map_by_stack
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.storage.base import ListedFile, Storage, check_name
 from tilepress.pipeline.storage.globs import Selection

@@ -15,6 +15,7 @@ from tilepress.pipeline.archive.schema import (
     MAX_STACK_SIDE,
     NAMING_FACTS,
     OPTIONAL_FACTS,
+    PIXEL_METHODS,
     STACK_COLUMNS,
     STACK_PAYLOADS,
     STACKED,
@@ -162,7 +163,7 @@ def _known(row: Mapping[str, Any], fact: Field[Any]) -> Any:
 def _check_facts(facts: ImageFacts, part: int | None) -> None:
     if part is None or None in _NEEDED(facts):
         raise ValueError("a fact is missing")
-    if facts.method not in (TILES, STACKED):
+    if facts.method not in PIXEL_METHODS:
         return
     sizes = facts.width, facts.height, facts.tile_size
     if min(sizes) < 1 or facts.tile_size > MAX_TILE or facts.mode not in MODES or facts.dtype not in _DTYPES:

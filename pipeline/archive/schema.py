@@ -19,6 +19,7 @@ from tilepress.pipeline.storage.base import FOLDER, LINK
 
 # How an image is held (column `method`).
 TILES = "tiles"  # pixels, as tile rows
+ORIGIN = "origin"  # what the pixels were made from: planes, as tile rows, or a JPEG file, and rules
 STACKED = "stack"  # pixels, as a cell of a stack of small images
 SAME = "same"  # the content of another row: `of_image` in part `of_part` of run `of_run`
 JPEG = "jpeg"  # the JPEG file itself, through JPEG XL's reversible transcoding
@@ -28,6 +29,7 @@ NOT_STORED = "none"  # changed or vanished while the run went on; `reason` says 
 GONE = "gone"  # in the index only: the source no longer had it when the run was planned
 FORGOTTEN = "forgotten"  # in the index only: nothing that earlier runs say of the path counts any more
 NO_FILES = frozenset({LINK, FOLDER})  # no files: a link, whose payload is its target, and an empty folder
+PIXEL_METHODS = frozenset({TILES, STACKED, ORIGIN})
 CONTENTLESS = frozenset({NOT_STORED, GONE, FORGOTTEN})
 
 # Why pixels are not what is held (column `reason_code`); "" where nothing is wrong.
@@ -77,6 +79,7 @@ class ImageFacts:
     of_run: int | None = None  # where its content is, if its method is SAME
     of_part: int | None = None
     of_image: int | None = None
+    origin: str = ""  # what the pixels were made from, for people
 
     @property
     def promised(self) -> Fidelity:
@@ -166,6 +169,7 @@ _IMAGE_FIELDS = {
     "of_run": pa.int32(),
     "of_part": pa.int32(),
     "of_image": pa.int32(),
+    "origin": pa.string(),
 }
 _STACK_FIELDS = {
     "image": pa.int32(),

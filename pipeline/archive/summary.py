@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tilepress.pipeline.archive.fidelity import PIXELS
 from tilepress.pipeline.archive.index_row import IndexRow
-from tilepress.pipeline.archive.schema import FAILURES, JPEG, NOT_STORED, STACKED, TILES
+from tilepress.pipeline.archive.schema import FAILURES, JPEG, NOT_STORED, ORIGIN, PIXEL_METHODS
 
 _MOST_WARNINGS = 20
 BEYOND_PALETTE = "palette indices beyond the palette (viewers differ; they come back as they are)"
@@ -36,7 +36,7 @@ class Summary:
         self.images[key] += 1
         self.bytes_in[key] += image.facts.source_bytes
         self.bytes_out[key] += 0 if again else image.nbytes
-        if image.facts.method in (TILES, STACKED, JPEG):
+        if image.facts.method in (*PIXEL_METHODS, JPEG):
             self.pixels += image.facts.width * image.facts.height
         if image.facts.reason_code in FAILURES:
             self.failures[image.facts.reason_code] += 1
@@ -73,7 +73,9 @@ def warn(warnings: Counter[str], text: str, count: int = 1) -> None:
 
 def method_key(image: IndexRow) -> str:
     """How an image is held, for summaries: the method, or the codecs of its tiles and, unless exact, how near."""
-    if image.facts.method not in (TILES, STACKED):
+    if image.facts.method == ORIGIN:
+        return f"was {image.facts.origin.partition(',')[0]}"
+    if image.facts.method not in PIXEL_METHODS:
         return image.facts.method
     fidelity = image.facts.promised.text
     return codec_name(image) if fidelity == PIXELS else f"{codec_name(image)} ({fidelity})"

@@ -54,7 +54,13 @@ STORED = Shown()
 
 
 def read_bands(
-    image: IndexRow, fetch: Fetch, pool: CodecPool, area: Box | None = None, *, shown: Shown = STORED
+    image: IndexRow,
+    fetch: Fetch,
+    pool: CodecPool,
+    area: Box | None = None,
+    *,
+    shown: Shown = STORED,
+    first: int = 0,
 ) -> Iterator[np.ndarray]:
     """Yield the pixels of a tiled image from top to bottom, a row of tiles at a time: (rows, area.w, channels).
 
@@ -66,10 +72,11 @@ def read_bands(
         pool: Where codecs come from.
         area: The rectangle that is wanted; None: all.
         shown: The stored pixels, a preview, or a view.
+        first: Number of the first of its tiles.
     """
     whole = Box(0, 0, image.facts.width, image.facts.height)
     area = whole if area is None else area
-    check_grid(image)
+    check_grid(image, first)
     _check_view(image, pool, shown.view)
     side_information = _side_information(image, fetch, pool)
     wanted = [tile for tile in image.tiles if _box(tile.facts).intersect(area)]
@@ -162,8 +169,11 @@ def _check(facts: TileFacts, what: str, crc: int | None, samples: np.ndarray) ->
         )
 
 
-def check_grid(image: IndexRow) -> None:
-    """Raise IntegrityError unless the tiles of an image are those that its size asks for; nothing is fetched."""
+def check_grid(image: IndexRow, first: int = 0) -> None:
+    """Raise IntegrityError unless the tiles of an image are those that its size asks for; nothing is fetched.
+
+    `first`: the number of its first tile.
+    """
     image.require_sound()
     facts = image.facts
     if min(facts.width, facts.height, facts.tile_size) < 1 or facts.mode not in MODES:
@@ -171,7 +181,8 @@ def check_grid(image: IndexRow) -> None:
     across, down = grid_size(facts.width, facts.height, facts.tile_size)
     if len(image.tiles) != across * down:  # before a grid is made of what may be hostile facts
         raise IntegrityError(f"{len(image.tiles)} tiles are there where the image has {across * down}")
-    for at, (tile, box) in enumerate(zip(image.tiles, grid(facts.width, facts.height, facts.tile_size), strict=True)):
+    boxes = grid(facts.width, facts.height, facts.tile_size)
+    for at, (tile, box) in enumerate(zip(image.tiles, boxes, strict=True), first):
         if _box(tile.facts) != box or tile.facts.tile != at:
             raise IntegrityError(f"tile {at} is missing or not where it belongs")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.plan import PlannedFile
-from tilepress.pipeline.archive.schema import CONTENTLESS, FORGOTTEN, GONE, SAME, STACKED, TILES, kind_of
+from tilepress.pipeline.archive.schema import CONTENTLESS, FORGOTTEN, GONE, PIXEL_METHODS, SAME, kind_of
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.storage.base import ListedFile
 from tilepress.pipeline.storage.ordered import merge_join
@@ -63,4 +63,4 @@ def _unchanged(row: dict[str, Any], entry: ListedFile) -> bool:
 
 def _looser(row: dict[str, Any], wanted: Fidelity) -> bool:
     """Whether an image is stored less exactly than is wanted now; whatever is not pixels is bytes of the file."""
-    return row["method"] in (TILES, STACKED, SAME) and Fidelity.parse(row["fidelity"]).looser_than(wanted)
+    return row["method"] in (*PIXEL_METHODS, SAME) and Fidelity.parse(row["fidelity"]).looser_than(wanted)

@@ -13,6 +13,7 @@ from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.part import StagedRows
 from tilepress.pipeline.archive.plan import PlannedFile
 from tilepress.pipeline.archive.schema import NOT_STORED, ImageFacts
+from tilepress.pipeline.coding.origins import PackedOrigin
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.compress.transcoding import Transcoding
 from tilepress.pipeline.errors import PictureError
@@ -41,6 +42,7 @@ class FileState:
     failure: PictureError | None = None
     pixels: bytes = b""  # SHA-256, once all tiles are cut
     side_information: bytes | None = b""  # what the codec prepared for all tiles; None: it failed
+    origin: PackedOrigin | None = None  # what its pixels were made from; the tiles are those of its planes
     staged: list[StagedRows] = field(default_factory=list)
     codecs: set[str] = field(default_factory=set)  # of the staged tiles
     cut: bool = False  # its tiles are, or were, on their way to a codec
@@ -59,7 +61,8 @@ class FileState:
     def tiled_bytes(self) -> int:
         """Payload bytes of the image as tiles."""
         container = len(self.picture.container) if self.picture else 0
-        return container + len(self.side_information or b"") + sum(rows.nbytes for rows in self.staged)
+        besides = len(self.side_information or b"") + (self.origin.nbytes if self.origin else 0)
+        return container + besides + sum(rows.nbytes for rows in self.staged)
 
 
 def image_facts(

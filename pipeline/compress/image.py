@@ -10,12 +10,13 @@ from dataclasses import replace
 
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import CodecError
-from tilepress.pipeline.archive.checksums import hashed
+from tilepress.pipeline.archive.checksums import hash_band, hashed
 from tilepress.pipeline.archive.part import PartBuilder
 from tilepress.pipeline.archive.summary import BEYOND_PALETTE, warn
 from tilepress.pipeline.coding.codec_faults import fault, is_codecs_own
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.fallbacks import FALLBACKS, JPEG_XL, code_tiles
+from tilepress.pipeline.coding.origins import MAX_BYTES, find_origin, plane_tiles
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.coding.side_information import side_information
 from tilepress.pipeline.coding.tile_coding import CodedTile, Coding
@@ -24,7 +25,7 @@ from tilepress.pipeline.compress.file_state import FileState
 from tilepress.pipeline.errors import PictureError
 from tilepress.pipeline.formats.picture import Picture, tile_spec
 from tilepress.pipeline.reading.near_lossless import stays_exact
-from tilepress.pipeline.sources.dataset import picture_tiles
+from tilepress.pipeline.sources.dataset import picture_tiles, whole
 
 
 class ImageEncoder:
@@ -37,7 +38,13 @@ class ImageEncoder:
         self.warnings: Counter[str] = Counter()  # tiles that need a word: codecs failed on them, say
 
     def tiles(self, state: FileState, picture: Picture) -> Iterator[Tile]:
-        """Tiles of an image in raster order, once the codec has prepared; a file that breaks on the way is marked."""
+        """Tiles of an image in raster order, once the codec has prepared; a file that breaks on the way is marked.
+
+        Where the picture was made from something smaller, they are those of that.
+        """
+        if self._find_origin(state, picture):
+            yield from self._plane_tiles(state, picture)
+            return
         self._prepare(state, picture)
         for tile in self._cut(state, picture):
             if picture.palette_size is not None and tile.samples.max() >= picture.palette_size:
@@ -75,7 +82,31 @@ class ImageEncoder:
             state.side_information = b""
         if state.tiled_bytes < state.source_bytes:
             return True
-        return self._settings.coding.reference != JPEG_XL.reference and self._code_again(state)
+        other = state.origin is not None or self._settings.coding.reference != JPEG_XL.reference
+        return other and self._code_again(state)
+
+    def _find_origin(self, state: FileState, picture: Picture) -> bool:
+        """Look for what a picture was made from; whether there is anything."""
+        exact = not (self._settings.lossy or self._settings.max_error)
+        if not exact or state.members or picture.nbytes > MAX_BYTES or picture.palette_size is not None:
+            return False
+        try:
+            samples = whole(picture, self._settings.tile)
+        except PictureError:  # reading the tiles meets it again
+            return False
+        state.origin = find_origin(samples, picture_spec(picture))
+        if state.origin is not None:
+            digest = hashlib.sha256()
+            hash_band(digest, samples)
+            state.pixels = digest.digest()
+        return state.origin is not None
+
+    def _plane_tiles(self, state: FileState, picture: Picture) -> Iterator[Tile]:
+        assert state.origin is not None
+        state.side_information = None  # of the planes there is none
+        yield from plane_tiles(state.turn, state.origin, self._settings.tile)
+        if not state.origin.planes:
+            self._pool.progress.tile_coded(picture.pixels, len(state.origin.file))
 
     def _prepare(self, state: FileState, picture: Picture) -> None:
         """Let the codec find what the image's tiles share: reads the image once more, for codecs that do this."""
@@ -126,18 +157,24 @@ class ImageEncoder:
         picture = state.picture
         if picture is None or not self._pool.codec(JPEG_XL.reference).supports(_spec(picture)):
             return False
-        again = replace(state, side_information=b"", staged=[], codecs=set(), near=False)
+        again = replace(state, side_information=b"", staged=[], codecs=set(), near=False, origin=None)
         for coded in code_tiles(self._cut(again, picture), lambda _: JPEG_XL, self._pool):
             self.take(again, coded)
         if again.failure or again.tiled_bytes >= state.source_bytes:
             return False
-        state.side_information, state.staged, state.codecs, state.near = (
+        state.side_information, state.staged, state.codecs, state.near, state.origin = (
             again.side_information,
             again.staged,
             again.codecs,
             again.near,
+            None,
         )
         return True
+
+
+def picture_spec(picture: Picture) -> TileSpec:
+    """Return a whole picture as one tile."""
+    return tile_spec(picture.mode, picture.dtype, picture.bit_depth, picture.height, picture.width)
 
 
 def _spec(picture: Picture) -> TileSpec:

@@ -17,7 +17,7 @@ from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.index_row import IndexRow, index_row_or_damage
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.plan import ADD, Plan, PlannedFile, Shard
-from tilepress.pipeline.archive.schema import NO_FILES, SAME, STACKED, TILES, UNTRUSTED
+from tilepress.pipeline.archive.schema import NO_FILES, PIXEL_METHODS, SAME, UNTRUSTED
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.reading.contents import key_of
 from tilepress.pipeline.reading.history import has_content
@@ -79,7 +79,7 @@ def _stored(archive: Archive, wanted: Fidelity, again: Collection[str]) -> Itera
     for history in archive.histories(_COLUMNS):
         for version in filter(has_content, history):
             view, row = version
-            pixels = row["method"] in (TILES, STACKED, SAME)
+            pixels = row["method"] in (*PIXEL_METHODS, SAME)
             looser = pixels and Fidelity.parse(row["fidelity"]).looser_than(wanted)
             plain = row["method"] not in NO_FILES
             if plain and row["source_bytes"] and row["reason_code"] not in again and not looser:
@@ -88,7 +88,7 @@ def _stored(archive: Archive, wanted: Fidelity, again: Collection[str]) -> Itera
 
 def _looseness(image: IndexRow) -> float:
     """How far from the source an image may be, in levels."""
-    bound = image.facts.promised.bound if image.facts.method in (TILES, STACKED) else 0
+    bound = image.facts.promised.bound if image.facts.method in PIXEL_METHODS else 0
     return math.inf if bound is None else bound
 
 

@@ -14,7 +14,7 @@ from tilepress.pipeline.archive.fidelity import WHOLE_FILE
 from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.plan import PlannedFile
-from tilepress.pipeline.archive.schema import NAMING_FACTS, NOT_STORED, SAME, STACKED, TILES, ImageFacts
+from tilepress.pipeline.archive.schema import NAMING_FACTS, NOT_STORED, PIXEL_METHODS, SAME, ImageFacts
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.errors import TilepressError, TransientStorageError
 from tilepress.pipeline.reading.image import Entry
@@ -35,7 +35,7 @@ class Reference:
 
 def same_facts(file: PlannedFile, content: ImageFacts, sha256: bytes, reference: Reference) -> ImageFacts:
     """Return the facts of a file whose content another row has."""
-    pixels = content.method in (TILES, STACKED)
+    pixels = content.method in PIXEL_METHODS
     return replace(
         content,
         image=file.image,

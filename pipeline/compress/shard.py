@@ -17,6 +17,7 @@ from tilepress.pipeline.archive.schema import (
     INCOMPRESSIBLE,
     JPEG,
     NOT_STORED,
+    ORIGIN,
     TILES,
     UNSUPPORTED,
     UNTRUSTED,
@@ -219,6 +220,10 @@ class ShardEncoder:
             self._finish_stack(state)
         elif self._images.settle(state):
             container = state.picture.container if state.picture else b""
+            if (origin := state.origin) is not None:
+                beside = {"side_information": origin.steps, "payload": origin.file, "origin": origin.text}
+                self._add_image(state, ORIGIN, state.staged, container=container, **beside)
+                return
             self._add_image(
                 state, TILES, state.staged, container=container, side_information=state.side_information or b""
             )
@@ -282,7 +287,7 @@ class ShardEncoder:
             near=method == TILES and state.near,
             method=method,
             file_sha256=state.sha256,
-            pixels_sha256=state.pixels if method == TILES else b"",
+            pixels_sha256=state.pixels if method in (TILES, ORIGIN) else b"",
             **reason,
         )
         self._builder.add([self._builder.stage(facts, (container, side_information, payload))])

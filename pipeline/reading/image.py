@@ -13,6 +13,7 @@ import numpy as np
 
 from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import Run
+from tilepress.pipeline.archive.schema import PIXEL_METHODS
 from tilepress.pipeline.archive.summary import codec_name
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import Shown
@@ -27,7 +28,7 @@ from tilepress.pipeline.errors import (
 from tilepress.pipeline.formats.picture import mode_channels
 from tilepress.pipeline.formats.registry import read_picture, rebuild
 from tilepress.pipeline.reading.one_image import one_image
-from tilepress.pipeline.reading.pixels import PIXEL_METHODS, PartReader
+from tilepress.pipeline.reading.pixels import PartReader
 from tilepress.pipeline.reading.rebuild import Outcome, prove, write_file
 from tilepress.pipeline.storage.base import Location, Storage, is_url
 

@@ -12,15 +12,14 @@ import numpy as np
 from tilepress.pipeline.archive.checksums import hash_band
 from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row
 from tilepress.pipeline.archive.part import Fetch
-from tilepress.pipeline.archive.schema import STACKED, TILES
+from tilepress.pipeline.archive.schema import ORIGIN, TILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import STORED, Shown, read_bands
+from tilepress.pipeline.coding.origins import origin_pixels
 from tilepress.pipeline.coding.stacks import StackCache, cell_box
 from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.formats.container import HASH_BYTES, Container, StackedContainers, unpack_container
-
-PIXEL_METHODS = (TILES, STACKED)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -77,16 +76,17 @@ class PartReader:
 
     def bands(self, image: IndexRow, area: Box | None = None, shown: Shown = STORED) -> Iterator[np.ndarray]:
         """Yield the pixels of an image (or of an area) that is held as pixels, from top to bottom: see `read_bands`."""
+        if image.facts.method == ORIGIN:
+            return iter([_cut(origin_pixels(image, self.fetch, self.pool, shown), area)])
         if image.stack is None:
             return read_bands(image, self.fetch, self.pool, area, shown=shown)
-        return iter([self._cell_pixels(image, area, shown)])
+        return iter([_cut(self._cell_pixels(image, shown), area)])
 
-    def _cell_pixels(self, image: IndexRow, area: Box | None, shown: Shown) -> np.ndarray:
+    def _cell_pixels(self, image: IndexRow, shown: Shown) -> np.ndarray:
         facts, stack = image.facts, image.stack
         assert stack is not None
         box = cell_box(_cell(image), stack.width, facts.width, facts.height)
-        pixels = self._mosaic(image, shown)[box.y : box.y + box.h, box.x : box.x + box.w]
-        return pixels if area is None else pixels[area.y : area.y + area.h, area.x : area.x + area.w]
+        return self._mosaic(image, shown)[box.y : box.y + box.h, box.x : box.x + box.w]
 
     def _mosaic(self, image: IndexRow, shown: Shown) -> np.ndarray:
         return self.stacks.get((self.place, image.part, image.facts.stack, shown), lambda: self._decoded(image, shown))
@@ -110,6 +110,10 @@ class PartReader:
         assert image.stack is not None
         frame, _, _ = fetch_image_row(image, self.fetch)
         return StackedContainers(frame, image.stack.images)
+
+
+def _cut(pixels: np.ndarray, area: Box | None) -> np.ndarray:
+    return pixels if area is None else pixels[area.y : area.y + area.h, area.x : area.x + area.w]
 
 
 def _cell(image: IndexRow) -> int:

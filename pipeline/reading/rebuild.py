@@ -19,12 +19,21 @@ from tilepress.pipeline.archive.checksums import hash_band, hashed
 from tilepress.pipeline.archive.fidelity import WHOLE_FILE
 from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row, fetch_piece
 from tilepress.pipeline.archive.part import Fetch
-from tilepress.pipeline.archive.schema import CONTENTLESS, FILE, FILE_ZSTD, JPEG, NO_FILES, NOT_STORED, ImageFacts
+from tilepress.pipeline.archive.schema import (
+    CONTENTLESS,
+    FILE,
+    FILE_ZSTD,
+    JPEG,
+    NO_FILES,
+    NOT_STORED,
+    PIXEL_METHODS,
+    ImageFacts,
+)
 from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
 from tilepress.pipeline.formats.container import Container
 from tilepress.pipeline.formats.picture import NO_LIMITS, mode_channels
 from tilepress.pipeline.formats.registry import must_be_exact, read_picture, rebuild
-from tilepress.pipeline.reading.pixels import PIXEL_METHODS, PartReader
+from tilepress.pipeline.reading.pixels import PartReader
 from tilepress.pipeline.storage.base import LINK
 
 _MAX_PIECE_BYTES = 64 << 20  # expanded: what compress/verbatim.py puts into one value

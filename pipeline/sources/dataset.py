@@ -15,7 +15,7 @@ import numpy as np
 
 from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run
-from tilepress.pipeline.archive.schema import NO_FILES
+from tilepress.pipeline.archive.schema import NO_FILES, PIXEL_METHODS
 from tilepress.pipeline.coding.decode import Shown, check_grid
 from tilepress.pipeline.coding.tiles import Tile, cut_band
 from tilepress.pipeline.errors import ChangedError, IntegrityError, LimitExceeded, MissingError, PictureError
@@ -24,7 +24,6 @@ from tilepress.pipeline.formats.picture import Limits, Picture, tile_spec
 from tilepress.pipeline.formats.registry import read_picture
 from tilepress.pipeline.reading.archive import open_archive
 from tilepress.pipeline.reading.image import Entry
-from tilepress.pipeline.reading.pixels import PIXEL_METHODS
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.sources.file_list import LIST_PREFIX
 from tilepress.pipeline.storage.base import ListedFile, open_storage
