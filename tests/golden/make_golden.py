@@ -103,7 +103,7 @@ def run(source: Path, folder: Path, codecs: dict[int, str], models: dict[str, st
         return original_open(self, file)
 
     def settings(config: Any, choice: Any) -> Any:
-        return replace(original_settings(config, choice), limits=Limits(max_pixels=5000))
+        return replace(original_settings(config, choice), limits=Limits(max_pixels=18_000))
 
     original_open, original_settings = opening.Opener._open, compress._settings
     original_size = shard.FileState.tiled_bytes
@@ -130,7 +130,7 @@ def describe(folder: Path) -> dict[str, Any]:
             if row["method"] not in ("none", "gone"):
                 entry = opened.entry(view, row)
                 facts["file"] = hashlib.sha256(entry.bytes()).hexdigest()
-            if row["method"] in ("tiles", "stack"):
+            if row["method"] in ("tiles", "stack", "origin"):
                 facts |= pixels(entry.array(), entry.array(preview=True), row)
             found[f"{view.run.number}:{row['path']}"] = facts
     return found

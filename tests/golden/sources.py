@@ -33,6 +33,7 @@ def first_files() -> dict[str, bytes]:
     return files | {
         "codec/gone.png": _png("L", 10),
         "codec/grid.png": _png("RGB", 35),
+        "origin/enlarged.png": _enlarged(),
         "codec/interlaced.png": _png("L", 11, interlaced=True),
         "codec/noise.png": bytes(imagecodecs.png_encode(np.frombuffer(noise[:171], np.uint8).reshape(19, 9))),
         "codec/ten-bits.tif": _tiff(_picture(11, 1, 10)[:, :, 0]),
@@ -47,7 +48,7 @@ def first_files() -> dict[str, bytes]:
         "kept/damaged.png": png[: len(png) // 2],
         "kept/empty": b"",
         "kept/incompressible.gif": b"GIF89a" + noise[:60],
-        "kept/over-the-limit.png": _png("1", 80, 80),
+        "kept/over-the-limit.png": _png("1", 140, 140),
         "kept/pieces.bin": noise,
         "kept/pieces.txt": b"".join(b"line %d of a long text\n" % i for i in range(100)),
         "kept/text.txt": b"tilepress " * 50,
@@ -72,6 +73,12 @@ def second_files() -> dict[str, bytes]:
         "same/of-pieces.txt": first_files()["kept/pieces.txt"],
         "same/second.txt": b"second version, longer",
     }
+
+
+def _enlarged() -> bytes:
+    """A gray picture as RGB, each pixel four times."""
+    small = np.repeat(_picture(70, 1, height=64), 3, axis=2)
+    return bytes(imagecodecs.png_encode(np.repeat(np.repeat(small, 2, axis=0), 2, axis=1)))
 
 
 def _kind(kind: str, width: int) -> bytes:

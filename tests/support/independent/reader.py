@@ -17,7 +17,7 @@ from tests.support.independent.image import Image
 from tests.support.independent.rows import IMAGE_FACTS, PART_COLUMNS, crc_of
 from tests.support.independent.sealed import json_file, parquet_file
 
-_FILES = {"tiles", "stack", "same", "jpeg", "file", "file-zstd", "none"}
+_FILES = {"tiles", "stack", "origin", "same", "jpeg", "file", "file-zstd", "none"}
 _METHODS = {"add": _FILES, "link": {"link", "none"}, "folder": {"folder", "none"}}  # by the state in the plan
 
 

@@ -34,6 +34,7 @@ IMAGE_FACTS = [
     "of_run",
     "of_part",
     "of_image",
+    "origin",
 ]
 STACK_FACTS = ["images", "source_bytes", "width", "height", "members_crc", "pixels_sha256"]
 TILE_FACTS = ["tile", "x", "y", "w", "h", "codec", "residual_codec", "base_crc", "pixels_crc", "psnr"]
