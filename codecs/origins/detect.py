@@ -13,8 +13,10 @@ from tilepress.codecs.origins.planes import Planes
 from tilepress.codecs.origins.scale import Scale
 from tilepress.codecs.origins.ycc.origin import Ycc
 
-# In the order in which rules of equal confidence are tried. Ids are permanent: archives refer to them.
+# In the order in which they are tried: rules that undo what was done last come first, then those that save most: a JPEG
+# is YCbCr, too. Ids are permanent: archives refer to them.
 ORIGINS: tuple[Origin, ...] = (Planes(), Depth(), Scale(), Demosaic(), Ycc())
+SURE = 0.5  # confidence from which on the order of rules counts, and below which confidence does
 MIN_PIXELS = 1 << 14  # of a picture that is looked at: for smaller ones a look costs more time than it saves
 
 
@@ -28,7 +30,9 @@ def origin(origin_id: str) -> Origin:
 
 
 def look(picture: np.ndarray, spec: TileSpec) -> list[Guess]:
-    """Return the guesses of all rules, the most confident first; none for small pictures.
+    """Return the guesses of all rules: sure ones in the order of ORIGINS, then the others, the most confident first.
+
+    None for small pictures.
 
     Args:
         picture: (h, w, c), uint8 or uint16.
@@ -37,4 +41,4 @@ def look(picture: np.ndarray, spec: TileSpec) -> list[Guess]:
     if spec.height * spec.width < MIN_PIXELS:
         return []
     guesses = (rule.detect(picture, spec) for rule in ORIGINS if spec.colour in rule.colours)
-    return sorted((guess for guess in guesses if guess is not None), key=lambda guess: -guess.confidence)
+    return sorted((guess for guess in guesses if guess is not None), key=lambda guess: -min(guess.confidence, SURE))

@@ -14,7 +14,8 @@ from tilepress.codecs.origins.chain import MAX_STEPS, Chain, Step, pack_steps, p
 from tilepress.codecs.origins.detect import look, origin
 from tilepress.codecs.origins.exceptions import pack_exceptions
 
-CLEAR, WORTH = 0.75, 0.98  # of the estimated bytes of a picture: what it was made from has to be below
+WORTH = 0.98  # of the estimated bytes of a picture: what it was made from has to be below
+CLEAR = 0.75  # of the same: below, neither a better estimate nor another guess is tried
 _TRIES = 3  # guesses at one picture that are followed
 _MOST_EXCEPTIONS = 0.5  # of the pixels: beyond, a rule explains nothing
 _FAST, _GOOD = Settings(effort=3), Settings()  # of JPEG XL: the latter finds palettes and repetitions by itself
@@ -35,7 +36,8 @@ def recover(picture: np.ndarray, spec: TileSpec) -> Chain | None:
 
 
 def _recover(picture: np.ndarray, spec: TileSpec, most_steps: int) -> Chain | None:
-    """The first guess that is worth it, with what its only plane was made from in turn."""
+    """What the first guess that saves much, else the one that saves most, gives; with what its plane was made from."""
+    best, least = None, WORTH
     for guess in look(picture, spec)[:_TRIES]:
         recovered = origin(guess.origin).invert(picture, spec, guess)
         if recovered is None:
@@ -49,9 +51,14 @@ def _recover(picture: np.ndarray, spec: TileSpec, most_steps: int) -> Chain | No
         chain = Chain((step,), recovered.planes, recovered.file)
         if below is not None:
             chain = replace(below, steps=(step, *below.steps))
-        if not guess.alone or _is_worth(chain, picture, spec):
+        if not guess.alone:
             return chain
-    return None
+        share = _share(chain, picture, spec)
+        if share < least:
+            best, least = chain, share
+        if share < CLEAR or (len(recovered.planes) == 1 and not step.exceptions):
+            return best
+    return best
 
 
 def _below(guess: Guess, recovered: Recovered, spec: TileSpec, most_steps: int) -> Chain | None:
@@ -70,14 +77,16 @@ def _proven(guess: Guess, recovered: Recovered, picture: np.ndarray, spec: TileS
     return Step(guess.origin, recovered.facts, pack_exceptions(picture, made, spec))
 
 
-def _is_worth(chain: Chain, picture: np.ndarray, spec: TileSpec) -> bool:
-    """Tell whether a chain takes fewer bytes than its picture: by a quick estimate if clear, else by a good one."""
-    specs, steps = plane_specs(chain.steps, spec), len(pack_steps(chain.steps))
-    for effort, clear in ((_FAST, CLEAR), (_GOOD, WORTH)):
+def _share(chain: Chain, picture: np.ndarray, spec: TileSpec) -> float:
+    """Bytes of a chain to those of its picture: by a quick estimate if that is clear, else by a good one."""
+    specs, size = plane_specs(chain.steps, spec), len(chain.file) + len(pack_steps(chain.steps))
+    share = 1.0
+    for effort in (_FAST, _GOOD):
         planes = sum(_estimate(*plane, effort) for plane in zip(chain.planes, specs, strict=True))
-        if planes + len(chain.file) + steps < clear * _estimate(picture, spec, effort):
-            return True
-    return False
+        share = (planes + size) / _estimate(picture, spec, effort)
+        if share < CLEAR:
+            break
+    return share
 
 
 def _estimate(picture: np.ndarray, spec: TileSpec, effort: Settings) -> int:

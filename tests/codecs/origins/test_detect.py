@@ -41,10 +41,11 @@ class Sure(Origin):
         return "nothing"
 
 
-def test_the_most_confident_guess_is_first_and_equals_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    rules = tuple(map(Sure, (0.5, None, 0.9, 0.5)))
+def test_sure_guesses_keep_their_order_and_the_others_follow_by_confidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = tuple(map(Sure, (0.2, None, 0.9, 0.4, 1.0)))
     monkeypatch.setattr(detect, "ORIGINS", rules)
-    assert [guess.hints for guess in detect.look(picture(RGB)[0], RGB)] == [rules[2], rules[0], rules[3]]
+    expected = [rules[2], rules[4], rules[3], rules[0]]
+    assert [guess.hints for guess in detect.look(picture(RGB)[0], RGB)] == expected
 
 
 def test_small_pictures_and_palette_entries_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ import pytest
 from tests.support.origins.made_pictures import DEEP, GRAY, RGB, photo, spec_of, without_origin
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError, UnknownCodecError
+from tilepress.codecs.origins import detect
+from tilepress.codecs.origins.base import Guess, Origin, Recovered
 from tilepress.codecs.origins.chain import MAX_STEPS, Chain, Step, pack_steps, plane_specs, reproduce, unpack_steps
 from tilepress.codecs.origins.recover import recover
 from tilepress.codecs.stream import write_frame
@@ -56,6 +58,40 @@ def test_pictures_without_origin_stay_as_they_are() -> None:
         assert recover(pixels, spec_of(pixels)) is None
     five = replace(RGB, channels=5, colour="cmyk")
     assert recover(np.zeros(five.shape, np.uint8), five) is None  # JPEG XL takes four channels
+
+
+class Quarters(Origin):
+    """A picture of four equal parts, one below the other, of which so many are kept."""
+
+    def __init__(self, kept: int) -> None:
+        self.id = f"quarters-{kept}"
+        self.kept = kept
+
+    def detect(self, picture: np.ndarray, spec: TileSpec) -> Guess | None:
+        return Guess(self.id, 1.0)
+
+    def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
+        return Recovered(b"", (picture[: spec.height // 4],) * self.kept)
+
+    def plane_specs(self, facts: bytes, spec: TileSpec) -> tuple[TileSpec, ...]:
+        return (replace(spec, height=spec.height // 4),) * self.kept
+
+    def apply(self, recovered: Recovered, spec: TileSpec) -> np.ndarray:
+        return np.tile(recovered.planes[0], (4, 1, 1))
+
+    def describe(self, recovered: Recovered) -> str:
+        return f"four quarters of which {self.kept} are kept"
+
+
+def test_of_guesses_that_save_little_the_best_is_taken_and_none_that_saves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = np.random.default_rng(0).integers(0, 256, (40, 130, 3)).astype(np.uint8)
+    four = np.tile(rows, (4, 1, 1))
+    for kept, expected in (((4,), None), ((4, 3), 3), ((3, 4), 3), ((4, 3, 2), 2), ((2, 3), 2)):
+        monkeypatch.setattr(detect, "ORIGINS", tuple(map(Quarters, kept)))
+        chain = recover(four, spec_of(four))
+        assert (chain and chain.steps[0].origin) == (expected and f"quarters-{expected}")
 
 
 def test_what_is_damaged_is_found_to_be() -> None:
