@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
+from tests.support.origins.jpegs import decoded_photo
 from tests.support.origins.made_pictures import GRAY, RGB, photo, spec_of
 from tilepress.codecs.codec import TileSpec
 
@@ -37,12 +39,17 @@ def opencv_frame(rgb: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420), cv2.COLOR_YUV2RGB_I420)
 
 
+def _jpeg() -> np.ndarray:
+    return decoded_photo(replace(RGB, height=144, width=128), 75, "4:2:0")
+
+
 SAMPLES: dict[str, Callable[[], np.ndarray]] = {
     "planes": _planes,
     "depth": _depth,
     "scale": _scale,
     "demosaic": _demosaic,
     "ycc": _ycc,
+    "jpeg": _jpeg,
 }
 
 

@@ -1,0 +1,1 @@
+"""The origin `jpeg`: what a JPEG decoder made, back to the JPEG."""

@@ -1,0 +1,37 @@
+"""An example that runs every kernel of the origin `jpeg` once: coefficients, decoded and found again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.origins.base import Guess
+from tilepress.codecs.origins.jpeg.decode import decode
+from tilepress.codecs.origins.jpeg.file.coefficients import Coefficients, Sampling, block_shapes
+from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, standard_table
+from tilepress.codecs.origins.jpeg.rule import Jpeg
+
+_SIDE = 96  # pixels
+_QUALITY = 90
+_ROUGH = 4.0  # steps: how large the lowest coefficients are
+
+
+def example(sampling: Sampling) -> Coefficients:
+    """Return coefficients like those of a photograph, the same every time."""
+    rng = np.random.default_rng(1)
+    luma, chroma = standard_table(LUMA, _QUALITY), standard_table(CHROMA, _QUALITY)
+    falling = _ROUGH / (1 + np.add.outer(np.arange(8), np.arange(8)).reshape(64))
+    shapes = block_shapes(_SIDE, _SIDE, sampling, 3)
+    blocks = tuple(np.rint(rng.laplace(0, falling, (*shape, 64))).astype(np.int16) for shape in shapes)
+    return Coefficients(_SIDE, _SIDE, sampling, (luma, chroma, chroma), blocks)
+
+
+def recover_example(sampling: Sampling) -> None:
+    """Decode the example, find its JPEG, and make the picture of that again."""
+    picture = decode(example(sampling), fancy=True)
+    spec = TileSpec(_SIDE, _SIDE, 3, "uint8", 8, "rgb")
+    rule = Jpeg()
+    guess = rule.detect(picture, spec) or Guess(rule.id, 1.0)
+    recovered = rule.invert(picture, spec, guess)
+    assert recovered is not None
+    rule.apply(recovered, spec)

@@ -1,0 +1,1 @@
+"""JPEG files: their coefficients, tables, and the entropy coding of baseline files."""

@@ -1,0 +1,93 @@
+"""Origin `jpeg`: pictures whose pixels a JPEG decoder made. They are stored as that JPEG, built again."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.errors import StreamError
+from tilepress.codecs.origins.base import Guess, Origin, Recovered
+from tilepress.codecs.origins.jpeg.decode import decode
+from tilepress.codecs.origins.jpeg.facts import DECODERS, ISLOW_FANCY, ISLOW_REPLICATED, Facts, read_facts
+from tilepress.codecs.origins.jpeg.file.coefficients import BLOCK, SAMPLINGS
+from tilepress.codecs.origins.jpeg.file.reader import read_blocks_of, read_header
+from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, quality_of
+from tilepress.codecs.origins.jpeg.file.writer import MAX_SIDE, write_file
+from tilepress.codecs.origins.jpeg.search.colour_bounds import count_members
+from tilepress.codecs.origins.jpeg.search.grid import find_grid
+from tilepress.codecs.origins.jpeg.search.recover import bounds_of, recover_jpeg
+from tilepress.codecs.origins.sample import distinct_colours
+
+_LEAST_COLOURS = 64  # distinct ones, that are not clipped, to tell anything from
+_CHANCE = 0.25  # of a colour to be one that YCbCr gives
+_MEMBERS = 0.8  # of the colours beyond chance are such
+_LOOK, _WINDOWS = 24, 128  # of a first look at gray pictures, and of the second one at all
+_EXPLAINED = 0.5  # of the pixels at least: below, the JPEG is not worth its bytes
+
+
+class Jpeg(Origin):
+    """Decoded by libjpeg-turbo: 4:4:4, 4:2:2, 4:4:0, 4:2:0 and gray, any steps of 8 bits, cropped anywhere."""
+
+    id: ClassVar[str] = "jpeg"
+    colours: ClassVar[frozenset[str]] = frozenset({"gray", "rgb"})
+
+    def detect(self, picture: np.ndarray, spec: TileSpec) -> Guess | None:
+        """Look at distinct colours, of which one in four is one that YCbCr gives; at gray pictures for a grid."""
+        if spec.dtype != "uint8" or spec.bit_depth != 8 or spec.alpha:
+            return None
+        if max(spec.height, spec.width) > MAX_SIDE - 16:
+            return None
+        if spec.colour == "rgb":
+            colours = distinct_colours(picture, spec)
+            if (colours != colours[:, :1]).any():
+                return self._guess_colour(colours)
+        grid = find_grid(picture[:, :, 0], _LOOK)
+        return None if grid is None else Guess(self.id, grid[2])
+
+    def _guess_colour(self, colours: np.ndarray) -> Guess | None:
+        inner = colours[(colours.min(axis=1) > 0) & (colours.max(axis=1) < 255)]
+        if len(inner) < _LEAST_COLOURS:
+            return None
+        share = (count_members(inner) / len(inner) - _CHANCE) / (1 - _CHANCE)
+        return Guess(self.id, share) if share >= _MEMBERS else None
+
+    def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
+        """Return the JPEG that explains most pixels found; None where it explains less than half of them."""
+        planes = picture[:, :, :1] if (picture == picture[:, :, :1]).all() else picture
+        planes = np.ascontiguousarray(planes)
+        bounds = bounds_of(planes)
+        row, column, _ = find_grid(bounds[0][0], _WINDOWS) or (0, 0, 0)
+        found = recover_jpeg(planes, bounds, -row % BLOCK, -column % BLOCK)
+        if found is None or found.wrong > (1 - _EXPLAINED) * planes[:, :, 0].size:
+            return None
+        facts = Facts(ISLOW_FANCY if found.fancy else ISLOW_REPLICATED, 0, found.top, found.left)
+        return Recovered(facts.pack(), file=write_file(found.image))
+
+    def plane_specs(self, facts: bytes, spec: TileSpec) -> tuple[TileSpec, ...]:
+        """Return (): all is in the file."""
+        read_facts(facts)
+        return ()
+
+    def apply(self, recovered: Recovered, spec: TileSpec) -> np.ndarray:
+        """Decode the file, in integers."""
+        facts = read_facts(recovered.facts)
+        if recovered.planes or spec.dtype != "uint8" or spec.channels not in (1, 3):
+            raise StreamError("the origin jpeg makes pictures of one or three channels of 8 bits, of a file alone")
+        header = read_header(recovered.file)
+        if (header.height, header.width) != facts.size(spec) or len(header.tables) > spec.channels:
+            raise StreamError("JPEG file: it is not of the size of its picture")
+        picture = facts.cut(decode(read_blocks_of(header), facts.decoder == ISLOW_FANCY))
+        return np.ascontiguousarray(np.broadcast_to(picture, spec.shape))
+
+    def describe(self, recovered: Recovered) -> str:
+        """Return such as "JPEG, quality 95, 4:2:0, libjpeg-turbo"."""
+        facts, header = read_facts(recovered.facts), read_header(recovered.file)
+        quality = quality_of(header.tables[0], LUMA)
+        chroma = quality_of(header.tables[-1], CHROMA) if len(header.tables) > 1 else quality
+        steps = f"quality {quality}" if quality and quality == chroma else "tables of its own"
+        (sampling,) = (name for name, factors in SAMPLINGS.items() if factors == header.sampling)
+        sampling = "gray" if len(header.tables) == 1 else sampling
+        cropped = ["cropped"] if facts.top or facts.left else []
+        return ", ".join(["JPEG", steps, sampling, DECODERS[facts.decoder], *cropped])

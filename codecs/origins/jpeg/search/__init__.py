@@ -1,0 +1,1 @@
+"""The search for the JPEG that a picture was decoded from."""

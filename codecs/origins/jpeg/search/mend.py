@@ -1,0 +1,206 @@
+"""Blocks of subsampled chroma that fit their own samples as far as these are known, but not the picture: a climb.
+
+A block's cost is how far the large plane, interpolated from the block and its neighbours as they are, lies out of its
+bounds, squared and summed, in sixteenths. A climb moves one coefficient at a time: of the few that promise most, the
+one that costs least, decoded exactly.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+
+from tilepress.codecs.kernels.kernel import Int, borrowing, borrowing_kernel
+from tilepress.codecs.origins.jpeg.file.huffman_walk import MOST_AC
+from tilepress.codecs.origins.jpeg.islow import islow
+from tilepress.codecs.origins.jpeg.search.dct import forward
+from tilepress.codecs.origins.jpeg.search.shrink import BEGIN, END, FIRST_PART, miss, sixteenths
+
+Plane: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[int, int]]
+Room: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+_TRIALS = 8  # coefficients that are tried a step
+_REST = 4  # steps until a coefficient may be moved again
+_PATIENCE = 6  # steps without a new least cost
+PULL, SCRATCH, PROMISE = range(3)  # rows of the float room, float32 (3, 64)
+WORK, RESTING = range(2)  # rows of the integer room, int64 (2, 64)
+_NONE = np.float32(-1e18)
+_STIFFNESS = np.float32(100)  # what a level of all samples of a block costs beyond what is missed
+
+
+@borrowing
+def _decode(
+    quantised: np.ndarray,
+    table: np.ndarray,
+    integers: np.ndarray,
+    decoded: np.ndarray,
+    small: np.ndarray,
+    i: Int,
+    j: Int,
+) -> None:
+    """Put the samples of a block into `small`."""
+    islow(quantised, table, integers[WORK], decoded)
+    for n in range(64):
+        small[8 * i + (n >> 3), 8 * j + (n & 7)] = min(max(decoded[n], 0), 255)
+
+
+@borrowing
+def _window(i: Int, j: Int, vertical: np.ndarray, horizontal: np.ndarray) -> tuple[Int, Int, Int, Int]:
+    """Return top, bottom, left and right of the part of the large plane in which block (i, j) has a part."""
+    last_row, last_column = min(8 * i + 8, vertical.shape[0]) - 1, min(8 * j + 8, horizontal.shape[0]) - 1
+    top, bottom = vertical[8 * i, BEGIN], vertical[last_row, END]
+    return top, bottom, horizontal[8 * j, BEGIN], horizontal[last_column, END]
+
+
+@borrowing
+def _cost(plane: Plane, window: tuple[Int, Int, Int, Int], small: np.ndarray, enough: Int) -> Int:
+    """Return the cost within a window, or more than `enough` as soon as it is more."""
+    lows, highs, vertical, horizontal, factors = plane
+    across, down = factors
+    rows, columns = vertical.shape[0], horizontal.shape[0]
+    top, bottom, left, right = window
+    cost = 0
+    for y in range(top, bottom):
+        for x in range(left, right):
+            total = sixteenths(small, across, down, rows, columns, y, x)
+            off = miss(total, np.int64(lows[y, x]), np.int64(highs[y, x]))
+            cost += off * off
+        if cost > enough:
+            return cost
+    return cost
+
+
+@borrowing
+def _pull(
+    plane: Plane, window: tuple[Int, Int, Int, Int], small: np.ndarray, i: Int, j: Int, floats: np.ndarray
+) -> None:
+    """Fill PULL with how each sample of the block would have to move."""
+    lows, highs, vertical, horizontal, factors = plane
+    across, down = factors
+    rows, columns = vertical.shape[0], horizontal.shape[0]
+    top, bottom, left, right = window
+    for n in range(64):
+        floats[PULL, n] = 0
+    for y in range(top, bottom):
+        for x in range(left, right):
+            total = sixteenths(small, across, down, rows, columns, y, x)
+            off = miss(total, np.int64(lows[y, x]), np.int64(highs[y, x]))
+            if off == 0:
+                continue
+            for a in range(max(8 * i, y // down - 1), min(8 * i + 8, rows, y // down + 2)):
+                for b in range(max(8 * j, x // across - 1), min(8 * j + 8, columns, x // across + 2)):
+                    share = off * _share(vertical[a], y) * _share(horizontal[b], x)
+                    floats[PULL, 8 * (a - 8 * i) + b - 8 * j] += np.float32(share)
+
+
+@borrowing
+def _share(parts: np.ndarray, at: Int) -> Int:
+    """Return how many quarters of a sample a place has."""
+    return parts[FIRST_PART + at - parts[BEGIN]] if parts[BEGIN] <= at < parts[END] else 0
+
+
+@borrowing
+def _promise(table: np.ndarray, now: Int, floats: np.ndarray, integers: np.ndarray) -> None:
+    """Fill PROMISE with how much a step of each coefficient may lessen the cost at most; PULL becomes its transform."""
+    forward(floats[PULL], floats[SCRATCH], floats[PROMISE])
+    for k in range(64):
+        floats[PULL, k] = floats[PROMISE, k]
+        step = np.float32(table[k])
+        gain = (np.float32(2) * abs(floats[PULL, k]) - _STIFFNESS * step) * step
+        floats[PROMISE, k] = gain if integers[RESTING, k] <= now else _NONE
+
+
+@borrowing
+def _step(
+    plane: Plane,
+    window: tuple[Int, Int, Int, Int],
+    table: np.ndarray,
+    place: tuple[Int, Int],
+    now: Int,
+    room: Room,
+    small: np.ndarray,
+) -> Int:
+    """Make the best step of the block at `place`; return the cost after it."""
+    floats, integers, quantised, decoded = room
+    i, j = place
+    _pull(plane, window, small, i, j, floats)
+    _promise(table, now, floats, integers)
+    best, best_by, least = 0, 0, np.int64(1) << 60
+    for _ in range(_TRIALS):
+        k = 0
+        for other in range(64):
+            if floats[PROMISE, other] > floats[PROMISE, k]:
+                k = other
+        floats[PROMISE, k] = _NONE
+        by = 1 if floats[PULL, k] > 0 else -1
+        quantised[k] += by
+        _decode(quantised, table, integers, decoded, small, i, j)
+        cost = _cost(plane, window, small, least)
+        quantised[k] -= by
+        if cost < least:
+            best, best_by, least = k, by, cost
+    quantised[best] = min(max(quantised[best] + best_by, -MOST_AC), MOST_AC)
+    integers[RESTING, best] = now + _REST
+    _decode(quantised, table, integers, decoded, small, i, j)
+    return least
+
+
+@borrowing
+def _mend(
+    plane: Plane,
+    window: tuple[Int, Int, Int, Int],
+    table: np.ndarray,
+    place: tuple[Int, Int],
+    steps: Int,
+    room: Room,
+    small: np.ndarray,
+    block: np.ndarray,
+    least: Int,
+) -> Int:
+    """Climb in one block, whose cost is `least`; return the least cost found, which the block then has."""
+    _, integers, trial, decoded = room
+    since = 0
+    for k in range(64):
+        integers[RESTING, k] = 0
+        trial[k] = block[k]
+    for now in range(1, steps + 1):
+        cost = _step(plane, window, table, place, now, room, small)
+        since += 1
+        if cost < least:
+            least, since = cost, 0
+            for k in range(64):
+                block[k] = trial[k]
+        if least == 0 or since >= _PATIENCE:
+            break
+    _decode(block, table, integers, decoded, small, place[0], place[1])
+    return least
+
+
+@borrowing_kernel
+def mend_blocks(
+    plane: Plane, table: np.ndarray, steps: Int, room: Room, small: np.ndarray, blocks: np.ndarray, costs: np.ndarray
+) -> Int:
+    """Climb in every block that costs anything; return how many still do.
+
+    `plane`: bounds uint8 (h, w) of the large plane, low and high; `axis_parts` of its rows and columns; factors across
+    and down. `table` int32 (64,). `steps`: at most, of a climb; 0: tell the costs alone. `room`: from `mending_room`.
+    `small` uint8 (8 * rows, 8 * columns): the samples of `blocks` int16 (rows, columns, 64), both moved.
+    `costs` int64 (rows, columns): filled.
+    """
+    left = 0
+    for i in range((plane[2].shape[0] + 7) >> 3):
+        for j in range((plane[3].shape[0] + 7) >> 3):
+            window = _window(i, j, plane[2], plane[3])
+            least = _cost(plane, window, small, np.int64(1) << 60)
+            if least and steps:
+                least = _mend(plane, window, table, (i, j), steps, room, small, blocks[i, j], least)
+            costs[i, j] = least
+            left += least > 0
+    return left
+
+
+def mending_room() -> Room:
+    """Return the arrays that `mend_blocks` works in."""
+    floats, integers = np.zeros((3, 64), np.float32), np.zeros((2, 64), np.int64)
+    return floats, integers, np.zeros(64, np.int16), np.zeros(64, np.int32)

@@ -1,0 +1,195 @@
+"""A picture whose pixels a JPEG decoder made, back to the coefficients of that JPEG.
+
+Chroma first: luma of clipped colours needs it. Then luma; where it is sure, it narrows what chroma clipped colours can
+have, and both are looked for again where they miss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tilepress.codecs.origins.jpeg.colour import to_rgb
+from tilepress.codecs.origins.jpeg.file.coefficients import BLOCK, Coefficients, Sampling, block_shapes, component_size
+from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, quality_of, standard_table
+from tilepress.codecs.origins.jpeg.search.chroma import Chroma, Component, Interpolated, Whole, component_of
+from tilepress.codecs.origins.jpeg.search.colour_bounds import CB, CR, chroma_bounds, colour_bounds, luma_bounds
+from tilepress.codecs.origins.jpeg.search.grid import find_grid
+from tilepress.codecs.origins.jpeg.search.sampling import likely_samplings
+from tilepress.codecs.origins.jpeg.search.steps import find_table
+from tilepress.codecs.origins.jpeg.upsampling import interpolates, upsample
+
+_ROUNDS = 4
+_ENOUGH = 0.1  # of the pixels may be unexplained: beyond, another sampling is tried
+_QUALITY = 75  # whose steps chroma gets that is flat everywhere
+_LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+Bounds = tuple[np.ndarray, np.ndarray]  # least and greatest samples, uint8 (components, h, w)
+
+
+def bounds_of(picture: np.ndarray) -> Bounds:
+    """Return the bounds of the components of a picture (h, w, 1 or 3) uint8, contiguous: gray, or Y, Cb and Cr."""
+    if picture.shape[2] == 1:
+        plane = picture.reshape(1, *picture.shape[:2])
+        return plane, plane
+    lows, highs = (np.empty((3, *picture.shape[:2]), np.uint8) for _ in range(2))
+    colour_bounds(picture, 0, 0, lows, highs)
+    return lows, highs
+
+
+@dataclass(frozen=True)
+class Found:
+    """A JPEG that explains a picture, which begins `top` rows and `left` columns after what the JPEG holds."""
+
+    image: Coefficients
+    fancy: bool  # chroma is interpolated
+    top: int
+    left: int
+    wrong: int  # pixels that the JPEG does not explain
+
+
+def recover_jpeg(picture: np.ndarray, bounds: Bounds, top: int, left: int) -> Found | None:
+    """Return the JPEG that explains most pixels of those found; None where no steps explain any.
+
+    Args:
+        picture: (h, w, 1 or 3) uint8, contiguous.
+        bounds: Of its components, from `bounds_of`.
+        top: Rows, 0 to 7, from the begin of the grid of blocks to the picture.
+        left: The same of columns.
+    """
+    best = None
+    samplings = [((1, 1), True)] if picture.shape[2] == 1 else likely_samplings(*_padded(bounds, top, left))
+    for sampling, fancy in samplings:
+        recovery = Recovery(picture, bounds, (top, left), sampling, fancy)
+        down, right = recovery.shift()
+        if down or right:
+            recovery = Recovery(picture, bounds, (top + down, left + right), sampling, fancy)
+        found = recovery.run()
+        if found and (best is None or found.wrong < best.wrong):
+            best = found
+        if best is None or best.wrong <= _ENOUGH * picture[:, :, 0].size:
+            break
+    return best
+
+
+def _padded(bounds: Bounds, top: int, left: int) -> Bounds:
+    """Bounds of the components from the begin of the grid on: nothing is known of what lies before the picture."""
+    pad = ((0, 0), (top, 0), (left, 0))
+    return np.pad(bounds[0], pad), np.pad(bounds[1], pad, constant_values=255)
+
+
+class Recovery:
+    """One attempt to bring a picture back: of chroma sampled so, on a grid that begins so far above and left of it."""
+
+    def __init__(
+        self, picture: np.ndarray, bounds: Bounds, place: tuple[int, int], sampling: Sampling, fancy: bool
+    ) -> None:
+        """`place`: rows and columns of the JPEG before those of the picture. The rest as for `recover_jpeg`."""
+        self._picture, self._place = picture, place
+        self._height, self._width = place[0] + picture.shape[0], place[1] + picture.shape[1]
+        self._lows, self._highs = _padded(bounds, *place)
+        self._sampling, self._fancy = sampling, fancy
+        self._chroma: list[Chroma] = []
+        if picture.shape[2] == 3:
+            interpolated = interpolates(sampling, fancy, -(-self._width // sampling[0]))
+            kind = Interpolated if interpolated else Whole
+            self._known = self._lows.copy(), self._highs.copy()  # of chroma: luma will narrow these
+            self._chroma = [kind(self._known[0][c], self._known[1][c], sampling) for c in (CB, CR)]
+
+    def shift(self) -> tuple[int, int]:
+        """Return by how many rows and columns, 0 or 8, the grid of MCUs begins before that of luma's blocks."""
+        across, down = self._sampling
+        for part in self._chroma if (across, down) != (1, 1) else []:
+            grid = find_grid(part.component.low)
+            if grid is not None and grid[0] % 4 == grid[1] % 4 == 0:
+                return 2 * grid[0] * (down - 1), 2 * grid[1] * (across - 1)
+        return 0, 0
+
+    def run(self) -> Found | None:
+        """Return the JPEG of this sampling that explains most pixels; None where no steps explain any."""
+        table = find_table([(self._lows[0], self._highs[0])])
+        if table is None:
+            return None
+        gray = self._picture.shape[2] == 1
+        guess = self._picture.reshape(self._picture.shape[:2]) if gray else self._picture @ _LUMA_WEIGHTS
+        pad = ((self._place[0], 0), (self._place[1], 0))
+        luma = component_of(self._lows[0], self._highs[0], np.pad(guess, pad, mode="edge"))
+        if not gray:
+            return self._run_colour(luma, table)
+        luma.solve(table)
+        samples = luma.samples(table)[self._place[0] : self._height, self._place[1] : self._width]
+        return self._found((luma,), (table,), int((samples != self._picture[:, :, 0]).sum()))
+
+    def _run_colour(self, luma: Component, table: np.ndarray) -> Found | None:
+        """Return the JPEG in colour; `luma` is not solved yet, `table` its steps."""
+        chroma = self._chroma
+        likely = standard_table(CHROMA, quality_of(table, LUMA) or _QUALITY)
+        steps = find_table([(part.component.low, part.component.high) for part in chroma], likely)
+        steps = likely if steps is None else steps
+        best: Found | None = None
+        for number in range(_ROUNDS):
+            for part in chroma:
+                if number:
+                    part.refresh(steps)
+                part.solve(steps)
+            full = [self._full(part.samples(steps)) for part in chroma]
+            plane = self._solve_luma(luma, table, full)
+            wrong = self._wrong(plane, full)
+            count = int(wrong.sum())
+            if best is not None and count >= best.wrong:
+                break
+            best = self._found((luma, *(part.component for part in chroma)), (table, steps, steps), count)
+            if count == 0:
+                break
+            self._known[0][:], self._known[1][:] = self._lows, self._highs
+            chroma_bounds(self._picture, *self._place, plane, luma.missed, *self._known)
+            luma.missed = self._blocks_with(wrong)
+        return best
+
+    def _solve_luma(self, luma: Component, table: np.ndarray, full: list[np.ndarray]) -> np.ndarray:
+        """Look for the luma blocks that are missed, chroma being known; return all of luma, uint8 (h, w)."""
+        lows, highs = self._lows[:1].copy(), self._highs[:1].copy()
+        luma_bounds(self._picture, *self._place, full[0], full[1], lows, highs)
+        narrow = component_of(lows[0], highs[0], luma.guess[: self._height, : self._width])
+        luma.low, luma.high = narrow.low, narrow.high
+        luma.solve(table)
+        samples = luma.samples(table)
+        luma.guess = samples.astype(np.float32)
+        return np.ascontiguousarray(samples[: self._height, : self._width])
+
+    def _full(self, samples: np.ndarray) -> np.ndarray:
+        """A chroma component at full size, uint8 (h, w)."""
+        rows, columns = component_size(self._width, self._height, self._sampling, CB)
+        small = np.ascontiguousarray(samples[:rows, :columns])
+        return np.ascontiguousarray(upsample(small, self._sampling, self._fancy, self._height, self._width))
+
+    def _wrong(self, luma: np.ndarray, chroma: list[np.ndarray]) -> np.ndarray:
+        """Where the picture is not what is found decodes to: bool (h, w), of the JPEG's size."""
+        decoded = np.empty((self._height, self._width, 3), np.uint8)
+        to_rgb(luma, chroma[0], chroma[1], decoded)
+        wrong = np.zeros((self._height, self._width), bool)
+        inner = slice(self._place[0], None), slice(self._place[1], None)
+        wrong[inner] = (decoded[inner] != self._picture).any(axis=2)
+        return wrong
+
+    def _blocks_with(self, wrong: np.ndarray) -> np.ndarray:
+        """How many wrong pixels each luma block has: int64 (rows, columns)."""
+        padded = np.pad(wrong, [(0, -side % BLOCK) for side in wrong.shape])
+        rows, columns = padded.shape[0] // BLOCK, padded.shape[1] // BLOCK
+        counts: np.ndarray = padded.reshape(rows, BLOCK, columns, BLOCK).sum(axis=(1, 3), dtype=np.int64)
+        return counts
+
+    def _found(self, parts: tuple[Component, ...], tables: tuple[np.ndarray, ...], wrong: int) -> Found:
+        """A copy of what is found, in whole MCUs: blocks beyond the picture are flat, as their neighbours' mean is."""
+        shapes = block_shapes(self._width, self._height, self._sampling, len(parts))
+        blocks = []
+        for part, (rows, columns) in zip(parts, shapes, strict=True):
+            there = part.blocks.shape
+            grown = np.pad(part.blocks, ((0, rows - there[0]), (0, columns - there[1]), (0, 0)), mode="edge")
+            grown[there[0] :, :, 1:] = 0
+            grown[:, there[1] :, 1:] = 0
+            blocks.append(grown)
+        image = Coefficients(self._width, self._height, self._sampling, tables, tuple(blocks))
+        return Found(image, self._fancy, *self._place, wrong)

@@ -1,0 +1,98 @@
+"""How chroma was sampled, told from a few lively windows: the smallest planes that upsampling makes them of again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tilepress.codecs.origins.jpeg.file.coefficients import SAMPLINGS, Sampling
+from tilepress.codecs.origins.jpeg.search.shrink import axis_parts, fit_small, settle_small, start_small
+
+_SIDE = 32  # of a window
+_MARGIN = 4  # of it, at its edges: there the neighbours are missing
+_WINDOWS = 12
+_ENOUGH = 0.93  # of the samples within windows are made again
+_SWEEPS = 3
+_KNOWN = 0.97  # of the samples of a window
+_UNLIKE = 0.02  # of the pairs, that noise makes unlike
+_INTERPOLATED = tuple(sampling for sampling in SAMPLINGS.values() if sampling != (1, 1))
+
+
+def likely_samplings(lows: np.ndarray, highs: np.ndarray) -> list[tuple[Sampling, bool]]:
+    """Return the factors of luma, and whether chroma was interpolated: the likeliest first, and (1, 1) in the end.
+
+    Args:
+        lows: uint8 (3, h, w), bounds of Y, Cb and Cr on the grid of the JPEG: windows begin at even rows and columns.
+        highs: The same.
+    """
+    lows, highs = lows[1:], highs[1:]
+    found: list[tuple[Sampling, bool]] = []
+    replicated = 1 + _is_replicated(lows, highs, 2), 1 + _is_replicated(lows, highs, 1)
+    if replicated != (1, 1):
+        found.append((replicated, False))
+    elif windows := _lively(lows, highs):
+        shares = {sampling: _interpolated_share(windows, sampling) for sampling in _INTERPOLATED}
+        best = max(_INTERPOLATED, key=lambda sampling: (round(shares[sampling], 2), sampling[0] * sampling[1]))
+        if shares[best] >= _ENOUGH:
+            found.append((best, True))
+    return [*found, ((1, 1), True)]
+
+
+def _is_replicated(lows: np.ndarray, highs: np.ndarray, axis: int) -> bool:
+    """Tell whether known samples are equal two by two along an axis of (2, h, w), and differ between the pairs."""
+    low, high = (np.moveaxis(bounds, axis, 2) for bounds in (lows, highs))
+    pairs = (low.shape[2] - 1) // 2
+    known = low == high
+    first, second, third = (slice(n, n + 2 * pairs - 1, 2) for n in range(3))
+    within = (low[:, :, first] != low[:, :, second]) & known[:, :, first] & known[:, :, second]
+    between = (low[:, :, second] != low[:, :, third]) & known[:, :, second] & known[:, :, third]
+    between[:, :, 3::4] = False  # between blocks of eight samples, which flat blocks of any kind differ at
+    return bool(between.sum() > 0 and within.sum() <= _UNLIKE * between.sum())
+
+
+def _lively(lows: np.ndarray, highs: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Bounds of the windows, of one component each, in which known samples differ most from their neighbours."""
+    found = []
+    rows, columns = lows.shape[1] // _SIDE, lows.shape[2] // _SIDE
+    if not rows or not columns:
+        return []
+    shape = (rows, _SIDE, columns, _SIDE)
+    for component in range(2):
+        low, high = (bounds[component, : rows * _SIDE, : columns * _SIDE] for bounds in (lows, highs))
+        known = (low == high).reshape(shape).mean(axis=(1, 3))
+        changes = np.abs(np.diff(low[::2].astype(np.int16), axis=1, append=0)).reshape(rows, _SIDE // 2, columns, _SIDE)
+        lively = changes.sum(axis=(1, 3)) * (known >= _KNOWN)
+        for at in np.argsort(-lively, axis=None, kind="stable")[: _WINDOWS // 2]:
+            y, x = int(at) // columns * _SIDE, int(at) % columns * _SIDE
+            if lively.flat[at] > 0:
+                place = (component, slice(y, y + _SIDE), slice(x, x + _SIDE))
+                found.append((np.ascontiguousarray(lows[place]), np.ascontiguousarray(highs[place])))
+    return found
+
+
+def _interpolated_share(windows: list[tuple[np.ndarray, np.ndarray]], sampling: Sampling) -> float:
+    """The share of samples, away from the windows' edges, that interpolation makes again."""
+    across, down = sampling
+    rows, columns = _SIDE // down, _SIDE // across
+    vertical, horizontal = axis_parts(rows, down, _SIDE), axis_parts(columns, across, _SIDE)
+    small, known = np.empty((rows, columns), np.float32), np.empty((rows, columns), np.uint8)
+    errors, sums = np.empty((_SIDE, _SIDE), np.float32), np.empty((_SIDE, _SIDE), np.int16)
+    todo = np.ones((-(-rows // 8), -(-columns // 8)), np.int64)
+    right = total = 0
+    for lows, highs in windows:
+        start_small(lows, highs, sampling, small, known)
+        fit_small(lows, highs, vertical, horizontal, todo, _SWEEPS, small, errors)
+        whole = np.rint(small).astype(np.int16)
+        settle_small(lows, highs, sampling, vertical, horizontal, todo, _SWEEPS, whole, sums, known)
+        inner = (slice(_MARGIN, -_MARGIN),) * 2
+        counts = (_changing(lows) & (lows == highs))[inner]
+        right += int(((sums[inner] >> 4 == lows[inner]) & counts).sum())
+        total += int(counts.sum())
+    return right / max(total, 1)
+
+
+def _changing(samples: np.ndarray) -> np.ndarray:
+    """Where a sample differs from the one above or from the one left of it: bool, of the same shape."""
+    changing = np.zeros(samples.shape, bool)
+    changing[1:] = samples[1:] != samples[:-1]
+    changing[:, 1:] |= samples[:, 1:] != samples[:, :-1]
+    return changing

@@ -1,0 +1,201 @@
+"""Quantisation steps told from samples: which table explains the coefficients of a picture's blocks best.
+
+Rounded samples spread each coefficient by 0.29 around a multiple of its step. The score of a step is the logarithm of
+how likely coefficients are so near to its multiples, plus, for multiples other than 0, of how many values the step
+excludes, less what it takes to tell which coefficients are 0: of the steps that explain all, the largest is meant.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tilepress.codecs.kernels.kernel import Int, borrowing_kernel
+from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, standard_tables
+from tilepress.codecs.origins.jpeg.islow import islow
+from tilepress.codecs.origins.jpeg.search.dct import forward
+
+_VARIANCE = np.float32(2 * 0.3**2)
+_WORST = np.float32(12)  # no coefficient says more against a step
+_LIVELY = (24, 12, 4)  # neighbours that differ, along rows and along columns: in flatter blocks rounding is no noise
+_MOST_STEP = 255
+_LEAST_BLOCKS, _ENOUGH_BLOCKS = 8, 32  # to tell anything from; of which less lively ones are not asked
+_BLOCKS, _MOST_BLOCKS = 384, 4096  # that are looked at, for standard steps and for any
+_LANES = 8  # blocks that are scored at once
+_SURE = 0.98  # the share of samples made again that needs no other steps
+_BETTER, _AS_GOOD = 0.01, 0.002  # of the same: by how much other steps must be better, and likely ones may be worse
+
+
+@borrowing_kernel
+def lively_blocks(
+    lows: np.ndarray, highs: np.ndarray, every: Int, lively: Int, samples: np.ndarray, room: np.ndarray
+) -> Int:
+    """Fill `samples` int64 (n, 64) with blocks that are known and lively; return how many there are.
+
+    `lows`, `highs` uint8 (h, w): bounds. `every`: one of so many blocks is taken.
+    `lively`: how many neighbours in a block differ, both along rows and along columns, at least.
+    `room` int64 (64,).
+    """
+    count, number = 0, 0
+    for y in range(0, lows.shape[0] - 7, 8):
+        for x in range(0, lows.shape[1] - 7, 8):
+            number += 1
+            if number % every or count == samples.shape[0]:
+                continue
+            known, across, down = np.int64(1), 0, 0
+            for i in range(64):
+                a, b = y + (i >> 3), x + (i & 7)
+                low = np.int64(lows[a, b])
+                known &= (low == highs[a, b]) & (low > 0) & (low < 255)
+                across += b > x and low != lows[a, b - 1]
+                down += a > y and low != lows[a - 1, b]
+                room[i] = low
+            if known and min(across, down) >= lively:
+                for i in range(64):
+                    samples[count, i] = room[i]
+                count += 1
+    return count
+
+
+@borrowing_kernel
+def transform_blocks(samples: np.ndarray, room: np.ndarray, coefficients: np.ndarray) -> None:
+    """Fill `coefficients` float32 (64, n) with those of `samples` int64 (n, 64); `room` float32 (3, 64)."""
+    for n in range(samples.shape[0]):
+        for i in range(64):
+            room[0, i] = np.float32(samples[n, i] - 128)
+        forward(room[0], room[1], room[2])
+        for k in range(64):
+            coefficients[k, n] = room[2, k]
+
+
+@borrowing_kernel
+def score_steps(coefficients: np.ndarray, wanted: np.ndarray, lanes: np.ndarray, scores: np.ndarray) -> None:
+    """Fill `scores` float64 (64, steps) with the mean score of each step of each coefficient, where it is wanted.
+
+    `coefficients` float32 (64, n), n a multiple of the lanes. `wanted` uint8 (64, steps): 1 where a score is wanted;
+    the first step is 0, unused. `lanes` float32 (2, 8): room.
+    """
+    count = coefficients.shape[1]
+    for k in range(64):
+        for step in range(1, wanted.shape[1]):
+            if not wanted[k, step]:
+                continue
+            size, inverse = np.float32(step), np.float32(1) / np.float32(step)
+            for lane in range(_LANES):
+                lanes[0, lane] = lanes[1, lane] = np.float32(0)
+            for n in range(0, count, _LANES):
+                for lane in range(_LANES):
+                    value = coefficients[k, n + lane]
+                    multiple = np.rint(value * inverse)
+                    off = value - size * multiple
+                    lanes[0, lane] += min(off * off / _VARIANCE, _WORST)
+                    lanes[1, lane] += min(abs(multiple), np.float32(1))
+            against, others = 0.0, 0.0
+            for lane in range(_LANES):
+                against += lanes[0, lane]
+                others += lanes[1, lane]
+            share = min(max(others / count, 1e-6), 1 - 1e-6)
+            entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
+            scores[k, step] = share * np.log(float(step)) - entropy - against / count
+
+
+@borrowing_kernel
+def count_exact(
+    samples: np.ndarray,
+    coefficients: np.ndarray,
+    table: np.ndarray,
+    quantised: np.ndarray,
+    work: np.ndarray,
+    decoded: np.ndarray,
+) -> Int:
+    """Return how many of `samples` int64 (n, 64) rounded coefficients, float32 (64, at least n), make again.
+
+    `table` int32 (64,). `quantised` int16 (64,), `work` int64 (64,), `decoded` int32 (64,): room.
+    """
+    exact = 0
+    for n in range(samples.shape[0]):
+        for k in range(64):
+            quantised[k] = np.int64(np.rint(coefficients[k, n] / np.float32(table[k])))
+        islow(quantised, table, work, decoded)
+        for i in range(64):
+            exact += samples[n, i] == decoded[i]
+    return exact
+
+
+class Blocks:
+    """Blocks of which every sample is known, and how well tables of steps explain them."""
+
+    def __init__(self, samples: np.ndarray) -> None:
+        """`samples`: int64 (n, 64), n > 0."""
+        self._samples = samples
+        self._coefficients = np.empty((64, len(samples)), np.float32)
+        transform_blocks(samples, np.empty((3, 64), np.float32), self._coefficients)
+
+    def exact(self, table: np.ndarray) -> float:
+        """Return the share of samples that coefficients make again which are rounded to the steps of a table."""
+        room = np.empty(64, np.int16), np.empty(64, np.int64), np.empty(64, np.int32)
+        return float(count_exact(self._samples, self._coefficients, table, *room)) / self._samples.size
+
+    def standard(self) -> np.ndarray:
+        """Return the standard table, of any quality, luma's or chroma's, that explains the blocks best."""
+        tables = np.concatenate([standard_tables(LUMA), standard_tables(CHROMA)])
+        wanted = np.zeros((64, _MOST_STEP + 1), np.uint8)
+        wanted[np.arange(64), tables] = 1
+        best: np.ndarray = tables[self._scores(wanted)[np.arange(64), tables].sum(axis=1).argmax()]
+        return best
+
+    def any(self) -> np.ndarray:
+        """Return the table whose every step explains the blocks best."""
+        scores = self._scores(np.ones((64, _MOST_STEP + 1), np.uint8))
+        best: np.ndarray = (scores[:, 1:].argmax(axis=1) + 1).astype(np.int32)
+        return best
+
+    def _scores(self, wanted: np.ndarray) -> np.ndarray:
+        """Scores float64 (64, steps); minus infinity where none is wanted."""
+        scores = np.full(wanted.shape, -np.inf)
+        repeated = np.resize(np.arange(len(self._samples)), -(-len(self._samples) // _LANES) * _LANES)
+        coefficients = np.ascontiguousarray(self._coefficients[:, repeated])
+        score_steps(coefficients, wanted, np.empty((2, _LANES), np.float32), scores)
+        return scores
+
+
+def find_table(bounds: list[tuple[np.ndarray, np.ndarray]], likely: np.ndarray | None = None) -> np.ndarray | None:
+    """Return the steps, int32 (64,), that components share; None where too little is known of them, or none explain it.
+
+    The standard tables are asked first. Any other one must explain more.
+
+    Args:
+        bounds: Of each component, uint8 (h, w) both: least and greatest samples, on the grid of the blocks.
+        likely: Steps that are taken if none explain more, or too little is known.
+    """
+    blocks = _known_blocks(bounds, _BLOCKS)
+    if blocks is None:
+        return likely
+    table = blocks.standard()
+    share = blocks.exact(table)
+    if likely is not None and blocks.exact(likely) >= share - _AS_GOOD:
+        table = likely
+    if share < _SURE:
+        more = _known_blocks(bounds, _MOST_BLOCKS) or blocks
+        other = more.any()
+        table = other if blocks.exact(other) > share + _BETTER else table
+    return None if (table == 1).all() else table
+
+
+def _known_blocks(bounds: list[tuple[np.ndarray, np.ndarray]], most: int) -> Blocks | None:
+    """About `most` blocks of each component; None for too few."""
+    samples = np.concatenate([_lively(low, high, most) for low, high in bounds])
+    return Blocks(samples) if len(samples) >= _LEAST_BLOCKS else None
+
+
+def _lively(low: np.ndarray, high: np.ndarray, most: int) -> np.ndarray:
+    """Up to `most` blocks of which every sample is known, int64 (n, 64): lively ones, if there are enough."""
+    there = (low.shape[0] // 8) * (low.shape[1] // 8)
+    samples, count = np.empty((min(most, there), 64), np.int64), 0
+    for lively in _LIVELY:
+        for every in (max(1, there // most), 1):
+            count = lively_blocks(low, high, every, lively, samples, np.empty(64, np.int64))
+            if 2 * count >= len(samples):
+                return samples[:count]
+        if count >= _ENOUGH_BLOCKS:
+            break
+    return samples[:count]

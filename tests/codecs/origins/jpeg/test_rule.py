@@ -1,0 +1,100 @@
+"""Origin `jpeg`: what Pillow decoded is found, and made again of the JPEG, smaller than any coder makes it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.support.origins.jpegs import SUBSAMPLING, decoded_photo, jpeg_of, pillow_decoded, rough_photo
+from tests.support.origins.made_pictures import GRAY, RGB, spec_of, without_origin
+from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.errors import StreamError
+from tilepress.codecs.origins.base import Recovered
+from tilepress.codecs.origins.jpeg.rule import Jpeg
+
+RULE = Jpeg()
+LARGE = replace(RGB, height=208, width=208)
+
+
+def found(pixels: np.ndarray) -> Recovered:
+    """What the rule finds; AssertionError if it finds nothing."""
+    spec = spec_of(pixels)
+    guess = RULE.detect(pixels, spec)
+    assert guess is not None
+    recovered = RULE.invert(pixels, spec, guess)
+    assert recovered is not None and recovered.planes == RULE.plane_specs(recovered.facts, spec) == ()
+    return recovered
+
+
+def share_equal(recovered: Recovered, pixels: np.ndarray) -> float:
+    """The share of pixels that are made again."""
+    made = RULE.apply(recovered, spec_of(pixels))
+    assert made.shape == pixels.shape and made.dtype == np.uint8
+    return float((made == pixels).all(axis=2).mean())
+
+
+@pytest.mark.parametrize("sampling", SUBSAMPLING)
+@pytest.mark.parametrize("quality", [75, 85, 92, 95])
+def test_what_pillow_decoded_comes_back_as_its_jpeg(sampling: str, quality: int) -> None:
+    original = jpeg_of(rough_photo(LARGE), quality, sampling)
+    pixels = pillow_decoded(original)
+    recovered = found(pixels)
+    assert RULE.describe(recovered) == f"JPEG, quality {quality}, {sampling}, libjpeg-turbo"
+    assert share_equal(recovered, pixels) > 0.99
+    assert len(recovered.file) < 1.03 * len(original)
+    assert np.array_equal(pillow_decoded(recovered.file), RULE.apply(recovered, spec_of(pixels)))
+
+
+@pytest.mark.parametrize("quality", [30, 75, 95, 98])
+def test_gray_comes_back_too_also_where_three_channels_are_equal(quality: int) -> None:
+    pixels = decoded_photo(replace(GRAY, height=200, width=210), quality)
+    recovered = found(pixels)
+    assert share_equal(recovered, pixels) > 0.99
+    assert found(np.repeat(pixels, 3, axis=2)) == recovered
+    assert share_equal(recovered, np.repeat(pixels, 3, axis=2)) > 0.99
+
+
+@pytest.mark.parametrize("top", [0, 3])
+def test_cropped_pictures_come_back(top: int) -> None:
+    pixels = decoded_photo(LARGE, 75, "4:4:4")
+    cropped = np.ascontiguousarray(pixels[top : 190 - top, 5:])
+    recovered = found(cropped)
+    assert "cropped" in RULE.describe(recovered)
+    assert share_equal(recovered, cropped) > 0.9
+
+
+def test_pictures_that_no_jpeg_decoder_made_are_left_alone() -> None:
+    for pixels in without_origin():
+        assert RULE.detect(pixels, spec_of(pixels)) is None
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_forged_facts_are_refused(place: int) -> None:
+    pixels = decoded_photo(replace(RGB, height=64, width=64), 75)
+    recovered = found(pixels)
+    spec = spec_of(pixels)
+    forged = bytearray(recovered.facts)
+    forged[place] = 200
+    for facts in (bytes(forged), recovered.facts[:-1], b""):
+        with pytest.raises(StreamError):
+            RULE.apply(replace(recovered, facts=facts), spec)
+
+
+def test_forged_files_are_refused_or_make_another_picture() -> None:
+    pixels = decoded_photo(replace(RGB, height=64, width=64), 75, "4:2:0")
+    recovered, spec = found(pixels), spec_of(pixels)
+    rng = np.random.default_rng(1)
+    for _ in range(400):
+        forged = bytearray(recovered.file)
+        for at in rng.integers(0, len(forged), rng.integers(1, 4)):
+            forged[at] = rng.integers(0, 256)
+        try:
+            made = RULE.apply(replace(recovered, file=bytes(forged[: rng.integers(1, 2 * len(forged))])), spec)
+        except StreamError:
+            continue
+        assert made.shape == spec.shape
+    for other in (replace(spec, height=65), TileSpec(64, 64, 1, "uint8", 8, "gray"), replace(spec, dtype="uint16")):
+        with pytest.raises(StreamError):
+            RULE.apply(recovered, other)
