@@ -22,11 +22,13 @@ _LEAST_BEYOND = 0.1  # by which one assumption holds more often than the other
 def mosaic_at(picture: np.ndarray, rows: np.ndarray) -> tuple[float, Pattern, int]:
     """Return how sure it is that a picture was interpolated, 0 to 1, the pattern of its own places, and the method.
 
+    -1 if nothing tells: if those rows are flat.
+
     Args:
         picture: (h, w, 3), uint8 or uint16.
         rows: Those to look at, none of them the first or the last.
     """
-    odd = ((rows[:, None] + np.arange(1, picture.shape[1] - 1)) % 2).astype(bool)
+    odd = ((rows[:, None] + np.arange(1, picture.shape[1] - 1)) & 1).astype(bool)
     here, above, below = (picture[rows + dy, :, GREEN].astype(np.int32) for dy in (0, -1, 1))
     sides = here[:, :-2], here[:, 2:], above[:, 1:-1], below[:, 1:-1]
     steep = np.abs(sides[0] - sides[1]) + np.abs(sides[2] - sides[3]) > _STEEP
@@ -35,8 +37,8 @@ def mosaic_at(picture: np.ndarray, rows: np.ndarray) -> tuple[float, Pattern, in
         is_mean = green_between(*sides, method) == here[:, 1:-1]
         found.append((*_better([(is_mean, steep & places) for places in (~odd, odd)]), method))
     coloured, sure, method = max(found, key=lambda way: way[1])  # (y + x) % 2 of red and blue
-    if not sure:
-        return 0.0, Pattern(0, coloured), method
+    if sure <= 0:
+        return sure, Pattern(0, coloured), method
     y, also_sure = _red_row(picture, rows, odd if coloured == 0 else ~odd)
     return min(sure, also_sure), Pattern(y, (coloured - y) % 2), method
 
@@ -62,11 +64,11 @@ def _joined(means: list[tuple[np.ndarray, np.ndarray]], red_rows: np.ndarray) ->
 def _better(ways: list[tuple[np.ndarray, np.ndarray]]) -> tuple[int, float]:
     """Which of two assumptions holds more often, and how sure that is: its share beyond that of the other, by chance.
 
-    Of each: where it holds, and where it can be told.
+    -1 if there is too little to tell from. Of each: where it holds, and where it can be told.
     """
     counts = [int(np.count_nonzero(where)) for _, where in ways]
     if min(counts) < _LEAST_STEEP:
-        return 0, 0.0
+        return 0, -1.0
     shares = [
         float(np.count_nonzero(holds & where)) / count for (holds, where), count in zip(ways, counts, strict=True)
     ]

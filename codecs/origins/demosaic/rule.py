@@ -32,8 +32,9 @@ _WORDS = {BILINEAR: "bilinear", EDGE_AWARE: "edge-aware"}
 _ABOVE, _BELOW, _LEFT, _RIGHT = 1, 2, 4, 8
 _ALL_SIDES = 15
 _LEAST_SIDE = 4  # of what is left without repeated pixels
-_PAIRS, _PIXELS = 4, 8192  # of rows: so many are looked at, more where those are of fewer pixels
-_SURE = 0.8
+_FEW_PIXELS, _PIXELS = 1024, 8192  # that are looked at, first and if those do not tell
+_PAIRS = 4  # of rows: as many at least in the end
+_SURE = 0.8  # of those pixels beyond chance
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,13 @@ class Demosaic(Origin):
         """Look at a few rows whether every second pixel is the mean of its neighbours."""
         if not _may_have(spec):
             return None
-        pairs = max(_PAIRS, min(_PIXELS // spec.width, spec.height) // 2)
-        rows = np.linspace(1, spec.height - 3, pairs).astype(np.intp)
-        sure, *found = mosaic_at(picture, np.concatenate([rows, rows + 1]))
-        return Guess(self.id, sure, tuple(found)) if sure > _SURE else None
+        for pairs, pixels in ((1, _FEW_PIXELS), (_PAIRS, _PIXELS)):
+            pairs = max(pairs, min(pixels // spec.width, spec.height) // 2)
+            rows = np.linspace(0, spec.height - 2, pairs + 2).astype(np.intp)[1:-1]
+            sure, *found = mosaic_at(picture, np.concatenate([rows, rows + 1]))
+            if 0 <= sure < _SURE:
+                return None  # as it is with most pictures after two rows
+        return Guess(self.id, sure, tuple(found)) if sure > 0 else None
 
     def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
         """Return green and the rest of the mosaic; None for pictures of other channels or of a few pixels."""
