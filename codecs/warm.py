@@ -17,8 +17,9 @@ from tilepress.codecs.origins.base import Guess
 from tilepress.codecs.origins.exceptions import pack_exceptions, with_exceptions
 from tilepress.codecs.origins.jpeg.example import recover_example
 from tilepress.codecs.origins.jpeg.file.coefficients import SAMPLINGS
-from tilepress.codecs.origins.ycc.colours import JFIF
+from tilepress.codecs.origins.ycc.colours import EXACT_SWSCALE, JFIF
 from tilepress.codecs.origins.ycc.origin import Ycc
+from tilepress.codecs.origins.ycc.sampling import FINE, Axis, Sampling
 
 _SIDE = 40  # of the tiles: more than one block of every codec
 _SIDE_TO_FIT = 65  # the same where something is fitted to tiles: samples enough for that
@@ -101,7 +102,11 @@ def _warm_residual(residual_id: str) -> None:
 def _warm_origins() -> None:
     spec = next(spec for spec in _specs(_SIDE) if spec.colour == "rgb")
     tile = _tile(spec)
-    for rule, guess in ((Ycc(), Guess(Ycc.id, 1.0, JFIF)),):
+    interpolated = Sampling(FINE.start, Axis(half=True), Axis(half=True))
+    for rule, guess in (
+        (Ycc(), Guess(Ycc.id, 1.0, (JFIF, None))),
+        (Ycc(), Guess(Ycc.id, 1.0, (EXACT_SWSCALE.start, interpolated))),
+    ):
         if recovered := rule.invert(tile, spec, guess):
             rule.apply(recovered, spec)
     made = tile.copy()

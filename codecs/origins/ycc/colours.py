@@ -20,6 +20,13 @@ _LEVELS = np.arange(256, dtype=np.int64)
 _CHROMA = _LEVELS - 128
 _BT601 = (104597, 132201, 25675, 53279)  # 65536 x (R of V, B of U, -G of U, -G of V), of limited range
 _BT709 = (117489, 138438, 13975, 34925)
+_SWSCALE = (
+    ("BT.601", _BT601, False),
+    ("BT.601 full range", _BT601, True),
+    ("BT.709", _BT709, False),
+    ("BT.709 full range", _BT709, True),
+)
+EXACT_SWSCALE = range(7, 11)  # numbers of swscale's conversions with full chroma
 
 
 @dataclass(frozen=True)
@@ -88,19 +95,21 @@ def _colour(number: int, name: str, rows: list[np.ndarray], shift: int) -> Colou
     return Colour(number, name, np.stack(rows).astype(np.int32), shift)
 
 
+def swscale_coefficients(number: int) -> tuple[int, int, int, int, int, int]:
+    """Return offset of luma, and factors with 13 fractional bits: luma, R of V, G of U, G of V, B of U.
+
+    `number`: one of EXACT_SWSCALE.
+    """
+    _, matrix, full = _SWSCALE[number - EXACT_SWSCALE.start]
+    luma, red, blue, green_u, green_v = _coefficients(matrix, full)
+    return 0 if full else 16, luma, red, green_u, green_v, blue
+
+
 def _all() -> Iterator[Colour]:
     yield _photocd()
     yield _jfif()
-    names = (
-        (("BT.601", _BT601, False), ("BT.601 full range", _BT601, True)),
-        (
-            ("BT.709", _BT709, False),
-            ("BT.709 full range", _BT709, True),
-        ),
-    )
-    kinds = [kind for pair in names for kind in pair]
-    yield from (_swscale_fast(3 + i, *kind) for i, kind in enumerate(kinds))
-    yield from (_swscale_exact(7 + i, *kind) for i, kind in enumerate(kinds))
+    yield from (_swscale_fast(3 + i, *kind) for i, kind in enumerate(_SWSCALE))
+    yield from (_swscale_exact(number, *kind) for number, kind in zip(EXACT_SWSCALE, _SWSCALE, strict=True))
     yield _opencv_limited()
     yield _opencv_full(12, "YCrCb, OpenCV", (22987, -5636, -11698, 29049))
     yield _opencv_full(13, "YUV, OpenCV", (18678, -6472, -9519, 33292))

@@ -15,10 +15,13 @@ import numpy as np
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Guess, Origin, Recovered
-from tilepress.codecs.origins.ycc.colours import COLOURS, Colour
+from tilepress.codecs.origins.ycc.colours import COLOURS, EXACT_SWSCALE, Colour
+from tilepress.codecs.origins.ycc.finer import filters, fine_chroma, make_fine_colours, parameters
+from tilepress.codecs.origins.ycc.finer_look import interpolation_of
+from tilepress.codecs.origins.ycc.finer_search import fine_planes
 from tilepress.codecs.origins.ycc.first_look import conversion_of, sampling_of
 from tilepress.codecs.origins.ycc.recover import planes_of, scene_of
-from tilepress.codecs.origins.ycc.sampling import FANCY, FULL, MIDWAY, REPLICATED, Axis, Sampling
+from tilepress.codecs.origins.ycc.sampling import FANCY, FINE, FULL, MIDWAY, REPLICATED, Axis, Sampling
 from tilepress.codecs.origins.ycc.upsampling import full_chroma, picture_of
 
 _FACTS = struct.Struct("<11B")
@@ -30,7 +33,9 @@ _NAMES = {
     (True, False): "chroma of half height",
     (False, False): "full chroma",
 }
-_KINDS = {FULL: "", REPLICATED: " replicated", MIDWAY: " interpolated", FANCY: " smoothed"}
+_KINDS = {FULL: "", REPLICATED: " replicated", MIDWAY: " interpolated", FANCY: " smoothed"} | dict.fromkeys(
+    FINE, " interpolated"
+)
 
 
 class Ycc(Origin):
@@ -43,17 +48,25 @@ class Ycc(Origin):
         """Look at some thousand distinct colours whether a conversion can have made them."""
         if not _fits(spec):
             return None
-        found = conversion_of(picture, spec)
-        return Guess(self.id, found[1], found[0].number) if found else None
+        if found := conversion_of(picture, spec):
+            return Guess(self.id, found[1], (found[0].number, None))
+        if interpolated := interpolation_of(picture):
+            return Guess(self.id, interpolated[2], interpolated[:2])
+        return None
 
     def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
         """Return luma, chroma and alpha; None for pictures that have no three colours of 8 bits, or are tiny."""
-        colour = COLOURS.get(guess.hints) if isinstance(guess.hints, int) else None
-        if not _fits(spec) or colour is None:
+        if not _fits(spec) or not isinstance(guess.hints, tuple):
             return None
-        scene = scene_of(picture, colour)
-        sampling = sampling_of(scene)
-        planes = [plane[:, :, None] for plane in planes_of(scene, sampling)]
+        number, sampling = guess.hints
+        colour = COLOURS[number]
+        if sampling is None:
+            scene = scene_of(picture, colour)
+            sampling = sampling_of(scene)
+            found = planes_of(scene, sampling)
+        else:
+            found = fine_planes(picture, number, sampling)
+        planes = [plane[:, :, None] for plane in found]
         alpha = [np.ascontiguousarray(picture[:, :, 3:])] if spec.alpha else []
         return Recovered(_packed(colour, sampling), (*planes, *alpha))
 
@@ -76,10 +89,15 @@ class Ycc(Origin):
         if found != [(one.shape, one.dtype) for one in specs]:
             raise StreamError("planes of an origin `ycc` are not those that its facts tell")
         colour, sampling = _read(recovered.facts)
-        lattice = sampling.lattice(spec.height, spec.width)
         luma, u, v, *alpha = (np.array(plane[:, :, 0], order="C") for plane in recovered.planes)
         picture = np.empty(spec.shape, np.uint8)
-        picture_of(luma, full_chroma(u, lattice), full_chroma(v, lattice), colour, picture)
+        if sampling.kind in FINE:
+            both = filters(sampling, spec.height, spec.width)
+            fine = fine_chroma(u, *both), fine_chroma(v, *both)
+            make_fine_colours(luma, *fine, parameters(colour.number), picture)
+        else:
+            lattice = sampling.lattice(spec.height, spec.width)
+            picture_of(luma, full_chroma(u, lattice), full_chroma(v, lattice), colour, picture)
         if alpha:
             picture[:, :, 3] = alpha[0]
         return picture
@@ -107,6 +125,6 @@ def _read(facts: bytes) -> tuple[Colour, Sampling]:
     _, number, kind, *axes = _FACTS.unpack(facts)
     vertical, horizontal = (Axis(bool(half), *rest) for half, *rest in (axes[:4], axes[4:]))
     sampling = Sampling(kind, vertical, horizontal)
-    if number not in COLOURS or max(axes[0], axes[4]) > 1 or not sampling.valid():
+    if number not in (EXACT_SWSCALE if kind in FINE else COLOURS) or max(axes[0], axes[4]) > 1 or not sampling.valid():
         raise StreamError("facts of an origin `ycc` name no conversion or sampling that there is")
     return COLOURS[number], sampling

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 FULL, REPLICATED, MIDWAY, FANCY = range(4)  # permanent: facts hold them
+FINE = range(4, 8)  # those of finer.py
 _WEIGHTS = {REPLICATED: ((1, 0), (1, 0)), MIDWAY: ((2, 0), (1, 1)), FANCY: ((1, 3), (3, 1))}  # of even q, and of odd q
 _REACH = {REPLICATED: (0, 2), MIDWAY: (-1, 2), FANCY: (-3, 1)}  # sample j has weights from 2j + the first on
 
@@ -69,7 +70,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How chroma was sampled: `kind` FULL, REPLICATED, MIDWAY or FANCY, which goes for the axes of half size."""
+    """How chroma was sampled: `kind`, one of those above, goes for the axes of half size."""
 
     kind: int
     vertical: Axis
@@ -78,14 +79,16 @@ class Sampling:
     def valid(self) -> bool:
         """Tell whether there is such a sampling."""
         halves = self.vertical.half or self.horizontal.half
-        return FULL <= self.kind <= FANCY and halves == (self.kind != FULL) and all(axis.valid() for axis in self._axes)
+        return (
+            FULL <= self.kind < FINE.stop and halves == (self.kind != FULL) and all(axis.valid() for axis in self._axes)
+        )
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
         """Return the size of a chroma plane for a picture."""
         return self._samples(self.vertical, height), self._samples(self.horizontal, width)
 
     def lattice(self, height: int, width: int) -> Lattice:
-        """Return the same for kernels, for a picture."""
+        """Return the same for kernels, for a picture; not for FINE."""
         rows, columns = self.vertical.positions(height), self.horizontal.positions(width)
         samples = self.shape(height, width)
         row_begin, row_end = np.searchsorted(rows, self._reaches(self.vertical, samples[0]))
@@ -107,6 +110,8 @@ class Sampling:
         if not axis.half:
             return side
         last = int(axis.positions(side)[-1])
+        if self.kind in FINE:
+            return last // 2 + 1
         return {REPLICATED: last // 2, MIDWAY: (last + 1) // 2, FANCY: (last + 1) // 2 + 1}[self.kind] + 1
 
     def _reaches(self, axis: Axis, count: int) -> np.ndarray:

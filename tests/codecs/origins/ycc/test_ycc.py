@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
+import av
 import numpy as np
 import pytest
+from av.video.reformatter import Interpolation
 from PIL import Image
 
 from tests.support.origins.made_pictures import RGB, made_of, photo, spec_of, without_origin
@@ -17,13 +19,15 @@ from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Recovered
 from tilepress.codecs.origins.exceptions import pack_exceptions
-from tilepress.codecs.origins.ycc.colours import COLOURS
+from tilepress.codecs.origins.ycc.colours import COLOURS, EXACT_SWSCALE
+from tilepress.codecs.origins.ycc.finer import filters, fine_chroma, make_fine_colours, parameters
 from tilepress.codecs.origins.ycc.origin import Ycc
-from tilepress.codecs.origins.ycc.sampling import FANCY, FULL, MIDWAY, REPLICATED, Axis, Sampling, samplings
+from tilepress.codecs.origins.ycc.sampling import FANCY, FINE, FULL, MIDWAY, REPLICATED, Axis, Sampling, samplings
 from tilepress.codecs.origins.ycc.upsampling import full_chroma, picture_of
 
 RULE = Ycc()
 SIZE = 141, 132
+FULL_CHROMA = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
 HALF, WHOLE = Axis(half=True), Axis()
 
 
@@ -120,6 +124,52 @@ def test_a_picture_with_a_caption_is_still_found() -> None:
     recovered, share = recovered_of(pixels)
     assert share > 0.9
     assert recovered.facts[2] == REPLICATED
+
+
+def interpolated(number: int, sampling: Sampling, planes: list[np.ndarray]) -> np.ndarray:
+    """The picture that swscale makes of planes with full chroma."""
+    both = filters(sampling, *planes[0].shape)
+    out = np.empty((*planes[0].shape, 3), np.uint8)
+    make_fine_colours(planes[0], *(fine_chroma(plane, *both) for plane in planes[1:]), parameters(number), out)
+    return out
+
+
+@pytest.mark.parametrize(("kind", "number"), list(zip(FINE, EXACT_SWSCALE, strict=True)))
+@pytest.mark.parametrize("vertical", [WHOLE, HALF])
+def test_interpolated_chroma_is_found(kind: int, number: int, vertical: Axis) -> None:
+    sampling = Sampling(kind, vertical, HALF)
+    planes = planes_like_a_photo(sampling)
+    noise = np.random.default_rng(number).normal(0, 1, (2, *planes[1].shape))
+    planes[1:] = [(plane + np.rint(one)).astype(np.uint8) for plane, one in zip(planes[1:], noise, strict=True)]
+    recovered, share = recovered_of(interpolated(number, sampling, planes))
+    assert share > 0.98
+    assert recovered.facts[1:3] == bytes([number, kind])
+    for found, plane in zip(recovered.planes, planes, strict=True):
+        assert (found[:, :, 0] == plane).mean() > 0.98
+
+
+def test_frames_of_ffmpeg_with_full_chroma_are_found_and_cropped_ones_too() -> None:
+    frame = av.VideoFrame.from_ndarray(photo(replace(RGB, height=200, width=180)), format="rgb24").reformat(
+        format="yuv420p"
+    )
+    pixels = frame.reformat(format="rgb24", interpolation=FULL_CHROMA).to_ndarray()
+    recovered, share = recovered_of(pixels)
+    assert share > 0.999
+    assert RULE.describe(recovered) == "BT.601, swscale full chroma, half chroma interpolated"
+    recovered, share = recovered_of(np.ascontiguousarray(pixels[1:, 3:-2]))
+    assert share > 0.97  # what samples outside would have told of the outermost pixels is lost
+    assert recovered.facts[4] == recovered.facts[8] == 1
+
+
+def test_clipped_pixels_under_interpolated_chroma_cost_little() -> None:
+    rgb = photo(replace(RGB, height=160, width=200)).astype(np.int64)
+    bright = np.clip((rgb - 128) * 3 + 128, 0, 255).astype(np.uint8)
+    frame = av.VideoFrame.from_ndarray(bright, format="rgb24").reformat(format="yuv420p")
+    pixels = frame.reformat(format="rgb24", interpolation=FULL_CHROMA).to_ndarray()
+    clipped = ((pixels == 0) | (pixels == 255)).any(axis=2).mean()
+    assert clipped > 0.05
+    _, share = recovered_of(pixels)
+    assert 1 - share < 0.15 * clipped
 
 
 def test_alpha_is_a_plane_of_its_own() -> None:

@@ -1,0 +1,117 @@
+"""Whether swscale interpolated a picture's chroma: small windows in which chroma changes are recovered and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from tilepress.codecs.origins.ycc.colours import EXACT_SWSCALE
+from tilepress.codecs.origins.ycc.finer import (
+    BILINEAR,
+    BILINEAR_LEFT,
+    filters,
+    fine_chroma,
+    parameters,
+    settle_fine_luma,
+)
+from tilepress.codecs.origins.ycc.finer_search import estimated_chroma, leftover, samples_of
+from tilepress.codecs.origins.ycc.sampling import FINE, Axis, Sampling
+
+_WINDOW, _WINDOWS, _GRID = 48, 2, 3
+_LIVELY = 1.5  # levels: chroma that varies less tells nothing
+_GLANCED, _SMOOTH = 0.6, 0.36  # levels: what rounding leaves of interpolated chroma, at a glance and after a few turns
+_GLANCE, _FEW_TURNS, _TURNS = 2, 4, 8
+_ALIKE = 1.6  # times the least: what is left by samplings that may be the right one, too
+_EXPLAINED, _BEYOND_CHANCE, _CHANCE = (
+    0.9,
+    0.4,
+    0.3,
+)  # of the pixels without a clipped channel; what wrong conversions explain
+_BORDER = 4  # of a window: pixels that samples outside have a weight at
+_HALVES = [Axis(half=True, phase=phase) for phase in range(2)]
+_QUARTERS = [Sampling(kind, y, x) for kind in FINE for y in _HALVES for x in _HALVES]
+_HALF_WIDTHS = [Sampling(kind, Axis(), x) for kind in FINE for x in _HALVES]
+_GLANCES = [sampling for sampling in _HALF_WIDTHS if sampling.kind in (BILINEAR, BILINEAR_LEFT)]
+
+
+class _Window(NamedTuple):
+    """A part of a picture uint8 (h, w, 3), where no channel of it is clipped, and V under the first conversion."""
+
+    pixels: np.ndarray
+    known: np.ndarray
+    v: np.ndarray
+
+
+def interpolation_of(picture: np.ndarray) -> tuple[int, Sampling, float] | None:
+    """Return conversion, sampling, and the share beyond chance that they explain; None if none explains most.
+
+    Args:
+        picture: uint8 (h, w, 3 or more).
+    """
+    windows = list(_windows(picture))
+    if not windows or not any(_left(windows[0], sampling, _GLANCE) < _GLANCED for sampling in _GLANCES):
+        return None
+    for samplings in (_QUARTERS, _HALF_WIDTHS):
+        found = _best(windows, samplings)
+        if found and found[2] >= _EXPLAINED:
+            return found[0], found[1], (found[2] - _CHANCE) / (1 - _CHANCE)
+    return None
+
+
+def _best(windows: list[_Window], samplings: list[Sampling]) -> tuple[int, Sampling, float] | None:
+    """Return the conversion and the sampling that explain most, and the share in the window where it is the least.
+
+    Chroma that changes little leaves little by any sampling, but shows the conversion, which then shows the sampling.
+    """
+    left = {sampling: _left(windows[0], sampling, _FEW_TURNS) for sampling in samplings}
+    first = min(left, key=lambda sampling: left[sampling])
+    if left[first] > _SMOOTH:
+        return None
+    glances = {number: _explained(windows[0], number, first, _FEW_TURNS) for number in EXACT_SWSCALE}
+    number = max(glances, key=lambda number: glances[number])
+    if glances[number] < _BEYOND_CHANCE:
+        return None
+    likely = [sampling for sampling in samplings if left[sampling] <= _ALIKE * left[first]]
+    best = max(likely, key=lambda sampling: _explained(windows[0], number, sampling, _TURNS))
+    return number, best, min(_explained(window, number, best, _TURNS) for window in windows)
+
+
+def _windows(picture: np.ndarray) -> Iterator[_Window]:
+    """Windows at even places, of the most lively chroma: those of a coarse grid."""
+    height, width = picture.shape[:2]
+    if min(height, width) < _WINDOW:
+        return
+    rows, columns = (np.linspace(0, side - _WINDOW, _GRID).astype(int) // 2 * 2 for side in (height, width))
+    places = [picture[y : y + _WINDOW, x : x + _WINDOW, :3] for y in rows for x in columns]
+    liveliness = [_liveliness(place) for place in places]
+    for number in np.argsort(liveliness)[::-1][:_WINDOWS]:
+        if liveliness[number] >= _LIVELY:
+            pixels = np.array(places[number], order="C")
+            known = (pixels.min(axis=2) > 0) & (pixels.max(axis=2) < 255)
+            yield _Window(pixels, known, estimated_chroma(pixels, parameters(EXACT_SWSCALE.start))[1])
+
+
+def _liveliness(window: np.ndarray) -> float:
+    """Deviation of what tells colours from grays, in a part of the pixels without a clipped channel."""
+    pixels = window[::5, ::5].reshape(-1, 3).astype(np.int32)
+    pixels = pixels[(pixels.min(axis=1) > 0) & (pixels.max(axis=1) < 255)]
+    return float((pixels[:, 0] - pixels[:, 1]).std()) if len(pixels) > 40 else 0.0
+
+
+def _left(window: _Window, sampling: Sampling, turns: int) -> float:
+    """Levels by which chroma is from what samples can make of it; which conversion it was makes little difference."""
+    return leftover(window.v, window.known, sampling, turns)
+
+
+def _explained(window: _Window, number: int, sampling: Sampling, turns: int) -> float:
+    """Share of the pixels of a window without clipped channels, its border left out, that come out right."""
+    p, (vertical, horizontal) = parameters(number), filters(sampling, _WINDOW, _WINDOW)
+    planes = (samples_of(plane, window.known, sampling, turns) for plane in estimated_chroma(window.pixels, p))
+    u, v = (fine_chroma(plane, vertical, horizontal) for plane in planes)
+    luma, right = np.zeros(window.known.shape, np.uint8), np.zeros(window.known.shape, np.uint8)
+    settle_fine_luma(window.pixels, u, v, p, luma, right)
+    inside = np.s_[_BORDER:-_BORDER, _BORDER:-_BORDER]
+    known = window.known[inside]
+    return float(right[inside][known].mean()) if known.any() else 0.0
