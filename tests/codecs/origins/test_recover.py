@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.support.origins.made_pictures import DEEP, GRAY, RGB, photo, spec_of, without_origin
 from tilepress.codecs.codec import TileSpec
@@ -42,6 +45,36 @@ def test_gray_in_rgb_of_16_bits_enlarged_is_the_small_gray_picture() -> None:
     assert [step.origin for step in chain.steps] == ["planes", "depth", "scale"]
     assert np.array_equal(chain.planes[0], small)
     assert chain.describe() == "gray in RGB, 8 bits repeated to 16, enlarged 3 x 3"
+
+
+def decoded(pixels: np.ndarray, quality: int = 85) -> np.ndarray:
+    """A picture saved as JPEG and decoded by Pillow, (h, w, 1 or 3)."""
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, "JPEG", quality=quality)
+    found = np.asarray(Image.open(file))
+    return found[..., None] if found.ndim == 2 else found
+
+
+def with_alpha(pixels: np.ndarray) -> np.ndarray:
+    return np.dstack([pixels, np.full_like(pixels[..., 0], 255)])
+
+
+@pytest.mark.parametrize(
+    ("make", "before"),
+    [
+        (lambda: decoded(photo(GRAY)), []),
+        (lambda: decoded(photo(GRAY)).repeat(3, axis=2), ["planes"]),
+        (lambda: decoded(photo(GRAY)).repeat(3, axis=2).astype(np.uint16) << 8, ["planes", "depth"]),
+        (lambda: with_alpha(decoded(photo(RGB))), ["planes"]),
+        (lambda: enlarged(decoded(photo(RGB)), 2)[1:, :-3], ["scale"]),
+    ],
+)
+def test_a_jpeg_is_found_below_what_was_done_to_its_pixels(make: Callable[[], np.ndarray], before: list[str]) -> None:
+    pixels = make()
+    spec = replace(spec_of(pixels), channels=pixels.shape[2], colour="gray" if pixels.shape[2] < 3 else "rgb")
+    chain = recovered(np.ascontiguousarray(pixels), spec)
+    assert [step.origin for step in chain.steps] == [*before, "jpeg"]
+    assert chain.file.startswith(b"\xff\xd8") and "quality 85" in chain.describe()
 
 
 def test_what_coders_find_by_themselves_is_left_to_them() -> None:
