@@ -34,6 +34,7 @@ def commands(images: Path) -> list[list[str]]:
         ["driver.py"],
         ["small_images.py", str(images / "mnist/train-images-idx3-ubyte.gz")],
         ["small_images.py", str(images / "cifar10/cifar10_lossless_train_part.npz")],
+        ["origins/rules.py", photos, "--images", "21"],
         ["s3_reads.py", photos],
         ["memory.py"],
     ]
