@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from tilepress.codecs.errors import MissingPackage
 from tilepress.jobs.archives.restore_links import NAMES, restore_entry, why_absent
+from tilepress.jobs.archives.restore_origin import AS_JPEG, write_jpeg
 from tilepress.jobs.cli.meter import Meter
 from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.schema import NO_FILES, PIXEL_METHODS
@@ -60,6 +61,7 @@ class RestoreOptions:
     region: Region | None = None
     preview: bool = False
     view: str = ""  # another decoder of the latents, where their model has it
+    as_origin: bool = False
     overwrite: bool = False
 
 
@@ -74,6 +76,7 @@ class RestoreConfig:
     region: Region | None = None
     preview: bool = False
     view: str = ""  # another decoder of the latents, where their model has it
+    as_origin: bool = False
     overwrite: bool = False
     run: int | None = None
     as_of: str | None = None
@@ -135,7 +138,9 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
         raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")
     if is_url(destination.url) and config.region is None:
         report.notes.append(f"{destination.url} keeps neither modification times nor permissions of files")
-    options = RestoreOptions(destination, config.region, config.preview, config.view, config.overwrite)
+    options = RestoreOptions(
+        destination, config.region, config.preview, config.view, config.as_origin, config.overwrite
+    )
     with (
         open_engine(config.engine, archive.storage.location, shards, size, networks=networks) as engine,
         Meter("restore", size, quiet=config.quiet) as meter,
@@ -198,8 +203,8 @@ def _restored(entry: Entry, destination: Storage, options: RestoreOptions) -> Re
             _restore_other(entry, destination, options, report)
         else:
             there, how = _restore_one(entry, destination, options)
-            report.restored[THERE if there else how] += 1
-            report.not_identical += [] if how in (BYTES, PREVIEW, REGION) else [(entry.path, how)]
+            report.restored[THERE if there else how.partition(":")[0]] += 1
+            report.not_identical += [] if how in (BYTES, PREVIEW, REGION, AS_JPEG) else [(entry.path, how)]
     except (AlreadyExists, MissingError):  # missing: what has the name is no file
         reason = "something else has this name; restore elsewhere, or replace a file by `overwrite`"
         report.refused.append((entry.path, reason))
@@ -272,6 +277,8 @@ def _write(entry: Entry, options: RestoreOptions, file: BinaryIO) -> tuple[str, 
     if not shown.residuals and facts.method in PIXEL_METHODS and (shown.view or _has_preview(entry)):
         entry.write_preview(shown, file)
         return entry.path, PREVIEW
+    if options.as_origin and (written := write_jpeg(entry, file)):
+        return written
     outcome = entry.write(file)
     return entry.path, _how(outcome, facts.promised)
 

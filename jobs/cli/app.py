@@ -38,6 +38,7 @@ _COMMANDS = (
     ("compact", verbs.COMPACT, "Give back the room of older versions and forgotten images."),
     ("repair", verbs.REPAIR, "Put right what is damaged, from the rest and from the source."),
     ("retry", verbs.RETRY, "Store files again that were not stored as they should."),
+    ("recover", verbs.RECOVER, "Write the JPEG files that pictures were made from."),
     ("import", verbs.IMPORT, "Make a collection of arrays: MNIST idx, .npz, CIFAR."),
     ("train", verbs.TRAIN, "Train a learned codec on a collection or an archive."),
     ("fit-lossless", verbs.FIT_LOSSLESS, "Fit the lossless codec to an archive of similar images."),

@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from tilepress.jobs.archives.restore import RestoreReport
     from tilepress.jobs.archives.verify import VerifyReport
     from tilepress.jobs.data.import_arrays import ImportReport
+    from tilepress.jobs.data.recover import RecoverReport
     from tilepress.jobs.evaluation.evaluate import EvaluateReport
     from tilepress.jobs.fitting.fit_lossless import FitReport
     from tilepress.jobs.training.train import TrainReport
     from tilepress.pipeline.archive.plan import LeftOut
 
+_NEAR = "JPEG of nearly"  # how a restored file begins that is nearly what it was made from
 _THINGS = ("symbolic link", "empty folder")  # that are counted as such, not as files that came back in some way
 
 
@@ -94,6 +96,7 @@ def show_restore(request: SimpleNamespace, report: RestoreReport) -> None:
     restored = report.restored.items()
     words = ", ".join(counted(count, how) if how in _THINGS else f"{count:,} {how}" for how, count in restored)
     print(f"restored to {request.destination}: {words or 'nothing'}")
+    print_failures("nearly", [(path, how) for path, how in report.not_identical if how.startswith(_NEAR)])
     whole = sum(report.restored[how] for how in ("byte-identical", "pixel-identical"))
     if request.preview and whole:
         print(f"{counted(whole, 'image has', 'images have')} no preview in the archive, and came back whole")
@@ -186,6 +189,19 @@ def show_retry(request: SimpleNamespace, report: CompressReport) -> None:
         show_compress(request, report)
     else:
         print(f"nothing to try again in {request.archive}: nothing was written")
+
+
+def show_recover(request: SimpleNamespace, report: RecoverReport) -> None:
+    """Print what each picture was made from, and how much smaller that is."""
+    out = str(request.out).rstrip("/")
+    for each in report.recovered:
+        print(plain(f"{out}/{each.name}: {each.origin}; {size(each.bytes)} of {size(each.source_bytes)}"))
+        print(f"  {each.likeness}")
+    print_failures("no JPEG file", report.others)
+    print_failures("not recovered", report.failed)
+    exact = sum(each.exact for each in report.recovered)
+    total = len(report.recovered) + len(report.others) + len(report.failed)
+    print(f"{counted(exact, 'picture')} of {total:,} exactly as JPEG files, {len(report.recovered) - exact:,} nearly")
 
 
 def show_import_arrays(request: SimpleNamespace, report: ImportReport) -> None:

@@ -39,7 +39,7 @@ def print_summary(summary: Summary) -> None:
         table.add_column(name, justify="left" if name == "stored as" else "right")
     for method, count in sorted(summary.images.items(), key=lambda item: -summary.bytes_in[item[0]]):
         table.add_row(
-            _METHODS.get(method, f"pixels, by {method}"),
+            _METHODS.get(method, f"pixels, {'' if method.startswith('was ') else 'by '}{method}"),
             *_sizes(count, summary.bytes_in[method], summary.bytes_out[method], stored=method != NOT_STORED),
         )
     stored = summary.images.total() - summary.images[NOT_STORED]

@@ -40,6 +40,9 @@ def restore(
     ] = None,
     preview: Annotated[bool, typer.Option(help="The lossy picture of the latents, where there is one.")] = False,
     view: Annotated[str, typer.Option(metavar="NAME", help="By another decoder, if the model has it.")] = "",
+    as_origin: Annotated[
+        bool, typer.Option(help="Pictures that were JPEG files as those files, under their names and .jpg.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace files that differ.")] = False,
     run: RunNumber = None,
     as_of: AsOf = None,
@@ -75,6 +78,7 @@ def restore(
             region=region,
             preview=preview,
             view=view,
+            as_origin=as_origin,
             overwrite=overwrite,
             run=run,
             as_of=as_of,

@@ -13,10 +13,11 @@ import numpy as np
 
 from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import Run
-from tilepress.pipeline.archive.schema import PIXEL_METHODS
+from tilepress.pipeline.archive.schema import ORIGIN, PIXEL_METHODS
 from tilepress.pipeline.archive.summary import codec_name
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import Shown
+from tilepress.pipeline.coding.origins import origin_steps
 from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import (
     IntegrityError,
@@ -137,6 +138,13 @@ class Entry:
         """Write the whole file to a readable, seekable `out`, proven right."""
         with one_image():
             return write_file(self.index_row, self.reader, out)
+
+    def jpeg(self) -> bytes:
+        """Return the JPEG file that the picture was made from; b"" where it was none, or nothing is known of it."""
+        with one_image():
+            if self.index_row.facts.method != ORIGIN:
+                return b""
+            return origin_steps(self.index_row, self.fetch)[1]
 
     def prove(self) -> None:
         """Raise what `write` would raise, in less time: all is decoded, and the file made around a blank image."""

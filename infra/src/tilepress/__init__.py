@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.verbs.fit_lossless import fit_lossless
     from tilepress.jobs.verbs.forget import forget
     from tilepress.jobs.verbs.import_arrays import import_arrays
+    from tilepress.jobs.verbs.recover import recover
     from tilepress.jobs.verbs.repair import repair
     from tilepress.jobs.verbs.restore import restore
     from tilepress.jobs.verbs.retry import retry
@@ -33,6 +34,7 @@ _VERBS = {
     "evaluate": ("tilepress.jobs.verbs.evaluate", "evaluate"),
     "fit_lossless": ("tilepress.jobs.verbs.fit_lossless", "fit_lossless"),
     "import_arrays": ("tilepress.jobs.verbs.import_arrays", "import_arrays"),
+    "recover": ("tilepress.jobs.verbs.recover", "recover"),
     "restore": ("tilepress.jobs.verbs.restore", "restore"),
     "train": ("tilepress.jobs.verbs.train", "train"),
     "verify": ("tilepress.jobs.verbs.verify", "verify"),
@@ -51,6 +53,7 @@ __all__ = [
     "import_arrays",
     "open",
     "ray_dataset",
+    "recover",
     "repair",
     "restore",
     "retry",

@@ -10,6 +10,7 @@ from tilepress.jobs.verbs.evaluate import evaluate
 from tilepress.jobs.verbs.fit_lossless import fit_lossless
 from tilepress.jobs.verbs.forget import forget
 from tilepress.jobs.verbs.import_arrays import import_arrays
+from tilepress.jobs.verbs.recover import recover
 from tilepress.jobs.verbs.repair import repair
 from tilepress.jobs.verbs.restore import restore
 from tilepress.jobs.verbs.retry import retry
@@ -87,6 +88,14 @@ RETRY = command_of(
     Examples:
       tilepress retry photos.tp --failed
       tilepress retry photos.tp --source photos/ --dry-run
+    """,
+)
+RECOVER = command_of(
+    recover,
+    """
+    Examples:
+      tilepress recover scan.png --out jpegs/              jpegs/scan.png.jpg, which decodes to the very same pixels
+      tilepress recover scans/ --out jpegs/ --include '*.tif'
     """,
 )
 IMPORT = command_of(

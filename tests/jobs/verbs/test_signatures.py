@@ -25,6 +25,7 @@ from tilepress.jobs.archives.retry import RetryConfig
 from tilepress.jobs.archives.verify import VerifyConfig
 from tilepress.jobs.cli import app
 from tilepress.jobs.data.import_arrays import ImportConfig
+from tilepress.jobs.data.recover import RecoverConfig
 from tilepress.jobs.evaluation.evaluate import EvaluateConfig
 from tilepress.jobs.fitting.fit_lossless import FitConfig
 from tilepress.jobs.training.train import TrainConfig
@@ -40,6 +41,7 @@ CONFIGS = {
     "compress": CompressConfig,
     "restore": RestoreConfig,
     "verify": VerifyConfig,
+    "recover": RecoverConfig,
     "import_arrays": ImportConfig,
     "train": TrainConfig,
     "fit_lossless": FitConfig,
