@@ -138,9 +138,8 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
         raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")
     if is_url(destination.url) and config.region is None:
         report.notes.append(f"{destination.url} keeps neither modification times nor permissions of files")
-    options = RestoreOptions(
-        destination, config.region, config.preview, config.view, config.as_origin, config.overwrite
-    )
+    shown = config.region, config.preview, config.view, config.as_origin
+    options = RestoreOptions(destination, *shown, config.overwrite)
     with (
         open_engine(config.engine, archive.storage.location, shards, size, networks=networks) as engine,
         Meter("restore", size, quiet=config.quiet) as meter,

@@ -1,0 +1,130 @@
+"""Pictures that were once JPEG files come back as those files, from pictures and from archives."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tilepress
+from tests.support.interrupted import ONE
+from tests.support.make_archives import encoded, smooth
+from tests.support.make_collection import tree, write_tree
+from tilepress.jobs.cli import app
+from tilepress.pipeline.coding.tiles import Box
+from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.reading.likeness import compare_jpeg
+
+SAMPLES = Path(__file__).parents[3] / "infra/samples/images"
+PHOTO = np.asarray(Image.open(SAMPLES / "coffee.png").convert("RGB"))[:176, :176]
+
+
+def jpeg(quality: int = 85, subsampling: int = 0) -> bytes:
+    return encoded(PHOTO, "JPEG", quality=quality, subsampling=subsampling)
+
+
+def decoded(data: bytes) -> np.ndarray:
+    samples = np.asarray(Image.open(io.BytesIO(data)))
+    return samples if samples.ndim == 3 else samples[:, :, None]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two pictures that were JPEG files, one with a scratch on it, one that was enlarged, a photograph, a JPEG file."""
+    scratched = decoded(jpeg()).copy()
+    scratched[20:24, 30:50] = (255, 0, 0)
+    folder = tmp_path_factory.mktemp("recover") / "pictures"
+    write_tree(
+        folder,
+        {
+            "a.png": encoded(decoded(jpeg())),
+            "b/half.tif": encoded(decoded(jpeg(75, 2)), "TIFF"),
+            "enlarged.png": encoded(np.repeat(np.repeat(smooth(90, 90, 3), 2, axis=0), 2, axis=1)),
+            "photo.png": encoded(PHOTO),
+            "scratched.png": encoded(scratched),
+            "was.jpg": jpeg(),
+            "cut.png": encoded(PHOTO)[:5000],
+        },
+    )
+    return folder
+
+
+def test_files_are_written_that_decode_to_the_very_same_pixels(pictures: Path, tmp_path: Path) -> None:
+    report = tilepress.recover([pictures], out=tmp_path / "out")
+    found = {each.path: each for each in report.recovered}
+    assert set(found) == {"a.png", "b/half.tif", "scratched.png"} and report.exit_code == 3
+    assert {path for path, each in found.items() if each.exact} == {"a.png", "b/half.tif"}
+    for path in ("a.png", "b/half.tif"):
+        written = (tmp_path / "out" / f"{path}.jpg").read_bytes()
+        np.testing.assert_array_equal(decoded(written), decoded((pictures / path).read_bytes()))
+        assert found[path].bytes == len(written) < 0.5 * found[path].source_bytes
+    assert len((tmp_path / "out/a.png.jpg").read_bytes()) <= 1.02 * len(jpeg())
+    assert found["a.png"].origin == "JPEG, quality 85, 4:4:4, libjpeg-turbo"
+    assert "other values of" in found["scratched.png"].likeness
+    others = dict(report.others)
+    assert others["was.jpg"] == "a JPEG file as it is" and others["enlarged.png"] == "enlarged 2 x 2"
+    assert "photo.png" in others and [path for path, _ in report.failed] == ["cut.png"]
+
+
+def test_run_twice_nothing_changes_and_nothing_is_replaced_unasked(pictures: Path, tmp_path: Path) -> None:
+    first = tilepress.recover([pictures / "a.png"], out=tmp_path / "out")
+    there = tree(tmp_path / "out")
+    assert first.exit_code == 0 and tilepress.recover([pictures / "a.png"], out=tmp_path / "out") == first
+    assert tree(tmp_path / "out") == there
+    (tmp_path / "out/a.png.jpg").write_bytes(b"mine")
+    refused = tilepress.recover([pictures / "a.png"], out=tmp_path / "out")
+    assert [path for path, _ in refused.failed] == ["a.png"]
+    assert (tmp_path / "out/a.png.jpg").read_bytes() == b"mine"
+    tilepress.recover([pictures / "a.png"], out=tmp_path / "out", overwrite=True)
+    assert tree(tmp_path / "out") == there
+
+
+def test_nothing_to_recover_is_said(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError):
+        tilepress.recover([tmp_path / "empty"], out=tmp_path / "out")
+
+
+def test_the_command_says_it(pictures: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    asked = ["recover", str(pictures / "a.png"), str(pictures / "enlarged.png"), "--out", str(tmp_path / "out")]
+    assert app._run(asked) == 3
+    said = capfd.readouterr().out
+    assert "a.png.jpg: JPEG, quality 85, 4:4:4, libjpeg-turbo" in said and "exactly these pixels" in said
+    assert app._run([*asked, "--json"]) == 3
+    assert json.loads(capfd.readouterr().out)["recovered"][0]["exact"] is True
+
+
+def test_archives_give_them_back_as_what_they_were(pictures: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    tilepress.compress(pictures, archive, **ONE)
+    entries = tilepress.open(archive)
+    for path in ("a.png", "b/half.tif", "scratched.png"):
+        assert entries[path].index_row.facts.origin.startswith("JPEG, quality")
+        assert entries[path].bytes() == (pictures / path).read_bytes()
+    small, large = (sum(entry.index_row.nbytes for entry in (entries[path],)) for path in ("a.png", "photo.png"))
+    assert small < 0.6 * large and small < len(jpeg())
+    assert entries["photo.png"].jpeg() == b"" and decoded(entries["a.png"].jpeg()).shape == PHOTO.shape
+    report = tilepress.restore(archive, tmp_path / "out", as_origin=True, **ONE)
+    assert report.restored["JPEG of the same pixels"] == 2 and report.restored["JPEG of nearly the same pixels"] == 1
+    ((path, how),) = [each for each in report.not_identical if "nearly" in each[1]]
+    assert path == "scratched.png" and "decodes to other values" in how
+    restored = tree(tmp_path / "out")
+    np.testing.assert_array_equal(decoded(restored["a.png.jpg"]), decoded((pictures / "a.png").read_bytes()))
+    assert restored["photo.png"] == (pictures / "photo.png").read_bytes() and "a.png" not in restored
+    assert tilepress.verify(archive, against=pictures, **ONE).exit_code == 0
+
+
+def test_how_a_file_differs_is_told_with_the_place() -> None:
+    gray = decoded(encoded(PHOTO[:, :, :1], "JPEG"))
+    assert compare_jpeg(encoded(PHOTO[:, :, :1], "JPEG"), np.repeat(gray, 3, axis=2)).exact
+    pixels = decoded(jpeg()).copy()
+    pixels[10, 5] ^= 1
+    pixels[12, 9] ^= 1
+    likeness = compare_jpeg(jpeg(), pixels)
+    assert (likeness.differing, likeness.within) == (2, Box(5, 10, 5, 3))
+    assert likeness.text == "decodes to other values of 2 pixels, within 5 x 3 at 5,10"
+    assert "176 x 176" in compare_jpeg(jpeg(), pixels[:100]).text
