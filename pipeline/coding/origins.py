@@ -55,8 +55,6 @@ def find_origin(samples: np.ndarray, spec: TileSpec) -> PackedOrigin | None:
         samples: (h, w, c), uint8 or uint16.
         spec: Of the whole picture.
     """
-    if samples.nbytes > MAX_BYTES or spec.colour == "indexed" or spec.bit_depth == 1:
-        return None
     chain = recover(samples, spec)
     if chain is None:
         return None

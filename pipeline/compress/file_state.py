@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.part import StagedRows
 from tilepress.pipeline.archive.plan import PlannedFile
 from tilepress.pipeline.archive.schema import NOT_STORED, ImageFacts
-from tilepress.pipeline.coding.origins import PackedOrigin
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.compress.transcoding import Transcoding
 from tilepress.pipeline.errors import PictureError
@@ -27,6 +26,9 @@ _NOT_STORED: dict[str, Any] = {
     "file_sha256": b"",
     "pixels_sha256": b"",
 }
+
+if TYPE_CHECKING:
+    from tilepress.pipeline.coding.origins import PackedOrigin
 
 
 @dataclass

@@ -16,7 +16,6 @@ from tilepress.pipeline.archive.summary import BEYOND_PALETTE, warn
 from tilepress.pipeline.coding.codec_faults import fault, is_codecs_own
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.fallbacks import FALLBACKS, JPEG_XL, code_tiles
-from tilepress.pipeline.coding.origins import MAX_BYTES, find_origin, plane_tiles
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.coding.side_information import side_information
 from tilepress.pipeline.coding.tile_coding import CodedTile, Coding
@@ -88,7 +87,11 @@ class ImageEncoder:
     def _find_origin(self, state: FileState, picture: Picture) -> bool:
         """Look for what a picture was made from; whether there is anything."""
         exact = not (self._settings.lossy or self._settings.max_error)
-        if not exact or state.members or picture.nbytes > MAX_BYTES or picture.palette_size is not None:
+        if not exact or state.members or picture.colour == "indexed" or picture.bit_depth == 1:
+            return False
+        from tilepress.pipeline.coding.origins import MAX_BYTES, find_origin  # loads numba
+
+        if picture.nbytes > MAX_BYTES:
             return False
         try:
             samples = whole(picture, self._settings.tile)
@@ -102,6 +105,8 @@ class ImageEncoder:
         return state.origin is not None
 
     def _plane_tiles(self, state: FileState, picture: Picture) -> Iterator[Tile]:
+        from tilepress.pipeline.coding.origins import plane_tiles
+
         assert state.origin is not None
         state.side_information = None  # of the planes there is none
         yield from plane_tiles(state.turn, state.origin, self._settings.tile)

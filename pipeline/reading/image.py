@@ -17,7 +17,6 @@ from tilepress.pipeline.archive.schema import ORIGIN, PIXEL_METHODS
 from tilepress.pipeline.archive.summary import codec_name
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import Shown
-from tilepress.pipeline.coding.origins import origin_steps
 from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import (
     IntegrityError,
@@ -144,6 +143,8 @@ class Entry:
         with one_image():
             if self.index_row.facts.method != ORIGIN:
                 return b""
+            from tilepress.pipeline.coding.origins import origin_steps
+
             return origin_steps(self.index_row, self.fetch)[1]
 
     def prove(self) -> None:

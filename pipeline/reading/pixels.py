@@ -15,7 +15,6 @@ from tilepress.pipeline.archive.part import Fetch
 from tilepress.pipeline.archive.schema import ORIGIN, TILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import STORED, Shown, read_bands
-from tilepress.pipeline.coding.origins import origin_pixels
 from tilepress.pipeline.coding.stacks import StackCache, cell_box
 from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import IntegrityError
@@ -77,6 +76,8 @@ class PartReader:
     def bands(self, image: IndexRow, area: Box | None = None, shown: Shown = STORED) -> Iterator[np.ndarray]:
         """Yield the pixels of an image (or of an area) that is held as pixels, from top to bottom: see `read_bands`."""
         if image.facts.method == ORIGIN:
+            from tilepress.pipeline.coding.origins import origin_pixels  # loads numba, which most archives need not
+
             return iter([_cut(origin_pixels(image, self.fetch, self.pool, shown), area)])
         if image.stack is None:
             return read_bands(image, self.fetch, self.pool, area, shown=shown)

@@ -22,9 +22,9 @@ from tilepress.pipeline.archive.index_row import index_row
 from tilepress.pipeline.archive.part_index import part_index
 from tilepress.pipeline.archive.schema import DAMAGED, ORIGIN, TILES
 from tilepress.pipeline.archive.summary import method_key
+from tilepress.pipeline.coding import origins
 from tilepress.pipeline.coding.decode import Shown
 from tilepress.pipeline.coding.tiles import Box
-from tilepress.pipeline.compress import image
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.reading.pixels import PartReader
 from tilepress.pipeline.reading.rebuild import prove, write_file
@@ -70,7 +70,7 @@ def test_a_picture_comes_back_by_whatever_codec_its_planes_have(tmp_path: Path, 
 def test_it_takes_less_than_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {"a.png": encoded(bayer())}
     made = encode_files(tmp_path / "made", files).images["a.png"]
-    monkeypatch.setattr(image, "find_origin", lambda samples, spec: None)
+    monkeypatch.setattr(origins, "find_origin", lambda samples, spec: None)
     plain = encode_files(tmp_path / "plain", files).images["a.png"]
     assert (made.facts.method, plain.facts.method) == (ORIGIN, TILES)
     assert made.nbytes < 0.9 * plain.nbytes
