@@ -23,6 +23,8 @@ _HINTS = {number: hints_of(colour) for number, colour in COLOURS.items()}
 
 _GRID, _WINDOW, _WINDOWS = 240, 64, 4  # of samplings: 240 rows are 256 of a lattice of which every 16th is gone
 _SURE, _AGREES = 0.985, 0.93  # of known pixels: what settles the question, and the least that will do
+_PROMISING = 0.75  # before samples that are rounded wrongly here and there are polished
+_FEW_SWEEPS, _ROUNDS = 5, 3  # of the estimates that are only compared
 _NEARLY = 0.01  # what a sampling of fewer samples may explain less
 _THINNED = [Axis(half=True, phase=phase, period=15) for phase in range(2)]
 
@@ -70,7 +72,8 @@ def sampling_of(scene: Scene) -> Sampling:
             break
     else:
         best = max(fancy, key=lambda sampling: shares[sampling])
-        shares[best] = _agreement(windows, best, polished=True)
+        if shares[best] >= _PROMISING:
+            shares[best] = _agreement(windows, best, polished=True)
     enough = max(*shares.values(), _AGREES) - _NEARLY
     likely = [sampling for sampling, share in shares.items() if share >= enough]
     return min(likely, key=_fullness, default=Sampling(FULL, Axis(), Axis()))
@@ -89,9 +92,9 @@ def _agreement(windows: list[Scene], sampling: Sampling, *, polished: bool = Fal
     right = counted = 0
     for window in windows:
         lattice = sampling.lattice(*window.known.shape)
-        samples, counts = first_samples(window, sampling, lattice), np.zeros(2, np.int64)
+        samples, counts = first_samples(window, sampling, lattice, _FEW_SWEEPS), np.zeros(2, np.int64)
         if polished:
-            polish_samples(window, samples, lattice)
+            polish_samples(window, samples, lattice, _ROUNDS)
         count_agreement(window, samples, lattice, counts)
         right, counted = right + int(counts[0]), counted + int(counts[1])
     return right / max(counted, 1)

@@ -151,10 +151,12 @@ def find_wrong(scene: Scene, samples: Samples, lattice: Lattice, bad: np.ndarray
 
 
 @borrowing_kernel
-def polish(scene: Scene, samples: Samples, lattice: Lattice, bad: np.ndarray) -> Int:
+def polish(scene: Scene, samples: Samples, lattice: Lattice, bad: np.ndarray, pairs: Int) -> Int:
     """Move every sample beside wrong pixels as long as that helps; return how many were moved.
 
+    `scene`, `samples`, `lattice`: what the picture tells, its samples, and how they were sampled.
     `bad` uint8 (h, w): 1 where a pixel is wrong.
+    `pairs`: 1 to move pairs, too, where no sample alone helps; that takes longer.
     """
     moved = 0
     for j in range(samples.there.shape[0]):
@@ -169,7 +171,7 @@ def polish(scene: Scene, samples: Samples, lattice: Lattice, bad: np.ndarray) ->
                 least = cost
                 if size > 8 or least == 0:
                     break
-            if least == first and lattice.largest[0] < 1 << lattice.shift[0]:
+            if pairs and least == first and lattice.largest[0] < 1 << lattice.shift[0]:
                 moved += _best_pair(j, i, scene, samples, lattice)
             moved += least < first
     return moved

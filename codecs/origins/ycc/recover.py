@@ -17,7 +17,7 @@ _SWEEPS = 12  # of `relax`: each halves what is wrong
 _NEEDS = (4,) * 16 + (3,) * 8 + (1, 1)  # of `grow`, turn by turn: edges first, then what they leave
 _ROUNDS = 4  # of growing anew what came out wrong, from the other side
 _GAIN = 0.98  # of the wrong pixels: a round that leaves more of them is the last one
-_POLISHES = 6
+_POLISHES, _ALONE = 7, 2
 
 
 def scene_of(picture: np.ndarray, colour: Colour) -> Scene:
@@ -43,15 +43,15 @@ def planes_of(scene: Scene, sampling: Sampling) -> tuple[np.ndarray, np.ndarray,
     return scene.planes[0], u, v
 
 
-def first_samples(scene: Scene, sampling: Sampling, lattice: Lattice) -> Samples:
-    """Return the chroma samples that known pixels tell, rounded."""
+def first_samples(scene: Scene, sampling: Sampling, lattice: Lattice, sweeps: int = _SWEEPS) -> Samples:
+    """Return the chroma samples that known pixels tell, rounded; `sweeps` of `relax` where they need that."""
     shape = sampling.shape(*scene.known.shape)
     estimate, there = np.zeros((2, *shape)), np.zeros(shape, np.uint8)
     for full, out in zip(scene.planes[1:], estimate, strict=True):
         begin_samples(full, scene.known, lattice, out, there)
         if sampling.kind == FANCY:
             fill_samples(out, there.copy())
-            relax(full, scene.known, lattice, out, _SWEEPS)
+            relax(full, scene.known, lattice, out, sweeps)
     start = np.clip(np.rint(estimate), 0, 255).astype(np.int64)
     return Samples(start.copy(), start, there)
 
@@ -77,9 +77,9 @@ def _grow(scene: Scene, samples: Samples, lattice: Lattice) -> None:
     samples.now[...] = best
 
 
-def polish_samples(scene: Scene, samples: Samples, lattice: Lattice) -> None:
-    """Move samples beside wrong pixels until that helps no more."""
+def polish_samples(scene: Scene, samples: Samples, lattice: Lattice, rounds: int = _POLISHES) -> None:
+    """Move samples beside wrong pixels until that helps no more; alone in the first rounds, in pairs afterwards."""
     bad = np.empty_like(scene.known)
-    for _ in range(_POLISHES):
-        if not find_wrong(scene, samples, lattice, bad) or not polish(scene, samples, lattice, bad):
+    for turn in range(rounds):
+        if not find_wrong(scene, samples, lattice, bad) or not polish(scene, samples, lattice, bad, turn >= _ALONE):
             break

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -116,6 +118,7 @@ def test_pictures_of_another_kind_are_refused() -> None:
             pack_exceptions(bad, tile, spec)
 
 
+@cache
 def streams() -> list[tuple[bytes, np.ndarray, TileSpec]]:
     """One stream of each kind."""
     spec = spec_of("rgb", 40, 50)
