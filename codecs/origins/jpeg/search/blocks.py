@@ -24,7 +24,7 @@ from tilepress.codecs.origins.jpeg.search.climb import (
 from tilepress.codecs.origins.jpeg.search.dct import forward, inverse
 
 _FAR = np.float32(1e6)  # no bound
-_HALF = np.float32(0.52)  # a level's half, and what islow itself rounds
+_HALF = np.float32(0.47)  # of a level, and less: what just fits may not do so exactly
 _ROUNDS = 24  # of projecting, at most
 _DEAD, _DECAY = np.float32(1.5), np.float32(0.9)  # what is taken for 0 at first, in steps, and how fast less is
 

@@ -17,7 +17,8 @@ from tilepress.codecs.origins.jpeg.search.dct import BASIS, BASIS_OF_SAMPLE, for
 
 _REST = 4  # steps until a coefficient may be moved again
 _NEAR = np.float32(0.3)  # cost: below it, the exact transform is asked
-_UNSOLVED = -1
+_HOPELESS = np.float32(0.25)  # cost: where a first climb leads no lower, no other does: bounds contradict
+FITS = np.float32(-1)
 FLOAT_ROOMS, INT_ROOMS = 10, 5
 
 # Rows of the float room (64 each): what a search knows of its block.
@@ -78,12 +79,13 @@ def climb(
     floats: np.ndarray,
     integers: np.ndarray,
     decoded: np.ndarray,
-) -> bool:
-    """Move coefficients one by one until the samples fit; return whether they do after at most `steps` moves.
+) -> Float:
+    """Move coefficients one by one until the samples fit; return FITS, or after `steps` moves the least cost met.
 
     `quantised` int16 (64,): moved. `table` int32 (64,). `floats` float32 (FLOAT_ROOMS, 64): LOW, HIGH and SAMPLES are
     those of the block. `integers` int64 (INT_ROOMS, 64): LEAST and MOST. `decoded` int32 (64,): room.
     """
+    least = np.float32(_HOPELESS + 1)
     for k in range(64):
         integers[RESTING, k] = 0
     for now in range(1, steps + 1):
@@ -93,12 +95,13 @@ def climb(
         for k in range(64):
             if integers[RESTING, k] <= now and (best < 0 or floats[COSTS, k] < floats[COSTS, best]):
                 best = k
+        least = min(least, floats[COSTS, best])
         by = 1 if floats[MOVES, best] > 0 else -1
         _move(floats, quantised, best, by, np.float32(table[best]))
         integers[RESTING, best] = now + _REST
         if floats[COSTS, best] < _NEAR and misses(quantised, table, integers, decoded) == 0:
-            return True
-    return False
+            return FITS
+    return least
 
 
 @borrowing
@@ -157,19 +160,20 @@ def search(
         floats[COEFFICIENTS, k] = np.float32(start[k]) * np.float32(table[k])
     inverse(floats[COEFFICIENTS], floats[SCRATCH], floats[START])
     _restart(start, quantised, floats)
-    if climb(quantised, table, effort[0], floats, integers, decoded):
-        return True
+    least = climb(quantised, table, effort[0], floats, integers, decoded)
+    if least == FITS or least > _HOPELESS:
+        return bool(least == FITS)
     _doubtful(start, table, max(effort[2], effort[3]), floats, integers)
     for one in range(effort[2]):
         _restart(start, quantised, floats)
         _flip(integers[ORDER, one], quantised, table, floats)
-        if climb(quantised, table, effort[1], floats, integers, decoded):
+        if climb(quantised, table, effort[1], floats, integers, decoded) == FITS:
             return True
     for one in range(1, effort[3]):
         for other in range(one):
             _restart(start, quantised, floats)
             _flip(integers[ORDER, one], quantised, table, floats)
             _flip(integers[ORDER, other], quantised, table, floats)
-            if climb(quantised, table, effort[1], floats, integers, decoded):
+            if climb(quantised, table, effort[1], floats, integers, decoded) == FITS:
                 return True
     return False

@@ -15,7 +15,7 @@ from tilepress.codecs.kernels.kernel import Int, borrowing, borrowing_kernel
 from tilepress.codecs.origins.jpeg.file.huffman_walk import MOST_AC
 from tilepress.codecs.origins.jpeg.islow import islow
 from tilepress.codecs.origins.jpeg.search.dct import forward
-from tilepress.codecs.origins.jpeg.search.shrink import BEGIN, END, FIRST_PART, miss, sixteenths
+from tilepress.codecs.origins.jpeg.search.shrink import BEGIN, END, FIRST_PART, miss, rounding, sixteenths
 
 Plane: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[int, int]]
 Room: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -24,7 +24,8 @@ _TRIALS = 8  # coefficients that are tried a step
 _REST = 4  # steps until a coefficient may be moved again
 _PATIENCE = 6  # steps without a new least cost
 PULL, SCRATCH, PROMISE = range(3)  # rows of the float room, float32 (3, 64)
-WORK, RESTING = range(2)  # rows of the integer room, int64 (2, 64)
+WORK, RESTING, LINE = range(3)  # rows of the integer room, int64 (3, 64)
+_LINE = 11  # columns of the small plane: a block, and what lies beside it
 _NONE = np.float32(-1e18)
 _STIFFNESS = np.float32(100)  # what a level of all samples of a block costs beyond what is missed
 
@@ -54,16 +55,30 @@ def _window(i: Int, j: Int, vertical: np.ndarray, horizontal: np.ndarray) -> tup
 
 
 @borrowing
-def _cost(plane: Plane, window: tuple[Int, Int, Int, Int], small: np.ndarray, enough: Int) -> Int:
-    """Return the cost within a window, or more than `enough` as soon as it is more."""
+def _weigh(small: np.ndarray, y: Int, down: Int, rows: Int, columns: Int, first: Int, line: np.ndarray) -> None:
+    """Fill `line` int64 (64,) with row `y` of full height, four times as large, from column `first` on."""
+    near = y // down
+    far = min(max(near + 2 * (y & 1) - 1, 0), rows - 1) if down == 2 else near
+    for n in range(_LINE):
+        x = min(max(first + n, 0), columns - 1)
+        line[n] = 3 * np.int64(small[near, x]) + np.int64(small[far, x])
+
+
+@borrowing
+def _cost(plane: Plane, window: tuple[Int, Int, Int, Int], small: np.ndarray, line: np.ndarray, enough: Int) -> Int:
+    """Return the cost within a window, or more than `enough` as soon as it is more. `line` int64 (64,): room."""
     lows, highs, vertical, horizontal, factors = plane
     across, down = factors
     rows, columns = vertical.shape[0], horizontal.shape[0]
     top, bottom, left, right = window
+    first = left // across - 1
     cost = 0
     for y in range(top, bottom):
+        _weigh(small, y, down, rows, columns, first, line)
         for x in range(left, right):
-            total = sixteenths(small, across, down, rows, columns, y, x)
+            n = x // across - first
+            other = n + 2 * (x & 1) - 1 if across == 2 else n
+            total = 3 * line[n] + line[other] + rounding(across, down, y, x)
             off = miss(total, np.int64(lows[y, x]), np.int64(highs[y, x]))
             cost += off * off
         if cost > enough:
@@ -136,7 +151,7 @@ def _step(
         by = 1 if floats[PULL, k] > 0 else -1
         quantised[k] += by
         _decode(quantised, table, integers, decoded, small, i, j)
-        cost = _cost(plane, window, small, least)
+        cost = _cost(plane, window, small, integers[LINE], least)
         quantised[k] -= by
         if cost < least:
             best, best_by, least = k, by, cost
@@ -181,26 +196,27 @@ def _mend(
 def mend_blocks(
     plane: Plane, table: np.ndarray, steps: Int, room: Room, small: np.ndarray, blocks: np.ndarray, costs: np.ndarray
 ) -> Int:
-    """Climb in every block that costs anything; return how many still do.
+    """Climb in every block that costs anything else than it did; return how many that are.
 
     `plane`: bounds uint8 (h, w) of the large plane, low and high; `axis_parts` of its rows and columns; factors across
     and down. `table` int32 (64,). `steps`: at most, of a climb; 0: tell the costs alone. `room`: from `mending_room`.
     `small` uint8 (8 * rows, 8 * columns): the samples of `blocks` int16 (rows, columns, 64), both moved.
-    `costs` int64 (rows, columns): filled.
+    `costs` int64 (rows, columns): what each block cost after it was climbed in last, replaced; 0: not yet.
     """
-    left = 0
+    tried = 0
     for i in range((plane[2].shape[0] + 7) >> 3):
         for j in range((plane[3].shape[0] + 7) >> 3):
             window = _window(i, j, plane[2], plane[3])
-            least = _cost(plane, window, small, np.int64(1) << 60)
-            if least and steps:
-                least = _mend(plane, window, table, (i, j), steps, room, small, blocks[i, j], least)
+            least = _cost(plane, window, small, room[1][LINE], np.int64(1) << 60)
+            if least and least != costs[i, j]:
+                tried += 1
+                if steps:
+                    least = _mend(plane, window, table, (i, j), steps, room, small, blocks[i, j], least)
             costs[i, j] = least
-            left += least > 0
-    return left
+    return tried
 
 
 def mending_room() -> Room:
     """Return the arrays that `mend_blocks` works in."""
-    floats, integers = np.zeros((3, 64), np.float32), np.zeros((2, 64), np.int64)
+    floats, integers = np.zeros((3, 64), np.float32), np.zeros((3, 64), np.int64)
     return floats, integers, np.zeros(64, np.int16), np.zeros(64, np.int32)

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from tilepress.codecs.origins.jpeg.colour import to_rgb
-from tilepress.codecs.origins.jpeg.file.coefficients import BLOCK, Coefficients, Sampling, block_shapes, component_size
+from tilepress.codecs.origins.jpeg.file.coefficients import Coefficients, Sampling, block_shapes
 from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, quality_of, standard_table
-from tilepress.codecs.origins.jpeg.search.chroma import Chroma, Component, Interpolated, Whole, component_of
+from tilepress.codecs.origins.jpeg.search.chroma import Chroma, Interpolated, Whole
 from tilepress.codecs.origins.jpeg.search.colour_bounds import CB, CR, chroma_bounds, colour_bounds, luma_bounds
+from tilepress.codecs.origins.jpeg.search.component import Component
 from tilepress.codecs.origins.jpeg.search.grid import find_grid
 from tilepress.codecs.origins.jpeg.search.sampling import likely_samplings
 from tilepress.codecs.origins.jpeg.search.steps import find_table
 from tilepress.codecs.origins.jpeg.upsampling import interpolates, upsample
 
 _ROUNDS = 4
+_SLOW = 0.9  # of the wrong pixels left by a round: another one is not worth its time
 _ENOUGH = 0.1  # of the pixels may be unexplained: beyond, another sampling is tried
 _QUALITY = 75  # whose steps chroma gets that is flat everywhere
 _LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
@@ -115,11 +117,11 @@ class Recovery:
         gray = self._picture.shape[2] == 1
         guess = self._picture.reshape(self._picture.shape[:2]) if gray else self._picture @ _LUMA_WEIGHTS
         pad = ((self._place[0], 0), (self._place[1], 0))
-        luma = component_of(self._lows[0], self._highs[0], np.pad(guess, pad, mode="edge"))
+        luma = Component(self._lows[0], self._highs[0], np.pad(guess, pad, mode="edge"))
         if not gray:
             return self._run_colour(luma, table)
         luma.solve(table)
-        samples = luma.samples(table)[self._place[0] : self._height, self._place[1] : self._width]
+        samples = luma.own_samples(table)[self._place[0] :, self._place[1] :]
         return self._found((luma,), (table,), int((samples != self._picture[:, :, 0]).sum()))
 
     def _run_colour(self, luma: Component, table: np.ndarray) -> Found | None:
@@ -134,52 +136,36 @@ class Recovery:
                 if number:
                     part.refresh(steps)
                 part.solve(steps)
-            full = [self._full(part.samples(steps)) for part in chroma]
+            full = [self._full(part.component.own_samples(steps)) for part in chroma]
             plane = self._solve_luma(luma, table, full)
-            wrong = self._wrong(plane, full)
-            count = int(wrong.sum())
+            count = self._wrong(plane, full)
             if best is not None and count >= best.wrong:
                 break
+            slow = best is not None and count > _SLOW * best.wrong
             best = self._found((luma, *(part.component for part in chroma)), (table, steps, steps), count)
-            if count == 0:
+            if count == 0 or slow:
                 break
             self._known[0][:], self._known[1][:] = self._lows, self._highs
             chroma_bounds(self._picture, *self._place, plane, luma.missed, *self._known)
-            luma.missed = self._blocks_with(wrong)
         return best
 
     def _solve_luma(self, luma: Component, table: np.ndarray, full: list[np.ndarray]) -> np.ndarray:
         """Look for the luma blocks that are missed, chroma being known; return all of luma, uint8 (h, w)."""
         lows, highs = self._lows[:1].copy(), self._highs[:1].copy()
         luma_bounds(self._picture, *self._place, full[0], full[1], lows, highs)
-        narrow = component_of(lows[0], highs[0], luma.guess[: self._height, : self._width])
-        luma.low, luma.high = narrow.low, narrow.high
+        luma.rebound(lows[0], highs[0], table)
         luma.solve(table)
-        samples = luma.samples(table)
-        luma.guess = samples.astype(np.float32)
-        return np.ascontiguousarray(samples[: self._height, : self._width])
+        return luma.own_samples(table)
 
     def _full(self, samples: np.ndarray) -> np.ndarray:
         """A chroma component at full size, uint8 (h, w)."""
-        rows, columns = component_size(self._width, self._height, self._sampling, CB)
-        small = np.ascontiguousarray(samples[:rows, :columns])
-        return np.ascontiguousarray(upsample(small, self._sampling, self._fancy, self._height, self._width))
+        return np.ascontiguousarray(upsample(samples, self._sampling, self._fancy, self._height, self._width))
 
-    def _wrong(self, luma: np.ndarray, chroma: list[np.ndarray]) -> np.ndarray:
-        """Where the picture is not what is found decodes to: bool (h, w), of the JPEG's size."""
+    def _wrong(self, luma: np.ndarray, chroma: list[np.ndarray]) -> int:
+        """How many pixels of the picture are not what the planes found, uint8 (h, w) of the JPEG's size, decode to."""
         decoded = np.empty((self._height, self._width, 3), np.uint8)
         to_rgb(luma, chroma[0], chroma[1], decoded)
-        wrong = np.zeros((self._height, self._width), bool)
-        inner = slice(self._place[0], None), slice(self._place[1], None)
-        wrong[inner] = (decoded[inner] != self._picture).any(axis=2)
-        return wrong
-
-    def _blocks_with(self, wrong: np.ndarray) -> np.ndarray:
-        """How many wrong pixels each luma block has: int64 (rows, columns)."""
-        padded = np.pad(wrong, [(0, -side % BLOCK) for side in wrong.shape])
-        rows, columns = padded.shape[0] // BLOCK, padded.shape[1] // BLOCK
-        counts: np.ndarray = padded.reshape(rows, BLOCK, columns, BLOCK).sum(axis=(1, 3), dtype=np.int64)
-        return counts
+        return int((decoded[self._place[0] :, self._place[1] :] != self._picture).any(axis=2).sum())
 
     def _found(self, parts: tuple[Component, ...], tables: tuple[np.ndarray, ...], wrong: int) -> Found:
         """A copy of what is found, in whole MCUs: blocks beyond the picture are flat, as their neighbours' mean is."""

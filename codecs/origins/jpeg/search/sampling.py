@@ -76,13 +76,14 @@ def _interpolated_share(windows: list[tuple[np.ndarray, np.ndarray]], sampling: 
     vertical, horizontal = axis_parts(rows, down, _SIDE), axis_parts(columns, across, _SIDE)
     small, known = np.empty((rows, columns), np.float32), np.empty((rows, columns), np.uint8)
     errors, sums = np.empty((_SIDE, _SIDE), np.float32), np.empty((_SIDE, _SIDE), np.int16)
+    line = np.empty(columns + 2, np.int64)
     todo = np.ones((-(-rows // 8), -(-columns // 8)), np.int64)
     right = total = 0
     for lows, highs in windows:
         start_small(lows, highs, sampling, small, known)
         fit_small(lows, highs, vertical, horizontal, todo, _SWEEPS, small, errors)
         whole = np.rint(small).astype(np.int16)
-        settle_small(lows, highs, sampling, vertical, horizontal, todo, _SWEEPS, whole, sums, known)
+        settle_small(lows, highs, sampling, vertical, horizontal, todo, _SWEEPS, whole, sums, line, known)
         inner = (slice(_MARGIN, -_MARGIN),) * 2
         counts = (_changing(lows) & (lows == highs))[inner]
         right += int(((sums[inner] >> 4 == lows[inner]) & counts).sum())

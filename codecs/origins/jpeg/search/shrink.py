@@ -24,13 +24,23 @@ def axis_parts(size: int, factor: int, length: int) -> np.ndarray:
     `factor`: 1 or 2. `length`: of the large plane.
     """
     parts = np.zeros((size, 6), np.int64)
-    for i in range(size):
-        begin, end = max(factor * i - factor + 1, 0), min(factor * i + 2 * factor - 1, length)
-        parts[i, BEGIN], parts[i, END] = begin, end
-        for n, at in enumerate(range(begin, end)):
-            far = min(max(at // 2 + 2 * (at % 2) - 1, 0), size - 1)
-            parts[i, FIRST_PART + n] = 4 if factor == 1 else 3 * (at // 2 == i) + (far == i)
+    samples = np.arange(size)
+    parts[:, BEGIN] = np.maximum(factor * samples - factor + 1, 0)
+    parts[:, END] = np.minimum(factor * samples + 2 * factor - 1, length)
+    for n in range(4):
+        at = parts[:, BEGIN] + n
+        far = np.clip(at // 2 + 2 * (at % 2) - 1, 0, size - 1)
+        quarters = 4 if factor == 1 else 3 * (at // 2 == samples) + (far == samples)
+        parts[:, FIRST_PART + n] = np.where(at < parts[:, END], quarters, 0)
     return parts
+
+
+@borrowing
+def rounding(across: Int, down: Int, y: Int, x: Int) -> Int:
+    """Return the sixteenths that are added at (y, x) before the shift."""
+    if across == 2:
+        return 8 - (x & 1) if down == 2 else 4 + 4 * (x & 1)
+    return 4 + 4 * (y & 1)
 
 
 @borrowing
@@ -44,9 +54,7 @@ def sixteenths(small: np.ndarray, across: Int, down: Int, rows: Int, columns: In
     right = min(max(left + 2 * (x & 1) - 1, 0), columns - 1) if across == 2 else left
     total = 9 * np.int64(small[near, left]) + 3 * np.int64(small[near, right])
     total += 3 * np.int64(small[far, left]) + np.int64(small[far, right])
-    if across == 2:
-        return total + 8 - (x & 1) if down == 2 else total + 4 + 4 * (x & 1)
-    return total + 4 + 4 * (y & 1)
+    return total + rounding(across, down, y, x)
 
 
 @borrowing
@@ -184,14 +192,15 @@ def settle_small(
     sweeps: Int,
     small: np.ndarray,
     sums: np.ndarray,
+    line: np.ndarray,
     sure: np.ndarray,
 ) -> None:
     """Move samples of `small` int16 (rows, columns) by one as long as less of the large plane misses its bounds.
 
-    `sums` int16 (h, w): room. `sure` uint8 (rows, columns): filled with 1 where a sample has no part in anything that
-    misses its bounds, and lies nearest to something known. The rest as for `fit_small`.
+    `sums` int16 (h, w), `line` int64 (columns + 2,): room. `sure` uint8 (rows, columns): filled with 1 where a sample
+    has no part in anything that misses its bounds, and lies nearest to something known. The rest as for `fit_small`.
     """
-    _fill_sums(lows, highs, factors, small, sums, sure)
+    _fill_sums(lows, highs, factors, small, sums, line, sure)
     for _ in range(sweeps):
         moves = 0
         for i in range(small.shape[0]):
@@ -205,7 +214,7 @@ def settle_small(
                     moves += 1
         if moves == 0:
             break
-    _fill_sums(lows, highs, factors, small, sums, sure)
+    _fill_sums(lows, highs, factors, small, sums, line, sure)
     across, down = factors
     for i in range(small.shape[0]):
         for j in range(small.shape[1]):
@@ -218,7 +227,13 @@ def settle_small(
 
 @borrowing
 def _fill_sums(
-    lows: np.ndarray, highs: np.ndarray, factors: tuple[Int, Int], small: np.ndarray, sums: np.ndarray, sure: np.ndarray
+    lows: np.ndarray,
+    highs: np.ndarray,
+    factors: tuple[Int, Int],
+    small: np.ndarray,
+    sums: np.ndarray,
+    line: np.ndarray,
+    sure: np.ndarray,
 ) -> None:
     """Fill `sums`, and `sure` with 0 where a sample may have a part in a sum that misses its bounds."""
     across, down = factors
@@ -227,13 +242,18 @@ def _fill_sums(
         for j in range(columns):
             sure[i, j] = 1
     for y in range(sums.shape[0]):
+        near = y // down
+        far = min(max(near + (2 * (y & 1) - 1) * (down - 1), 0), rows - 1)
+        for j in range(columns):
+            line[j + 1] = 3 * np.int64(small[near, j]) + np.int64(small[far, j])
+        line[0], line[columns + 1] = line[1], line[columns]
         for x in range(sums.shape[1]):
-            total = sixteenths(small, across, down, rows, columns, y, x)
+            left = x // across
+            right = left + (2 * (x & 1) - 1) * (across - 1)
+            total = 3 * line[left + 1] + line[right + 1] + rounding(across, down, y, x)
             sums[y, x] = total
             if miss(total, np.int64(lows[y, x]), np.int64(highs[y, x])):
-                near, left = y // down, x // across
-                far, right = near + (2 * (y & 1) - 1) * (down - 1), left + (2 * (x & 1) - 1) * (across - 1)
-                far, right = min(max(far, 0), rows - 1), min(max(right, 0), columns - 1)
+                right = min(max(right, 0), columns - 1)
                 sure[near, left] = sure[near, right] = sure[far, left] = sure[far, right] = 0
 
 

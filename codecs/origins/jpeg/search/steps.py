@@ -21,8 +21,8 @@ _MOST_STEP = 255
 _LEAST_BLOCKS, _ENOUGH_BLOCKS = 8, 32  # to tell anything from; of which less lively ones are not asked
 _BLOCKS, _MOST_BLOCKS = 384, 4096  # that are looked at, for standard steps and for any
 _LANES = 8  # blocks that are scored at once
-_SURE = 0.98  # the share of samples made again that needs no other steps
-_BETTER, _AS_GOOD = 0.01, 0.002  # of the same: by how much other steps must be better, and likely ones may be worse
+_FAR, _FEW = 1.3, 0.05  # from a multiple, for rounding alone; and how many coefficients of a block may be so far
+_BETTER, _AS_GOOD = 0.01, 0.002  # share of samples: by how much other steps must be better, and likely ones be worse
 
 
 @borrowing_kernel
@@ -135,6 +135,12 @@ class Blocks:
         room = np.empty(64, np.int16), np.empty(64, np.int64), np.empty(64, np.int32)
         return float(count_exact(self._samples, self._coefficients, table, *room)) / self._samples.size
 
+    def contradictions(self, table: np.ndarray) -> float:
+        """Return how many coefficients of a block, on average, lie too far from all multiples of a table's steps."""
+        steps = table[:, None].astype(np.float32)
+        off = self._coefficients - steps * np.rint(self._coefficients / steps)
+        return float((np.abs(off) > _FAR).sum()) / len(self._samples)
+
     def standard(self) -> np.ndarray:
         """Return the standard table, of any quality, luma's or chroma's, that explains the blocks best."""
         tables = np.concatenate([standard_tables(LUMA), standard_tables(CHROMA)])
@@ -171,13 +177,11 @@ def find_table(bounds: list[tuple[np.ndarray, np.ndarray]], likely: np.ndarray |
     if blocks is None:
         return likely
     table = blocks.standard()
-    share = blocks.exact(table)
-    if likely is not None and blocks.exact(likely) >= share - _AS_GOOD:
+    if likely is not None and blocks.exact(likely) >= blocks.exact(table) - _AS_GOOD:
         table = likely
-    if share < _SURE:
-        more = _known_blocks(bounds, _MOST_BLOCKS) or blocks
-        other = more.any()
-        table = other if blocks.exact(other) > share + _BETTER else table
+    if blocks.contradictions(table) > _FEW:
+        other = (_known_blocks(bounds, _MOST_BLOCKS) or blocks).any()
+        table = other if blocks.exact(other) > blocks.exact(table) + _BETTER else table
     return None if (table == 1).all() else table
 
 

@@ -1,0 +1,80 @@
+"""A component of a JPEG while it is looked for: bounds of its samples, and the blocks found so far."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tilepress.codecs.origins.jpeg.file.coefficients import BLOCK
+from tilepress.codecs.origins.jpeg.islow import islow_plane
+from tilepress.codecs.origins.jpeg.search.blocks import rooms, solve_blocks
+
+EFFORT = np.array([8, 6, 24, 12], np.int64)  # of the search in a block, see `search`
+NO_EFFORT = np.zeros(4, np.int64)
+
+
+class Component:
+    """Bounds at the component's own size, in whole blocks: beyond the component nothing is known.
+
+    `low`, `high` uint8, `guess` float32 (8 * rows, 8 * columns). `blocks` int16 (rows, columns, 64).
+    `missed` int64 (rows, columns): how many samples of each block are out of their bounds.
+    """
+
+    def __init__(self, low: np.ndarray, high: np.ndarray, guess: np.ndarray) -> None:
+        """Take bounds uint8 and guesses (h, w) of samples; no block is looked for yet."""
+        rows, columns = (-(-side // BLOCK) for side in low.shape)
+        self._size = low.shape
+        self.low, self.high = _padded(low, high)
+        self.guess = np.pad(guess.astype(np.float32, copy=False), _padding(low), mode="edge")
+        self.blocks = np.zeros((rows, columns, 64), np.int16)
+        self.missed = np.ones((rows, columns), np.int64)
+        self._todo = np.ones((rows, columns), bool)
+
+    def rebound(self, low: np.ndarray, high: np.ndarray, table: np.ndarray) -> None:
+        """Take other bounds (h, w): blocks that miss them are looked for again, unless theirs are as before."""
+        low, high = _padded(low, high)
+        changed = blocks_with((low != self.low) | (high != self.high)) > 0
+        self.low, self.high = low, high
+        if self._todo.all():  # never looked for
+            return
+        samples = self.samples(table)
+        self.missed = blocks_with((samples < low) | (samples > high))
+        self._todo = changed & (self.missed > 0)
+        self.guess = samples.astype(np.float32)
+
+    def only(self, todo: np.ndarray, guess: np.ndarray) -> None:
+        """Look for these blocks alone next time, from guesses (h, w) on; `todo`: bool (rows, columns)."""
+        self._todo = todo
+        self.guess = np.pad(guess.astype(np.float32, copy=False), _padding(guess), mode="edge")
+
+    def solve(self, table: np.ndarray, effort: np.ndarray = EFFORT) -> None:
+        """Look for the blocks that are to be looked for."""
+        missed = self._todo.astype(np.int64)
+        solve_blocks(self.low, self.high, self.guess, table, effort, *rooms(), self.blocks, missed)
+        self.missed = np.where(self._todo, missed, self.missed)
+        self._todo = np.zeros_like(self._todo)
+
+    def samples(self, table: np.ndarray) -> np.ndarray:
+        """Return what the blocks decode to: uint8, whole blocks."""
+        plane = np.empty(self.low.shape, np.uint8)
+        islow_plane(self.blocks, table, np.empty(64, np.int64), np.empty(64, np.int32), plane)
+        return plane
+
+    def own_samples(self, table: np.ndarray) -> np.ndarray:
+        """Return what the blocks decode to, as large as the bounds were: uint8 (h, w), contiguous."""
+        return np.ascontiguousarray(self.samples(table)[: self._size[0], : self._size[1]])
+
+
+def blocks_with(marked: np.ndarray) -> np.ndarray:
+    """Return how many samples of each block are marked, int64 (rows, columns); `marked`: bool, whole blocks."""
+    rows, columns = marked.shape[0] // BLOCK, marked.shape[1] // BLOCK
+    counts: np.ndarray = marked.reshape(rows, BLOCK, columns, BLOCK).sum(axis=(1, 3), dtype=np.int64)
+    return counts
+
+
+def _padding(plane: np.ndarray) -> list[tuple[int, int]]:
+    return [(0, -side % BLOCK) for side in plane.shape]
+
+
+def _padded(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds, filled up to whole blocks."""
+    return np.pad(low, _padding(low)), np.pad(high, _padding(high), constant_values=255)
