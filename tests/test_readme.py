@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 COMMAND = "    $ tilepress "
 MAX_LINES = 130
-MAY_FAIL = {"compress": 3}  # exit code of a verb over the samples, one of which is damaged
+DAMAGED, MAY_FAIL = "infra/samples/images", {"compress": 3}  # exit code over the samples, one of which is damaged
 
 
 def sessions() -> list[tuple[list[str], list[str]]]:
@@ -52,7 +52,7 @@ def test_the_commands_of_the_readme_print_what_it_shows(tmp_path: Path) -> None:
     for arguments, shown in sessions():
         command = [sys.executable, "-m", "tilepress", *arguments]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == MAY_FAIL.get(arguments[0], 0), done.stderr
+        assert done.returncode == (MAY_FAIL.get(arguments[0], 0) if DAMAGED in arguments else 0), done.stderr
         assert missing(shown, done.stdout) == [], done.stdout
         verbs.add(arguments[0])
-    assert {"compress", "verify", "restore", "errors"} <= verbs
+    assert {"compress", "verify", "restore", "errors", "recover"} <= verbs

@@ -53,7 +53,7 @@ def describe(entry: Entry) -> dict[str, Any]:
         "fidelity": facts.fidelity,
         "comes_back": comes_back(facts.method, facts.fidelity),
         "psnr_of_base": lowest_psnr(entry),
-        "origin": facts.origin,
+        "origin": facts.origin or None,
         "reason_code": facts.reason_code,
         "reason": "" if facts.method == LINK else facts.reason,
         "link_target": facts.reason if facts.method == LINK else None,
