@@ -19,16 +19,14 @@ from tilepress.codecs.origins.ycc.finer import (
 from tilepress.codecs.origins.ycc.finer_search import estimated_chroma, leftover, samples_of
 from tilepress.codecs.origins.ycc.sampling import FINE, Axis, Sampling
 
-_WINDOW, _WINDOWS, _GRID = 48, 2, 3
+_WINDOW, _WINDOWS, _GRID = 48, 2, 4
 _LIVELY = 1.5  # levels: chroma that varies less tells nothing
-_GLANCED, _SMOOTH = 0.6, 0.36  # levels: what rounding leaves of interpolated chroma, at a glance and after a few turns
+_GLANCED, _SMOOTH = 0.6, 0.5  # levels: what rounding leaves of interpolated chroma, at a glance and after a few turns
 _GLANCE, _FEW_TURNS, _TURNS = 2, 4, 8
 _ALIKE = 1.6  # times the least: what is left by samplings that may be the right one, too
-_EXPLAINED, _BEYOND_CHANCE, _CHANCE = (
-    0.9,
-    0.4,
-    0.3,
-)  # of the pixels without a clipped channel; what wrong conversions explain
+_EXPLAINED = 0.85  # of the sound pixels
+_BEYOND_CHANCE, _CHANCE = 0.4, 0.3  # what a right conversion explains with a wrong sampling; what wrong ones do
+_CLIPPED = 16  # exponent of the share of unclipped pixels: windows of many clipped ones show little
 _BORDER = 4  # of a window: pixels that samples outside have a weight at
 _HALVES = [Axis(half=True, phase=phase) for phase in range(2)]
 _QUARTERS = [Sampling(kind, y, x) for kind in FINE for y in _HALVES for x in _HALVES]
@@ -37,10 +35,15 @@ _GLANCES = [sampling for sampling in _HALF_WIDTHS if sampling.kind in (BILINEAR,
 
 
 class _Window(NamedTuple):
-    """A part of a picture uint8 (h, w, 3), where no channel of it is clipped, and V under the first conversion."""
+    """A part of a picture.
+
+    `pixels` uint8 (h, w, 3); `known`, `sound` bool (h, w): where no channel is clipped, and none around either.
+    `v` float32 (h, w): chroma under the first conversion.
+    """
 
     pixels: np.ndarray
     known: np.ndarray
+    sound: np.ndarray
     v: np.ndarray
 
 
@@ -90,14 +93,25 @@ def _windows(picture: np.ndarray) -> Iterator[_Window]:
         if liveliness[number] >= _LIVELY:
             pixels = np.array(places[number], order="C")
             known = (pixels.min(axis=2) > 0) & (pixels.max(axis=2) < 255)
-            yield _Window(pixels, known, estimated_chroma(pixels, parameters(EXACT_SWSCALE.start))[1])
+            yield _Window(pixels, known, _sound(known), estimated_chroma(pixels, parameters(EXACT_SWSCALE.start))[1])
+
+
+def _sound(known: np.ndarray) -> np.ndarray:
+    """Pixels bool (h, w) that no clipped one is near, nor the border: all that has a weight there is known."""
+    sound, side = np.zeros_like(known), len(known) - 2 * _BORDER
+    near = range(2 * _BORDER + 1)
+    rows = np.logical_and.reduce([known[shift : shift + side] for shift in near])
+    columns = [rows[:, shift : shift + side] for shift in near]
+    sound[_BORDER:-_BORDER, _BORDER:-_BORDER] = np.logical_and.reduce(columns)
+    return sound
 
 
 def _liveliness(window: np.ndarray) -> float:
-    """Deviation of what tells colours from grays, in a part of the pixels without a clipped channel."""
+    """Deviation of what tells colours from grays, in a part of the pixels; less if some have a clipped channel."""
     pixels = window[::5, ::5].reshape(-1, 3).astype(np.int32)
-    pixels = pixels[(pixels.min(axis=1) > 0) & (pixels.max(axis=1) < 255)]
-    return float((pixels[:, 0] - pixels[:, 1]).std()) if len(pixels) > 40 else 0.0
+    whole = pixels[(pixels.min(axis=1) > 0) & (pixels.max(axis=1) < 255)]
+    share = len(whole) / len(pixels)
+    return float((whole[:, 0] - whole[:, 1]).std()) * share**_CLIPPED if share > 0.5 else 0.0
 
 
 def _left(window: _Window, sampling: Sampling, turns: int) -> float:
@@ -106,12 +120,10 @@ def _left(window: _Window, sampling: Sampling, turns: int) -> float:
 
 
 def _explained(window: _Window, number: int, sampling: Sampling, turns: int) -> float:
-    """Share of the pixels of a window without clipped channels, its border left out, that come out right."""
+    """Share of the sound pixels of a window that come out right."""
     p, (vertical, horizontal) = parameters(number), filters(sampling, _WINDOW, _WINDOW)
     planes = (samples_of(plane, window.known, sampling, turns) for plane in estimated_chroma(window.pixels, p))
     u, v = (fine_chroma(plane, vertical, horizontal) for plane in planes)
     luma, right = np.zeros(window.known.shape, np.uint8), np.zeros(window.known.shape, np.uint8)
     settle_fine_luma(window.pixels, u, v, p, luma, right)
-    inside = np.s_[_BORDER:-_BORDER, _BORDER:-_BORDER]
-    known = window.known[inside]
-    return float(right[inside][known].mean()) if known.any() else 0.0
+    return float(right[window.sound].mean()) if window.sound.any() else 0.0

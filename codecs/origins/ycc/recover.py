@@ -15,8 +15,8 @@ from tilepress.codecs.origins.ycc.upsampling import full_chroma
 
 _SWEEPS = 12  # of `relax`: each halves what is wrong
 _NEEDS = (4,) * 16 + (3,) * 8 + (1, 1)  # of `grow`, turn by turn: edges first, then what they leave
-_ROUNDS = 4  # of growing anew what came out wrong, from the other side
-_GAIN = 0.98  # of the wrong pixels: a round that leaves more of them is the last one
+_ROUNDS = 6  # of growing anew what came out wrong, from the other side
+_GAIN = 0.95  # of the wrong pixels two rounds before, of the same side: a round that leaves more is the last one
 _POLISHES, _ALONE = 7, 2
 
 
@@ -61,18 +61,15 @@ def _grow(scene: Scene, samples: Samples, lattice: Lattice) -> None:
     steps, bad = spiral(), np.empty_like(scene.known)
     if not samples.there.any():
         samples.there[0, 0] = 1  # no pixel tells anything: all chroma is as good
-    least, best = scene.known.size + 1, samples.now.copy()
+    best, wrongs = samples.now.copy(), [scene.known.size + 1] * 2
     for turn in range(_ROUNDS):
         for step, need in enumerate(_NEEDS):
             if not grow(scene, samples, lattice, steps, need, (turn + step) & 1):
                 break
-        wrong = int(find_wrong(scene, samples, lattice, bad))
-        if wrong < least:
+        wrongs.append(int(find_wrong(scene, samples, lattice, bad)))
+        if wrongs[-1] < min(wrongs[:-1]):
             best = samples.now.copy()
-        if wrong >= _GAIN * least or turn == _ROUNDS - 1:
-            break
-        least = wrong
-        if not loosen(samples, lattice, bad):
+        if wrongs[-1] >= _GAIN * wrongs[-3] or turn == _ROUNDS - 1 or not loosen(samples, lattice, bad):
             break
     samples.now[...] = best
 
