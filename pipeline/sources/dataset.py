@@ -15,7 +15,7 @@ import numpy as np
 
 from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run
-from tilepress.pipeline.archive.schema import NO_FILES, PIXEL_METHODS
+from tilepress.pipeline.archive.schema import NO_FILES, PIXEL_METHODS, TILES
 from tilepress.pipeline.coding.decode import Shown, check_grid
 from tilepress.pipeline.coding.tiles import Tile, cut_band
 from tilepress.pipeline.errors import ChangedError, IntegrityError, LimitExceeded, MissingError, PictureError
@@ -130,7 +130,7 @@ class ArchivedImages(DataSet):
         if facts.method not in PIXEL_METHODS:
             yield read_picture(entry.bytes(), self.source.limits, name=item.name, byte_exact=False)
             return
-        if entry.index_row.stack is None:
+        if facts.method == TILES:
             check_grid(entry.index_row)  # before anybody makes room for the size that it declares
         yield Picture(
             facts.format,  # type: ignore[arg-type]

@@ -28,6 +28,7 @@ from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.reading.pixels import PartReader
 from tilepress.pipeline.reading.rebuild import prove, write_file
+from tilepress.pipeline.sources.dataset import Source, whole
 
 
 def enlarged(height: int = 80, width: int = 90, channels: int = 3, seed: int = 0) -> np.ndarray:
@@ -162,7 +163,11 @@ def test_whole_archives(tmp_path: Path) -> None:
     tilepress.compress(tmp_path / "source", archive, **ONE)
     assert dict(read_archive(archive)["b.png"].row)["origin"] == "enlarged 2 x 2"
     assert read_archive(archive)["c.png"].pixels().tobytes() == enlarged().tobytes()
-    tilepress.forget(archive, include=["b.png", "a.png"], exclude=[])
+    data = Source(str(archive)).open()
+    for item in data.items():
+        with data.open(item) as picture:
+            assert whole(picture).tobytes() == tilepress.open(archive)[item.name].array().tobytes()
+    tilepress.forget(archive, include=["b.png", "a.png"])
     tilepress.compact(archive, write=True, remove=True, unused=1, **ONE)
     entries = tilepress.open(archive)
     assert {path: entry.bytes() for path, entry in entries.items()} == {
