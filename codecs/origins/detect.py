@@ -11,6 +11,7 @@ from tilepress.codecs.origins.demosaic.rule import Demosaic
 from tilepress.codecs.origins.depth import Depth
 from tilepress.codecs.origins.jpeg.rule import Jpeg
 from tilepress.codecs.origins.planes import Planes
+from tilepress.codecs.origins.sample import shared_sample
 from tilepress.codecs.origins.scale import Scale
 from tilepress.codecs.origins.ycc.origin import Ycc
 
@@ -41,5 +42,6 @@ def look(picture: np.ndarray, spec: TileSpec) -> list[Guess]:
     """
     if spec.height * spec.width < MIN_PIXELS:
         return []
-    guesses = (rule.detect(picture, spec) for rule in ORIGINS if spec.colour in rule.colours)
+    with shared_sample(picture):
+        guesses = [rule.detect(picture, spec) for rule in ORIGINS if spec.colour in rule.colours]
     return sorted((guess for guess in guesses if guess is not None), key=lambda guess: -min(guess.confidence, SURE))

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from tilepress.codecs.codec import COLOUR_PLANES, TileSpec
 
 SAMPLE = 4096  # pixels
 _SCATTER = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: its multiples modulo 2^64 fill the range evenly
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What was drawn of a picture."""
+
+    picture: np.ndarray
+    colours: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
+
+
+_SHARED: ContextVar[_Shared | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def shared_sample(picture: np.ndarray) -> Iterator[None]:
+    """While this is open, and the picture not changed, what one rule drew of it serves the others of this thread."""
+    token = _SHARED.set(_Shared(picture))
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
 
 
 def scattered(size: int, count: int = SAMPLE) -> np.ndarray:
@@ -27,6 +53,16 @@ def distinct_colours(picture: np.ndarray, spec: TileSpec, count: int = SAMPLE) -
     Flat backgrounds fill half of some photographs with one colour. Counted once, it tells as little as it should.
     Planes lie one behind the other in memory: numpy compares them a hundred times as fast as if colours did.
     """
+    shared = _SHARED.get()
+    if shared is None or shared.picture is not picture:
+        return _distinct_colours(picture, spec, count)
+    key = spec.colour, count
+    if key not in shared.colours:
+        shared.colours[key] = _distinct_colours(picture, spec, count)
+    return shared.colours[key]
+
+
+def _distinct_colours(picture: np.ndarray, spec: TileSpec, count: int) -> np.ndarray:
     size = picture.shape[0] * picture.shape[1]
     planes, bits = COLOUR_PLANES[spec.colour], np.uint64(8 * picture.itemsize)
     pixels = picture.reshape(size, -1)  # a view, unless somebody hands over every other column of an array
@@ -38,4 +74,5 @@ def distinct_colours(picture: np.ndarray, spec: TileSpec, count: int = SAMPLE) -
     packed = packed[np.append(True, packed[1:] != packed[:-1])]
     shifts = np.arange(planes - 1, -1, -1, dtype=np.uint64) * bits
     distinct: np.ndarray = (packed >> shifts[:, None]).astype(picture.dtype)  # which cuts off the planes before
+    distinct.setflags(write=False)  # it may be shared
     return distinct.T

@@ -92,7 +92,7 @@ def _windows(picture: np.ndarray) -> Iterator[_Window]:
     for number in np.argsort(liveliness)[::-1][:_WINDOWS]:
         if liveliness[number] >= _LIVELY:
             pixels = np.array(places[number], order="C")
-            known = (pixels.min(axis=2) > 0) & (pixels.max(axis=2) < 255)
+            known = _unclipped(pixels)
             yield _Window(pixels, known, _sound(known), estimated_chroma(pixels, parameters(EXACT_SWSCALE.start))[1])
 
 
@@ -108,10 +108,16 @@ def _sound(known: np.ndarray) -> np.ndarray:
 
 def _liveliness(window: np.ndarray) -> float:
     """Deviation of what tells colours from grays, in a part of the pixels; less if some have a clipped channel."""
-    pixels = window[::5, ::5].reshape(-1, 3).astype(np.int32)
-    whole = pixels[(pixels.min(axis=1) > 0) & (pixels.max(axis=1) < 255)]
-    share = len(whole) / len(pixels)
-    return float((whole[:, 0] - whole[:, 1]).std()) * share**_CLIPPED if share > 0.5 else 0.0
+    pixels = window[::5, ::5].astype(np.int32)
+    whole = _unclipped(pixels)
+    differences, share = (pixels[:, :, 0] - pixels[:, :, 1])[whole], float(whole.mean())
+    return float(differences.std()) * share**_CLIPPED if share > 0.5 else 0.0
+
+
+def _unclipped(pixels: np.ndarray) -> np.ndarray:
+    """Where no channel is 0 or 255, bool (h, w): channel by channel, since numpy takes long over axes of three."""
+    inside: np.ndarray = np.logical_and.reduce([(plane > 0) & (plane < 255) for plane in pixels.transpose(2, 0, 1)])
+    return inside
 
 
 def _left(window: _Window, sampling: Sampling, turns: int) -> float:

@@ -6,6 +6,8 @@ follows from them. Samples are what makes the chroma of all their pixels, solved
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from tilepress.codecs.origins.ycc.chroma import TOLD, fill_samples
@@ -72,17 +74,24 @@ def leftover(plane: np.ndarray, known: np.ndarray, sampling: Sampling, turns: in
 def _relaxed(plane: np.ndarray, known: np.ndarray, sampling: Sampling, turns: int) -> tuple[np.ndarray, float]:
     """Samples, float64 (rows, columns), and the sum of the squares of what they leave of the known chroma."""
     height, width = plane.shape
-    vertical, horizontal = filters(sampling, height, width)
-    own_rows = sampling.vertical.positions(height) >> sampling.vertical.half
-    own_columns = sampling.horizontal.positions(width) >> sampling.horizontal.half
+    vertical, horizontal, own_rows, own_columns, own_weight = _geometry(sampling, height, width)
     out, count, room = (np.zeros(sampling.shape(height, width)) for _ in range(3))
     begin_fine(plane, known, own_rows, own_columns, out, count)
     fill_samples(out, np.where(count > 0, TOLD, 0).astype(np.uint8))
-    count *= _own_weight(vertical) * _own_weight(horizontal)
+    count *= own_weight
     wide, left = np.empty((len(out), width)), 0.0
     for _ in range(turns):
         left = relax_fine(plane, known, vertical, horizontal, own_rows, own_columns, out, count, wide, room)
     return out, float(left)
+
+
+@lru_cache(maxsize=64)  # a look relaxes windows of one size by the same samplings, picture after picture
+def _geometry(sampling: Sampling, height: int, width: int) -> tuple[Filter, Filter, np.ndarray, np.ndarray, float]:
+    """Filters of rows and of columns, the samples nearest to those, and the weight that these have there."""
+    vertical, horizontal = filters(sampling, height, width)
+    own_rows = sampling.vertical.positions(height) >> sampling.vertical.half
+    own_columns = sampling.horizontal.positions(width) >> sampling.horizontal.half
+    return vertical, horizontal, own_rows, own_columns, _own_weight(vertical) * _own_weight(horizontal)
 
 
 def _own_weight(along: Filter) -> float:

@@ -12,7 +12,7 @@ from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import UnknownCodecError
 from tilepress.codecs.origins import detect
 from tilepress.codecs.origins.base import Guess, Origin, Recovered
-from tilepress.codecs.origins.sample import distinct_colours, scattered
+from tilepress.codecs.origins.sample import distinct_colours, scattered, shared_sample
 
 RGB = TileSpec(160, 130, 3, "uint8", 8, "rgb")
 
@@ -80,3 +80,15 @@ def test_distinct_colours_leave_alpha_out_and_are_sorted() -> None:
     found = distinct_colours(pixels, spec)
     assert found.dtype == np.uint16
     assert np.array_equal(found, np.unique(pixels[..., :3].reshape(-1, 3), axis=0))
+
+
+def test_what_was_drawn_is_shared_for_one_picture_and_no_longer_than_a_look() -> None:
+    pixels, others = picture(RGB)[0], picture(RGB, seed=1)[0]
+    with shared_sample(pixels):
+        first = distinct_colours(pixels, RGB)
+        assert distinct_colours(pixels, RGB) is first
+        assert not first.flags.writeable
+        assert len(distinct_colours(pixels, RGB, 100)) <= 100
+        assert not np.array_equal(distinct_colours(others, RGB), first)
+    pixels[...] = others
+    assert np.array_equal(distinct_colours(pixels, RGB), distinct_colours(others, RGB))
