@@ -49,10 +49,10 @@ class Chain:
     file: bytes
 
     def describe(self) -> str:
-        """Return a few words for people, the last thing that was done to the picture first."""
+        """Return a few words for people: what the picture was at first, then what was done to it, in that order."""
         *before, last = self.steps
-        words = [origin(step.origin).describe(Recovered(step.facts)) for step in before]
-        return ", ".join([*words, origin(last.origin).describe(Recovered(last.facts, self.planes, self.file))])
+        words = [origin(last.origin).describe(Recovered(last.facts, self.planes, self.file))]
+        return "; ".join([*words, *(origin(step.origin).describe(Recovered(step.facts)) for step in before[::-1])])
 
 
 def pack_steps(steps: Sequence[Step]) -> bytes:
