@@ -2,8 +2,8 @@
 
     python infra/bench/all.py IMAGES
 
-IMAGES holds photos/eval and photos/train (RGB PNG of 512x512), xray/eval, ct16/eval (gray of 8 and 16 bits) and
-standard (gray). Run it on a machine that does nothing else.
+IMAGES holds photos/eval and photos/train (RGB PNG of 512x512), xray/eval, ct16/eval (gray of 8 and 16 bits), standard
+(gray), live1 and varied/eval (RGB). Run it on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def commands(images: Path) -> list[list[str]]:
         ["small_images.py", str(images / "mnist/train-images-idx3-ubyte.gz")],
         ["small_images.py", str(images / "cifar10/cifar10_lossless_train_part.npz")],
         ["origins/rules.py", photos, "--images", "21"],
+        ["origins/ycc.py", str(images)],
         ["s3_reads.py", photos],
         ["memory.py"],
     ]
