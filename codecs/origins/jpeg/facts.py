@@ -16,7 +16,7 @@ from tilepress.codecs.errors import StreamError
 _VERSION = 1
 _FORMAT = struct.Struct("<5B")
 _MOST_BEFORE = 15  # rows and columns: less than an MCU
-_MIRRORED, _FLIPPED, _TRANSPOSED = 1, 2, 4  # of `turn`: what is done to the decoded picture, in the opposite order
+MIRRORED, FLIPPED, TRANSPOSED = 1, 2, 4  # of `turn`: what is done to the decoded picture, in the opposite order
 TURNS = range(8)
 # Chroma interpolated, or replicated; permanent: archives refer to these numbers.
 ISLOW_FANCY, ISLOW_REPLICATED = 0, 1
@@ -38,7 +38,7 @@ class Facts:
 
     def size(self, spec: TileSpec) -> tuple[int, int]:
         """Return height and width of the JPEG of which a picture of `spec` is made."""
-        height, width = (spec.width, spec.height) if self.turn & _TRANSPOSED else (spec.height, spec.width)
+        height, width = (spec.width, spec.height) if self.turn & TRANSPOSED else (spec.height, spec.width)
         return self.top + height, self.left + width
 
     def cut(self, decoded: np.ndarray) -> np.ndarray:
@@ -48,16 +48,9 @@ class Facts:
 
 def turned(picture: np.ndarray, turn: int) -> np.ndarray:
     """Return a picture (h, w, c) transposed, then upside down, then mirrored, as the bits of `turn` say: a view."""
-    picture = picture.transpose(1, 0, 2) if turn & _TRANSPOSED else picture
-    picture = picture[::-1] if turn & _FLIPPED else picture
-    return picture[:, ::-1] if turn & _MIRRORED else picture
-
-
-def turned_back(picture: np.ndarray, turn: int) -> np.ndarray:
-    """Return the picture of which `turned` makes `picture`: a view."""
-    picture = picture[:, ::-1] if turn & _MIRRORED else picture
-    picture = picture[::-1] if turn & _FLIPPED else picture
-    return picture.transpose(1, 0, 2) if turn & _TRANSPOSED else picture
+    picture = picture.transpose(1, 0, 2) if turn & TRANSPOSED else picture
+    picture = picture[::-1] if turn & FLIPPED else picture
+    return picture[:, ::-1] if turn & MIRRORED else picture
 
 
 def read_facts(data: bytes) -> Facts:

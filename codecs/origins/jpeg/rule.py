@@ -11,19 +11,19 @@ from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Guess, Origin, Recovered
 from tilepress.codecs.origins.jpeg.decode import decode
 from tilepress.codecs.origins.jpeg.facts import DECODERS, ISLOW_FANCY, ISLOW_REPLICATED, Facts, read_facts
-from tilepress.codecs.origins.jpeg.file.coefficients import BLOCK, SAMPLINGS
+from tilepress.codecs.origins.jpeg.file.coefficients import SAMPLINGS
 from tilepress.codecs.origins.jpeg.file.reader import read_blocks_of, read_header
 from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, quality_of
 from tilepress.codecs.origins.jpeg.file.writer import MAX_SIDE, write_file
 from tilepress.codecs.origins.jpeg.search.colour_bounds import count_members
 from tilepress.codecs.origins.jpeg.search.grid import find_grid
-from tilepress.codecs.origins.jpeg.search.recover import bounds_of, recover_jpeg
+from tilepress.codecs.origins.jpeg.search.recover import recover_jpeg
 from tilepress.codecs.origins.sample import distinct_colours
 
 _LEAST_COLOURS = 64  # distinct ones, that are not clipped, to tell anything from
 _CHANCE = 0.25  # of a colour to be one that YCbCr gives
 _MEMBERS = 0.8  # of the colours beyond chance are such
-_LOOK, _WINDOWS = 24, 128  # of a first look at gray pictures, and of the second one at all
+_LOOK = 24  # windows of a first look at gray pictures
 _EXPLAINED = 0.5  # of the pixels at least: below, the JPEG is not worth its bytes
 
 
@@ -56,13 +56,10 @@ class Jpeg(Origin):
     def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
         """Return the JPEG that explains most pixels found; None where it explains less than half of them."""
         planes = picture[:, :, :1] if (picture == picture[:, :, :1]).all() else picture
-        planes = np.ascontiguousarray(planes)
-        bounds = bounds_of(planes)
-        row, column, _ = find_grid(bounds[0][0], _WINDOWS) or (0, 0, 0)
-        found = recover_jpeg(planes, bounds, -row % BLOCK, -column % BLOCK)
-        if found is None or found.wrong > (1 - _EXPLAINED) * planes[:, :, 0].size:
+        found = recover_jpeg(planes)
+        if found is None or found.wrong > (1 - _EXPLAINED) * spec.height * spec.width:
             return None
-        facts = Facts(ISLOW_FANCY if found.fancy else ISLOW_REPLICATED, 0, found.top, found.left)
+        facts = Facts(ISLOW_FANCY if found.fancy else ISLOW_REPLICATED, found.turn, found.top, found.left)
         return Recovered(facts.pack(), file=write_file(found.image))
 
     def plane_specs(self, facts: bytes, spec: TileSpec) -> tuple[TileSpec, ...]:
@@ -89,5 +86,5 @@ class Jpeg(Origin):
         steps = f"quality {quality}" if quality and quality == chroma else "tables of its own"
         (sampling,) = (name for name, factors in SAMPLINGS.items() if factors == header.sampling)
         sampling = "gray" if len(header.tables) == 1 else sampling
-        cropped = ["cropped"] if facts.top or facts.left else []
-        return ", ".join(["JPEG", steps, sampling, DECODERS[facts.decoder], *cropped])
+        changes = ["cropped"] * bool(facts.top or facts.left) + ["turned"] * bool(facts.turn)
+        return ", ".join(["JPEG", steps, sampling, DECODERS[facts.decoder], *changes])

@@ -6,99 +6,88 @@ have, and both are looked for again where they miss.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from tilepress.codecs.origins.jpeg.colour import to_rgb
-from tilepress.codecs.origins.jpeg.file.coefficients import Coefficients, Sampling, block_shapes
+from tilepress.codecs.origins.jpeg.file.coefficients import Coefficients, block_shapes
 from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, quality_of, standard_table
 from tilepress.codecs.origins.jpeg.search.chroma import Chroma, Interpolated, Whole
-from tilepress.codecs.origins.jpeg.search.colour_bounds import CB, CR, chroma_bounds, colour_bounds, luma_bounds
+from tilepress.codecs.origins.jpeg.search.colour_bounds import CB, CR, chroma_bounds, luma_bounds
 from tilepress.codecs.origins.jpeg.search.component import Component
 from tilepress.codecs.origins.jpeg.search.grid import find_grid
-from tilepress.codecs.origins.jpeg.search.sampling import likely_samplings
-from tilepress.codecs.origins.jpeg.search.steps import find_table
+from tilepress.codecs.origins.jpeg.search.sampling import Sampled, likely_samplings
+from tilepress.codecs.origins.jpeg.search.steps import find_table, is_transposed
+from tilepress.codecs.origins.jpeg.search.view import View, view_of
 from tilepress.codecs.origins.jpeg.upsampling import interpolates, upsample
 
 _ROUNDS = 4
 _SLOW = 0.9  # of the wrong pixels left by a round: another one is not worth its time
-_ENOUGH = 0.1  # of the pixels may be unexplained: beyond, another sampling is tried
+_ENOUGH = 0.05  # of the pixels may be unexplained: beyond, other grids and samplings are tried
 _QUALITY = 75  # whose steps chroma gets that is flat everywhere
 _LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-Bounds = tuple[np.ndarray, np.ndarray]  # least and greatest samples, uint8 (components, h, w)
-
-
-def bounds_of(picture: np.ndarray) -> Bounds:
-    """Return the bounds of the components of a picture (h, w, 1 or 3) uint8, contiguous: gray, or Y, Cb and Cr."""
-    if picture.shape[2] == 1:
-        plane = picture.reshape(1, *picture.shape[:2])
-        return plane, plane
-    lows, highs = (np.empty((3, *picture.shape[:2]), np.uint8) for _ in range(2))
-    colour_bounds(picture, 0, 0, lows, highs)
-    return lows, highs
-
-
 @dataclass(frozen=True)
 class Found:
-    """A JPEG that explains a picture, which begins `top` rows and `left` columns after what the JPEG holds."""
+    """A JPEG that explains a picture, which begins `top` rows and `left` columns after what the JPEG holds, turned."""
 
     image: Coefficients
     fancy: bool  # chroma is interpolated
+    turn: int
     top: int
     left: int
     wrong: int  # pixels that the JPEG does not explain
 
 
-def recover_jpeg(picture: np.ndarray, bounds: Bounds, top: int, left: int) -> Found | None:
+def recover_jpeg(picture: np.ndarray) -> Found | None:
     """Return the JPEG that explains most pixels of those found; None where no steps explain any.
 
     Args:
-        picture: (h, w, 1 or 3) uint8, contiguous.
-        bounds: Of its components, from `bounds_of`.
-        top: Rows, 0 to 7, from the begin of the grid of blocks to the picture.
-        left: The same of columns.
+        picture: (h, w, 1 or 3) uint8.
     """
+    view = view_of(picture)
+    view = view.transposed() if is_transposed(*(bounds[0] for bounds in view.padded())) else view
     best = None
-    samplings = [((1, 1), True)] if picture.shape[2] == 1 else likely_samplings(*_padded(bounds, top, left))
-    for sampling, fancy in samplings:
-        recovery = Recovery(picture, bounds, (top, left), sampling, fancy)
-        down, right = recovery.shift()
-        if down or right:
-            recovery = Recovery(picture, bounds, (top + down, left + right), sampling, fancy)
-        found = recovery.run()
-        if found and (best is None or found.wrong < best.wrong):
-            best = found
-        if best is None or best.wrong <= _ENOUGH * picture[:, :, 0].size:
-            break
+    for way in [Sampled((1, 1))] if view.gray else likely_samplings(*view.padded()):
+        for attempt in _attempts(view, way):
+            found = attempt.run()
+            if found and (best is None or found.wrong < best.wrong):
+                best = found
+            if best is None or best.wrong <= _ENOUGH * view.pixels:
+                return best
     return best
 
 
-def _padded(bounds: Bounds, top: int, left: int) -> Bounds:
-    """Bounds of the components from the begin of the grid on: nothing is known of what lies before the picture."""
-    pad = ((0, 0), (top, 0), (left, 0))
-    return np.pad(bounds[0], pad), np.pad(bounds[1], pad, constant_values=255)
+def _attempts(view: View, way: Sampled) -> Iterator[Recovery]:
+    """Recoveries of chroma that was sampled so: on the grid that chroma shows, then on the one of luma alone."""
+    if way.turned:
+        view = view.mirrored() if way.factors[0] == 2 else view.flipped()
+    recovery = Recovery(view, way)
+    shift = recovery.shift()
+    if shift != (0, 0):
+        yield Recovery(view.shifted(*shift), way)
+    yield recovery
 
 
 class Recovery:
-    """One attempt to bring a picture back: of chroma sampled so, on a grid that begins so far above and left of it."""
+    """One attempt to bring a picture back, of which chroma was sampled in one way."""
 
-    def __init__(
-        self, picture: np.ndarray, bounds: Bounds, place: tuple[int, int], sampling: Sampling, fancy: bool
-    ) -> None:
-        """`place`: rows and columns of the JPEG before those of the picture. The rest as for `recover_jpeg`."""
-        self._picture, self._place = picture, place
-        self._height, self._width = place[0] + picture.shape[0], place[1] + picture.shape[1]
-        self._lows, self._highs = _padded(bounds, *place)
-        self._sampling, self._fancy = sampling, fancy
+    def __init__(self, view: View, way: Sampled) -> None:
+        """Shrink chroma to its own size; no block is looked for yet."""
+        self._picture, self._view = view.picture, view
+        self._place = view.top, view.left
+        self._height, self._width = view.top + view.picture.shape[0], view.left + view.picture.shape[1]
+        self._lows, self._highs = view.padded()
+        self._sampling, self._fancy = way.factors, way.fancy
         self._chroma: list[Chroma] = []
-        if picture.shape[2] == 3:
-            interpolated = interpolates(sampling, fancy, -(-self._width // sampling[0]))
+        if not view.gray:
+            interpolated = interpolates(way.factors, way.fancy, -(-self._width // way.factors[0]))
             kind = Interpolated if interpolated else Whole
             self._known = self._lows.copy(), self._highs.copy()  # of chroma: luma will narrow these
-            self._chroma = [kind(self._known[0][c], self._known[1][c], sampling) for c in (CB, CR)]
+            self._chroma = [kind(self._known[0][c], self._known[1][c], way.factors) for c in (CB, CR)]
 
     def shift(self) -> tuple[int, int]:
         """Return by how many rows and columns, 0 or 8, the grid of MCUs begins before that of luma's blocks."""
@@ -114,7 +103,7 @@ class Recovery:
         table = find_table([(self._lows[0], self._highs[0])])
         if table is None:
             return None
-        gray = self._picture.shape[2] == 1
+        gray = self._view.gray
         guess = self._picture.reshape(self._picture.shape[:2]) if gray else self._picture @ _LUMA_WEIGHTS
         pad = ((self._place[0], 0), (self._place[1], 0))
         luma = Component(self._lows[0], self._highs[0], np.pad(guess, pad, mode="edge"))
@@ -178,4 +167,4 @@ class Recovery:
             grown[:, there[1] :, 1:] = 0
             blocks.append(grown)
         image = Coefficients(self._width, self._height, self._sampling, tables, tuple(blocks))
-        return Found(image, self._fancy, *self._place, wrong)
+        return Found(image, self._fancy, self._view.turn, *self._place, wrong)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from tilepress.codecs.origins.jpeg.file.coefficients import SAMPLINGS, Sampling
@@ -11,30 +13,55 @@ _SIDE = 32  # of a window
 _MARGIN = 4  # of it, at its edges: there the neighbours are missing
 _WINDOWS = 12
 _ENOUGH = 0.93  # of the samples within windows are made again
+_CLEAR = 0.97  # from this share on, other ways are not tried
 _SWEEPS = 3
 _KNOWN = 0.97  # of the samples of a window
 _UNLIKE = 0.02  # of the pairs, that noise makes unlike
 _INTERPOLATED = tuple(sampling for sampling in SAMPLINGS.values() if sampling != (1, 1))
 
 
-def likely_samplings(lows: np.ndarray, highs: np.ndarray) -> list[tuple[Sampling, bool]]:
-    """Return the factors of luma, and whether chroma was interpolated: the likeliest first, and (1, 1) in the end.
+Window = tuple[np.ndarray, np.ndarray]  # bounds, uint8 (32, 32) both
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """How chroma may have been sampled: factors of luma, and whether chroma was interpolated.
+
+    `turned`: the picture was decoded the other way round: left is right where the factor across is 2, else up is down.
+    """
+
+    factors: Sampling
+    fancy: bool = True
+    turned: bool = False
+
+
+def likely_samplings(lows: np.ndarray, highs: np.ndarray) -> list[Sampled]:
+    """Return how chroma may have been sampled, the likeliest first, and not at all in the end.
 
     Args:
         lows: uint8 (3, h, w), bounds of Y, Cb and Cr on the grid of the JPEG: windows begin at even rows and columns.
         highs: The same.
     """
     lows, highs = lows[1:], highs[1:]
-    found: list[tuple[Sampling, bool]] = []
+    found: list[Sampled] = []
     replicated = 1 + _is_replicated(lows, highs, 2), 1 + _is_replicated(lows, highs, 1)
     if replicated != (1, 1):
-        found.append((replicated, False))
+        found.append(Sampled(replicated, fancy=False))
     elif windows := _lively(lows, highs):
-        shares = {sampling: _interpolated_share(windows, sampling) for sampling in _INTERPOLATED}
-        best = max(_INTERPOLATED, key=lambda sampling: (round(shares[sampling], 2), sampling[0] * sampling[1]))
-        if shares[best] >= _ENOUGH:
-            found.append((best, True))
-    return [*found, ((1, 1), True)]
+        share, best = _best_interpolation(windows)
+        if share >= _ENOUGH:
+            found.append(best)
+    return [*found, Sampled((1, 1))]
+
+
+def _best_interpolation(windows: list[Window]) -> tuple[float, Sampled]:
+    """The share of samples that an interpolation makes again, and the one of which it is the largest."""
+    ways = [Sampled(factors) for factors in _INTERPOLATED]
+    shares = {way: _interpolated_share(windows, way) for way in ways}
+    if max(shares, key=lambda way: shares[way]) != ways[-1] or shares[ways[-1]] < _CLEAR:  # the last is 4:2:0
+        shares |= {way: _interpolated_share(windows, way) for way in (replace(way, turned=True) for way in ways)}
+    best = max(shares, key=lambda way: (round(shares[way], 2), way.factors[0] * way.factors[1]))
+    return shares[best], best
 
 
 def _is_replicated(lows: np.ndarray, highs: np.ndarray, axis: int) -> bool:
@@ -49,7 +76,7 @@ def _is_replicated(lows: np.ndarray, highs: np.ndarray, axis: int) -> bool:
     return bool(between.sum() > 0 and within.sum() <= _UNLIKE * between.sum())
 
 
-def _lively(lows: np.ndarray, highs: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _lively(lows: np.ndarray, highs: np.ndarray) -> list[Window]:
     """Bounds of the windows, of one component each, in which known samples differ most from their neighbours."""
     found = []
     rows, columns = lows.shape[1] // _SIDE, lows.shape[2] // _SIDE
@@ -69,9 +96,10 @@ def _lively(lows: np.ndarray, highs: np.ndarray) -> list[tuple[np.ndarray, np.nd
     return found
 
 
-def _interpolated_share(windows: list[tuple[np.ndarray, np.ndarray]], sampling: Sampling) -> float:
+def _interpolated_share(windows: list[Window], way: Sampled) -> float:
     """The share of samples, away from the windows' edges, that interpolation makes again."""
-    across, down = sampling
+    across, down = sampling = way.factors
+    order = (slice(None), slice(None, None, -1)) if across == 2 else (slice(None, None, -1), slice(None))
     rows, columns = _SIDE // down, _SIDE // across
     vertical, horizontal = axis_parts(rows, down, _SIDE), axis_parts(columns, across, _SIDE)
     small, known = np.empty((rows, columns), np.float32), np.empty((rows, columns), np.uint8)
@@ -79,7 +107,8 @@ def _interpolated_share(windows: list[tuple[np.ndarray, np.ndarray]], sampling: 
     line = np.empty(columns + 2, np.int64)
     todo = np.ones((-(-rows // 8), -(-columns // 8)), np.int64)
     right = total = 0
-    for lows, highs in windows:
+    for window in windows:
+        lows, highs = (np.ascontiguousarray(bounds[order]) if way.turned else bounds for bounds in window)
         start_small(lows, highs, sampling, small, known)
         fit_small(lows, highs, vertical, horizontal, todo, _SWEEPS, small, errors)
         whole = np.rint(small).astype(np.int16)

@@ -21,6 +21,7 @@ _MOST_STEP = 255
 _LEAST_BLOCKS, _ENOUGH_BLOCKS = 8, 32  # to tell anything from; of which less lively ones are not asked
 _BLOCKS, _MOST_BLOCKS = 384, 4096  # that are looked at, for standard steps and for any
 _LANES = 8  # blocks that are scored at once
+_UPRIGHT = 0.995  # share of samples that rounded coefficients of a picture never reach that is turned
 _FAR, _FEW = 1.3, 0.05  # from a multiple, for rounding alone; and how many coefficients of a block may be so far
 _BETTER, _AS_GOOD = 0.01, 0.002  # share of samples: by how much other steps must be better, and likely ones be worse
 
@@ -135,6 +136,11 @@ class Blocks:
         room = np.empty(64, np.int16), np.empty(64, np.int64), np.empty(64, np.int32)
         return float(count_exact(self._samples, self._coefficients, table, *room)) / self._samples.size
 
+    def transposed(self) -> Blocks:
+        """Return the same blocks, each transposed."""
+        turned = self._samples.reshape(-1, 8, 8).transpose(0, 2, 1).reshape(-1, 64)
+        return Blocks(np.ascontiguousarray(turned))
+
     def contradictions(self, table: np.ndarray) -> float:
         """Return how many coefficients of a block, on average, lie too far from all multiples of a table's steps."""
         steps = table[:, None].astype(np.float32)
@@ -183,6 +189,25 @@ def find_table(bounds: list[tuple[np.ndarray, np.ndarray]], likely: np.ndarray |
         other = (_known_blocks(bounds, _MOST_BLOCKS) or blocks).any()
         table = other if blocks.exact(other) > blocks.exact(table) + _BETTER else table
     return None if (table == 1).all() else table
+
+
+def is_transposed(low: np.ndarray, high: np.ndarray) -> bool:
+    """Tell whether luma, transposed, is what a decoder made of standard steps rather than as it is.
+
+    The transform is of columns first: rounding tells, even where steps do not.
+
+    Args:
+        low: uint8 (h, w), least samples, on the grid of the blocks.
+        high: The greatest.
+    """
+    blocks = _known_blocks([(low, high)], _BLOCKS)
+    if blocks is None:
+        return False
+    share = blocks.exact(blocks.standard())
+    if share >= _UPRIGHT:
+        return False
+    turned = blocks.transposed()
+    return turned.exact(turned.standard()) > share + _BETTER
 
 
 def _known_blocks(bounds: list[tuple[np.ndarray, np.ndarray]], most: int) -> Blocks | None:

@@ -12,6 +12,7 @@ from tests.support.origins.made_pictures import GRAY, RGB, spec_of, without_orig
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Recovered
+from tilepress.codecs.origins.jpeg.facts import turned
 from tilepress.codecs.origins.jpeg.rule import Jpeg
 
 RULE = Jpeg()
@@ -63,6 +64,15 @@ def test_cropped_pictures_come_back(top: int) -> None:
     recovered = found(cropped)
     assert "cropped" in RULE.describe(recovered)
     assert share_equal(recovered, cropped) > 0.9
+
+
+@pytest.mark.parametrize("turn", range(1, 8))
+@pytest.mark.parametrize("sampling", SUBSAMPLING)
+def test_turned_and_mirrored_pictures_come_back(sampling: str, turn: int) -> None:
+    pixels = turned(decoded_photo(replace(LARGE, height=176), 75, sampling), turn)
+    recovered = found(np.ascontiguousarray(pixels))
+    assert share_equal(recovered, pixels) > 0.99
+    assert sampling in RULE.describe(recovered)
 
 
 def test_pictures_that_no_jpeg_decoder_made_are_left_alone() -> None:
