@@ -7,8 +7,12 @@ import numpy as np
 from tilepress.codecs.origins.jpeg.file.coefficients import BLOCK
 from tilepress.codecs.origins.jpeg.islow import islow_plane
 from tilepress.codecs.origins.jpeg.search.blocks import rooms, solve_blocks
+from tilepress.codecs.origins.jpeg.search.lattice import nearest_points
 
 EFFORT = np.array([8, 6, 24, 12], np.int64)  # of the search in a block, see `search`
+_UNKNOWN = 255  # between its bounds, a sample of which nothing is known
+_POINTS = 32  # of the lattice that are followed; 256 mend a tenth of the blocks that are left, in thrice the time
+_TOGETHER = 64  # blocks whose points are looked for at a time
 NO_EFFORT = np.zeros(4, np.int64)
 
 
@@ -51,7 +55,35 @@ class Component:
         missed = self._todo.astype(np.int64)
         solve_blocks(self.low, self.high, self.guess, table, effort, *rooms(), self.blocks, missed)
         self.missed = np.where(self._todo, missed, self.missed)
+        self._solve_cut(table)
         self._todo = np.zeros_like(self._todo)
+
+    def _solve_cut(self, table: np.ndarray) -> None:
+        """Look again for blocks that miss bounds and are cut by an edge: see lattice.py."""
+        known: np.ndarray = np.less(self.high - self.low.astype(np.int64), _UNKNOWN)
+        known = known.reshape(len(self.blocks), BLOCK, -1, BLOCK)
+        rows: np.ndarray = known.max(axis=3)
+        columns: np.ndarray = known.max(axis=1)
+        cut = ~(rows.all(axis=1) & columns.all(axis=2)) & rows.any(axis=1) & self._todo & (self.missed > 0)
+        groups: dict[bytes, list[tuple[int, int]]] = {}
+        for i, j in np.argwhere(cut):
+            mask = rows[i, :, j, None] & columns[i, j]
+            groups.setdefault(mask.tobytes(), []).append((int(i), int(j)))
+        for packed, places in groups.items():
+            for first in range(0, len(places), _TOGETHER):
+                self._take_nearest(places[first : first + _TOGETHER], np.frombuffer(packed, bool), table)
+
+    def _take_nearest(self, places: list[tuple[int, int]], known: np.ndarray, table: np.ndarray) -> None:
+        """Put the points that miss least in the place of those blocks that miss more."""
+        at = tuple(np.array(places).T)
+        low, high, guess = (_blocks(plane)[at] for plane in (self.low, self.high, self.guess))
+        points = nearest_points(np.clip(guess, low, high), known, table, _POINTS)
+        decoded = _decoded(points.reshape(-1, BLOCK * BLOCK), table).reshape(points.shape)
+        missed = ((decoded < low[:, None]) | (decoded > high[:, None])).sum(axis=2)
+        best = np.argmin(missed, axis=1)
+        for place, choice, counts, block in zip(places, best, missed, points, strict=True):
+            if counts[choice] < self.missed[place]:
+                self.blocks[place], self.missed[place] = block[choice], counts[choice]
 
     def samples(self, table: np.ndarray) -> np.ndarray:
         """Return what the blocks decode to: uint8, whole blocks."""
@@ -62,6 +94,20 @@ class Component:
     def own_samples(self, table: np.ndarray) -> np.ndarray:
         """Return what the blocks decode to, as large as the bounds were: uint8 (h, w), contiguous."""
         return np.ascontiguousarray(self.samples(table)[: self._size[0], : self._size[1]])
+
+
+def _blocks(plane: np.ndarray) -> np.ndarray:
+    """A plane of whole blocks as (rows, columns, 64)."""
+    rows, columns = plane.shape[0] // BLOCK, plane.shape[1] // BLOCK
+    blocks: np.ndarray = plane.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2).reshape(rows, columns, -1)
+    return blocks
+
+
+def _decoded(blocks: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """What blocks (n, 64) decode to, uint8."""
+    plane = np.empty((BLOCK * len(blocks), BLOCK), np.uint8)
+    islow_plane(blocks[:, None], table, np.empty(64, np.int64), np.empty(64, np.int32), plane)
+    return plane.reshape(len(blocks), -1)
 
 
 def blocks_with(marked: np.ndarray) -> np.ndarray:
