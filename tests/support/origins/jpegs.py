@@ -20,7 +20,7 @@ def jpeg_of(pixels: np.ndarray, quality: int, sampling: str = "4:4:4", **options
     out = io.BytesIO()
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     subsampling = {} if pixels.shape[2] == 1 else {"subsampling": SUBSAMPLING[sampling]}
-    image.save(out, "JPEG", quality=quality, **subsampling, **options)
+    image.save(out, "JPEG", **({} if "qtables" in options else {"quality": quality}), **subsampling, **options)
     return out.getvalue()
 
 

@@ -17,6 +17,7 @@ from tilepress.codecs.origins.jpeg.search.shrink import (
 
 _SWEEPS, _SETTLES, _PASSES = 2, 6, 4
 _MEND_STEPS, _MENDS = 24, 2
+_SPARSE = 0.02  # of the blocks
 
 
 class Whole:
@@ -82,11 +83,11 @@ class Interpolated:
         return np.where(sure, guess, np.uint8(0)), np.where(sure, guess, np.uint8(255)), guess
 
     def refresh(self, table: np.ndarray) -> None:
-        """Look at the bounds again, and shrink what the blocks miss of them now."""
+        """Look at the bounds again; where many blocks miss them now, shrink these again, while few are but mended."""
         costs = np.zeros_like(self._costs)
         self._mend(table, self.component.samples(table), 0, costs)
         todo = ((costs > 0) & (costs != self._costs)).astype(np.int64)
-        if not todo.any():
+        if todo.mean() < _SPARSE:
             return
         small = self.component.own_samples(table).astype(np.float32)
         low, high, guess = self._shrunk(small, todo)

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from tilepress.codecs.origins.jpeg.colour import to_rgb
 from tilepress.codecs.origins.jpeg.file.coefficients import Coefficients, block_shapes
+from tilepress.codecs.origins.jpeg.file.huffman_walk import MOST_AC
 from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, quality_of, standard_table
 from tilepress.codecs.origins.jpeg.search.chroma import Chroma, Interpolated, Whole
 from tilepress.codecs.origins.jpeg.search.colour_bounds import CB, CR, chroma_bounds, luma_bounds
 from tilepress.codecs.origins.jpeg.search.component import Component
 from tilepress.codecs.origins.jpeg.search.grid import find_grid
 from tilepress.codecs.origins.jpeg.search.sampling import Sampled, likely_samplings
-from tilepress.codecs.origins.jpeg.search.steps import find_table, is_transposed
+from tilepress.codecs.origins.jpeg.search.steps import Steps, find_steps, is_transposed
 from tilepress.codecs.origins.jpeg.search.view import View, view_of
 from tilepress.codecs.origins.jpeg.upsampling import interpolates, upsample
 
@@ -68,7 +70,9 @@ def _attempts(view: View, way: Sampled) -> Iterator[Recovery]:
     recovery = Recovery(view, way)
     shift = recovery.shift()
     if shift != (0, 0):
-        yield Recovery(view.shifted(*shift), way)
+        shifted = Recovery(view.shifted(*shift), way)
+        if shifted.explained > recovery.explained:
+            yield shifted
     yield recovery
 
 
@@ -89,6 +93,24 @@ class Recovery:
             self._known = self._lows.copy(), self._highs.copy()  # of chroma: luma will narrow these
             self._chroma = [kind(self._known[0][c], self._known[1][c], way.factors) for c in (CB, CR)]
 
+    @cached_property
+    def _luma_steps(self) -> Steps | None:
+        """Steps of luma; None where none explain it."""
+        return find_steps([(self._lows[0], self._highs[0])])
+
+    @cached_property
+    def _chroma_steps(self) -> Steps:
+        """Steps of chroma; those that belong to luma's where chroma does not tell."""
+        quality = quality_of(self._luma_steps.table, LUMA) if self._luma_steps else None
+        likely = standard_table(CHROMA, quality or _QUALITY)
+        parts = [part.component for part in self._chroma]
+        return find_steps([(part.low, part.high) for part in parts], likely) or Steps(likely, 0.0)
+
+    @property
+    def explained(self) -> float:
+        """The share of known samples of chroma that rounded coefficients make again."""
+        return self._chroma_steps.share
+
     def shift(self) -> tuple[int, int]:
         """Return by how many rows and columns, 0 or 8, the grid of MCUs begins before that of luma's blocks."""
         across, down = self._sampling
@@ -100,9 +122,9 @@ class Recovery:
 
     def run(self) -> Found | None:
         """Return the JPEG of this sampling that explains most pixels; None where no steps explain any."""
-        table = find_table([(self._lows[0], self._highs[0])])
-        if table is None:
+        if self._luma_steps is None:
             return None
+        table = self._luma_steps.table
         gray = self._view.gray
         guess = self._picture.reshape(self._picture.shape[:2]) if gray else self._picture @ _LUMA_WEIGHTS
         pad = ((self._place[0], 0), (self._place[1], 0))
@@ -115,10 +137,7 @@ class Recovery:
 
     def _run_colour(self, luma: Component, table: np.ndarray) -> Found | None:
         """Return the JPEG in colour; `luma` is not solved yet, `table` its steps."""
-        chroma = self._chroma
-        likely = standard_table(CHROMA, quality_of(table, LUMA) or _QUALITY)
-        steps = find_table([(part.component.low, part.component.high) for part in chroma], likely)
-        steps = likely if steps is None else steps
+        chroma, steps = self._chroma, self._chroma_steps.table
         best: Found | None = None
         for number in range(_ROUNDS):
             for part in chroma:
@@ -154,7 +173,8 @@ class Recovery:
         """How many pixels of the picture are not what the planes found, uint8 (h, w) of the JPEG's size, decode to."""
         decoded = np.empty((self._height, self._width, 3), np.uint8)
         to_rgb(luma, chroma[0], chroma[1], decoded)
-        return int((decoded[self._place[0] :, self._place[1] :] != self._picture).any(axis=2).sum())
+        unlike = decoded[self._place[0] :, self._place[1] :] != self._picture
+        return int((unlike[:, :, 0] | unlike[:, :, 1] | unlike[:, :, 2]).sum())
 
     def _found(self, parts: tuple[Component, ...], tables: tuple[np.ndarray, ...], wrong: int) -> Found:
         """A copy of what is found, in whole MCUs: blocks beyond the picture are flat, as their neighbours' mean is."""
@@ -165,6 +185,6 @@ class Recovery:
             grown = np.pad(part.blocks, ((0, rows - there[0]), (0, columns - there[1]), (0, 0)), mode="edge")
             grown[there[0] :, :, 1:] = 0
             grown[:, there[1] :, 1:] = 0
-            blocks.append(grown)
+            blocks.append(np.clip(grown, -MOST_AC, MOST_AC))
         image = Coefficients(self._width, self._height, self._sampling, tables, tuple(blocks))
         return Found(image, self._fancy, self._view.turn, *self._place, wrong)

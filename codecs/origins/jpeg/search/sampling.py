@@ -12,9 +12,9 @@ from tilepress.codecs.origins.jpeg.search.shrink import axis_parts, fit_small, s
 _SIDE = 32  # of a window
 _MARGIN = 4  # of it, at its edges: there the neighbours are missing
 _WINDOWS = 12
-_ENOUGH = 0.93  # of the samples within windows are made again
+_ENOUGH = 0.88  # of the samples within windows are made again
 _CLEAR = 0.97  # from this share on, other ways are not tried
-_SWEEPS = 3
+_SWEEPS, _SETTLES = 2, 6
 _KNOWN = 0.97  # of the samples of a window
 _UNLIKE = 0.02  # of the pairs, that noise makes unlike
 _INTERPOLATED = tuple(sampling for sampling in SAMPLINGS.values() if sampling != (1, 1))
@@ -48,20 +48,19 @@ def likely_samplings(lows: np.ndarray, highs: np.ndarray) -> list[Sampled]:
     if replicated != (1, 1):
         found.append(Sampled(replicated, fancy=False))
     elif windows := _lively(lows, highs):
-        share, best = _best_interpolation(windows)
-        if share >= _ENOUGH:
-            found.append(best)
+        found += _interpolations(windows)
     return [*found, Sampled((1, 1))]
 
 
-def _best_interpolation(windows: list[Window]) -> tuple[float, Sampled]:
-    """The share of samples that an interpolation makes again, and the one of which it is the largest."""
+def _interpolations(windows: list[Window]) -> list[Sampled]:
+    """Interpolations that make enough samples again, the one that makes most first."""
     ways = [Sampled(factors) for factors in _INTERPOLATED]
     shares = {way: _interpolated_share(windows, way) for way in ways}
     if max(shares, key=lambda way: shares[way]) != ways[-1] or shares[ways[-1]] < _CLEAR:  # the last is 4:2:0
         shares |= {way: _interpolated_share(windows, way) for way in (replace(way, turned=True) for way in ways)}
-    best = max(shares, key=lambda way: (round(shares[way], 2), way.factors[0] * way.factors[1]))
-    return shares[best], best
+    order = sorted(shares, key=lambda way: (-round(shares[way], 2), -way.factors[0] * way.factors[1]))
+    enough = [way for way in order if shares[way] >= _ENOUGH]
+    return [way for n, way in enumerate(enough) if way.factors not in {other.factors for other in enough[:n]}]
 
 
 def _is_replicated(lows: np.ndarray, highs: np.ndarray, axis: int) -> bool:
@@ -112,7 +111,7 @@ def _interpolated_share(windows: list[Window], way: Sampled) -> float:
         start_small(lows, highs, sampling, small, known)
         fit_small(lows, highs, vertical, horizontal, todo, _SWEEPS, small, errors)
         whole = np.rint(small).astype(np.int16)
-        settle_small(lows, highs, sampling, vertical, horizontal, todo, _SWEEPS, whole, sums, line, known)
+        settle_small(lows, highs, sampling, vertical, horizontal, todo, _SETTLES, whole, sums, line, known)
         inner = (slice(_MARGIN, -_MARGIN),) * 2
         counts = (_changing(lows) & (lows == highs))[inner]
         right += int(((sums[inner] >> 4 == lows[inner]) & counts).sum())

@@ -7,6 +7,8 @@ excludes, less what it takes to tell which coefficients are 0: of the steps that
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tilepress.codecs.kernels.kernel import Int, borrowing_kernel
@@ -22,7 +24,8 @@ _LEAST_BLOCKS, _ENOUGH_BLOCKS = 8, 32  # to tell anything from; of which less li
 _BLOCKS, _MOST_BLOCKS = 384, 4096  # that are looked at, for standard steps and for any
 _LANES = 8  # blocks that are scored at once
 _UPRIGHT = 0.995  # share of samples that rounded coefficients of a picture never reach that is turned
-_FAR, _FEW = 1.3, 0.05  # from a multiple, for rounding alone; and how many coefficients of a block may be so far
+_FAR, _FEW = 1.3, 0.3  # from a multiple, for rounding alone; and how many coefficients of a block may be so far
+_FINE, _MANY = 2, 16  # steps that nothing contradicts; and how many of them may hide coarser ones
 _BETTER, _AS_GOOD = 0.01, 0.002  # share of samples: by how much other steps must be better, and likely ones be worse
 
 
@@ -147,6 +150,10 @@ class Blocks:
         off = self._coefficients - steps * np.rint(self._coefficients / steps)
         return float((np.abs(off) > _FAR).sum()) / len(self._samples)
 
+    def coarser(self, table: np.ndarray) -> bool:
+        """Tell whether many steps that explain the blocks best are larger ones than those of a table."""
+        return bool((self.any() > table).sum() > _MANY)
+
     def standard(self) -> np.ndarray:
         """Return the standard table, of any quality, luma's or chroma's, that explains the blocks best."""
         tables = np.concatenate([standard_tables(LUMA), standard_tables(CHROMA)])
@@ -170,10 +177,18 @@ class Blocks:
         return scores
 
 
-def find_table(bounds: list[tuple[np.ndarray, np.ndarray]], likely: np.ndarray | None = None) -> np.ndarray | None:
-    """Return the steps, int32 (64,), that components share; None where too little is known of them, or none explain it.
+@dataclass(frozen=True)
+class Steps:
+    """Steps int32 (64,), and how well they explain what is known: the share of samples that they make again."""
 
-    The standard tables are asked first. Any other one must explain more.
+    table: np.ndarray
+    share: float
+
+
+def find_steps(bounds: list[tuple[np.ndarray, np.ndarray]], likely: np.ndarray | None = None) -> Steps | None:
+    """Return the steps that components share; None where too little is known of them, or none explain it.
+
+    The standard tables are asked first. Any other one must explain what these contradict.
 
     Args:
         bounds: Of each component, uint8 (h, w) both: least and greatest samples, on the grid of the blocks.
@@ -181,14 +196,14 @@ def find_table(bounds: list[tuple[np.ndarray, np.ndarray]], likely: np.ndarray |
     """
     blocks = _known_blocks(bounds, _BLOCKS)
     if blocks is None:
-        return likely
+        return None if likely is None else Steps(likely, 0.0)
     table = blocks.standard()
     if likely is not None and blocks.exact(likely) >= blocks.exact(table) - _AS_GOOD:
         table = likely
-    if blocks.contradictions(table) > _FEW:
+    if blocks.contradictions(table) > _FEW or ((table <= _FINE).sum() > _MANY and blocks.coarser(table)):
         other = (_known_blocks(bounds, _MOST_BLOCKS) or blocks).any()
         table = other if blocks.exact(other) > blocks.exact(table) + _BETTER else table
-    return None if (table == 1).all() else table
+    return None if (table == 1).all() else Steps(table, blocks.exact(table))
 
 
 def is_transposed(low: np.ndarray, high: np.ndarray) -> bool:

@@ -75,6 +75,27 @@ def test_turned_and_mirrored_pictures_come_back(sampling: str, turn: int) -> Non
     assert sampling in RULE.describe(recovered)
 
 
+@pytest.mark.parametrize("sampling", SUBSAMPLING)
+def test_clipped_pictures_come_back(sampling: str) -> None:
+    """Dark and light: an eighth of the pixels have a channel at 0 or 255."""
+    pixels = rough_photo(LARGE).astype(np.float32)
+    pixels = np.clip((pixels - 128) * 2 + 128, 0, 255).astype(np.uint8)
+    decoded = pillow_decoded(jpeg_of(pixels, 85, sampling))
+    assert ((decoded == 0) | (decoded == 255)).any(axis=2).mean() > 0.05
+    assert share_equal(found(decoded), decoded) > 0.97
+
+
+def test_steps_of_no_standard_are_found() -> None:
+    rng = np.random.default_rng(5)
+    steps = [[int(step) for step in rng.integers(4, 14, 64)] for _ in range(2)]
+    original = jpeg_of(rough_photo(LARGE), 75, "4:4:4", qtables=steps)
+    decoded = pillow_decoded(original)
+    recovered = found(decoded)
+    assert "tables of its own" in RULE.describe(recovered)
+    assert share_equal(recovered, decoded) > 0.99
+    assert len(recovered.file) < 1.05 * len(original)
+
+
 def test_pictures_that_no_jpeg_decoder_made_are_left_alone() -> None:
     for pixels in without_origin():
         assert RULE.detect(pixels, spec_of(pixels)) is None
