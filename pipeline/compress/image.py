@@ -26,6 +26,8 @@ from tilepress.pipeline.formats.picture import Picture, tile_spec
 from tilepress.pipeline.reading.near_lossless import stays_exact
 from tilepress.pipeline.sources.dataset import picture_tiles, whole
 
+_SEARCH = "looking for what a picture was made from"
+
 
 class ImageEncoder:
     """Codes the images of a shard that are held as pixels."""
@@ -95,9 +97,15 @@ class ImageEncoder:
             return False
         try:
             samples = whole(picture, self._settings.tile)
+            state.origin = find_origin(samples, picture_spec(picture))
         except PictureError:  # reading the tiles meets it again
             return False
-        state.origin = find_origin(samples, picture_spec(picture))
+        except MemoryError:  # the search takes more of it than the tiles
+            warn(self.warnings, f"{_SEARCH} lacked memory")
+        except Exception as exc:
+            if not is_codecs_own(exc):
+                raise
+            warn(self.warnings, fault(_SEARCH, exc))
         if state.origin is not None:
             digest = hashlib.sha256()
             hash_band(digest, samples)

@@ -95,6 +95,16 @@ def test_pictures_without_an_origin_are_held_as_ever(tmp_path: Path) -> None:
     assert {held.facts.origin for held in shard.images.values()} == {""}
 
 
+@pytest.mark.parametrize("error", [ValueError("a mistake"), MemoryError()])
+def test_a_search_that_fails_costs_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fails(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(origins, "recover", fails)
+    shard = encode_files(tmp_path, {"a.png": encoded(enlarged())})
+    assert shard.images["a.png"].facts.method == TILES and shard.part.warnings.total() == 1
+
+
 def test_a_damaged_file_is_stored_verbatim_with_the_reason(tmp_path: Path) -> None:
     data = encoded(enlarged(150, 160))[:-400]
     held = encode_files(tmp_path, {"a.png": data}).images["a.png"]
