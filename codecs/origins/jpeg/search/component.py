@@ -60,14 +60,14 @@ class Component:
 
     def _solve_cut(self, table: np.ndarray) -> None:
         """Look again for blocks that miss bounds and are cut by an edge: see lattice.py."""
-        known: np.ndarray = np.less(self.high - self.low.astype(np.int64), _UNKNOWN)
-        known = known.reshape(len(self.blocks), BLOCK, -1, BLOCK)
-        rows: np.ndarray = known.max(axis=3)
-        columns: np.ndarray = known.max(axis=1)
-        cut = ~(rows.all(axis=1) & columns.all(axis=2)) & rows.any(axis=1) & self._todo & (self.missed > 0)
+        unknown: np.ndarray = self.high - self.low.astype(np.int64) == _UNKNOWN
+        rows: np.ndarray = ~unknown.all(axis=1).reshape(-1, BLOCK)
+        columns: np.ndarray = ~unknown.all(axis=0).reshape(-1, BLOCK)
+        cut = ~np.logical_and.outer(rows.all(axis=1), columns.all(axis=1))
+        cut &= np.logical_and.outer(rows.any(axis=1), columns.any(axis=1)) & self._todo & (self.missed > 0)
         groups: dict[bytes, list[tuple[int, int]]] = {}
         for i, j in np.argwhere(cut):
-            mask = rows[i, :, j, None] & columns[i, j]
+            mask = np.logical_and.outer(rows[i], columns[j])
             groups.setdefault(mask.tobytes(), []).append((int(i), int(j)))
         for packed, places in groups.items():
             for first in range(0, len(places), _TOGETHER):

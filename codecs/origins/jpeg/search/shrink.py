@@ -214,7 +214,6 @@ def settle_small(
                     moves += 1
         if moves == 0:
             break
-    _fill_sums(lows, highs, factors, small, sums, line, sure)
     across, down = factors
     for i in range(small.shape[0]):
         for j in range(small.shape[1]):
@@ -222,7 +221,18 @@ def settle_small(
             for y in range(down * i, min(down * i + down, lows.shape[0])):
                 for x in range(across * j, min(across * j + across, lows.shape[1])):
                     own += lows[y, x] == highs[y, x]
-            sure[i, j] &= own > 0
+            fits = sure[i, j] or _fits(lows, highs, vertical[i], horizontal[j], sums)
+            sure[i, j] = fits and own > 0
+
+
+@borrowing
+def _fits(lows: np.ndarray, highs: np.ndarray, rows: np.ndarray, columns: np.ndarray, sums: np.ndarray) -> bool:
+    """Tell whether no sum that a sample has a part in misses its bounds."""
+    for y in range(rows[BEGIN], rows[END]):
+        for x in range(columns[BEGIN], columns[END]):
+            if miss(np.int64(sums[y, x]), np.int64(lows[y, x]), np.int64(highs[y, x])):
+                return False
+    return True
 
 
 @borrowing

@@ -12,7 +12,9 @@ from tests.support.origins.made_pictures import GRAY, RGB, spec_of, without_orig
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Recovered
+from tilepress.codecs.origins.jpeg.decode import decode
 from tilepress.codecs.origins.jpeg.facts import turned
+from tilepress.codecs.origins.jpeg.file.reader import read_blocks_of, read_header
 from tilepress.codecs.origins.jpeg.rule import Jpeg
 
 RULE = Jpeg()
@@ -83,6 +85,16 @@ def test_clipped_pictures_come_back(sampling: str) -> None:
     decoded = pillow_decoded(jpeg_of(pixels, 85, sampling))
     assert ((decoded == 0) | (decoded == 255)).any(axis=2).mean() > 0.05
     assert share_equal(found(decoded), decoded) > 0.97
+
+
+@pytest.mark.parametrize("sampling", ["4:2:2", "4:2:0"])
+def test_replicated_chroma_is_found(sampling: str) -> None:
+    """As merged upsampling makes it, and all decoders that do not interpolate."""
+    interpolated = found(decoded_photo(LARGE, 85, sampling))
+    pixels = decode(read_blocks_of(read_header(interpolated.file)), fancy=False)
+    recovered = found(pixels)
+    assert "chroma replicated" in RULE.describe(recovered)
+    assert share_equal(recovered, pixels) > 0.99
 
 
 def test_steps_of_no_standard_are_found() -> None:
