@@ -21,8 +21,9 @@ from tilepress.jobs.archives.compress import CompressReport
 from tilepress.pipeline.archive.schema import DAMAGED
 from tilepress.pipeline.compress import known, transcoding
 from tilepress.pipeline.compress.image import ImageEncoder
+from tilepress.pipeline.compress.opening import CHANGED_MEANWHILE
 from tilepress.pipeline.compress.shard import ShardEncoder
-from tilepress.pipeline.errors import ChangedError, IntegrityError
+from tilepress.pipeline.errors import IntegrityError
 
 NOW = 1_600_000_000_000_000_000
 FILES = {
@@ -170,7 +171,8 @@ def test_a_first_one_that_changes_does_not_take_its_copies_with_it(
 
     def changed(self: ShardEncoder, state: Any) -> bool:
         if state.file.path == "a.png":
-            state.open.push(lambda *_: (_ for _ in ()).throw(ChangedError("it changed while it was read")))
+            self._not_stored(state, *CHANGED_MEANWHILE)
+            return False
         return original(self, state)
 
     monkeypatch.setattr(ShardEncoder, "_closed", changed)
