@@ -36,6 +36,8 @@ def commands(images: Path) -> list[list[str]]:
         ["small_images.py", str(images / "cifar10/cifar10_lossless_train_part.npz")],
         ["origins/rules.py", photos, "--images", "21"],
         ["origins/ycc.py", str(images)],
+        ["origins/jpeg.py", photos, "--pictures", "7"],
+        ["origins/jpeg.py", photos, "--pictures", "7", "--crop"],
         ["s3_reads.py", photos],
         ["memory.py"],
     ]

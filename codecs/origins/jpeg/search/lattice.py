@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from tilepress.codecs.kernels.kernel import Float, Int, borrowing, borrowing_kernel
 from tilepress.codecs.origins.jpeg.search.dct import BASIS_OF_SAMPLE
 
 _KNOWN = 0.3  # of a level: what rounding adds to a known sample
@@ -29,31 +30,77 @@ def nearest_points(samples: np.ndarray, known: np.ndarray, table: np.ndarray, mo
         most: Points that are followed.
     """
     order, reduced, rotated = _reduced(known.tobytes(), table.astype(np.int32).tobytes())
-    target = (samples.astype(np.float64) - 128) @ rotated
-    count = len(target)
-    points, costs = np.zeros((count, 1, 64)), np.zeros((count, 1))
-    for at in range(63, -1, -1):
-        centre = target[:, at, None] - points[:, :, at + 1 :] @ reduced[at, at + 1 :]
-        centre /= reduced[at, at]
-        points, costs = _extended(points, costs, at, centre, reduced[at, at], most)
-    found = np.empty_like(points)
-    found[:, :, order] = points
-    return np.clip(found, -2048, 2047).astype(np.int16)
+    targets = (samples.astype(np.float64) - 128) @ rotated
+    found = np.zeros((len(targets), most, 64))
+    points, trials = np.zeros((2, most, 64)), np.zeros((2, 3 * most))
+    follow_points(targets, reduced, points, np.zeros(most), trials, found)
+    ordered = np.empty_like(found)
+    ordered[:, :, order] = found
+    return np.clip(ordered, -2048, 2047).astype(np.int16)
 
 
-def _extended(
-    points: np.ndarray, costs: np.ndarray, at: int, centre: np.ndarray, length: float, most: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The best points that have a coordinate more: each of the three integers nearest to the centre is tried."""
+@borrowing_kernel
+def follow_points(
+    targets: np.ndarray,
+    reduced: np.ndarray,
+    points: np.ndarray,
+    costs: np.ndarray,
+    trials: np.ndarray,
+    found: np.ndarray,
+) -> None:
+    """Fill `found` float64 (n, most, 64) with the points that are nearest to `targets` float64 (n, 64), nearest first.
+
+    From the last coordinate to the first, each of the three integers nearest to its centre is tried with each of the
+    points so far, and the best are kept.
+
+    `reduced` float64 (64, 64): a triangle, upper right. `points` float64 (2, most, 64), `costs` float64 (most,),
+    `trials` float64 (2, 3 * most), costs and values: room.
+    """
+    for n in range(targets.shape[0]):
+        count, now = 1, 0
+        costs[0] = 0.0
+        for at in range(63, -1, -1):
+            for i in range(count):
+                _try(targets[n, at], reduced[at], points[now, i], at, costs[i], trials[:, 3 * i : 3 * i + 3])
+            count = _keep_best(points[now], points[1 - now], at, count, costs, trials)
+            now = 1 - now
+        for i in range(count):
+            for k in range(64):
+                found[n, i, k] = points[now, i, k]
+
+
+@borrowing
+def _try(target: Float, row: np.ndarray, point: np.ndarray, at: Int, cost: Float, trials: np.ndarray) -> None:
+    """Fill `trials` (2, 3) with costs and values of a point's coordinate `at`."""
+    centre = target
+    for k in range(at + 1, 64):
+        centre -= row[k] * point[k]
+    centre /= row[at]
     nearest = np.rint(centre)
-    side = np.where(centre > nearest, 1.0, -1.0)
-    values = np.stack([nearest, nearest + side, nearest - side], axis=2)
-    grown = costs[:, :, None] + (length * (values - centre[:, :, None])) ** 2
-    flat = grown.reshape(len(points), -1)
-    best = np.argsort(flat, axis=1, kind="stable")[:, :most]
-    chosen = np.take_along_axis(points, best[:, :, None] // 3, axis=1)
-    chosen[:, :, at] = np.take_along_axis(values.reshape(len(points), -1), best, axis=1)
-    return chosen, np.take_along_axis(flat, best, axis=1)
+    side = 1.0 if centre > nearest else -1.0
+    for choice in range(3):
+        value = nearest + side * (choice if choice < 2 else -1)
+        trials[0, choice] = cost + (row[at] * (value - centre)) ** 2
+        trials[1, choice] = value
+
+
+@borrowing
+def _keep_best(
+    points: np.ndarray, better: np.ndarray, at: Int, count: Int, costs: np.ndarray, trials: np.ndarray
+) -> Int:
+    """Fill `better` and `costs` with the best of the trials of `count` points, the best first; return how many."""
+    kept = min(3 * count, costs.shape[0])
+    for place in range(kept):
+        best = 0
+        for trial in range(3 * count):
+            if trials[0, trial] < trials[0, best]:
+                best = trial
+        costs[place] = trials[0, best]
+        better[place, at] = trials[1, best]
+        for k in range(at + 1, 64):
+            better[place, k] = points[best // 3, k]
+        trials[0, best] = np.inf
+    return kept
 
 
 @lru_cache(maxsize=32)
