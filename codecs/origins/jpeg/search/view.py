@@ -75,7 +75,7 @@ def _view(planes: tuple[np.ndarray, np.ndarray, np.ndarray], place: tuple[int, i
 
 def view_of(picture: np.ndarray) -> View:
     """Return the view of a picture (h, w, 1 or 3) uint8 on the grid that its luma shows; on its own if none shows."""
-    picture = np.ascontiguousarray(picture)
+    picture = np.require(picture, requirements=["C", "W"])  # kernels are compiled for writable arrays
     if picture.shape[2] == 1:
         lows = highs = picture.reshape(1, *picture.shape[:2])
     else:
