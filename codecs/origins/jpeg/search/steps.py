@@ -26,6 +26,7 @@ _LANES = 8  # blocks that are scored at once
 _UPRIGHT = 0.995  # share of samples that rounded coefficients of a picture never reach that is turned
 _FAR, _FEW = 1.3, 0.3  # from a multiple, for rounding alone; and how many coefficients of a block may be so far
 _FINE, _MANY = 2, 16  # steps that nothing contradicts; and how many of them may hide coarser ones
+_LEAST_SHARE = 1e-6  # of multiples that are 0, and that are not: logarithms are finite
 _BETTER, _AS_GOOD = 0.01, 0.002  # share of samples: by how much other steps must be better, and likely ones be worse
 
 
@@ -72,10 +73,13 @@ def transform_blocks(samples: np.ndarray, room: np.ndarray, coefficients: np.nda
 
 
 @borrowing_kernel
-def score_steps(coefficients: np.ndarray, wanted: np.ndarray, lanes: np.ndarray, scores: np.ndarray) -> None:
-    """Fill `scores` float64 (64, steps) with the mean score of each step of each coefficient, where it is wanted.
+def measure_steps(coefficients: np.ndarray, wanted: np.ndarray, lanes: np.ndarray, found: np.ndarray) -> None:
+    """Fill `found` float64 (2, 64, steps) with means of each step of each coefficient, where it is wanted.
 
-    `coefficients` float32 (64, n), n a multiple of the lanes. `wanted` uint8 (64, steps): 1 where a score is wanted;
+    The first is how far from its multiples the coefficients lie, as a logarithm of likelihood; the second, the share
+    of coefficients whose multiple is not 0. Logarithms are taken elsewhere: kernels call no mathematical library.
+
+    `coefficients` float32 (64, n), n a multiple of the lanes. `wanted` uint8 (64, steps): 1 where means are wanted;
     the first step is 0, unused. `lanes` float32 (2, 8): room.
     """
     count = coefficients.shape[1]
@@ -97,9 +101,8 @@ def score_steps(coefficients: np.ndarray, wanted: np.ndarray, lanes: np.ndarray,
             for lane in range(_LANES):
                 against += lanes[0, lane]
                 others += lanes[1, lane]
-            share = min(max(others / count, 1e-6), 1 - 1e-6)
-            entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
-            scores[k, step] = share * np.log(float(step)) - entropy - against / count
+            found[0, k, step] = against / count
+            found[1, k, step] = others / count
 
 
 @borrowing_kernel
@@ -170,11 +173,14 @@ class Blocks:
 
     def _scores(self, wanted: np.ndarray) -> np.ndarray:
         """Scores float64 (64, steps); minus infinity where none is wanted."""
-        scores = np.full(wanted.shape, -np.inf)
         repeated = np.resize(np.arange(len(self._samples)), -(-len(self._samples) // _LANES) * _LANES)
         coefficients = np.ascontiguousarray(self._coefficients[:, repeated])
-        score_steps(coefficients, wanted, np.empty((2, _LANES), np.float32), scores)
-        return scores
+        found = np.zeros((2, *wanted.shape))
+        measure_steps(coefficients, wanted, np.empty((2, _LANES), np.float32), found)
+        against, share = found[0], np.clip(found[1], _LEAST_SHARE, 1 - _LEAST_SHARE)
+        entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
+        explained = share * np.log(np.maximum(np.arange(wanted.shape[1]), 1))
+        return np.where(wanted == 1, explained - entropy - against, -np.inf)
 
 
 @dataclass(frozen=True)
