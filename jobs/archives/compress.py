@@ -26,8 +26,10 @@ from tilepress.pipeline.archive.schema import FAILURES
 from tilepress.pipeline.archive.summary import Summary
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.compress.commit import EncodeTask, encode_shard
+from tilepress.pipeline.compress.committed import CommittedContent
 from tilepress.pipeline.compress.crash_search import find_crashing_files
 from tilepress.pipeline.compress.known import KnownContent
+from tilepress.pipeline.compress.same import Candidates
 from tilepress.pipeline.compress.sharing import SharedShards
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import UsageError
@@ -198,11 +200,13 @@ def _execute(
             Meter("compress", plan.totals.bytes, checked=True, quiet=config.quiet) as meter,
             SharedShards(storage, run, plan, None if config.quiet else _say_waiting) as shared,
         ):
-            known = _known(storage, run, plan, settings)
-            rounds = (_tasks(shards, plan, run, settings, config, known) for shards in shared.rounds())
+            committed = CommittedContent(run, plan, spool)
+            places: list[KnownContent | CommittedContent] = [committed, *_known(storage, run, plan, settings)]
+            rounds = (_tasks(shards, plan, run, settings, config, places) for shards in shared.rounds())
             for result in chain.from_iterable(engine.map_shards(encode_shard, tasks, meter) for tasks in rounds):
                 entries.append(result.entry)
                 spool.put(result.entry.shard, result.index)
+                committed.add(result.entry.shard)
                 report.summary.merge(result.summary)
                 was_there = shared.finish(result.entry.shard)
                 report.resumed_shards += was_there
@@ -221,13 +225,13 @@ def _say_waiting(shards: int) -> None:
     MESSAGES.say(f"compress: waiting for {counted(shards, 'shard')} of other drivers", "waiting")
 
 
-def _known(storage: Storage, run: Run, plan: Plan, settings: EncodeSettings) -> KnownContent | None:
-    """What the runs before have of the sizes of the plan's files; None where there is none."""
+def _known(storage: Storage, run: Run, plan: Plan, settings: EncodeSettings) -> list[KnownContent]:
+    """What the runs before have of the sizes of the plan's files, where there are runs before."""
     before = [each.number for each in list_runs(storage) if each.number < run.number]
     if not before or not plan.totals.files:
-        return None
+        return []
     archive = Archive(storage, run=before[-1], include_deleted=True)
-    return KnownContent(archive, plan, settings.wanted, plan.settings.get("again", ()))
+    return [KnownContent(archive, plan, settings.wanted, plan.settings.get("again", ()))]
 
 
 def _tasks(
@@ -236,9 +240,15 @@ def _tasks(
     run: Run,
     settings: EncodeSettings,
     config: CompressConfig,
-    known: KnownContent | None,
+    places: Sequence[KnownContent | CommittedContent],
 ) -> Iterator[EncodeTask]:
     source, options = absolute_source(config.source), StorageOptions(config.storage_options)
     for shard, committed in shards:
-        there = known.of_shard(shard) if known and not committed else {}
-        yield EncodeTask(shard, run, plan.seal, settings, source, committed, known=there, storage_options=options)
+        known = {} if committed else _candidates(shard, places)
+        yield EncodeTask(shard, run, plan.seal, settings, source, committed, known=known, storage_options=options)
+
+
+def _candidates(shard: Shard, places: Sequence[KnownContent | CommittedContent]) -> Candidates:
+    """The rows that may have the content of the files of a shard, by the files' numbers."""
+    found = {file.image: list(chain(*(place.candidates(file) for place in places))) for file in shard.additions}
+    return {number: rows for number, rows in found.items() if rows}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 from tilepress.jobs.archives.moving import moved_file
@@ -12,7 +13,7 @@ from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.places import Place
 from tilepress.pipeline.archive.plan import PlannedFile, plan_from_bytes
 from tilepress.pipeline.coding.settings import EncodeSettings
-from tilepress.pipeline.errors import IntegrityError, MissingError, UsageError
+from tilepress.pipeline.errors import IntegrityError, MissingError, StorageError, UsageError
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.reading.history import Version, content_place, place, places
 from tilepress.pipeline.reading.references import referred
@@ -33,6 +34,7 @@ class Mended:
     sound: bool = False
     settings: EncodeSettings | None = None
     source: str = ""
+    changed: bool = False  # the source has other content under that name
 
     @property
     def path(self) -> str:
@@ -45,10 +47,32 @@ class Mended:
         return not self.sound and self.settings is None
 
 
+@dataclass(frozen=True)
+class _Source:
+    """Where damaged images are looked for."""
+
+    source: str
+    links: str
+    options: Mapping[str, Any]
+    needed: bool  # UsageError if it cannot be listed
+
+    def files(self) -> Iterator[ListedFile]:
+        try:
+            yield from self.open().entries()
+        except UsageError:
+            if self.needed:
+                raise
+
+    def open(self) -> Collection:
+        return Collection.open(self.source, links=self.links, storage_options=self.options)
+
+
 def mended_images(
     archive: Archive, damaged: Mapping[Place, set[str]], source: str | None, options: Mapping[str, Any], *, needed: bool
-) -> Iterator[Mended]:
-    """Yield the images of damaged parts that are referred to, in the order of their paths.
+) -> list[Mended]:
+    """Return the images of damaged parts that are referred to, in the order of their paths.
+
+    A damaged image is looked for in the source under its name, and then, if its SHA-256 is known, under any other.
 
     Args:
         archive: The archive.
@@ -60,8 +84,16 @@ def mended_images(
     requests = _requests(archive)
     found = source or next((request["source"] for request in reversed(requests.values())), "")
     links = next((request["links"] for request in reversed(requests.values()) if "links" in request), KEEP)
-    must = needed or source is not None
-    files = _listed(found, options, links, needed=must) if any(damaged.values()) else iter(())
+    place_of_files = _Source(found, links, options, needed or source is not None)
+    images = list(_images(archive, damaged, place_of_files, requests))
+    return list(_found_elsewhere(images, place_of_files, requests))
+
+
+def _images(
+    archive: Archive, damaged: Mapping[Place, set[str]], source: _Source, requests: Mapping[int, dict[str, Any]]
+) -> Iterator[Mended]:
+    """The images, with those files of the source that have their names."""
+    files = source.files() if any(damaged.values()) else iter(())
     versions = (version for version in referred(archive) if not damaged.keys().isdisjoint(places(version)))
     for version, file in merge_join(versions, files, _path, lambda file: file.name):
         if version is None:
@@ -71,7 +103,8 @@ def mended_images(
             yield Mended(moved_file(version), *where, sound=True)
         elif file is not None:
             settings = _settings(requests, version[0].run)
-            yield Mended(PlannedFile.of(file), *where, settings=settings, source=found)
+            changed = not _unchanged(file, version[1])
+            yield Mended(PlannedFile.of(file), *where, settings=settings, source=source.source, changed=changed)
         else:
             yield Mended(moved_file(version), *where)
 
@@ -80,13 +113,45 @@ def _path(version: Version) -> str:
     return str(version[1]["path"])
 
 
-def _listed(source: str, options: Mapping[str, Any], links: str, *, needed: bool) -> Iterator[ListedFile]:
-    """The files of the source; none where it is not `needed` and cannot be listed."""
-    try:
-        yield from Collection.open(source, links=links, storage_options=options).entries()
-    except UsageError:
-        if needed:
-            raise
+def _unchanged(file: ListedFile, row: Mapping[str, Any]) -> bool:
+    """Whether a file of the same name seems to be the one that was stored."""
+    same_version = file.etag == row["etag"] if file.etag else file.modified_ns == row["modified_ns"]
+    return bool(same_version and file.size == row["source_bytes"])
+
+
+def _found_elsewhere(
+    images: Iterable[Mended], source: _Source, requests: Mapping[int, dict[str, Any]]
+) -> Iterator[Mended]:
+    """The images; those that are lost or changed, if the source has their content, from wherever it lies."""
+    images = list(images)
+    there = _by_content(source, [image for image in images if image.lost or image.changed])
+    for image in images:
+        file = there.get(_content(image)) if image.lost or image.changed else None
+        if file is None:
+            yield image
+            continue
+        locator = file.locator or file.name.encode()
+        planned = replace(PlannedFile.of(file), path=image.path, locator=locator, name=image.file.name)
+        settings = image.settings or _settings(requests, Run(image.own[0]))
+        yield replace(image, file=planned, settings=settings, source=source.source, changed=False)
+
+
+def _content(image: Mended) -> tuple[int, bytes]:
+    """Size and SHA-256 of a file, as far as its row knows them."""
+    row = image.content[1]
+    return row["source_bytes"] or 0, row["file_sha256"] or row.get("named", {}).get("file_sha256") or b""
+
+
+def _by_content(source: _Source, wanted: list[Mended]) -> dict[tuple[int, bytes], ListedFile]:
+    """The first file of the source with each wanted content; only files of a wanted size are read."""
+    contents = {content for content in map(_content, wanted) if all(content)}
+    sizes, found = {size for size, _ in contents}, dict[tuple[int, bytes], ListedFile]()
+    collection = source.open() if contents else None
+    for file in source.files() if contents else ():
+        if collection and file.size in sizes and not file.kind:
+            with suppress(StorageError), collection.open_source(file) as data:
+                found.setdefault((file.size, sha256(data).digest()), file)
+    return {content: file for content, file in found.items() if content in contents}
 
 
 def _requests(archive: Archive) -> dict[int, dict[str, Any]]:

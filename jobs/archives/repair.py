@@ -56,6 +56,7 @@ class RepairReport:
     parts: int = 0  # that it stands for
     copied: int = 0  # images that were sound
     mended: list[str] = field(default_factory=list)  # images that were stored again from the source
+    changed: list[str] = field(default_factory=list)  # of these, those that the source has other content of by now
     lost: list[str] = field(default_factory=list)  # images that neither has
     left: list[tuple[str, str, str]] = field(default_factory=list)  # problems that are still there
     dry_run: bool = False
@@ -113,12 +114,13 @@ def _replace_parts(config: RepairConfig, archive: Archive, report: RepairReport)
     damaged = _damaged(archive, report)
     if not damaged:
         return
-    images = list(mended_images(archive, damaged, config.source, config.storage_options, needed=config.give_up))
+    images = mended_images(archive, damaged, config.source, config.storage_options, needed=config.give_up)
     incomplete = {place for image in images if image.lost for place in (image.place, image.own)}
     replaced = damaged.keys() - (set() if config.give_up else incomplete)
     stored = [image for image in images if _is_stored(image, replaced)]
     report.lost = [image.path for image in images if image.lost]
     report.mended = [image.path for image in stored if image.settings]
+    report.changed = [image.path for image in stored if image.changed]
     report.copied = sum(1 for image in stored if image.sound)
     report.parts = len(replaced)
     if not stored and not replaced:

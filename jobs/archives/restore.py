@@ -217,7 +217,7 @@ def _restored(entry: Entry, destination: Storage, options: RestoreOptions) -> Re
 
 
 def _restore_other(entry: Entry, destination: Storage, options: RestoreOptions, report: RestoreReport) -> None:
-    """Restore a link or an empty folder."""
+    """Restore a link or a folder."""
     if isinstance(destination, LocalStorage):
         made = restore_entry(entry, destination, overwrite=options.overwrite)
         report.restored[NAMES[entry.index_row.facts.method] if made else THERE] += 1

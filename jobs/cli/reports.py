@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tilepress.pipeline.archive.plan import LeftOut
 
 _NEAR = "JPEG of nearly"  # how a restored file begins that is nearly what it was made from
-_THINGS = ("symbolic link", "empty folder")  # that are counted as such, not as files that came back in some way
+_THINGS = ("symbolic link", "folder")  # that are counted as such, not as files that came back in some way
 
 
 def print_report(report: Any) -> None:
@@ -177,6 +177,8 @@ def show_repair(request: SimpleNamespace, report: RepairReport) -> None:
         mended = f"{len(report.mended):,} stored again from the source"
         parts = counted(report.parts, "damaged part")
         print(f"run {report.run} of {request.archive} stands for {parts}: {copied}, {mended}")
+    other = "the source has other content under this name, which is stored now"
+    print_failures("found no more", [(path, other) for path in report.changed])
     print_failures("lost" if request.give_up else "found nowhere", [(path, "damaged") for path in report.lost])
     print_failures("still damaged", [(image or part, problem) for part, image, problem in report.left])
     if not report.left:

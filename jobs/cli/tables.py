@@ -23,7 +23,7 @@ _METHODS = {
     "file": "stored verbatim",
     "file-zstd": "stored verbatim, by Zstandard",
     "link": "symbolic links",
-    "folder": "empty folders",
+    "folder": "folders",
     "none": "not stored",
 }
 

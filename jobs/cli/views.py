@@ -162,7 +162,7 @@ def write_cat(url: str, path: str, output: str | None, run: int | None, as_of: s
     """Write one file, when all of it is proven right, to standard output or a file; return the exit code."""
     entry = listing.one_entry(url, path, run, as_of)
     if (facts := entry.index_row.facts).method in NO_FILES:
-        raise UsageError(f"{path} is {f'a symbolic link to {facts.reason}' if facts.reason else 'an empty folder'}")
+        raise UsageError(f"{path} is {f'a symbolic link to {facts.reason}' if facts.reason else 'a folder'}")
     with tempfile.TemporaryFile() as scratch:
         entry.write(cast(BinaryIO, scratch))
         scratch.seek(0)

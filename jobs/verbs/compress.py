@@ -73,7 +73,8 @@ def compress(
     Nothing is lost: files that no codec can represent, that are damaged or over the limits are stored verbatim, with
     the reason (`tilepress errors ARCHIVE`). JPEG files are transcoded up to 67 MP, and verbatim beyond. A killed run
     goes on where it was when the command is repeated. Symbolic links are stored as links, unless `links` says
-    otherwise, and empty folders as folders; pipes, sockets and devices are left out, and named.
+    otherwise, and folders that are empty or have a mode of their own as folders; pipes, sockets and devices are left
+    out, and named.
 
     With `max_error`, JPEGs, palettes, 1-bit images, any image whose samples could take no more than 2N+1 values (8
     bits from N = 128 on), and those one of whose values stands for transparency or no data (PNG tRNS, GDAL_NODATA)

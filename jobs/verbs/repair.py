@@ -47,8 +47,8 @@ def repair(
     """Put right what `verify` finds damaged in `archive`.
 
     Files that follow from others, such as an index, are written again. A new run stands for damaged parts: it has their
-    sound images, and the damaged ones stored again from the source, as it has them now. Parts with an image that is
-    found nowhere stay as they are, unless you say `give_up`. The old parts are removed by `compact`. Exit code 4 if
+    sound images, and the damaged ones stored again from the source, by their content under whatever name it has that,
+    else by their name as it has them now. Parts with an image that is found nowhere stay as they are, unless you say `give_up`. The old parts are removed by `compact`. Exit code 4 if
     something is still damaged, or lost.
 
     Returns:

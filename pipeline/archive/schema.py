@@ -28,7 +28,7 @@ FILE_ZSTD = "file-zstd"  # the file's bytes, compressed by Zstandard
 NOT_STORED = "none"  # changed or vanished while the run went on; `reason` says which
 GONE = "gone"  # in the index only: the source no longer had it when the run was planned
 FORGOTTEN = "forgotten"  # in the index only: nothing that earlier runs say of the path counts any more
-NO_FILES = frozenset({LINK, FOLDER})  # no files: a link, whose payload is its target, and an empty folder
+NO_FILES = frozenset({LINK, FOLDER})  # a link, whose payload is its target, and a folder
 PIXEL_METHODS = frozenset({TILES, STACKED, ORIGIN})
 CONTENTLESS = frozenset({NOT_STORED, GONE, FORGOTTEN})
 

@@ -12,7 +12,7 @@ from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.storage.base import ListedFile
 from tilepress.pipeline.storage.ordered import merge_join
 
-_COLUMNS = ["path", "method", "fidelity", "reason_code", "source_bytes", "modified_ns", "etag"]
+_COLUMNS = ["path", "method", "fidelity", "reason_code", "source_bytes", "modified_ns", "etag", "permissions"]
 
 
 def planned_files(
@@ -31,8 +31,8 @@ def planned_files(
     With reason codes in `again`, those files alone are yielded of which the archive has one of these to say.
 
     Both sides are walked once in the same order, so memory does not grow with them. A file is unchanged if its kind
-    (file, link or folder), its size and its etag (or, where there is none, its modification time) are those of the
-    newest row about it, and it is stored at least as exactly as is wanted.
+    (file, link or folder), its size, its permissions and its etag (or, where there is none, its modification time) are
+    those of the newest row about it, and it is stored at least as exactly as is wanted.
     """
     known = _newest(archive) if archive is not None else iter(())
     for entry, row in merge_join(entries, known, lambda entry: entry.name, lambda row: str(row["path"])):
@@ -55,6 +55,8 @@ def _newest(archive: Archive) -> Iterator[dict[str, Any]]:
 
 def _unchanged(row: dict[str, Any], entry: ListedFile) -> bool:
     if row["method"] in CONTENTLESS or kind_of(row["method"]) != entry.kind or row["source_bytes"] != entry.size:
+        return False
+    if None not in (row["permissions"], entry.permissions) and row["permissions"] != entry.permissions:
         return False
     if entry.etag:
         return bool(row["etag"] == entry.etag)

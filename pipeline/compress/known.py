@@ -16,14 +16,14 @@ import numpy as np
 from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.index_row import IndexRow, index_row_or_damage
 from tilepress.pipeline.archive.layout import Run
-from tilepress.pipeline.archive.plan import ADD, Plan, PlannedFile, Shard
+from tilepress.pipeline.archive.plan import ADD, Plan, PlannedFile
 from tilepress.pipeline.archive.schema import NO_FILES, PIXEL_METHODS, SAME, UNTRUSTED
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.reading.contents import key_of
 from tilepress.pipeline.reading.history import has_content
 
 _COLUMNS = ["image", "source_bytes", "modified_ns", "fidelity", "reason_code"]
-_MOST_NEAR, _MOST_OF_A_SIZE = 4, 16  # candidates of a file: those of its path or time, and any others of its size
+MOST_NEAR, MOST_OF_A_SIZE = 4, 16  # candidates of a file: those of its path or time, and any others of its size
 
 
 class KnownContent:
@@ -39,27 +39,24 @@ class KnownContent:
             again: Reason codes of content that is to be stored again.
         """
         self._archive = archive
-        sizes = _sizes(plan)
+        sizes = set(planned_sizes(plan)[0].tolist())
         columns = [array("q") for _ in range(5)]  # run, image, size, path, time
         for run, row in _stored(archive, wanted, {UNTRUSTED, *again}):
             if row["source_bytes"] in sizes:
-                keys = _keys(row["source_bytes"], row["path"], row["modified_ns"])
+                keys = content_keys(row["source_bytes"], row["path"], row["modified_ns"])
                 for column, value in zip(columns, (run, row["image"], *keys), strict=True):
                     column.append(value)
         self._runs, self._images, *keys_of_rows = (np.frombuffer(c, np.int64) for c in columns)
         self._by_size, self._by_path, self._by_time = map(_Sorted, keys_of_rows)
         self._views = {view.run.number: view for view in archive.runs}
 
-    def of_shard(self, shard: Shard) -> dict[int, tuple[tuple[Run, IndexRow], ...]]:
-        """Return the candidates of the files of a shard, by their numbers."""
-        found = {file.image: self.candidates(file) for file in shard.additions if file.bytes and not file.kind}
-        return {number: rows for number, rows in found.items() if rows}
-
     def candidates(self, file: PlannedFile) -> tuple[tuple[Run, IndexRow], ...]:
         """Return the rows that may have the content of a file, each with its run; what is held most exactly first."""
-        size, path, time = _keys(file.bytes, file.path, file.modified_ns)
-        near = [*self._by_path.find(path, _MOST_NEAR), *self._by_time.find(time, _MOST_NEAR)]
-        others = self._by_size.find(size, _MOST_OF_A_SIZE)
+        if not file.bytes or file.kind:
+            return ()
+        size, path, time = content_keys(file.bytes, file.path, file.modified_ns)
+        near = [*self._by_path.find(path, MOST_NEAR), *self._by_time.find(time, MOST_NEAR)]
+        others = self._by_size.find(size, MOST_OF_A_SIZE)
         found: dict[tuple[int, int], tuple[Run, IndexRow]] = {}
         for at in dict.fromkeys([*near, *others]):
             view = self._views[int(self._runs[at])]
@@ -92,14 +89,16 @@ def _looseness(image: IndexRow) -> float:
     return math.inf if bound is None else bound
 
 
-def _sizes(plan: Plan) -> set[int]:
-    return {file.bytes for file in plan.files() if file.state == ADD and file.bytes}
+def planned_sizes(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sizes of the files of a plan, int64 (n,) ascending, and how many files have each, int64 (n,)."""
+    sizes = array("q", (file.bytes for file in plan.files() if file.state == ADD and file.bytes))
+    return np.unique(np.frombuffer(sizes, np.int64), return_counts=True)
 
 
-def _keys(size: int, path: str, modified_ns: int | None) -> tuple[int, int, int]:
-    """What files of one size, of one size and path, and of one size and time have in common."""
+def content_keys(size: int, name: str, modified_ns: int | None) -> tuple[int, int, int]:
+    """Return what files of one size, of one size and name, and of one size and time have in common."""
     high = (size & 0x7FFFFFFF) << 32
-    return size, high | zlib.crc32(path.encode(errors="surrogatepass")), high | zlib.crc32(str(modified_ns).encode())
+    return size, high | zlib.crc32(name.encode(errors="surrogatepass")), high | zlib.crc32(str(modified_ns).encode())
 
 
 class _Sorted:

@@ -123,7 +123,7 @@ class ShardEncoder:
         yield from map(self._together, self._stacker.rest())
 
     def _store_other(self, state: FileState) -> None:
-        """Store a link, by its target, or an empty folder."""
+        """Store a link, by its target, or a folder."""
         target = bytes(state.data)
         text = target.decode(errors="backslashreplace")  # for people
         self._add_image(state, state.file.kind, [], payload=target, reason=text)

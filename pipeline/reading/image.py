@@ -99,7 +99,7 @@ class Entry:
     def codec(self) -> str:
         """Codecs of the tiles, joined by "+"; "jpeg" for a transcoded JPEG, "file" or "file-zstd" for stored bytes.
 
-        A symbolic link has "link", and an empty folder "folder".
+        A symbolic link has "link", and a folder "folder".
         """
         return codec_name(self.index_row)
 

@@ -42,7 +42,8 @@ class ListedFile:
 
     `name` is valid Unicode. A local name that is not UTF-8 shows its odd bytes as \\xNN, and `locator` then
     holds the true bytes, by which it is read, and `own_name` the same, under which it is to come back; otherwise both
-    are empty. `etag` is empty for local files.
+    are empty. With a locator, an entry of any storage is the object of that name under another one. `etag` is empty for
+    local files.
     """
 
     name: str
@@ -58,6 +59,11 @@ class ListedFile:
     def fingerprint(self) -> str:
         """Return a text that changes whenever the object does (locally: its size or modification time)."""
         return f"{self.kind}{self.size}-{self.etag or self.modified_ns}"
+
+
+def located(name: str, locator: bytes) -> str:
+    """Return the name by which an object is read: that of its locator, if it has one."""
+    return os.fsdecode(locator) if locator else name
 
 
 @dataclass(frozen=True)

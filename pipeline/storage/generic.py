@@ -37,6 +37,7 @@ from tilepress.pipeline.storage.base import (
     Storage,
     check_name,
     check_ranges,
+    located,
 )
 from tilepress.pipeline.storage.creating import Content, create_once, holds
 from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
@@ -68,6 +69,7 @@ class FsspecStorage(Storage):
         return found
 
     def stat(self, name: str, locator: bytes = b"") -> ListedFile:
+        name = located(name, locator)
         facts = self._request(name, lambda fs, path: fs.info(path))
         if facts["type"] != "file":
             raise MissingError(f"{self.url}/{name}: there is no such file")
@@ -88,6 +90,7 @@ class FsspecStorage(Storage):
     def open_source(
         self, name: str, locator: bytes = b"", expect: ListedFile | None = None
     ) -> Iterator[bytes | mmap.mmap]:
+        name = located(name, locator)
         if expect is not None and self.stat(name).fingerprint != expect.fingerprint:
             raise ChangedError(f"{self.url}/{name} changed since it was listed")
         yield self.read(name)

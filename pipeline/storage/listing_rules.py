@@ -30,8 +30,8 @@ class ListingRules:
     them ends the listing with StorageError: whoever lists an archive must know of every file.
 
     `links`: with READ, a link to a file is that file, and one to a folder is left out. With KEEP, links are entries of
-    their own; with FOLLOW, they are what they lead to, but for folders that they lie in. With both, empty folders are
-    entries, too.
+    their own; with FOLLOW, they are what they lead to, but for folders that they lie in. With both, folders are
+    entries too that are empty, or have a mode that is none of those that systems make them with.
     """
 
     enter: Callable[[str], bool] = _all_folders

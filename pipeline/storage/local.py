@@ -37,6 +37,7 @@ from tilepress.pipeline.storage.base import (
     Storage,
     check_name,
     check_ranges,
+    located,
 )
 from tilepress.pipeline.storage.creating import Content, create_once, holds, size_of
 from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
@@ -232,7 +233,7 @@ class LocalStorage(Storage):
 
     def _path(self, name: str, locator: bytes = b"") -> str:
         """Path for reading."""
-        return f"{self.url}/{check_name(os.fsdecode(locator) if locator else name)}"
+        return f"{self.url}/{check_name(located(name, locator))}"
 
     def _target(self, name: str) -> str:
         """Path for writing: no folder on the way may be a link that leaves the root."""

@@ -8,6 +8,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tilepress.pipeline.errors import StorageError
 from tilepress.pipeline.storage.base import FOLDER, LINK, ListedFile
@@ -16,6 +17,7 @@ from tilepress.pipeline.storage.own_names import shown_name
 
 TEMPORARY_SUFFIX = ".tilepress-tmp"
 
+_ORDINARY_MODES = {0o755, 0o775}  # of folders with files in them that are no entries: what systems make them with
 _ADVICE = "permit it, or run as its owner"
 _LOOP = "a link to a folder that it lies in, which is not followed: there would be no end"
 _OUTSIDE = "a link out of the source: stored as a link, without what it leads to (following links stores that)"
@@ -117,8 +119,9 @@ def _children(path: str, shown: str, rules: ListingRules) -> list[tuple[str, str
         found = [(item.name, _is_folder(item, follow=rules.links == FOLLOW)) for item in items]
     keyed = [(_shown(path, name), name, is_folder) for name, is_folder in found]
     return [
-        (key + "/" * (is_folder and not _stands_alone(f"{path}/{name}", f"{shown}{key}/", rules)), name)
+        (key + end, name)
         for key, name, is_folder in keyed
+        for end in (_endings(f"{path}/{name}", f"{shown}{key}/", rules) if is_folder else ("",))
     ]
 
 
@@ -129,15 +132,24 @@ def _is_folder(item: os.DirEntry[str], *, follow: bool) -> bool:
         return False
 
 
-def _stands_alone(path: str, name: str, rules: ListingRules) -> bool:
-    """Whether a folder is an entry itself, since it is empty. One that cannot be read is named when it is entered."""
+def _endings(path: str, name: str, rules: ListingRules) -> tuple[str, ...]:
+    """What a folder is: "" an entry itself, since it is empty or has a mode of its own; "/" one to be looked into.
+
+    One that cannot be read is named when it is entered.
+    """
     if rules.links == READ or not rules.enter(name):
-        return False
+        return ("/",)
     try:
-        with os.scandir(path) as items:
-            return next(items, None) is None
+        if _is_empty(path):
+            return ("",)
+        return ("/",) if stat.S_IMODE(os.stat(path).st_mode) in _ORDINARY_MODES else ("", "/")
     except OSError:
-        return False
+        return ("/",)
+
+
+def _is_empty(path: str) -> bool:
+    with os.scandir(path) as items:
+        return next(items, None) is None
 
 
 def _shown(folder: str, raw: str) -> str:
@@ -165,7 +177,9 @@ def _entry(root: str, folder: _Folder, shown: str, raw: str, rules: ListingRules
             rules.on_skip(shown, _OUTSIDE)
         return entry_of(shown, facts, locator, LINK, len(os.fsencode(target)))
     elif stat.S_ISDIR(facts.st_mode) and rules.links != READ:
-        return entry_of(shown, facts, locator, FOLDER, 0)
+        entry = entry_of(shown, facts, locator, FOLDER, 0)
+        # The time of a folder with files in it changes with any of them: only its mode is an entry's.
+        return entry if _is_empty(path) else replace(entry, modified_ns=None)
     elif stat.S_ISDIR(facts.st_mode):
         rules.on_skip(shown, "a link to a folder, not followed")
     elif not stat.S_ISREG(facts.st_mode):

@@ -1,4 +1,4 @@
-"""Reading what a local folder holds: files, symbolic links, empty folders."""
+"""Reading what a local folder holds: files, symbolic links, folders."""
 
 # ruff: noqa: PTH115, PTH116 - names need not be Unicode
 
@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import BinaryIO
 
 from tilepress.pipeline.errors import ChangedError, StorageError
@@ -81,4 +82,5 @@ def read_entry(path: str, expect: ListedFile) -> tuple[bytes, ListedFile]:
     if not (stat.S_ISLNK if expect.kind == LINK else stat.S_ISDIR)(facts.st_mode):
         return b"", entry_of(expect.name, facts, expect.locator, "", facts.st_size)
     target = os.fsencode(os.readlink(path)) if expect.kind == LINK else b""
-    return target, entry_of(expect.name, facts, expect.locator, expect.kind, len(target))
+    found = entry_of(expect.name, facts, expect.locator, expect.kind, len(target))
+    return target, found if expect.modified_ns is not None else replace(found, modified_ns=None)

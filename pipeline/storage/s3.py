@@ -23,6 +23,7 @@ from tilepress.pipeline.storage.base import (
     Storage,
     check_name,
     check_ranges,
+    located,
     unmap,
 )
 from tilepress.pipeline.storage.creating import Content, holds
@@ -68,6 +69,7 @@ class S3Storage(Storage):
             return list(threads.map(read, ranges))
 
     def stat(self, name: str, locator: bytes = b"") -> ListedFile:
+        name = located(name, locator)
         found = self._request(name, lambda s3: s3.call_s3("head_object", **self._address(name)))
         return _entry(name, found, "ContentLength")
 
@@ -87,6 +89,7 @@ class S3Storage(Storage):
     def open_source(
         self, name: str, locator: bytes = b"", expect: ListedFile | None = None
     ) -> Iterator[bytes | mmap.mmap]:
+        name = located(name, locator)
         condition = {"IfMatch": f'"{expect.etag}"'} if expect and expect.etag else {}
         with contextlib.ExitStack() as stack:
             spool = stack.enter_context(tempfile.TemporaryFile())

@@ -67,6 +67,7 @@ def test_the_example_follows_the_rules_of_the_house(command: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_example_satisfies_the_type_checker(tmp_path: Path) -> None:
     (tmp_path / "example.py").write_text(block("python"))
     options = [

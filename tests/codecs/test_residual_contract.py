@@ -55,7 +55,7 @@ def test_a_residual_restores_every_kind_of_tile(residual_id: str, kind: str) -> 
 
 
 @every_residual
-@pytest.mark.parametrize("size", [*SIZES, (512, 512)], ids=str)
+@pytest.mark.parametrize("size", [*SIZES, pytest.param((512, 512), marks=pytest.mark.slow)], ids=str)
 def test_a_residual_restores_tiles_of_any_size(residual_id: str, size: tuple[int, int]) -> None:
     coder, spec = residual_of(residual_id), spec_of("rgb", *size)
     tile = tiles_of(spec, "gradient")[0]

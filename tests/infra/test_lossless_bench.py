@@ -113,6 +113,7 @@ def test_rows_are_sorted_by_size_and_what_supports_no_image_comes_last_with_dash
     assert lines[-1].split()[1:] == ["-"] * 7
 
 
+@pytest.mark.slow
 def test_the_table_has_gray_and_rgb_classical_coders_codecs_and_bases(folder, monkeypatch, capsys, tmp_path) -> None:
     out = tmp_path / "out.csv"
     words = [folder, "--coder", "jpeg-ls", "--coder", "jpegxl:3", "--base", "middle", "--tile", 0, "--tile", 64]

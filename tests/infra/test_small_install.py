@@ -47,7 +47,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("codec", ["auto", "lossless"])
+@pytest.mark.parametrize("codec", ["auto", pytest.param("lossless", marks=pytest.mark.slow)])
 def test_what_needs_no_network_works_without_any_extra(codec: str, source: Path, tmp_path: Path) -> None:
     archive, back = tmp_path / "a.tp", tmp_path / "back"
     for arguments in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -178,6 +179,30 @@ def test_what_is_found_nowhere_is_left_alone_unless_it_is_given_up(place: Path, 
     assert is_right(place)
     assert app._run(["repair", str(archive), "--engine", "local"]) == 0
     assert "0 problems found" in capfd.readouterr().out
+
+
+def test_what_is_lost_is_found_in_the_source_under_another_name(place: Path) -> None:
+    for path in ("1.png", "2.png", "b.txt"):
+        damage_image(place / "archive", path)
+    (place / "source/1.png").rename(place / "source/moved.png")
+    os.utime(place / "source/2.png", ns=(5, 5))
+    write_tree(place / "source", {"b.txt": b"TEXT\n" * 100})
+    report = repair(place, source=place / "source")
+    assert (report.mended, report.changed, report.lost) == (["1.png", "2.png", "b.txt"], ["b.txt"], [])
+    found = {path: entry.bytes() for path, entry in tilepress.open(place / "archive").items()}
+    assert found == NOW | {"b.txt": b"TEXT\n" * 100}
+    assert tilepress.verify(place / "archive", **ONE).exit_code == 0
+    assert compress(place).summary.images == {"same": 1}, "the new name"
+
+
+def test_content_that_two_names_share_is_mended_from_either(place: Path) -> None:
+    (place / "source/1.png").rename(place / "source/moved.png")
+    compress(place)
+    damage_image(place / "archive", "moved.png")
+    report = repair(place, source=place / "source")
+    assert (report.mended, report.lost, report.left) == (["1.png", "moved.png"], [], [])
+    opened = tilepress.open(place / "archive", include_deleted=True)
+    assert opened["1.png"].bytes() == opened["moved.png"].bytes() == NOW["1.png"]
 
 
 def test_killed_at_every_object_it_goes_on_and_nothing_is_lost(place: Path) -> None:

@@ -110,6 +110,7 @@ tilepress.verify("a", engine="cloud")
 """
 
 
+@pytest.mark.slow  # as is every run of mypy: 20 s
 def test_mypy_refuses_wrong_keywords_and_types(tmp_path: Path) -> None:
     (tmp_path / "user.py").write_text(USER)
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file", str(REPOSITORY / "pyproject.toml")]

@@ -26,6 +26,7 @@ SCHEMA = pa.schema([("path", pa.string()), ("data", pa.binary())])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
 )
 
 

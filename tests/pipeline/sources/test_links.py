@@ -67,9 +67,40 @@ def test_links_and_empty_folders_come_back_as_they_were(place: Path) -> None:
     assert (report.summary.images["link"], report.summary.images["folder"]) == (len(LINKS), len(FOLDERS))
     restored = restore(place)
     assert restored.exit_code == 0 and restored.not_identical == []
-    assert restored.restored == {"byte-identical": 2, "symbolic link": len(LINKS), "empty folder": len(FOLDERS)}
+    assert restored.restored == {"byte-identical": 2, "symbolic link": len(LINKS), "folder": len(FOLDERS)}
     assert held(place / "back") == held(place / "source")
     assert restore(place).restored == restore(place, overwrite=True).restored == {"already there": 10}
+
+
+def test_modes_of_folders_with_files_come_back(place: Path) -> None:
+    (place / "source/sub").chmod(0o700)
+    write_tree(place / "source", {"read/only/b.png": FILES["a.png"]})
+    (place / "source/read").chmod(0o750)
+    assert compress(place).summary.images["folder"] == len(FOLDERS) + 2
+    restore(place)
+    assert [(place / "back" / name).stat().st_mode & 0o777 for name in ("sub", "read", "read/only")] == [
+        0o700,
+        0o750,
+        0o755,
+    ]
+    assert tilepress.verify(place / "archive", against=place / "source", **LOCAL).exit_code == 0
+    write_tree(place / "source", {"sub/new.txt": b"more"})
+    assert compress(place).summary.images == {"file": 1}, "a new file changes the time of its folder, not its mode"
+    (place / "source/sub").chmod(0o755)
+    report = compress(place)
+    assert (report.gone, report.planned_files) == (1, 0), "a folder as any other is no entry any more"
+    assert compress(place).run is None
+    restore(place, "again")
+    assert (place / "again/sub").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_new_mode_of_a_file_is_noticed(place: Path) -> None:
+    compress(place)
+    (place / "source/sub/note.txt").chmod(0o600)
+    assert compress(place).summary.images == {"same": 1}
+    restore(place)
+    assert (place / "back/sub/note.txt").stat().st_mode & 0o777 == 0o600
+    assert compress(place).run is None
 
 
 def test_nothing_is_new_in_what_is_stored_and_verify_compares_links(place: Path) -> None:
@@ -267,14 +298,14 @@ def test_what_is_left_out_stays_said_after_other_runs(place: Path) -> None:
 
 def test_commands_tell_of_links(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capfd, "compress", place / "source", place / "archive", "--engine", "local")
-    assert code == 0 and re.search(r"symbolic links +6 ", out) and re.search(r"empty folders +2 ", out)
+    assert code == 0 and re.search(r"symbolic links +6 ", out) and re.search(r"folders +2 ", out)
     assert "left out: 2 of the source" in out and "left out: pipe (a pipe, not a file)" in err
     assert "odd\\xff -> target\\xfe\\" in run(capfd, "ls", place / "archive")[1]
     assert json.loads(run(capfd, "info", place / "archive", "far", "--json")[1])["link_target"] == "../outside"
     assert "far is a symbolic link to ../outside" in run(capfd, "cat", place / "archive", "far")[2]
     assert re.search(r"sure to come back: .*\d files byte for byte", run(capfd, "info", place / "archive")[1])
     _, out, _ = run(capfd, "restore", place / "archive", place / "back", "--engine", "local")
-    assert out.endswith("2 byte-identical, 2 empty folders, 6 symbolic links\n")
+    assert out.endswith("2 byte-identical, 2 folders, 6 symbolic links\n")
 
 
 def test_datasets_have_no_links(place: Path) -> None:
