@@ -72,37 +72,6 @@ def test_links_and_empty_folders_come_back_as_they_were(place: Path) -> None:
     assert restore(place).restored == restore(place, overwrite=True).restored == {"already there": 10}
 
 
-def test_modes_of_folders_with_files_come_back(place: Path) -> None:
-    (place / "source/sub").chmod(0o700)
-    write_tree(place / "source", {"read/only/b.png": FILES["a.png"]})
-    (place / "source/read").chmod(0o750)
-    assert compress(place).summary.images["folder"] == len(FOLDERS) + 2
-    restore(place)
-    assert [(place / "back" / name).stat().st_mode & 0o777 for name in ("sub", "read", "read/only")] == [
-        0o700,
-        0o750,
-        0o755,
-    ]
-    assert tilepress.verify(place / "archive", against=place / "source", **LOCAL).exit_code == 0
-    write_tree(place / "source", {"sub/new.txt": b"more"})
-    assert compress(place).summary.images == {"file": 1}, "a new file changes the time of its folder, not its mode"
-    (place / "source/sub").chmod(0o755)
-    report = compress(place)
-    assert (report.gone, report.planned_files) == (1, 0), "a folder as any other is no entry any more"
-    assert compress(place).run is None
-    restore(place, "again")
-    assert (place / "again/sub").stat().st_mode & 0o777 == 0o755
-
-
-def test_a_new_mode_of_a_file_is_noticed(place: Path) -> None:
-    compress(place)
-    (place / "source/sub/note.txt").chmod(0o600)
-    assert compress(place).summary.images == {"same": 1}
-    restore(place)
-    assert (place / "back/sub/note.txt").stat().st_mode & 0o777 == 0o600
-    assert compress(place).run is None
-
-
 def test_nothing_is_new_in_what_is_stored_and_verify_compares_links(place: Path) -> None:
     compress(place)
     assert compress(place).run is None
