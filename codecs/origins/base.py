@@ -49,10 +49,12 @@ class Recovered:
 class Origin(ABC):
     """One family of rules. Instances are immutable and may be used from several threads.
 
-    `id` is literal: archives refer to it for ever. `colours` are those of the pictures that are looked at.
+    `id` is literal: archives refer to it for ever. `colours` are those of the pictures that are looked at. `pixelwise`
+    says that there is one plane, and every pixel is made of that in its place: `apply` may be given smaller ones.
     """
 
     id: ClassVar[str]
+    pixelwise: ClassVar[bool] = False
     colours: ClassVar[frozenset[str]] = frozenset({"gray", "rgb", "cmyk"})
 
     @abstractmethod

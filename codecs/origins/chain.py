@@ -11,8 +11,8 @@ on.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,9 +21,11 @@ from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import MAX_FACTS, Recovered
 from tilepress.codecs.origins.detect import origin
 from tilepress.codecs.origins.exceptions import with_exceptions
+from tilepress.codecs.origins.jpeg.eighth import eighth_of
 from tilepress.codecs.stream import read_frame, write_frame
 
 MAX_STEPS = 3
+JPEG = "jpeg"  # the rule whose last step is given a JPEG file
 _MAGIC, _VERSION = b"TO", 1
 _LENGTHS = struct.Struct("<BIQ")
 
@@ -113,6 +115,28 @@ def reproduce(chain: Chain, spec: TileSpec) -> np.ndarray:
         made = origin(step.origin).apply(Recovered(step.facts, planes, file), made_spec)
         planes, file = (with_exceptions(made, step.exceptions, made_spec),), b""
     return planes[0]
+
+
+def eighth(steps: Sequence[Step], decoded: Callable[[int], np.ndarray], spec: TileSpec) -> np.ndarray | None:
+    """Make a picture that was a JPEG at an eighth of its sides, without exceptions: (h, w, c) of the type of `spec`.
+
+    None where the last rule is none of a JPEG, or another one does more than change each pixel by itself. Errors are
+    those of `reproduce`.
+
+    Args:
+        steps: Of its chain.
+        decoded: Gives the JPEG at 1/8 or 1/1 of its sides, see `eighth_of`.
+        spec: Of the whole picture.
+    """
+    *before, last = steps
+    if last.origin != JPEG or not all(origin(step.origin).pixelwise for step in before):
+        return None
+    specs = [spec, *(plane for (plane, *_) in _specs(before, spec))]
+    small = eighth_of(decoded, last.facts, specs[-1])
+    for step, made in zip(before[::-1], specs[-2::-1], strict=True):
+        made = replace(made, height=small.shape[0], width=small.shape[1])
+        small = origin(step.origin).apply(Recovered(step.facts, (small,)), made)
+    return small
 
 
 def _specs(steps: Sequence[Step], spec: TileSpec) -> list[tuple[TileSpec, ...]]:

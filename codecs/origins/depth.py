@@ -41,6 +41,7 @@ class Depth(Origin):
     """8 to 15 bits in 16: shifted, repeated, scaled, or put through a table."""
 
     id = "depth"
+    pixelwise = True
 
     def detect(self, picture: np.ndarray, spec: TileSpec) -> Guess | None:
         """Look at a sample whether arithmetic explains it, then at some rows whether many values are never used."""

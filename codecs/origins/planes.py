@@ -26,6 +26,7 @@ class Planes(Origin):
     """R = G = B, constant alpha, or both; what is left is the one picture without them."""
 
     id = "planes"
+    pixelwise = True
 
     def detect(self, picture: np.ndarray, spec: TileSpec) -> Guess | None:
         """Look at a sample whether colours are equal, or alpha constant."""

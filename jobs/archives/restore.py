@@ -35,7 +35,7 @@ from tilepress.pipeline.reading.batches import EntryTask, entry_tasks, task_entr
 from tilepress.pipeline.reading.image import Entry, Region
 from tilepress.pipeline.reading.pixels import map_by_stack
 from tilepress.pipeline.reading.rebuild import Outcome
-from tilepress.pipeline.reading.region import region_name, write_region
+from tilepress.pipeline.reading.region import eighth_name, region_name, write_region
 from tilepress.pipeline.storage.base import Location, Storage, check_name, is_url
 from tilepress.pipeline.storage.creating import holds
 from tilepress.pipeline.storage.globs import Selection
@@ -272,6 +272,9 @@ def _write(entry: Entry, options: RestoreOptions, file: BinaryIO) -> tuple[str, 
     if options.region is not None:
         write_region(entry.array(options.region, options.preview, options.view), facts, file)
         return region_name(entry.path, options.region, facts), REGION
+    if options.preview and not options.view and entry.has_eighth:
+        write_region(entry.array(preview=True), facts, file)
+        return eighth_name(entry.path, facts), PREVIEW
     shown = Shown(options.preview, options.view)
     if not shown.residuals and facts.method in PIXEL_METHODS and (shown.view or _has_preview(entry)):
         entry.write_preview(shown, file)

@@ -38,7 +38,9 @@ def restore(
         tuple[int, int, int, int] | None,
         typer.Option(parser=region_of, metavar="X,Y,W,H", help="Only this rectangle, as PNG or TIFF."),
     ] = None,
-    preview: Annotated[bool, typer.Option(help="The lossy picture of the latents, where there is one.")] = False,
+    preview: Annotated[
+        bool, typer.Option(help="The lossy picture of the latents, or of JPEGs an eighth of the sides, as PNG or TIFF.")
+    ] = False,
     view: Annotated[str, typer.Option(metavar="NAME", help="By another decoder, if the model has it.")] = "",
     as_origin: Annotated[
         bool, typer.Option(help="Pictures that were JPEG files as those files, under their names and .jpg.")

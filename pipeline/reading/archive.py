@@ -142,7 +142,8 @@ class Archive(Mapping[str, Entry]):
         """Return the images as a map-style data set of PyTorch: items {"path": str, "image": tensor}.
 
         Tensors are uint8 or uint16, (channels, height, width); `transform` is applied to them. `preview` gives the
-        lossy pictures of the latents. Workers of a DataLoader may be spawned or forked. MissingExtra without torch.
+        lossy pictures of the latents; of JPEGs, an eighth of the sides. Workers of a DataLoader may be spawned or
+        forked. MissingExtra without torch.
 
             import tilepress
             from torch.utils.data import DataLoader

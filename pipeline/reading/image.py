@@ -27,6 +27,7 @@ from tilepress.pipeline.errors import (
 )
 from tilepress.pipeline.formats.picture import mode_channels
 from tilepress.pipeline.formats.registry import read_picture, rebuild
+from tilepress.pipeline.reading.eighth import eighth_box, eighth_pixels, has_eighth
 from tilepress.pipeline.reading.one_image import one_image
 from tilepress.pipeline.reading.pixels import PartReader
 from tilepress.pipeline.reading.rebuild import Outcome, prove, write_file
@@ -167,11 +168,14 @@ class Entry:
         """Return pixels (height, width, channels), uint8 or uint16, of all or of `region` (x, y, width, height).
 
         Only the tiles of the region are fetched. `preview` gives the lossy picture of the latents, without residual:
-        of a progressive codec that of their first part. `view` names another decoder of the latents, where the model
-        has it (UsageError where it has not).
+        of a progressive codec that of their first part. Of JPEG files, and of pictures that were some, it gives an
+        eighth of the sides, rounded up, or the part of that which covers the region. `view` names another decoder of
+        the latents, where the model has it (UsageError where it has not).
         """
         with one_image():
             self.index_row.require_sound()
+            if preview and not view and self.has_eighth:
+                return self._eighth(region)
             if self.index_row.facts.method not in PIXEL_METHODS:
                 return self._array_of_file(region)
             area = self._area(region, self.index_row.facts.width, self.index_row.facts.height)
@@ -192,6 +196,16 @@ class Entry:
         from PIL import Image
 
         return Image.open(io.BytesIO(self.bytes()))
+
+    @property
+    def has_eighth(self) -> bool:
+        """Whether the preview is an eighth of the sides: of JPEG files, and of pictures that were some."""
+        return has_eighth(self.index_row)
+
+    def _eighth(self, region: Region | None) -> np.ndarray:
+        facts, pixels = self.index_row.facts, eighth_pixels(self.index_row, self.reader)
+        area = eighth_box(self._area(region, facts.width, facts.height))
+        return pixels[area.y : area.y + area.h, area.x : area.x + area.w]
 
     def _array_of_file(self, region: Region | None) -> np.ndarray:
         picture = read_picture(self.bytes(), name=self.path, byte_exact=False)

@@ -44,7 +44,7 @@ def ray_dataset(
         archive: Local path or URL of an archive. Workers must reach the same place.
         include: Only files that match one of these patterns.
         exclude: Leave out files that match.
-        preview: Read the lossy pictures of the latents, where there are some.
+        preview: Read the lossy pictures of the latents, where there are some; of JPEGs an eighth of the sides.
         storage_options: How the place is reached, as fsspec takes it.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A region of an image as a file of its own: PNG, or TIFF where PNG has no such mode."""
+"""A region of an image, or a small preview, as a file of its own: PNG, or TIFF where PNG has no such mode."""
 
 from __future__ import annotations
 
@@ -15,8 +15,16 @@ _TIFF_MODES = {"CMYK": "separated"}  # to the photometric interpretation
 def region_name(path: str, region: tuple[int, int, int, int], facts: ImageFacts) -> str:
     """`a/b.jpg` -> `a/b.jpg-10-20-300x200.png`: the whole name, for `a/b.tif` may be there too."""
     x, y, w, h = region
-    suffix = ".tif" if facts.mode in _TIFF_MODES else ".png"
-    return f"{path}-{x}-{y}-{w}x{h}{suffix}"
+    return f"{path}-{x}-{y}-{w}x{h}{_suffix(facts)}"
+
+
+def eighth_name(path: str, facts: ImageFacts) -> str:
+    """`a/b.jpg` -> `a/b.jpg-preview.png`, the name of a preview of other sides than the image."""
+    return f"{path}-preview{_suffix(facts)}"
+
+
+def _suffix(facts: ImageFacts) -> str:
+    return ".tif" if facts.mode in _TIFF_MODES else ".png"
 
 
 def write_region(samples: np.ndarray, facts: ImageFacts, out: BinaryIO) -> None:

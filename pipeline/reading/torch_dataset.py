@@ -22,7 +22,7 @@ class ArchiveDataset(Dataset[dict[str, Any]]):
     def __init__(
         self, entries: EntryTable, preview: bool = False, transform: Callable[[torch.Tensor], Any] | None = None
     ) -> None:
-        """Hold the entries; no image is read yet. `preview`: read the lossy pictures of the latents."""
+        """Hold the entries; no image is read yet. `preview`: read what `Entry.array` gives as such."""
         self.entries = entries
         self._preview = preview
         self._transform = transform

@@ -35,7 +35,7 @@ UNUSABLE = (PictureError, IntegrityError, MissingError, ChangedError)  # of one 
 
 @dataclass(frozen=True)
 class Source:
-    """What a person says a data set is. `preview`: of an archive, the lossy pictures of the latents."""
+    """What a person says a data set is. `preview`: of an archive, the lossy pictures of the latents, at full size."""
 
     url: str
     include: Sequence[str] = ()

@@ -15,6 +15,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+from tilepress.codecs.origins.jpeg.eighth import EIGHTH, mean_eighth
 from tilepress.pipeline.errors import IntegrityError, LimitExceeded
 from tilepress.pipeline.formats.bands import checked
 from tilepress.pipeline.formats.container import Container, pack_container, reading_container, whole
@@ -25,6 +26,7 @@ _QUALITY = 100
 _TRANSFORM = 15  # position of the transform flag in an Adobe segment
 _MAX_WORK = 1 << 33  # scans times samples: a minute or two
 _YCBCR, _AS_IS = 1, 0
+_LIMITS = Limits()
 
 
 def read_jpeg(source: bytes | mmap.mmap, limits: Limits, byte_exact: bool) -> Picture:
@@ -61,16 +63,42 @@ def _check_limits(file: JpegFile, limits: Limits) -> None:
 
 
 def _read_bands(source: bytes | mmap.mmap, file: JpegFile, rows: int) -> Iterator[np.ndarray]:
-    # only the structure: no metadata can confuse the decoder, or make Pillow take the file for another format
-    structure = b"".join(source[start:end] for start, end in file.structure)
-    # not Image.open: its own limit is lower than ours, and a global
-    with JpegImagePlugin.JpegImageFile(io.BytesIO(structure)) as image:
+    with _opened(source, file) as image:
         image.load()
         if image.mode != file.mode or image.size != (file.width, file.height):
             raise ValueError(f"decoded as {image.mode} {image.size}")
         for y in range(0, file.height, rows):
             band = np.asarray(image.crop((0, y, file.width, min(y + rows, file.height))))
             yield band.reshape(-1, file.width, file.components)
+
+
+def _opened(source: bytes | mmap.mmap, file: JpegFile) -> JpegImagePlugin.JpegImageFile:
+    """The file in Pillow, not decoded yet."""
+    # only the structure: no metadata can confuse the decoder, or make Pillow take the file for another format
+    structure = b"".join(source[start:end] for start, end in file.structure)
+    # not Image.open: its own limit is lower than ours, and a global
+    return JpegImagePlugin.JpegImageFile(io.BytesIO(structure))
+
+
+def read_shrunk(source: bytes, factor: int, limits: Limits = _LIMITS) -> np.ndarray:
+    """Return a JPEG file at 1/1, or at 1/8 of its sides, rounded up, of its DC coefficients: uint8 (h, w, components).
+
+    PictureError for what is no JPEG file, or beyond the limits. Pillow's errors for one that does not decode.
+
+    Args:
+        source: The file.
+        factor: 1 or 8.
+        limits: Which pictures are decoded.
+    """
+    file = Scanner(source).scan()
+    _check_limits(file, limits)
+    narrow = min(file.width, file.height) < EIGHTH  # Pillow does not shrink that so far
+    with _opened(source, file) as image:
+        if factor == EIGHTH and not narrow:
+            image.draft(None, (1, 1))  # by as much as libjpeg can
+        image.load()
+        decoded = np.asarray(image).reshape(image.height, image.width, file.components)
+    return mean_eighth(decoded) if factor == EIGHTH and narrow else decoded
 
 
 def rebuild_jpeg(container: Container, bands: Iterator[np.ndarray], out: BinaryIO) -> None:
