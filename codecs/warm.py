@@ -15,6 +15,7 @@ from tilepress.codecs.codec import COLOUR_PLANES, Codec, Settings, TileSpec
 from tilepress.codecs.kernels.cache import KernelCache, cache_root
 from tilepress.codecs.origins.base import Guess
 from tilepress.codecs.origins.exceptions import pack_exceptions, with_exceptions
+from tilepress.codecs.origins.inset.region import find_region
 from tilepress.codecs.origins.jpeg.example import recover_example
 from tilepress.codecs.origins.jpeg.file.coefficients import SAMPLINGS
 from tilepress.codecs.origins.ycc.colours import EXACT_SWSCALE, JFIF
@@ -112,6 +113,7 @@ def _warm_origins() -> None:
     made = tile.copy()
     made[::20, ::20] ^= 1
     with_exceptions(made, pack_exceptions(tile, made, spec), spec)
+    find_region(tile)
     for sampling in SAMPLINGS.values():
         recover_example(sampling)
 

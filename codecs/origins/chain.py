@@ -21,7 +21,9 @@ from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import MAX_FACTS, Recovered
 from tilepress.codecs.origins.detect import origin
 from tilepress.codecs.origins.exceptions import with_exceptions
+from tilepress.codecs.origins.inset.rule import Inset, part_of
 from tilepress.codecs.origins.jpeg.eighth import eighth_of
+from tilepress.codecs.origins.rectangle import Rectangle
 from tilepress.codecs.stream import read_frame, write_frame
 
 MAX_STEPS = 3
@@ -49,6 +51,12 @@ class Chain:
     steps: tuple[Step, ...]
     planes: tuple[np.ndarray, ...]
     file: bytes
+
+    @property
+    def part(self) -> Rectangle | None:
+        """The part that the file holds of the picture which the last step makes; None where it holds all of that."""
+        last = self.steps[-1]
+        return part_of(last.facts) if last.origin == Inset.id else None
 
     def describe(self) -> str:
         """Return a few words for people: what the picture was at first, then what was done to it, in that order."""

@@ -9,6 +9,7 @@ from tilepress.codecs.errors import UnknownCodecError
 from tilepress.codecs.origins.base import Guess, Origin
 from tilepress.codecs.origins.demosaic.rule import Demosaic
 from tilepress.codecs.origins.depth import Depth
+from tilepress.codecs.origins.inset.rule import Inset
 from tilepress.codecs.origins.jpeg.rule import Jpeg
 from tilepress.codecs.origins.planes import Planes
 from tilepress.codecs.origins.sample import shared_sample
@@ -16,8 +17,9 @@ from tilepress.codecs.origins.scale import Scale
 from tilepress.codecs.origins.ycc.origin import Ycc
 
 # In the order in which they are tried: rules that undo what was done last come first, then those that save most: a JPEG
-# is YCbCr, too. Ids are permanent: archives refer to them.
-ORIGINS: tuple[Origin, ...] = (Planes(), Depth(), Scale(), Demosaic(), Jpeg(), Ycc())
+# is YCbCr, too. That only a part was one is found sooner than that not all of it was. Ids are permanent: archives refer
+# to them.
+ORIGINS: tuple[Origin, ...] = (Planes(), Depth(), Scale(), Demosaic(), Inset(), Jpeg(), Ycc())
 SURE = 0.5  # confidence from which on the order of rules counts, and below which confidence does
 MIN_PIXELS = 1 << 14  # of a picture that is looked at: for smaller ones a look costs more time than it saves
 

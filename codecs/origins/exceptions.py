@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,29 +19,13 @@ from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.entropy import range_coder
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.exception_walk import CELLS, PAD, SQUARE, code_exceptions
+from tilepress.codecs.origins.rectangle import Rectangle, around
 from tilepress.codecs.stream import read_frame, write_frame
 
 _MAGIC, _VERSION = b"OX", 1
 _SCATTERED, _DIFFERENCES, _SAMPLES = 1, 2, 3
 _RECTANGLE = struct.Struct("<4I")
 _DENSE = 0.02  # of the pixels of the rectangle around all exceptions: from here on an image may be smaller
-
-
-@dataclass(frozen=True)
-class _Rectangle:
-    y: int
-    x: int
-    height: int
-    width: int
-
-    @property
-    def place(self) -> tuple[slice, slice]:
-        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
-
-    def within(self, spec: TileSpec) -> bool:
-        """Tell whether the rectangle has pixels, all of them inside the picture."""
-        fits = self.y + self.height <= spec.height and self.x + self.width <= spec.width
-        return fits and min(self.height, self.width) > 0
 
 
 def pack_exceptions(picture: np.ndarray, made: np.ndarray, spec: TileSpec) -> bytes:
@@ -58,7 +42,7 @@ def pack_exceptions(picture: np.ndarray, made: np.ndarray, spec: TileSpec) -> by
     if not there.any():
         return b""
     kinds = {_SCATTERED: _scattered(picture, made, there, spec)}
-    rectangle = _around(there)
+    rectangle = around(there)
     if there[rectangle.place].mean() >= _DENSE and spec.channels in JpegXl.channels:
         kinds |= dict(_dense(picture, made, rectangle, spec))
     kind = min(kinds, key=lambda kind: len(kinds[kind]))
@@ -110,7 +94,7 @@ def _with_scattered(made: np.ndarray, data: bytes, spec: TileSpec) -> np.ndarray
     return picture
 
 
-def _dense(picture: np.ndarray, made: np.ndarray, rectangle: _Rectangle, spec: TileSpec) -> Iterator[tuple[int, bytes]]:
+def _dense(picture: np.ndarray, made: np.ndarray, rectangle: Rectangle, spec: TileSpec) -> Iterator[tuple[int, bytes]]:
     """Kinds and payloads of the rectangle as an image."""
     place, half = rectangle.place, (spec.maximum + 1) // 2
     differences = (_difference(picture[place], made[place], spec) + half).astype(spec.dtype)
@@ -123,7 +107,7 @@ def _dense(picture: np.ndarray, made: np.ndarray, rectangle: _Rectangle, spec: T
 def _with_dense(made: np.ndarray, kind: int, data: bytes, spec: TileSpec) -> np.ndarray:
     if len(data) < _RECTANGLE.size:
         raise StreamError("exceptions are truncated")
-    rectangle = _Rectangle(*_RECTANGLE.unpack_from(data))
+    rectangle = Rectangle(*_RECTANGLE.unpack_from(data))
     if not rectangle.within(spec):
         raise StreamError("exceptions lie outside of their picture")
     place, half = rectangle.place, (spec.maximum + 1) // 2
@@ -145,12 +129,6 @@ def _likely(made: np.ndarray, spec: TileSpec) -> np.ndarray:
     """Pixels, bool (h, w), that the rule may have clipped: most exceptions are among them."""
     likely: np.ndarray = ((made == 0) | (made == spec.maximum)).any(axis=2)
     return likely
-
-
-def _around(there: np.ndarray) -> _Rectangle:
-    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
-    y, x = int(rows[0]), int(columns[0])
-    return _Rectangle(y, x, int(rows[-1]) + 1 - y, int(columns[-1]) + 1 - x)
 
 
 def _padded(spec: TileSpec) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from tilepress.codecs.origins.exceptions import pack_exceptions
 
 WORTH = 0.98  # of the estimated bytes of a picture: what it was made from has to be below
 CLEAR = 0.75  # of the same: below, neither a better estimate nor another guess is tried
+_PATCHED = 8  # exceptions are larger than one in so many bytes of a JPEG: not all of the picture may be of it
 _TRIES = 3  # guesses at one picture that are followed
 _MOST_EXCEPTIONS = 0.5  # of the pixels: beyond, a rule explains nothing
 _FAST, _GOOD = Settings(effort=3), Settings()  # of JPEG XL: the latter finds palettes and repetitions by itself
@@ -56,9 +57,19 @@ def _recover(picture: np.ndarray, spec: TileSpec, most_steps: int) -> Chain | No
         share = _share(chain, picture, spec)
         if share < least:
             best, least = chain, share
-        if share < CLEAR or (len(recovered.planes) == 1 and not step.exceptions):
+        if (share < CLEAR and not _is_patched(chain)) or _is_plain(recovered, step):
             return best
     return best
+
+
+def _is_patched(chain: Chain) -> bool:
+    """Tell whether exceptions of a file are so large that a part of the picture may be no part of the file."""
+    return bool(chain.file) and _PATCHED * len(chain.steps[-1].exceptions) > len(chain.file)
+
+
+def _is_plain(recovered: Recovered, step: Step) -> bool:
+    """Tell whether a rule gave one plane and no exceptions: all of the picture, in which no other rule sees more."""
+    return len(recovered.planes) == 1 and not recovered.file and not step.exceptions
 
 
 def _below(guess: Guess, recovered: Recovered, spec: TileSpec, most_steps: int) -> Chain | None:

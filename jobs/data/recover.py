@@ -10,9 +10,10 @@ from functools import partial
 from typing import Any
 
 from tilepress.codecs.codec import TileSpec
-from tilepress.codecs.origins.chain import Chain
+from tilepress.codecs.origins.chain import Chain, plane_specs
 from tilepress.codecs.origins.recover import recover
 from tilepress.jobs.cli.meter import Meter
+from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import AlreadyExists, InTheWay, UsageError
 from tilepress.pipeline.formats.picture import Picture, tile_spec
 from tilepress.pipeline.reading.likeness import compare_jpeg
@@ -106,12 +107,13 @@ def _one(storage: Storage, config: RecoverConfig, found: tuple[DataSet, Item]) -
             if picture.format == "jpeg":
                 return "a JPEG file as it is"
             pixels = whole(picture)
-            chain = recover(pixels, _spec(picture))
+            spec = _spec(picture)
+            chain = recover(pixels, spec)
         if chain is None:
             return "nothing smaller that tilepress knows"
         if not chain.file:
             return chain.describe()
-        likeness = compare_jpeg(chain.file, pixels)
+        likeness = compare_jpeg(chain.file, pixels, _part(chain, spec))
         name = _written(storage, item, chain, overwrite=config.overwrite)
     except (*UNUSABLE, AlreadyExists, InTheWay) as exc:
         return exc
@@ -121,6 +123,15 @@ def _one(storage: Storage, config: RecoverConfig, found: tuple[DataSet, Item]) -
 
 def _spec(picture: Picture) -> TileSpec:
     return tile_spec(picture.mode, picture.dtype, picture.bit_depth, picture.height, picture.width)
+
+
+def _part(chain: Chain, spec: TileSpec) -> Box | None:
+    """The part of a picture that the file holds; None where that is all, or where rules changed the picture's size."""
+    part, before = chain.part, chain.steps[:-1]
+    (made,) = plane_specs(before, spec) if before else (spec,)
+    if part is None or (made.height, made.width) != (spec.height, spec.width):
+        return None
+    return Box(part.x, part.y, part.width, part.height)
 
 
 def _written(storage: Storage, item: Item, chain: Chain, *, overwrite: bool) -> str:

@@ -14,6 +14,7 @@ from tilepress.codecs.classical.jpeg_transcode import pack_jpeg, unpack_jpeg
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import CodecError, MissingPackage, UnknownCodecError
 from tilepress.codecs.origins.chain import Chain, Step, pack_steps, plane_specs, reproduce, unpack_steps
+from tilepress.codecs.origins.jpeg.rule import Jpeg
 from tilepress.codecs.origins.recover import recover
 from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row
 from tilepress.pipeline.archive.part import Fetch
@@ -114,6 +115,12 @@ def origin_steps(image: IndexRow, fetch: Fetch) -> tuple[tuple[Step, ...], bytes
         return unpack_steps(steps), unpack_jpeg(payload, most) if payload else b""
     except CodecError as exc:
         raise IntegrityError(f"what the image was made from is damaged: {exc}") from exc
+
+
+def held_jpeg(image: IndexRow, fetch: Fetch) -> bytes:
+    """Return the JPEG file that held all of a picture; b"" where it held a part, or none did. IntegrityError."""
+    steps, file = origin_steps(image, fetch)
+    return file if steps[-1].origin == Jpeg.id else b""
 
 
 def image_spec(facts: ImageFacts) -> TileSpec:

@@ -140,13 +140,13 @@ class Entry:
             return write_file(self.index_row, self.reader, out)
 
     def jpeg(self) -> bytes:
-        """Return the JPEG file that the picture was made from; b"" where it was none, or nothing is known of it."""
+        """Return the JPEG file that the picture was made from; b"" where only a part was, or nothing is known of it."""
         with one_image():
             if self.index_row.facts.method != ORIGIN:
                 return b""
-            from tilepress.pipeline.coding.origins import origin_steps
+            from tilepress.pipeline.coding.origins import held_jpeg
 
-            return origin_steps(self.index_row, self.fetch)[1]
+            return held_jpeg(self.index_row, self.fetch)
 
     def prove(self) -> None:
         """Raise what `write` would raise, in less time: all is decoded, and the file made around a blank image."""

@@ -14,44 +14,61 @@ _BAND_ROWS = 512
 
 @dataclass(frozen=True)
 class Likeness:
-    """How a decoded JPEG file differs from a picture: in so many pixels within a rectangle, or in its size."""
+    """How a decoded JPEG file differs from a picture: in so many pixels within a rectangle, or in its size.
+
+    `part`: of the picture, which the file holds if not all; outside of it there are `outside` pixels.
+    """
 
     differing: int = 0
     within: Box | None = None
     size: tuple[int, int] | None = None  # width and height, where they are others
+    part: Box | None = None
+    outside: int = 0
 
     @property
     def exact(self) -> bool:
-        """Whether all pixels are equal."""
-        return not self.differing and self.size is None
+        """Whether all pixels are equal, those outside of the part among them."""
+        return not self.differing and self.size is None and not self.outside
 
     @property
     def text(self) -> str:
         """What there is to say, for people."""
         if self.size is not None:
             return f"decodes to {self.size[0]} x {self.size[1]} pixels, of which the picture is a part"
-        if self.within is None:
-            return "decodes to exactly these pixels"
-        box = self.within
-        pixels = "1 pixel" if self.differing == 1 else f"{self.differing:,} pixels"
-        return f"decodes to other values of {pixels}, within {box.w} x {box.h} at {box.x},{box.y}"
+        others = f"other values of {_pixels(self.differing)}, within {_place(self.within)}" if self.within else ""
+        if self.part is None:
+            return f"decodes to {others or 'exactly these pixels'}"
+        there = f"decodes to {others or 'exactly the pixels there'}"
+        return f"{there}; {_pixels(self.outside)} lie outside of {_place(self.part)}"
 
 
-def compare_jpeg(file: bytes, pixels: np.ndarray) -> Likeness:
+def compare_jpeg(file: bytes, pixels: np.ndarray, part: Box | None = None) -> Likeness:
     """Decode a JPEG file by libjpeg and compare. PictureError if it does not decode.
 
     Args:
         file: The JPEG file.
         pixels: The picture, (h, w, c); that of a gray file may be in RGB, or have an opaque alpha.
+        part: Of the picture, which the file holds; None for all.
     """
+    box = part or Box(0, 0, pixels.shape[1], pixels.shape[0])
     decoded = np.concatenate(list(read_picture(file, byte_exact=False).read_bands(_BAND_ROWS)))
     height, width, channels = decoded.shape
-    if (height, width) != pixels.shape[:2]:
+    if (height, width) != (box.h, box.w):
         return Likeness(size=(width, height))
-    colours = pixels[:, :, : max(channels, 3 if pixels.shape[2] > 2 else 1)]
+    colours = pixels[box.y : box.y + box.h, box.x : box.x + box.w, : max(channels, 3 if pixels.shape[2] > 2 else 1)]
     differing = (colours != decoded).any(axis=2)
+    outside = pixels.shape[0] * pixels.shape[1] - differing.size
     if not differing.any():
-        return Likeness()
+        return Likeness(part=part, outside=outside)
     rows, columns = (np.flatnonzero(differing.any(axis=axis)) for axis in (1, 0))
-    box = Box(int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
-    return Likeness(int(differing.sum()), box)
+    at = box.x + int(columns[0]), box.y + int(rows[0])
+    within = Box(*at, int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
+    return Likeness(int(differing.sum()), within, part=part, outside=outside)
+
+
+def _pixels(count: int) -> str:
+    return "1 pixel" if count == 1 else f"{count:,} pixels"
+
+
+def _place(box: Box) -> str:
+    return f"{box.w} x {box.h} at {box.x},{box.y}"

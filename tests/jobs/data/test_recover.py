@@ -14,6 +14,7 @@ import tilepress
 from tests.support.interrupted import ONE
 from tests.support.make_archives import encoded, smooth
 from tests.support.make_collection import tree, write_tree
+from tests.support.origins.rule_samples import page_with
 from tilepress.jobs.cli import app
 from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import UsageError
@@ -34,7 +35,7 @@ def decoded(data: bytes) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two pictures that were JPEG files, one with a scratch on it, one that was enlarged, a photograph, a JPEG file."""
+    """Two pictures that were JPEG files, one with a scratch on it, one in a part, and others that were none."""
     scratched = decoded(jpeg()).copy()
     scratched[20:24, 30:50] = (255, 0, 0)
     folder = tmp_path_factory.mktemp("recover") / "pictures"
@@ -43,6 +44,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {
             "a.png": encoded(decoded(jpeg())),
             "b/half.tif": encoded(decoded(jpeg(75, 2)), "TIFF"),
+            "page.png": encoded(page_with(decoded(jpeg(85, 2)), 21, 30)),
             "enlarged.png": encoded(np.repeat(np.repeat(smooth(90, 90, 3), 2, axis=0), 2, axis=1)),
             "photo.png": encoded(PHOTO),
             "scratched.png": encoded(scratched),
@@ -56,7 +58,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_files_are_written_that_decode_to_the_very_same_pixels(pictures: Path, tmp_path: Path) -> None:
     report = tilepress.recover([pictures], out=tmp_path / "out")
     found = {each.path: each for each in report.recovered}
-    assert set(found) == {"a.png", "b/half.tif", "scratched.png"} and report.exit_code == 3
+    assert set(found) == {"a.png", "b/half.tif", "scratched.png", "page.png"} and report.exit_code == 3
     assert {path for path, each in found.items() if each.exact} == {"a.png", "b/half.tif"}
     for path in ("a.png", "b/half.tif"):
         written = (tmp_path / "out" / f"{path}.jpg").read_bytes()
@@ -65,6 +67,11 @@ def test_files_are_written_that_decode_to_the_very_same_pixels(pictures: Path, t
     assert len((tmp_path / "out/a.png.jpg").read_bytes()) <= 1.02 * len(jpeg())
     assert found["a.png"].origin == "JPEG, quality 85, 4:4:4, libjpeg-turbo"
     assert "other values of" in found["scratched.png"].likeness
+    assert found["page.png"].origin == "JPEG in part, quality 85, 4:2:0, libjpeg-turbo, 176 x 176 at 30, 21"
+    assert found["page.png"].likeness == (
+        f"decodes to exactly the pixels there; {220 * 212 - 176**2:,} pixels lie outside of 176 x 176 at 30,21"
+    )
+    np.testing.assert_array_equal(decoded((tmp_path / "out/page.png.jpg").read_bytes()), decoded(jpeg(85, 2)))
     others = dict(report.others)
     assert others["was.jpg"] == "a JPEG file as it is" and others["enlarged.png"] == "enlarged 2 x 2"
     assert "photo.png" in others and [path for path, _ in report.failed] == ["cut.png"]
@@ -102,12 +109,15 @@ def test_archives_give_them_back_as_what_they_were(pictures: Path, tmp_path: Pat
     archive = tmp_path / "archive"
     tilepress.compress(pictures, archive, **ONE)
     entries = tilepress.open(archive)
-    for path in ("a.png", "b/half.tif", "scratched.png"):
-        assert entries[path].index_row.facts.origin.startswith("JPEG, quality")
+    for path in ("a.png", "b/half.tif", "scratched.png", "page.png"):
+        assert entries[path].index_row.facts.origin.startswith(("JPEG, quality", "JPEG in part, quality"))
         assert entries[path].bytes() == (pictures / path).read_bytes()
     small, large = (sum(entry.index_row.nbytes for entry in (entries[path],)) for path in ("a.png", "photo.png"))
     assert small < 0.6 * large and small < len(jpeg())
-    assert entries["photo.png"].jpeg() == b"" and decoded(entries["a.png"].jpeg()).shape == PHOTO.shape
+    assert (
+        entries["photo.png"].jpeg() == entries["page.png"].jpeg() == b""
+        and decoded(entries["a.png"].jpeg()).shape == PHOTO.shape
+    )
     report = tilepress.restore(archive, tmp_path / "out", as_origin=True, **ONE)
     assert report.restored["JPEG of the same pixels"] == 2 and report.restored["JPEG of nearly the same pixels"] == 1
     ((path, how),) = [each for each in report.not_identical if "nearly" in each[1]]
@@ -115,6 +125,7 @@ def test_archives_give_them_back_as_what_they_were(pictures: Path, tmp_path: Pat
     restored = tree(tmp_path / "out")
     np.testing.assert_array_equal(decoded(restored["a.png.jpg"]), decoded((pictures / "a.png").read_bytes()))
     assert restored["photo.png"] == (pictures / "photo.png").read_bytes() and "a.png" not in restored
+    assert restored["page.png"] == (pictures / "page.png").read_bytes(), "a part is not all of it"
     assert tilepress.verify(archive, against=pictures, **ONE).exit_code == 0
 
 
@@ -128,3 +139,10 @@ def test_how_a_file_differs_is_told_with_the_place() -> None:
     assert (likeness.differing, likeness.within) == (2, Box(5, 10, 5, 3))
     assert likeness.text == "decodes to other values of 2 pixels, within 5 x 3 at 5,10"
     assert "176 x 176" in compare_jpeg(jpeg(), pixels[:100]).text
+    around = np.pad(pixels, ((3, 0), (0, 7), (0, 0)))
+    likeness = compare_jpeg(jpeg(), around, Box(0, 3, 176, 176))
+    assert (likeness.differing, likeness.within, likeness.outside) == (2, Box(5, 13, 5, 3), 3 * 183 + 7 * 176)
+    assert likeness.text == (
+        "decodes to other values of 2 pixels, within 5 x 3 at 5,13; 1,781 pixels lie outside of 176 x 176 at 0,3"
+    )
+    assert not compare_jpeg(jpeg(), np.pad(decoded(jpeg()), ((1, 0), (0, 0), (0, 0))), Box(0, 1, 176, 176)).exact

@@ -43,6 +43,23 @@ def _jpeg() -> np.ndarray:
     return decoded_photo(replace(RGB, height=144, width=128), 75, "4:2:0")
 
 
+def page_with(part: np.ndarray, top: int, left: int, size: tuple[int, int] = (220, 212)) -> np.ndarray:
+    """A white page with lines of dark and coloured letters, (h, w, 3), and a picture on it."""
+    rng = np.random.default_rng(8)
+    page = np.full((*size, 3), 255, np.uint8)
+    letters = rng.random((-(-size[0] // 4), -(-size[1] // 4))) < 0.3
+    letters[::3] = False
+    ink = letters.repeat(4, axis=0).repeat(4, axis=1)[: size[0], : size[1]]
+    page[ink] = (40, 40, 40)
+    page[ink & (np.arange(size[0]) % 24 < 8)[:, None]] = (201, 33, 90)
+    page[top : top + part.shape[0], left : left + part.shape[1]] = part
+    return page
+
+
+def _inset() -> np.ndarray:
+    return page_with(_jpeg(), 31, 45)
+
+
 SAMPLES: dict[str, Callable[[], np.ndarray]] = {
     "planes": _planes,
     "depth": _depth,
@@ -50,6 +67,7 @@ SAMPLES: dict[str, Callable[[], np.ndarray]] = {
     "demosaic": _demosaic,
     "ycc": _ycc,
     "jpeg": _jpeg,
+    "inset": _inset,
 }
 
 

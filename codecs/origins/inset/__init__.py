@@ -1,0 +1,1 @@
+"""The origin `inset`: pictures of which a part was a JPEG."""

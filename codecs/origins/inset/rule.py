@@ -1,0 +1,125 @@
+"""Origin `inset`: pictures of which a part was a JPEG: a photograph in a screenshot, a scan on a page, a caption below.
+
+That part is stored as the JPEG, and the picture, with one colour in place of the part, as its plane.
+
+Facts: version uint8 = 1 | y, x, height, width of the part, uint32 each | facts of the origin `jpeg` (jpeg/facts.py).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+
+from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.errors import StreamError
+from tilepress.codecs.origins.base import Guess, Origin, Recovered
+from tilepress.codecs.origins.inset.edges import goes_on
+from tilepress.codecs.origins.inset.region import find_region
+from tilepress.codecs.origins.jpeg.facts import read_facts
+from tilepress.codecs.origins.jpeg.rule import Jpeg
+from tilepress.codecs.origins.jpeg.search.colour_bounds import count_members
+from tilepress.codecs.origins.rectangle import Rectangle
+from tilepress.codecs.origins.sample import distinct_colours
+
+_VERSION = 1
+_HEAD = struct.Struct("<B4I")
+_LEAST_COLOURS = 64  # distinct ones, neither gray nor clipped
+_CHANCE = 0.25  # of a colour to be one that YCbCr gives
+_MEMBERS = 0.05  # of the colours beyond chance are such
+_SPREAD = 3 * 0.58  # times the root of the number of colours: beyond what chance alone spreads
+_JPEG = Jpeg()
+
+
+class Inset(Origin):
+    """A rectangle that was a JPEG, in a picture that was none."""
+
+    id: ClassVar[str] = "inset"
+    colours: ClassVar[frozenset[str]] = frozenset({"rgb"})
+
+    def detect(self, picture: np.ndarray, spec: TileSpec) -> Guess | None:
+        """Look whether more distinct colours are such as YCbCr gives than chance makes of other pictures."""
+        if not _fits(spec):
+            return None
+        colours = distinct_colours(picture, spec)
+        coloured = (colours != colours[:, :1]).any(axis=1)
+        inner = colours[coloured & (colours.min(axis=1) > 0) & (colours.max(axis=1) < 255)]
+        if len(inner) < _LEAST_COLOURS:
+            return None
+        share = (count_members(inner) / len(inner) - _CHANCE) / (1 - _CHANCE)
+        return Guess(self.id, share) if share >= max(_MEMBERS, _SPREAD / len(inner) ** 0.5) else None
+
+    def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
+        """Return the JPEG of the part, and the picture without it; None where there is no such part."""
+        if not _fits(spec) or (region := find_region(picture)) is None:
+            return None
+        part = region.part
+        if not region.distinct and goes_on(picture, part, spec):
+            return None
+        cut = np.ascontiguousarray(picture[part.place])
+        found = _JPEG.invert(cut, _inner(spec, part), guess)
+        if found is None:
+            return None
+        left = picture.copy()
+        left[part.place] = _usual_colour(picture, part)
+        return Recovered(_HEAD.pack(_VERSION, *vars(part).values()) + found.facts, (left,), found.file)
+
+    def plane_specs(self, facts: bytes, spec: TileSpec) -> tuple[TileSpec, ...]:
+        """Return the picture, of which the part is overwritten."""
+        _read(facts, spec)
+        return (spec,)
+
+    def apply(self, recovered: Recovered, spec: TileSpec) -> np.ndarray:
+        """Decode the JPEG, and put it in its place."""
+        part, facts = _read(recovered.facts, spec)
+        picture = recovered.planes[0].copy()
+        picture[part.place] = _JPEG.apply(Recovered(facts, file=recovered.file), _inner(spec, part))
+        return picture
+
+    def describe(self, recovered: Recovered) -> str:
+        """Return such as "JPEG in part, quality 90, 4:2:0, libjpeg-turbo, 640 x 480 at 100, 40"."""
+        part, facts = _parsed(recovered.facts)
+        words = _JPEG.describe(Recovered(facts, file=recovered.file)).removeprefix("JPEG")
+        return f"JPEG in part{words}, {part.width} x {part.height} at {part.x}, {part.y}"
+
+
+def part_of(facts: bytes) -> Rectangle:
+    """Return the part of a picture that was a JPEG; `facts`: of this origin. StreamError for any others."""
+    return _parsed(facts)[0]
+
+
+def _fits(spec: TileSpec) -> bool:
+    return spec.dtype == "uint8" and spec.bit_depth == 8 and spec.channels == 3 and spec.colour == "rgb"
+
+
+def _inner(spec: TileSpec, part: Rectangle) -> TileSpec:
+    return replace(spec, height=part.height, width=part.width)
+
+
+def _usual_colour(picture: np.ndarray, part: Rectangle) -> np.ndarray:
+    """The most frequent colour right around a part: where that is a plain page, the part becomes one of the page."""
+    (top, bottom), (left, right) = ((lines.start, lines.stop) for lines in part.place)
+    frame = picture[max(top - 1, 0) : bottom + 1, max(left - 1, 0) : right + 1]
+    ring = np.ones(frame.shape[:2], bool)
+    ring[top - max(top - 1, 0) :, left - max(left - 1, 0) :][: part.height, : part.width] = False
+    colours, counts = np.unique(frame[ring], axis=0, return_counts=True)
+    colour: np.ndarray = colours[counts.argmax()]
+    return colour
+
+
+def _parsed(facts: bytes) -> tuple[Rectangle, bytes]:
+    """The part, and the facts of its JPEG."""
+    if len(facts) < _HEAD.size or facts[0] != _VERSION:
+        raise StreamError("facts of an origin `inset` are of another size or version")
+    part, rest = Rectangle(*_HEAD.unpack_from(facts)[1:]), facts[_HEAD.size :]
+    read_facts(rest)
+    return part, rest
+
+
+def _read(facts: bytes, spec: TileSpec) -> tuple[Rectangle, bytes]:
+    part, rest = _parsed(facts)
+    if not _fits(spec) or not part.within(spec):
+        raise StreamError("facts of an origin `inset` are not of such a picture")
+    return part, rest
