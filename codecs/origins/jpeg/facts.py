@@ -12,20 +12,21 @@ import numpy as np
 
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
+from tilepress.codecs.origins.jpeg.decoders import DECODERS
 
 _VERSION = 1
 _FORMAT = struct.Struct("<5B")
 _MOST_BEFORE = 15  # rows and columns: less than an MCU
 MIRRORED, FLIPPED, TRANSPOSED = 1, 2, 4  # of `turn`: what is done to the decoded picture, in the opposite order
 TURNS = range(8)
-# Chroma interpolated, or replicated; permanent: archives refer to these numbers.
-ISLOW_FANCY, ISLOW_REPLICATED = 0, 1
-DECODERS = {ISLOW_FANCY: "libjpeg-turbo", ISLOW_REPLICATED: "libjpeg-turbo, chroma replicated"}
 
 
 @dataclass(frozen=True)
 class Facts:
-    """`decoder`: of DECODERS. `turn`: of TURNS. `top`, `left`: rows and columns decoded before those of the picture."""
+    """`decoder`: a number of DECODERS. `turn`: of TURNS.
+
+    `top`, `left`: rows and columns decoded before those of the picture.
+    """
 
     decoder: int
     turn: int

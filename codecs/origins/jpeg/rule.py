@@ -9,8 +9,10 @@ import numpy as np
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Guess, Origin, Recovered
+from tilepress.codecs.origins.jpeg.colour import JFIF
 from tilepress.codecs.origins.jpeg.decode import decode
-from tilepress.codecs.origins.jpeg.facts import DECODERS, ISLOW_FANCY, ISLOW_REPLICATED, Facts, read_facts
+from tilepress.codecs.origins.jpeg.decoders import DECODERS
+from tilepress.codecs.origins.jpeg.facts import Facts, read_facts
 from tilepress.codecs.origins.jpeg.file.coefficients import SAMPLINGS
 from tilepress.codecs.origins.jpeg.file.reader import read_blocks_of, read_header
 from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, quality_of
@@ -28,7 +30,7 @@ _EXPLAINED = 0.5  # of the pixels at least: below, the JPEG is not worth its byt
 
 
 class Jpeg(Origin):
-    """Decoded by libjpeg-turbo: 4:4:4, 4:2:2, 4:4:0, 4:2:0 and gray, any steps of 8 bits, cropped anywhere."""
+    """Decoded by one of DECODERS: 4:4:4, 4:2:2, 4:4:0, 4:2:0 and gray, any steps of 8 bits, cropped anywhere."""
 
     id: ClassVar[str] = "jpeg"
     colours: ClassVar[frozenset[str]] = frozenset({"gray", "rgb"})
@@ -50,7 +52,7 @@ class Jpeg(Origin):
         inner = colours[(colours.min(axis=1) > 0) & (colours.max(axis=1) < 255)]
         if len(inner) < _LEAST_COLOURS:
             return None
-        share = (count_members(inner) / len(inner) - _CHANCE) / (1 - _CHANCE)
+        share = (count_members(inner, JFIF) / len(inner) - _CHANCE) / (1 - _CHANCE)
         return Guess(self.id, share) if share >= _MEMBERS else None
 
     def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
@@ -59,7 +61,7 @@ class Jpeg(Origin):
         found = recover_jpeg(planes)
         if found is None or found.wrong > (1 - _EXPLAINED) * spec.height * spec.width:
             return None
-        facts = Facts(ISLOW_FANCY if found.fancy else ISLOW_REPLICATED, found.turn, found.top, found.left)
+        facts = Facts(found.decoder, found.turn, found.top, found.left)
         return Recovered(facts.pack(), file=write_file(found.image))
 
     def plane_specs(self, facts: bytes, spec: TileSpec) -> tuple[TileSpec, ...]:
@@ -75,7 +77,7 @@ class Jpeg(Origin):
         header = read_header(recovered.file)
         if (header.height, header.width) != facts.size(spec) or len(header.tables) > spec.channels:
             raise StreamError("JPEG file: it is not of the size of its picture")
-        picture = facts.cut(decode(read_blocks_of(header), facts.decoder == ISLOW_FANCY))
+        picture = facts.cut(decode(read_blocks_of(header), DECODERS[facts.decoder]))
         return np.ascontiguousarray(np.broadcast_to(picture, spec.shape))
 
     def describe(self, recovered: Recovered) -> str:
@@ -87,4 +89,4 @@ class Jpeg(Origin):
         (sampling,) = (name for name, factors in SAMPLINGS.items() if factors == header.sampling)
         sampling = "gray" if len(header.tables) == 1 else sampling
         changes = ["cropped"] * bool(facts.top or facts.left) + ["turned"] * bool(facts.turn)
-        return ", ".join(["JPEG", steps, sampling, DECODERS[facts.decoder], *changes])
+        return ", ".join(["JPEG", steps, sampling, DECODERS[facts.decoder].name, *changes])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from tilepress.codecs.origins.jpeg.decoders import Decoder
 from tilepress.codecs.origins.jpeg.file.coefficients import Sampling
 from tilepress.codecs.origins.jpeg.search.component import NO_EFFORT, Component
 from tilepress.codecs.origins.jpeg.search.mend import mend_blocks, mending_room
+from tilepress.codecs.origins.jpeg.search.rule import search_rule
 from tilepress.codecs.origins.jpeg.search.shrink import (
     axis_parts,
     fit_small,
@@ -14,6 +16,7 @@ from tilepress.codecs.origins.jpeg.search.shrink import (
     spread_known,
     start_small,
 )
+from tilepress.codecs.origins.jpeg.upsampling import interpolation
 
 _SWEEPS, _SETTLES, _PASSES = 2, 6, 4
 _MEND_STEPS, _MENDS = 24, 2
@@ -23,14 +26,14 @@ _SPARSE = 0.02  # of the blocks
 class Whole:
     """A chroma component that is not interpolated: each of its samples stands for `across` by `down` equal ones."""
 
-    def __init__(self, low: np.ndarray, high: np.ndarray, sampling: Sampling) -> None:
+    def __init__(self, low: np.ndarray, high: np.ndarray, sampling: Sampling, decoder: Decoder) -> None:
         """`low`, `high`: uint8 (h, w), bounds at full size; seen again whenever they were narrowed."""
         self._large, self._sampling = (low, high), sampling
         low, high = self._bounds()
         known = (low == high).astype(np.uint8)
         guess = (low.astype(np.float32) + high) / np.float32(2)
         spread_known(guess, known, _PASSES)
-        self.component = Component(low, high, guess)
+        self.component = Component(low, high, guess, decoder.transform)
 
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Bounds at the component's own size: the narrowest of the samples that it stands for."""
@@ -58,17 +61,17 @@ class Whole:
 class Interpolated:
     """A chroma component whose samples were interpolated to the large plane that is known."""
 
-    def __init__(self, low: np.ndarray, high: np.ndarray, sampling: Sampling) -> None:
+    def __init__(self, low: np.ndarray, high: np.ndarray, sampling: Sampling, decoder: Decoder) -> None:
         """`low`, `high`: uint8 (h, w), bounds at full size; seen again whenever they were narrowed."""
         across, down = sampling
-        self._low, self._high, self._sampling = low, high, sampling
+        self._low, self._high, self._way = low, high, interpolation(sampling, decoder.upsampling)
         rows, columns = -(-low.shape[0] // down), -(-low.shape[1] // across)
         self._axes = axis_parts(rows, down, low.shape[0]), axis_parts(columns, across, low.shape[1])
         small, known = np.empty((rows, columns), np.float32), np.empty((rows, columns), np.uint8)
-        start_small(low, high, sampling, small, known)
+        start_small(low, high, self._way, small, known)
         spread_known(small, known, _PASSES)
         todo = np.ones((-(-rows // 8), -(-columns // 8)), np.int64)
-        self.component = Component(*self._shrunk(small, todo))
+        self.component = Component(*self._shrunk(small, todo), decoder.transform)
         self._costs = np.zeros_like(todo)  # of blocks that a climb did not mend
 
     def _shrunk(self, small: np.ndarray, todo: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -78,7 +81,7 @@ class Interpolated:
         line = np.empty(small.shape[1] + 2, np.int64)
         fit_small(self._low, self._high, *self._axes, todo, _SWEEPS, small, errors)
         np.clip(np.rint(small), 0, 255, out=whole, casting="unsafe")
-        settle_small(self._low, self._high, self._sampling, *self._axes, todo, _SETTLES, whole, sums, line, sure)
+        settle_small(self._low, self._high, self._way, *self._axes, todo, _SETTLES, whole, sums, line, sure)
         guess = np.clip(whole, 0, 255).astype(np.uint8)
         return np.where(sure, guess, np.uint8(0)), np.where(sure, guess, np.uint8(255)), guess
 
@@ -104,8 +107,9 @@ class Interpolated:
 
     def _mend(self, table: np.ndarray, samples: np.ndarray, steps: int, costs: np.ndarray) -> int:
         """Mend blocks that cost something else than `costs` says; return how many do."""
-        plane = (self._low, self._high, *self._axes, self._sampling)
-        return int(mend_blocks(plane, table, steps, mending_room(), samples, self.component.blocks, costs))
+        plane = (self._low, self._high, *self._axes, self._way)
+        rule = search_rule(self.component.transform, table)
+        return int(mend_blocks(plane, rule, steps, mending_room(), samples, self.component.blocks, costs))
 
 
 Chroma = Whole | Interpolated

@@ -12,8 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing
-from tilepress.codecs.origins.jpeg.islow import islow
 from tilepress.codecs.origins.jpeg.search.dct import BASIS, BASIS_OF_SAMPLE, forward, inverse
+from tilepress.codecs.origins.jpeg.search.rule import SearchRule
+from tilepress.codecs.origins.jpeg.transform import LAST_SHIFT, transform_block
 
 _REST = 4  # steps until a coefficient may be moved again
 _NEAR = np.float32(0.3)  # cost: below it, the exact transform is asked
@@ -28,25 +29,26 @@ LEAST, MOST, WORK, RESTING, ORDER = range(INT_ROOMS)
 
 
 @borrowing
-def misses(quantised: np.ndarray, table: np.ndarray, integers: np.ndarray, decoded: np.ndarray) -> Int:
+def misses(quantised: np.ndarray, rule: SearchRule, integers: np.ndarray, decoded: np.ndarray) -> Int:
     """Return how many samples of a block, as a decoder makes them, are out of LEAST..MOST of `integers`."""
-    islow(quantised, table, integers[WORK], decoded)
+    multipliers, _, transform = rule
+    transform_block(quantised, multipliers, transform, integers[WORK], decoded)
     count = 0
     for i in range(64):
-        sample = min(max(decoded[i], 0), 255)
+        sample = min(max(decoded[i] >> transform[LAST_SHIFT], 0), 255)
         count += sample < integers[LEAST, i] or sample > integers[MOST, i]
     return count
 
 
 @borrowing
-def _direct(floats: np.ndarray, table: np.ndarray) -> None:
+def _direct(floats: np.ndarray, steps: np.ndarray) -> None:
     """Fill MOVES with one step of each coefficient, towards the bounds that SAMPLES are out of."""
     for i in range(64):
         sample = floats[SAMPLES, i]
         floats[SPREAD, i] = max(floats[LOW, i] - sample, np.float32(0)) - max(sample - floats[HIGH, i], np.float32(0))
     forward(floats[SPREAD], floats[SCRATCH], floats[COEFFICIENTS])
     for k in range(64):
-        step = np.float32(table[k])
+        step = steps[k]
         floats[MOVES, k] = step if floats[COEFFICIENTS, k] > 0 else -step
 
 
@@ -74,22 +76,23 @@ def _move(floats: np.ndarray, quantised: np.ndarray, k: Int, by: Int, step: Floa
 @borrowing
 def climb(
     quantised: np.ndarray,
-    table: np.ndarray,
-    steps: Int,
+    rule: SearchRule,
+    moves: Int,
     floats: np.ndarray,
     integers: np.ndarray,
     decoded: np.ndarray,
 ) -> Float:
-    """Move coefficients one by one until the samples fit; return FITS, or after `steps` moves the least cost met.
+    """Move coefficients one by one until the samples fit; return FITS, or after `moves` the least cost met.
 
-    `quantised` int16 (64,): moved. `table` int32 (64,). `floats` float32 (FLOAT_ROOMS, 64): LOW, HIGH and SAMPLES are
-    those of the block. `integers` int64 (INT_ROOMS, 64): LEAST and MOST. `decoded` int32 (64,): room.
+    `quantised` int16 (64,): moved. `floats` float32 (FLOAT_ROOMS, 64): LOW, HIGH and SAMPLES are those of the block.
+    `integers` int64 (INT_ROOMS, 64): LEAST and MOST. `decoded` int64 (64,), room.
     """
+    steps = rule[1]
     least = np.float32(_HOPELESS + 1)
     for k in range(64):
         integers[RESTING, k] = 0
-    for now in range(1, steps + 1):
-        _direct(floats, table)
+    for now in range(1, moves + 1):
+        _direct(floats, steps)
         _price(floats)
         best = -1
         for k in range(64):
@@ -97,9 +100,9 @@ def climb(
                 best = k
         least = min(least, floats[COSTS, best])
         by = 1 if floats[MOVES, best] > 0 else -1
-        _move(floats, quantised, best, by, np.float32(table[best]))
+        _move(floats, quantised, best, by, steps[best])
         integers[RESTING, best] = now + _REST
-        if floats[COSTS, best] < _NEAR and misses(quantised, table, integers, decoded) == 0:
+        if floats[COSTS, best] < _NEAR and misses(quantised, rule, integers, decoded) == 0:
             return FITS
     return least
 
@@ -113,13 +116,13 @@ def _restart(start: np.ndarray, quantised: np.ndarray, floats: np.ndarray) -> No
 
 
 @borrowing
-def _doubtful(start: np.ndarray, table: np.ndarray, count: Int, floats: np.ndarray, integers: np.ndarray) -> None:
+def _doubtful(start: np.ndarray, steps: np.ndarray, count: Int, floats: np.ndarray, integers: np.ndarray) -> None:
     """Fill the first `count` of ORDER with the coefficients whose rounding is least sure, the least sure first.
 
     COEFFICIENTS and TARGET are overwritten: with the way that each was rounded, and with how sure.
     """
     for k in range(64):
-        step = np.float32(table[k])
+        step = steps[k]
         fraction = floats[TARGET, k] / step - np.float32(start[k])
         floats[MOVES, k] = np.float32(1) if fraction > 0 else np.float32(-1)
         floats[COSTS, k] = (np.float32(1) - 2 * abs(fraction)) * step * step
@@ -133,17 +136,17 @@ def _doubtful(start: np.ndarray, table: np.ndarray, count: Int, floats: np.ndarr
 
 
 @borrowing
-def _flip(order: Int, quantised: np.ndarray, table: np.ndarray, floats: np.ndarray) -> None:
+def _flip(order: Int, quantised: np.ndarray, steps: np.ndarray, floats: np.ndarray) -> None:
     """Move the coefficient of an entry of ORDER to the other side of its rounding."""
     k, by = (order, 1) if order >= 0 else (~order, -1)
-    _move(floats, quantised, k, by, np.float32(table[k]))
+    _move(floats, quantised, k, by, steps[k])
 
 
 @borrowing
 def search(
     start: np.ndarray,
     quantised: np.ndarray,
-    table: np.ndarray,
+    rule: SearchRule,
     effort: np.ndarray,
     floats: np.ndarray,
     integers: np.ndarray,
@@ -156,24 +159,25 @@ def search(
     one moved, and two.
     `floats`: TARGET are the coefficients that were rounded. The rest as for `climb`.
     """
+    steps = rule[1]
     for k in range(64):
-        floats[COEFFICIENTS, k] = np.float32(start[k]) * np.float32(table[k])
+        floats[COEFFICIENTS, k] = np.float32(start[k]) * steps[k]
     inverse(floats[COEFFICIENTS], floats[SCRATCH], floats[START])
     _restart(start, quantised, floats)
-    least = climb(quantised, table, effort[0], floats, integers, decoded)
+    least = climb(quantised, rule, effort[0], floats, integers, decoded)
     if least == FITS or least > _HOPELESS:
         return bool(least == FITS)
-    _doubtful(start, table, max(effort[2], effort[3]), floats, integers)
+    _doubtful(start, steps, max(effort[2], effort[3]), floats, integers)
     for one in range(effort[2]):
         _restart(start, quantised, floats)
-        _flip(integers[ORDER, one], quantised, table, floats)
-        if climb(quantised, table, effort[1], floats, integers, decoded) == FITS:
+        _flip(integers[ORDER, one], quantised, steps, floats)
+        if climb(quantised, rule, effort[1], floats, integers, decoded) == FITS:
             return True
     for one in range(1, effort[3]):
         for other in range(one):
             _restart(start, quantised, floats)
-            _flip(integers[ORDER, one], quantised, table, floats)
-            _flip(integers[ORDER, other], quantised, table, floats)
-            if climb(quantised, table, effort[1], floats, integers, decoded) == FITS:
+            _flip(integers[ORDER, one], quantised, steps, floats)
+            _flip(integers[ORDER, other], quantised, steps, floats)
+            if climb(quantised, rule, effort[1], floats, integers, decoded) == FITS:
                 return True
     return False

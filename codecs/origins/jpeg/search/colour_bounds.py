@@ -8,11 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing, borrowing_kernel
-from tilepress.codecs.origins.jpeg.colour import blue_of, green_of, red_of
+from tilepress.codecs.origins.jpeg.colour import CONVERSIONS, Conversion, blue_of, green_of, red_of
 
 Y, CB, CR = range(3)
 _R_INVERSE, _B_INVERSE = 46745, 36983  # 65536 / 1.402 and / 1.772
 _R_LUMA, _G_LUMA, _B_LUMA = 0.299, 0.587, 0.114
+_ROWS = 64  # of a picture, that tell the conversion
 _MOST_TRIED = 128  # pairs of Cb and Cr
 _SLACK = 0.6  # levels that rounding can move a channel by, and a little
 _R_FROM, _G_FROM, _B_FROM = -180.0, -136.0, -228.0  # the least that each channel can be before it is clipped
@@ -26,26 +27,41 @@ def chroma_of(difference: Int, inverse: Int) -> Int:
 
 
 @borrowing
-def invert_colour(r: Int, g: Int, b: Int) -> tuple[Int, Int, Int]:
+def invert_colour(r: Int, g: Int, b: Int, way: Conversion) -> tuple[Int, Int, Int]:
     """Return the one Y, Cb, Cr that an unclipped colour is made of; -1 and zeros where none is."""
     near = int(_R_LUMA * r + _G_LUMA * g + _B_LUMA * b + 0.5)
     for trial in range(3):
         luma = near + (trial & 1) - (trial >> 1)
         cb, cr = chroma_of(b - luma, _B_INVERSE) + 128, chroma_of(r - luma, _R_INVERSE) + 128
         inside = 0 <= luma <= 255 and 0 <= cb <= 255 and 0 <= cr <= 255
-        if inside and luma + red_of(cr) == r and luma + blue_of(cb) == b and luma + green_of(cb, cr) == g:
+        made = luma + red_of(cr, way), luma + green_of(cb, cr, way), luma + blue_of(cb, way)
+        if inside and made[0] == r and made[1] == g and made[2] == b:
             return luma, cb, cr
     return -1, 0, 0
 
 
 @borrowing_kernel
-def count_members(colours: np.ndarray) -> Int:
+def count_members(colours: np.ndarray, way: Conversion) -> Int:
     """Return how many of `colours` uint8 (n, 3), none of them clipped, are made of a YCbCr."""
     count = 0
     for n in range(colours.shape[0]):
-        luma, _, _ = invert_colour(np.int64(colours[n, 0]), np.int64(colours[n, 1]), np.int64(colours[n, 2]))
+        luma, _, _ = invert_colour(np.int64(colours[n, 0]), np.int64(colours[n, 1]), np.int64(colours[n, 2]), way)
         count += luma >= 0
     return count
+
+
+def likely_conversion(picture: np.ndarray) -> Conversion:
+    """Return the conversion that explains most unclipped colours of some rows of a picture, uint8 (h, w, 3)."""
+    colours = picture[:: max(1, picture.shape[0] // _ROWS)].reshape(-1, 3)
+    inner = np.ascontiguousarray(colours[(colours.min(axis=1) > 0) & (colours.max(axis=1) < 255)])
+    best, most = CONVERSIONS[0], -1
+    for conversion in CONVERSIONS:
+        count = count_members(inner, conversion)
+        if count > most:
+            best, most = conversion, count
+        if most == len(inner):
+            break
+    return best
 
 
 @borrowing
@@ -78,7 +94,9 @@ def _bound_clipped(r: Int, g: Int, b: Int, lows: np.ndarray, highs: np.ndarray, 
 
 
 @borrowing
-def _enumerate_clipped(r: Int, g: Int, b: Int, lows: np.ndarray, highs: np.ndarray, y: Int, x: Int) -> None:
+def _enumerate_clipped(
+    r: Int, g: Int, b: Int, way: Conversion, lows: np.ndarray, highs: np.ndarray, y: Int, x: Int
+) -> None:
     """Narrow the bounds of a clipped colour to the YCbCr that give it, where there are few to try."""
     blue0, blue1 = np.int64(lows[CB, y, x]), np.int64(highs[CB, y, x])
     red0, red1 = np.int64(lows[CR, y, x]), np.int64(highs[CR, y, x])
@@ -87,9 +105,9 @@ def _enumerate_clipped(r: Int, g: Int, b: Int, lows: np.ndarray, highs: np.ndarr
     y0, y1, cb0, cb1, cr0, cr1 = 256, -1, 256, -1, 256, -1
     for cb in range(blue0, blue1 + 1):
         for cr in range(red0, red1 + 1):
-            low, high = _narrow(r, red_of(cr), np.int64(lows[Y, y, x]), np.int64(highs[Y, y, x]))
-            low, high = _narrow(g, green_of(cb, cr), low, high)
-            low, high = _narrow(b, blue_of(cb), low, high)
+            low, high = _narrow(r, red_of(cr, way), np.int64(lows[Y, y, x]), np.int64(highs[Y, y, x]))
+            low, high = _narrow(g, green_of(cb, cr, way), low, high)
+            low, high = _narrow(b, blue_of(cb, way), low, high)
             if low <= high:
                 y0, y1 = min(y0, low), max(y1, high)
                 cb0, cb1, cr0, cr1 = min(cb0, cb), max(cb1, cb), min(cr0, cr), max(cr1, cr)
@@ -99,10 +117,13 @@ def _enumerate_clipped(r: Int, g: Int, b: Int, lows: np.ndarray, highs: np.ndarr
 
 
 @borrowing_kernel
-def colour_bounds(picture: np.ndarray, top: Int, left: Int, lows: np.ndarray, highs: np.ndarray) -> Int:
+def colour_bounds(
+    picture: np.ndarray, top: Int, left: Int, way: Conversion, lows: np.ndarray, highs: np.ndarray
+) -> Int:
     """Fill bounds of a picture's components; return how many of its colours no YCbCr gives.
 
-    `picture` uint8 (h, w, 3). `lows`, `highs` uint8 (3, rows, columns), in which the picture begins at `top`, `left`.
+    `picture` uint8 (h, w, 3). `way`: how it was converted. `lows`, `highs` uint8 (3, rows, columns), in which the
+    picture begins at `top`, `left`.
     """
     strange = 0
     for i in range(picture.shape[0]):
@@ -111,9 +132,9 @@ def colour_bounds(picture: np.ndarray, top: Int, left: Int, lows: np.ndarray, hi
             y, x = top + i, left + j
             if min(r, g, b) == 0 or max(r, g, b) == 255:
                 _bound_clipped(r, g, b, lows, highs, y, x)
-                _enumerate_clipped(r, g, b, lows, highs, y, x)
+                _enumerate_clipped(r, g, b, way, lows, highs, y, x)
                 continue
-            luma, cb, cr = invert_colour(r, g, b)
+            luma, cb, cr = invert_colour(r, g, b, way)
             if luma < 0:
                 strange += 1
                 for component in range(3):
@@ -134,7 +155,14 @@ def _narrow(value: Int, offset: Int, low: Int, high: Int) -> tuple[Int, Int]:
 
 @borrowing_kernel
 def luma_bounds(
-    picture: np.ndarray, top: Int, left: Int, cb: np.ndarray, cr: np.ndarray, lows: np.ndarray, highs: np.ndarray
+    picture: np.ndarray,
+    top: Int,
+    left: Int,
+    way: Conversion,
+    cb: np.ndarray,
+    cr: np.ndarray,
+    lows: np.ndarray,
+    highs: np.ndarray,
 ) -> None:
     """Narrow the bounds of luma, `lows[0]` and `highs[0]`, to what a picture leaves with its chroma.
 
@@ -148,9 +176,9 @@ def luma_bounds(
             if low == high:
                 continue
             blue, red = np.int64(cb[y, x]), np.int64(cr[y, x])
-            low, high = _narrow(np.int64(picture[i, j, 0]), red_of(red), low, high)
-            low, high = _narrow(np.int64(picture[i, j, 1]), green_of(blue, red), low, high)
-            low, high = _narrow(np.int64(picture[i, j, 2]), blue_of(blue), low, high)
+            low, high = _narrow(np.int64(picture[i, j, 0]), red_of(red, way), low, high)
+            low, high = _narrow(np.int64(picture[i, j, 1]), green_of(blue, red, way), low, high)
+            low, high = _narrow(np.int64(picture[i, j, 2]), blue_of(blue, way), low, high)
             if low <= high:
                 lows[Y, y, x], highs[Y, y, x] = low, high
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tilepress.codecs.origins.jpeg.file.coefficients import BLOCK
-from tilepress.codecs.origins.jpeg.islow import islow_plane
 from tilepress.codecs.origins.jpeg.search.blocks import rooms, solve_blocks
 from tilepress.codecs.origins.jpeg.search.lattice import nearest_points
+from tilepress.codecs.origins.jpeg.search.rule import search_rule
+from tilepress.codecs.origins.jpeg.transform import Transform, centre_of, plane_of
 
 EFFORT = np.array([8, 6, 24, 12], np.int64)  # of the search in a block, see `search`
 _UNKNOWN = 255  # between its bounds, a sample of which nothing is known
@@ -23,8 +24,9 @@ class Component:
     `missed` int64 (rows, columns): how many samples of each block are out of their bounds.
     """
 
-    def __init__(self, low: np.ndarray, high: np.ndarray, guess: np.ndarray) -> None:
-        """Take bounds uint8 and guesses (h, w) of samples; no block is looked for yet."""
+    def __init__(self, low: np.ndarray, high: np.ndarray, guess: np.ndarray, transform: Transform) -> None:
+        """Take bounds uint8 and guesses (h, w) of samples, and how they were decoded; no block is looked for yet."""
+        self.transform = transform
         rows, columns = (-(-side // BLOCK) for side in low.shape)
         self._size = low.shape
         self.low, self.high = _padded(low, high)
@@ -53,7 +55,8 @@ class Component:
     def solve(self, table: np.ndarray, effort: np.ndarray = EFFORT) -> None:
         """Look for the blocks that are to be looked for."""
         missed = self._todo.astype(np.int64)
-        solve_blocks(self.low, self.high, self.guess, table, effort, *rooms(), self.blocks, missed)
+        rule = search_rule(self.transform, table)
+        solve_blocks(self.low, self.high, self.guess, rule, effort, *rooms(), self.blocks, missed)
         self.missed = np.where(self._todo, missed, self.missed)
         self._solve_cut(table)
         self._todo = np.zeros_like(self._todo)
@@ -77,8 +80,9 @@ class Component:
         """Put the points that miss least in the place of those blocks that miss more."""
         at = tuple(np.array(places).T)
         low, high, guess = (_blocks(plane)[at] for plane in (self.low, self.high, self.guess))
-        points = nearest_points(np.clip(guess, low, high), known, table, _POINTS)
-        decoded = _decoded(points.reshape(-1, BLOCK * BLOCK), table).reshape(points.shape)
+        samples = np.clip(guess, low, high) - centre_of(self.transform.rule)
+        points = nearest_points(samples, known, self.transform.steps(table), _POINTS)
+        decoded = plane_of(points.reshape(-1, 1, BLOCK * BLOCK), self.transform, table).reshape(points.shape)
         missed = ((decoded < low[:, None]) | (decoded > high[:, None])).sum(axis=2)
         best = np.argmin(missed, axis=1)
         for place, choice, counts, block in zip(places, best, missed, points, strict=True):
@@ -87,9 +91,7 @@ class Component:
 
     def samples(self, table: np.ndarray) -> np.ndarray:
         """Return what the blocks decode to: uint8, whole blocks."""
-        plane = np.empty(self.low.shape, np.uint8)
-        islow_plane(self.blocks, table, np.empty(64, np.int64), np.empty(64, np.int32), plane)
-        return plane
+        return plane_of(self.blocks, self.transform, table)
 
     def own_samples(self, table: np.ndarray) -> np.ndarray:
         """Return what the blocks decode to, as large as the bounds were: uint8 (h, w), contiguous."""
@@ -101,13 +103,6 @@ def _blocks(plane: np.ndarray) -> np.ndarray:
     rows, columns = plane.shape[0] // BLOCK, plane.shape[1] // BLOCK
     blocks: np.ndarray = plane.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2).reshape(rows, columns, -1)
     return blocks
-
-
-def _decoded(blocks: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """What blocks (n, 64) decode to, uint8."""
-    plane = np.empty((BLOCK * len(blocks), BLOCK), np.uint8)
-    islow_plane(blocks[:, None], table, np.empty(64, np.int64), np.empty(64, np.int32), plane)
-    return plane.reshape(len(blocks), -1)
 
 
 def blocks_with(marked: np.ndarray) -> np.ndarray:

@@ -15,22 +15,23 @@ import numpy as np
 
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing, borrowing_kernel
 from tilepress.codecs.origins.jpeg.search.dct import BASIS_OF_SAMPLE
+from tilepress.codecs.origins.jpeg.transform import NO_STEP
 
 _KNOWN = 0.3  # of a level: what rounding adds to a known sample
 _LEAST_UNKNOWN, _OF_STEP = 2.0, 0.15  # of a level, and of the mean step: how far others are from those beside them
 
 
-def nearest_points(samples: np.ndarray, known: np.ndarray, table: np.ndarray, most: int) -> np.ndarray:
+def nearest_points(samples: np.ndarray, known: np.ndarray, steps: np.ndarray, most: int) -> np.ndarray:
     """Return the likeliest quantised coefficients of each block, int16 (n, most, 64), natural order, the best first.
 
     Args:
-        samples: (n, 64), row by row: those that are known, and guesses of the others.
+        samples: (n, 64), row by row, less what a flat block is: those that are known, and guesses of the others.
         known: bool (64,): which are known.
-        table: int32 (64,): quantisation steps.
+        steps: (64,): what a quantised coefficient of one is worth.
         most: Points that are followed.
     """
-    order, reduced, rotated = _reduced(known.tobytes(), table.astype(np.int32).tobytes())
-    targets = (samples.astype(np.float64) - 128) @ rotated
+    order, reduced, rotated = _reduced(known.tobytes(), steps.astype(np.float32).tobytes())
+    targets = samples.astype(np.float64) @ rotated
     found = np.zeros((len(targets), most, 64))
     points, trials = np.zeros((2, most, 64)), np.zeros((2, 3 * most))
     follow_points(targets, reduced, points, np.zeros(most), trials, found)
@@ -109,10 +110,10 @@ def _reduced(known: bytes, steps: bytes) -> tuple[np.ndarray, np.ndarray, np.nda
 
     At each step the shortest column that is left comes next, so that the surest coefficients are decided first.
     """
-    table = np.frombuffer(steps, np.int32).astype(np.float64)
-    unknown = max(_LEAST_UNKNOWN, _OF_STEP * float(table.mean()))
+    sizes = np.frombuffer(steps, np.float32).astype(np.float64)
+    unknown = max(_LEAST_UNKNOWN, _OF_STEP * float(sizes[sizes < NO_STEP].mean()))
     weights = 1 / np.where(np.frombuffer(known, bool), _KNOWN, unknown)
-    left = weights[:, None] * BASIS_OF_SAMPLE.astype(np.float64) * table
+    left = weights[:, None] * BASIS_OF_SAMPLE.astype(np.float64) * sizes
     order, triangle = np.arange(64), np.zeros((64, 64))
     for at in range(64):
         shortest = at + int(np.argmin((left[:, at:] ** 2).sum(axis=0)))

@@ -13,11 +13,13 @@ import numpy as np
 
 from tilepress.codecs.kernels.kernel import Int, borrowing, borrowing_kernel
 from tilepress.codecs.origins.jpeg.file.huffman_walk import MOST_AC
-from tilepress.codecs.origins.jpeg.islow import islow
 from tilepress.codecs.origins.jpeg.search.dct import forward
-from tilepress.codecs.origins.jpeg.search.shrink import BEGIN, END, FIRST_PART, miss, rounding, sixteenths
+from tilepress.codecs.origins.jpeg.search.rule import SearchRule
+from tilepress.codecs.origins.jpeg.search.shrink import BEGIN, END, FIRST_PART, miss, sixteenths
+from tilepress.codecs.origins.jpeg.transform import LAST_SHIFT, transform_block
+from tilepress.codecs.origins.jpeg.upsampling import Interpolation, rounding
 
-Plane: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[int, int]]
+Plane: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Interpolation]
 Room: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 _TRIALS = 8  # coefficients that are tried a step
@@ -33,7 +35,7 @@ _STIFFNESS = np.float32(100)  # what a level of all samples of a block costs bey
 @borrowing
 def _decode(
     quantised: np.ndarray,
-    table: np.ndarray,
+    rule: SearchRule,
     integers: np.ndarray,
     decoded: np.ndarray,
     small: np.ndarray,
@@ -41,9 +43,10 @@ def _decode(
     j: Int,
 ) -> None:
     """Put the samples of a block into `small`."""
-    islow(quantised, table, integers[WORK], decoded)
+    multipliers, _, transform = rule
+    transform_block(quantised, multipliers, transform, integers[WORK], decoded)
     for n in range(64):
-        small[8 * i + (n >> 3), 8 * j + (n & 7)] = min(max(decoded[n], 0), 255)
+        small[8 * i + (n >> 3), 8 * j + (n & 7)] = min(max(decoded[n] >> transform[LAST_SHIFT], 0), 255)
 
 
 @borrowing
@@ -67,8 +70,8 @@ def _weigh(small: np.ndarray, y: Int, down: Int, rows: Int, columns: Int, first:
 @borrowing
 def _cost(plane: Plane, window: tuple[Int, Int, Int, Int], small: np.ndarray, line: np.ndarray, enough: Int) -> Int:
     """Return the cost within a window, or more than `enough` as soon as it is more. `line` int64 (64,): room."""
-    lows, highs, vertical, horizontal, factors = plane
-    across, down = factors
+    lows, highs, vertical, horizontal, way = plane
+    across, down = way[0], way[1]
     rows, columns = vertical.shape[0], horizontal.shape[0]
     top, bottom, left, right = window
     first = left // across - 1
@@ -78,7 +81,7 @@ def _cost(plane: Plane, window: tuple[Int, Int, Int, Int], small: np.ndarray, li
         for x in range(left, right):
             n = x // across - first
             other = n + 2 * (x & 1) - 1 if across == 2 else n
-            total = 3 * line[n] + line[other] + rounding(across, down, y, x)
+            total = 3 * line[n] + line[other] + rounding(way, y, x)
             off = miss(total, np.int64(lows[y, x]), np.int64(highs[y, x]))
             cost += off * off
         if cost > enough:
@@ -91,15 +94,15 @@ def _pull(
     plane: Plane, window: tuple[Int, Int, Int, Int], small: np.ndarray, i: Int, j: Int, floats: np.ndarray
 ) -> None:
     """Fill PULL with how each sample of the block would have to move."""
-    lows, highs, vertical, horizontal, factors = plane
-    across, down = factors
+    lows, highs, vertical, horizontal, way = plane
+    across, down = way[0], way[1]
     rows, columns = vertical.shape[0], horizontal.shape[0]
     top, bottom, left, right = window
     for n in range(64):
         floats[PULL, n] = 0
     for y in range(top, bottom):
         for x in range(left, right):
-            total = sixteenths(small, across, down, rows, columns, y, x)
+            total = sixteenths(small, way, rows, columns, y, x)
             off = miss(total, np.int64(lows[y, x]), np.int64(highs[y, x]))
             if off == 0:
                 continue
@@ -116,12 +119,12 @@ def _share(parts: np.ndarray, at: Int) -> Int:
 
 
 @borrowing
-def _promise(table: np.ndarray, now: Int, floats: np.ndarray, integers: np.ndarray) -> None:
+def _promise(steps: np.ndarray, now: Int, floats: np.ndarray, integers: np.ndarray) -> None:
     """Fill PROMISE with how much a step of each coefficient may lessen the cost at most; PULL becomes its transform."""
     forward(floats[PULL], floats[SCRATCH], floats[PROMISE])
     for k in range(64):
         floats[PULL, k] = floats[PROMISE, k]
-        step = np.float32(table[k])
+        step = steps[k]
         gain = (np.float32(2) * abs(floats[PULL, k]) - _STIFFNESS * step) * step
         floats[PROMISE, k] = gain if integers[RESTING, k] <= now else _NONE
 
@@ -130,7 +133,7 @@ def _promise(table: np.ndarray, now: Int, floats: np.ndarray, integers: np.ndarr
 def _step(
     plane: Plane,
     window: tuple[Int, Int, Int, Int],
-    table: np.ndarray,
+    rule: SearchRule,
     place: tuple[Int, Int],
     now: Int,
     room: Room,
@@ -140,7 +143,7 @@ def _step(
     floats, integers, quantised, decoded = room
     i, j = place
     _pull(plane, window, small, i, j, floats)
-    _promise(table, now, floats, integers)
+    _promise(rule[1], now, floats, integers)
     best, best_by, least = 0, 0, np.int64(1) << 60
     for _ in range(_TRIALS):
         k = 0
@@ -150,14 +153,14 @@ def _step(
         floats[PROMISE, k] = _NONE
         by = 1 if floats[PULL, k] > 0 else -1
         quantised[k] += by
-        _decode(quantised, table, integers, decoded, small, i, j)
+        _decode(quantised, rule, integers, decoded, small, i, j)
         cost = _cost(plane, window, small, integers[LINE], least)
         quantised[k] -= by
         if cost < least:
             best, best_by, least = k, by, cost
     quantised[best] = min(max(quantised[best] + best_by, -MOST_AC), MOST_AC)
     integers[RESTING, best] = now + _REST
-    _decode(quantised, table, integers, decoded, small, i, j)
+    _decode(quantised, rule, integers, decoded, small, i, j)
     return least
 
 
@@ -165,7 +168,7 @@ def _step(
 def _mend(
     plane: Plane,
     window: tuple[Int, Int, Int, Int],
-    table: np.ndarray,
+    rule: SearchRule,
     place: tuple[Int, Int],
     steps: Int,
     room: Room,
@@ -180,7 +183,7 @@ def _mend(
         integers[RESTING, k] = 0
         trial[k] = block[k]
     for now in range(1, steps + 1):
-        cost = _step(plane, window, table, place, now, room, small)
+        cost = _step(plane, window, rule, place, now, room, small)
         since += 1
         if cost < least:
             least, since = cost, 0
@@ -188,20 +191,21 @@ def _mend(
                 block[k] = trial[k]
         if least == 0 or since >= _PATIENCE:
             break
-    _decode(block, table, integers, decoded, small, place[0], place[1])
+    _decode(block, rule, integers, decoded, small, place[0], place[1])
     return least
 
 
 @borrowing_kernel
 def mend_blocks(
-    plane: Plane, table: np.ndarray, steps: Int, room: Room, small: np.ndarray, blocks: np.ndarray, costs: np.ndarray
+    plane: Plane, rule: SearchRule, steps: Int, room: Room, small: np.ndarray, blocks: np.ndarray, costs: np.ndarray
 ) -> Int:
     """Climb in every block that costs anything else than it did; return how many that are.
 
-    `plane`: bounds uint8 (h, w) of the large plane, low and high; `axis_parts` of its rows and columns; factors across
-    and down. `table` int32 (64,). `steps`: at most, of a climb; 0: tell the costs alone. `room`: from `mending_room`.
-    `small` uint8 (8 * rows, 8 * columns): the samples of `blocks` int16 (rows, columns, 64), both moved.
-    `costs` int64 (rows, columns): what each block cost after it was climbed in last, replaced; 0: not yet.
+    `plane`: bounds uint8 (h, w) of the large plane, low and high; `axis_parts` of its rows and columns; how it is
+    interpolated. `rule`: how the decoder makes blocks. `steps`: at most, of a climb; 0: tell the costs alone.
+    `room`: from `mending_room`. `small` uint8 (8 * rows, 8 * columns): the samples of `blocks` int16 (rows, columns,
+    64), both moved. `costs` int64 (rows, columns): what each block cost after it was climbed in last, replaced; 0: not
+    yet.
     """
     tried = 0
     for i in range((plane[2].shape[0] + 7) >> 3):
@@ -211,7 +215,7 @@ def mend_blocks(
             if least and least != costs[i, j]:
                 tried += 1
                 if steps:
-                    least = _mend(plane, window, table, (i, j), steps, room, small, blocks[i, j], least)
+                    least = _mend(plane, window, rule, (i, j), steps, room, small, blocks[i, j], least)
             costs[i, j] = least
     return tried
 
@@ -219,4 +223,4 @@ def mend_blocks(
 def mending_room() -> Room:
     """Return the arrays that `mend_blocks` works in."""
     floats, integers = np.zeros((3, 64), np.float32), np.zeros((3, 64), np.int64)
-    return floats, integers, np.zeros(64, np.int16), np.zeros(64, np.int32)
+    return floats, integers, np.zeros(64, np.int16), np.zeros(64, np.int64)

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from tilepress.codecs.origins.jpeg.colour import to_rgb
+from tilepress.codecs.origins.jpeg.decoders import DECODERS, decoder_of
 from tilepress.codecs.origins.jpeg.file.coefficients import Coefficients, block_shapes
 from tilepress.codecs.origins.jpeg.file.huffman_walk import MOST_AC
 from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, quality_of, standard_table
@@ -21,9 +22,11 @@ from tilepress.codecs.origins.jpeg.search.colour_bounds import CB, CR, chroma_bo
 from tilepress.codecs.origins.jpeg.search.component import Component
 from tilepress.codecs.origins.jpeg.search.grid import find_grid
 from tilepress.codecs.origins.jpeg.search.sampling import Sampled, likely_samplings
-from tilepress.codecs.origins.jpeg.search.steps import Steps, find_steps, is_transposed
+from tilepress.codecs.origins.jpeg.search.steps import Steps, find_steps
+from tilepress.codecs.origins.jpeg.search.transforms import likely_transform
 from tilepress.codecs.origins.jpeg.search.view import View, view_of
-from tilepress.codecs.origins.jpeg.upsampling import interpolates, upsample
+from tilepress.codecs.origins.jpeg.transform import STB, Transform
+from tilepress.codecs.origins.jpeg.upsampling import Upsampling, interpolates, upsample
 
 _ROUNDS = 4
 _SLOW = 0.9  # of the wrong pixels left by a round: another one is not worth its time
@@ -37,7 +40,7 @@ class Found:
     """A JPEG that explains a picture, which begins `top` rows and `left` columns after what the JPEG holds, turned."""
 
     image: Coefficients
-    fancy: bool  # chroma is interpolated
+    decoder: int  # of DECODERS
     turn: int
     top: int
     left: int
@@ -51,10 +54,14 @@ def recover_jpeg(picture: np.ndarray) -> Found | None:
         picture: (h, w, 1 or 3) uint8.
     """
     view = view_of(picture)
-    view = view.transposed() if is_transposed(*(bounds[0] for bounds in view.padded())) else view
+    low, high = (bounds[0] for bounds in view.padded())
+    transform, turn = likely_transform(low, high, view.conversion)
+    view = view.turned(turn)
+    upsampling = Upsampling.STB if transform is STB else Upsampling.FANCY
     best = None
-    for way in [Sampled((1, 1))] if view.gray else likely_samplings(*view.padded()):
-        for attempt in _attempts(view, way):
+    ways = [Sampled((1, 1), upsampling)] if view.gray else likely_samplings(*view.padded(), upsampling)
+    for way in ways:
+        for attempt in _attempts(view, transform, way):
             found = attempt.run()
             if found and (best is None or found.wrong < best.wrong):
                 best = found
@@ -63,14 +70,14 @@ def recover_jpeg(picture: np.ndarray) -> Found | None:
     return best
 
 
-def _attempts(view: View, way: Sampled) -> Iterator[Recovery]:
+def _attempts(view: View, transform: Transform, way: Sampled) -> Iterator[Recovery]:
     """Recoveries of chroma that was sampled so: on the grid that chroma shows, then on the one of luma alone."""
     if way.turned:
         view = view.mirrored() if way.factors[0] == 2 else view.flipped()
-    recovery = Recovery(view, way)
+    recovery = Recovery(view, transform, way)
     shift = recovery.shift()
     if shift != (0, 0):
-        shifted = Recovery(view.shifted(*shift), way)
+        shifted = Recovery(view.shifted(*shift), transform, way)
         if shifted.explained > recovery.explained:
             yield shifted
     yield recovery
@@ -79,24 +86,26 @@ def _attempts(view: View, way: Sampled) -> Iterator[Recovery]:
 class Recovery:
     """One attempt to bring a picture back, of which chroma was sampled in one way."""
 
-    def __init__(self, view: View, way: Sampled) -> None:
+    def __init__(self, view: View, transform: Transform, way: Sampled) -> None:
         """Shrink chroma to its own size; no block is looked for yet."""
         self._picture, self._view = view.picture, view
         self._place = view.top, view.left
         self._height, self._width = view.top + view.picture.shape[0], view.left + view.picture.shape[1]
         self._lows, self._highs = view.padded()
-        self._sampling, self._fancy = way.factors, way.fancy
+        self._sampling = way.factors
+        self._number = decoder_of(transform, way.upsampling, view.conversion)
+        self._decoder = DECODERS[self._number]
         self._chroma: list[Chroma] = []
         if not view.gray:
-            interpolated = interpolates(way.factors, way.fancy, -(-self._width // way.factors[0]))
+            interpolated = interpolates(way.factors, way.upsampling, -(-self._width // way.factors[0]))
             kind = Interpolated if interpolated else Whole
             self._known = self._lows.copy(), self._highs.copy()  # of chroma: luma will narrow these
-            self._chroma = [kind(self._known[0][c], self._known[1][c], way.factors) for c in (CB, CR)]
+            self._chroma = [kind(self._known[0][c], self._known[1][c], way.factors, self._decoder) for c in (CB, CR)]
 
     @cached_property
     def _luma_steps(self) -> Steps | None:
         """Steps of luma; None where none explain it."""
-        return find_steps([(self._lows[0], self._highs[0])])
+        return find_steps([(self._lows[0], self._highs[0])], self._decoder.transform)
 
     @cached_property
     def _chroma_steps(self) -> Steps:
@@ -104,7 +113,8 @@ class Recovery:
         quality = quality_of(self._luma_steps.table, LUMA) if self._luma_steps else None
         likely = standard_table(CHROMA, quality or _QUALITY)
         parts = [part.component for part in self._chroma]
-        return find_steps([(part.low, part.high) for part in parts], likely) or Steps(likely, 0.0)
+        bounds = [(part.low, part.high) for part in parts]
+        return find_steps(bounds, self._decoder.transform, likely) or Steps(likely, 0.0)
 
     @property
     def explained(self) -> float:
@@ -128,7 +138,7 @@ class Recovery:
         gray = self._view.gray
         guess = self._picture.reshape(self._picture.shape[:2]) if gray else self._picture @ _LUMA_WEIGHTS
         pad = ((self._place[0], 0), (self._place[1], 0))
-        luma = Component(self._lows[0], self._highs[0], np.pad(guess, pad, mode="edge"))
+        luma = Component(self._lows[0], self._highs[0], np.pad(guess, pad, mode="edge"), self._decoder.transform)
         if not gray:
             return self._run_colour(luma, table)
         luma.solve(table)
@@ -160,19 +170,21 @@ class Recovery:
     def _solve_luma(self, luma: Component, table: np.ndarray, full: list[np.ndarray]) -> np.ndarray:
         """Look for the luma blocks that are missed, chroma being known; return all of luma, uint8 (h, w)."""
         lows, highs = self._lows[:1].copy(), self._highs[:1].copy()
-        luma_bounds(self._picture, *self._place, full[0], full[1], lows, highs)
+        luma_bounds(self._picture, *self._place, self._decoder.conversion, full[0], full[1], lows, highs)
         luma.rebound(lows[0], highs[0], table)
         luma.solve(table)
         return luma.own_samples(table)
 
     def _full(self, samples: np.ndarray) -> np.ndarray:
         """A chroma component at full size, uint8 (h, w)."""
-        return np.ascontiguousarray(upsample(samples, self._sampling, self._fancy, self._height, self._width))
+        return np.ascontiguousarray(
+            upsample(samples, self._sampling, self._decoder.upsampling, self._height, self._width)
+        )
 
     def _wrong(self, luma: np.ndarray, chroma: list[np.ndarray]) -> int:
         """How many pixels of the picture are not what the planes found, uint8 (h, w) of the JPEG's size, decode to."""
         decoded = np.empty((self._height, self._width, 3), np.uint8)
-        to_rgb(luma, chroma[0], chroma[1], decoded)
+        to_rgb(luma, chroma[0], chroma[1], self._decoder.conversion, decoded)
         unlike = decoded[self._place[0] :, self._place[1] :] != self._picture
         return int((unlike[:, :, 0] | unlike[:, :, 1] | unlike[:, :, 2]).sum())
 
@@ -187,4 +199,4 @@ class Recovery:
             grown[:, there[1] :, 1:] = 0
             blocks.append(np.clip(grown, -MOST_AC, MOST_AC))
         image = Coefficients(self._width, self._height, self._sampling, tables, tuple(blocks))
-        return Found(image, self._fancy, self._view.turn, *self._place, wrong)
+        return Found(image, self._number, self._view.turn, *self._place, wrong)

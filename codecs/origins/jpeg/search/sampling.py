@@ -8,6 +8,7 @@ import numpy as np
 
 from tilepress.codecs.origins.jpeg.file.coefficients import SAMPLINGS, Sampling
 from tilepress.codecs.origins.jpeg.search.shrink import axis_parts, fit_small, settle_small, start_small
+from tilepress.codecs.origins.jpeg.upsampling import Upsampling, interpolation
 
 _SIDE = 32  # of a window
 _MARGIN = 4  # of it, at its edges: there the neighbours are missing
@@ -25,38 +26,40 @@ Window = tuple[np.ndarray, np.ndarray]  # bounds, uint8 (32, 32) both
 
 @dataclass(frozen=True)
 class Sampled:
-    """How chroma may have been sampled: factors of luma, and whether chroma was interpolated.
+    """How chroma may have been sampled: factors of luma, and how it was made as large as the picture.
 
     `turned`: the picture was decoded the other way round: left is right where the factor across is 2, else up is down.
     """
 
     factors: Sampling
-    fancy: bool = True
+    upsampling: Upsampling
     turned: bool = False
 
 
-def likely_samplings(lows: np.ndarray, highs: np.ndarray) -> list[Sampled]:
+def likely_samplings(lows: np.ndarray, highs: np.ndarray, upsampling: Upsampling) -> list[Sampled]:
     """Return how chroma may have been sampled, the likeliest first, and not at all in the end.
 
     Args:
         lows: uint8 (3, h, w), bounds of Y, Cb and Cr on the grid of the JPEG: windows begin at even rows and columns.
         highs: The same.
+        upsampling: How the decoder that is likely interpolates.
     """
     lows, highs = lows[1:], highs[1:]
     found: list[Sampled] = []
     replicated = 1 + _is_replicated(lows, highs, 2), 1 + _is_replicated(lows, highs, 1)
-    if replicated != (1, 1):
-        found.append(Sampled(replicated, fancy=False))
+    if replicated != (1, 1) and upsampling is Upsampling.FANCY:
+        found.append(Sampled(replicated, Upsampling.REPLICATED))
     elif windows := _lively(lows, highs):
-        found += _interpolations(windows)
-    return [*found, Sampled((1, 1))]
+        found += _interpolations(windows, upsampling)
+    return [*found, Sampled((1, 1), upsampling)]
 
 
-def _interpolations(windows: list[Window]) -> list[Sampled]:
+def _interpolations(windows: list[Window], upsampling: Upsampling) -> list[Sampled]:
     """Interpolations that make enough samples again, the one that makes most first."""
-    ways = [Sampled(factors) for factors in _INTERPOLATED]
+    ways = [Sampled(factors, upsampling) for factors in _INTERPOLATED]
     shares = {way: _interpolated_share(windows, way) for way in ways}
-    if max(shares, key=lambda way: shares[way]) != ways[-1] or shares[ways[-1]] < _CLEAR:  # the last is 4:2:0
+    clear = max(shares, key=lambda way: shares[way]) == ways[-1] and shares[ways[-1]] >= _CLEAR  # the last is 4:2:0
+    if upsampling is Upsampling.FANCY and not clear:  # others round alike to both sides
         shares |= {way: _interpolated_share(windows, way) for way in (replace(way, turned=True) for way in ways)}
     order = sorted(shares, key=lambda way: (-round(shares[way], 2), -way.factors[0] * way.factors[1]))
     enough = [way for way in order if shares[way] >= _ENOUGH]
@@ -97,7 +100,8 @@ def _lively(lows: np.ndarray, highs: np.ndarray) -> list[Window]:
 
 def _interpolated_share(windows: list[Window], way: Sampled) -> float:
     """The share of samples, away from the windows' edges, that interpolation makes again."""
-    across, down = sampling = way.factors
+    across, down = way.factors
+    interpolated = interpolation(way.factors, way.upsampling)
     order = (slice(None), slice(None, None, -1)) if across == 2 else (slice(None, None, -1), slice(None))
     rows, columns = _SIDE // down, _SIDE // across
     vertical, horizontal = axis_parts(rows, down, _SIDE), axis_parts(columns, across, _SIDE)
@@ -108,10 +112,10 @@ def _interpolated_share(windows: list[Window], way: Sampled) -> float:
     right = total = 0
     for window in windows:
         lows, highs = (np.ascontiguousarray(bounds[order]) if way.turned else bounds for bounds in window)
-        start_small(lows, highs, sampling, small, known)
+        start_small(lows, highs, interpolated, small, known)
         fit_small(lows, highs, vertical, horizontal, todo, _SWEEPS, small, errors)
         whole = np.rint(small).astype(np.int16)
-        settle_small(lows, highs, sampling, vertical, horizontal, todo, _SETTLES, whole, sums, line, known)
+        settle_small(lows, highs, interpolated, vertical, horizontal, todo, _SETTLES, whole, sums, line, known)
         inner = (slice(_MARGIN, -_MARGIN),) * 2
         counts = (_changing(lows) & (lows == highs))[inner]
         right += int(((sums[inner] >> 4 == lows[inner]) & counts).sum())

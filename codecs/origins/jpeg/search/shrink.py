@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing, borrowing_kernel
+from tilepress.codecs.origins.jpeg.upsampling import Interpolation, rounding
 
 _UNITS = 16
 
@@ -36,25 +37,18 @@ def axis_parts(size: int, factor: int, length: int) -> np.ndarray:
 
 
 @borrowing
-def rounding(across: Int, down: Int, y: Int, x: Int) -> Int:
-    """Return the sixteenths that are added at (y, x) before the shift."""
-    if across == 2:
-        return 8 - (x & 1) if down == 2 else 4 + 4 * (x & 1)
-    return 4 + 4 * (y & 1)
-
-
-@borrowing
-def sixteenths(small: np.ndarray, across: Int, down: Int, rows: Int, columns: Int, y: Int, x: Int) -> Int:
+def sixteenths(small: np.ndarray, way: Interpolation, rows: Int, columns: Int, y: Int, x: Int) -> Int:
     """Return the large plane at (y, x) before the shift by four bits, rounding included.
 
     `small`: integers; its first `rows` and `columns` count.
     """
+    across, down = way[0], way[1]
     near, left = y // down, x // across
     far = min(max(near + 2 * (y & 1) - 1, 0), rows - 1) if down == 2 else near
     right = min(max(left + 2 * (x & 1) - 1, 0), columns - 1) if across == 2 else left
     total = 9 * np.int64(small[near, left]) + 3 * np.int64(small[near, right])
     total += 3 * np.int64(small[far, left]) + np.int64(small[far, right])
-    return total + rounding(across, down, y, x)
+    return total + rounding(way, y, x)
 
 
 @borrowing
@@ -64,15 +58,13 @@ def miss(total: Int, low: Int, high: Int) -> Int:
 
 
 @borrowing_kernel
-def start_small(
-    lows: np.ndarray, highs: np.ndarray, factors: tuple[Int, Int], small: np.ndarray, known: np.ndarray
-) -> None:
+def start_small(lows: np.ndarray, highs: np.ndarray, way: Interpolation, small: np.ndarray, known: np.ndarray) -> None:
     """Fill `small` float32 (rows, columns) with the mean of what lies nearest to each sample, known parts if any are.
 
-    `lows`, `highs` uint8 (h, w): bounds of the large plane. `factors`: across and down.
+    `lows`, `highs` uint8 (h, w): bounds of the large plane. `way`: how it was interpolated.
     `known` uint8 (rows, columns): filled with how many of these are known.
     """
-    across, down = factors
+    across, down = way[0], way[1]
     for i in range(small.shape[0]):
         for j in range(small.shape[1]):
             total, count, middle, places = np.int64(0), 0, np.int64(0), 0
@@ -185,7 +177,7 @@ def _fit_one(lows: np.ndarray, highs: np.ndarray, rows: np.ndarray, columns: np.
 def settle_small(
     lows: np.ndarray,
     highs: np.ndarray,
-    factors: tuple[Int, Int],
+    way: Interpolation,
     vertical: np.ndarray,
     horizontal: np.ndarray,
     todo: np.ndarray,
@@ -200,7 +192,7 @@ def settle_small(
     `sums` int16 (h, w), `line` int64 (columns + 2,): room. `sure` uint8 (rows, columns): filled with 1 where a sample
     has no part in anything that misses its bounds, and lies nearest to something known. The rest as for `fit_small`.
     """
-    _fill_sums(lows, highs, factors, small, sums, line, sure)
+    _fill_sums(lows, highs, way, small, sums, line, sure)
     for _ in range(sweeps):
         moves = 0
         for i in range(small.shape[0]):
@@ -214,7 +206,7 @@ def settle_small(
                     moves += 1
         if moves == 0:
             break
-    across, down = factors
+    across, down = way[0], way[1]
     for i in range(small.shape[0]):
         for j in range(small.shape[1]):
             own = 0
@@ -239,14 +231,14 @@ def _fits(lows: np.ndarray, highs: np.ndarray, rows: np.ndarray, columns: np.nda
 def _fill_sums(
     lows: np.ndarray,
     highs: np.ndarray,
-    factors: tuple[Int, Int],
+    way: Interpolation,
     small: np.ndarray,
     sums: np.ndarray,
     line: np.ndarray,
     sure: np.ndarray,
 ) -> None:
     """Fill `sums`, and `sure` with 0 where a sample may have a part in a sum that misses its bounds."""
-    across, down = factors
+    across, down = way[0], way[1]
     rows, columns = small.shape
     for i in range(rows):
         for j in range(columns):
@@ -260,7 +252,7 @@ def _fill_sums(
         for x in range(sums.shape[1]):
             left = x // across
             right = left + (2 * (x & 1) - 1) * (across - 1)
-            total = 3 * line[left + 1] + line[right + 1] + rounding(across, down, y, x)
+            total = 3 * line[left + 1] + line[right + 1] + rounding(way, y, x)
             sums[y, x] = total
             if miss(total, np.int64(lows[y, x]), np.int64(highs[y, x])):
                 right = min(max(right, 0), columns - 1)

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tilepress.codecs.kernels.kernel import Int, borrowing_kernel
+from tilepress.codecs.kernels.kernel import Float, Int, borrowing_kernel
+from tilepress.codecs.origins.jpeg.facts import turned
 from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, standard_tables
-from tilepress.codecs.origins.jpeg.islow import islow
 from tilepress.codecs.origins.jpeg.search.dct import forward
+from tilepress.codecs.origins.jpeg.search.rule import SearchRule, search_rule
+from tilepress.codecs.origins.jpeg.transform import LAST_SHIFT, Transform, centre_of, transform_block
 
 _VARIANCE = np.float32(2 * 0.3**2)
 _WORST = np.float32(12)  # no coefficient says more against a step
@@ -23,7 +25,6 @@ _MOST_STEP = 255
 _LEAST_BLOCKS, _ENOUGH_BLOCKS = 8, 32  # to tell anything from; of which less lively ones are not asked
 _BLOCKS, _MOST_BLOCKS = 384, 4096  # that are looked at, for standard steps and for any
 _LANES = 8  # blocks that are scored at once
-_UPRIGHT = 0.995  # share of samples that rounded coefficients of a picture never reach that is turned
 _FAR, _FEW = 1.3, 0.3  # from a multiple, for rounding alone; and how many coefficients of a block may be so far
 _FINE, _MANY = 2, 16  # steps that nothing contradicts; and how many of them may hide coarser ones
 _LEAST_SHARE = 1e-6  # of multiples that are 0, and that are not: logarithms are finite
@@ -62,32 +63,37 @@ def lively_blocks(
 
 
 @borrowing_kernel
-def transform_blocks(samples: np.ndarray, room: np.ndarray, coefficients: np.ndarray) -> None:
-    """Fill `coefficients` float32 (64, n) with those of `samples` int64 (n, 64); `room` float32 (3, 64)."""
+def transform_blocks(samples: np.ndarray, centre: Float, room: np.ndarray, coefficients: np.ndarray) -> None:
+    """Fill `coefficients` float32 (64, n) with those of `samples` int64 (n, 64), which lie around `centre`.
+
+    `room` float32 (3, 64).
+    """
     for n in range(samples.shape[0]):
         for i in range(64):
-            room[0, i] = np.float32(samples[n, i] - 128)
+            room[0, i] = np.float32(samples[n, i]) - centre
         forward(room[0], room[1], room[2])
         for k in range(64):
             coefficients[k, n] = room[2, k]
 
 
 @borrowing_kernel
-def measure_steps(coefficients: np.ndarray, wanted: np.ndarray, lanes: np.ndarray, found: np.ndarray) -> None:
+def measure_steps(
+    coefficients: np.ndarray, sizes: np.ndarray, wanted: np.ndarray, lanes: np.ndarray, found: np.ndarray
+) -> None:
     """Fill `found` float64 (2, 64, steps) with means of each step of each coefficient, where it is wanted.
 
     The first is how far from its multiples the coefficients lie, as a logarithm of likelihood; the second, the share
     of coefficients whose multiple is not 0. Logarithms are taken elsewhere: kernels call no mathematical library.
 
-    `coefficients` float32 (64, n), n a multiple of the lanes. `wanted` uint8 (64, steps): 1 where means are wanted;
-    the first step is 0, unused. `lanes` float32 (2, 8): room.
+    `coefficients` float32 (64, n), n a multiple of the lanes. `sizes` float32 (64, steps): of steps in effect.
+    `wanted` uint8 (64, steps): 1 where means are wanted; the first step is 0, unused. `lanes` float32 (2, 8): room.
     """
     count = coefficients.shape[1]
     for k in range(64):
         for step in range(1, wanted.shape[1]):
             if not wanted[k, step]:
                 continue
-            size, inverse = np.float32(step), np.float32(1) / np.float32(step)
+            size, inverse = sizes[k, step], np.float32(1) / sizes[k, step]
             for lane in range(_LANES):
                 lanes[0, lane] = lanes[1, lane] = np.float32(0)
             for n in range(0, count, _LANES):
@@ -109,47 +115,54 @@ def measure_steps(coefficients: np.ndarray, wanted: np.ndarray, lanes: np.ndarra
 def count_exact(
     samples: np.ndarray,
     coefficients: np.ndarray,
-    table: np.ndarray,
+    rule: SearchRule,
     quantised: np.ndarray,
     work: np.ndarray,
     decoded: np.ndarray,
 ) -> Int:
     """Return how many of `samples` int64 (n, 64) rounded coefficients, float32 (64, at least n), make again.
 
-    `table` int32 (64,). `quantised` int16 (64,), `work` int64 (64,), `decoded` int32 (64,): room.
+    `quantised` int16 (64,), `work` int64 (64,), `decoded` int64 (64,): room.
     """
+    multipliers, steps, transform = rule
     exact = 0
     for n in range(samples.shape[0]):
         for k in range(64):
-            quantised[k] = np.int64(np.rint(coefficients[k, n] / np.float32(table[k])))
-        islow(quantised, table, work, decoded)
+            quantised[k] = np.int64(np.rint(coefficients[k, n] / steps[k]))
+        transform_block(quantised, multipliers, transform, work, decoded)
         for i in range(64):
-            exact += samples[n, i] == decoded[i]
+            exact += samples[n, i] == decoded[i] >> transform[LAST_SHIFT]
     return exact
 
 
 class Blocks:
     """Blocks of which every sample is known, and how well tables of steps explain them."""
 
-    def __init__(self, samples: np.ndarray) -> None:
-        """`samples`: int64 (n, 64), n > 0."""
-        self._samples = samples
+    def __init__(self, samples: np.ndarray, transform: Transform) -> None:
+        """`samples`: int64 (n, 64), n > 0. `transform`: by which they may have been made."""
+        self._samples, self._transform = samples, transform
         self._coefficients = np.empty((64, len(samples)), np.float32)
-        transform_blocks(samples, np.empty((3, 64), np.float32), self._coefficients)
+        centre = centre_of(transform.rule)
+        transform_blocks(samples, centre, np.empty((3, 64), np.float32), self._coefficients)
 
     def exact(self, table: np.ndarray) -> float:
         """Return the share of samples that coefficients make again which are rounded to the steps of a table."""
-        room = np.empty(64, np.int16), np.empty(64, np.int64), np.empty(64, np.int32)
-        return float(count_exact(self._samples, self._coefficients, table, *room)) / self._samples.size
+        rule = search_rule(self._transform, table)
+        room = np.empty(64, np.int16), np.empty(64, np.int64), np.empty(64, np.int64)
+        return float(count_exact(self._samples, self._coefficients, rule, *room)) / self._samples.size
 
-    def transposed(self) -> Blocks:
-        """Return the same blocks, each transposed."""
-        turned = self._samples.reshape(-1, 8, 8).transpose(0, 2, 1).reshape(-1, 64)
-        return Blocks(np.ascontiguousarray(turned))
+    def turned(self, turn: int) -> Blocks:
+        """Return the same blocks, each turned as `facts.turned` turns a picture."""
+        blocks = turned(self._samples.reshape(-1, 8, 8).transpose(1, 2, 0), turn).transpose(2, 0, 1)
+        return Blocks(np.ascontiguousarray(blocks.reshape(-1, 64)), self._transform)
+
+    def made_by(self, transform: Transform) -> Blocks:
+        """Return the same blocks as if another transform had made them."""
+        return self if transform is self._transform else Blocks(self._samples, transform)
 
     def contradictions(self, table: np.ndarray) -> float:
         """Return how many coefficients of a block, on average, lie too far from all multiples of a table's steps."""
-        steps = table[:, None].astype(np.float32)
+        steps = self._transform.steps(table)[:, None]
         off = self._coefficients - steps * np.rint(self._coefficients / steps)
         return float((np.abs(off) > _FAR).sum()) / len(self._samples)
 
@@ -176,7 +189,8 @@ class Blocks:
         repeated = np.resize(np.arange(len(self._samples)), -(-len(self._samples) // _LANES) * _LANES)
         coefficients = np.ascontiguousarray(self._coefficients[:, repeated])
         found = np.zeros((2, *wanted.shape))
-        measure_steps(coefficients, wanted, np.empty((2, _LANES), np.float32), found)
+        sizes = np.ascontiguousarray(self._transform.steps(np.arange(wanted.shape[1])[:, None].repeat(64, axis=1)).T)
+        measure_steps(coefficients, sizes, wanted, np.empty((2, _LANES), np.float32), found)
         against, share = found[0], np.clip(found[1], _LEAST_SHARE, 1 - _LEAST_SHARE)
         entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
         explained = share * np.log(np.maximum(np.arange(wanted.shape[1]), 1))
@@ -191,50 +205,36 @@ class Steps:
     share: float
 
 
-def find_steps(bounds: list[tuple[np.ndarray, np.ndarray]], likely: np.ndarray | None = None) -> Steps | None:
+def find_steps(
+    bounds: list[tuple[np.ndarray, np.ndarray]], transform: Transform, likely: np.ndarray | None = None
+) -> Steps | None:
     """Return the steps that components share; None where too little is known of them, or none explain it.
 
     The standard tables are asked first. Any other one must explain what these contradict.
 
     Args:
         bounds: Of each component, uint8 (h, w) both: least and greatest samples, on the grid of the blocks.
+        transform: By which the samples were made.
         likely: Steps that are taken if none explain more, or too little is known.
     """
-    blocks = _known_blocks(bounds, _BLOCKS)
+    blocks = known_blocks(bounds, transform)
     if blocks is None:
         return None if likely is None else Steps(likely, 0.0)
     table = blocks.standard()
     if likely is not None and blocks.exact(likely) >= blocks.exact(table) - _AS_GOOD:
         table = likely
     if blocks.contradictions(table) > _FEW or ((table <= _FINE).sum() > _MANY and blocks.coarser(table)):
-        other = (_known_blocks(bounds, _MOST_BLOCKS) or blocks).any()
+        other = (known_blocks(bounds, transform, _MOST_BLOCKS) or blocks).any()
         table = other if blocks.exact(other) > blocks.exact(table) + _BETTER else table
     return None if (table == 1).all() else Steps(table, blocks.exact(table))
 
 
-def is_transposed(low: np.ndarray, high: np.ndarray) -> bool:
-    """Tell whether luma, transposed, is what a decoder made of standard steps rather than as it is.
-
-    The transform is of columns first: rounding tells, even where steps do not.
-
-    Args:
-        low: uint8 (h, w), least samples, on the grid of the blocks.
-        high: The greatest.
-    """
-    blocks = _known_blocks([(low, high)], _BLOCKS)
-    if blocks is None:
-        return False
-    share = blocks.exact(blocks.standard())
-    if share >= _UPRIGHT:
-        return False
-    turned = blocks.transposed()
-    return turned.exact(turned.standard()) > share + _BETTER
-
-
-def _known_blocks(bounds: list[tuple[np.ndarray, np.ndarray]], most: int) -> Blocks | None:
-    """About `most` blocks of each component; None for too few."""
+def known_blocks(
+    bounds: list[tuple[np.ndarray, np.ndarray]], transform: Transform, most: int = _BLOCKS
+) -> Blocks | None:
+    """Return about `most` blocks of each component, bounds of which are uint8 (h, w) both; None for too few."""
     samples = np.concatenate([_lively(low, high, most) for low, high in bounds])
-    return Blocks(samples) if len(samples) >= _LEAST_BLOCKS else None
+    return Blocks(samples, transform) if len(samples) >= _LEAST_BLOCKS else None
 
 
 def _lively(low: np.ndarray, high: np.ndarray, most: int) -> np.ndarray:

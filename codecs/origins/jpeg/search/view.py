@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tilepress.codecs.origins.jpeg.colour import Conversion
 from tilepress.codecs.origins.jpeg.facts import FLIPPED, MIRRORED, TRANSPOSED
 from tilepress.codecs.origins.jpeg.file.coefficients import BLOCK
-from tilepress.codecs.origins.jpeg.search.colour_bounds import colour_bounds
+from tilepress.codecs.origins.jpeg.search.colour_bounds import colour_bounds, likely_conversion
 from tilepress.codecs.origins.jpeg.search.grid import find_grid
 
 _WINDOWS = 128  # that are looked at to find the grid
@@ -21,6 +22,7 @@ class View:
     `picture`: (h, w, 1 or 3) uint8. `lows`, `highs`: uint8 (1 or 3, h, w), of gray, or of Y, Cb and Cr.
     `top`, `left`: rows and columns, 0 to 15, from the begin of the grid to the picture.
     `turn`: what `facts.turned` has to do to make the picture as it was given.
+    `conversion`: how its colours were made; None for gray.
     """
 
     picture: np.ndarray
@@ -29,6 +31,7 @@ class View:
     top: int = 0
     left: int = 0
     turn: int = 0
+    conversion: Conversion | None = None
 
     @property
     def pixels(self) -> int:
@@ -52,34 +55,41 @@ class View:
     def transposed(self) -> View:
         """Return the view of the transposed picture; this one must not be turned."""
         planes = self.picture.transpose(1, 0, 2), self.lows.transpose(0, 2, 1), self.highs.transpose(0, 2, 1)
-        return _view(planes, (self.left, self.top), self.turn ^ TRANSPOSED)
+        return self._with(planes, (self.left, self.top), self.turn ^ TRANSPOSED)
 
     def mirrored(self) -> View:
         """Return the view of the picture with left and right exchanged."""
         planes = self.picture[:, ::-1], self.lows[:, :, ::-1], self.highs[:, :, ::-1]
         left = -(self.left + self.picture.shape[1]) % BLOCK
-        return _view(planes, (self.top, left), self.turn ^ (FLIPPED if self.turn & TRANSPOSED else MIRRORED))
+        return self._with(planes, (self.top, left), self.turn ^ (FLIPPED if self.turn & TRANSPOSED else MIRRORED))
 
     def flipped(self) -> View:
         """Return the view of the picture upside down."""
         planes = self.picture[::-1], self.lows[:, ::-1], self.highs[:, ::-1]
         top = -(self.top + self.picture.shape[0]) % BLOCK
-        return _view(planes, (top, self.left), self.turn ^ (MIRRORED if self.turn & TRANSPOSED else FLIPPED))
+        return self._with(planes, (top, self.left), self.turn ^ (MIRRORED if self.turn & TRANSPOSED else FLIPPED))
 
+    def turned(self, turn: int) -> View:
+        """Return the view of the picture turned as `facts.turned` turns it; this one must not be turned."""
+        view = self.transposed() if turn & TRANSPOSED else self
+        view = view.flipped() if turn & FLIPPED else view
+        return view.mirrored() if turn & MIRRORED else view
 
-def _view(planes: tuple[np.ndarray, np.ndarray, np.ndarray], place: tuple[int, int], turn: int) -> View:
-    """A view of arrays that may be turned ones."""
-    picture, lows, highs = map(np.ascontiguousarray, planes)
-    return View(picture, lows, highs, *place, turn)
+    def _with(self, planes: tuple[np.ndarray, np.ndarray, np.ndarray], place: tuple[int, int], turn: int) -> View:
+        """The same of arrays that may be turned ones."""
+        picture, lows, highs = map(np.ascontiguousarray, planes)
+        return View(picture, lows, highs, *place, turn, self.conversion)
 
 
 def view_of(picture: np.ndarray) -> View:
     """Return the view of a picture (h, w, 1 or 3) uint8 on the grid that its luma shows; on its own if none shows."""
     picture = np.require(picture, requirements=["C", "W"])  # kernels are compiled for writable arrays
     if picture.shape[2] == 1:
-        lows = highs = picture.reshape(1, *picture.shape[:2])
+        conversion, lows = None, picture.reshape(1, *picture.shape[:2])
+        highs = lows
     else:
         lows, highs = (np.empty((3, *picture.shape[:2]), np.uint8) for _ in range(2))
-        colour_bounds(picture, 0, 0, lows, highs)
+        conversion = likely_conversion(picture)
+        colour_bounds(picture, 0, 0, conversion, lows, highs)
     row, column, _ = find_grid(lows[0], _WINDOWS) or (0, 0, 0)
-    return View(picture, lows, highs, -row % BLOCK, -column % BLOCK)
+    return View(picture, lows, highs, -row % BLOCK, -column % BLOCK, conversion=conversion)

@@ -1,0 +1,40 @@
+"""JPEG decoders that are known to the last bit: how each makes samples, full-size chroma and colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tilepress.codecs.origins.jpeg import colour, transform
+from tilepress.codecs.origins.jpeg.colour import Conversion
+from tilepress.codecs.origins.jpeg.transform import Transform
+from tilepress.codecs.origins.jpeg.upsampling import Upsampling
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A decoder. `name`: for people."""
+
+    name: str
+    transform: Transform
+    upsampling: Upsampling
+    conversion: Conversion = colour.JFIF
+
+
+# Numbers are permanent: archives refer to them. Merged upsampling of libjpeg and libjpeg-turbo gives the pixels of
+# replicated chroma.
+DECODERS = {
+    0: Decoder("libjpeg-turbo", transform.ISLOW, Upsampling.FANCY),
+    1: Decoder("libjpeg-turbo, chroma replicated", transform.ISLOW, Upsampling.REPLICATED),
+    2: Decoder("libjpeg-turbo, fast DCT", transform.IFAST, Upsampling.FANCY),
+    3: Decoder("libjpeg-turbo, fast DCT, chroma replicated", transform.IFAST, Upsampling.REPLICATED),
+    4: Decoder("stb_image", transform.STB, Upsampling.STB, colour.STB),
+}
+
+
+def decoder_of(how: Transform, upsampling: Upsampling, conversion: Conversion | None) -> int:
+    """Return the number of the decoder that works so; without a conversion, of gray, of any."""
+    return next(
+        number
+        for number, each in DECODERS.items()
+        if each.transform is how and each.upsampling is upsampling and conversion in (None, each.conversion)
+    )
