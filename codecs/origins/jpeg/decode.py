@@ -7,20 +7,29 @@ import numpy as np
 from tilepress.codecs.origins.jpeg.colour import to_rgb
 from tilepress.codecs.origins.jpeg.decoders import Decoder
 from tilepress.codecs.origins.jpeg.file.coefficients import Coefficients, component_size
+from tilepress.codecs.origins.jpeg.scaled import scaled_plane
 from tilepress.codecs.origins.jpeg.transform import Transform, plane_of
-from tilepress.codecs.origins.jpeg.upsampling import upsample
+from tilepress.codecs.origins.jpeg.upsampling import Upsampling, upsample
 
 
 def decode(image: Coefficients, decoder: Decoder) -> np.ndarray:
     """Return the picture (height, width, 1 or 3) uint8 that a decoder makes."""
-    planes = [component_plane(image, component, decoder.transform) for component in range(image.components)]
-    if len(planes) == 1:
-        return planes[0][:, :, None]
-    size = (image.height, image.width)
-    cb, cr = (np.ascontiguousarray(upsample(plane, image.sampling, decoder.upsampling, *size)) for plane in planes[1:])
-    picture = np.empty((*size, 3), np.uint8)
-    to_rgb(planes[0], cb, cr, decoder.conversion, picture)
+    luma = component_plane(image, 0, decoder.transform)
+    if image.components == 1:
+        return luma[:, :, None]
+    cb, cr = (_chroma_plane(image, component, decoder) for component in (1, 2))
+    picture = np.empty((image.height, image.width, 3), np.uint8)
+    to_rgb(luma, cb, cr, decoder.conversion, picture)
     return picture
+
+
+def _chroma_plane(image: Coefficients, component: int, decoder: Decoder) -> np.ndarray:
+    """A component as large as the picture: uint8, contiguous."""
+    if decoder.upsampling is Upsampling.SCALED:
+        plane = scaled_plane(image.blocks[component], image.tables[component], image.sampling)
+        return np.ascontiguousarray(plane[: image.height, : image.width])
+    small = component_plane(image, component, decoder.transform)
+    return np.ascontiguousarray(upsample(small, image.sampling, decoder.upsampling, image.height, image.width))
 
 
 def component_plane(image: Coefficients, component: int, how: Transform) -> np.ndarray:

@@ -28,6 +28,8 @@ DECODERS = {
     2: Decoder("libjpeg-turbo, fast DCT", transform.IFAST, Upsampling.FANCY),
     3: Decoder("libjpeg-turbo, fast DCT, chroma replicated", transform.IFAST, Upsampling.REPLICATED),
     4: Decoder("stb_image", transform.STB, Upsampling.STB, colour.STB),
+    5: Decoder("libjpeg 7 to 9", transform.ISLOW, Upsampling.SCALED),
+    6: Decoder("libjpeg 9a or later", transform.ISLOW, Upsampling.SCALED, colour.JFIF_9A),
 }
 
 

@@ -27,6 +27,7 @@ class Upsampling(Enum):
     REPLICATED = 0
     FANCY = 1  # as libjpeg and libjpeg-turbo call it
     STB = 2  # as stb_image interpolates
+    SCALED = 3  # by the inverse DCT: see scaled.py
 
 
 _ROUNDING = {(2, 2): (8, -1, 0), (2, 1): (4, 4, 0), (1, 2): (4, 0, 4)}  # of libjpeg-turbo

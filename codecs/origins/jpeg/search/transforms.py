@@ -15,8 +15,9 @@ from tilepress.codecs.origins.jpeg.search.steps import Blocks, known_blocks
 from tilepress.codecs.origins.jpeg.transform import IFAST, ISLOW, Transform
 from tilepress.codecs.origins.jpeg.transform import STB as STB_TRANSFORM
 
-_SURE = 0.995  # share of samples that rounded coefficients never reach with another transform, or of a turned picture
-_POOR = 0.85  # share of samples: what libjpeg's transform explains of nearly all pictures that it made, and of no other
+_SURE = 0.995  # share of samples that rounded coefficients never reach with much other transforms, or turned
+_SURE_OF_ALL = 0.9995  # nor with any other one
+_POOR = 0.965  # share of samples: of a picture that is explained better, another transform is not likely
 _BETTER = 0.01  # share of samples: by how much a turned picture has to be explained better
 Way = tuple[Transform, int]
 
@@ -36,15 +37,17 @@ def likely_transform(low: np.ndarray, high: np.ndarray, conversion: Conversion |
     blocks = known_blocks([(low, high)], first)
     if blocks is None:
         return first, 0
-    share = blocks.exact(blocks.standard())
-    if share >= _SURE:
-        return first, 0
-    shares = {(first, 0): share + _BETTER} | _shares(blocks, first, (TRANSPOSED,))
-    if conversion is None:
-        shares |= _shares(blocks, STB_TRANSFORM, (0, TRANSPOSED))
-    if conversion != STB and max(shares.values()) < _POOR:
+    table = blocks.standard()
+    shares = {(first, 0): blocks.exact(table)}
+    if conversion is None and shares[first, 0] < _SURE_OF_ALL:
+        shares[STB_TRANSFORM, 0] = blocks.made_by(STB_TRANSFORM).exact(table)
+    best = max(shares.values())
+    if best < _SURE:
+        for transform, _ in list(shares):
+            shares |= _shares(blocks, transform, (TRANSPOSED,))
+    if best < _POOR and conversion != STB:
         shares |= _shares(blocks, IFAST, TURNS)
-    return max(shares, key=lambda way: shares[way])
+    return max(shares, key=lambda way: shares[way] - (_BETTER if way[1] else 0))
 
 
 def _shares(blocks: Blocks, transform: Transform, turns: Sequence[int]) -> dict[Way, float]:

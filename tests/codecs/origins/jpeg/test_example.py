@@ -6,6 +6,7 @@ import pytest
 
 from tilepress.codecs.kernels.cache import KernelCache
 from tilepress.codecs.origins.jpeg.decode import decode
+from tilepress.codecs.origins.jpeg.decoders import DECODERS
 from tilepress.codecs.origins.jpeg.example import example, recover_example
 from tilepress.codecs.origins.jpeg.file.coefficients import SAMPLINGS, Sampling
 from tilepress.codecs.origins.jpeg.search.recover import recover_jpeg
@@ -13,7 +14,7 @@ from tilepress.codecs.origins.jpeg.search.recover import recover_jpeg
 
 @pytest.mark.parametrize("sampling", SAMPLINGS.values())
 def test_the_example_is_found(sampling: Sampling) -> None:
-    picture = decode(example(sampling), fancy=True)
+    picture = decode(example(sampling), DECODERS[0])
     found = recover_jpeg(picture)
     assert found is not None and found.image.sampling == sampling
     assert found.wrong < 0.05 * picture[:, :, 0].size
@@ -22,7 +23,7 @@ def test_the_example_is_found(sampling: Sampling) -> None:
 def test_pictures_that_may_not_be_written_to_need_no_other_kernels() -> None:
     for sampling in SAMPLINGS.values():
         recover_example(sampling)
-    picture = decode(example((2, 2)), fancy=True)
+    picture = decode(example((2, 2)), DECODERS[0])
     picture.flags.writeable = False
     compiled = KernelCache.compiled
     assert recover_jpeg(picture[:-3, 5:]) is not None

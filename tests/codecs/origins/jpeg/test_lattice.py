@@ -11,6 +11,7 @@ from tilepress.codecs.origins.jpeg.file.tables import LUMA, standard_table
 from tilepress.codecs.origins.jpeg.search.component import Component
 from tilepress.codecs.origins.jpeg.search.dct import BASIS_OF_SAMPLE
 from tilepress.codecs.origins.jpeg.search.lattice import nearest_points
+from tilepress.codecs.origins.jpeg.transform import ISLOW
 
 SIDE = 96
 
@@ -31,7 +32,7 @@ def test_what_is_known_of_blocks_is_met(quality: int, columns: int, least: float
     known = np.tile(np.arange(8) < columns, 8)
     given = samples.reshape(-1, 8, 8).copy()
     given[:, :, columns:] = given[:, :, columns - 1 : columns]
-    points = nearest_points(given.reshape(-1, 64), known, table, 32)
+    points = nearest_points(given.reshape(-1, 64) - 128, known, table, 32)
     assert points.shape == (len(samples), 32, 64)
     made = np.clip(np.rint((points * table) @ BASIS_OF_SAMPLE.T + 128), 0, 255)
     met = (made[:, :, known] == samples[:, None, known]).all(axis=2).any(axis=1)
@@ -41,16 +42,16 @@ def test_what_is_known_of_blocks_is_met(quality: int, columns: int, least: float
 def test_whole_blocks_are_rounded() -> None:
     table = standard_table(LUMA, 75)
     quantised, samples = decoded(table, 8)
-    points = nearest_points(samples, np.ones(64, bool), table, 1)
+    points = nearest_points(samples - 128, np.ones(64, bool), table, 1)
     assert (points[:, 0] == quantised).all(axis=1).mean() > 0.95
 
 
 def test_a_component_of_any_size_is_found() -> None:
     table = standard_table(LUMA, 75)
-    plane = Component(*_bounds(np.full((20, 21), 128, np.uint8)))
+    plane = Component(*_bounds(np.full((20, 21), 128, np.uint8)), ISLOW)
     plane.blocks[:, :, :4] = np.random.default_rng(0).integers(-3, 4, (*plane.blocks.shape[:2], 4))
     samples = plane.own_samples(table)
-    found = Component(*_bounds(samples))
+    found = Component(*_bounds(samples), ISLOW)
     found.solve(table)
     assert found.missed.sum() == 0
     np.testing.assert_array_equal(found.own_samples(table), samples)

@@ -13,6 +13,7 @@ from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Recovered
 from tilepress.codecs.origins.jpeg.decode import decode
+from tilepress.codecs.origins.jpeg.decoders import DECODERS
 from tilepress.codecs.origins.jpeg.facts import turned
 from tilepress.codecs.origins.jpeg.file.reader import read_blocks_of, read_header
 from tilepress.codecs.origins.jpeg.rule import Jpeg
@@ -91,7 +92,7 @@ def test_clipped_pictures_come_back(sampling: str) -> None:
 def test_replicated_chroma_is_found(sampling: str) -> None:
     """As merged upsampling makes it, and all decoders that do not interpolate."""
     interpolated = found(decoded_photo(LARGE, 85, sampling))
-    pixels = decode(read_blocks_of(read_header(interpolated.file)), fancy=False)
+    pixels = decode(read_blocks_of(read_header(interpolated.file)), DECODERS[1])
     recovered = found(pixels)
     assert "chroma replicated" in RULE.describe(recovered)
     assert share_equal(recovered, pixels) > 0.99
