@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tilepress.codecs.kernels.kernel import borrowing_kernel
+from tilepress.codecs.origins.jpeg.colour import JFIF
 from tilepress.codecs.origins.jpeg.search.colour_bounds import invert_colour
 from tilepress.codecs.origins.rectangle import Rectangle, worthiest
 
@@ -33,7 +34,7 @@ def weigh_colours(picture: np.ndarray, worth: np.ndarray) -> None:
             if r == g == b or min(r, g, b) == 0 or max(r, g, b) == 255:
                 worth[i, j] = _NEUTRAL
                 continue
-            luma, _, _ = invert_colour(r, g, b)
+            luma, _, _ = invert_colour(r, g, b, JFIF)
             worth[i, j] = _FOR if luma >= 0 else _AGAINST
 
 

@@ -18,6 +18,7 @@ from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Guess, Origin, Recovered
 from tilepress.codecs.origins.inset.edges import goes_on
 from tilepress.codecs.origins.inset.region import find_region
+from tilepress.codecs.origins.jpeg.colour import JFIF
 from tilepress.codecs.origins.jpeg.facts import read_facts
 from tilepress.codecs.origins.jpeg.rule import Jpeg
 from tilepress.codecs.origins.jpeg.search.colour_bounds import count_members
@@ -48,7 +49,7 @@ class Inset(Origin):
         inner = colours[coloured & (colours.min(axis=1) > 0) & (colours.max(axis=1) < 255)]
         if len(inner) < _LEAST_COLOURS:
             return None
-        share = (count_members(inner) / len(inner) - _CHANCE) / (1 - _CHANCE)
+        share = (count_members(inner, JFIF) / len(inner) - _CHANCE) / (1 - _CHANCE)
         return Guess(self.id, share) if share >= max(_MEMBERS, _SPREAD / len(inner) ** 0.5) else None
 
     def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:

@@ -31,6 +31,7 @@ DECODERS = {
     5: Decoder("libjpeg 7 to 9", transform.ISLOW, Upsampling.SCALED),
     6: Decoder("libjpeg 9a or later", transform.ISLOW, Upsampling.SCALED, colour.JFIF_9A),
 }
+SCALING = 5  # one of the decoders whose inverse DCT makes chroma as large as the picture
 
 
 def decoder_of(how: Transform, upsampling: Upsampling, conversion: Conversion | None) -> int:

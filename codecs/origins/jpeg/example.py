@@ -7,7 +7,7 @@ import numpy as np
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.origins.base import Guess
 from tilepress.codecs.origins.jpeg.decode import decode
-from tilepress.codecs.origins.jpeg.decoders import DECODERS
+from tilepress.codecs.origins.jpeg.decoders import DECODERS, SCALING
 from tilepress.codecs.origins.jpeg.file.coefficients import Coefficients, Sampling, block_shapes
 from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, standard_table
 from tilepress.codecs.origins.jpeg.rule import Jpeg
@@ -34,6 +34,7 @@ def recover_example(sampling: Sampling) -> None:
     """Decode the example, find its JPEG, and make the picture of that again."""
     picture = decode(example(sampling), DECODERS[0])
     spec = TileSpec(_SIDE, _SIDE, 3, "uint8", 8, "rgb")
+    decode(example(sampling), DECODERS[SCALING])
     rule = Jpeg()
     guess = rule.detect(picture, spec) or Guess(rule.id, 1.0)
     recovered = rule.invert(picture, spec, guess)

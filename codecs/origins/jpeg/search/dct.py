@@ -1,4 +1,4 @@
-"""The orthonormal DCT of 8 x 8 blocks in floats: what only searches, while `islow.py` decides.
+"""The orthonormal DCT of 8 x 8 blocks in floats: what only searches, while `transform.py` decides.
 
 A JPEG's dequantised coefficients are those of this transform of the samples less 128.
 """

@@ -1,7 +1,7 @@
 """Decoding in integers: what each decoder makes of a file, to the last bit.
 
 `tests/golden/jpeg` holds files, and hashes of what the decoders themselves made of them: libjpeg-turbo through
-simplejpeg (1 and 3: merged upsampling where there is any), libjpeg 9 and 9f through jpeglib, stb_image 2.27, with SIMD and without.
+simplejpeg (1 and 3: merged upsampling where there is any), libjpeg 9 and 9f through jpeglib, stb_image 2.27 with SIMD.
 """
 
 from __future__ import annotations
