@@ -174,4 +174,13 @@ BUILT_IN = (
         True,
         "convolutional transform with divisive normalisation, factorised prior (learned)",
     ),
+    CodecFacts(
+        "cnn-rnn-ae",
+        "lossy or with residual",
+        _BOTH,
+        _ANY,
+        ("max_error", "quality"),
+        True,
+        "convolutional autoencoder applied to its own remaining error (learned): progressive",
+    ),
 )

@@ -31,6 +31,7 @@ CODECS: dict[str, str] = {
     "pca": "tilepress.codecs.learned.block.pca:Pca",
     "cnn-ae": "tilepress.codecs.learned.cnn_ae.codec:CnnAe",
     "gdn-factorized": "tilepress.codecs.learned.gdn.codec:GdnFactorized",
+    "cnn-rnn-ae": "tilepress.codecs.learned.cnn_rnn_ae.codec:CnnRnnAe",
 }
 RESIDUALS: dict[str, str] = {
     "lossless-1": "tilepress.codecs.lossless.residual:LosslessResidual",
@@ -42,6 +43,7 @@ DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands
     "pca": "pca-16",
     "cnn-ae": "cnn-ae",
     "gdn-factorized": "gdn-factorized",
+    "cnn-rnn-ae": "cnn-rnn-ae",
 }
 ENTRY_POINTS = "tilepress.codecs"  # group in which other packages name their codecs
 

@@ -1,35 +1,67 @@
-"""Coders of codecs whose latents are one array: under the adaptive context model, or under a factorised prior."""
+"""Coders of arrays of latents: under the adaptive context model, under a factorised prior, or several in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tilepress.codecs.codec import TileSpec
-from tilepress.codecs.entropy.context_coder import ContextCoder
-from tilepress.codecs.entropy.context_model import LatentLayout
+from tilepress.codecs.entropy.context_coder import ContextCoder, load_coder
+from tilepress.codecs.entropy.context_model import MAX_LATENT, LatentLayout
 from tilepress.codecs.entropy.factorized_prior import FactorizedPrior
 from tilepress.codecs.entropy.latent_coder import LATENTS, Latents, Shapes
+from tilepress.codecs.errors import ModelError
+from tilepress.codecs.learned.networks import UNIT
+from tilepress.codecs.model import INTEGERS, tensor
+from tilepress.codecs.planes.quantiser import Quantiser
+from tilepress.codecs.planes.rgb_inputs import pictures_per_tile
 
 
 @dataclass(frozen=True)
 class ContextLatents:
-    """One rANS stream of int16 (planes, rows, columns, K). `layout`: how planes of such tiles predict each other."""
+    """One rANS stream of int16 (planes, rows, columns, K). `layout`: how planes of such tiles predict each other.
+
+    `name`: of the array.
+    """
 
     coder: ContextCoder
     layout: Callable[[TileSpec], LatentLayout]
+    name: str = LATENTS
     parts: int = 1
 
     def encode(self, latents: Latents, spec: TileSpec) -> list[bytes]:
         """Return the stream, plane by plane."""
-        return [self.coder.encode(latents[LATENTS], self.layout(spec))]
+        return [self.coder.encode(latents[self.name], self.layout(spec))]
 
     def decode(self, streams: Sequence[bytes], shapes: Shapes, spec: TileSpec) -> dict[str, np.ndarray]:
         """Return the latents. StreamError."""
-        planes, rows, columns, depth = shapes[LATENTS]
-        return {LATENTS: self.coder.decode(streams[0], (planes, rows, columns, depth), self.layout(spec))}
+        planes, rows, columns, depth = shapes[self.name]
+        return {self.name: self.coder.decode(streams[0], (planes, rows, columns, depth), self.layout(spec))}
+
+
+@dataclass(frozen=True)
+class SeveralLatents:
+    """A stream for each of several arrays, coarse to fine: a progressive codec."""
+
+    coders: tuple[ContextLatents, ...]
+
+    @property
+    def parts(self) -> int:
+        """How many streams a tile has."""
+        return len(self.coders)
+
+    def encode(self, latents: Latents, spec: TileSpec) -> list[bytes]:
+        """Return the stream of each array."""
+        return [stream for coder in self.coders for stream in coder.encode(latents, spec)]
+
+    def decode(self, streams: Sequence[bytes], shapes: Shapes, spec: TileSpec) -> dict[str, np.ndarray]:
+        """Return the arrays of the first streams. StreamError."""
+        decoded: dict[str, np.ndarray] = {}
+        for coder, stream in zip(self.coders, streams, strict=False):
+            decoded |= coder.decode([stream], shapes, spec)
+        return decoded
 
 
 @dataclass(frozen=True)
@@ -49,3 +81,30 @@ class FactorizedLatents:
         pictures, channels, rows, columns = shapes[LATENTS]
         stacked = self.prior.decode(streams[0], pictures * rows, columns)
         return {LATENTS: np.moveaxis(stacked.reshape(channels, pictures, rows, columns), 1, 0)}
+
+
+def load_stepped(
+    tensors: Mapping[str, np.ndarray], prefix: str, step: int, depth: int
+) -> tuple[Quantiser, ContextCoder]:
+    """Return quantiser and coder of `depth` channels, quantised in one step: tensors of `load_coder`, `.zero`, `.dead`.
+
+    ModelError if they are damaged.
+    """
+    coder = load_coder(tensors, prefix, depth)
+    top = coder.fitted.top
+    zero = tensor(tensors, f"{prefix}.zero", INTEGERS, top.shape).astype(np.int64)
+    dead = tensor(tensors, f"{prefix}.dead", ("float32",), top.shape)
+    if abs(zero).max() > MAX_LATENT or not ((dead >= 0) & (dead < 0.5)).all():
+        raise ModelError(f"the zeros of {prefix} exceed 16 bits, or its dead zones 0..0.5: the model is damaged")
+    return stepped_quantiser(step, zero, top, np.asarray(dead)), coder
+
+
+def stepped_quantiser(step: int, zero: np.ndarray, top: np.ndarray, dead: np.ndarray) -> Quantiser:
+    """Return the quantiser of latents, 1 being UNIT, in steps around the symbol `zero`, within 0..`top`."""
+    gain = np.full(len(top), UNIT / step, np.float32)
+    return Quantiser(np.zeros_like(top), top, gain=gain, zero=zero, worth=np.full(len(top), step), dead=dead)
+
+
+def separate_pictures(spec: TileSpec) -> LatentLayout:
+    """Return the layout in which each picture of a tile (planes/rgb_inputs.py) is a plane that none predicts."""
+    return LatentLayout.of(pictures_per_tile(spec), differences=False)

@@ -90,7 +90,8 @@ class LeveledCodec(Codec):
     def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
         """Return the tiles (n, h, w, c) of latents at one level: exact integers, in batches of any size the same.
 
-        Of a prefix of the streams, `latents` has the arrays that the prefix holds.
+        Of a prefix of the streams, `latents` has the arrays that the prefix holds. Arrays that the level does not have
+        may be there too, if other tiles of a batch are of other levels: they mean nothing.
         """
 
     def adapted(self, side_information: bytes) -> Self:
@@ -162,9 +163,7 @@ class LeveledCodec(Codec):
             level, frame[i], payload = self._open(data, spec)
             levels[i] = level.number
             decoded.append(level.coder.decode(_split(payload, level.coder.parts)[:parts], shapes, spec))
-        names = decoded[0] if decoded else shapes
-        arrays = {name: np.array([one[name] for one in decoded], np.int16).reshape(-1, *shapes[name]) for name in names}
-        return Symbols(spec, {**arrays, _FRAME: frame, _LEVEL: levels})
+        return Symbols(spec, {**_stacked(decoded, shapes), _FRAME: frame, _LEVEL: levels})
 
     def _open(self, data: bytes, spec: TileSpec) -> tuple[Level, np.ndarray, bytes]:
         """Return level, frame and coded latents of a stream."""
@@ -175,6 +174,17 @@ class LeveledCodec(Codec):
             raise StreamError(f"level {payload[0]} is not one of this model's {len(self.levels)}")
         frame = unpack_frame(payload[1 : 1 + FRAME_BYTES], spec)
         return self.levels[payload[0]], frame, payload[1 + FRAME_BYTES :]
+
+
+def _stacked(decoded: Sequence[Latents], shapes: Shapes) -> dict[str, np.ndarray]:
+    """Return the arrays int16 (n, *shape) that any tile has; of tiles whose level has no such array, zeros."""
+    arrays = {}
+    for name, shape in shapes.items():
+        if not decoded or any(name in one for one in decoded):
+            arrays[name] = np.zeros((len(decoded), *shape), np.int16)
+            for out, one in zip(arrays[name], decoded, strict=True):
+                out[...] = one.get(name, 0)
+    return arrays
 
 
 def _join(streams: Sequence[bytes]) -> bytes:

@@ -33,3 +33,9 @@ def inverse_gdn(tensors: Tensors, name: str, channels: int) -> InverseGdn:
     limit = tensor(tensors, f"{name}.limit", ("int32",), (channels,))
     shift = tensor(tensors, f"{name}.shift", ("int32",), (1,))
     return InverseGdn(beta, gamma.astype(np.int64), int(shift[0]), limit.astype(np.int64))
+
+
+def under(tensors: Tensors, prefix: str) -> dict[str, np.ndarray]:
+    """Return the tensors `prefix.NAME` as NAME: those of one of a model's several networks."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): array for name, array in tensors.items() if name.startswith(start)}

@@ -36,6 +36,7 @@ RECIPES: dict[str, str] = {
     "pca": "tilepress.jobs.recipes.block.pca:PcaRecipe",
     "cnn-ae": "tilepress.jobs.recipes.cnn_ae.recipe:CnnAeRecipe",
     "gdn-factorized": "tilepress.jobs.recipes.gdn.recipe:GdnFactorizedRecipe",
+    "cnn-rnn-ae": "tilepress.jobs.recipes.cnn_rnn_ae.recipe:CnnRnnAeRecipe",
 }
 ENTRY_POINTS = "tilepress.recipes"
 FOLDER = Path(__file__).parent

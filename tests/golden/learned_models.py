@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from tilepress.codecs.model import Model
+from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.jobs.recipes.recipe import Options, TrainingPlan
 from tilepress.jobs.training.learner import Learner
 
@@ -24,8 +25,10 @@ _UP = ["conv 6 3", "relu", "up", "conv 4 3", "relu", "up", "conv 3 3"]
 _BLOCK: dict[str, Any] = {"block": 8, "ratio": 16, "quantisation_steps": [64.0, 8.0]}
 _CNN: dict[str, Any] = {"analysis": _BLOCKS, "synthesis": _UP, "quantisation_steps": [24, 8], "told": False}
 
-# name: family, steps of training, `model` of the recipe
-MODELS: dict[str, tuple[str, int, dict[str, Any]]] = {
+_RNN: dict[str, Any] = {"quantisation_steps": [64, 12]}
+
+# folder: name: family, steps of training, `model` of the recipe
+_LEARNED_1: dict[str, tuple[str, int, dict[str, Any]]] = {
     "block-dnn-sigmoid": ("block-dnn", 4, {**_BLOCK, "extra": 4, "activation": "sigmoid"}),
     "pca-uniform": ("pca", 0, _BLOCK),
     "pca-kmeans": ("pca", 0, {**_BLOCK, "quantiser": "kmeans"}),
@@ -43,6 +46,26 @@ MODELS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "cnn-ae-overlapping": ("cnn-ae", 400, {**_CNN, "block": 16, "overlap": 6}),
     "gdn-factorized": ("gdn-factorized", 4, {"channels": [6, 6, 8], "rates": [0.003, 0.2]}),
 }
+_LEARNED_2: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "cnn-rnn-ae-whole": (
+        "cnn-rnn-ae",
+        4,
+        {
+            **_RNN,
+            "analysis": _WHOLE,
+            "synthesis": ["conv 6 3", "relu", "conv 48 3", "shuffle 4"],
+            "shifts": [0, 1],
+            "margin": 2,
+        },
+    ),
+    "cnn-rnn-ae-overlapping": (
+        "cnn-rnn-ae",
+        200,
+        {**_RNN, "analysis": _BLOCKS, "synthesis": _UP, "shared": True, "shifts": [0, 2], "block": 16, "overlap": 6},
+    ),
+}
+FOLDERS = {"learned-1": _LEARNED_1, "learned-2": _LEARNED_2}
+MODELS = {name: model for models in FOLDERS.values() for name, model in models.items()}
 
 
 def learned_model(name: str) -> Model:
@@ -61,13 +84,11 @@ def learned_model(name: str) -> Model:
     return _adjusted(name, replace(exported, tensors=_thinned(exported.tensors)))
 
 
-def extreme(model: Model, latents: np.ndarray, level: int) -> np.ndarray:
-    """Latents of the same shape, drawn from all that the level allows: decoders have to clip what comes of them."""
-    low, high, axis = 0, model.tensors.get(f"level{level}.top"), -1
-    if high is None:
-        low, high, axis = model.tensors[f"level{level}.low"], model.tensors[f"level{level}.high"], 2
+def extreme(quantiser: Quantiser, latents: np.ndarray) -> np.ndarray:
+    """Latents of the same shape, drawn from all that there are: decoders have to clip what comes of them."""
+    axis = -1 if latents.shape[-1] == len(quantiser.low) else 2
     channel_last = np.moveaxis(latents, axis, -1)
-    drawn = np.random.default_rng(7).integers(low, high, channel_last.shape, endpoint=True)
+    drawn = np.random.default_rng(7).integers(quantiser.low, quantiser.high, channel_last.shape, endpoint=True)
     return np.ascontiguousarray(np.moveaxis(drawn, -1, axis).astype(latents.dtype))
 
 

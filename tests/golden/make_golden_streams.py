@@ -3,7 +3,9 @@
 Do not run it because a test fails: a test that fails says that archives out there can no longer be read. It is run
 again only before a release that adds something to the streams, and then into a new folder.
 
-    python tests/golden/make_golden_streams.py NEW_FOLDER
+    python tests/golden/make_golden_streams.py learned-2 NEW_FOLDER
+
+Families that came later have a folder of their own: the first argument is the one whose models are made.
 
 When a shipped model is replaced, the pinned streams of shipped models are written anew. Models that archives hold are
 not affected: an archive keeps its own copies.
@@ -24,10 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from learned_models import MODELS, extreme, learned_model, picture
+from learned_models import FOLDERS, extreme, learned_model, picture
 from stream_files import coded, digest, refuse_existing, write
 
 from tilepress.codecs.codec import Codec, Settings, TileSpec
+from tilepress.codecs.learned.leveled import LeveledCodec
 from tilepress.codecs.model import SHIPPED, Model
 from tilepress.codecs.registry import load_codec
 
@@ -59,7 +62,7 @@ def main(arguments: list[str]) -> None:
     if arguments[0] == "--jpegls":
         write(target, (facts for near in NEAR for facts in classical("jpegls", Settings(max_error=near))))
         return
-    models = {name: learned_model(name) for name in MODELS}
+    models = {name: learned_model(name) for name in FOLDERS[arguments[0]]}
     for name, model in models.items():
         model.save(target / "models" / name)
     entries = ((*learned(name, model, TILES), *drawn(name, model)) for name, model in models.items())
@@ -87,10 +90,12 @@ def classical(codec_id: str, settings: Settings) -> Iterator[dict[str, Any]]:
 def drawn(name: str, model: Model) -> Iterator[dict[str, Any]]:
     """Streams of latents that no picture has, of the finest level."""
     codec = load_codec(model.codec_id, model)
+    assert isinstance(codec, LeveledCodec)
     for spec in (RGB, GRAY):
         symbols = codec.analyse(np.zeros((1, *spec.shape), np.uint8), spec, Settings(quality=100))
-        latents = extreme(model, symbols.arrays["latents"], int(symbols.arrays["level"][0]))
-        (stream,) = codec.pack(replace(symbols, arrays={**symbols.arrays, "latents": latents}))
+        quantisers = codec.levels[int(symbols.arrays["level"][0])].quantisers
+        latents = {name: extreme(quantiser, symbols.arrays[name]) for name, quantiser in quantisers.items()}
+        (stream,) = codec.pack(replace(symbols, arrays={**symbols.arrays, **latents}))
         yield described(name, model, codec, spec, stream)
 
 

@@ -18,19 +18,14 @@ from typing import ClassVar
 import numpy as np
 
 from tilepress.codecs.codec import Tiles, TileSpec
-from tilepress.codecs.entropy.context_coder import load_coder
-from tilepress.codecs.entropy.context_model import MAX_LATENT, LatentLayout
 from tilepress.codecs.entropy.latent_coder import LATENTS, Latents, Shapes
-from tilepress.codecs.errors import ModelError
 from tilepress.codecs.integer.network import IntegerNetwork
 from tilepress.codecs.learned.batches import run_float, run_integer
 from tilepress.codecs.learned.cnn_ae.config import CnnConfig
-from tilepress.codecs.learned.coders import ContextLatents
+from tilepress.codecs.learned.coders import ContextLatents, load_stepped, separate_pictures
 from tilepress.codecs.learned.config import LeveledConfig
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
-from tilepress.codecs.learned.networks import UNIT, load_analysis, load_synthesis
-from tilepress.codecs.model import INTEGERS, tensor
-from tilepress.codecs.planes.quantiser import Quantiser
+from tilepress.codecs.learned.networks import load_analysis, load_synthesis
 from tilepress.codecs.planes.rgb_inputs import MIN_BITS, from_pictures, pictures_per_tile, to_pictures
 
 _PIXELS_AT_ONCE = 1 << 19
@@ -47,15 +42,9 @@ class CnnAe(LeveledCodec):
 
     def load_level(self, number: int) -> Level:
         """Return the level of tensors `level{i}.zero`, `.dead` and those of its coder. ModelError."""
-        tensors, prefix = self.model.tensors, f"level{number}"
-        coder = load_coder(tensors, prefix, self.config.latents)
-        top = coder.fitted.top
-        zero = tensor(tensors, f"{prefix}.zero", INTEGERS, top.shape).astype(np.int64)
-        dead = tensor(tensors, f"{prefix}.dead", ("float32",), top.shape)
-        if abs(zero).max() > MAX_LATENT or not ((dead >= 0) & (dead < 0.5)).all():
-            raise ModelError(f"the zeros of level {number} exceed 16 bits, or its dead zones 0..0.5: it is damaged")
-        quantiser = quantiser_of(self.config.steps[number], zero, top, np.asarray(dead))
-        return Level(number, {LATENTS: quantiser}, ContextLatents(coder, _layout))
+        step, depth = self.config.steps[number], self.config.latents
+        quantiser, coder = load_stepped(self.model.tensors, f"level{number}", step, depth)
+        return Level(number, {LATENTS: quantiser}, ContextLatents(coder, separate_pictures))
 
     def load_networks(self) -> None:
         """Load the analysis, and the synthesis, proven for the latents of all levels. ModelError."""
@@ -92,13 +81,3 @@ class CnnAe(LeveledCodec):
         pieces = run_integer(self._synthesis, x, config.cut.stride**2, _PIXELS_AT_ONCE)
         decoded = config.cut.join(pieces << max(0, MIN_BITS - config.fraction_bits), spec.height, spec.width)
         return from_pictures(decoded, spec, frame, max(MIN_BITS, config.fraction_bits))
-
-
-def quantiser_of(step: int, zero: np.ndarray, top: np.ndarray, dead: np.ndarray) -> Quantiser:
-    """Return the quantiser of a level: latents, 1 being UNIT, in steps around the symbol `zero`, within 0..`top`."""
-    gain = np.full(len(top), UNIT / step, np.float32)
-    return Quantiser(np.zeros_like(top), top, gain=gain, zero=zero, worth=np.full(len(top), step), dead=dead)
-
-
-def _layout(spec: TileSpec) -> LatentLayout:
-    return LatentLayout.of(pictures_per_tile(spec), differences=False)

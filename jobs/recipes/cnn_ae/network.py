@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from tilepress.codecs.learned.networks import UNIT, NetworkPlan, float_network
+from tilepress.jobs.recipes.networks.blocks import join, split
 from tilepress.jobs.recipes.networks.context_rate import ContextRate
-from tilepress.jobs.recipes.networks.pictures import pictures, principal_components
+from tilepress.jobs.recipes.networks.linear import begin_linear, centre_latents, may_begin_linear
+from tilepress.jobs.recipes.networks.pictures import pictures
 
+_CENTRED = 1 << 18  # pixels that latents are centred on
 LEVELS_OF_STRENGTH = 8.0  # a step of 2^8 is told as 1
 
 
@@ -73,68 +75,15 @@ class Autoencoder(nn.Module):
         return torch.cat([z, strength.expand(-1, 1, *z.shape[2:]).to(z.dtype)], dim=1)
 
 
-def split(x: torch.Tensor, block: int) -> torch.Tensor:
-    """(n, c, h, w) to (n * blocks, c, block, block), row by row; 0: themselves."""
-    if not block:
-        return x
-    n, c, height, width = x.shape
-    cut = x.reshape(n, c, height // block, block, width // block, block).permute(0, 2, 4, 1, 3, 5)
-    return cut.reshape(-1, c, block, block)
-
-
-def join(z: torch.Tensor, n: int, rows: int) -> torch.Tensor:
-    """Return grids (n, K, rows, rows) of the latents of the blocks of n square crops."""
-    if len(z) == n:
-        return z
-    side, across = z.shape[2], rows // z.shape[2]
-    cut = z.reshape(n, across, across, z.shape[1], side, side).permute(0, 3, 1, 4, 2, 5)
-    return cut.reshape(n, z.shape[1], rows, rows)
-
-
 @torch.no_grad()
-def begin_linear(network: Autoencoder, crops: torch.Tensor) -> None:
-    """Let a slim network begin as the principal components of unshuffled pixels, each passed through relu as its
-    positive and its negative part. Networks of other shapes, or too narrow, only get their latents scaled."""
-    x = pictures(crops)
-    first, last = network.shape.analysis.operations[0], network.shape.synthesis.operations[-1]
-    encoder, decoder = ([m for m in net if isinstance(m, nn.Conv2d)] for net in (network.analysis, network.synthesis))
-    count = network.shape.analysis.outputs
-    hidden = [m.out_channels for m in (*encoder[:-1], *decoder[:-1])]
-    if first.kind != "unshuffle" or last.kind != "shuffle" or first.size != last.size or min(hidden) < 2 * count:
-        return _scale_latents(network, x)
-    samples = functional.pixel_unshuffle(x, first.size).permute(0, 2, 3, 1).reshape(-1, first.outputs)
-    mean, basis = principal_components(samples, count)
-    both, sign = torch.cat([basis, -basis]), torch.cat([torch.eye(count), -torch.eye(count)])
-    _set(encoder[0], both, -both @ mean)
-    for conv in (*encoder[1:-1], *decoder[1:-1]):
-        _set(conv, torch.eye(2 * count), torch.zeros(2 * count))
-    _set(encoder[-1], sign.T, torch.zeros(count), silence=True)
-    _set(decoder[0], sign, torch.zeros(2 * count))
-    _set(decoder[-1], both.T, mean, silence=True)
-    return None
+def begin(network: Autoencoder, crops: torch.Tensor) -> None:
+    """Let a slim network begin as the principal components of unshuffled pixels.
 
-
-def _set(conv: nn.Conv2d, matrix: torch.Tensor, bias: torch.Tensor, silence: bool = False) -> None:
-    """Let the first outputs of a convolution be `matrix` @ its first inputs; `silence`: of nothing else at first."""
-    rows, columns = matrix.shape
-    middle = conv.kernel_size[0] // 2
-    conv.weight[:rows] = 0
-    if silence:
-        conv.weight.zero_()
-    conv.weight[:rows, :columns, middle, middle] = matrix
-    assert conv.bias is not None
-    conv.bias[:rows] = bias
-
-
-def _scale_latents(network: Autoencoder, x: torch.Tensor) -> None:
-    """Centre the latents in their range, or leave them where they have none."""
-    ceiling = network.shape.ceiling
-    if not ceiling:
-        return
-    z = network.analysis(split(x[: max(1, (1 << 18) // x[0, 0].numel())], network.shape.block))
-    spread, mean = z.std(dim=(0, 2, 3)) + 1e-6, z.mean(dim=(0, 2, 3))
-    final = next(m for m in reversed(network.analysis) if isinstance(m, nn.Conv2d))
-    gain = ceiling / 6 / spread
-    assert final.bias is not None
-    final.weight.mul_(gain[:, None, None, None])
-    final.bias.sub_(mean).mul_(gain).add_(ceiling / 2)
+    Networks of other shapes, or too narrow, only get their latents scaled.
+    """
+    x, shape = pictures(crops), network.shape
+    if may_begin_linear(shape.analysis, shape.synthesis):
+        begin_linear(network.analysis, network.synthesis, x)
+    elif shape.ceiling:
+        some = x[: max(1, _CENTRED // x[0, 0].numel())]
+        centre_latents(network.analysis, shape.ceiling, split(some, shape.block))

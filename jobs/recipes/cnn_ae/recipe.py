@@ -14,26 +14,27 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from tilepress.codecs.entropy.context_model import MAX_LATENT
 from tilepress.codecs.errors import ModelError
-from tilepress.codecs.learned.cnn_ae.codec import quantiser_of
 from tilepress.codecs.learned.cnn_ae.config import CnnConfig
 from tilepress.codecs.learned.networks import ANALYSIS, SYNTHESIS, UNIT, plan
 from tilepress.codecs.model import Model
 from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.codecs.planes.rgb_inputs import CHANNELS
-from tilepress.jobs.recipes.cnn_ae.network import LEVELS_OF_STRENGTH, Autoencoder, Shape, begin_linear
-from tilepress.jobs.recipes.export.context_model import context_tensors
-from tilepress.jobs.recipes.export.rounding import narrow
+from tilepress.jobs.recipes.cnn_ae.network import LEVELS_OF_STRENGTH, Autoencoder, Shape, begin
+from tilepress.jobs.recipes.export.stepped import (
+    analysis_tensors,
+    equal_squares,
+    fitted_quantiser,
+    picture_of,
+    stepped_tensors,
+    values_of,
+)
 from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
-from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
 
 _FULL_SCALE = (256 / 255) ** 2  # pictures are divided by 256, errors are stated against 255
 _PRICE = math.log(2) / 6
-_MARGIN = 1.1  # latents beyond those of training are given that much room
-_PIECE = 512
 
 
 class CnnAeRecipe(Recipe):
@@ -82,7 +83,7 @@ class CnnAeRecipe(Recipe):
     def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
         """As principal components, where the shape allows it."""
         assert isinstance(network, Autoencoder)
-        begin_linear(network, crops)
+        begin(network, crops)
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Squared error of three samples + price * bits a pixel, each crop relative to its step."""
@@ -108,62 +109,35 @@ class CnnAeRecipe(Recipe):
         assert isinstance(network, Autoencoder)
         config = self.config(8, 16)
         stock = _Stock.of(network, config, tiles)
-        quantisers = [self._quantiser(stock.latents, step) for step in self.steps]
+        zone = self.model["dead_zone"]
+        quantisers = [fitted_quantiser(stock.latents, step, self.shape.ceiling, zone) for step in self.steps]
         tensors: dict[str, np.ndarray] = {}
         for i, quantiser in enumerate(quantisers):
-            parts = _level_tensors(quantiser, stock.latents, training["seed"])
+            parts = stepped_tensors(quantiser, stock.latents, training["seed"])
             tensors |= {f"level{i}.{name}": array for name, array in parts.items()}
         bounds = config.input_bounds(np.stack([quantiser.bounds for quantiser in quantisers]))
         samples = stock.samples(config, quantisers)
         exported = export_synthesis(self.shape.synthesis, network.synthesis, bounds, samples)
-        for i, conv in enumerate(m for m in network.analysis if isinstance(m, torch.nn.Conv2d)):
-            assert conv.bias is not None
-            tensors |= {f"analysis{i}.weight": conv.weight.numpy(), f"analysis{i}.bias": conv.bias.numpy()}
         config = self.config(exported.activation_bits, exported.fraction_bits)
         record = {**training, "integer_loss": round(exported.lost, 6)}
-        return Model("cnn-ae", config.to_json(), record, licence, tensors | exported.tensors)
-
-    def _quantiser(self, z: np.ndarray, step: int) -> Quantiser:
-        """Symbols for all latents of the training data and some beyond, or for 0..ceiling."""
-        if self.shape.ceiling:
-            top = np.full(z.shape[1], int(self.shape.ceiling * UNIT) // step, np.int32)
-            return quantiser_of(step, np.zeros_like(top), top, np.zeros(len(top), np.float32))
-        low, high = (_MARGIN * UNIT / step * edge for edge in (z.min(axis=(0, 2, 3)), z.max(axis=(0, 2, 3))))
-        zero = np.ceil(np.maximum(-low, 0))
-        top = np.clip(zero + np.ceil(np.maximum(high, 1)), 1, MAX_LATENT)
-        sparse = np.diff(z, axis=3).var(axis=(0, 2, 3)) > z.var(axis=(0, 2, 3))  # 0 predicts better than neighbours
-        dead = np.where(sparse, self.model["dead_zone"], 0).astype(np.float32)
-        return quantiser_of(step, zero.astype(np.int32), top.astype(np.int32), dead)
-
-
-def _level_tensors(quantiser: Quantiser, z: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Tensors of a level: every picture is one plane of its own."""
-    assert quantiser.zero is not None and quantiser.dead is not None
-    own = {"zero": narrow(quantiser.zero), "dead": quantiser.dead}
-    return context_tensors(_symbols(quantiser, z)[:, None], quantiser.high, seed) | own
-
-
-def _symbols(quantiser: Quantiser, z: np.ndarray) -> np.ndarray:
-    """Symbols (m, rows, columns, K) of latents (m, K, rows, columns)."""
-    return quantiser.latents(torch.from_numpy(z).movedim(1, -1))
+        tensors |= analysis_tensors(network.analysis) | exported.tensors
+        return Model("cnn-ae", config.to_json(), record, licence, tensors)
 
 
 @dataclass(frozen=True)
 class _Stock:
-    """What a model is exported from: pictures (m, 3, H, W) and their latents (m, K, rows, columns)."""
+    """What a model is exported from: pictures uint8 (m, s, s, 3) and their latents (m, K, rows, columns)."""
 
     pictures: np.ndarray
     latents: np.ndarray
 
     @classmethod
     def of(cls, network: Autoencoder, config: CnnConfig, tiles: Sequence[np.ndarray]) -> _Stock:
-        """Return equal squares of the median size of tiles, at most _PIECE; smaller tiles are left out."""
-        sides = sorted(min(tile.shape[:2]) for tile in tiles)
-        side = min(_PIECE, sides[len(sides) // 2]) if sides else 0
-        squares = np.stack([tile[:side, :side] for tile in tiles if min(tile.shape[:2]) >= side > 0])
-        latents = []
+        """Return equal squares of tiles, with their latents."""
+        squares = equal_squares(tiles)
+        side, latents = squares.shape[1], []
         for square in squares:
-            pieces = torch.from_numpy(config.cut.split(config.cut.pad(_picture(square))))
+            pieces = torch.from_numpy(config.cut.split(config.cut.pad(picture_of(square))))
             latents.append(config.cut.gather(network.latents(pieces).numpy(), side, side))
         return cls(squares, np.concatenate(latents))
 
@@ -172,12 +146,7 @@ class _Stock:
         out, side = [], self.pictures.shape[1]
         for i, quantiser in enumerate(quantisers):
             at = i * len(self.latents) // len(quantisers)
-            symbols = torch.from_numpy(_symbols(quantiser, self.latents[at : at + 1]))
-            grids = quantiser.values(symbols).movedim(-1, 1).numpy()
+            grids = values_of(quantiser, self.latents[at : at + 1])
             values = config.synthesis_inputs(config.cut.scatter(grids, side, side), i)
-            out.append(Sample(values, config.cut.split(config.cut.pad(_picture(self.pictures[at])))))
+            out.append(Sample(values, config.cut.split(config.cut.pad(picture_of(self.pictures[at])))))
         return out
-
-
-def _picture(square: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(pictures(torch.from_numpy(square[None].copy())).numpy())

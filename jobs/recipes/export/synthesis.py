@@ -30,10 +30,11 @@ _FRACTIONS = range(16, 9, -1)
 @dataclass(frozen=True)
 class Sample:
     """What an export is tried on: latents (m, k, h, w) in units of 1 / UNIT, as the integer network takes them, and
-    the pictures float32 (m, 3, H, W) that they stand for."""
+    the pictures float32 (m, 3, H, W) that they stand for, which decoded ones are clipped to the `reach` of."""
 
     values: np.ndarray
     pictures: np.ndarray
+    reach: tuple[float, float] = (0, 1)
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def _unit(sample: Sample) -> torch.Tensor:
 @torch.no_grad()
 def _error(decoded: Sequence[torch.Tensor], samples: Sequence[Sample]) -> float:
     squares = [
-        (y.clamp(0, 1).double() - torch.from_numpy(s.pictures)).square().mean()
+        (y.clamp(*s.reach).double() - torch.from_numpy(s.pictures)).square().mean()
         for y, s in zip(decoded, samples, strict=True)
     ]
     return float(torch.stack(squares).mean()) + 1e-12

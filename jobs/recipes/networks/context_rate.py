@@ -13,10 +13,11 @@ from torch.nn import functional
 
 _LEAST = 1e-6  # probability
 _NEIGHBOURS = 4  # W, N, NW, NE
+_RIDGE = 1e-5
 
 
 class ContextRate(nn.Module):
-    """Bits of latents (n, K, h, w) quantised with steps (n, 1, 1, 1)."""
+    """Bits of latents (n, K, h, w) quantised with steps (n, 1, 1, 1), full scale being 1."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -33,13 +34,18 @@ class ContextRate(nn.Module):
             assert self.mean.bias is not None
             self.mean.bias.zero_()
 
-    def forward(self, z: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
-        """(n,): bits of each grid of latents, noise or rounding already in them."""
+    def forward(self, z: torch.Tensor, step: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the bits (n,) of each grid of latents, noise or rounding already in them.
+
+        `known`: the same latents rounded, which a decoder predicts the others from; None: `z` itself. Noise in them
+        would hide how certain latents are that are nearly always 0.
+        """
         z = z.float()
+        seen = z if known is None else known.float()
         own = (self.own * self.before)[:, :, None, None]
-        error = z - self.mean(torch.cat(_around(z), dim=1)) - functional.conv2d(z, own)
-        size = error.abs()
-        views = [*_around(size), functional.pad(size[:, :-1], (0, 0, 0, 0, 1, 0))]
+        predicted = self.mean(torch.cat(_around(seen), dim=1)) + functional.conv2d(seen, own)
+        size, apart = (z - predicted).abs(), (seen - predicted).abs()
+        views = [*_around(apart), functional.pad(apart[:, :-1], (0, 0, 0, 0, 1, 0))]
         slope = functional.softplus(self.slope)
         scale = sum(slope[None, :, i, None, None] * view for i, view in enumerate(views))
         scale = scale + functional.softplus(self.base)[:, None, None]
@@ -47,6 +53,23 @@ class ContextRate(nn.Module):
         upper = torch.sigmoid((step / 2 - size) / scale)
         mass = upper - torch.sigmoid((-step / 2 - size) / scale)
         return -torch.log2(mass.clamp_min(_LEAST)).sum(dim=(1, 2, 3))
+
+    @torch.no_grad()
+    def begin(self, z: torch.Tensor) -> None:
+        """Let predictions begin as regressions over latents (n, K, h, w)."""
+        depth = z.shape[1]
+        rows = torch.cat([*_around(z), z], dim=1).movedim(1, -1).reshape(-1, (_NEIGHBOURS + 1) * depth).double()
+        rows = torch.cat([rows, torch.ones(len(rows), 1, dtype=torch.float64)], dim=1)
+        moments = rows.T @ rows / len(rows)
+        around, constant = list(range(_NEIGHBOURS * depth)), rows.shape[1] - 1
+        assert self.mean.bias is not None
+        for k in range(depth):
+            inputs = [*around, *(_NEIGHBOURS * depth + j for j in range(k)), constant]
+            gram = moments[inputs][:, inputs] + _RIDGE * torch.eye(len(inputs), dtype=torch.float64)
+            weights = torch.linalg.solve(gram, moments[inputs, _NEIGHBOURS * depth + k]).float()
+            self.mean.weight[k, :, 0, 0] = weights[: len(around)]
+            self.own[k, :k] = weights[len(around) : -1]
+            self.mean.bias[k] = weights[-1]
 
 
 def _around(x: torch.Tensor) -> list[torch.Tensor]:

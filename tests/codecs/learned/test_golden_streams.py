@@ -21,9 +21,18 @@ from tilepress.codecs.model import SHIPPED, Model
 from tilepress.codecs.registry import load_codec
 
 FOLDER = Path(__file__).parent.parent.parent / "golden"
-GOLDEN = FOLDER / "learned-1"
-SHA256 = "6444c936f3a713b3e92141536a8d5fff91fc27a71f741aa5cc7726e7aa8b61b3"  # as make_golden_streams.py gave it, once
-EXPECTED: list[dict[str, Any]] = json.loads((GOLDEN / "expected.json").read_text())
+SHA256 = {  # of the folders, as make_golden_streams.py gave it, once
+    "learned-1": "6444c936f3a713b3e92141536a8d5fff91fc27a71f741aa5cc7726e7aa8b61b3",
+    "learned-2": "90e613704bc844192a8cb6f2fe0313c981c8fc062c92490bdf2311ff0d82302e",
+}
+FAMILIES = {
+    "learned-1": {"block-dnn", "pca", "cnn-ae", "gdn-factorized"},
+    "learned-2": {"cnn-rnn-ae"},
+}
+EXPECTED: list[dict[str, Any]] = [
+    entry | {"folder": name} for name in SHA256 for entry in json.loads((FOLDER / name / "expected.json").read_text())
+]
+every_folder = pytest.mark.parametrize("folder", SHA256)
 PINNED: list[dict[str, Any]] = json.loads((FOLDER / "shipped.json").read_text())
 
 
@@ -33,8 +42,8 @@ def label(entry: dict[str, Any]) -> str:
 
 
 @cache
-def golden_codec(name: str, digest: str) -> Codec:
-    model = Model.load(GOLDEN / "models" / name, digest)
+def golden_codec(folder: str, name: str, digest: str) -> Codec:
+    model = Model.load(FOLDER / folder / "models" / name, digest)
     return load_codec(model.codec_id, model)
 
 
@@ -49,35 +58,44 @@ def sha256(samples: np.ndarray) -> str:
     return hashlib.sha256(samples.astype(samples.dtype.newbyteorder("<")).tobytes()).hexdigest()
 
 
-def test_the_golden_streams_are_those_that_were_written() -> None:
+@every_folder
+def test_the_golden_streams_are_those_that_were_written(folder: str) -> None:
     out = hashlib.sha256()
-    for path in sorted(path for path in GOLDEN.rglob("*") if path.is_file()):
+    for path in sorted(path for path in (FOLDER / folder).rglob("*") if path.is_file()):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        out.update(f"{path.relative_to(GOLDEN).as_posix()}\n{digest}\n".encode())
-    assert out.hexdigest() == SHA256
+        out.update(f"{path.relative_to(FOLDER / folder).as_posix()}\n{digest}\n".encode())
+    assert out.hexdigest() == SHA256[folder]
 
 
-def test_the_golden_streams_are_small() -> None:
-    assert sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file()) < 125_000
+@every_folder
+def test_the_golden_streams_are_small(folder: str) -> None:
+    assert sum(path.stat().st_size for path in (FOLDER / folder).rglob("*") if path.is_file()) < 125_000
 
 
-def test_the_golden_streams_cover_every_learned_family() -> None:
-    models = {entry["name"]: Model.load(GOLDEN / "models" / entry["name"], entry["model"]) for entry in EXPECTED}
-    assert {model.codec_id for model in models.values()} == {"block-dnn", "pca", "cnn-ae", "gdn-factorized"}
-    configs = [model.config for model in models.values()]
-    assert {config["quantiser"] for config in configs if "quantiser" in config} == {"uniform", "kmeans"}
-    cuts = {(bool(config["block"]), bool(config["overlap"])) for config in configs if "overlap" in config}
-    assert cuts == {(False, False), (True, False), (True, True)}
+@every_folder
+def test_the_golden_streams_cover_every_learned_family(folder: str) -> None:
+    entries = [entry for entry in EXPECTED if entry["folder"] == folder]
+    models = {entry["name"]: Model.load(FOLDER / folder / "models" / entry["name"], entry["model"]) for entry in entries}
+    assert {model.codec_id for model in models.values()} == FAMILIES[folder]
     for name in models:
-        streams = [entry for entry in EXPECTED if entry["name"] == name]
+        streams = [entry for entry in entries if entry["name"] == name]
         assert {base64.b64decode(entry["stream"])[7] for entry in streams} == {0, 1}  # levels
         assert {entry["tile"]["colour"] for entry in streams} == {"rgb", "gray", "cmyk"}
         assert {entry["tile"]["bit_depth"] for entry in streams} == {3, 8, 12, 16}
 
 
+def test_the_golden_streams_cover_what_models_may_be() -> None:
+    models = {(e["folder"], e["name"]): FOLDER / e["folder"] / "models" / e["name"] for e in EXPECTED}
+    configs = [Model.load(path).config for path in models.values()]
+    assert {config["quantiser"] for config in configs if "quantiser" in config} == {"uniform", "kmeans"}
+    cuts = {(bool(config["block"]), bool(config["overlap"])) for config in configs if "overlap" in config}
+    assert cuts == {(False, False), (True, False), (True, True)}
+    assert {config["shared"] for config in configs if "shared" in config} == {False, True}
+
+
 @pytest.mark.parametrize("entry", EXPECTED, ids=label)
 def test_a_golden_stream_decodes_to_the_samples_that_it_did(entry: dict[str, Any]) -> None:
-    assert sha256(decoded(golden_codec(entry["name"], entry["model"]), entry)) == entry["samples"]
+    assert sha256(decoded(golden_codec(entry["folder"], entry["name"], entry["model"]), entry)) == entry["samples"]
 
 
 @pytest.mark.parametrize("entry", PINNED, ids=label)

@@ -21,7 +21,8 @@ from tilepress.codecs.registry import load_codec
 from tilepress.pipeline.reading.archive import open_archive
 
 FOLDER = Path(__file__).parent.parent.parent / "golden"
-GOLDEN: list[dict[str, Any]] = json.loads((FOLDER / "learned-1" / "expected.json").read_text())
+FOLDERS = [FOLDER / name for name in ("learned-1", "learned-2")]
+GOLDEN: list[dict[str, Any]] = [entry for folder in FOLDERS for entry in json.loads((folder / "expected.json").read_text())]
 PINNED: list[dict[str, Any]] = json.loads((FOLDER / "shipped.json").read_text())
 MODES = {("gray", 1): "L", ("gray", 2): "LA", ("rgb", 3): "RGB", ("rgb", 4): "RGBA", ("cmyk", 4): "CMYK"}
 UNPINNED = sorted({path.name for path in SHIPPED.iterdir() if path.is_dir()} - {entry["name"] for entry in PINNED})
@@ -31,7 +32,8 @@ UNPINNED = sorted({path.name for path in SHIPPED.iterdir() if path.is_dir()} - {
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All models as an archive has them: in folders named by their hashes."""
     folder = tmp_path_factory.mktemp("models")
-    for place in [*(FOLDER / "learned-1" / "models").iterdir(), *(p for p in SHIPPED.iterdir() if p.is_dir())]:
+    golden = [model for each in FOLDERS for model in (each / "models").iterdir()]
+    for place in [*golden, *(path for path in SHIPPED.iterdir() if path.is_dir())]:
         (folder / json.loads((place / "model.json").read_text())["sha256"]).symlink_to(place)
     return folder
 

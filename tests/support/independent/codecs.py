@@ -11,6 +11,7 @@ import imagecodecs
 import numpy as np
 
 from tests.support.independent.blocks import BlockDecoder
+from tests.support.independent.iterations import CnnRnnAe
 from tests.support.independent.lossless import Lossless
 from tests.support.independent.networks import CnnAe, Gdn
 from tests.support.independent.predictive import PREDICTIVE, decode_huffman, decode_predictive
@@ -23,6 +24,7 @@ LEARNED: dict[str, tuple[bytes, Any]] = {
     "pca": (b"PC", BlockDecoder),
     "cnn-ae": (b"CA", CnnAe),
     "gdn-factorized": (b"GF", Gdn),
+    "cnn-rnn-ae": (b"CR", CnnRnnAe),
     "lossless": (b"LL", Lossless),
 }
 

@@ -57,9 +57,9 @@ def _file(folder: Path, name: str) -> bytes:
     return zstandard.ZstdDecompressor().decompress((folder / f"{name}.zst").read_bytes())
 
 
-def level_tensors(tensors: dict[str, np.ndarray], level: int) -> dict[str, np.ndarray]:
+def level_tensors(tensors: dict[str, np.ndarray], level: int, kind: str = "level") -> dict[str, np.ndarray]:
     """What `level{i}.NAME` says of a level, by NAME; integers."""
-    names = {name.partition(".")[2]: name for name in tensors if name.startswith(f"level{level}.")}
+    names = {name.partition(".")[2]: name for name in tensors if name.startswith(f"{kind}{level}.")}
     whole = {name for name in names if tensors[names[name]].dtype.kind in "iu"}
     return {name: tensors[names[name]].astype(np.int64) for name in whole}
 

@@ -1,0 +1,1 @@
+"""The convolutional autoencoder applied to its own remaining error."""

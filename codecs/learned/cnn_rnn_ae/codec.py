@@ -1,0 +1,129 @@
+"""`cnn-rnn-ae`: a convolutional autoencoder applied to a picture, then to the error that is left, and so on.
+
+The first iteration codes the picture, each later one the difference between the picture and the exact sum of what the
+iterations before it decode (Toderici et al., "Full Resolution Image Compression with Recurrent Neural Networks", 2017,
+section 3: additive reconstruction). Latents are quantised and coded as those of cnn-ae, each iteration in a part of the
+stream of its own: a decoder may stop after any part. Quality level i has the first 1 + i iterations. A model's
+iterations share one autoencoder, as published, or each has its own; then the synthesis of an iteration sees the latents
+of all before it, which is the state of the recurrence.
+
+The published configuration: 8 x 8 latents of 4 channels and 2 bits for 32 x 32 pixels, three times: 24,576 to 1,536
+bits, which is 16:1, before entropy coding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+
+from tilepress.codecs.codec import Tiles, TileSpec
+from tilepress.codecs.entropy.latent_coder import Latents, Shapes
+from tilepress.codecs.integer.network import IntegerNetwork
+from tilepress.codecs.learned.batches import run_float, run_integer
+from tilepress.codecs.learned.cnn_rnn_ae.config import RecurrentConfig
+from tilepress.codecs.learned.coders import ContextLatents, SeveralLatents, load_stepped, separate_pictures
+from tilepress.codecs.learned.config import LeveledConfig
+from tilepress.codecs.learned.leveled import Level, LeveledCodec
+from tilepress.codecs.learned.networks import load_analysis, load_synthesis
+from tilepress.codecs.learned.tensors import under
+from tilepress.codecs.planes.quantiser import Quantiser
+from tilepress.codecs.planes.rgb_inputs import from_pictures, pictures_per_tile, to_pictures
+
+_PIXELS_AT_ONCE = 1 << 19
+
+
+def latents_name(iteration: int) -> str:
+    """Return the name of the array of latents of an iteration, from 0."""
+    return f"latents{iteration}"
+
+
+class CnnRnnAe(LeveledCodec):
+    """See the module. Latents of a tile: for each iteration int16 (pictures, rows, columns, K)."""
+
+    codec_id: ClassVar[str] = "cnn-rnn-ae"
+    summary: ClassVar[str] = "convolutional autoencoder applied to its own remaining error (learned): progressive"
+    magic: ClassVar[bytes] = b"CR"
+    config_class: ClassVar[type[LeveledConfig]] = RecurrentConfig
+    config: RecurrentConfig
+
+    def load_level(self, number: int) -> Level:
+        """Return the first 1 + `number` iterations, of tensors `iteration{i}.NAME`. ModelError."""
+        quantisers, coders = {}, []
+        for i in range(1 + number):
+            name = latents_name(i)
+            loaded = load_stepped(self.model.tensors, f"iteration{i}", self.config.steps[i], self.config.latents)
+            quantisers[name], coder = loaded
+            coders.append(ContextLatents(coder, separate_pictures, name))
+        return Level(number, quantisers, SeveralLatents(tuple(coders)))
+
+    def load_networks(self) -> None:
+        """Load the analyses, and the syntheses, proven for the latents of the finest level. ModelError."""
+        config = self.config
+        bounds = config.bounds_of([quantiser.bounds for quantiser in self.levels[-1].quantisers.values()])
+        self._analyses, self._syntheses = [], []
+        for at, synthesis in enumerate(config.synthesis_plans):
+            tensors = under(self.model.tensors, f"network{at}")
+            self._analyses.append(load_analysis(config.analysis_plan, tensors, self.device))
+            steps = load_synthesis(synthesis, tensors, config.activation_bits[at])
+            self._syntheses.append(IntegerNetwork(steps, bounds[at], self.device))
+
+    def shapes(self, spec: TileSpec) -> Shapes:
+        """Return (pictures, rows, columns, K) for each iteration."""
+        cut = self.config.cut
+        shape = (pictures_per_tile(spec), cut.grid(spec.height), cut.grid(spec.width), self.config.latents)
+        return {latents_name(i): shape for i in range(self.config.iterations)}
+
+    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
+        """Return the analysis of all pictures, then of the errors that the exact syntheses leave, quantised."""
+        whole = replace(self.config.cut, margin=0).pad(to_pictures(tiles, spec, frame, 1))
+        decoded = np.zeros(whole.shape, np.int64)
+        latents: dict[str, np.ndarray] = {}
+        values: list[np.ndarray] = []
+        for i, (name, quantiser) in enumerate(level.quantisers.items()):
+            error = whole - np.ldexp(decoded, -self.config.picture_bits).astype(np.float32)
+            grids = self._analysed(error, spec, i, quantiser)
+            latents[name] = grids.reshape(len(tiles), *self.shapes(spec)[name])
+            if i < level.number:
+                values.append(_values(grids, quantiser))
+                decoded += self._decoded(values, spec)
+        return latents
+
+    def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
+        """Return the tiles of the iterations that the level has and `latents` holds, added up."""
+        total, values = np.zeros((), np.int64), []
+        for name, quantiser in level.quantisers.items():
+            if name in latents:
+                values.append(_values(latents[name].reshape(-1, *latents[name].shape[2:]), quantiser))
+                total = total + self._decoded(values, spec)
+        return from_pictures(total, spec, frame, self.config.picture_bits)
+
+    def _analysed(self, error: np.ndarray, spec: TileSpec, iteration: int, quantiser: Quantiser) -> np.ndarray:
+        """Return the quantised latents (m, rows, columns, K) of errors (m, 3, H, W) at one iteration."""
+        import torch
+
+        cut, analysis = self.config.cut, self._analyses[self.config.networks[iteration]]
+        pieces = cut.split(cut.pad(np.ldexp(error, self.config.shifts[iteration])))
+        z = torch.from_numpy(run_float(analysis, pieces, self.device, _PIXELS_AT_ONCE))
+        symbols = np.moveaxis(quantiser.latents(z.movedim(1, -1)), -1, 1)
+        return np.ascontiguousarray(np.moveaxis(cut.gather(symbols, spec.height, spec.width), 1, -1))
+
+    def _decoded(self, values: list[np.ndarray], spec: TileSpec) -> np.ndarray:
+        """Return int64 (m, 3, H, W): what the last iteration of `values` adds, in units of 2^-picture_bits."""
+        import torch
+
+        config, iteration = self.config, len(values) - 1
+        inputs = config.cut.scatter(config.inputs_of(values), spec.height, spec.width)
+        synthesis = self._syntheses[config.networks[iteration]]
+        pieces = run_integer(synthesis, torch.from_numpy(inputs), config.cut.stride**2, _PIXELS_AT_ONCE)
+        shift = config.picture_bits - config.errors_bits[iteration]
+        return config.cut.join(pieces << shift, spec.height, spec.width)
+
+
+def _values(grids: np.ndarray, quantiser: Quantiser) -> np.ndarray:
+    """Return int64 (m, K, rows, columns) that latents (m, rows, columns, K) stand for."""
+    import torch
+
+    values: np.ndarray = quantiser.values(torch.from_numpy(grids)).movedim(-1, 1).numpy()
+    return values

@@ -1,0 +1,1 @@
+"""How the autoencoder that is applied to its own remaining error is trained."""

@@ -1,0 +1,95 @@
+"""Trains `cnn-rnn-ae`: squared error and estimated rate after every iteration, all of them at once.
+
+After iteration i a bit costs what a uniform quantiser of its step pays at high rate, and error and rate count relative
+to that step, as in the recipe of cnn-ae: the sums after all iterations are then of about the same size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from tilepress.codecs.errors import ModelError
+from tilepress.codecs.learned.cnn_rnn_ae.config import RecurrentConfig
+from tilepress.codecs.learned.networks import UNIT
+from tilepress.codecs.model import Model
+from tilepress.codecs.planes.rgb_inputs import CHANNELS
+from tilepress.jobs.recipes.cnn_rnn_ae.export import export
+from tilepress.jobs.recipes.cnn_rnn_ae.network import RecurrentAutoencoder, begin
+from tilepress.jobs.recipes.recipe import Loss, Recipe
+from tilepress.pipeline.errors import UsageError
+
+_FULL_SCALE = (256 / 255) ** 2  # pictures are divided by 256, errors are stated against 255
+_PRICE = math.log(2) / 6
+
+
+class CnnRnnAeRecipe(Recipe):
+    """See the module. Steps are in units of 1/256 of full scale."""
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "analysis": ["unshuffle 4", "conv 32 3", "relu", "conv 16 3"],
+        "synthesis": ["conv 48 3", "relu", "conv 48 3", "relu", "conv 48 3", "shuffle 4"],
+        "shared": False,  # one autoencoder for all iterations, as published; or one for each, which sees those before
+        "block": 0,  # side of the blocks that pictures are cut into; 0: whole pictures
+        "overlap": 0,  # pixels that neighbouring blocks share
+        "margin": 3,  # latents replicated around whole pictures; as far as the synthesis sees
+        "quantisation_steps": [108, 36, 12],  # of each iteration
+        "shifts": [0, 0, 0],  # each iteration sees 2^shift times the error that is left
+        "default_level": 2,  # how many iterations follow the first where no quality is asked for
+        "bits": 0,  # latents are clipped to what so many bits hold; 0: not clipped
+        "dead_zone": 0.1,  # of latents that are mostly 0, in steps; 0: plain rounding
+        "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: squared error alone
+    }
+
+    def __init__(self, model: Mapping[str, Any]) -> None:
+        super().__init__(model)
+        try:
+            self.config = self._config()
+        except ModelError as exc:
+            raise UsageError(str(exc)) from exc
+        if not 0 <= self.model["bits"] <= 12:
+            raise UsageError(f"model.bits must be 0 to 12, not {self.model['bits']}")
+        top = (1 << self.model["bits"]) - 1
+        self.ceilings = [top * step / UNIT for step in self.config.steps]
+        scales = zip(self.config.steps, self.config.shifts, strict=True)
+        self.steps = torch.tensor([step / UNIT / 2.0**shift for step, shift in scales])
+
+    def _config(self) -> RecurrentConfig:
+        """Return the configuration of the model that comes out, before its numbers of bits are known. ModelError."""
+        names = ("analysis", "synthesis", "shared", "block", "overlap", "shifts", "default_level")
+        given = {name: self.model[name] for name in names} | {"steps": self.model["quantisation_steps"]}
+        given["margin"] = 0 if self.model["block"] else self.model["margin"]
+        networks = 1 if self.model["shared"] else len(self.model["quantisation_steps"])
+        bits = {"activation_bits": [8] * networks, "fraction_bits": [16] * networks}
+        return RecurrentConfig.from_json(given | bits)
+
+    def build(self) -> RecurrentAutoencoder:
+        """Return the network, randomly initialised."""
+        return RecurrentAutoencoder(self.config, self.ceilings)
+
+    def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
+        """As principal components, where the shape allows it."""
+        assert isinstance(network, RecurrentAutoencoder)
+        begin(network, crops)
+
+    def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
+        """Squared error of three samples + price * bits a pixel, relative to the step, over all iterations."""
+        unit = self.config.block or self.config.analysis_plan.stride
+        if crops.shape[1] % unit:
+            raise UsageError(f"crops of {crops.shape[1]} pixels are not whole multiples of {unit}: set crop=")
+        errors, bits = network(crops)
+        steps = self.steps.to(errors.device)[:, None]
+        total = ((CHANNELS * errors + self.model["rate"] * _PRICE * steps**2 * bits) / steps).mean()
+        level = self.config.default_level
+        return Loss(total, {"mse": errors[level].mean() * _FULL_SCALE, "bpp": bits[level].mean()})
+
+    def export(
+        self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str
+    ) -> Model:
+        """Return entropy models of all iterations, and the syntheses in integers."""
+        assert isinstance(network, RecurrentAutoencoder)
+        return export(network, tiles, self.model["dead_zone"], training, licence)
