@@ -75,7 +75,8 @@ def test_the_golden_streams_are_small(folder: str) -> None:
 @every_folder
 def test_the_golden_streams_cover_every_learned_family(folder: str) -> None:
     entries = [entry for entry in EXPECTED if entry["folder"] == folder]
-    models = {entry["name"]: Model.load(FOLDER / folder / "models" / entry["name"], entry["model"]) for entry in entries}
+    place = FOLDER / folder / "models"
+    models = {entry["name"]: Model.load(place / entry["name"], entry["model"]) for entry in entries}
     assert {model.codec_id for model in models.values()} == FAMILIES[folder]
     for name in models:
         streams = [entry for entry in entries if entry["name"] == name]

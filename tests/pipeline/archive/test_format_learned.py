@@ -22,7 +22,9 @@ from tilepress.pipeline.reading.archive import open_archive
 
 FOLDER = Path(__file__).parent.parent.parent / "golden"
 FOLDERS = [FOLDER / name for name in ("learned-1", "learned-2")]
-GOLDEN: list[dict[str, Any]] = [entry for folder in FOLDERS for entry in json.loads((folder / "expected.json").read_text())]
+GOLDEN: list[dict[str, Any]] = [
+    entry for folder in FOLDERS for entry in json.loads((folder / "expected.json").read_text())
+]
 PINNED: list[dict[str, Any]] = json.loads((FOLDER / "shipped.json").read_text())
 MODES = {("gray", 1): "L", ("gray", 2): "LA", ("rgb", 3): "RGB", ("rgb", 4): "RGBA", ("cmyk", 4): "CMYK"}
 UNPINNED = sorted({path.name for path in SHIPPED.iterdir() if path.is_dir()} - {entry["name"] for entry in PINNED})

@@ -37,10 +37,11 @@ class CnnRnnAe:
         for i, rans in enumerate(streams):
             synthesis = _Synthesis(self, i)
             for number, q in enumerate(synthesis.latents(rans, count, shape.height, shape.width)):
-                value = (q - synthesis.m["zero"]) * self.config["steps"][i]
+                value = ((q - synthesis.m["zero"]) * self.config["steps"][i]).transpose(2, 0, 1)
                 seen[number].append(value)
-                inputs = value if self.config["shared"] else np.concatenate(seen[number], axis=2)
-                pictures[number] = pictures[number] + synthesis.picture(inputs, shape)
+                inputs = value if self.config["shared"] else np.concatenate(seen[number])
+                added = synthesis.decoded(inputs, shape.height, shape.width)
+                pictures[number] = pictures[number] + added
             rans.check_end()
         return samples(pictures, self.fraction, frame, shape)
 
@@ -56,13 +57,6 @@ class _Synthesis(CnnAe):
             for name, tensor in codec.tensors.items()
             if name.startswith(f"network{network}.")
         }
-        super().__init__({**codec.config, **bits, "steps": [1], "strengths": []}, tensors)
-        self.level, self.m = 0, level_tensors(codec.tensors, iteration, "iteration")
-        self.shift = codec.fraction - codec.bits[iteration]
-
-    def picture(self, inputs: np.ndarray, shape: Shape) -> Planes:
-        """What the iteration adds, given the values (rows, columns, channels) of latents."""
-        self.m = {**self.m, "zero": np.int64(0)}
-        rows, columns = self.synthesis(inputs, shape.height, shape.width).shape[1:]
-        assert rows >= shape.height and columns >= shape.width
-        return self.synthesis(inputs, shape.height, shape.width)
+        super().__init__({**codec.config, **bits}, tensors)
+        self.m = level_tensors(codec.tensors, iteration, "iteration")
+        self.lift = codec.fraction - codec.bits[iteration]

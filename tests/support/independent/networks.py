@@ -108,6 +108,7 @@ class CnnAe(_Pictures):
         super().__init__(config, tensors)
         self.stride = math.prod(_factor(*operation.split()) for operation in config["synthesis"])
         self.fraction = max(16, config["fraction_bits"])
+        self.lift = self.fraction - config["fraction_bits"]
 
     def blocks(self, side: int) -> int:
         """How many stand in a line."""
@@ -131,6 +132,10 @@ class CnnAe(_Pictures):
         x = ((q - self.m["zero"]) * self.config["steps"][self.level]).transpose(2, 0, 1)
         if self.config["strengths"]:
             x = np.concatenate([x, np.full_like(x[:1], self.config["strengths"][self.level])])
+        return self.decoded(x, height, width)
+
+    def decoded(self, x: Planes, height: int, width: int) -> Planes:
+        """What the network makes of its inputs, in blocks or whole."""
         if self.config["block"]:
             return self._blend(x, height, width)
         margin = self.config.get("margin", 0)
@@ -149,7 +154,7 @@ class CnnAe(_Pictures):
                 x = np.clip(x, 0, top)
             else:
                 x = up(x) if kind == "up" else shuffle(x, int(numbers[0]))
-        return x << max(0, 16 - self.config["fraction_bits"])
+        return x << self.lift
 
     def _blend(self, x: Planes, height: int, width: int) -> Planes:
         block, overlap = self.config["block"], self.config["overlap"]
