@@ -68,7 +68,7 @@ def find_origin(samples: np.ndarray, spec: TileSpec) -> PackedOrigin | None:
 
 
 def plane_tiles(owner: int, origin: PackedOrigin, size: int) -> Iterator[Tile]:
-    """Yield the tiles of all planes, numbered on. No codec may expect side information of them.
+    """Yield the tiles of all planes, numbered on: exact ones. No codec may expect side information of them.
 
     Args:
         owner: Whose they are: the number of the image.
@@ -79,7 +79,7 @@ def plane_tiles(owner: int, origin: PackedOrigin, size: int) -> Iterator[Tile]:
     for plane, spec in zip(origin.planes, origin.specs, strict=True):
         for y in range(0, spec.height, size):
             for box, samples in cut_band(plane[y : y + size], y, size):
-                yield Tile(owner, number, box, replace(spec, height=box.h, width=box.w), samples)
+                yield Tile(owner, number, box, replace(spec, height=box.h, width=box.w), samples, exact=True)
                 number += 1
 
 

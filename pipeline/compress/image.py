@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import CodecError
@@ -26,6 +27,7 @@ from tilepress.pipeline.formats.picture import Picture, tile_spec
 from tilepress.pipeline.reading.near_lossless import stays_exact
 from tilepress.pipeline.sources.dataset import picture_tiles, whole
 
+_DOUBTFUL = 0.8  # of a file's bytes, about: tiles that take as many may take more, and JPEG XL is tried
 _SEARCH = "looking for what a picture was made from"
 
 
@@ -79,17 +81,16 @@ class ImageEncoder:
 
         Return False if the file itself is no larger.
         """
-        if not any(self._pool.codec(reference).has_side_information for reference in state.codecs):
-            state.side_information = b""
+        self._drop_unused(state)
+        if state.origin is not None:
+            self._weigh_origin(state)
         if state.tiled_bytes < state.source_bytes:
             return True
-        other = state.origin is not None or self._settings.coding.reference != JPEG_XL.reference
-        return other and self._code_again(state)
+        return self._settings.coding.reference != JPEG_XL.reference and self._code_again(state)
 
     def _find_origin(self, state: FileState, picture: Picture) -> bool:
         """Look for what a picture was made from; whether there is anything."""
-        exact = not (self._settings.lossy or self._settings.max_error)
-        if not exact or state.members or picture.colour == "indexed" or picture.bit_depth == 1:
+        if self._settings.lossy or state.members or picture.colour == "indexed" or picture.bit_depth == 1:
             return False
         from tilepress.pipeline.coding.origins import MAX_BYTES, find_origin  # loads numba
 
@@ -165,24 +166,66 @@ class ImageEncoder:
                 return coding
         raise CodecError(f"no codec represents {spec}")
 
+    def _weigh_origin(self, state: FileState) -> None:
+        """Hold an image's own tiles instead of what it was made from if they are smaller, by real bytes."""
+        assert state.picture is not None
+        plain = _anew(state)
+        self._prepare(plain, state.picture)
+        about = self._weigh(state, plain, self.coding)
+        fallen_back = self._settings.coding.reference != JPEG_XL.reference and about > _DOUBTFUL * state.source_bytes
+        if state.origin is not None and fallen_back:
+            self._weigh(state, _anew(state), lambda _: JPEG_XL)  # as `_code_again` would
+
+    def _weigh(self, state: FileState, plain: FileState, choose: Callable[[Tile], Coding]) -> float:
+        """Hold an image as another one, of which nothing is coded yet, if that is smaller; return bytes of that, about.
+
+        Tiles are coded one after the other until they take more: against what is far smaller, few of them.
+        """
+        assert state.picture is not None
+        most = state.tiled_bytes
+        pool = self._pool.told_to(lambda _: None)  # these tiles are not the image's progress
+        tiles, coded, size = self._cut(plain, state.picture), list[CodedTile](), 0
+        while group := list(islice(tiles, pool.threads)):
+            coded += code_tiles(group, choose, pool)
+            size += sum(tile.nbytes for tile in coded[-len(group) :])
+            if size >= most:
+                return size * state.picture.pixels / sum(tile.facts.w * tile.facts.h for tile in coded)
+        for tile in coded:
+            self.take(plain, tile)
+        self._drop_unused(plain)
+        size = plain.tiled_bytes
+        if not plain.failure and size < most:
+            _exchange(state, plain)
+        return size
+
+    def _drop_unused(self, state: FileState) -> None:
+        """Forget side information that no tile's codec takes."""
+        if not any(self._pool.codec(reference).has_side_information for reference in state.codecs):
+            state.side_information = b""
+
     def _code_again(self, state: FileState) -> bool:
         """Hold the image by JPEG XL instead, side information left out, if that is smaller than its file."""
         picture = state.picture
         if picture is None or not self._pool.codec(JPEG_XL.reference).supports(_spec(picture)):
             return False
-        again = replace(state, side_information=b"", staged=[], codecs=set(), near=False, origin=None)
+        again = _anew(state)
         for coded in code_tiles(self._cut(again, picture), lambda _: JPEG_XL, self._pool):
             self.take(again, coded)
         if again.failure or again.tiled_bytes >= state.source_bytes:
             return False
-        state.side_information, state.staged, state.codecs, state.near, state.origin = (
-            again.side_information,
-            again.staged,
-            again.codecs,
-            again.near,
-            None,
-        )
+        _exchange(state, again)
         return True
+
+
+def _anew(state: FileState) -> FileState:
+    """An image of which nothing is coded yet, and whose tiles are its own."""
+    return replace(state, side_information=b"", staged=[], codecs=set(), near=False, origin=None)
+
+
+def _exchange(state: FileState, other: FileState) -> None:
+    """Hold an image as it was coded another time."""
+    for name in ("side_information", "staged", "codecs", "near", "origin"):
+        setattr(state, name, getattr(other, name))
 
 
 def picture_spec(picture: Picture) -> TileSpec:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -16,14 +15,18 @@ from tests.support.independent.reader import read_archive
 from tests.support.interrupted import ONE
 from tests.support.make_archives import EncodedShard, encode_files, encoded, noise, smooth
 from tests.support.make_collection import write_tree
+from tests.support.origins.jpegs import decoded_photo
+from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import MissingPackage
 from tilepress.codecs.origins import chain
+from tilepress.codecs.stream import read_frame, write_frame
 from tilepress.pipeline.archive.index_row import index_row
 from tilepress.pipeline.archive.part_index import part_index
 from tilepress.pipeline.archive.schema import DAMAGED, ORIGIN, TILES
 from tilepress.pipeline.archive.summary import method_key
 from tilepress.pipeline.coding import origins
 from tilepress.pipeline.coding.decode import Shown
+from tilepress.pipeline.coding.origins import PackedOrigin, find_origin
 from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.reading.pixels import PartReader
@@ -52,7 +55,7 @@ def rebuilt(shard: EncodedShard, path: str) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("codec", ["jpegxl", "png", "predictive-mlp"])
+@pytest.mark.parametrize("codec", ["jpegxl", "jpegls", "predictive-mlp"])
 @pytest.mark.parametrize("tile", [64, 512])
 def test_a_picture_comes_back_by_whatever_codec_its_planes_have(tmp_path: Path, codec: str, tile: int) -> None:
     pictures = {"bayer.png": bayer(), "rgb.png": enlarged(), "rgba.png": enlarged(channels=4)}
@@ -111,10 +114,74 @@ def test_a_damaged_file_is_stored_verbatim_with_the_reason(tmp_path: Path) -> No
     assert (held.facts.reason_code, held.facts.origin, held.facts.method) == (DAMAGED, "", "file")
 
 
-@pytest.mark.parametrize("options", [{"max_error": 2, "codec": "jpegls"}, {"fidelity": "lossy", "codec": "jpeg"}])
-def test_who_asks_for_less_than_exact_pixels_gets_that(tmp_path: Path, options: dict[str, Any]) -> None:
-    shard = encode_files(tmp_path, {"a.png": encoded(enlarged())}, **options)
+def test_who_asks_for_latents_alone_gets_those(tmp_path: Path) -> None:
+    shard = encode_files(tmp_path, {"a.png": encoded(enlarged())}, fidelity="lossy", codec="jpeg")
     assert shard.images["a.png"].facts.method == TILES
+
+
+@pytest.mark.parametrize(("max_error", "method"), [(1, ORIGIN), (30, TILES)])
+def test_of_an_exact_origin_and_pixels_within_a_bound_the_smaller_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_error: int, method: str
+) -> None:
+    files = {"a.png": encoded(bayer())}
+    held = encode_files(tmp_path / "made", files, codec="jpegls", max_error=max_error)
+    monkeypatch.setattr(origins, "find_origin", lambda samples, spec: None)
+    plain = encode_files(tmp_path / "plain", files, codec="jpegls", max_error=max_error)
+    row = held.images["a.png"]
+    assert row.facts.method == method and plain.images["a.png"].facts.method == TILES
+    assert row.facts.fidelity == ("pixels" if method == ORIGIN else f"max-error-{max_error}")
+    assert np.abs(held.pixels("a.png").astype(int) - bayer()).max() <= (0 if method == ORIGIN else max_error)
+    assert row.nbytes <= plain.images["a.png"].nbytes
+
+
+def repeated_jpeg() -> np.ndarray:
+    """(256, 256, 3): a texture from a JPEG, again and again, which codecs that look for repetitions make much of."""
+    texture = decoded_photo(TileSpec(64, 64, 3, "uint8", 8, "rgb"), 90)
+    return np.tile(texture, (4, 4, 1))
+
+
+def test_what_takes_more_than_the_picture_itself_is_not_kept(tmp_path: Path) -> None:
+    """The search estimates by JPEG XL; what the run's own codec makes of the picture decides."""
+    samples = repeated_jpeg()
+    found = find_origin(samples, TileSpec(*samples.shape, "uint8", 8, "rgb"))
+    assert found is not None and found.text.startswith("JPEG, quality 90")
+    shard = encode_files(tmp_path, {"a.png": encoded(samples)}, tile=512, sparse=True)
+    held = shard.images["a.png"]
+    assert held.nbytes < 0.7 * found.nbytes
+    assert held.facts.method == TILES and held.facts.origin == ""
+    np.testing.assert_array_equal(shard.pixels("a.png"), samples)
+
+
+def test_planes_by_a_poor_codec_are_not_kept_where_jpeg_xl_would_have_stood_in_for_it(tmp_path: Path) -> None:
+    held = encode_files(tmp_path, {"a.png": encoded(enlarged())}, codec="png").images["a.png"]
+    assert held.facts.method == TILES and {tile.facts.codec for tile in held.tiles} == {"jpegxl"}
+
+
+@pytest.mark.parametrize(("codec", "tile"), [("jpegxl", 64), ("jpegxl", 512), ("png", 512), ("jpegls", 64)])
+def test_no_byte_more_whatever_the_search_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str, tile: int
+) -> None:
+    """Some bytes too many beside the planes, and the picture is held as if nothing had been found."""
+    files = {"a.png": encoded(bayer())}
+    made = encode_files(tmp_path / "made", files, codec=codec, tile=tile).images["a.png"]
+    monkeypatch.setattr(origins, "find_origin", lambda samples, spec: None)
+    plain = encode_files(tmp_path / "plain", files, codec=codec, tile=tile)
+    gain = plain.images["a.png"].nbytes - made.nbytes
+    assert gain > 0
+    for more, method in ((gain, ORIGIN), (gain + 1, TILES)):
+        monkeypatch.setattr(origins, "find_origin", lambda *given, more=more: larger(find_origin(*given), more))
+        held = encode_files(tmp_path / method, files, codec=codec, tile=tile)
+        assert held.images["a.png"].facts.method == method or codec != "jpegxl"
+        assert held.images["a.png"].nbytes <= plain.images["a.png"].nbytes
+
+
+def larger(origin: PackedOrigin | None, more: int) -> PackedOrigin:
+    """The same with so many bytes more, which are zeros beyond the end of its exceptions."""
+    assert origin is not None
+    (step,) = chain.unpack_steps(origin.steps)
+    _, payload = read_frame(b"OX", {1}, step.exceptions)
+    exceptions = write_frame(b"OX", 1, payload + bytes(more))
+    return replace(origin, steps=chain.pack_steps([replace(step, exceptions=exceptions)]))
 
 
 def flipped(shard: EncodedShard, at: int) -> PartReader:
