@@ -20,7 +20,6 @@ from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import MAX_FACTS, Recovered
 from tilepress.codecs.origins.detect import origin
-from tilepress.codecs.origins.exceptions import with_exceptions
 from tilepress.codecs.origins.inset.rule import Inset, part_of
 from tilepress.codecs.origins.jpeg.eighth import eighth_of
 from tilepress.codecs.origins.rectangle import Rectangle
@@ -113,6 +112,8 @@ def reproduce(chain: Chain, spec: TileSpec) -> np.ndarray:
 
     StreamError for planes, file or facts that `recover` did not return, UnknownCodecError for a rule that is not known.
     """
+    from tilepress.codecs.origins.exceptions import with_exceptions  # loads numba
+
     specs = _specs(chain.steps, spec)
     if [(p.shape, p.dtype) for p in chain.planes] != [(s.shape, np.dtype(s.dtype)) for s in specs[-1]]:
         raise StreamError("planes of an origin are not those that its facts tell")

@@ -16,10 +16,11 @@ import numpy as np
 from tilepress.codecs.codec import COLOUR_PLANES, TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Guess, Origin, Recovered
-from tilepress.codecs.origins.sample import scattered
+from tilepress.codecs.origins.sample import SAMPLE, scattered
 
 _FACTS = struct.Struct("<BBH")
 _VERSION, _GRAY, _ALPHA = 1, 1, 2
+_FEW = 64  # pixels that are looked at first
 
 
 class Planes(Origin):
@@ -30,8 +31,11 @@ class Planes(Origin):
 
     def detect(self, picture: np.ndarray, spec: TileSpec) -> Guess | None:
         """Look at a sample whether colours are equal, or alpha constant."""
-        pixels = picture.reshape(-1, spec.channels).take(scattered(spec.height * spec.width), axis=0)
-        return Guess(self.id, 1.0, alone=False) if _kinds(pixels, spec) else None
+        for count in (_FEW, SAMPLE):
+            pixels = picture.reshape(-1, spec.channels).take(scattered(spec.height * spec.width, count), axis=0)
+            if not _kinds(pixels, spec):
+                return None  # as it is with most pictures after a few pixels
+        return Guess(self.id, 1.0, alone=False)
 
     def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
         """Return the picture without what follows from the rest; None if nothing does."""

@@ -12,7 +12,6 @@ from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.origins.base import Guess, Recovered
 from tilepress.codecs.origins.chain import MAX_STEPS, Chain, Step, pack_steps, plane_specs
 from tilepress.codecs.origins.detect import look, origin
-from tilepress.codecs.origins.exceptions import pack_exceptions
 
 WORTH = 0.98  # of the estimated bytes of a picture: what it was made from has to be below
 CLEAR = 0.75  # of the same: below, neither a better estimate nor another guess is tried
@@ -82,6 +81,8 @@ def _below(guess: Guess, recovered: Recovered, spec: TileSpec, most_steps: int) 
 
 def _proven(guess: Guess, recovered: Recovered, picture: np.ndarray, spec: TileSpec) -> Step | None:
     """Apply a rule, and keep where it is wrong; None if it explains too little."""
+    from tilepress.codecs.origins.exceptions import pack_exceptions  # loads numba
+
     made = origin(guess.origin).apply(recovered, spec)
     if (made != picture).any(axis=2).mean() > _MOST_EXCEPTIONS:
         return None

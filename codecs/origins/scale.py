@@ -21,7 +21,8 @@ from tilepress.codecs.origins.base import Guess, Origin, Recovered
 _FACTS = struct.Struct("<5B")
 _VERSION = 1
 _MAX_FACTOR = 16
-_FEW_LINES, _LINES = 3, 16  # of a picture that are looked at in each direction, first and if those do not tell
+_BEGIN = 64  # pixels of one line that are looked at in each direction at first
+_FEW_LINES, _LINES = 3, 16  # whole lines, after that and if those do not tell
 _LEAST_CHANGES = 4  # places where neighbours differ: fewer tell nothing
 _Axis = tuple[int, int]  # factor, offset
 
@@ -34,13 +35,16 @@ class Scale(Origin):
 
     def detect(self, picture: np.ndarray, spec: TileSpec) -> Guess | None:
         """Look at a few rows and columns whether they change at every second, third ... place only."""
+        middle = picture[(spec.height - 1) // 2, :_BEGIN], picture[:_BEGIN, (spec.width - 1) // 2]
+        if all(_is_fine(_changes(line)) for line in middle):
+            return None  # as it is with most pictures
         for count in (_FEW_LINES, _LINES):
             rows, columns = (np.linspace(0, side - 1, count).astype(np.intp) for side in picture.shape[:2])
             changes = _changes(picture[rows].swapaxes(0, 1)), _changes(picture[:, columns])
             if any(_factor(places) > 1 for places in changes) and count == _LINES:
                 return Guess(self.id, 1.0)
-            if all(len(places) >= _LEAST_CHANGES and _factor(places) == 1 for places in changes):
-                return None  # as it is with most pictures
+            if all(map(_is_fine, changes)):
+                return None
         return None
 
     def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
@@ -91,6 +95,11 @@ def _factor(changes: np.ndarray) -> int:
         return 1
     common = int(np.gcd.reduce(np.diff(changes)))
     return next(factor for factor in range(_MAX_FACTOR, 0, -1) if common % factor == 0)
+
+
+def _is_fine(changes: np.ndarray) -> bool:
+    """Tell whether lines change at places that no factor has."""
+    return len(changes) >= _LEAST_CHANGES and _factor(changes) == 1
 
 
 def _count(size: int, axis: _Axis) -> int:

@@ -76,7 +76,7 @@ class PartReader:
     def bands(self, image: IndexRow, area: Box | None = None, shown: Shown = STORED) -> Iterator[np.ndarray]:
         """Yield the pixels of an image (or of an area) that is held as pixels, from top to bottom: see `read_bands`."""
         if image.facts.method == ORIGIN:
-            from tilepress.pipeline.coding.origins import origin_pixels  # loads numba, which most archives need not
+            from tilepress.pipeline.coding.origins import origin_pixels
 
             return iter([_cut(origin_pixels(image, self.fetch, self.pool, shown), area)])
         if image.stack is None:

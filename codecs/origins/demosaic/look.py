@@ -16,7 +16,27 @@ from tilepress.codecs.origins.demosaic.interpolation import (
 
 _STEEP = 4  # levels by which neighbours differ in all: on flat ground everything is a mean
 _LEAST_STEEP = 32  # pixels: fewer tell nothing
+_GLANCED = 256  # pixels of one row that are looked at first
 _LEAST_BEYOND = 0.1  # by which one assumption holds more often than the other
+
+
+def may_be_mosaic(picture: np.ndarray, row: int) -> bool:
+    """Tell whether a picture may have been interpolated, by some green samples of one row: False if they are no means.
+
+    True, too, if too few of them lie on steep ground.
+
+    Args:
+        picture: (h, w, 3), uint8 or uint16.
+        row: Neither the first nor the last.
+    """
+    green = picture[row - 1 : row + 2, :_GLANCED, GREEN].astype(np.int32)
+    above, here, below = green
+    sides = here[:-2], here[2:], above[1:-1], below[1:-1]
+    is_mean = green_between(*sides, BILINEAR) == here[1:-1]
+    is_mean |= green_between(*sides, EDGE_AWARE) == here[1:-1]
+    steep = np.abs(sides[0] - sides[1]) + np.abs(sides[2] - sides[3]) > _STEEP
+    counts = [(np.count_nonzero(steep[at::2]), np.count_nonzero((steep & is_mean)[at::2])) for at in (0, 1)]
+    return any(there < _LEAST_STEEP or 2 * means >= there for there, means in counts)
 
 
 def mosaic_at(picture: np.ndarray, rows: np.ndarray) -> tuple[float, Pattern, int]:

@@ -22,7 +22,7 @@ from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Guess, Origin, Recovered
 from tilepress.codecs.origins.demosaic.choose import layout_of
 from tilepress.codecs.origins.demosaic.interpolation import BILINEAR, EDGE_AWARE, Pattern, interpolated
-from tilepress.codecs.origins.demosaic.look import mosaic_at
+from tilepress.codecs.origins.demosaic.look import may_be_mosaic, mosaic_at
 from tilepress.codecs.origins.demosaic.mosaic import mosaic_of
 from tilepress.codecs.origins.demosaic.split import EIGHTHS, Layout, joined, split
 
@@ -69,7 +69,7 @@ class Demosaic(Origin):
 
     def detect(self, picture: np.ndarray, spec: TileSpec) -> Guess | None:
         """Look at a few rows whether every second pixel is the mean of its neighbours."""
-        if not _may_have(spec):
+        if not _may_have(spec) or not may_be_mosaic(picture, (spec.height - 2) // 2):
             return None
         for pairs, pixels in ((1, _FEW_PIXELS), (_PAIRS, _PIXELS)):
             pairs = max(pairs, min(pixels // spec.width, spec.height) // 2)

@@ -9,18 +9,13 @@ import numpy as np
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Guess, Origin, Recovered
-from tilepress.codecs.origins.jpeg.colour import JFIF
-from tilepress.codecs.origins.jpeg.decode import decode
-from tilepress.codecs.origins.jpeg.decoders import DECODERS
 from tilepress.codecs.origins.jpeg.facts import Facts, read_facts
-from tilepress.codecs.origins.jpeg.file.coefficients import SAMPLINGS
-from tilepress.codecs.origins.jpeg.file.reader import read_blocks_of, read_header
+from tilepress.codecs.origins.jpeg.file.coefficients import MAX_SIDE, SAMPLINGS
 from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, quality_of
-from tilepress.codecs.origins.jpeg.file.writer import MAX_SIDE, write_file
-from tilepress.codecs.origins.jpeg.search.colour_bounds import count_members
 from tilepress.codecs.origins.jpeg.search.grid import find_grid
-from tilepress.codecs.origins.jpeg.search.recover import recover_jpeg
 from tilepress.codecs.origins.sample import distinct_colours
+from tilepress.codecs.origins.ycc.colours import JFIF
+from tilepress.codecs.origins.ycc.glance import FIRST_PIXELS, likely_conversions
 
 _LEAST_COLOURS = 64  # distinct ones, that are not clipped, to tell anything from
 _CHANCE = 0.25  # of a colour to be one that YCbCr gives
@@ -42,13 +37,18 @@ class Jpeg(Origin):
         if max(spec.height, spec.width) > MAX_SIDE - 16:
             return None
         if spec.colour == "rgb":
+            coloured = _are_coloured(distinct_colours(picture, spec, FIRST_PIXELS))
+            if coloured and JFIF not in likely_conversions(picture, spec, grays=True):
+                return None  # as it is with most pictures
             colours = distinct_colours(picture, spec)
-            if (colours != colours[:, :1]).any():
+            if _are_coloured(colours):
                 return self._guess_colour(colours)
         grid = find_grid(picture[:, :, 0], _LOOK)
         return None if grid is None else Guess(self.id, grid[2])
 
     def _guess_colour(self, colours: np.ndarray) -> Guess | None:
+        from tilepress.codecs.origins.jpeg.search.colour_bounds import count_members  # loads numba, as all that follows
+
         inner = colours[(colours.min(axis=1) > 0) & (colours.max(axis=1) < 255)]
         if len(inner) < _LEAST_COLOURS:
             return None
@@ -57,6 +57,9 @@ class Jpeg(Origin):
 
     def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
         """Return the JPEG that explains most pixels found; None where it explains less than half of them."""
+        from tilepress.codecs.origins.jpeg.file.writer import write_file
+        from tilepress.codecs.origins.jpeg.search.recover import recover_jpeg
+
         planes = picture[:, :, :1] if (picture == picture[:, :, :1]).all() else picture
         found = recover_jpeg(planes)
         if found is None or found.wrong > (1 - _EXPLAINED) * spec.height * spec.width:
@@ -71,6 +74,9 @@ class Jpeg(Origin):
 
     def apply(self, recovered: Recovered, spec: TileSpec) -> np.ndarray:
         """Decode the file, in integers."""
+        from tilepress.codecs.origins.jpeg.decode import decode
+        from tilepress.codecs.origins.jpeg.file.reader import read_blocks_of, read_header
+
         facts = read_facts(recovered.facts)
         if recovered.planes or spec.dtype != "uint8" or spec.channels not in (1, 3):
             raise StreamError("the origin jpeg makes pictures of one or three channels of 8 bits, of a file alone")
@@ -82,6 +88,8 @@ class Jpeg(Origin):
 
     def describe(self, recovered: Recovered) -> str:
         """Return such as "JPEG, quality 95, 4:2:0, libjpeg-turbo"."""
+        from tilepress.codecs.origins.jpeg.file.reader import read_header
+
         facts, header = read_facts(recovered.facts), read_header(recovered.file)
         quality = quality_of(header.tables[0], LUMA)
         chroma = quality_of(header.tables[-1], CHROMA) if len(header.tables) > 1 else quality
@@ -90,3 +98,7 @@ class Jpeg(Origin):
         sampling = "gray" if len(header.tables) == 1 else sampling
         changes = ["cropped"] * bool(facts.top or facts.left) + ["turned"] * bool(facts.turn)
         return ", ".join(["JPEG", steps, sampling, DECODERS[facts.decoder].name, *changes])
+
+
+def _are_coloured(colours: np.ndarray) -> bool:
+    return bool((colours != colours[:, :1]).any())

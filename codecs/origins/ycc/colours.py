@@ -116,3 +116,25 @@ def _all() -> Iterator[Colour]:
 
 
 COLOURS: dict[int, Colour] = {colour.number: colour for colour in _all()}
+
+
+def hints_of(colour: Colour) -> np.ndarray:
+    """Return where searches for the luma and chroma of a colour begin, float64 (7,).
+
+    Luma is about [0] + [1] R + [2] G + [3] B; [4], [5] and [6] are how many levels of V, U and Y one unit of their
+    tables is worth.
+    """
+    t = colour.tables.astype(np.float64)
+    slopes = (t[:, 255] - t[:, 128]) / 127  # OpenCV's luma is flat below 16
+    offsets = t[:, 128] - 128 * slopes
+    unit = float(1 << colour.shift)
+    forward = np.array(
+        [
+            [slopes[LUMA], 0, slopes[RED]],
+            [slopes[LUMA], slopes[GREEN_U], slopes[GREEN_V]],
+            [slopes[LUMA], slopes[BLUE], 0],
+        ]
+    )
+    constant = offsets[LUMA] + np.array([offsets[RED], offsets[GREEN_U] + offsets[GREEN_V], offsets[BLUE]])
+    row = np.linalg.inv(forward)[0]
+    return np.array([row @ (unit / 2 - constant), *(row * unit), 1 / slopes[RED], 1 / slopes[BLUE], 1 / slopes[LUMA]])

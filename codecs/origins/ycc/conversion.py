@@ -10,27 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing, borrowing_kernel
-from tilepress.codecs.origins.ycc.colours import BLUE, GREEN_U, GREEN_V, LUMA, RED, Colour
+from tilepress.codecs.origins.ycc.colours import BLUE, GREEN_U, GREEN_V, LUMA, RED
 
 NONE = -1
-
-
-def hints_of(colour: Colour) -> np.ndarray:
-    """Return where searches begin, float64 (7,), see above."""
-    t = colour.tables.astype(np.float64)
-    slopes = (t[:, 255] - t[:, 128]) / 127  # OpenCV's luma is flat below 16
-    offsets = t[:, 128] - 128 * slopes
-    unit = float(1 << colour.shift)
-    forward = np.array(
-        [
-            [slopes[LUMA], 0, slopes[RED]],
-            [slopes[LUMA], slopes[GREEN_U], slopes[GREEN_V]],
-            [slopes[LUMA], slopes[BLUE], 0],
-        ]
-    )
-    constant = offsets[LUMA] + np.array([offsets[RED], offsets[GREEN_U] + offsets[GREEN_V], offsets[BLUE]])
-    row = np.linalg.inv(forward)[0]
-    return np.array([row @ (unit / 2 - constant), *(row * unit), 1 / slopes[RED], 1 / slopes[BLUE], 1 / slopes[LUMA]])
 
 
 @borrowing

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from tilepress.codecs.origins.ycc.colours import EXACT_SWSCALE
-from tilepress.codecs.origins.ycc.finer import (
+from tilepress.codecs.origins.ycc.finer import fine_chroma, settle_fine_luma
+from tilepress.codecs.origins.ycc.finer_filters import (
     BILINEAR,
     BILINEAR_LEFT,
+    estimated_chroma,
     filters,
-    fine_chroma,
     parameters,
-    settle_fine_luma,
 )
-from tilepress.codecs.origins.ycc.finer_search import estimated_chroma, leftover, samples_of
+from tilepress.codecs.origins.ycc.finer_glance import WINDOW, unclipped
+from tilepress.codecs.origins.ycc.finer_search import leftover, samples_of
 from tilepress.codecs.origins.ycc.sampling import FINE, Axis, Sampling
 
-_WINDOW, _WINDOWS, _GRID = 48, 2, 4
-_LIVELY = 1.5  # levels: chroma that varies less tells nothing
-_GLANCED, _SMOOTH = 0.6, 0.5  # levels: what rounding leaves of interpolated chroma, at a glance and after a few turns
+_GLANCED, _SMOOTH = 0.6, 0.5  # levels: what rounding leaves of interpolated chroma at a glance and after a few turns
 _GLANCE, _FEW_TURNS, _TURNS = 2, 4, 8
 _ALIKE = 1.6  # times the least: what is left by samplings that may be the right one, too
 _EXPLAINED = 0.85  # of the sound pixels
 _BEYOND_CHANCE, _CHANCE = 0.4, 0.3  # what a right conversion explains with a wrong sampling; what wrong ones do
-_CLIPPED = 16  # exponent of the share of unclipped pixels: windows of many clipped ones show little
 _BORDER = 4  # of a window: pixels that samples outside have a weight at
 _HALVES = [Axis(half=True, phase=phase) for phase in range(2)]
 _QUARTERS = [Sampling(kind, y, x) for kind in FINE for y in _HALVES for x in _HALVES]
 _HALF_WIDTHS = [Sampling(kind, Axis(), x) for kind in FINE for x in _HALVES]
+
 _GLANCES = [sampling for sampling in _HALF_WIDTHS if sampling.kind in (BILINEAR, BILINEAR_LEFT)]
 
 
@@ -47,13 +45,13 @@ class _Window(NamedTuple):
     v: np.ndarray
 
 
-def interpolation_of(picture: np.ndarray) -> tuple[int, Sampling, float] | None:
+def interpolation_of(places: list[np.ndarray]) -> tuple[int, Sampling, float] | None:
     """Return conversion, sampling, and the share beyond chance that they explain; None if none explains most.
 
     Args:
-        picture: uint8 (h, w, 3 or more).
+        places: Of a picture, from `lively_windows`.
     """
-    windows = list(_windows(picture))
+    windows = [_window(pixels) for pixels in places]
     if not windows or not any(_left(windows[0], sampling, _GLANCE) < _GLANCED for sampling in _GLANCES):
         return None
     for samplings in (_QUARTERS, _HALF_WIDTHS):
@@ -81,19 +79,9 @@ def _best(windows: list[_Window], samplings: list[Sampling]) -> tuple[int, Sampl
     return number, best, min(_explained(window, number, best, _TURNS) for window in windows)
 
 
-def _windows(picture: np.ndarray) -> Iterator[_Window]:
-    """Windows at even places, of the most lively chroma: those of a coarse grid."""
-    height, width = picture.shape[:2]
-    if min(height, width) < _WINDOW:
-        return
-    rows, columns = (np.linspace(0, side - _WINDOW, _GRID).astype(int) // 2 * 2 for side in (height, width))
-    places = [picture[y : y + _WINDOW, x : x + _WINDOW, :3] for y in rows for x in columns]
-    liveliness = [_liveliness(place) for place in places]
-    for number in np.argsort(liveliness)[::-1][:_WINDOWS]:
-        if liveliness[number] >= _LIVELY:
-            pixels = np.array(places[number], order="C")
-            known = _unclipped(pixels)
-            yield _Window(pixels, known, _sound(known), estimated_chroma(pixels, parameters(EXACT_SWSCALE.start))[1])
+def _window(pixels: np.ndarray) -> _Window:
+    known = unclipped(pixels.transpose(2, 0, 1))
+    return _Window(pixels, known, _sound(known), estimated_chroma(pixels, EXACT_SWSCALE.start)[1])
 
 
 def _sound(known: np.ndarray) -> np.ndarray:
@@ -106,20 +94,6 @@ def _sound(known: np.ndarray) -> np.ndarray:
     return sound
 
 
-def _liveliness(window: np.ndarray) -> float:
-    """Deviation of what tells colours from grays, in a part of the pixels; less if some have a clipped channel."""
-    pixels = window[::5, ::5].astype(np.int32)
-    whole = _unclipped(pixels)
-    differences, share = (pixels[:, :, 0] - pixels[:, :, 1])[whole], float(whole.mean())
-    return float(differences.std()) * share**_CLIPPED if share > 0.5 else 0.0
-
-
-def _unclipped(pixels: np.ndarray) -> np.ndarray:
-    """Where no channel is 0 or 255, bool (h, w): channel by channel, since numpy takes long over axes of three."""
-    inside: np.ndarray = np.logical_and.reduce([(plane > 0) & (plane < 255) for plane in pixels.transpose(2, 0, 1)])
-    return inside
-
-
 def _left(window: _Window, sampling: Sampling, turns: int) -> float:
     """Levels by which chroma is from what samples can make of it; which conversion it was makes little difference."""
     return leftover(window.v, window.known, sampling, turns)
@@ -127,8 +101,8 @@ def _left(window: _Window, sampling: Sampling, turns: int) -> float:
 
 def _explained(window: _Window, number: int, sampling: Sampling, turns: int) -> float:
     """Share of the sound pixels of a window that come out right."""
-    p, (vertical, horizontal) = parameters(number), filters(sampling, _WINDOW, _WINDOW)
-    planes = (samples_of(plane, window.known, sampling, turns) for plane in estimated_chroma(window.pixels, p))
+    p, (vertical, horizontal) = parameters(number), filters(sampling, WINDOW, WINDOW)
+    planes = (samples_of(plane, window.known, sampling, turns) for plane in estimated_chroma(window.pixels, number))
     u, v = (fine_chroma(plane, vertical, horizontal) for plane in planes)
     luma, right = np.zeros(window.known.shape, np.uint8), np.zeros(window.known.shape, np.uint8)
     settle_fine_luma(window.pixels, u, v, p, luma, right)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tilepress.codecs.kernels.kernel import Int, borrowing, borrowing_kernel
-from tilepress.codecs.origins.ycc.finer import Filter, heighten, luma_bounds, widen
+from tilepress.codecs.origins.ycc.finer import heighten, luma_bounds, widen
+from tilepress.codecs.origins.ycc.finer_filters import Filter
 from tilepress.codecs.origins.ycc.sampling import Axis, Sampling
 
 _WRONG, _FAR = 2, 6  # costs: of a wrong pixel, and the most that the luma lacking there adds
@@ -23,7 +24,7 @@ class Fine(NamedTuple):
     `samples` uint8 (2, rows, columns): U, V.
     `wide` int32 (2, rows, w), `sums` int64 (2, h, w): the same interpolated along rows, and both ways before the shift.
     `row_begin`, `row_end`, `column_begin`, `column_end` int64: rows and columns that each sample has a weight at.
-    `parameters` int64 (6,): of the conversion (finer.py).
+    `parameters` int64 (6,): of the conversion (finer_filters.py).
     """
 
     picture: np.ndarray

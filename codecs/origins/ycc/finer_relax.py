@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tilepress.codecs.kernels.kernel import Float, borrowing_kernel
-from tilepress.codecs.origins.ycc.finer import Filter
+from tilepress.codecs.origins.ycc.finer_filters import Filter
 
 
 @borrowing_kernel
@@ -50,7 +50,7 @@ def relax_fine(
     """Take one turn; return the sum of the squares of what was left before it.
 
     `plane` float32 (h, w): chroma, right where `known` bool (h, w) says so.
-    `vertical`, `horizontal`: filters of rows and columns (finer.py).
+    `vertical`, `horizontal`: filters of rows and columns (finer_filters.py).
     `own_rows` int64 (h,), `own_columns` int64 (w,): the sample that each pixel belongs to.
     `out` float64 (rows, columns): samples, changed.
     `count` float64 (rows, columns): known own pixels, times the weight that samples have there.

@@ -11,12 +11,8 @@ from functools import lru_cache
 import numpy as np
 
 from tilepress.codecs.origins.ycc.chroma import TOLD, fill_samples
-from tilepress.codecs.origins.ycc.finer import (
-    Filter,
-    filters,
-    parameters,
-    settle_fine_luma,
-)
+from tilepress.codecs.origins.ycc.finer import settle_fine_luma
+from tilepress.codecs.origins.ycc.finer_filters import Filter, estimated_chroma, filters, parameters
 from tilepress.codecs.origins.ycc.finer_mend import find_wrong_colours, fine_of, mend
 from tilepress.codecs.origins.ycc.finer_relax import begin_fine, relax_fine
 from tilepress.codecs.origins.ycc.growth import spiral
@@ -33,7 +29,7 @@ def fine_planes(picture: np.ndarray, number: int, sampling: Sampling) -> tuple[n
     """
     p, (vertical, horizontal) = parameters(number), filters(sampling, *picture.shape[:2])
     known = (picture[:, :, :3].min(axis=2) > 0) & (picture[:, :, :3].max(axis=2) < 255)
-    samples = np.stack([samples_of(plane, known, sampling) for plane in estimated_chroma(picture, p)])
+    samples = np.stack([samples_of(plane, known, sampling) for plane in estimated_chroma(picture, number)])
     fine = fine_of(np.array(picture, order="C"), samples, p, sampling, vertical, horizontal)
     wrong, steps = np.empty(known.shape, np.uint8), spiral()
     near = np.ascontiguousarray(steps[steps[:, 2] <= _STEPS])
@@ -43,18 +39,6 @@ def fine_planes(picture: np.ndarray, number: int, sampling: Sampling) -> tuple[n
     luma, (u, v) = np.zeros(known.shape, np.uint8), (fine.sums >> 10).astype(np.int32)
     settle_fine_luma(fine.picture, u, v, p, luma, wrong)
     return luma, fine.samples[0], fine.samples[1]
-
-
-def estimated_chroma(picture: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return U and V, float32 (h, w), that colours had before they were rounded, about.
-
-    `p` int64 (6,): from `parameters`.
-    """
-    _, luma, red, green_u, green_v, blue = p / 8192
-    inverse = np.linalg.inv([[luma, 0, red], [luma, green_u, green_v], [luma, blue, 0]]).astype(np.float32)
-    r, g, b = (picture[:, :, channel].astype(np.float32) for channel in range(3))
-    u, v = (row[0] * r + row[1] * g + row[2] * b + np.float32(128) for row in inverse[1:])
-    return u, v
 
 
 def samples_of(plane: np.ndarray, known: np.ndarray, sampling: Sampling, turns: int = _TURNS) -> np.ndarray:

@@ -8,14 +8,14 @@ import numpy as np
 
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.origins.sample import distinct_colours
-from tilepress.codecs.origins.ycc.colours import COLOURS, Colour
-from tilepress.codecs.origins.ycc.conversion import find_preimages, hints_of
+from tilepress.codecs.origins.ycc.colours import COLOURS, Colour, hints_of
+from tilepress.codecs.origins.ycc.conversion import find_preimages
+from tilepress.codecs.origins.ycc.glance import FEW
 from tilepress.codecs.origins.ycc.growth import count_agreement
 from tilepress.codecs.origins.ycc.polish import Scene
 from tilepress.codecs.origins.ycc.recover import first_samples, polish_samples
 from tilepress.codecs.origins.ycc.sampling import FANCY, FULL, MIDWAY, REPLICATED, Axis, Sampling, samplings
 
-_FEW = 64  # distinct colours: fewer tell nothing
 _GLANCE = 256  # colours that every conversion is tried with
 _GLANCED, _EXPLAINED = 0.7, 0.85  # of those, and of all that were sampled: from here on a conversion is likely
 _BEYOND = 0.5  # of the explained: what has to become inexplicable when green is one more
@@ -37,7 +37,7 @@ def conversion_of(picture: np.ndarray, spec: TileSpec) -> tuple[Colour, float] |
     colours = distinct_colours(picture, spec)
     inside = (colours.min(axis=1) > 0) & (colours.max(axis=1) < 255) & (np.ptp(colours, axis=1) > 0)
     colours = colours[inside]
-    if len(colours) < _FEW:
+    if len(colours) < FEW:
         return None
     glance = colours[:: -(-len(colours) // _GLANCE)]
     likely = [colour for colour in COLOURS.values() if _share(glance, colour) >= _GLANCED]

@@ -16,13 +16,10 @@ from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Guess, Origin, Recovered
 from tilepress.codecs.origins.ycc.colours import COLOURS, EXACT_SWSCALE, Colour
-from tilepress.codecs.origins.ycc.finer import filters, fine_chroma, make_fine_colours, parameters
-from tilepress.codecs.origins.ycc.finer_look import interpolation_of
-from tilepress.codecs.origins.ycc.finer_search import fine_planes
-from tilepress.codecs.origins.ycc.first_look import conversion_of, sampling_of
-from tilepress.codecs.origins.ycc.recover import planes_of, scene_of
+from tilepress.codecs.origins.ycc.finer_filters import filters, parameters
+from tilepress.codecs.origins.ycc.finer_glance import lively_windows, may_be_interpolated
+from tilepress.codecs.origins.ycc.glance import likely_conversions
 from tilepress.codecs.origins.ycc.sampling import FANCY, FINE, FULL, MIDWAY, REPLICATED, Axis, Sampling
-from tilepress.codecs.origins.ycc.upsampling import full_chroma, picture_of
 
 _FACTS = struct.Struct("<11B")
 _VERSION = 1
@@ -45,19 +42,34 @@ class Ycc(Origin):
     colours: ClassVar[frozenset[str]] = frozenset({"rgb"})
 
     def detect(self, picture: np.ndarray, spec: TileSpec) -> Guess | None:
-        """Look at some thousand distinct colours whether a conversion can have made them."""
+        """Look at some distinct colours, then at some thousand, whether a conversion can have made them."""
         if not _fits(spec):
             return None
-        if found := conversion_of(picture, spec):
-            return Guess(self.id, found[1], (found[0].number, None))
-        if interpolated := interpolation_of(picture):
-            return Guess(self.id, interpolated[2], interpolated[:2])
-        return None
+        if likely_conversions(picture, spec, grays=False) and (guess := self._converted(picture, spec)):
+            return guess
+        windows = lively_windows(picture)
+        return self._interpolated(windows) if windows and may_be_interpolated(windows[0]) else None
+
+    def _converted(self, picture: np.ndarray, spec: TileSpec) -> Guess | None:
+        from tilepress.codecs.origins.ycc.first_look import conversion_of  # loads numba, as all of the search does
+
+        found = conversion_of(picture, spec)
+        return Guess(self.id, found[1], (found[0].number, None)) if found else None
+
+    def _interpolated(self, windows: list[np.ndarray]) -> Guess | None:
+        from tilepress.codecs.origins.ycc.finer_look import interpolation_of
+
+        found = interpolation_of(windows)
+        return Guess(self.id, found[2], found[:2]) if found else None
 
     def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
         """Return luma, chroma and alpha; None for pictures that have no three colours of 8 bits, or are tiny."""
         if not _fits(spec) or not isinstance(guess.hints, tuple):
             return None
+        from tilepress.codecs.origins.ycc.finer_search import fine_planes
+        from tilepress.codecs.origins.ycc.first_look import sampling_of
+        from tilepress.codecs.origins.ycc.recover import planes_of, scene_of
+
         number, sampling = guess.hints
         colour = COLOURS[number]
         if sampling is None:
@@ -84,6 +96,9 @@ class Ycc(Origin):
 
     def apply(self, recovered: Recovered, spec: TileSpec) -> np.ndarray:
         """Bring chroma to full size and convert."""
+        from tilepress.codecs.origins.ycc.finer import fine_chroma, make_fine_colours
+        from tilepress.codecs.origins.ycc.upsampling import full_chroma, picture_of
+
         specs = self.plane_specs(recovered.facts, spec)
         found = [(plane.shape, plane.dtype.name) for plane in recovered.planes]
         if found != [(one.shape, one.dtype) for one in specs]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tilepress.codecs.origins.ycc.chroma import begin_samples, fill_samples, relax
-from tilepress.codecs.origins.ycc.colours import Colour
-from tilepress.codecs.origins.ycc.conversion import find_preimages, hints_of
+from tilepress.codecs.origins.ycc.colours import Colour, hints_of
+from tilepress.codecs.origins.ycc.conversion import find_preimages
 from tilepress.codecs.origins.ycc.growth import grow, loosen, spiral
 from tilepress.codecs.origins.ycc.luma import settle_luma
 from tilepress.codecs.origins.ycc.polish import Samples, Scene, find_wrong, polish

@@ -9,6 +9,7 @@ import numpy as np
 from tilepress.codecs.origins.jpeg.file.tables import ZIGZAG
 
 BLOCK = 8
+MAX_SIDE = 65500  # libjpeg's own limit
 # Sampling factors (across, down) of luma; those of the chroma components are 1. The numbers are those of the facts.
 Sampling = tuple[int, int]
 SAMPLINGS: dict[str, Sampling] = {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:4:0": (1, 2), "4:2:0": (2, 2)}

@@ -21,7 +21,6 @@ SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 SOF0, DHT, DQT, SOS = 0xC0, 0xC4, 0xDB, 0xDA
 FRAME = struct.Struct(">BHHB")  # bits of a sample, height, width, components
 BITS_A_SAMPLE = 8
-MAX_SIDE = 65500  # libjpeg's own limit
 SCAN_END = b"\0\x3f\0"  # all coefficients, all bits
 CLASSES = (DC, AC)
 

@@ -1,41 +1,24 @@
 """Where the grid of 8 x 8 blocks begins: at the one of 64 places where coefficients avoid the neighbourhood of 0.
 
-On the grid a coefficient is near 0 or a step away; rounding spreads both by 0.29. Off the grid there is no gap.
+On the grid a coefficient is near 0 or a step away; rounding spreads both by 0.29. Off the grid there is no gap. No
+kernel is loaded for this: first looks look for a grid.
 """
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
-from tilepress.codecs.kernels.kernel import borrowing_kernel
-from tilepress.codecs.origins.jpeg.search.dct import forward
 from tilepress.codecs.origins.sample import scattered
 
 _SIDE = 15  # of a window: a block at each of 64 places
 WINDOWS = 64  # that are taken, of four times as many that are looked at
+_TOGETHER = 24  # windows that are transformed at a time: what comes of them stays in a processor's cache
 _NEAR, _FAR = np.float32(0.7), np.float32(1.3)  # the gap
 _FIRST = 2  # the least sum of frequencies that counts
 _DEPTH = 0.5  # of the gap on the grid against that elsewhere, at most
 _LEAST_IN_GAP = 24  # coefficients, elsewhere: from fewer, nothing follows
-
-
-@borrowing_kernel
-def count_gaps(windows: np.ndarray, room: np.ndarray, counts: np.ndarray) -> None:
-    """Count coefficients near 0 and in the gap, for each place where a grid may begin.
-
-    `windows` uint8 (n, 15, 15). `room` float32 (3, 64). `counts` int64 (64, 2): zeros, filled.
-    """
-    for n in range(windows.shape[0]):
-        for phase in range(64):
-            top, left = phase >> 3, phase & 7
-            for i in range(64):
-                room[0, i] = np.float32(windows[n, top + (i >> 3), left + (i & 7)])
-            forward(room[0], room[1], room[2])
-            for i in range(64):
-                size = abs(room[2, i])
-                if (i >> 3) + (i & 7) >= _FIRST:
-                    counts[phase, 0] += size < _NEAR
-                    counts[phase, 1] += _NEAR <= size < _FAR
 
 
 def find_grid(plane: np.ndarray, windows: int = WINDOWS) -> tuple[int, int, float] | None:
@@ -46,14 +29,39 @@ def find_grid(plane: np.ndarray, windows: int = WINDOWS) -> tuple[int, int, floa
         windows: How many places are.
     """
     lively = _lively_windows(plane, windows)
-    counts = np.zeros((64, 2), np.int64)
-    count_gaps(lively, np.empty((3, 64), np.float32), counts)
-    gaps = counts[:, 1] / np.maximum(counts.sum(axis=1), 1)
+    near, small = np.zeros((2, 64), np.int64)
+    for first in range(0, len(lively), _TOGETHER):
+        some, transform = lively[first : first + _TOGETHER].astype(np.float32), _transform()
+        coefficients = np.abs(transform @ (some @ transform.T))
+        near, small = near + _count_below(_NEAR, coefficients), small + _count_below(_FAR, coefficients)
+    in_gap = small - near
+    gaps = in_gap / np.maximum(small, 1)
     best = int(gaps.argmin())
     usual = float(np.median(gaps))
-    if np.median(counts[:, 1]) < _LEAST_IN_GAP or gaps[best] > _DEPTH * usual:
+    if np.median(in_gap) < _LEAST_IN_GAP or gaps[best] > _DEPTH * usual:
         return None
     return best >> 3, best & 7, 1 - float(gaps[best]) / usual
+
+
+def _count_below(size: np.float32, coefficients: np.ndarray) -> np.ndarray:
+    """Count coefficients (n, 64, 64) of windows below a size, for each place where a grid may begin: int64 (64,)."""
+    there = np.add.reduce((coefficients < size).view(np.uint8), axis=0, dtype=np.uint8)  # n is below 256
+    there = there.reshape(8, 8, 8, 8)  # by row of the place, vertical frequency, column of the place, horizontal one
+    for v in range(_FIRST):
+        there[:, v, :, : _FIRST - v] = 0
+    counts: np.ndarray = there.sum(axis=(1, 3), dtype=np.int64).ravel()
+    return counts
+
+
+@cache
+def _transform() -> np.ndarray:
+    """The transform of a line of a window: float32 (64, 15), by the place where a block begins, and the frequency."""
+    frequency, x = np.mgrid[:8, :8]
+    rows = np.where(frequency == 0, np.sqrt(1 / 8), 0.5) * np.cos((2 * x + 1) * frequency * np.pi / 16)
+    transform = np.zeros((8, 8, _SIDE), np.float32)
+    for begin in range(8):
+        transform[begin, :, begin : begin + 8] = rows
+    return transform.reshape(64, _SIDE)
 
 
 def _lively_windows(plane: np.ndarray, count: int) -> np.ndarray:
@@ -63,8 +71,7 @@ def _lively_windows(plane: np.ndarray, count: int) -> np.ndarray:
         return np.empty((0, _SIDE, _SIDE), np.uint8)
     at = scattered(rows * columns, 4 * count)
     y, x = at // columns & ~7, at % columns & ~7  # so that each window's places are the same ones
-    reach = np.arange(_SIDE)
-    windows = plane[y[:, None, None] + reach[:, None], x[:, None, None] + reach]
+    windows = np.lib.stride_tricks.sliding_window_view(plane, (_SIDE, _SIDE))[y, x]
     flat = windows.reshape(len(windows), -1)
     inside = (flat.min(axis=1) > 0) & (flat.max(axis=1) < 255)
     lively = flat.astype(np.float32).std(axis=1) * inside

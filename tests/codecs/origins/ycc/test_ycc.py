@@ -20,7 +20,8 @@ from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Recovered
 from tilepress.codecs.origins.exceptions import pack_exceptions
 from tilepress.codecs.origins.ycc.colours import COLOURS, EXACT_SWSCALE
-from tilepress.codecs.origins.ycc.finer import filters, fine_chroma, make_fine_colours, parameters
+from tilepress.codecs.origins.ycc.finer import fine_chroma, make_fine_colours
+from tilepress.codecs.origins.ycc.finer_filters import filters, parameters
 from tilepress.codecs.origins.ycc.origin import Ycc
 from tilepress.codecs.origins.ycc.sampling import FANCY, FINE, FULL, MIDWAY, REPLICATED, Axis, Sampling, samplings
 from tilepress.codecs.origins.ycc.upsampling import full_chroma, picture_of
