@@ -16,12 +16,10 @@ import numpy as np
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Guess, Origin, Recovered
-from tilepress.codecs.origins.inset.edges import goes_on
-from tilepress.codecs.origins.inset.region import find_region
-from tilepress.codecs.origins.jpeg.colour import JFIF
+from tilepress.codecs.origins.inset.glance import may_have_inset
 from tilepress.codecs.origins.jpeg.facts import read_facts
+from tilepress.codecs.origins.jpeg.glance import members, telling
 from tilepress.codecs.origins.jpeg.rule import Jpeg
-from tilepress.codecs.origins.jpeg.search.colour_bounds import count_members
 from tilepress.codecs.origins.rectangle import Rectangle
 from tilepress.codecs.origins.sample import distinct_colours
 
@@ -41,19 +39,24 @@ class Inset(Origin):
     colours: ClassVar[frozenset[str]] = frozenset({"rgb"})
 
     def detect(self, picture: np.ndarray, spec: TileSpec) -> Guess | None:
-        """Look whether more distinct colours are such as YCbCr gives than chance makes of other pictures."""
+        """Look whether somewhere all colours are such as YCbCr gives, and more of all than chance makes of others."""
         if not _fits(spec):
             return None
-        colours = distinct_colours(picture, spec)
-        coloured = (colours != colours[:, :1]).any(axis=1)
-        inner = colours[coloured & (colours.min(axis=1) > 0) & (colours.max(axis=1) < 255)]
-        if len(inner) < _LEAST_COLOURS:
+        if not may_have_inset(picture):
+            return None  # as it is with most pictures
+        colours = distinct_colours(picture, spec).T
+        inner = colours[:, telling(colours)]
+        count = inner.shape[1]
+        if count < _LEAST_COLOURS:
             return None
-        share = (count_members(inner, JFIF) / len(inner) - _CHANCE) / (1 - _CHANCE)
-        return Guess(self.id, share) if share >= max(_MEMBERS, _SPREAD / len(inner) ** 0.5) else None
+        share = (np.count_nonzero(members(inner)) / count - _CHANCE) / (1 - _CHANCE)
+        return Guess(self.id, share) if share >= max(_MEMBERS, _SPREAD / count**0.5) else None
 
     def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
         """Return the JPEG of the part, and the picture without it; None where there is no such part."""
+        from tilepress.codecs.origins.inset.edges import goes_on
+        from tilepress.codecs.origins.inset.region import find_region  # loads numba
+
         if not _fits(spec) or (region := find_region(picture)) is None:
             return None
         part = region.part

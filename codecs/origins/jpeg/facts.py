@@ -12,7 +12,6 @@ import numpy as np
 
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
-from tilepress.codecs.origins.jpeg.decoders import DECODERS
 
 _VERSION = 1
 _FORMAT = struct.Struct("<5B")
@@ -56,6 +55,8 @@ def turned(picture: np.ndarray, turn: int) -> np.ndarray:
 
 def read_facts(data: bytes) -> Facts:
     """Return the facts of their bytes. StreamError for what `Facts.pack` does not write."""
+    from tilepress.codecs.origins.jpeg.decoders import DECODERS  # loads numba
+
     if len(data) != _FORMAT.size:
         raise StreamError(f"facts of the origin jpeg have {len(data)} bytes, not {_FORMAT.size}")
     version, decoder, turn, top, left = _FORMAT.unpack(data)

@@ -12,6 +12,7 @@ from tilepress.codecs.origins.base import Guess, Origin, Recovered
 from tilepress.codecs.origins.jpeg.facts import Facts, read_facts
 from tilepress.codecs.origins.jpeg.file.coefficients import MAX_SIDE, SAMPLINGS
 from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, quality_of
+from tilepress.codecs.origins.jpeg.glance import members
 from tilepress.codecs.origins.jpeg.search.grid import find_grid
 from tilepress.codecs.origins.sample import distinct_colours
 from tilepress.codecs.origins.ycc.colours import JFIF
@@ -47,17 +48,15 @@ class Jpeg(Origin):
         return None if grid is None else Guess(self.id, grid[2])
 
     def _guess_colour(self, colours: np.ndarray) -> Guess | None:
-        from tilepress.codecs.origins.jpeg.search.colour_bounds import count_members  # loads numba, as all that follows
-
         inner = colours[(colours.min(axis=1) > 0) & (colours.max(axis=1) < 255)]
         if len(inner) < _LEAST_COLOURS:
             return None
-        share = (count_members(inner, JFIF) / len(inner) - _CHANCE) / (1 - _CHANCE)
+        share = (np.count_nonzero(members(inner.T)) / len(inner) - _CHANCE) / (1 - _CHANCE)
         return Guess(self.id, share) if share >= _MEMBERS else None
 
     def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
         """Return the JPEG that explains most pixels found; None where it explains less than half of them."""
-        from tilepress.codecs.origins.jpeg.file.writer import write_file
+        from tilepress.codecs.origins.jpeg.file.writer import write_file  # loads numba, as all of the search does
         from tilepress.codecs.origins.jpeg.search.recover import recover_jpeg
 
         planes = picture[:, :, :1] if (picture == picture[:, :, :1]).all() else picture
@@ -75,6 +74,7 @@ class Jpeg(Origin):
     def apply(self, recovered: Recovered, spec: TileSpec) -> np.ndarray:
         """Decode the file, in integers."""
         from tilepress.codecs.origins.jpeg.decode import decode
+        from tilepress.codecs.origins.jpeg.decoders import DECODERS
         from tilepress.codecs.origins.jpeg.file.reader import read_blocks_of, read_header
 
         facts = read_facts(recovered.facts)
@@ -88,6 +88,7 @@ class Jpeg(Origin):
 
     def describe(self, recovered: Recovered) -> str:
         """Return such as "JPEG, quality 95, 4:2:0, libjpeg-turbo"."""
+        from tilepress.codecs.origins.jpeg.decoders import DECODERS
         from tilepress.codecs.origins.jpeg.file.reader import read_header
 
         facts, header = read_facts(recovered.facts), read_header(recovered.file)
