@@ -92,7 +92,7 @@ class ImageEncoder:
         """Look for what a picture was made from; whether there is anything."""
         if self._settings.lossy or state.members or picture.colour == "indexed" or picture.bit_depth == 1:
             return False
-        from tilepress.pipeline.coding.origins import MAX_BYTES, find_origin  # loads numba
+        from tilepress.pipeline.coding.origins import MAX_BYTES, find_origin
 
         if picture.nbytes > MAX_BYTES:
             return False
