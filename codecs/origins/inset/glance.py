@@ -32,9 +32,10 @@ def may_have_inset(picture: np.ndarray) -> bool:
 def _sums(marked: np.ndarray) -> np.ndarray:
     """How many are marked in each window, uint8: of bool (h, w)."""
     counts = marked.view(np.uint8)
-    rows = sum(counts[at : len(counts) - _SIDE + 1 + at] for at in range(_SIDE))
-    sums: np.ndarray = sum(rows[:, at : rows.shape[1] - _SIDE + 1 + at] for at in range(_SIDE))
-    return sums
+    for _ in range(2):  # along columns, then along rows
+        count = len(counts) - _SIDE + 1
+        counts = np.add.reduce([counts[at : at + count] for at in range(_SIDE)], dtype=np.uint8).T
+    return counts
 
 
 def _any_is_jpeg(picture: np.ndarray, y: np.ndarray, x: np.ndarray) -> bool:

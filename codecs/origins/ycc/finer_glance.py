@@ -168,4 +168,5 @@ def _matrix(along: Filter, count: int) -> np.ndarray:
     """What makes an axis of a window of `count` samples: float64 (48, count)."""
     made = np.zeros((WINDOW, count))
     np.add.at(made, (np.arange(WINDOW)[:, None], along.samples), along.weights)
-    return made / along.weights[0].sum()
+    matrix: np.ndarray = made / along.weights[0].sum()
+    return matrix
