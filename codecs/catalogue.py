@@ -183,4 +183,13 @@ BUILT_IN = (
         True,
         "convolutional autoencoder applied to its own remaining error (learned): progressive",
     ),
+    CodecFacts(
+        "cae",
+        "lossy or with residual",
+        _BOTH,
+        _ANY,
+        ("max_error", "quality"),
+        True,
+        "symmetric convolutional autoencoder (learned): each level of layers is a ratio",
+    ),
 )

@@ -32,6 +32,7 @@ CODECS: dict[str, str] = {
     "cnn-ae": "tilepress.codecs.learned.cnn_ae.codec:CnnAe",
     "gdn-factorized": "tilepress.codecs.learned.gdn.codec:GdnFactorized",
     "cnn-rnn-ae": "tilepress.codecs.learned.cnn_rnn_ae.codec:CnnRnnAe",
+    "cae": "tilepress.codecs.learned.cae.codec:Cae",
 }
 RESIDUALS: dict[str, str] = {
     "lossless-1": "tilepress.codecs.lossless.residual:LosslessResidual",

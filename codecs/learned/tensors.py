@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -39,3 +39,18 @@ def under(tensors: Tensors, prefix: str) -> dict[str, np.ndarray]:
     """Return the tensors `prefix.NAME` as NAME: those of one of a model's several networks."""
     start = f"{prefix}."
     return {name.removeprefix(start): array for name, array in tensors.items() if name.startswith(start)}
+
+
+def chained(tensors: Tensors, parts: Sequence[tuple[str, int]], kind: str) -> dict[str, np.ndarray]:
+    """Return the tensors of a network whose parts follow each other, its convolutions counted through.
+
+    `parts`: prefix of each part, and how many convolutions it has. `kind`: `analysis` or `synthesis`. The convolution
+    i of a part is `PREFIX.KIND{i}.NAME` in the model.
+    """
+    out: dict[str, np.ndarray] = {}
+    number = 0
+    for prefix, count in parts:
+        for i in range(count):
+            out |= {f"{kind}{number}.{name}": array for name, array in under(tensors, f"{prefix}.{kind}{i}").items()}
+            number += 1
+    return out

@@ -37,6 +37,7 @@ RECIPES: dict[str, str] = {
     "cnn-ae": "tilepress.jobs.recipes.cnn_ae.recipe:CnnAeRecipe",
     "gdn-factorized": "tilepress.jobs.recipes.gdn.recipe:GdnFactorizedRecipe",
     "cnn-rnn-ae": "tilepress.jobs.recipes.cnn_rnn_ae.recipe:CnnRnnAeRecipe",
+    "cae": "tilepress.jobs.recipes.cae.recipe:CaeRecipe",
 }
 ENTRY_POINTS = "tilepress.recipes"
 FOLDER = Path(__file__).parent

@@ -20,15 +20,14 @@ import numpy as np
 from tilepress.codecs.codec import Tiles, TileSpec
 from tilepress.codecs.entropy.latent_coder import LATENTS, Latents, Shapes
 from tilepress.codecs.integer.network import IntegerNetwork
-from tilepress.codecs.learned.batches import run_float, run_integer
+from tilepress.codecs.learned.batches import run_integer
 from tilepress.codecs.learned.cnn_ae.config import CnnConfig
 from tilepress.codecs.learned.coders import ContextLatents, load_stepped, separate_pictures
 from tilepress.codecs.learned.config import LeveledConfig
+from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, quantised, values_of
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
 from tilepress.codecs.learned.networks import load_analysis, load_synthesis
 from tilepress.codecs.planes.rgb_inputs import MIN_BITS, from_pictures, pictures_per_tile, to_pictures
-
-_PIXELS_AT_ONCE = 1 << 19
 
 
 class CnnAe(LeveledCodec):
@@ -61,23 +60,18 @@ class CnnAe(LeveledCodec):
 
     def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
         """Return the analysis of all pictures, quantised."""
-        import torch
-
-        cut = self.config.cut
-        pieces = cut.split(cut.pad(to_pictures(tiles, spec, frame, 1)))
-        z = torch.from_numpy(run_float(self._analysis, pieces, self.device, _PIXELS_AT_ONCE))
-        symbols = np.moveaxis(level.quantiser.latents(z.movedim(1, -1)), -1, 1)
-        grids = np.moveaxis(cut.gather(symbols, spec.height, spec.width), 1, -1)
-        return {LATENTS: np.ascontiguousarray(grids).reshape(len(tiles), *self.shapes(spec)[LATENTS])}
+        pictures, size = to_pictures(tiles, spec, frame, 1), spec.shape[:2]
+        grids = quantised(self._analysis, pictures, self.config.cut, size, level.quantiser, self.device)
+        return {LATENTS: grids.reshape(len(tiles), *self.shapes(spec)[LATENTS])}
 
     def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
         """Return the tiles of latents in steps, decoded as the model's configuration cuts them."""
         import torch
 
         config, grids = self.config, latents[LATENTS].reshape(-1, *latents[LATENTS].shape[2:])
-        values = level.quantiser.values(torch.from_numpy(grids)).movedim(-1, 1).numpy()
+        values = values_of(grids, level.quantiser)
         inputs = config.synthesis_inputs(config.cut.scatter(values, spec.height, spec.width), level.number)
         x = torch.from_numpy(np.ascontiguousarray(inputs))
-        pieces = run_integer(self._synthesis, x, config.cut.stride**2, _PIXELS_AT_ONCE)
+        pieces = run_integer(self._synthesis, x, config.cut.stride**2, PIXELS_AT_ONCE)
         decoded = config.cut.join(pieces << max(0, MIN_BITS - config.fraction_bits), spec.height, spec.width)
         return from_pictures(decoded, spec, frame, max(MIN_BITS, config.fraction_bits))

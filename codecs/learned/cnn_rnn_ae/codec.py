@@ -21,17 +21,15 @@ import numpy as np
 from tilepress.codecs.codec import Tiles, TileSpec
 from tilepress.codecs.entropy.latent_coder import Latents, Shapes
 from tilepress.codecs.integer.network import IntegerNetwork
-from tilepress.codecs.learned.batches import run_float, run_integer
+from tilepress.codecs.learned.batches import run_integer
 from tilepress.codecs.learned.cnn_rnn_ae.config import RecurrentConfig
 from tilepress.codecs.learned.coders import ContextLatents, SeveralLatents, load_stepped, separate_pictures
 from tilepress.codecs.learned.config import LeveledConfig
+from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, quantised, values_of
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
 from tilepress.codecs.learned.networks import load_analysis, load_synthesis
 from tilepress.codecs.learned.tensors import under
-from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.codecs.planes.rgb_inputs import from_pictures, pictures_per_tile, to_pictures
-
-_PIXELS_AT_ONCE = 1 << 19
 
 
 def latents_name(iteration: int) -> str:
@@ -77,16 +75,18 @@ class CnnRnnAe(LeveledCodec):
 
     def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
         """Return the analysis of all pictures, then of the errors that the exact syntheses leave, quantised."""
-        whole = replace(self.config.cut, margin=0).pad(to_pictures(tiles, spec, frame, 1))
+        config = self.config
+        whole = replace(config.cut, margin=0).pad(to_pictures(tiles, spec, frame, 1))
         decoded = np.zeros(whole.shape, np.int64)
         latents: dict[str, np.ndarray] = {}
         values: list[np.ndarray] = []
         for i, (name, quantiser) in enumerate(level.quantisers.items()):
-            error = whole - np.ldexp(decoded, -self.config.picture_bits).astype(np.float32)
-            grids = self._analysed(error, spec, i, quantiser)
+            error = whole - np.ldexp(decoded, -config.picture_bits).astype(np.float32)
+            pictures, analysis = np.ldexp(error, config.shifts[i]), self._analyses[config.networks[i]]
+            grids = quantised(analysis, pictures, config.cut, spec.shape[:2], quantiser, self.device)
             latents[name] = grids.reshape(len(tiles), *self.shapes(spec)[name])
             if i < level.number:
-                values.append(_values(grids, quantiser))
+                values.append(values_of(grids, quantiser))
                 decoded += self._decoded(values, spec)
         return latents
 
@@ -95,19 +95,9 @@ class CnnRnnAe(LeveledCodec):
         total, values = np.zeros((), np.int64), []
         for name, quantiser in level.quantisers.items():
             if name in latents:
-                values.append(_values(latents[name].reshape(-1, *latents[name].shape[2:]), quantiser))
+                values.append(values_of(latents[name].reshape(-1, *latents[name].shape[2:]), quantiser))
                 total = total + self._decoded(values, spec)
         return from_pictures(total, spec, frame, self.config.picture_bits)
-
-    def _analysed(self, error: np.ndarray, spec: TileSpec, iteration: int, quantiser: Quantiser) -> np.ndarray:
-        """Return the quantised latents (m, rows, columns, K) of errors (m, 3, H, W) at one iteration."""
-        import torch
-
-        cut, analysis = self.config.cut, self._analyses[self.config.networks[iteration]]
-        pieces = cut.split(cut.pad(np.ldexp(error, self.config.shifts[iteration])))
-        z = torch.from_numpy(run_float(analysis, pieces, self.device, _PIXELS_AT_ONCE))
-        symbols = np.moveaxis(quantiser.latents(z.movedim(1, -1)), -1, 1)
-        return np.ascontiguousarray(np.moveaxis(cut.gather(symbols, spec.height, spec.width), 1, -1))
 
     def _decoded(self, values: list[np.ndarray], spec: TileSpec) -> np.ndarray:
         """Return int64 (m, 3, H, W): what the last iteration of `values` adds, in units of 2^-picture_bits."""
@@ -116,14 +106,6 @@ class CnnRnnAe(LeveledCodec):
         config, iteration = self.config, len(values) - 1
         inputs = config.cut.scatter(config.inputs_of(values), spec.height, spec.width)
         synthesis = self._syntheses[config.networks[iteration]]
-        pieces = run_integer(synthesis, torch.from_numpy(inputs), config.cut.stride**2, _PIXELS_AT_ONCE)
+        pieces = run_integer(synthesis, torch.from_numpy(inputs), config.cut.stride**2, PIXELS_AT_ONCE)
         shift = config.picture_bits - config.errors_bits[iteration]
         return config.cut.join(pieces << shift, spec.height, spec.width)
-
-
-def _values(grids: np.ndarray, quantiser: Quantiser) -> np.ndarray:
-    """Return int64 (m, K, rows, columns) that latents (m, rows, columns, K) stand for."""
-    import torch
-
-    values: np.ndarray = quantiser.values(torch.from_numpy(grids)).movedim(-1, 1).numpy()
-    return values

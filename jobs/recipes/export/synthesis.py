@@ -47,6 +47,16 @@ class Exported:
     lost: float
 
 
+@dataclass(frozen=True)
+class Chain:
+    """A synthesis to export. `bounds`: max |value| of each input channel."""
+
+    network: NetworkPlan
+    modules: nn.Sequential
+    bounds: np.ndarray
+    samples: Sequence[Sample]
+
+
 def export_synthesis(
     network: NetworkPlan, modules: nn.Sequential, bounds: np.ndarray, samples: Sequence[Sample]
 ) -> Exported:
@@ -54,15 +64,40 @@ def export_synthesis(
 
     `bounds`: max |value| of each input channel. ModelError if none can be proven.
     """
-    peaks = _peaks(modules, samples)
-    wanted = _error([modules(_unit(s)) for s in samples], samples)
-    found = [_tried(network, modules, bounds, samples, wanted, _Format(b, peaks, FLOAT32_BOUND)) for b in _NARROW]
-    best = min((e for e in found if e), key=lambda e: e.lost, default=None)
-    if best is None or best.lost > _MOST_LOST:
-        best = _tried(network, modules, bounds, samples, wanted, _Format(_WIDE, peaks, FLOAT64_BOUND)) or best
+    (exported,) = export_chains([Chain(network, modules, bounds, samples)])
+    return exported
+
+
+def export_chains(chains: Sequence[Chain]) -> list[Exported]:
+    """Return the best integer networks of one format for syntheses that end in the same layers.
+
+    Activations have the same scales, counted from the end, so that shared layers become the same integers in every
+    chain. ModelError if a chain cannot be proven.
+    """
+    peaks = _joint([_peaks(chain) for chain in chains])
+    wanted = [_error([chain.modules(_unit(s)) for s in chain.samples], chain.samples) for chain in chains]
+    found = [_tried(chains, peaks, wanted, bits, FLOAT32_BOUND) for bits in _NARROW]
+    best = min((e for e in found if e), key=_most_lost, default=None)
+    if best is None or _most_lost(best) > _MOST_LOST:
+        best = _tried(chains, peaks, wanted, _WIDE, FLOAT64_BOUND) or best
     if best is None:
         raise ModelError("the synthesis cannot be expressed in integers; the training failed")
     return best
+
+
+def _most_lost(exported: Sequence[Exported]) -> float:
+    return max(each.lost for each in exported)
+
+
+def _joint(peaks: Sequence[list[np.ndarray]]) -> list[list[np.ndarray]]:
+    """Peaks of chains that agree where these are shared, which is where they lie as far from the end."""
+    largest: list[np.ndarray] = []
+    for each in peaks:
+        for at, peak in enumerate(reversed(each)):
+            if at == len(largest):
+                largest.append(peak)
+            largest[at] = np.maximum(largest[at], peak)
+    return [largest[: len(each)][::-1] for each in peaks]
 
 
 @dataclass(frozen=True)
@@ -73,38 +108,35 @@ class _Format:
 
 
 def _tried(
-    network: NetworkPlan,
-    modules: nn.Sequential,
-    bounds: np.ndarray,
-    samples: Sequence[Sample],
-    wanted: float,
-    how: _Format,
-) -> Exported | None:
-    """One way to export and its error; None if it is not exact within the limit."""
-    converted = _convert(network, modules, bounds, how)
-    if converted is None:
-        return None
-    tensors, fraction = converted
-    exact = IntegerNetwork(load_synthesis(network, tensors, how.bits), bounds)
-    decoded = [exact(s.values).double() / (1 << fraction) for s in samples]
-    return Exported(tensors, how.bits, fraction, _error(decoded, samples) / wanted - 1)
+    chains: Sequence[Chain], peaks: Sequence[list[np.ndarray]], wanted: Sequence[float], bits: int, limit: int
+) -> list[Exported] | None:
+    """One way to export and its errors; None if a chain is not exact within the limit."""
+    exported = []
+    for chain, own, error in zip(chains, peaks, wanted, strict=True):
+        converted = _convert(chain, _Format(bits, own, limit))
+        if converted is None:
+            return None
+        tensors, fraction = converted
+        exact = IntegerNetwork(load_synthesis(chain.network, tensors, bits), chain.bounds)
+        decoded = [exact(s.values).double() / (1 << fraction) for s in chain.samples]
+        exported.append(Exported(tensors, bits, fraction, _error(decoded, chain.samples) / error - 1))
+    return exported
 
 
-def _convert(
-    network: NetworkPlan, modules: nn.Sequential, bounds: np.ndarray, how: _Format
-) -> tuple[dict[str, np.ndarray], int] | None:
+def _convert(chain: Chain, how: _Format) -> tuple[dict[str, np.ndarray], int] | None:
     """Tensors, and the fraction bits of what comes out."""
     tensors: dict[str, np.ndarray] = {}
-    scale, reach, fraction = np.full(len(bounds), float(UNIT)), bounds.astype(np.float64), 0
-    convolutions = [m for m in modules if isinstance(m, nn.Conv2d)]
-    for i, (conv, kind) in enumerate(zip(convolutions, _kinds(network), strict=True)):
+    scale, reach, fraction = np.full(len(chain.bounds), float(UNIT)), chain.bounds.astype(np.float64), 0
+    convolutions = [m for m in chain.modules if isinstance(m, nn.Conv2d)]
+    for i, (conv, factor) in enumerate(zip(convolutions, _factors(chain.network), strict=True)):
         assert conv.bias is not None
         weight, bias = (p.detach().double().numpy() for p in (conv.weight, conv.bias))
         weight = weight / scale[None, :, None, None]
-        if kind == "relu":
+        if factor:
             scale = ((1 << how.bits) - 1) / (_MARGIN * how.peaks[i])
-            chosen = _with_shifts(weight * scale[:, None, None, None], bias * scale, reach, how.limit)
-            reach = np.full(len(bias), float((1 << how.bits) - 1))
+            each = np.repeat(scale, factor**2)
+            chosen = _with_shifts(weight * each[:, None, None, None], bias * each, reach, how.limit)
+            reach = np.full(len(scale), float((1 << how.bits) - 1))
         else:
             fraction, chosen = _with_fraction(weight, bias, reach, how.limit)
         if chosen is None:
@@ -117,14 +149,18 @@ _NAMES = ("weight", "bias", "shift")
 _Layer = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _kinds(network: NetworkPlan) -> list[str]:
-    """What follows each convolution: "relu" for all but the last."""
-    operations = network.operations
-    after = [*(operation.kind for operation in operations[1:]), ""]
-    kinds = [kind for operation, kind in zip(operations, after, strict=True) if operation.kind == "conv"]
-    if set(kinds[:-1]) - {"relu"} or kinds[-1] == "relu" or "shuffle" in [o.kind for o in operations[:-1]]:
-        raise ModelError("every convolution of a synthesis but the last is followed by relu, and shuffle comes last")
-    return kinds
+def _factors(network: NetworkPlan) -> list[int]:
+    """Of each convolution the factor of the shuffle behind its relu, 1 if there is none; 0 of the last convolution."""
+    kinds = [(operation.kind, operation.size) for operation in network.operations] + 2 * [("", 0)]
+    factors = []
+    for at, (kind, _) in enumerate(kinds):
+        if kind == "conv":
+            (relu, _), (then, factor) = kinds[at + 1 : at + 3]
+            factors.append(0 if relu != "relu" else factor if then == "shuffle" else 1)
+    inner = [at for at, (kind, _) in enumerate(kinds[:-3]) if kind == "shuffle"]
+    if 0 in factors[:-1] or factors[-1] or any(kinds[at - 1][0] != "relu" for at in inner):
+        raise ModelError("every convolution of a synthesis but the last is followed by relu, and maybe by shuffle then")
+    return factors
 
 
 def _with_shifts(weight: np.ndarray, bias: np.ndarray, reach: np.ndarray, limit: int) -> _Layer | None:
@@ -159,16 +195,20 @@ def _narrowed(layer: _Layer) -> _Layer:
 
 
 @torch.no_grad()
-def _peaks(modules: nn.Sequential, samples: Sequence[Sample]) -> list[np.ndarray]:
-    """Largest activations after each relu, per channel; dead channels count as barely alive."""
+def _peaks(chain: Chain) -> list[np.ndarray]:
+    """Largest activations after each relu, per channel of what a shuffle then makes; dead channels as barely alive."""
     peaks: list[np.ndarray] = []
-    for sample in samples:
-        x, found = _unit(sample), []
-        for module in modules:
+    for sample in chain.samples:
+        x, found, kind = _unit(sample), [], ""
+        for operation, module in zip(chain.network.operations, chain.modules, strict=True):
             x = module(x)
-            if isinstance(module, nn.ReLU):
-                found.append(x.amax(dim=(0, 2, 3)).double().numpy())
-        peaks = [np.maximum(a, b) for a, b in zip(peaks, found, strict=True)] if peaks else found
+            if operation.kind == "relu":
+                found.append(x)
+            elif operation.kind == "shuffle" and kind == "relu":
+                found[-1] = x
+            kind = operation.kind
+        tops = [each.amax(dim=(0, 2, 3)).double().numpy() for each in found]
+        peaks = [np.maximum(a, b) for a, b in zip(peaks, tops, strict=True)] if peaks else tops
     return [np.maximum(peak, 1e-3 * max(float(peak.max()), 1e-3)) for peak in peaks]
 
 

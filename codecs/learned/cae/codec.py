@@ -1,0 +1,95 @@
+"""`cae`: a symmetric convolutional autoencoder, the latents behind each down-sampling unit being a compressed image.
+
+The analysis is a chain of down-sampling units, the synthesis the chain of up-sampling units that mirror them (Cheng et
+al., "Deep Convolutional AutoEncoder-based Lossy Image Compression", 2018). Behind each unit a convolution makes a few
+channels of latents of its features, and the mirror image makes features of latents: one network has as many ratios as
+units, and a quality level is the unit at which a picture leaves it, the deepest being the coarsest. Latents are
+quantised and coded as those of cnn-ae. Up-sampling units serve the levels of all deeper ones: they are integers once.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from tilepress.codecs.codec import Tiles, TileSpec
+from tilepress.codecs.entropy.latent_coder import Latents, Shapes
+from tilepress.codecs.integer.network import IntegerNetwork
+from tilepress.codecs.learned.batches import run_integer
+from tilepress.codecs.learned.cae.config import CaeConfig
+from tilepress.codecs.learned.coders import ContextLatents, load_stepped, separate_pictures
+from tilepress.codecs.learned.config import LeveledConfig
+from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, quantised, values_of
+from tilepress.codecs.learned.leveled import Level, LeveledCodec
+from tilepress.codecs.learned.networks import load_analysis, load_synthesis
+from tilepress.codecs.learned.tensors import chained
+from tilepress.codecs.planes.rgb_inputs import MIN_BITS, from_pictures, pictures_per_tile, to_pictures
+from tilepress.codecs.planes.tiling import Tiling
+
+
+def latents_name(unit: int) -> str:
+    """Return the name of the array of latents behind a unit, from 0."""
+    return f"latents{unit}"
+
+
+class Cae(LeveledCodec):
+    """See the module. Latents of a tile: of the unit that its level codes, int16 (pictures, rows, columns, K)."""
+
+    codec_id: ClassVar[str] = "cae"
+    summary: ClassVar[str] = "symmetric convolutional autoencoder (learned): each level of layers is a ratio"
+    magic: ClassVar[bytes] = b"CE"
+    config_class: ClassVar[type[LeveledConfig]] = CaeConfig
+    config: CaeConfig
+
+    def load_level(self, number: int) -> Level:
+        """Return the level of the tensors `unit{u}.NAME` of its unit. ModelError."""
+        unit = self.config.unit_of(number)
+        step, depth = self.config.steps[unit], self.config.latents[unit]
+        quantiser, coder = load_stepped(self.model.tensors, f"unit{unit}", step, depth)
+        name = latents_name(unit)
+        return Level(number, {name: quantiser}, ContextLatents(coder, separate_pictures, name))
+
+    def load_networks(self) -> None:
+        """Load the analysis, and the synthesis of each level, proven for its latents. ModelError."""
+        config, tensors = self.config, self.model.tensors
+        self._analyses, self._syntheses = [], []
+        for level in self.levels:
+            unit = config.unit_of(level.number)
+            parts = chained(tensors, config.analysis_parts(unit), "analysis")
+            self._analyses.append(load_analysis(config.analysis_plan(unit), parts, self.device))
+            parts = chained(tensors, config.synthesis_parts(unit), "synthesis")
+            steps = load_synthesis(config.synthesis_plan(unit), parts, config.activation_bits)
+            bounds = level.quantisers[latents_name(unit)].bounds
+            self._syntheses.append(IntegerNetwork(steps, bounds, self.device))
+
+    def shapes(self, spec: TileSpec) -> Shapes:
+        """Return (pictures, rows, columns, K) behind each unit."""
+        shapes = {}
+        for unit, depth in enumerate(self.config.latents):
+            cut = self.config.cut(unit)
+            grid = cut.grid(spec.height), cut.grid(spec.width)
+            shapes[latents_name(unit)] = (pictures_per_tile(spec), *grid, depth)
+        return shapes
+
+    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
+        """Return the analysis of all pictures as far as the level's unit, quantised."""
+        (name, quantiser), cut = next(iter(level.quantisers.items())), self._cut(level)
+        pictures, size = to_pictures(tiles, spec, frame, 1), spec.shape[:2]
+        grids = quantised(self._analyses[level.number], pictures, cut, size, quantiser, self.device)
+        return {name: grids.reshape(len(tiles), *self.shapes(spec)[name])}
+
+    def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
+        """Return the tiles that the level's latents decode to, from its unit on."""
+        import torch
+
+        (name, quantiser), cut = next(iter(level.quantisers.items())), self._cut(level)
+        values = values_of(latents[name].reshape(-1, *latents[name].shape[2:]), quantiser)
+        x = torch.from_numpy(cut.scatter(values, spec.height, spec.width))
+        pieces = run_integer(self._syntheses[level.number], x, cut.stride**2, PIXELS_AT_ONCE)
+        fraction = self.config.fraction_bits
+        decoded = cut.join(pieces << max(0, MIN_BITS - fraction), spec.height, spec.width)
+        return from_pictures(decoded, spec, frame, max(MIN_BITS, fraction))
+
+    def _cut(self, level: Level) -> Tiling:
+        return self.config.cut(self.config.unit_of(level.number))

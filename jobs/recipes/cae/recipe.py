@@ -1,0 +1,92 @@
+"""Trains `cae`: squared error and an approximated rate of all levels at once.
+
+The rate is what a context model would spend (networks/context_rate.py), priced as in the recipe of cnn-ae: at each
+level a bit costs what a uniform quantiser of its step pays at high rate, and error and rate count relative to that
+step. Or it is approximated as published, by the energy of the latents.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from tilepress.codecs.errors import ModelError
+from tilepress.codecs.learned.cae.config import CaeConfig
+from tilepress.codecs.learned.networks import UNIT
+from tilepress.codecs.model import Model
+from tilepress.codecs.planes.rgb_inputs import CHANNELS
+from tilepress.jobs.recipes.cae.export import export
+from tilepress.jobs.recipes.cae.network import Coded, SymmetricAutoencoder, begin, may_begin_linear
+from tilepress.jobs.recipes.recipe import Loss, Recipe
+from tilepress.pipeline.errors import UsageError
+
+_FULL_SCALE = (256 / 255) ** 2  # pictures are divided by 256, errors are stated against 255
+_PRICE = math.log(2) / 6
+
+
+class CaeRecipe(Recipe):
+    """See the module. Units are counted from the picture; steps are in units of 1/256 of full scale."""
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "down": [
+            ["unshuffle 4", "conv 32 3", "relu"],
+            ["unshuffle 2", "conv 48 1", "relu"],
+            ["unshuffle 2", "conv 64 1", "relu"],
+        ],
+        "up": [
+            ["conv 48 3", "relu", "conv 48 3", "shuffle 4"],
+            ["conv 128 3", "relu", "shuffle 2"],
+            ["conv 192 1", "relu", "shuffle 2"],
+        ],
+        "latents": [16, 24, 32],  # channels behind each unit
+        "quantisation_steps": [10, 36, 72],  # behind each unit
+        "margin": 3,  # latents replicated around pictures
+        "default_level": 2,  # the units, less those that a picture passes where no quality is asked for
+        "dead_zone": 0.1,  # of latents that are mostly 0, in steps; 0: plain rounding
+        "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: nothing
+        "energy": 0.0,  # what the sum of squared latents costs, a pixel
+    }
+
+    def __init__(self, model: Mapping[str, Any]) -> None:
+        super().__init__(model)
+        names = ("down", "up", "latents", "margin", "default_level")
+        given = {name: self.model[name] for name in names} | {"steps": self.model["quantisation_steps"]}
+        try:
+            self.config = CaeConfig.from_json({**given, "activation_bits": 8, "fraction_bits": 16})
+        except ModelError as exc:
+            raise UsageError(str(exc)) from exc
+        if min(self.model["rate"], self.model["energy"]) < 0:
+            raise UsageError("model.rate and model.energy must be at least 0")
+
+    def build(self) -> SymmetricAutoencoder:
+        """Return the network, randomly initialised."""
+        return SymmetricAutoencoder(self.config)
+
+    def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
+        """As principal components, where the shape allows it."""
+        assert isinstance(network, SymmetricAutoencoder)
+        if may_begin_linear(self.config):
+            begin(network, crops)
+
+    def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
+        """Squared error of three samples + price * bits a pixel, relative to the step, and energy, over all levels."""
+        unit = self.config.cut(self.config.level_count - 1).stride
+        if crops.shape[1] % unit:
+            raise UsageError(f"crops of {crops.shape[1]} pixels are not whole multiples of {unit}: set crop=")
+        coded: Coded = network(crops)
+        steps = torch.tensor(self.config.steps[::-1], device=coded.errors.device)[:, None] / UNIT
+        total = (CHANNELS * coded.errors + self.model["rate"] * _PRICE * steps**2 * coded.bits) / steps
+        level = self.config.default_level
+        figures = {"mse": coded.errors[level].mean() * _FULL_SCALE, "bpp": coded.bits[level].mean()}
+        return Loss((total + self.model["energy"] * coded.energies).mean(), figures)
+
+    def export(
+        self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str
+    ) -> Model:
+        """Return entropy models behind all units, and the syntheses in integers."""
+        assert isinstance(network, SymmetricAutoencoder)
+        return export(network, tiles, self.model["dead_zone"], training, licence)
