@@ -64,7 +64,33 @@ _LEARNED_2: dict[str, tuple[str, int, dict[str, Any]]] = {
         {**_RNN, "analysis": _BLOCKS, "synthesis": _UP, "shared": True, "shifts": [0, 2], "block": 16, "overlap": 6},
     ),
 }
-FOLDERS = {"learned-1": _LEARNED_1, "learned-2": _LEARNED_2}
+_LEARNED_4: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "cae-shuffled": (
+        "cae",
+        4,
+        {
+            "down": [["unshuffle 4", "conv 6 3", "relu"], ["unshuffle 2", "conv 8 1", "relu"]],
+            "up": [["conv 6 3", "relu", "conv 48 3", "shuffle 4"], ["conv 24 1", "relu", "shuffle 2"]],
+            "latents": [3, 4],
+            "quantisation_steps": [12, 48],
+            "margin": 1,
+        },
+    ),
+    "cae-pooled": (
+        "cae",
+        200,
+        {
+            "down": [["conv 6 3", "relu", "pool"], ["conv 6 3", "relu", "pool", "conv 5 3", "relu"]],
+            "up": [["conv 6 3", "relu", "up", "conv 3 3"], ["up", "conv 6 3", "relu"]],
+            "latents": [3, 2],
+            "quantisation_steps": [24, 8],
+            "margin": 0,
+            "rate": 0.0,
+            "energy": 0.01,
+        },
+    ),
+}
+FOLDERS = {"learned-1": _LEARNED_1, "learned-2": _LEARNED_2, "learned-4": _LEARNED_4}
 MODELS = {name: model for models in FOLDERS.values() for name, model in models.items()}
 
 

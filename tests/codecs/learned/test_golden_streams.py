@@ -24,10 +24,12 @@ FOLDER = Path(__file__).parent.parent.parent / "golden"
 SHA256 = {  # of the folders, as make_golden_streams.py gave it, once
     "learned-1": "6444c936f3a713b3e92141536a8d5fff91fc27a71f741aa5cc7726e7aa8b61b3",
     "learned-2": "90e613704bc844192a8cb6f2fe0313c981c8fc062c92490bdf2311ff0d82302e",
+    "learned-4": "3de15d97502a5a9111609a649ce61cc1fd0ab3f133a319a1f30705cce40198a4",
 }
 FAMILIES = {
     "learned-1": {"block-dnn", "pca", "cnn-ae", "gdn-factorized"},
     "learned-2": {"cnn-rnn-ae"},
+    "learned-4": {"cae"},
 }
 EXPECTED: list[dict[str, Any]] = [
     entry | {"folder": name} for name in SHA256 for entry in json.loads((FOLDER / name / "expected.json").read_text())

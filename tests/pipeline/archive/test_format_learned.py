@@ -21,7 +21,7 @@ from tilepress.codecs.registry import load_codec
 from tilepress.pipeline.reading.archive import open_archive
 
 FOLDER = Path(__file__).parent.parent.parent / "golden"
-FOLDERS = [FOLDER / name for name in ("learned-1", "learned-2")]
+FOLDERS = [FOLDER / name for name in ("learned-1", "learned-2", "learned-4")]
 GOLDEN: list[dict[str, Any]] = [
     entry for folder in FOLDERS for entry in json.loads((folder / "expected.json").read_text())
 ]

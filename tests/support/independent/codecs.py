@@ -16,6 +16,7 @@ from tests.support.independent.lossless import Lossless
 from tests.support.independent.networks import CnnAe, Gdn
 from tests.support.independent.predictive import PREDICTIVE, decode_huffman, decode_predictive
 from tests.support.independent.streams import Shape, read_model, unseal
+from tests.support.independent.units import Cae
 
 __all__ = ["Shape", "decode", "transcoded_jpeg", "unseal"]
 
@@ -25,6 +26,7 @@ LEARNED: dict[str, tuple[bytes, Any]] = {
     "cnn-ae": (b"CA", CnnAe),
     "gdn-factorized": (b"GF", Gdn),
     "cnn-rnn-ae": (b"CR", CnnRnnAe),
+    "cae": (b"CE", Cae),
     "lossless": (b"LL", Lossless),
 }
 
