@@ -18,7 +18,7 @@ from tilepress.codecs.origins.rectangle import Rectangle, worthiest
 
 _FOR, _AGAINST, _NEUTRAL = 10, -60, -1  # what a pixel is worth
 _CELL, _MOST_CELLS = 8, 96  # least side of a cell in pixels; cells along a side of a picture, about
-_LEAST_AREA = 64 * 64  # pixels: a smaller JPEG is not worth looking for
+LEAST_AREA = 64 * 64  # pixels: a smaller JPEG is not worth looking for
 _LEAST_WORTH = 2  # of a pixel, on average: below, colours do not tell
 _ROUNDS = 2  # in which edges are found: each depends on the others
 _WHOLE = 0.998  # of the picture: nothing is left around
@@ -40,14 +40,18 @@ def weigh_colours(picture: np.ndarray, worth: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle that a JPEG decoder made. `distinct`: colours around it tell that no such decoder made those."""
+    """A rectangle that a JPEG decoder made.
+
+    `whole`: nothing is around it. `distinct`: colours around it tell that no such decoder made those.
+    """
 
     part: Rectangle
+    whole: bool
     distinct: bool
 
 
 def find_region(picture: np.ndarray) -> Region | None:
-    """Return the rectangle that a JPEG decoder made; None where there is none, or nothing else than that.
+    """Return the rectangle that a JPEG decoder made; None where there is none.
 
     Args:
         picture: (h, w, 3) uint8.
@@ -55,15 +59,24 @@ def find_region(picture: np.ndarray) -> Region | None:
     picture = np.require(picture, requirements=["C", "W"])  # kernels are compiled for writable arrays
     worth = np.empty(picture.shape[:2], np.int8)
     weigh_colours(picture, worth)
-    cell = max(_CELL, -(-max(worth.shape) // _MOST_CELLS))
-    cells, most = worthiest(_pooled(worth, cell))
-    if most < _LEAST_WORTH * _LEAST_AREA:
-        return None
-    part = _to_the_pixel(worth, cells, cell)
-    if part.area < _LEAST_AREA or worth[part.place].mean() < _LEAST_WORTH or part.area >= _WHOLE * worth.size:
+    part, most = fitted(worth, _CELL)
+    if most < _LEAST_WORTH * LEAST_AREA or part.area < LEAST_AREA or worth[part.place].mean() < _LEAST_WORTH:
         return None
     strange = np.count_nonzero(worth == _AGAINST) - np.count_nonzero(worth[part.place] == _AGAINST)
-    return Region(part, bool(strange > _STRANGE * (worth.size - part.area)))
+    distinct = bool(strange > _STRANGE * (worth.size - part.area))
+    return Region(part, part.area >= _WHOLE * worth.size, distinct)
+
+
+def fitted(worth: np.ndarray, least_cell: int) -> tuple[Rectangle, int]:
+    """Return the rectangle of greatest sum, about, of a map (h, w) of integers, and that of its cells.
+
+    Args:
+        worth: What each place is worth.
+        least_cell: Side of the cells that are looked at first; larger ones if there are many.
+    """
+    cell = max(least_cell, -(-max(worth.shape) // _MOST_CELLS))
+    cells, most = worthiest(_pooled(worth, cell))
+    return _to_the_pixel(worth, cells, cell), most
 
 
 def _pooled(worth: np.ndarray, cell: int) -> np.ndarray:

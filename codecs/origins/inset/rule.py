@@ -19,7 +19,7 @@ from tilepress.codecs.origins.base import Guess, Origin, Recovered
 from tilepress.codecs.origins.inset.glance import may_have_inset
 from tilepress.codecs.origins.jpeg.facts import read_facts
 from tilepress.codecs.origins.jpeg.glance import members, telling
-from tilepress.codecs.origins.jpeg.rule import Jpeg
+from tilepress.codecs.origins.jpeg.rule import Jpeg, shared_grid
 from tilepress.codecs.origins.rectangle import Rectangle
 from tilepress.codecs.origins.sample import distinct_colours
 
@@ -36,12 +36,18 @@ class Inset(Origin):
     """A rectangle that was a JPEG, in a picture that was none."""
 
     id: ClassVar[str] = "inset"
-    colours: ClassVar[frozenset[str]] = frozenset({"rgb"})
+    colours: ClassVar[frozenset[str]] = frozenset({"gray", "rgb"})
 
     def detect(self, picture: np.ndarray, spec: TileSpec) -> Guess | None:
-        """Look whether somewhere all colours are such as YCbCr gives, and more of all than chance makes of others."""
+        """Look whether somewhere all colours are such as YCbCr gives, and more of all than chance makes of others.
+
+        Of gray pictures, look whether there is a grid.
+        """
         if not _fits(spec):
             return None
+        if spec.channels == 1:
+            grid = shared_grid(picture)
+            return Guess(self.id, grid[2]) if grid else None
         if not may_have_inset(picture):
             return None  # as it is with most pictures
         colours = distinct_colours(picture, spec).T
@@ -54,13 +60,7 @@ class Inset(Origin):
 
     def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
         """Return the JPEG of the part, and the picture without it; None where there is no such part."""
-        from tilepress.codecs.origins.inset.edges import goes_on
-        from tilepress.codecs.origins.inset.region import find_region  # loads numba
-
-        if not _fits(spec) or (region := find_region(picture)) is None:
-            return None
-        part = region.part
-        if not region.distinct and goes_on(picture, part, spec):
+        if not _fits(spec) or (part := _part(picture, spec)) is None:
             return None
         cut = np.ascontiguousarray(picture[part.place])
         found = _JPEG.invert(cut, _inner(spec, part), guess)
@@ -95,7 +95,22 @@ def part_of(facts: bytes) -> Rectangle:
 
 
 def _fits(spec: TileSpec) -> bool:
-    return spec.dtype == "uint8" and spec.bit_depth == 8 and spec.channels == 3 and spec.colour == "rgb"
+    eight_bits = spec.dtype == "uint8" and spec.bit_depth == 8
+    return eight_bits and not spec.alpha and spec.colour in Inset.colours
+
+
+def _part(picture: np.ndarray, spec: TileSpec) -> Rectangle | None:
+    """The part that was a JPEG, told from colours; of gray pictures, and where colours tell no part, from blocks."""
+    from tilepress.codecs.origins.inset.blocks import find_blocks
+    from tilepress.codecs.origins.inset.edges import goes_on
+    from tilepress.codecs.origins.inset.region import find_region  # loads numba
+
+    if spec.channels == 1:
+        return find_blocks(picture)
+    region = find_region(picture)
+    if region is None or region.whole:
+        return find_blocks(picture) if region else None
+    return None if not region.distinct and goes_on(picture, region.part, spec) else region.part
 
 
 def _inner(spec: TileSpec, part: Rectangle) -> TileSpec:

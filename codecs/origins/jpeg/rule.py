@@ -14,7 +14,7 @@ from tilepress.codecs.origins.jpeg.file.coefficients import MAX_SIDE, SAMPLINGS
 from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, quality_of
 from tilepress.codecs.origins.jpeg.glance import members
 from tilepress.codecs.origins.jpeg.search.grid import find_grid
-from tilepress.codecs.origins.sample import distinct_colours
+from tilepress.codecs.origins.sample import distinct_colours, shared
 from tilepress.codecs.origins.ycc.colours import JFIF
 from tilepress.codecs.origins.ycc.glance import FIRST_PIXELS, likely_conversions
 
@@ -44,7 +44,7 @@ class Jpeg(Origin):
             colours = distinct_colours(picture, spec)
             if _are_coloured(colours):
                 return self._guess_colour(colours)
-        grid = find_grid(picture[:, :, 0], _LOOK)
+        grid = shared_grid(picture)
         return None if grid is None else Guess(self.id, grid[2])
 
     def _guess_colour(self, colours: np.ndarray) -> Guess | None:
@@ -103,3 +103,8 @@ class Jpeg(Origin):
 
 def _are_coloured(colours: np.ndarray) -> bool:
     return bool((colours != colours[:, :1]).any())
+
+
+def shared_grid(picture: np.ndarray) -> tuple[int, int, float] | None:
+    """Return what `find_grid` tells at a first look at a gray picture (h, w, c) uint8; the origin `inset` asks, too."""
+    return shared(picture, ("grid",), lambda: find_grid(picture[:, :, 0], _LOOK))

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from tests.support.origins.jpegs import decoded_photo, jpeg_of, pillow_decoded, rough_photo
-from tests.support.origins.made_pictures import RGB, photo, spec_of, without_origin
+from tests.support.origins.made_pictures import GRAY, RGB, photo, spec_of, without_origin
 from tests.support.origins.rule_samples import page_with
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Recovered
 from tilepress.codecs.origins.chain import pack_steps, reproduce
+from tilepress.codecs.origins.inset.blocks import find_blocks
 from tilepress.codecs.origins.inset.region import find_region
 from tilepress.codecs.origins.inset.rule import Inset, part_of
 from tilepress.codecs.origins.recover import recover
@@ -96,9 +97,33 @@ def test_the_part_is_taken_where_it_is_smaller_than_all(make: Callable[[], np.nd
 
 def test_all_of_a_picture_is_no_part_of_it() -> None:
     pixels = decoded_photo(PART, 90)
-    assert find_region(pixels) is None
+    region = find_region(pixels)
+    assert region is not None and region.whole and find_blocks(pixels) is None
     chain = recover(pixels, spec_of(pixels))
     assert chain is not None and [step.origin for step in chain.steps] == ["jpeg"]
+
+
+@pytest.mark.parametrize("quality", [75, 92])
+def test_of_gray_pictures_the_part_is_found_whose_blocks_lie_on_one_grid(quality: int) -> None:
+    part = decoded_photo(replace(GRAY, height=150, width=163), quality)
+    other = photo(replace(GRAY, height=150, width=61), seed=3)
+    for pixels, expected in (
+        (np.concatenate([other, part], axis=1), Rectangle(0, 61, 150, 163)),
+        (np.concatenate([part, other[:44].repeat(3, axis=1)[:, :163]]), Rectangle(0, 0, 150, 163)),
+    ):
+        recovered = found(pixels)
+        assert part_of(recovered.facts) == expected
+        assert (RULE.apply(recovered, spec_of(pixels)) != pixels).mean() < 0.005
+    assert find_blocks(part) is None
+
+
+def test_of_jpegs_beside_each_other_the_largest_is_found() -> None:
+    """Their grids differ: one begins where the other ends, within a block, which is seen as it is darker."""
+    other = pillow_decoded(jpeg_of(rough_photo(replace(PART, width=70), seed=5) // 3, 60, "4:4:4"))
+    pixels = np.concatenate([small(), other], axis=1)
+    recovered = found(pixels)
+    assert part_of(recovered.facts) == Rectangle(0, 0, 150, 133)
+    assert RULE.describe(recovered).startswith("JPEG in part, quality 85, 4:2:0")
 
 
 @pytest.mark.parametrize("quality", [75, 95])
