@@ -38,6 +38,7 @@ def commands(images: Path) -> list[list[str]]:
         ["origins/ycc.py", str(images)],
         ["origins/jpeg.py", photos, "--pictures", "7"],
         ["origins/jpeg.py", photos, "--pictures", "7", "--crop"],
+        ["origins/parts.py", photos, "--pictures", "6"],
         ["s3_reads.py", photos],
         ["memory.py"],
     ]

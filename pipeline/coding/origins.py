@@ -21,6 +21,7 @@ from tilepress.pipeline.archive.part import Fetch
 from tilepress.pipeline.archive.schema import TILES, ImageFacts
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import STORED, Shown, read_bands
+from tilepress.pipeline.coding.far_smaller import is_far_smaller
 from tilepress.pipeline.coding.tiles import Tile, cut_band, grid_size
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.formats.picture import MODES, tile_spec
@@ -34,7 +35,7 @@ class PackedOrigin:
     """What a picture was made from, ready to be stored.
 
     `text` is for people. `steps` are the rules. `planes` are to be coded as tiles. `file` is the transcoded JPEG file
-    that held the picture, if that is what it was made from.
+    that held the picture, if that is what it was made from. `far_smaller`: no coder makes as little of the pixels.
     """
 
     text: str
@@ -42,6 +43,7 @@ class PackedOrigin:
     planes: tuple[np.ndarray, ...]
     specs: tuple[TileSpec, ...]
     file: bytes
+    far_smaller: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -64,7 +66,8 @@ def find_origin(samples: np.ndarray, spec: TileSpec) -> PackedOrigin | None:
     except CodecError:  # a JPEG file that libjxl does not transcode: the picture is stored as such
         return None
     specs = plane_specs(chain.steps, spec)
-    return PackedOrigin(chain.describe(), pack_steps(chain.steps), chain.planes, specs, file)
+    origin = PackedOrigin(chain.describe(), pack_steps(chain.steps), chain.planes, specs, file)
+    return replace(origin, far_smaller=not chain.planes and is_far_smaller(origin.nbytes, samples, spec))
 
 
 def plane_tiles(owner: int, origin: PackedOrigin, size: int) -> Iterator[Tile]:

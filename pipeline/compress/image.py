@@ -82,7 +82,7 @@ class ImageEncoder:
         Return False if the file itself is no larger.
         """
         self._drop_unused(state)
-        if state.origin is not None:
+        if state.origin is not None and (self._settings.max_error or not state.origin.far_smaller):
             self._weigh_origin(state)
         if state.tiled_bytes < state.source_bytes:
             return True

@@ -28,6 +28,7 @@ from tilepress.pipeline.coding import origins
 from tilepress.pipeline.coding.decode import Shown
 from tilepress.pipeline.coding.origins import PackedOrigin, find_origin
 from tilepress.pipeline.coding.tiles import Box
+from tilepress.pipeline.compress.image import ImageEncoder
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.reading.pixels import PartReader
 from tilepress.pipeline.reading.rebuild import prove, write_file
@@ -144,7 +145,7 @@ def test_what_takes_more_than_the_picture_itself_is_not_kept(tmp_path: Path) -> 
     """The search estimates by JPEG XL; what the run's own codec makes of the picture decides."""
     samples = repeated_jpeg()
     found = find_origin(samples, TileSpec(*samples.shape, "uint8", 8, "rgb"))
-    assert found is not None and found.text.startswith("JPEG, quality 90")
+    assert found is not None and found.text.startswith("JPEG, quality 90") and not found.far_smaller
     shard = encode_files(tmp_path, {"a.png": encoded(samples)}, tile=512, sparse=True)
     held = shard.images["a.png"]
     assert held.nbytes < 0.7 * found.nbytes
@@ -155,6 +156,17 @@ def test_what_takes_more_than_the_picture_itself_is_not_kept(tmp_path: Path) -> 
 def test_planes_by_a_poor_codec_are_not_kept_where_jpeg_xl_would_have_stood_in_for_it(tmp_path: Path) -> None:
     held = encode_files(tmp_path, {"a.png": encoded(enlarged())}, codec="png").images["a.png"]
     assert held.facts.method == TILES and {tile.facts.codec for tile in held.tiles} == {"jpegxl"}
+
+
+def test_what_is_far_smaller_than_any_coder_makes_the_picture_is_not_weighed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"a.png": encoded(decoded_photo(TileSpec(208, 208, 3, "uint8", 8, "rgb"), 60, "4:2:0"))}
+    monkeypatch.setattr(ImageEncoder, "_weigh_origin", None)
+    held = encode_files(tmp_path / "made", files).images["a.png"]
+    assert held.facts.origin.startswith("JPEG, quality 60")
+    monkeypatch.setattr(origins, "find_origin", lambda samples, spec: None)
+    assert held.nbytes < 0.6 * encode_files(tmp_path / "plain", files).images["a.png"].nbytes
 
 
 @pytest.mark.parametrize(("codec", "tile"), [("jpegxl", 64), ("jpegxl", 512), ("png", 512), ("jpegls", 64)])
