@@ -16,6 +16,7 @@ from tilepress.pipeline.reading.archive import open_archive
 from tilepress.pipeline.reading.image import Entry
 
 pytestmark = pytest.mark.usefixtures("plugin")
+GOLDEN = Path(__file__).parents[2] / "golden"
 LOCAL: dict[str, Any] = {"engine": "local", "workers": 1}
 PICTURES = {"gray.tif": smooth(90, 150, 1, seed=2), "rgb.tif": smooth(70, 70, 3, seed=3)}
 
@@ -71,6 +72,17 @@ def test_a_preview_of_a_progressive_codec_is_its_first_part(archives: Path, tmp_
     assert np.abs(preview.astype(int) - exact).mean() < 12
     assert tilepress.restore(archives / "steps", tmp_path, preview=True, **LOCAL).exit_code == 0
     assert (tmp_path / "gray.tif").exists()
+
+
+def test_a_preview_of_several_iterations_is_what_the_first_decodes_alone(archives: Path, tmp_path: Path) -> None:
+    model, source = GOLDEN / "learned-2/models/cnn-rnn-ae-whole", str(archives / "source")
+    tilepress.compress(source, tmp_path / "exact", codec=model, tile=96, **LOCAL)
+    tilepress.compress(source, tmp_path / "first", codec=model, tile=96, fidelity="lossy", quality=1, **LOCAL)
+    exact, first = (open_archive(str(tmp_path / name))["rgb.tif"] for name in ("exact", "first"))
+    assert codecs_of(exact) == codecs_of(first) == {"cnn-rnn-ae"}
+    np.testing.assert_array_equal(exact.array(), PICTURES["rgb.tif"])
+    np.testing.assert_array_equal(exact.array(preview=True), first.array())
+    assert not np.array_equal(first.array(), PICTURES["rgb.tif"])
 
 
 def test_a_view_is_chosen_when_restoring(archives: Path, tmp_path: Path) -> None:
