@@ -44,6 +44,7 @@ DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands
     "pca": "pca-16",
     "cnn-ae": "cnn-ae",
     "gdn-factorized": "gdn-factorized",
+    "cnn-rnn-ae": "cnn-rnn-ae",
 }
 ENTRY_POINTS = "tilepress.codecs"  # group in which other packages name their codecs
 
