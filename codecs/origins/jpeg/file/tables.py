@@ -5,6 +5,8 @@ Tables are (64,) in natural order: index 8 * v + u, v the vertical frequency.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 # Place in natural order of the coefficient that comes i-th in a file (T.81, figure A.6).
@@ -31,9 +33,12 @@ def standard_table(kind: int, quality: int) -> np.ndarray:
     return table
 
 
+@cache
 def standard_tables(kind: int) -> np.ndarray:
-    """Return the tables of the qualities 1 to 100, int32 (100, 64); row q - 1 is that of quality q."""
-    return np.stack([standard_table(kind, quality) for quality in QUALITIES])
+    """Return the tables of the qualities 1 to 100, int32 (100, 64); row q - 1 is of quality q. They are shared."""
+    tables = np.stack([standard_table(kind, quality) for quality in QUALITIES])
+    tables.setflags(write=False)
+    return tables
 
 
 def quality_of(table: np.ndarray, kind: int) -> int | None:

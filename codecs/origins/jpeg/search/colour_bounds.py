@@ -53,7 +53,8 @@ def count_members(colours: np.ndarray, way: Conversion) -> Int:
 def likely_conversion(picture: np.ndarray) -> Conversion:
     """Return the conversion that explains most unclipped colours of some rows of a picture, uint8 (h, w, 3)."""
     colours = picture[:: max(1, picture.shape[0] // _ROWS)].reshape(-1, 3)
-    inner = np.ascontiguousarray(colours[(colours.min(axis=1) > 0) & (colours.max(axis=1) < 255)])
+    r, g, b = colours.T  # numpy takes long over axes of three
+    inner = colours[(np.minimum(np.minimum(r, g), b) > 0) & (np.maximum(np.maximum(r, g), b) < 255)]
     best, most = CONVERSIONS[0], -1
     for conversion in CONVERSIONS:
         count = count_members(inner, conversion)

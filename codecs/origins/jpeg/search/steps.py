@@ -8,6 +8,7 @@ excludes, less what it takes to tell which coefficients are 0: of the steps that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -172,6 +173,10 @@ class Blocks:
 
     def standard(self) -> np.ndarray:
         """Return the standard table, of any quality, luma's or chroma's, that explains the blocks best."""
+        return _standard_of(self._samples.tobytes(), self._transform).copy()
+
+    def find_standard(self) -> np.ndarray:
+        """Return what `standard` does, looked for anew."""
         tables = np.concatenate([standard_tables(LUMA), standard_tables(CHROMA)])
         wanted = np.zeros((64, _MOST_STEP + 1), np.uint8)
         wanted[np.arange(64), tables] = 1
@@ -195,6 +200,11 @@ class Blocks:
         entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
         explained = share * np.log(np.maximum(np.arange(wanted.shape[1]), 1))
         return np.where(wanted == 1, explained - entropy - against, -np.inf)
+
+
+@lru_cache(maxsize=4)  # the blocks of luma are asked for the transform that made them first, then for their steps
+def _standard_of(samples: bytes, transform: Transform) -> np.ndarray:
+    return Blocks(np.frombuffer(samples, np.int64).reshape(-1, 64).copy(), transform).find_standard()
 
 
 @dataclass(frozen=True)
