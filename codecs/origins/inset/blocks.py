@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilepress.codecs.origins.inset.region import fitted
+from tilepress.codecs.origins.inset.region import Region, fitted
 from tilepress.codecs.origins.jpeg.search.dct import BASIS
 from tilepress.codecs.origins.jpeg.search.view import view_of
 from tilepress.codecs.origins.rectangle import Rectangle
@@ -24,30 +24,32 @@ _LEAST_AROUND, _USUAL = 16, -3  # lively blocks around it, and their worth on av
 _STEP = 2  # times the usual difference of neighbours: where a picture ends on another
 
 
-def find_blocks(picture: np.ndarray) -> Rectangle | None:
+def find_blocks(picture: np.ndarray) -> Region | None:
     """Return the rectangle whose blocks lie on one grid; None where that is all of the picture, or nothing tells.
+
+    Letters in black and white around it tell nothing, as their samples are clipped: then it is not `distinct`.
 
     Args:
         picture: (h, w, 1 or 3) uint8.
     """
     view = view_of(picture)
-    worth = _worth(*(bounds[0] for bounds in view.padded()))
+    worth, lively = _worth(*(bounds[0] for bounds in view.padded()))
     if not worth.size:
         return None
     blocks, most = fitted(worth, 1)
-    around = np.ones(worth.shape, bool)
-    around[blocks.place] = False
-    others = worth[around & ((worth < _UNKNOWN) | (worth > _FLAT))]
-    if most < _LEAST_WORTH or len(others) < _LEAST_AROUND or others.mean() > _USUAL:
+    lively[blocks.place] = False  # what is left is around
+    others = worth[lively & (worth != _UNKNOWN)]
+    distinct = len(others) >= _LEAST_AROUND
+    if most < _LEAST_WORTH or np.count_nonzero(lively) < _LEAST_AROUND or (distinct and others.mean() > _USUAL):
         return None
     rows, columns = blocks.place
     top, bottom = _reaching(picture, rows, view.top, columns, view.left)
     left, right = _reaching(picture.transpose(1, 0, 2), columns, view.left, rows, view.top)
-    return Rectangle(top, left, bottom - top, right - left)
+    return Region(Rectangle(top, left, bottom - top, right - left), whole=False, distinct=distinct)
 
 
-def _worth(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """What each whole block tells, int64 (rows, columns), of bounds uint8 (h, w) of its samples."""
+def _worth(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What each whole block tells, int64, and whether it is lively, bool, (rows, columns), of bounds uint8 (h, w)."""
     known = _blocks((low == high) & (low > 0) & (low < 255)).all(axis=2)
     blocks = _blocks(low)
     sizes = np.abs(blocks.astype(np.float32) @ BASIS.T[:, _HIGH])
@@ -55,8 +57,9 @@ def _worth(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     square = blocks.reshape(*known.shape, _SIDE, _SIDE)
     across = (square[..., 1:] != square[..., :-1]).sum(axis=(2, 3))
     down = (square[:, :, 1:] != square[:, :, :-1]).sum(axis=(2, 3))
-    tells = np.where(np.minimum(across, down) >= _LIVELY, _FOR + _AGAINST * np.minimum(between, _MOST_BETWEEN), _FLAT)
-    return np.where(known, tells, _UNKNOWN).astype(np.int64)
+    lively: np.ndarray = np.minimum(across, down) >= _LIVELY
+    tells = np.where(lively, _FOR + _AGAINST * np.minimum(between, _MOST_BETWEEN), _FLAT)
+    return np.where(known, tells, _UNKNOWN).astype(np.int64), lively
 
 
 def _blocks(plane: np.ndarray) -> np.ndarray:

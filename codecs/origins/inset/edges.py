@@ -26,7 +26,7 @@ def goes_on(picture: np.ndarray, part: Rectangle, spec: TileSpec) -> bool:
     """Tell whether the JPEG of a part of a picture was larger than that.
 
     Args:
-        picture: (h, w, 3) uint8.
+        picture: (h, w, 1 or 3) uint8.
         part: Of it, made by a JPEG decoder.
         spec: Of the picture.
     """

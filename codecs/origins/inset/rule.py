@@ -105,12 +105,12 @@ def _part(picture: np.ndarray, spec: TileSpec) -> Rectangle | None:
     from tilepress.codecs.origins.inset.edges import goes_on
     from tilepress.codecs.origins.inset.region import find_region  # loads numba
 
-    if spec.channels == 1:
-        return find_blocks(picture)
-    region = find_region(picture)
-    if region is None or region.whole:
-        return find_blocks(picture) if region else None
-    return None if not region.distinct and goes_on(picture, region.part, spec) else region.part
+    region = find_region(picture) if spec.channels == 3 else find_blocks(picture)
+    if region is not None and region.whole:
+        region = find_blocks(picture)
+    if region is None or (not region.distinct and goes_on(picture, region.part, spec)):
+        return None
+    return region.part
 
 
 def _inner(spec: TileSpec, part: Rectangle) -> TileSpec:

@@ -110,6 +110,7 @@ def test_of_gray_pictures_the_part_is_found_whose_blocks_lie_on_one_grid(quality
     for pixels, expected in (
         (np.concatenate([other, part], axis=1), Rectangle(0, 61, 150, 163)),
         (np.concatenate([part, other[:44].repeat(3, axis=1)[:, :163]]), Rectangle(0, 0, 150, 163)),
+        (np.ascontiguousarray(page_with(part.repeat(3, axis=2), 31, 19)[:, :, 1:2]), Rectangle(31, 19, 150, 163)),
     ):
         recovered = found(pixels)
         assert part_of(recovered.facts) == expected
