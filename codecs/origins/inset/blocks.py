@@ -1,7 +1,8 @@
 """Where in a picture the part is whose blocks lie on the grid of a JPEG: gray pictures, and JPEGs beside each other.
 
 On its grid, a JPEG's coefficients are 0 or a step away from 0, give or take the rounding of samples; elsewhere some lie
-between. Blocks of which none does tell for a rectangle, others against it: the one of greatest sum is taken.
+between. Where JPEGs share a grid, most blocks lie on multiples of the steps of one. Blocks of which no coefficient lies
+between tell for a rectangle, others against it: the one of greatest sum is taken.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from tilepress.codecs.origins.inset.region import Region, fitted
+from tilepress.codecs.origins.jpeg.colour import Conversion
 from tilepress.codecs.origins.jpeg.search.dct import BASIS
+from tilepress.codecs.origins.jpeg.search.steps import find_steps
+from tilepress.codecs.origins.jpeg.search.transforms import likely_transform
 from tilepress.codecs.origins.jpeg.search.view import view_of
 from tilepress.codecs.origins.rectangle import Rectangle
 
@@ -17,6 +21,8 @@ _SIDE = 8
 _FOR, _AGAINST, _FLAT, _UNKNOWN = 10, -25, 1, -1  # what a block is worth, what each coefficient between, and others
 _HIGH = np.add.outer(np.arange(_SIDE), np.arange(_SIDE)).reshape(-1) >= 4  # frequencies whose steps are not 1
 _NEAR, _FAR = np.float32(0.9), np.float32(1.3)  # between 0 and a step; on the grid, a coefficient in ten blocks is
+_EXPLAINED = 0.5  # of the samples that steps make again
+_LEAST_STEP = 3  # of coefficients that are told to lie between multiples, not only between 0 and a step
 _MOST_BETWEEN = 4  # coefficients of a block that count
 _LIVELY = 24  # neighbours that differ, along rows and along columns: in flatter blocks rounding is no noise
 _LEAST_WORTH = 640  # of the rectangle: as much as 64 blocks
@@ -33,7 +39,8 @@ def find_blocks(picture: np.ndarray) -> Region | None:
         picture: (h, w, 1 or 3) uint8.
     """
     view = view_of(picture)
-    worth, lively = _worth(*(bounds[0] for bounds in view.padded()))
+    low, high = (bounds[0] for bounds in view.padded())
+    worth, lively = _worth(low, high, _usual_steps(low, high, view.conversion))
     if not worth.size:
         return None
     blocks, most = fitted(worth, 1)
@@ -48,12 +55,22 @@ def find_blocks(picture: np.ndarray) -> Region | None:
     return Region(Rectangle(top, left, bottom - top, right - left), whole=False, distinct=distinct)
 
 
-def _worth(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _usual_steps(low: np.ndarray, high: np.ndarray, conversion: Conversion | None) -> np.ndarray:
+    """Steps, float32 (64,), that explain most blocks; zeros where none do."""
+    transform, _ = likely_transform(low, high, conversion)
+    found = find_steps([(low, high)], transform)
+    return transform.steps(found.table) if found and found.share >= _EXPLAINED else np.zeros(64, np.float32)
+
+
+def _worth(low: np.ndarray, high: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What each whole block tells, int64, and whether it is lively, bool, (rows, columns), of bounds uint8 (h, w)."""
     known = _blocks((low == high) & (low > 0) & (low < 255)).all(axis=2)
     blocks = _blocks(low)
-    sizes = np.abs(blocks.astype(np.float32) @ BASIS.T[:, _HIGH])
-    between = ((sizes >= _NEAR) & (sizes < _FAR)).sum(axis=2)
+    sizes = np.abs(blocks.astype(np.float32) @ BASIS.T)
+    between = ((sizes >= _NEAR) & (sizes < _FAR))[:, :, _HIGH].sum(axis=2)
+    coarse = _HIGH & (steps > _LEAST_STEP)
+    multiples = sizes[:, :, coarse] / steps[coarse]
+    between += (np.abs(multiples - np.rint(multiples)) * steps[coarse] > _FAR).sum(axis=2)
     square = blocks.reshape(*known.shape, _SIDE, _SIDE)
     across = (square[..., 1:] != square[..., :-1]).sum(axis=(2, 3))
     down = (square[:, :, 1:] != square[:, :, :-1]).sum(axis=(2, 3))

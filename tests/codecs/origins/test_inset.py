@@ -139,6 +139,14 @@ def test_a_jpeg_with_a_white_margin_is_one_jpeg(quality: int) -> None:
     assert np.array_equal(reproduce(chain, spec_of(pixels)), pixels)
 
 
+def test_of_jpegs_on_one_grid_the_steps_tell_which_is_which() -> None:
+    left = pillow_decoded(jpeg_of(rough_photo(replace(PART, width=136)), 85, "4:2:0"))
+    right = pillow_decoded(jpeg_of(rough_photo(replace(PART, width=80), seed=5), 60, "4:4:4"))
+    recovered = found(np.concatenate([left, right], axis=1))
+    assert part_of(recovered.facts) == Rectangle(0, 0, 150, 136)
+    assert RULE.describe(recovered).startswith("JPEG in part, quality 85, 4:2:0")
+
+
 def test_pictures_in_which_no_part_was_a_jpeg_are_left_alone() -> None:
     page = page_with(photo(PART), 20, 30)
     for pixels in (page, *without_origin()):
