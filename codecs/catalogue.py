@@ -192,4 +192,13 @@ BUILT_IN = (
         True,
         "symmetric convolutional autoencoder (learned): each level of layers is a ratio",
     ),
+    CodecFacts(
+        "rbm-autoencoder",
+        "lossy or with residual",
+        _BOTH,
+        _ANY,
+        ("max_error", "quality"),
+        True,
+        "deep autoencoder of 28 x 28 blocks that began as Boltzmann machines (learned): for digits",
+    ),
 )

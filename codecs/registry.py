@@ -33,6 +33,7 @@ CODECS: dict[str, str] = {
     "gdn-factorized": "tilepress.codecs.learned.gdn.codec:GdnFactorized",
     "cnn-rnn-ae": "tilepress.codecs.learned.cnn_rnn_ae.codec:CnnRnnAe",
     "cae": "tilepress.codecs.learned.cae.codec:Cae",
+    "rbm-autoencoder": "tilepress.codecs.learned.rbm.codec:RbmAutoencoder",
 }
 RESIDUALS: dict[str, str] = {
     "lossless-1": "tilepress.codecs.lossless.residual:LosslessResidual",
@@ -45,6 +46,7 @@ DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands
     "cnn-ae": "cnn-ae",
     "gdn-factorized": "gdn-factorized",
     "cnn-rnn-ae": "cnn-rnn-ae",
+    "rbm-autoencoder": "rbm-autoencoder",
 }
 ENTRY_POINTS = "tilepress.codecs"  # group in which other packages name their codecs
 

@@ -1,4 +1,4 @@
-"""Coders of arrays of latents: under the adaptive context model, under a factorised prior, or several in turn."""
+"""Coders of arrays of latents: a context model, a factorised prior, several in turn, or a byte for each latent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tilepress.codecs.entropy.context_coder import ContextCoder, load_coder
 from tilepress.codecs.entropy.context_model import MAX_LATENT, LatentLayout
 from tilepress.codecs.entropy.factorized_prior import FactorizedPrior
 from tilepress.codecs.entropy.latent_coder import LATENTS, Latents, Shapes
-from tilepress.codecs.errors import ModelError
+from tilepress.codecs.errors import ModelError, StreamError
 from tilepress.codecs.learned.networks import UNIT
 from tilepress.codecs.model import INTEGERS, tensor
 from tilepress.codecs.planes.quantiser import Quantiser
@@ -81,6 +81,27 @@ class FactorizedLatents:
         pictures, channels, rows, columns = shapes[LATENTS]
         stacked = self.prior.decode(streams[0], pictures * rows, columns)
         return {LATENTS: np.moveaxis(stacked.reshape(channels, pictures, rows, columns), 1, 0)}
+
+
+@dataclass(frozen=True)
+class FixedLatents:
+    """A byte for each of int16 (planes, K, rows, columns), within 0..`most` <= 255: the K of a block side by side."""
+
+    most: int
+    parts: int = 1
+
+    def encode(self, latents: Latents, spec: TileSpec) -> list[bytes]:
+        """Return the bytes, plane by plane, row by row, block by block."""
+        return [np.moveaxis(latents[LATENTS], 1, -1).astype(np.uint8).tobytes()]
+
+    def decode(self, streams: Sequence[bytes], shapes: Shapes, spec: TileSpec) -> dict[str, np.ndarray]:
+        """Return the latents. StreamError."""
+        planes, depth, rows, columns = shapes[LATENTS]
+        codes = np.frombuffer(streams[0], np.uint8)
+        if len(codes) != planes * depth * rows * columns or codes.max(initial=0) > self.most:
+            raise StreamError("the codes of a tile are too many, too few or too large: the bytes are damaged")
+        blocks = codes.astype(np.int16).reshape(planes, rows, columns, depth)
+        return {LATENTS: np.ascontiguousarray(np.moveaxis(blocks, -1, 1))}
 
 
 def load_stepped(

@@ -32,6 +32,7 @@ def commands(images: Path) -> list[list[str]]:
         ["evaluate.py", photos],
         ["block_edges.py", photos],
         ["driver.py"],
+        ["learned/rbm.py", str(images / "mnist"), "rbm-tables"],
         ["small_images.py", str(images / "mnist/train-images-idx3-ubyte.gz")],
         ["small_images.py", str(images / "cifar10/cifar10_lossless_train_part.npz")],
         ["origins/rules.py", photos, "--images", "21"],

@@ -38,6 +38,7 @@ RECIPES: dict[str, str] = {
     "gdn-factorized": "tilepress.jobs.recipes.gdn.recipe:GdnFactorizedRecipe",
     "cnn-rnn-ae": "tilepress.jobs.recipes.cnn_rnn_ae.recipe:CnnRnnAeRecipe",
     "cae": "tilepress.jobs.recipes.cae.recipe:CaeRecipe",
+    "rbm-autoencoder": "tilepress.jobs.recipes.rbm.recipe:RbmAutoencoderRecipe",
 }
 ENTRY_POINTS = "tilepress.recipes"
 FOLDER = Path(__file__).parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 
 from tilepress.jobs.recipes.recipe import Options
-from tilepress.pipeline.sources.crops import Cropper, CropSettings, Split
+from tilepress.pipeline.sources.crops import WINDOW_IMAGES, Cropper, CropSettings, Split
 from tilepress.pipeline.sources.dataset import Source
 
 _WINDOW_CROPS = 256  # of 16 images, about
@@ -32,8 +33,11 @@ class Feed:
 
     @property
     def crops(self) -> CropSettings:
-        """Of the training crops."""
-        return CropSettings(self.options.crop, self.channels, self.options.flips, self.options.seed)
+        """Of the training crops: of small images, a window has so many that no sample is in two crops, on average."""
+        pixels = self.window_crops * self.options.crop**2
+        images = math.ceil(pixels * len(self.split.train) / max(1, self.split.pixels))
+        images = min(self.window_crops, max(WINDOW_IMAGES, images))
+        return CropSettings(self.options.crop, self.channels, self.options.flips, self.options.seed, images)
 
     @property
     def batches_per_window(self) -> int:

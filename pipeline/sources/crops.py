@@ -29,12 +29,16 @@ WINDOW_IMAGES = 16
 
 @dataclass(frozen=True)
 class CropSettings:
-    """Crops are uint8 (n, side, side, channels), channels 1 or 3; `flips`: also mirrored and turned by 90 degrees."""
+    """Crops are uint8 (n, side, side, channels), channels 1 or 3; `flips`: also mirrored and turned by 90 degrees.
+
+    `images`: of a window.
+    """
 
     side: int
     channels: int
     flips: bool
     seed: int
+    images: int = WINDOW_IMAGES
 
 
 @dataclass(frozen=True)
@@ -127,13 +131,13 @@ class Cropper:
     @property
     def windows_per_pass(self) -> int:
         """How many windows see every image once."""
-        return -(-len(self._items) // WINDOW_IMAGES)
+        return -(-len(self._items) // self._settings.images)
 
     def window(self, number: int, crops: int) -> np.ndarray:
         """`crops` crops of the images of window `number`, shuffled. StorageError; UsageError if nothing decodes."""
         passed, place = divmod(number, self.windows_per_pass)
         order = _rng(self._settings.seed, passed).permutation(len(self._items))
-        chosen = order[place * WINDOW_IMAGES : (place + 1) * WINDOW_IMAGES]
+        chosen = order[place * self._settings.images : (place + 1) * self._settings.images]
         rng = _rng(self._settings.seed, number, 1)
         side, channels = self._settings.side, self._settings.channels
         out = np.empty((crops, side, side, channels), np.uint8)

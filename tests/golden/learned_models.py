@@ -26,6 +26,7 @@ _BLOCK: dict[str, Any] = {"block": 8, "ratio": 16, "quantisation_steps": [64.0, 
 _CNN: dict[str, Any] = {"analysis": _BLOCKS, "synthesis": _UP, "quantisation_steps": [24, 8], "told": False}
 
 _RNN: dict[str, Any] = {"quantisation_steps": [64, 12]}
+_RBM: dict[str, Any] = {"block": 8, "colour": "rgb", "quantisation_steps": [15, 255], "epochs": 1}
 
 # folder: name: family, steps of training, `model` of the recipe
 _LEARNED_1: dict[str, tuple[str, int, dict[str, Any]]] = {
@@ -64,6 +65,14 @@ _LEARNED_2: dict[str, tuple[str, int, dict[str, Any]]] = {
         {**_RNN, "analysis": _BLOCKS, "synthesis": _UP, "shared": True, "shifts": [0, 2], "block": 16, "overlap": 6},
     ),
 }
+_LEARNED_3: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "rbm-autoencoder-entropy": ("rbm-autoencoder", 40, {**_RBM, "layers": [12, 9, 7], "start": "klt"}),
+    "rbm-autoencoder-fixed": (
+        "rbm-autoencoder",
+        4,
+        {**_RBM, "layers": [9, 5], "quantiser": "kmeans", "coder": "fixed", "weight_bits": 16, "activation_bits": 8},
+    ),
+}
 _LEARNED_4: dict[str, tuple[str, int, dict[str, Any]]] = {
     "cae-shuffled": (
         "cae",
@@ -90,7 +99,7 @@ _LEARNED_4: dict[str, tuple[str, int, dict[str, Any]]] = {
         },
     ),
 }
-FOLDERS = {"learned-1": _LEARNED_1, "learned-2": _LEARNED_2, "learned-4": _LEARNED_4}
+FOLDERS = {"learned-1": _LEARNED_1, "learned-2": _LEARNED_2, "learned-3": _LEARNED_3, "learned-4": _LEARNED_4}
 MODELS = {name: model for models in FOLDERS.values() for name, model in models.items()}
 
 

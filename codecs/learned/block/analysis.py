@@ -5,27 +5,24 @@ Nothing here has to be repeatable: only the symbols that come out count.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tilepress.codecs.learned.block.decoder import BlockDecoder
+from tilepress.codecs.learned.dense import DenseNetwork
 from tilepress.codecs.planes.quantiser import Quantiser
 
 if TYPE_CHECKING:
     import torch
 
-_BLOCKS_AT_ONCE = 1 << 14
 _SWEEPS = 3
 _FAITH = 0.03  # weight of what the network says against the samples of an incomplete block
 
 
 class BlockAnalysis:
-    """Layers (weight (out, in), bias (out,)) float32, each followed by "relu", "sigmoid" or nothing ("linear").
-
-    `scale` (K,): the outputs of the last are multiplied by it.
-    """
+    """A network of `layers` and `activation`, see DenseNetwork, whose latents are quantised."""
 
     def __init__(
         self,
@@ -34,16 +31,8 @@ class BlockAnalysis:
         activation: str = "relu",
         scale: np.ndarray | None = None,
     ):
-        import torch
-
-        self.device = torch.device(device)
-        self._layers = [
-            (torch.from_numpy(w.T.copy()).to(device), torch.from_numpy(b.copy()).to(device)) for w, b in layers
-        ]
-        activations: dict[str, Callable[[torch.Tensor], torch.Tensor]]
-        activations = {"relu": torch.relu, "sigmoid": torch.sigmoid, "linear": torch.nn.Identity()}
-        self._activation = activations[activation]
-        self._scale = None if scale is None else torch.from_numpy(scale.copy()).to(device)
+        self._network = DenseNetwork(layers, device, activation, scale)
+        self.device = self._network.device
 
     def __call__(self, blocks: np.ndarray, valid: tuple[int, int], decoder: BlockDecoder) -> np.ndarray:
         """Return symbols int16 (n, c, rows, columns, K) of blocks float32 (n, c, rows, columns, N).
@@ -52,20 +41,11 @@ class BlockAnalysis:
         """
         import torch
 
+        values = decoder.quantiser.scaled(self._network(blocks))
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            flat = torch.from_numpy(blocks.reshape(-1, blocks.shape[-1]))
-            parts = [self._network(part.to(self.device)) for part in torch.split(flat, _BLOCKS_AT_ONCE)]
-            values = decoder.quantiser.scaled(torch.cat(parts)).reshape(*blocks.shape[:-1], -1)
             self._refine_edges(values, blocks, valid, decoder)
             latents: np.ndarray = decoder.quantiser.symbols(values).to(torch.int16).cpu().numpy()
         return latents
-
-    def _network(self, z: torch.Tensor) -> torch.Tensor:
-        import torch
-
-        for weight, bias in self._layers:
-            z = self._activation(torch.addmm(bias, z, weight))
-        return z if self._scale is None else z * self._scale
 
     def _refine_edges(self, v: torch.Tensor, blocks: np.ndarray, valid: tuple[int, int], decoder: BlockDecoder) -> None:
         """Refit the last row and column of blocks, in place, where they are incomplete."""

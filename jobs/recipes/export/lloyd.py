@@ -20,7 +20,7 @@ def centres_for(deviation: float, step: float) -> int:
 def codebook(samples: np.ndarray, step: float) -> np.ndarray:
     """Return rising whole numbers, int32 (n,), 2 <= n <= MAX_CENTRES: the values for `samples` (m,)."""
     ordered = np.sort(samples.astype(np.float64))
-    centres = lloyd(ordered, _companded(ordered, centres_for(float(ordered.std()), step)))
+    centres = lloyd(ordered, companded(ordered, centres_for(float(ordered.std()), step)))
     found: np.ndarray = np.unique(np.rint(centres).astype(np.int32))
     return found if len(found) > 1 else np.array([found[0], found[0] + 1], np.int32)
 
@@ -40,8 +40,11 @@ def lloyd(ordered: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return centres
 
 
-def _companded(ordered: np.ndarray, count: int) -> np.ndarray:
-    """Starting values, dense as the cube root of the density of the samples (Panter and Dite)."""
+def companded(ordered: np.ndarray, count: int) -> np.ndarray:
+    """Return `count` values to start from, dense as the cube root of the density of samples (rising) is.
+
+    That is best for many values (Panter and Dite 1951).
+    """
     counts, edges = np.histogram(ordered, bins=_BINS)
     share = np.concatenate([[0.0], np.cumsum(np.cbrt(counts))])
     start: np.ndarray = np.interp((np.arange(count) + 0.5) / count * share[-1], share, edges)

@@ -24,11 +24,13 @@ FOLDER = Path(__file__).parent.parent.parent / "golden"
 SHA256 = {  # of the folders, as make_golden_streams.py gave it, once
     "learned-1": "6444c936f3a713b3e92141536a8d5fff91fc27a71f741aa5cc7726e7aa8b61b3",
     "learned-2": "90e613704bc844192a8cb6f2fe0313c981c8fc062c92490bdf2311ff0d82302e",
+    "learned-3": "8269e180e41a379273573503d0bb3c3c747cb1c4957cf3c038b42a86359a8f42",
     "learned-4": "3de15d97502a5a9111609a649ce61cc1fd0ab3f133a319a1f30705cce40198a4",
 }
 FAMILIES = {
     "learned-1": {"block-dnn", "pca", "cnn-ae", "gdn-factorized"},
     "learned-2": {"cnn-rnn-ae"},
+    "learned-3": {"rbm-autoencoder"},
     "learned-4": {"cae"},
 }
 EXPECTED: list[dict[str, Any]] = [
@@ -94,6 +96,7 @@ def test_the_golden_streams_cover_what_models_may_be() -> None:
     cuts = {(bool(config["block"]), bool(config["overlap"])) for config in configs if "overlap" in config}
     assert cuts == {(False, False), (True, False), (True, True)}
     assert {config["shared"] for config in configs if "shared" in config} == {False, True}
+    assert {config["coder"] for config in configs if "coder" in config} == {"fixed", "entropy"}
 
 
 @pytest.mark.parametrize("entry", EXPECTED, ids=label)

@@ -82,6 +82,12 @@ class BlockDecoder:
             q[k] = mean + r[k]
             assert 0 <= q[k] <= m["top"][k]
 
+    def blocks(self, q: np.ndarray) -> np.ndarray:
+        """Decoded blocks (rows, columns, N) of latents (rows, columns, K), full scale 2^fraction_bits."""
+        v = self.m["centres"][np.arange(self.depth), q] if self.kmeans else q
+        out: np.ndarray = v @ self.m["decoder"].T + self.m["offset"]
+        return out
+
     def _samples(self, planes: list[np.ndarray], frame: list[int], shape: Shape) -> np.ndarray:
         one, out = 1 << self.fraction, []
         rgb = shape.mode in _RGB
@@ -89,8 +95,7 @@ class BlockDecoder:
             depth = frame[3] if self._is_alpha(number, shape) else frame[1]
             difference = rgb and number in (1, 2)
             shift = self.fraction - depth - difference
-            v = self.m["centres"][np.arange(self.depth), q] if self.kmeans else q
-            y = np.clip(v @ self.m["decoder"].T + self.m["offset"], -one, 2 * one)
+            y = np.clip(self.blocks(q), -one, 2 * one)
             p = ((y + (1 << shift >> 1)) >> shift) - (difference << depth)
             rows, columns, _ = p.shape
             p = p.reshape(rows, columns, self.side, self.side).transpose(0, 2, 1, 3)

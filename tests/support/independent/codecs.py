@@ -11,6 +11,7 @@ import imagecodecs
 import numpy as np
 
 from tests.support.independent.blocks import BlockDecoder
+from tests.support.independent.boltzmann import RbmAutoencoder
 from tests.support.independent.iterations import CnnRnnAe
 from tests.support.independent.lossless import Lossless
 from tests.support.independent.networks import CnnAe, Gdn
@@ -27,6 +28,7 @@ LEARNED: dict[str, tuple[bytes, Any]] = {
     "gdn-factorized": (b"GF", Gdn),
     "cnn-rnn-ae": (b"CR", CnnRnnAe),
     "cae": (b"CE", Cae),
+    "rbm-autoencoder": (b"RB", RbmAutoencoder),
     "lossless": (b"LL", Lossless),
 }
 

@@ -69,6 +69,20 @@ def inverse_gdn(x: Planes, beta: np.ndarray, gamma: np.ndarray, limit: np.ndarra
     return np.clip(x * root >> shift, -limit[:, None, None], limit[:, None, None])
 
 
+def factorized(rans: Rans, m: dict[str, np.ndarray], size: tuple[int, int, int]) -> np.ndarray:
+    """8d, latents: (K, pictures, rows, columns) of `size` (pictures, rows, columns)."""
+    begin = 0
+    out = np.empty((len(m["sizes"]), *size), np.int64)
+    for k, entries in enumerate(m["sizes"]):
+        cdf, begin = m["cdf"][begin : begin + entries], begin + entries
+        for at in np.ndindex(*size):
+            z = rans.value(cdf) << int(m["shift"][k])
+            z += rans.bits(int(m["shift"][k]))
+            out[k][at] = m["centre"][k] + (-(z + 1) // 2 if z % 2 else z // 2)
+            assert m["low"][k] <= out[k][at] <= m["high"][k]
+    return out
+
+
 def _factor(kind: str, *numbers: str) -> int:
     return 2 if kind == "up" else int(numbers[0]) if kind == "shuffle" else 1
 
@@ -193,16 +207,7 @@ class Gdn(_Pictures):
 
     def latents(self, rans: Rans, count: int, height: int, width: int) -> np.ndarray:
         """(pictures, K, rows, columns)."""
-        m, begin = self.m, 0
-        out = np.empty((len(m["sizes"]), count, -(-height // 16), -(-width // 16)), np.int64)
-        for k, size in enumerate(m["sizes"]):
-            cdf, begin = m["cdf"][begin : begin + size], begin + size
-            for at in np.ndindex(*out.shape[1:]):
-                z = rans.value(cdf) << int(m["shift"][k])
-                z += rans.bits(int(m["shift"][k]))
-                out[k][at] = m["centre"][k] + (-(z + 1) // 2 if z % 2 else z // 2)
-                assert m["low"][k] <= out[k][at] <= m["high"][k]
-        return out.swapaxes(0, 1)
+        return factorized(rans, self.m, (count, -(-height // 16), -(-width // 16))).swapaxes(0, 1)
 
     def synthesis(self, q: np.ndarray, height: int, width: int) -> Planes:
         """A decoded picture."""

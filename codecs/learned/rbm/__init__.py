@@ -1,0 +1,1 @@
+"""The autoencoder of restricted Boltzmann machines, over blocks."""

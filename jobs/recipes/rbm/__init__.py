@@ -1,0 +1,1 @@
+"""How the autoencoder of restricted Boltzmann machines is trained."""

@@ -1,0 +1,98 @@
+"""Recipe of `rbm-autoencoder`: Boltzmann machines first, unrolled and trained on by back-propagation.
+
+Loss: cross-entropy between the samples of a block, as probabilities, and what its codes decode to. Codes are rounded
+as the levels do it, every block at a level of its own, so that one network serves all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from tilepress.codecs.errors import ModelError
+from tilepress.codecs.learned.rbm.codec import RbmAutoencoder
+from tilepress.codecs.learned.rbm.config import RbmConfig
+from tilepress.codecs.model import Model
+from tilepress.jobs.recipes.block.crops import channels_of, export_blocks, plane_blocks, sample_mse
+from tilepress.jobs.recipes.rbm.boltzmann import pretrain
+from tilepress.jobs.recipes.rbm.export import Exporter
+from tilepress.jobs.recipes.rbm.network import MirroredAutoencoder
+from tilepress.jobs.recipes.recipe import Loss, Recipe
+from tilepress.pipeline.errors import UsageError
+
+_SEED = 1  # of the machines
+
+
+class RbmAutoencoderRecipe(Recipe):
+    """See the module."""
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "colour": "gray",  # or rgb: luma and colour differences through one network
+        "block": 28,
+        "layers": [1000, 500, 196],  # neurons, the codes last
+        "quantisation_steps": [255],  # of the levels, coarse to fine: from 0 to 1; uniform ones divide 4080
+        "default_level": 0,
+        "quantiser": "uniform",  # or kmeans: a codebook for each code
+        "coder": "entropy",  # or fixed: a byte for each code
+        "start": "machines",  # or klt: principal components; or random
+        "epochs": 10,  # of contrastive divergence, for each machine
+        "weight_bits": 8,  # or 16: of the exported weights
+        "activation_bits": 10,  # of the decoder's hidden layers
+    }
+
+    def __init__(self, model: Mapping[str, Any]) -> None:
+        """UsageError unless the model describes a codec."""
+        super().__init__(model)
+        steps, bits = self.model["quantisation_steps"], self.model["weight_bits"]
+        if steps != sorted(set(steps)):
+            raise UsageError(f"model.quantisation_steps must rise: {steps}")
+        if bits not in (8, 16) or self.model["epochs"] < 1:
+            raise UsageError(f"model.weight_bits must be 8 or 16, not {bits}, and model.epochs 1 or more")
+        if self.model["start"] not in ("machines", "klt", "random"):
+            raise UsageError(f"model.start must be machines, klt or random, not {self.model['start']!r}")
+        try:
+            self.config = RbmConfig.from_json({**self.model, "steps": steps})
+        except ModelError as exc:
+            raise UsageError(f"model describes no codec: {exc}") from exc
+
+    @property
+    def channels(self) -> int:
+        """1 or 3, by `colour`."""
+        return channels_of(self.model)
+
+    def build(self) -> MirroredAutoencoder:
+        """Return the float network with random weights (Glorot and Bengio 2010)."""
+        return MirroredAutoencoder((self.config.block**2, *self.config.layers))
+
+    def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
+        """Begin as machines trained on the blocks of the crops and unrolled, or as their principal components."""
+        new, blocks = cast(MirroredAutoencoder, network), plane_blocks(crops, self.config.block).flatten(0, 2)
+        if self.model["start"] == "machines":
+            new.unroll(pretrain(blocks, self.config.layers, self.model["epochs"], _SEED))
+        if self.model["start"] == "klt":
+            new.begin_with_klt(blocks)
+
+    def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
+        """Return the cross-entropy of a block, in nats: at random levels in training, else at the default one."""
+        blocks = plane_blocks(crops, self.config.block)
+        steps = torch.tensor(self.config.steps, dtype=torch.float32, device=blocks.device)
+        levels = torch.full(blocks.shape[:3], self.config.default_level, device=blocks.device)
+        if network.training:
+            levels = torch.randint(0, len(steps), blocks.shape[:3], device=blocks.device)
+        logits = network(blocks, steps[levels][..., None]).float()
+        total = functional.binary_cross_entropy_with_logits(logits, blocks, reduction="none").sum(dim=-1).mean()
+        return Loss(total, {"mse": sample_mse(torch.sigmoid(logits) - blocks)})
+
+    def export(
+        self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str
+    ) -> Model:
+        """Return integer layers, and the codebooks and probability tables of all levels, of the blocks of `tiles`."""
+        blocks = torch.from_numpy(export_blocks(tiles, self.config.block)).flatten(0, 3)
+        exporter = Exporter(cast(MirroredAutoencoder, network), self.config, self.model["weight_bits"])
+        model = Model("rbm-autoencoder", self.config.to_json(), training, licence, exporter.tensors(blocks))
+        RbmAutoencoder(model)  # proves that it is exact
+        return model
