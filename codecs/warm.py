@@ -16,6 +16,7 @@ from tilepress.codecs.kernels.cache import KernelCache, cache_root
 from tilepress.codecs.origins.base import Guess
 from tilepress.codecs.origins.exceptions import pack_exceptions, with_exceptions
 from tilepress.codecs.origins.inset.region import find_region
+from tilepress.codecs.origins.jpeg.decoders import DECODERS
 from tilepress.codecs.origins.jpeg.example import recover_example
 from tilepress.codecs.origins.jpeg.file.coefficients import SAMPLINGS
 from tilepress.codecs.origins.ycc.colours import EXACT_SWSCALE, JFIF
@@ -116,6 +117,9 @@ def _warm_origins() -> None:
     find_region(tile)
     for sampling in SAMPLINGS.values():
         recover_example(sampling)
+    recover_example(
+        (2, 2), DECODERS[5]
+    )  # whose inverse DCT makes chroma as large as the picture: all others share kernels
 
 
 def _specs(side: int) -> Iterator[TileSpec]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,10 +21,14 @@ from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import MAX_FACTS, Recovered
 from tilepress.codecs.origins.detect import origin
-from tilepress.codecs.origins.inset.rule import Inset, part_of
+from tilepress.codecs.origins.inset.rule import Inset, jpeg_facts_of, part_of
 from tilepress.codecs.origins.jpeg.eighth import eighth_of
+from tilepress.codecs.origins.jpeg.facts import read_facts
 from tilepress.codecs.origins.rectangle import Rectangle
 from tilepress.codecs.stream import read_frame, write_frame
+
+if TYPE_CHECKING:
+    from tilepress.codecs.origins.jpeg.decoders import Decoder
 
 MAX_STEPS = 3
 JPEG = "jpeg"  # the rule whose last step is given a JPEG file
@@ -57,11 +62,26 @@ class Chain:
         last = self.steps[-1]
         return part_of(last.facts) if last.origin == Inset.id else None
 
+    @property
+    def decoder(self) -> Decoder | None:
+        """The decoder that makes the picture, or that part, of the file; None where there is no file."""
+        return jpeg_decoder(self.steps[-1])
+
     def describe(self) -> str:
         """Return a few words for people: what the picture was at first, then what was done to it, in that order."""
         *before, last = self.steps
         words = [origin(last.origin).describe(Recovered(last.facts, self.planes, self.file))]
         return "; ".join([*words, *(origin(step.origin).describe(Recovered(step.facts)) for step in before[::-1])])
+
+
+def jpeg_decoder(step: Step) -> Decoder | None:
+    """Return by which decoder a step makes something of a JPEG file; None for a rule that makes it of planes alone."""
+    if step.origin not in (JPEG, Inset.id):
+        return None
+    from tilepress.codecs.origins.jpeg.decoders import DECODERS  # loads numba
+
+    facts = step.facts if step.origin == JPEG else jpeg_facts_of(step.facts)
+    return DECODERS[read_facts(facts).decoder]
 
 
 def pack_steps(steps: Sequence[Step]) -> bytes:

@@ -19,6 +19,6 @@ def write_jpeg(entry: Entry, file: BinaryIO) -> tuple[str, str] | None:
     jpeg = entry.jpeg()
     if not jpeg:
         return None
-    likeness = compare_jpeg(jpeg, entry.array())
+    likeness = compare_jpeg(jpeg, entry.array(), decoder=entry.jpeg_decoder())
     file.write(jpeg)
     return f"{entry.path}{SUFFIX}", AS_JPEG if likeness.exact else f"{NEAR_JPEG}: {likeness.text}"

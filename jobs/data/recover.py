@@ -113,7 +113,7 @@ def _one(storage: Storage, config: RecoverConfig, found: tuple[DataSet, Item]) -
             return "nothing smaller that tilepress knows"
         if not chain.file:
             return chain.describe()
-        likeness = compare_jpeg(chain.file, pixels, _part(chain, spec))
+        likeness = compare_jpeg(chain.file, pixels, _part(chain, spec), chain.decoder)
         name = _written(storage, item, chain, overwrite=config.overwrite)
     except (*UNUSABLE, AlreadyExists, InTheWay) as exc:
         return exc

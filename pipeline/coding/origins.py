@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tilepress.codecs.classical.jpeg_transcode import pack_jpeg, unpack_jpeg
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import CodecError, MissingPackage, UnknownCodecError
-from tilepress.codecs.origins.chain import Chain, Step, pack_steps, plane_specs, reproduce, unpack_steps
+from tilepress.codecs.origins.chain import Chain, Step, jpeg_decoder, pack_steps, plane_specs, reproduce, unpack_steps
 from tilepress.codecs.origins.jpeg.rule import Jpeg
 from tilepress.codecs.origins.recover import recover
 from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row
@@ -25,6 +26,9 @@ from tilepress.pipeline.coding.far_smaller import is_far_smaller
 from tilepress.pipeline.coding.tiles import Tile, cut_band, grid_size
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.formats.picture import MODES, tile_spec
+
+if TYPE_CHECKING:
+    from tilepress.codecs.origins.jpeg.decoders import Decoder
 
 _MOST_AROUND = 1 << 16  # bytes of a JPEG file besides what its picture's samples would take twice
 MAX_BYTES = 128 << 20  # of a picture's samples: rules look at all of it at once, in several times the memory
@@ -124,6 +128,12 @@ def held_jpeg(image: IndexRow, fetch: Fetch) -> bytes:
     """Return the JPEG file that held all of a picture; b"" where it held a part, or none did. IntegrityError."""
     steps, file = origin_steps(image, fetch)
     return file if steps[-1].origin == Jpeg.id else b""
+
+
+def held_decoder(image: IndexRow, fetch: Fetch) -> Decoder | None:
+    """Return the decoder that makes a picture of its JPEG file; None where no file held it. IntegrityError."""
+    steps, _ = origin_steps(image, fetch)
+    return jpeg_decoder(steps[-1])
 
 
 def image_spec(facts: ImageFacts) -> TileSpec:

@@ -36,6 +36,8 @@ from tilepress.pipeline.storage.base import Location, Storage, is_url
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from tilepress.codecs.origins.jpeg.decoders import Decoder
+
 _BAND_ROWS = 512
 
 Region = tuple[int, int, int, int]  # x, y, width, height in pixels
@@ -147,6 +149,15 @@ class Entry:
             from tilepress.pipeline.coding.origins import held_jpeg
 
             return held_jpeg(self.index_row, self.fetch)
+
+    def jpeg_decoder(self) -> Decoder | None:
+        """Return the decoder that makes the picture of `jpeg()`; None where there is no such file."""
+        with one_image():
+            if self.index_row.facts.method != ORIGIN:
+                return None
+            from tilepress.pipeline.coding.origins import held_decoder
+
+            return held_decoder(self.index_row, self.fetch)
 
     def prove(self) -> None:
         """Raise what `write` would raise, in less time: all is decoded, and the file made around a blank image."""

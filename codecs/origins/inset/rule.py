@@ -94,6 +94,11 @@ def part_of(facts: bytes) -> Rectangle:
     return _parsed(facts)[0]
 
 
+def jpeg_facts_of(facts: bytes) -> bytes:
+    """Return the facts of the part's JPEG; `facts`: of this origin. StreamError for any others."""
+    return _parsed(facts)[1]
+
+
 def _fits(spec: TileSpec) -> bool:
     eight_bits = spec.dtype == "uint8" and spec.bit_depth == 8
     return eight_bits and not spec.alpha and spec.colour in Inset.colours

@@ -14,7 +14,7 @@ Conversion: TypeAlias = tuple[int, int, int, int, int]
 JFIF: Conversion = (91881, 116130, 22554, 46802, 0)  # libjpeg-turbo: 1.402, 1.772, 0.34414, 0.71414
 STB: Conversion = (91888, 116128, 22560, 46800, 4095)  # stb_image: the same, of 12 fractional bits
 JFIF_9A: Conversion = (91881, 116130, 22553, 46802, 0)  # libjpeg 9a to 9f: 0.344136286
-CONVERSIONS = (JFIF, STB)
+CONVERSIONS = (JFIF, STB, JFIF_9A)
 _HALF = 1 << 15
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tilepress.codecs.origins.jpeg import colour, transform
 from tilepress.codecs.origins.jpeg.colour import Conversion
+from tilepress.codecs.origins.jpeg.file.coefficients import Sampling
 from tilepress.codecs.origins.jpeg.transform import Transform
 from tilepress.codecs.origins.jpeg.upsampling import Upsampling
 
@@ -31,7 +32,23 @@ DECODERS = {
     5: Decoder("libjpeg 7 to 9", transform.ISLOW, Upsampling.SCALED),
     6: Decoder("libjpeg 9a or later", transform.ISLOW, Upsampling.SCALED, colour.JFIF_9A),
 }
-SCALING = 5  # one of the decoders whose inverse DCT makes chroma as large as the picture
+USUAL = DECODERS[0]
+
+
+def upsamplings_of(how: Transform, conversion: Conversion | None) -> list[Upsampling]:
+    """Return how decoders make chroma large that transform and convert so, the likeliest first; None: of gray."""
+    found = (each for each in DECODERS.values() if each.transform is how and conversion in (None, each.conversion))
+    return [each.upsampling for each in found]
+
+
+def recoloured(number: int, sampling: Sampling) -> int | None:
+    """Return another decoder that makes the same samples of a file sampled so, but other colours; None if none does."""
+    own = DECODERS[number]
+    for other, each in DECODERS.items():
+        same = each.transform is own.transform and (sampling == (1, 1) or each.upsampling is own.upsampling)
+        if same and each.conversion != own.conversion:
+            return other
+    return None
 
 
 def decoder_of(how: Transform, upsampling: Upsampling, conversion: Conversion | None) -> int:

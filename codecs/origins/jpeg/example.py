@@ -7,7 +7,7 @@ import numpy as np
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.origins.base import Guess
 from tilepress.codecs.origins.jpeg.decode import decode
-from tilepress.codecs.origins.jpeg.decoders import DECODERS, SCALING
+from tilepress.codecs.origins.jpeg.decoders import USUAL, Decoder
 from tilepress.codecs.origins.jpeg.file.coefficients import Coefficients, Sampling, block_shapes
 from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, standard_table
 from tilepress.codecs.origins.jpeg.rule import Jpeg
@@ -30,11 +30,10 @@ def example(sampling: Sampling) -> Coefficients:
     return Coefficients(_SIDE, _SIDE, sampling, (luma, chroma, chroma), blocks)
 
 
-def recover_example(sampling: Sampling) -> None:
+def recover_example(sampling: Sampling, decoder: Decoder = USUAL) -> None:
     """Decode the example, find its JPEG, and make the picture of that again."""
-    picture = decode(example(sampling), DECODERS[0])
+    picture = decode(example(sampling), decoder)
     spec = TileSpec(_SIDE, _SIDE, 3, "uint8", 8, "rgb")
-    decode(example(sampling), DECODERS[SCALING])
     rule = Jpeg()
     guess = rule.detect(picture, spec) or Guess(rule.id, 1.0)
     recovered = rule.invert(picture, spec, guess)

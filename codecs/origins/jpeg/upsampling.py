@@ -61,7 +61,7 @@ def upsample(plane: np.ndarray, sampling: Sampling, how: Upsampling, height: int
 
 def interpolates(sampling: Sampling, how: Upsampling, columns: int) -> bool:
     """Tell whether a component of so many columns is interpolated, rather than replicated."""
-    if sampling == (1, 1) or how is Upsampling.REPLICATED:
+    if sampling == (1, 1) or how in (Upsampling.REPLICATED, Upsampling.SCALED):
         return False
     return how is Upsampling.STB or sampling[0] == 1 or columns >= _LEAST_COLUMNS
 

@@ -15,6 +15,9 @@ from tests.support.interrupted import ONE
 from tests.support.make_archives import encoded, smooth
 from tests.support.make_collection import tree, write_tree
 from tests.support.origins.rule_samples import page_with
+from tilepress.codecs.origins.jpeg.decode import decode
+from tilepress.codecs.origins.jpeg.decoders import DECODERS
+from tilepress.codecs.origins.jpeg.file.reader import read_blocks_of, read_header
 from tilepress.jobs.cli import app
 from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import UsageError
@@ -75,6 +78,25 @@ def test_files_are_written_that_decode_to_the_very_same_pixels(pictures: Path, t
     others = dict(report.others)
     assert others["was.jpg"] == "a JPEG file as it is" and others["enlarged.png"] == "enlarged 2 x 2"
     assert "photo.png" in others and [path for path, _ in report.failed] == ["cut.png"]
+
+
+def test_it_is_said_by_which_other_decoder_a_file_gives_the_pixels(pictures: Path, tmp_path: Path) -> None:
+    tilepress.recover([pictures / "b/half.tif"], out=tmp_path / "first")
+    image = read_blocks_of(read_header((tmp_path / "first/half.tif.jpg").read_bytes()))
+    pixels = decode(image, DECODERS[4])
+    (tmp_path / "game.png").write_bytes(encoded(pixels))
+    report = tilepress.recover([tmp_path / "game.png"], out=tmp_path / "out")
+    (found,) = report.recovered
+    assert found.origin == "JPEG, quality 75, 4:2:0, stb_image" and report.exit_code == 0
+    assert found.likeness == "decodes by stb_image to exactly these pixels"
+    file = (tmp_path / "out/game.png.jpg").read_bytes()
+    pixels[3, 4] ^= 1
+    likeness = compare_jpeg(file, pixels, decoder=DECODERS[4])
+    assert likeness.text == "decodes by stb_image to other values of 1 pixel, within 1 x 1 at 4,3"
+    assert " by " not in compare_jpeg(file, pixels, decoder=DECODERS[0]).text
+    tilepress.compress(tmp_path / "game.png", tmp_path / "a.tp")
+    tilepress.restore(tmp_path / "a.tp", tmp_path / "back", as_origin=True)
+    assert (tmp_path / "back/game.png.jpg").read_bytes() == file
 
 
 def test_run_twice_nothing_changes_and_nothing_is_replaced_unasked(pictures: Path, tmp_path: Path) -> None:

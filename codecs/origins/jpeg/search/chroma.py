@@ -9,6 +9,7 @@ from tilepress.codecs.origins.jpeg.file.coefficients import Sampling
 from tilepress.codecs.origins.jpeg.search.component import NO_EFFORT, Component
 from tilepress.codecs.origins.jpeg.search.mend import mend_blocks, mending_room
 from tilepress.codecs.origins.jpeg.search.rule import search_rule
+from tilepress.codecs.origins.jpeg.search.scaled import Scaled
 from tilepress.codecs.origins.jpeg.search.shrink import (
     axis_parts,
     fit_small,
@@ -16,7 +17,7 @@ from tilepress.codecs.origins.jpeg.search.shrink import (
     spread_known,
     start_small,
 )
-from tilepress.codecs.origins.jpeg.upsampling import interpolation
+from tilepress.codecs.origins.jpeg.upsampling import Upsampling, interpolates, interpolation, upsample
 
 _SWEEPS, _SETTLES, _PASSES = 2, 6, 4
 _MEND_STEPS, _MENDS = 24, 2
@@ -57,13 +58,20 @@ class Whole:
         """Look for the blocks that miss bounds."""
         self.component.solve(table)
 
+    def full(self, table: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Return what the blocks decode to at full size: uint8 (height, width), contiguous."""
+        across, down = self._sampling
+        samples = self.component.own_samples(table).repeat(down, axis=0).repeat(across, axis=1)
+        return np.ascontiguousarray(samples[:height, :width])
+
 
 class Interpolated:
     """A chroma component whose samples were interpolated to the large plane that is known."""
 
     def __init__(self, low: np.ndarray, high: np.ndarray, sampling: Sampling, decoder: Decoder) -> None:
         """`low`, `high`: uint8 (h, w), bounds at full size; seen again whenever they were narrowed."""
-        across, down = sampling
+        across, down = self._sampling = sampling
+        self._upsampling = decoder.upsampling
         self._low, self._high, self._way = low, high, interpolation(sampling, decoder.upsampling)
         rows, columns = -(-low.shape[0] // down), -(-low.shape[1] // across)
         self._axes = axis_parts(rows, down, low.shape[0]), axis_parts(columns, across, low.shape[1])
@@ -111,5 +119,19 @@ class Interpolated:
         rule = search_rule(self.component.transform, table)
         return int(mend_blocks(plane, rule, steps, mending_room(), samples, self.component.blocks, costs))
 
+    def full(self, table: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Return what the blocks decode to at full size: uint8 (height, width), contiguous."""
+        samples = self.component.own_samples(table)
+        return np.ascontiguousarray(upsample(samples, self._sampling, self._upsampling, height, width))
 
-Chroma = Whole | Interpolated
+
+Chroma = Whole | Interpolated | Scaled
+
+
+def chroma_of(low: np.ndarray, high: np.ndarray, sampling: Sampling, decoder: Decoder) -> Chroma:
+    """Return a chroma component whose bounds at full size, uint8 (h, w), are seen again whenever they were narrowed."""
+    if decoder.upsampling is Upsampling.SCALED and sampling != (1, 1):
+        return Scaled(low, high, sampling, decoder)
+    if interpolates(sampling, decoder.upsampling, -(-low.shape[1] // sampling[0])):
+        return Interpolated(low, high, sampling, decoder)
+    return Whole(low, high, sampling, decoder)

@@ -13,20 +13,21 @@ from functools import cached_property
 import numpy as np
 
 from tilepress.codecs.origins.jpeg.colour import to_rgb
-from tilepress.codecs.origins.jpeg.decoders import DECODERS, decoder_of
+from tilepress.codecs.origins.jpeg.decoders import DECODERS, decoder_of, recoloured, upsamplings_of
 from tilepress.codecs.origins.jpeg.file.coefficients import Coefficients, block_shapes
 from tilepress.codecs.origins.jpeg.file.huffman_walk import MOST_AC
 from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, quality_of, standard_table
-from tilepress.codecs.origins.jpeg.search.chroma import Chroma, Interpolated, Whole
+from tilepress.codecs.origins.jpeg.search.chroma import Chroma, chroma_of
 from tilepress.codecs.origins.jpeg.search.colour_bounds import CB, CR, chroma_bounds, luma_bounds
 from tilepress.codecs.origins.jpeg.search.component import Component
 from tilepress.codecs.origins.jpeg.search.grid import find_grid
 from tilepress.codecs.origins.jpeg.search.sampling import Sampled, likely_samplings
+from tilepress.codecs.origins.jpeg.search.scaled import Scaled
 from tilepress.codecs.origins.jpeg.search.steps import Steps, find_steps
 from tilepress.codecs.origins.jpeg.search.transforms import likely_transform
 from tilepress.codecs.origins.jpeg.search.view import View, view_of
-from tilepress.codecs.origins.jpeg.transform import STB, Transform
-from tilepress.codecs.origins.jpeg.upsampling import Upsampling, interpolates, upsample
+from tilepress.codecs.origins.jpeg.transform import Transform
+from tilepress.codecs.origins.jpeg.upsampling import Upsampling
 
 _ROUNDS = 4
 _SLOW = 0.9  # of the wrong pixels left by a round: another one is not worth its time
@@ -57,9 +58,9 @@ def recover_jpeg(picture: np.ndarray) -> Found | None:
     low, high = (bounds[0] for bounds in view.padded())
     transform, turn = likely_transform(low, high, view.conversion)
     view = view.turned(turn)
-    upsampling = Upsampling.STB if transform is STB else Upsampling.FANCY
+    upsamplings = upsamplings_of(transform, view.conversion)
     best = None
-    ways = [Sampled((1, 1), upsampling)] if view.gray else likely_samplings(*view.padded(), upsampling)
+    ways = [Sampled((1, 1), upsamplings[0])] if view.gray else likely_samplings(*view.padded(), upsamplings)
     for way in ways:
         for attempt in _attempts(view, transform, way):
             found = attempt.run()
@@ -74,6 +75,9 @@ def _attempts(view: View, transform: Transform, way: Sampled) -> Iterator[Recove
     """Recoveries of chroma that was sampled so: on the grid that chroma shows, then on the one of luma alone."""
     if way.turned:
         view = view.mirrored() if way.factors[0] == 2 else view.flipped()
+    if way.upsampling is Upsampling.SCALED:
+        yield Recovery(view.shifted(*way.shift), transform, way)
+        return
     recovery = Recovery(view, transform, way)
     shift = recovery.shift()
     if shift != (0, 0):
@@ -97,10 +101,10 @@ class Recovery:
         self._decoder = DECODERS[self._number]
         self._chroma: list[Chroma] = []
         if not view.gray:
-            interpolated = interpolates(way.factors, way.upsampling, -(-self._width // way.factors[0]))
-            kind = Interpolated if interpolated else Whole
             self._known = self._lows.copy(), self._highs.copy()  # of chroma: luma will narrow these
-            self._chroma = [kind(self._known[0][c], self._known[1][c], way.factors, self._decoder) for c in (CB, CR)]
+            self._chroma = [
+                chroma_of(self._known[0][c], self._known[1][c], way.factors, self._decoder) for c in (CB, CR)
+            ]
 
     @cached_property
     def _luma_steps(self) -> Steps | None:
@@ -114,7 +118,12 @@ class Recovery:
         likely = standard_table(CHROMA, quality or _QUALITY)
         parts = [part.component for part in self._chroma]
         bounds = [(part.low, part.high) for part in parts]
-        return find_steps(bounds, self._decoder.transform, likely) or Steps(likely, 0.0)
+        found = find_steps(bounds, self._decoder.transform, likely) or Steps(likely, 0.0)
+        scaled = [part for part in self._chroma if isinstance(part, Scaled)]
+        if not scaled:
+            return found
+        shares = [Steps(table, sum(part.share(table) for part in scaled)) for table in (likely, found.table)]
+        return max(shares, key=lambda steps: steps.share)
 
     @property
     def explained(self) -> float:
@@ -143,7 +152,7 @@ class Recovery:
             return self._run_colour(luma, table)
         luma.solve(table)
         samples = luma.own_samples(table)[self._place[0] :, self._place[1] :]
-        return self._found((luma,), (table,), int((samples != self._picture[:, :, 0]).sum()))
+        return self._found((luma,), (table,), int((samples != self._picture[:, :, 0]).sum()), self._number)
 
     def _run_colour(self, luma: Component, table: np.ndarray) -> Found | None:
         """Return the JPEG in colour; `luma` is not solved yet, `table` its steps."""
@@ -154,13 +163,14 @@ class Recovery:
                 if number:
                     part.refresh(steps)
                 part.solve(steps)
-            full = [self._full(part.component.own_samples(steps)) for part in chroma]
+            full = [part.full(steps, self._height, self._width) for part in chroma]
             plane = self._solve_luma(luma, table, full)
-            count = self._wrong(plane, full)
+            count = self._wrong(plane, full, self._number)
             if best is not None and count >= best.wrong:
                 break
             slow = best is not None and count > _SLOW * best.wrong
-            best = self._found((luma, *(part.component for part in chroma)), (table, steps, steps), count)
+            number, count = self._best_colours(plane, full, count)
+            best = self._found((luma, *(part.component for part in chroma)), (table, steps, steps), count, number)
             if count == 0 or slow:
                 break
             self._known[0][:], self._known[1][:] = self._lows, self._highs
@@ -175,20 +185,24 @@ class Recovery:
         luma.solve(table)
         return luma.own_samples(table)
 
-    def _full(self, samples: np.ndarray) -> np.ndarray:
-        """A chroma component at full size, uint8 (h, w)."""
-        return np.ascontiguousarray(
-            upsample(samples, self._sampling, self._decoder.upsampling, self._height, self._width)
-        )
+    def _best_colours(self, luma: np.ndarray, chroma: list[np.ndarray], count: int) -> tuple[int, int]:
+        """The decoder that makes most pixels right, and how many not: few colours tell libjpeg 9 from those before."""
+        other = recoloured(self._number, self._sampling) if count else None
+        if other is None:
+            return self._number, count
+        return min((count, self._number), (self._wrong(luma, chroma, other), other))[::-1]
 
-    def _wrong(self, luma: np.ndarray, chroma: list[np.ndarray]) -> int:
-        """How many pixels of the picture are not what the planes found, uint8 (h, w) of the JPEG's size, decode to."""
+    def _wrong(self, luma: np.ndarray, chroma: list[np.ndarray], number: int) -> int:
+        """How many pixels of the picture are not what a decoder makes of the planes found.
+
+        `luma`, `chroma`: uint8 (h, w), of the JPEG's size. `number`: of the decoder.
+        """
         decoded = np.empty((self._height, self._width, 3), np.uint8)
-        to_rgb(luma, chroma[0], chroma[1], self._decoder.conversion, decoded)
+        to_rgb(luma, chroma[0], chroma[1], DECODERS[number].conversion, decoded)
         unlike = decoded[self._place[0] :, self._place[1] :] != self._picture
         return int((unlike[:, :, 0] | unlike[:, :, 1] | unlike[:, :, 2]).sum())
 
-    def _found(self, parts: tuple[Component, ...], tables: tuple[np.ndarray, ...], wrong: int) -> Found:
+    def _found(self, parts: tuple[Component, ...], tables: tuple[np.ndarray, ...], wrong: int, number: int) -> Found:
         """A copy of what is found, in whole MCUs: blocks beyond the picture are flat, as their neighbours' mean is."""
         shapes = block_shapes(self._width, self._height, self._sampling, len(parts))
         blocks = []
@@ -199,4 +213,4 @@ class Recovery:
             grown[:, there[1] :, 1:] = 0
             blocks.append(np.clip(grown, -MOST_AC, MOST_AC))
         image = Coefficients(self._width, self._height, self._sampling, tables, tuple(blocks))
-        return Found(image, self._number, self._view.turn, *self._place, wrong)
+        return Found(image, number, self._view.turn, *self._place, wrong)

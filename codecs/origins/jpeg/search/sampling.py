@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tilepress.codecs.origins.jpeg.file.coefficients import SAMPLINGS, Sampling
+from tilepress.codecs.origins.jpeg.search.scaled_look import scaled_places
 from tilepress.codecs.origins.jpeg.search.shrink import axis_parts, fit_small, settle_small, start_small
 from tilepress.codecs.origins.jpeg.upsampling import Upsampling, interpolation
 
@@ -29,29 +31,41 @@ class Sampled:
     """How chroma may have been sampled: factors of luma, and how it was made as large as the picture.
 
     `turned`: the picture was decoded the other way round: left is right where the factor across is 2, else up is down.
+    `shift`: by how many rows and columns the grid of scaled chroma begins before that of luma's blocks.
     """
 
     factors: Sampling
     upsampling: Upsampling
     turned: bool = False
+    shift: tuple[int, int] = (0, 0)
 
 
-def likely_samplings(lows: np.ndarray, highs: np.ndarray, upsampling: Upsampling) -> list[Sampled]:
+def likely_samplings(lows: np.ndarray, highs: np.ndarray, upsamplings: Sequence[Upsampling]) -> list[Sampled]:
     """Return how chroma may have been sampled, the likeliest first, and not at all in the end.
 
     Args:
         lows: uint8 (3, h, w), bounds of Y, Cb and Cr on the grid of the JPEG: windows begin at even rows and columns.
         highs: The same.
-        upsampling: How the decoder that is likely interpolates.
+        upsamplings: How decoders that are likely make chroma large, the likeliest first.
     """
     lows, highs = lows[1:], highs[1:]
     found: list[Sampled] = []
     replicated = 1 + _is_replicated(lows, highs, 2), 1 + _is_replicated(lows, highs, 1)
-    if replicated != (1, 1) and upsampling is Upsampling.FANCY:
+    if replicated != (1, 1) and Upsampling.REPLICATED in upsamplings:
         found.append(Sampled(replicated, Upsampling.REPLICATED))
-    elif windows := _lively(lows, highs):
-        found += _interpolations(windows, upsampling)
-    return [*found, Sampled((1, 1), upsampling)]
+    else:
+        found += _ways_up(lows, highs, upsamplings)
+    return [*found, Sampled((1, 1), upsamplings[0])]
+
+
+def _ways_up(lows: np.ndarray, highs: np.ndarray, upsamplings: Sequence[Upsampling]) -> list[Sampled]:
+    """Ways by which chroma may have become larger; scaled, if anything tells so: smooth chroma fits anything else."""
+    places = scaled_places(lows, highs) if Upsampling.SCALED in upsamplings else []
+    found = [Sampled(factors, Upsampling.SCALED, shift=shift) for factors, shift in places]
+    windows = _lively(lows, highs)
+    if windows and upsamplings[0] is not Upsampling.SCALED:
+        found += _interpolations(windows, upsamplings[0])
+    return found
 
 
 def _interpolations(windows: list[Window], upsampling: Upsampling) -> list[Sampled]:

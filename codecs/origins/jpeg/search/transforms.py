@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tilepress.codecs.origins.jpeg.colour import STB, Conversion
+from tilepress.codecs.origins.jpeg.colour import JFIF, STB, Conversion
 from tilepress.codecs.origins.jpeg.facts import TRANSPOSED, TURNS
 from tilepress.codecs.origins.jpeg.search.steps import Blocks, known_blocks
 from tilepress.codecs.origins.jpeg.transform import IFAST, ISLOW, Transform
@@ -45,7 +45,7 @@ def likely_transform(low: np.ndarray, high: np.ndarray, conversion: Conversion |
     if best < _SURE:
         for transform, _ in list(shares):
             shares |= _shares(blocks, transform, (TRANSPOSED,))
-    if best < _POOR and conversion != STB:
+    if best < _POOR and conversion in (None, JFIF):
         shares |= _shares(blocks, IFAST, TURNS)
     return max(shares, key=lambda way: shares[way] - (_BETTER if way[1] else 0))
 

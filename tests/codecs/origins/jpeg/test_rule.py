@@ -14,7 +14,7 @@ from tilepress.codecs.errors import StreamError
 from tilepress.codecs.origins.base import Recovered
 from tilepress.codecs.origins.jpeg.decode import decode
 from tilepress.codecs.origins.jpeg.decoders import DECODERS
-from tilepress.codecs.origins.jpeg.facts import turned
+from tilepress.codecs.origins.jpeg.facts import read_facts, turned
 from tilepress.codecs.origins.jpeg.file.reader import read_blocks_of, read_header
 from tilepress.codecs.origins.jpeg.rule import Jpeg
 
@@ -96,6 +96,62 @@ def test_replicated_chroma_is_found(sampling: str) -> None:
     recovered = found(pixels)
     assert "chroma replicated" in RULE.describe(recovered)
     assert share_equal(recovered, pixels) > 0.99
+
+
+DECODED = [
+    (2, "4:4:4"),
+    (2, "4:2:0"),
+    (3, "4:2:0"),
+    (4, "4:4:4"),
+    (4, "4:2:2"),
+    (4, "4:2:0"),
+    (5, "4:2:2"),
+    (5, "4:2:0"),
+]
+DECODED += [(2, "gray"), (4, "gray")]
+
+
+def decoded_by(number: int, sampling: str, quality: int = 85) -> np.ndarray:
+    """What a decoder makes of a picture like a photograph."""
+    spec = replace(LARGE, channels=1, colour="gray") if sampling == "gray" else LARGE
+    file = found(decoded_photo(spec, quality, "4:4:4" if sampling == "gray" else sampling)).file
+    return decode(read_blocks_of(read_header(file)), DECODERS[number])
+
+
+@pytest.mark.parametrize(("number", "sampling"), DECODED)
+def test_what_another_decoder_made_is_found(number: int, sampling: str) -> None:
+    pixels = decoded_by(number, sampling)
+    recovered = found(pixels)
+    assert RULE.describe(recovered) == f"JPEG, quality 85, {sampling}, {DECODERS[number].name}"
+    assert read_facts(recovered.facts).decoder == number
+    assert share_equal(recovered, pixels) > 0.99
+
+
+@pytest.mark.parametrize("sampling", ["4:4:4", "4:2:0"])
+def test_strong_colours_tell_libjpeg_9_from_those_before(sampling: str) -> None:
+    """One in five hundred is another one: the last bit of a constant of green."""
+    pixels = rough_photo(LARGE).astype(np.int64)
+    pixels[:, :, 2] = np.clip(2 * pixels[:, :, 2] - pixels[:, :, 1] + np.arange(-90, 118), 1, 254)
+    file = found(pillow_decoded(jpeg_of(pixels.astype(np.uint8), 85, sampling))).file
+    decoded = decode(read_blocks_of(read_header(file)), DECODERS[6])
+    assert RULE.describe(found(decoded)).endswith("libjpeg 9a or later")
+
+
+@pytest.mark.parametrize("number", [2, 4, 5])
+@pytest.mark.parametrize("turn", [1, 2, 4, 7])
+def test_what_another_decoder_made_is_found_turned(number: int, turn: int) -> None:
+    pixels = np.ascontiguousarray(turned(decoded_by(number, "4:2:0"), turn))
+    recovered = found(pixels)
+    assert DECODERS[number].name in RULE.describe(recovered)
+    assert share_equal(recovered, pixels) > 0.99
+
+
+@pytest.mark.parametrize("number", [4, 5])
+def test_what_another_decoder_made_is_found_cropped(number: int) -> None:
+    pixels = np.ascontiguousarray(decoded_by(number, "4:2:0")[11:, 5:-6])
+    recovered = found(pixels)
+    assert DECODERS[number].name in RULE.describe(recovered)
+    assert share_equal(recovered, pixels) > 0.9
 
 
 def test_steps_of_no_standard_are_found() -> None:
