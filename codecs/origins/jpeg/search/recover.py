@@ -32,6 +32,7 @@ from tilepress.codecs.origins.jpeg.upsampling import Upsampling
 _ROUNDS = 4
 _SLOW = 0.9  # of the wrong pixels left by a round: another one is not worth its time
 _ENOUGH = 0.05  # of the pixels may be unexplained: beyond, other grids and samplings are tried
+_ENOUGH_OF_MANY = 0.005  # the same where chroma may have become larger in different ways
 _QUALITY = 75  # whose steps chroma gets that is flat everywhere
 _LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -61,12 +62,14 @@ def recover_jpeg(picture: np.ndarray) -> Found | None:
     upsamplings = upsamplings_of(transform, view.conversion)
     best = None
     ways = [Sampled((1, 1), upsamplings[0])] if view.gray else likely_samplings(*view.padded(), upsamplings)
+    kinds = {way.upsampling for way in ways if way.factors != (1, 1)}
+    enough = _ENOUGH if len(kinds) < 2 else _ENOUGH_OF_MANY
     for way in ways:
         for attempt in _attempts(view, transform, way):
             found = attempt.run()
             if found and (best is None or found.wrong < best.wrong):
                 best = found
-            if best is None or best.wrong <= _ENOUGH * view.pixels:
+            if best is None or best.wrong <= enough * view.pixels:
                 return best
     return best
 

@@ -59,13 +59,14 @@ def likely_samplings(lows: np.ndarray, highs: np.ndarray, upsamplings: Sequence[
 
 
 def _ways_up(lows: np.ndarray, highs: np.ndarray, upsamplings: Sequence[Upsampling]) -> list[Sampled]:
-    """Ways by which chroma may have become larger; scaled, if anything tells so: smooth chroma fits anything else."""
+    """Ways by which chroma may have become larger; scaled, if anything tells so: smooth chroma fits many."""
     places = scaled_places(lows, highs) if Upsampling.SCALED in upsamplings else []
-    found = [Sampled(factors, Upsampling.SCALED, shift=shift) for factors, shift in places]
+    scaled = [Sampled(factors, Upsampling.SCALED, shift=shift) for factors, shift in places]
     windows = _lively(lows, highs)
+    interpolated = []
     if windows and upsamplings[0] is not Upsampling.SCALED:
-        found += _interpolations(windows, upsamplings[0])
-    return found
+        interpolated = _interpolations(windows, upsamplings[0])
+    return interpolated[:1] + scaled + interpolated[1:]
 
 
 def _interpolations(windows: list[Window], upsampling: Upsampling) -> list[Sampled]:
