@@ -46,6 +46,7 @@ DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands
     "cnn-ae": "cnn-ae",
     "gdn-factorized": "gdn-factorized",
     "cnn-rnn-ae": "cnn-rnn-ae",
+    "cae": "cae",
     "rbm-autoencoder": "rbm-autoencoder",
 }
 ENTRY_POINTS = "tilepress.codecs"  # group in which other packages name their codecs

@@ -20,7 +20,7 @@ from tests.support.tile_samples import KINDS, assert_valid_or_stream_error, forg
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.learned.cae.codec import Cae
-from tilepress.codecs.model import Model
+from tilepress.codecs.model import SHIPPED, Model
 
 MODELS = Path(__file__).parents[3] / "golden/learned-4/models"
 WAYS = ("shuffled", "pooled")
@@ -159,3 +159,16 @@ def test_a_hostile_model_is_a_model_error(name: str, change: object) -> None:
 def test_a_hostile_configuration_is_a_model_error(change: dict[str, object]) -> None:
     with pytest.raises(ModelError):
         Cae(changed("shuffled", change))
+
+
+def test_the_shipped_model_is_small_decodes_in_float32_and_says_where_it_comes_from() -> None:
+    model = Model.load(SHIPPED / "cae")
+    assert sum(file.stat().st_size for file in (SHIPPED / "cae").iterdir()) < 700_000
+    assert "CC BY-SA 4.0" in model.licence
+    shipped = Cae(model)
+    assert all(set(synthesis.needs) == {24} for synthesis in shipped._syntheses)
+    spec = replace(RGB, height=64, width=64)
+    found = [shipped.encode(picture(spec), spec, Settings(quality=quality)) for quality in (1, 50, 100)]
+    close = [psnr(shipped.decode(streams, spec), picture(spec)) for streams in found]
+    assert close == sorted(set(close)) and close[-1] > 36
+    assert sorted(found, key=lambda streams: len(streams[0])) == found
