@@ -67,8 +67,8 @@ def test_some_steps_lower_the_loss_on_pictures_never_seen() -> None:
     """Not by much: of pictures as simple as these, principal components are nearly all that there is to know."""
     learner, held_out, seen = learner_of(SMALL, lr=1e-3), crops(8, seed=9), torch.from_numpy(crops(32, seed=20))
     before = figures_of(learner, held_out)
-    for step in range(80):
-        learner.learn(seen[step % 4 :: 4], step, step / 80)
+    for step in range(60):
+        learner.learn(seen[step % 4 :: 4], step, step / 60)
     after = figures_of(learner, held_out)
     assert after["loss"] < 0.995 * before["loss"]
     assert after["bpp"] < 0.95 * before["bpp"]
@@ -94,8 +94,8 @@ def test_energy_stands_for_the_rate_where_that_is_asked_for() -> None:
     sizes = []
     for energy in (0.0, 1.0):
         learner = learner_of(SMALL | {"rate": 0.0, "energy": energy}, lr=2e-3)
-        for step in range(15):
-            learner.learn(torch.from_numpy(crops(8, seed=step)), step, 0.0)
+        for step in range(10):
+            learner.learn(torch.from_numpy(crops(4, seed=step)), step, 0.0)
         with learner.exported() as network, torch.no_grad():
             sizes.append(float(network(torch.from_numpy(crops(4, seed=50))).energies.mean()))
     assert sizes[1] < 0.9 * sizes[0]

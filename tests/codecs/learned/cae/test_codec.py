@@ -102,9 +102,9 @@ def test_every_kind_of_tile_comes_back(way: str) -> None:
 @every_way
 def test_decoding_is_the_same_over_batches_threads_memory_formats_and_onednn(way: str) -> None:
     spec = replace(RGB, height=18, width=45)
-    fine, coarse = (codec(way).encode(picture(spec, 3), spec, chosen) for chosen in (FINE, COARSE))
+    fine, coarse = (codec(way).encode(picture(spec, 2), spec, chosen) for chosen in (FINE, COARSE))
     symbols = codec(way).unpack([*fine, *coarse], spec)
-    assert_synthesis_is_the_same_everywhere(codec(way), symbols, batches=(1, 4, 6))
+    assert_synthesis_is_the_same_everywhere(codec(way), symbols, batches=(1, 4))
 
 
 @every_way
@@ -125,7 +125,7 @@ def payload_of(spec: TileSpec) -> bytes:
 
 
 @given(data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_forged_payloads_give_a_valid_tile_or_a_stream_error(data: st.DataObject) -> None:
     spec = data.draw(st.sampled_from([replace(RGB, height=40, width=20), TileSpec(40, 20, 4, "uint16", 16, "rgb")]))
     stream = forged(data, b"CE", payload_of(spec))
