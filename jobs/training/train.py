@@ -233,7 +233,7 @@ def _export_s(plan: TrainingPlan, feed: Feed) -> float:
     for each in (replace(feed, options=replace(feed.options, export_tiles=1)), feed):
         began = time.monotonic()
         with suppress(TilepressError, ValueError, ArithmeticError, RuntimeError):  # a refusal takes its time, too
-            _export(learner, each, {})
+            _export(learner, each, plan.to_json())
     return time.monotonic() - began
 
 
