@@ -35,7 +35,12 @@ def jpegxl_size(tile: np.ndarray, spec: TileSpec | None = None) -> int:
 
 
 @pytest.mark.parametrize(
-    ("name", "side"), [("gray/camera.png", 256), ("coffee.png", 256), ("nature/tulips-alpha.png", 200)]
+    ("name", "side"),
+    [
+        ("gray/camera.png", 256),
+        pytest.param("coffee.png", 256, marks=pytest.mark.slow),
+        pytest.param("nature/tulips-alpha.png", 200, marks=pytest.mark.slow),
+    ],
 )
 def test_more_effort_is_smaller_and_every_effort_smaller_than_jpeg_xl(name: str, side: int) -> None:
     tile = sample(name, side)

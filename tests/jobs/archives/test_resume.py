@@ -49,6 +49,7 @@ def is_kept(before: dict[str, tuple[int, ...]], archive: str) -> bool:
     return all(after[name] == facts for name, facts in before.items())
 
 
+@pytest.mark.parametrize("storage_root", ["local", pytest.param("s3", marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.parametrize("moment", [pytest.param("before", marks=pytest.mark.slow), "after"])
 def test_killed_at_every_object_it_creates_a_run_still_completes_as_if_nothing_had_been(
     moment, storage_root, source, wanted, drivers

@@ -191,6 +191,7 @@ def test_a_client_is_made_once_for_the_same_settings_and_anew_for_others(s3_url,
     assert client() is not first
 
 
+@pytest.mark.slow
 def test_listings_of_more_than_a_page_are_complete(s3_url):
     storage = open_storage(s3_url)
     made = [f"{i % 7}/{i:04d}" for i in range(1100)]
