@@ -166,6 +166,15 @@ BUILT_IN = (
         "convolutional autoencoder (learned): a few latents for 4 x 4 pixels, integer decoder",
     ),
     CodecFacts(
+        "cnn-ae-ft",
+        "lossy or with residual",
+        _BOTH,
+        _ANY,
+        ("effort", "max_error", "quality"),
+        True,
+        "convolutional autoencoder (learned) whose narrow decoder is tuned to each image",
+    ),
+    CodecFacts(
         "gdn-factorized",
         "lossy or with residual",
         _BOTH,

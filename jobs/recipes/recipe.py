@@ -35,6 +35,7 @@ RECIPES: dict[str, str] = {
     "block-dnn": "tilepress.jobs.recipes.block.dnn:BlockDnnRecipe",
     "pca": "tilepress.jobs.recipes.block.pca:PcaRecipe",
     "cnn-ae": "tilepress.jobs.recipes.cnn_ae.recipe:CnnAeRecipe",
+    "cnn-ae-ft": "tilepress.jobs.recipes.cnn_ae_ft.recipe:CnnAeFtRecipe",
     "gdn-factorized": "tilepress.jobs.recipes.gdn.recipe:GdnFactorizedRecipe",
     "cnn-rnn-ae": "tilepress.jobs.recipes.cnn_rnn_ae.recipe:CnnRnnAeRecipe",
     "cae": "tilepress.jobs.recipes.cae.recipe:CaeRecipe",

@@ -66,12 +66,25 @@ class CnnAe(LeveledCodec):
 
     def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
         """Return the tiles of latents in steps, decoded as the model's configuration cuts them."""
-        import torch
+        config = self.config
+        pieces = self.decoded(self.inputs_of(latents, spec, level))
+        decoded = config.cut.join(pieces << max(0, MIN_BITS - config.fraction_bits), spec.height, spec.width)
+        return from_pictures(decoded, spec, frame, max(MIN_BITS, config.fraction_bits))
 
+    def pieces_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray) -> np.ndarray:
+        """Return what the analysis takes of tiles: float32 (m, 3, H, W), with margins or in blocks."""
+        cut = self.config.cut
+        return cut.split(cut.pad(to_pictures(tiles, spec, frame, 1)))
+
+    def inputs_of(self, latents: Latents, spec: TileSpec, level: Level) -> np.ndarray:
+        """Return what the synthesis takes of latents: integers (m, K, h, w), with margins or in blocks."""
         config, grids = self.config, latents[LATENTS].reshape(-1, *latents[LATENTS].shape[2:])
         values = values_of(grids, level.quantiser)
         inputs = config.synthesis_inputs(config.cut.scatter(values, spec.height, spec.width), level.number)
-        x = torch.from_numpy(np.ascontiguousarray(inputs))
-        pieces = run_integer(self._synthesis, x, config.cut.stride**2, PIXELS_AT_ONCE)
-        decoded = config.cut.join(pieces << max(0, MIN_BITS - config.fraction_bits), spec.height, spec.width)
-        return from_pictures(decoded, spec, frame, max(MIN_BITS, config.fraction_bits))
+        return np.ascontiguousarray(inputs)
+
+    def decoded(self, inputs: np.ndarray) -> np.ndarray:
+        """Return what the synthesis makes of `inputs_of`: int64 (m, 3, H, W) in units of 2^-fraction_bits."""
+        import torch
+
+        return run_integer(self._synthesis, torch.from_numpy(inputs), self.config.cut.stride**2, PIXELS_AT_ONCE)

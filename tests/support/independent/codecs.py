@@ -14,7 +14,7 @@ from tests.support.independent.blocks import BlockDecoder
 from tests.support.independent.boltzmann import RbmAutoencoder
 from tests.support.independent.iterations import CnnRnnAe
 from tests.support.independent.lossless import Lossless
-from tests.support.independent.networks import CnnAe, Gdn
+from tests.support.independent.networks import CnnAe, Gdn, changed_synthesis
 from tests.support.independent.predictive import PREDICTIVE, decode_huffman, decode_predictive
 from tests.support.independent.streams import Shape, read_model, unseal
 from tests.support.independent.units import Cae
@@ -25,6 +25,7 @@ LEARNED: dict[str, tuple[bytes, Any]] = {
     "block-dnn": (b"BD", BlockDecoder),
     "pca": (b"PC", BlockDecoder),
     "cnn-ae": (b"CA", CnnAe),
+    "cnn-ae-ft": (b"CF", CnnAe),
     "gdn-factorized": (b"GF", Gdn),
     "cnn-rnn-ae": (b"CR", CnnRnnAe),
     "cae": (b"CE", Cae),
@@ -61,7 +62,10 @@ def decode(codec: str, latents: bytes, shape: Shape, models: Path, shared: bytes
     name, _, model = codec.partition("@")
     if name in LEARNED:
         magic, decoder = LEARNED[name]
-        return decoder(*read_model(models / model)).decode(unseal(magic, latents), shape)
+        config, tensors = read_model(models / model)
+        if name == "cnn-ae-ft" and shared:
+            tensors = changed_synthesis(tensors, unseal(b"CT", shared))
+        return decoder(config, tensors).decode(unseal(magic, latents), shape)
     if name == "jpegls":
         return jpegls(unseal(b"JL", latents), shape)
     if name == "huffman":

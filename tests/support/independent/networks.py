@@ -219,3 +219,24 @@ class Gdn(_Pictures):
                 beta, gamma, limit, shift = (self.t[f"igdn{j}.{name}"] for name in ("beta", "gamma", "limit", "shift"))
                 x = inverse_gdn(x, beta, gamma, limit, int(shift[0]))
         return x
+
+
+def changed_synthesis(tensors: dict[str, np.ndarray], content: bytes) -> dict[str, np.ndarray]:
+    """8c, `cnn-ae-ft`: the tensors with an image's changes in them."""
+    count = sum(name.startswith("synthesis") and name.endswith(".weight") for name in tensors)
+    names = [f"synthesis{number}.{part}" for number in range(count) for part in ("weight", "bias")]
+    rans, out = Rans(content[2 * len(names) :]), dict(tensors)
+    for at, name in enumerate(names):
+        grain, cdf = content[2 * at], _geometric(content[2 * at + 1])
+        values = [rans.value(cdf) for _ in range(tensors[name].size)]
+        steps = np.array([(v + 1) // 2 if v % 2 else -(v // 2) for v in values]).reshape(tensors[name].shape)
+        out[name] = tensors[name].astype(np.int64) + steps * (1 << grain)
+    return out
+
+
+def _geometric(table: int) -> np.ndarray:
+    """8c, `cnn-ae-ft`: the row of a table."""
+    counts = [(1 << 24) * (table + 1) ** m // 17**m for m in ((s + 1) // 2 for s in range(64))]
+    widths = [count * ((1 << 15) - 64) // sum(counts) + 1 for count in counts]
+    widths[widths.index(max(widths))] += (1 << 15) - sum(widths)
+    return np.cumsum([0, *widths])

@@ -1,0 +1,1 @@
+"""The convolutional autoencoder whose decoder is tuned to each image."""
