@@ -80,7 +80,7 @@ def exported(run: Run, digits: Digits, **changes: object) -> RbmAutoencoder:
 def fixed_table(runs: list[Run], digits: Digits) -> str:
     """Markdown: the published format, and what quantisers, entropy coding and the threshold do to it."""
     lines = [
-        "| start | codes | bytes | squared error | dB | pixels on the wrong side of 1/2 |",
+        "| start | codes | bytes | squared error | dB | wrong pixels of view `binary` |",
         "|---|---|--:|--:|--:|--:|",
     ]
     ways = [(255, "uniform", "fixed"), (255, "kmeans", "fixed"), (255, "uniform", "entropy")]

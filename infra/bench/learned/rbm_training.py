@@ -71,7 +71,7 @@ def read_digits(folder: Path, training: int, test: int) -> Digits:
 
 def published(**changes: object) -> RbmAutoencoderRecipe:
     """The recipe of the published configuration."""
-    return RbmAutoencoderRecipe({"layers": list(LAYERS), "coder": "fixed", **changes})
+    return RbmAutoencoderRecipe({"layers": list(LAYERS), "coder": "fixed", "weight_bits": 16, **changes})
 
 
 def trained(start: str, optimiser: str, digits: Digits, epochs: int, work: Path) -> Run:
