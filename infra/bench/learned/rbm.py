@@ -5,7 +5,7 @@
 Trains the published network, 784-1000-500-196, on the first 20,000 digits: from random weights, from machines trained
 by CD-1 and from principal components, by SGD with momentum and by Adam. Prints the tables of infra/tables/mnist.md; OUT
 gets `mnist.png`, the curves. Every byte is one of a stream that was decoded again: the first 1,000 test digits as an
-archive stacks them. One core, 40 CPU seconds for 6 epochs of one of the six runs; FOLDER keeps finished ones.
+archive stacks them. One core, 40 CPU seconds for 6 epochs of one of the seven runs; FOLDER keeps finished ones.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 from rbm_rates import byte_table, fixed_table
-from rbm_training import OPTIMISERS, STARTS, Digits, Run, read_digits, trained
+from rbm_training import RATES, STARTS, Digits, Run, read_digits, trained
 
 TEXT = """## Does pre-training matter?
 
@@ -82,7 +82,7 @@ def main() -> None:
     for folder in (options.out, options.work):
         folder.mkdir(parents=True, exist_ok=True)
     digits = read_digits(options.mnist, options.digits, options.test)
-    runs = [trained(start, name, digits, options.epochs, options.work) for start in STARTS for name in OPTIMISERS]
+    runs = [trained(start, name, digits, options.epochs, options.work) for start, name in RATES]
     draw(runs, options.out / "mnist.png")
     print(page(runs, digits, options.epochs))
 

@@ -24,13 +24,16 @@ from tilepress.jobs.recipes.rbm.recipe import RbmAutoencoderRecipe
 
 SIDE, PIXELS = 28, 28 * 28
 LAYERS = (1000, 500, 196)
-STARTS = ("random", "machines", "klt")
-OPTIMISERS = ("SGD", "Adam")
-RATES = {  # learning rates by start, of OPTIMISERS: the best of three or more that were tried for a few epochs
-    "random": (1e-3, 1e-3),
-    "machines": (0.03, 1e-3),
-    "klt": (1e-6, 3e-4),
+RATES = {  # learning rates by start and optimiser: the best of a few that were tried for some epochs
+    ("random", "SGD"): 1e-3,
+    ("random", "Adam"): 1e-3,
+    ("scaled", "Adam"): 1e-3,
+    ("machines", "SGD"): 0.03,
+    ("machines", "Adam"): 1e-3,
+    ("klt", "SGD"): 1e-6,
+    ("klt", "Adam"): 3e-4,
 }
+STARTS = tuple(dict.fromkeys(start for start, _ in RATES))
 BATCH = 100
 MACHINE_EPOCHS = 10
 _HEADER = 16  # bytes of an idx file of images
@@ -82,8 +85,7 @@ def trained(start: str, optimiser: str, digits: Digits, epochs: int, work: Path)
     if not facts.exists():
         began = time.process_time()
         begin(network, start, digits, work)
-        rate = RATES[start][OPTIMISERS.index(optimiser)]
-        errors = list(_learn(network, optimiser, rate, digits, epochs))
+        errors = list(_learn(network, optimiser, RATES[start, optimiser], digits, epochs))
         save_file(network.state_dict(), str(weights))
         facts.write_text(json.dumps({"errors": errors, "seconds": time.process_time() - began}))
     network.load_state_dict(load_file(str(weights)))
@@ -95,6 +97,8 @@ def begin(network: MirroredAutoencoder, start: str, digits: Digits, work: Path) 
     blocks = _blocks(digits.training)
     if start == "klt":
         network.begin_with_klt(blocks)
+    if start == "scaled":
+        network.begin_scaled(blocks.mean(dim=0))
     if start == "machines":
         network.unroll(_machines(blocks, work / "machines.safetensors"))
 

@@ -68,7 +68,7 @@ class MirroredAutoencoder(nn.Module):
         layer is a regression from what it sees to the logits of the samples.
         """
         first, *rest = self.layers
-        self._centre(blocks.mean(dim=0))
+        self.begin_scaled(blocks.mean(dim=0))
         mean, basis = principal_components(blocks, min(first.weight.shape))
         scaled = basis * (_REACH / ((blocks - mean) @ basis.T).abs().amax(dim=0).clamp(min=_LEAST))[:, None]
         first.weight[: len(scaled)] = scaled
@@ -79,8 +79,9 @@ class MirroredAutoencoder(nn.Module):
             layer.bias[:count] = -_SLOPE / 2
         self._fit_last(blocks)
 
-    def _centre(self, mean: torch.Tensor) -> None:
-        """Random weights under which activations keep their size, and are 1/2 in the mean."""
+    @torch.no_grad()
+    def begin_scaled(self, mean: torch.Tensor) -> None:
+        """Begin with random weights under which activations keep their size; 1/2 is what the mean block (N,) makes."""
         for layer in self.layers:
             nn.init.xavier_normal_(layer.weight, _SLOPE)
             layer.bias.copy_(-layer.weight.sum(dim=1) / 2)

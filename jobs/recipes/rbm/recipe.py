@@ -38,7 +38,7 @@ class RbmAutoencoderRecipe(Recipe):
         "default_level": 0,
         "quantiser": "uniform",  # or kmeans: a codebook for each code
         "coder": "entropy",  # or fixed: a byte for each code
-        "start": "machines",  # or klt: principal components; or random
+        "start": "machines",  # or klt, principal components; random, Glorot's weights; scaled, four times those
         "epochs": 10,  # of contrastive divergence, for each machine
         "weight_bits": 8,  # or 16: of the exported weights
         "activation_bits": 10,  # of the decoder's hidden layers
@@ -52,8 +52,8 @@ class RbmAutoencoderRecipe(Recipe):
             raise UsageError(f"model.quantisation_steps must rise: {steps}")
         if bits not in (8, 16) or self.model["epochs"] < 1:
             raise UsageError(f"model.weight_bits must be 8 or 16, not {bits}, and model.epochs 1 or more")
-        if self.model["start"] not in ("machines", "klt", "random"):
-            raise UsageError(f"model.start must be machines, klt or random, not {self.model['start']!r}")
+        if self.model["start"] not in ("machines", "klt", "random", "scaled"):
+            raise UsageError(f"model.start must be machines, klt, random or scaled, not {self.model['start']!r}")
         try:
             self.config = RbmConfig.from_json({**self.model, "steps": steps})
         except ModelError as exc:
@@ -75,6 +75,8 @@ class RbmAutoencoderRecipe(Recipe):
             new.unroll(pretrain(blocks, self.config.layers, self.model["epochs"], _SEED))
         if self.model["start"] == "klt":
             new.begin_with_klt(blocks)
+        if self.model["start"] == "scaled":
+            new.begin_scaled(blocks.mean(dim=0))
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Return the cross-entropy of a block, in nats: at random levels in training, else at the default one."""

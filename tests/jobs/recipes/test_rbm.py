@@ -132,7 +132,7 @@ def test_principal_components_are_a_better_start_than_machines_and_those_than_ch
 
 
 def test_seconds_of_training_lower_the_error_from_every_start() -> None:
-    for start in ("klt", "machines", "random"):
+    for start in ("klt", "machines", "random", "scaled"):
         chosen = recipe(start=start)
         network = begun(chosen)
         before = mse(chosen, network)
