@@ -37,7 +37,7 @@ def curve_table(runs: list[Run], epochs: list[int]) -> str:
         "|---|---|" + "--:|" * (len(epochs) + 1),
     ]
     for run in runs:
-        cells = " | ".join(f"{run.errors[epoch]:.2f}" for epoch in epochs)
+        cells = " | ".join(f"{run.errors[epoch]:.2f}" if epoch < len(run.errors) else "" for epoch in epochs)
         lines.append(f"| {run.start} | {run.optimiser} | {cells} | {run.seconds:.0f} |")
     return "\n".join(lines) + "\n"
 
@@ -58,9 +58,10 @@ def draw(runs: list[Run], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def page(runs: list[Run], digits: Digits, epochs: int) -> str:
+def page(runs: list[Run], digits: Digits) -> str:
     """The tables, in Markdown."""
-    shown = sorted({0, 1, 2, 4, 8, 16, 32, epochs} & set(range(epochs + 1)))
+    last = {len(run.errors) - 1 for run in runs}
+    shown = sorted({0, 1, 2, 4, 8, 16, 32} & set(range(max(last))) | last)
     best = {start: min((r for r in runs if r.start == start), key=lambda run: run.errors[-1]) for start in STARTS}
     return TEXT.format(
         curves=curve_table(runs, shown),
@@ -74,6 +75,7 @@ def main() -> None:
     parser.add_argument("mnist", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--longer", type=int, default=0, help="epochs of one more run: klt, Adam")
     parser.add_argument("--digits", type=int, default=20_000)
     parser.add_argument("--test", type=int, default=1_000)
     parser.add_argument("--work", type=Path, default=Path("rbm-work"))
@@ -83,8 +85,10 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     digits = read_digits(options.mnist, options.digits, options.test)
     runs = [trained(start, name, digits, options.epochs, options.work) for start, name in RATES]
+    if options.longer:
+        runs.append(trained("klt", "Adam", digits, options.longer, options.work))
     draw(runs, options.out / "mnist.png")
-    print(page(runs, digits, options.epochs))
+    print(page(runs, digits))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from tilepress.jobs.recipes.rbm.network import MirroredAutoencoder
 _SEEN = 20_000  # blocks that weights are rounded on
 _SMOOTHING = 4.0  # codes, spread over all values, that are added to those counted
 _MAX_SHIFT = 24
+_MOST_BIAS = 1 << 30  # of an integer bias, which has 32 bits
 Tensors = dict[str, np.ndarray]
 
 
@@ -70,10 +71,9 @@ class Exporter:
             weight, bias = _numbers(layer)
             unit = UNIT if j == 0 else 1 << self.config.activation_bits
             weight *= (1 << INPUT_BITS) / unit
-            shift = _shifts(np.abs(weight).max(axis=1), self._top)
+            room = np.abs(bias) * ((1 << INPUT_BITS) * self._top / _MOST_BIAS)  # as if of a weight
+            shift = _shifts(np.maximum(np.abs(weight).max(axis=1), room), self._top)
             offset = np.rint(np.ldexp(bias, shift + INPUT_BITS)).astype(np.int64) + (1 << shift >> 1)
-            if np.abs(offset).max() >= 1 << 31:
-                raise ModelError("a bias to export is too large: the training failed")
             out[f"decoder{j}.weight"] = self._rounded(np.ldexp(weight, shift[:, None]), x)
             out |= {f"decoder{j}.bias": offset.astype(np.int32), f"decoder{j}.shift": shift.astype(np.int8)}
             x = torch.sigmoid(layer(x))
