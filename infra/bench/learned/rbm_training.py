@@ -24,7 +24,7 @@ from tilepress.jobs.recipes.rbm.recipe import RbmAutoencoderRecipe
 
 SIDE, PIXELS = 28, 28 * 28
 LAYERS = (1000, 500, 196)
-RATES = {  # learning rates by start and optimiser: the best of a few that were tried for some epochs
+RATES = {  # learning rates by start and optimiser: the best of five or six for SGD and for klt, else the usual one
     ("random", "SGD"): 1e-3,
     ("random", "Adam"): 1e-3,
     ("scaled", "Adam"): 1e-3,
