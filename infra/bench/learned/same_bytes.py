@@ -5,7 +5,7 @@
 A line for each level of a model: bits per pixel of its streams, seals included, mean PSNR and SSIM; then those of the
 best baseline JPEG (4:2:0) of each picture that has no more bytes, and how many pictures have none. A last line takes of
 each picture the finest level that is not larger than a sixteenth of its samples, as the literature compares codecs.
-Pictures are one tile.
+What a codec shares among the tiles of a picture counts; pictures are one tile.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ class Coded:
     ssim: float
 
 
-def coded(codec: Codec, image: np.ndarray, quality: int) -> Coded:
+def coded(codec: Codec, image: np.ndarray, settings: Settings) -> Coded:
     """Return size and quality of an image (h, w, 3)."""
     spec = TileSpec(*image.shape[:2], 3, "uint8", 8, "rgb")
-    (stream,) = codec.encode(image[None], spec, Settings(quality=quality))
-    found = distortion(image, codec.decode([stream], spec)[0], 255)
+    shared = codec.prepare([image], spec, settings) if codec.has_side_information else b""
+    (stream,) = codec.encode(image[None], spec, settings, shared)
+    found = distortion(image, codec.decode([stream], spec, shared)[0], 255)
     assert found.psnr is not None and found.ssim is not None
-    return Coded(len(stream), found.psnr, found.ssim)
+    return Coded(len(stream) + len(shared), found.psnr, found.ssim)
 
 
 def no_larger(jpeg: Codec, image: np.ndarray, size: int) -> Coded | None:
@@ -50,7 +51,7 @@ def no_larger(jpeg: Codec, image: np.ndarray, size: int) -> Coded | None:
     high = 101
     while high - low > 1:
         middle = (low + high) // 2
-        tried = coded(jpeg, image, middle)
+        tried = coded(jpeg, image, Settings(quality=middle))
         if tried.size <= size:
             low, best = middle, tried
         else:
@@ -71,14 +72,16 @@ def line(name: str, ours: list[Coded], theirs: list[Coded | None], pixels: int) 
     return f"{text} {other[0]:.2f}, {other[1]:.3f}{lack} |"
 
 
-def rows(name: str, images: list[np.ndarray]) -> Iterator[str]:
+def rows(name: str, images: list[np.ndarray], effort: int | None) -> Iterator[str]:
     """Yield the rows of a codec, coarse to fine, and the one of the ratio."""
     choice = registry.resolve(name)
     codec, jpeg = registry.load_codec(choice.codec_id, choice.model_folder), registry.load_codec("jpeg")
     pixels = sum(image[..., 0].size for image in images)
     levels = len(codec.levels)  # type: ignore[attr-defined]
     qualities = [-(-100 * level // levels) + 1 for level in range(levels)]
-    found = [[coded(codec, image, quality) for image in images] for quality in qualities]
+    found = [
+        [coded(codec, image, Settings(quality=quality, effort=effort)) for image in images] for quality in qualities
+    ]
     for quality, ours in zip(qualities, found, strict=True):
         theirs = [no_larger(jpeg, image, each.size) for image, each in zip(images, ours, strict=True)]
         yield line(f"`{name}` {quality}", ours, theirs, pixels)
@@ -95,6 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--codec", action="append", required=True, help="a codec, a shipped model or a model folder")
+    parser.add_argument("--effort", type=int, help="of codecs that know one")
     parser.add_argument("--limit", type=int, default=1000, help="pictures")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -102,7 +106,7 @@ def main() -> None:
     images = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
     print("| codec, quality | bpp | PSNR, SSIM | JPEG in as many bytes |\n|---|---|---|---|")
     for name in options.codec:
-        for row in rows(name, images):
+        for row in rows(name, images, options.effort):
             print(row, flush=True)
 
 
