@@ -16,7 +16,7 @@ from tilepress.codecs.errors import UnsupportedError
 from tilepress.codecs.lossless.residual import LosslessResidual
 
 CODER = LosslessResidual()
-NATURAL = ["gray/camera.png", "coffee.png", "nature/tulips-alpha.png"]
+NATURAL = ["gray/camera.png", "coffee.png", pytest.param("nature/tulips-alpha.png", marks=pytest.mark.slow)]
 OVERHEAD = 10
 
 

@@ -56,7 +56,7 @@ def rebuilt(shard: EncodedShard, path: str) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("codec", ["jpegxl", "jpegls", "predictive-mlp"])
+@pytest.mark.parametrize("codec", ["jpegxl", "jpegls", pytest.param("predictive-mlp", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("tile", [64, 512])
 def test_a_picture_comes_back_by_whatever_codec_its_planes_have(tmp_path: Path, codec: str, tile: int) -> None:
     pictures = {"bayer.png": bayer(), "rgb.png": enlarged(), "rgba.png": enlarged(channels=4)}

@@ -35,7 +35,7 @@ def test_items_are_the_pixels_of_entries_channels_first(archive: Archive) -> Non
     assert torch.equal(chosen[1]["image"], images[1]["image"][:, :30, :30] // 2)
 
 
-@pytest.mark.parametrize("way", ["spawn", "fork"])
+@pytest.mark.parametrize("way", [pytest.param("spawn", marks=pytest.mark.slow), "fork"])
 def test_workers_of_a_loader_read_what_this_process_reads(archive: Archive, way: str) -> None:
     images = archive.dataset(exclude=["a/gray.png", "new.png"], transform=half)
     expected = {images[number]["path"]: images[number]["image"] for number in range(len(images))}

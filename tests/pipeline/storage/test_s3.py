@@ -117,6 +117,7 @@ def test_throttling_is_waited_for(s3_url, monkeypatch):
         storage.create("y", b"3")
 
 
+@pytest.mark.slow
 def test_an_unreachable_server_is_reported_within_seconds(s3_url, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     start = time.monotonic()
@@ -158,6 +159,7 @@ def test_a_forked_child_gets_connections_of_its_own(s3_url, monkeypatch):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.slow
 def test_a_child_forked_in_the_middle_of_requests_makes_its_own(s3_url):
     storage, stop = open_storage(s3_url), threading.Event()
     storage.create("x", b"x" * 200_000)
