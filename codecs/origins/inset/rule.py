@@ -20,6 +20,7 @@ from tilepress.codecs.origins.inset.glance import may_have_inset
 from tilepress.codecs.origins.jpeg.facts import read_facts
 from tilepress.codecs.origins.jpeg.glance import members, telling
 from tilepress.codecs.origins.jpeg.rule import Jpeg, shared_grid
+from tilepress.codecs.origins.jpeg.search.grid import find_grid
 from tilepress.codecs.origins.rectangle import Rectangle
 from tilepress.codecs.origins.sample import distinct_colours
 
@@ -29,6 +30,8 @@ _LEAST_COLOURS = 64  # distinct ones, neither gray nor clipped
 _CHANCE = 0.25  # of a colour to be one that YCbCr gives
 _MEMBERS = 0.05  # of the colours beyond chance are such
 _SPREAD = 3 * 0.58  # times the root of the number of colours: beyond what chance alone spreads
+_MANY_COLOURS = 1000  # of a part, all of them such as YCbCr gives: shades of a wall or of the sky are some hundreds
+_LUMA = np.array([19595, 38470, 7471], np.int32)  # of red, green and blue, in units of 2^-16: libjpeg's
 _JPEG = Jpeg()
 
 
@@ -115,7 +118,16 @@ def _part(picture: np.ndarray, spec: TileSpec) -> Rectangle | None:
         region = find_blocks(picture)
     if region is None or (not region.distinct and goes_on(picture, region.part, spec)):
         return None
-    return region.part
+    return region.part if spec.channels == 1 or _was_surely(picture[region.part.place], spec) else None
+
+
+def _was_surely(part: np.ndarray, spec: TileSpec) -> bool:
+    """Whether a part of a colour picture (h, w, 3) has many colours, or a grid: a few shades are such by chance."""
+    many = distinct_colours(np.ascontiguousarray(part), replace(spec, height=part.shape[0], width=part.shape[1]))
+    if len(many) >= _MANY_COLOURS:
+        return True
+    luma = (part.astype(np.int32) @ _LUMA + (1 << 15)) >> 16
+    return find_grid(luma.astype(np.uint8)) is not None
 
 
 def _inner(spec: TileSpec, part: Rectangle) -> TileSpec:

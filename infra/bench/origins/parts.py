@@ -15,13 +15,14 @@ With `--plain`, FOLDER's pictures themselves are searched: those that have no or
 from __future__ import annotations
 
 import argparse
+import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jpeg import decoded, saved
+from jpeg import saved
 from PIL import Image, ImageDraw
 
 from tilepress.codecs.classical.jpeg_transcode import unpack_jpeg
@@ -32,6 +33,12 @@ from tilepress.pipeline.coding.origins import find_origin
 
 TILE = 512
 TEXT = "What pixels were made from, exactly, and to the last bit; no coder gets it back from the pixels alone. "
+
+
+def decoded(file: bytes) -> np.ndarray:
+    """The pixels of a JPEG file, (h, w, 3), as Pillow decodes it."""
+    with Image.open(io.BytesIO(file)) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def lettered(width: int, height: int, ink: tuple[int, int, int]) -> np.ndarray:
@@ -79,7 +86,7 @@ def beside(photo: np.ndarray, part: np.ndarray) -> np.ndarray:
 
 
 def montage(photo: np.ndarray, part: np.ndarray) -> np.ndarray:
-    return np.concatenate([part, decoded(saved(Image.fromarray(photo[:, ::-1]), 60, "4:4:4"), False)], axis=1)
+    return np.concatenate([part, decoded(saved(Image.fromarray(photo[:, ::-1]), 60, "4:4:4"))], axis=1)
 
 
 KINDS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -135,7 +142,7 @@ def row(pictures: Sequence[np.ndarray]) -> str:
 def made(kind: str, photos: Sequence[np.ndarray], quality: int) -> Iterator[np.ndarray]:
     """Pictures of a kind."""
     for photo in photos:
-        part = decoded(saved(Image.fromarray(photo), quality, "4:2:0"), False)
+        part = decoded(saved(Image.fromarray(photo), quality, "4:2:0"))
         yield np.ascontiguousarray(KINDS[kind](photo, part))
 
 

@@ -13,11 +13,12 @@ from tests.support.origins.jpegs import decoded_photo, jpeg_of, pillow_decoded, 
 from tests.support.origins.made_pictures import GRAY, RGB, photo, spec_of, without_origin
 from tests.support.origins.rule_samples import page_with
 from tilepress.codecs.errors import StreamError
-from tilepress.codecs.origins.base import Recovered
+from tilepress.codecs.origins.base import Guess, Recovered
 from tilepress.codecs.origins.chain import pack_steps, reproduce
 from tilepress.codecs.origins.inset.blocks import find_blocks
 from tilepress.codecs.origins.inset.region import find_region
 from tilepress.codecs.origins.inset.rule import Inset, part_of
+from tilepress.codecs.origins.jpeg.rule import Jpeg
 from tilepress.codecs.origins.recover import recover
 from tilepress.codecs.origins.rectangle import Rectangle
 
@@ -177,3 +178,16 @@ def test_forged_facts_are_refused(forged: bytes) -> None:
             RULE.apply(replace(recovered, facts=facts), spec)
     with pytest.raises(StreamError):
         RULE.plane_specs(recovered.facts, replace(spec, channels=4))
+
+
+def test_shades_of_a_wall_are_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Colours of one tint are such as YCbCr gives, wherever a camera saw them; a search would take seconds."""
+    monkeypatch.setattr(Jpeg, "invert", lambda *_: pytest.fail("it is searched"))
+    luma = np.linspace(60, 200, 120)[:, None] + np.random.default_rng(4).normal(0, 3, (120, 130))
+    tint = np.array([91881 * 13, -22554 * -8 - 46802 * 13, 116130 * -8])  # of Cb 120, Cr 141, as libjpeg adds it
+    wall = np.rint(luma).astype(np.int64)[:, :, None] + ((tint + (1 << 15)) >> 16)
+    pixels = photo(replace(PART, height=200, width=240)).copy()
+    pixels[31:151, 45:175] = wall
+    region = find_region(pixels)
+    assert region is not None and region.part.height >= 100 and region.part.width >= 100, "colours alone tell of one"
+    assert RULE.invert(pixels, spec_of(pixels), Guess(RULE.id, 1.0)) is None
