@@ -12,6 +12,7 @@ import numpy as np
 
 from tilepress.codecs import registry
 from tilepress.codecs.codec import COLOUR_PLANES, Codec, Settings, TileSpec
+from tilepress.codecs.entropy import rans
 from tilepress.codecs.kernels.cache import KernelCache, cache_root
 from tilepress.codecs.origins.base import Guess
 from tilepress.codecs.origins.exceptions import pack_exceptions, with_exceptions
@@ -87,10 +88,19 @@ def _codec(codec_id: str) -> Codec:
 
 
 def _warm_codec(codec: Codec) -> None:
+    if codec.has_side_information:
+        _warm_shared()
     for spec in _specs(_SIDE_TO_FIT if codec.has_side_information else _SIDE):
         if codec.supports(spec):
             for settings in _settings(codec):
                 codec.decode(codec.encode(_tile(spec)[None], spec, settings), spec)
+
+
+def _warm_shared() -> None:
+    """Integers under tables that are known in advance, as what the tiles of an image share may be coded."""
+    tables = rans.Tables.from_cdf(rans.frequencies(np.ones((2, 8), np.int64)))
+    values = np.array([0, 1, 0])
+    rans.decode(rans.encode(values, values, tables), values, tables)
 
 
 def _warm_residual(residual_id: str) -> None:

@@ -50,7 +50,8 @@ class Tables:
             raise ModelError("a probability table does not rise strictly from 0 to 2^15: the model is damaged")
         slots = np.arange(TOTAL >> _LOOKUP_SHIFT) << _LOOKUP_SHIFT
         lookup = np.stack([np.searchsorted(row, slots, side="right") - 1 for row in wide])
-        return cls(np.ascontiguousarray(cdf), lookup.astype(np.uint16))
+        # Kernels are compiled for arrays that may be written to, or for others: models give either.
+        return cls(np.require(cdf, requirements=["C", "W"]), lookup.astype(np.uint16))
 
     @property
     def escape(self) -> int:

@@ -36,19 +36,21 @@ from tilepress.jobs.maintenance.warm import warm
 from tilepress.codecs import registry
 from tilepress.codecs.kernels.cache import KernelCache
 
-def each(use):
+def each(use, sizes=((17, 31), (66, 65)), contents=("noise", "gradient", "black")):
     for kind in KINDS:
-        for size in ((17, 31), (66, 65)):
-            for content in ("noise", "gradient", "black"):
+        for size in sizes:
+            for content in contents:
                 spec = spec_of(kind, *size)
                 use(tiles_of(spec, content, count=2), spec)
 
 warmed = warm(quiet=True)
 assert warmed.compiled == warmed.not_kept == 0, warmed
-for name in dict.fromkeys([*registry.CODECS, *registry.shipped_models()]):
+defaults = [*registry.CODECS]
+for name in [*defaults, *(set(registry.shipped_models()) - {{*defaults, *registry.DEFAULT_MODELS.values()}})]:
     choice = registry.resolve(name)
     codec = registry.load_codec(choice.codec_id, choice.model_folder)
-    each(lambda tiles, spec: codec.supports(spec) and codec.decode(codec.encode(tiles, spec), spec))
+    less = {{}} if name in defaults else {{"sizes": ((17, 31),), "contents": ("noise",)}}
+    each(lambda tiles, spec: codec.supports(spec) and codec.decode(codec.encode(tiles, spec), spec), **less)
 for name in registry.RESIDUALS:
     coder = registry.load_residual(name)
     each(lambda tiles, spec: coder.decode(coder.encode(tiles[0], tiles[1] // 2, spec), tiles[1] // 2, spec))
