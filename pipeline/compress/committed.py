@@ -22,7 +22,7 @@ from tilepress.pipeline.archive.plan import Plan, PlannedFile
 from tilepress.pipeline.archive.schema import NO_FILES, SAME, UNTRUSTED
 from tilepress.pipeline.compress.known import MOST_NEAR, MOST_OF_A_SIZE, content_keys, planned_sizes
 
-_COLUMNS = ["image", "path", "source_bytes", "modified_ns", "method", "reason_code"]
+_COLUMNS = ["image", "path", "source_bytes", "modified_ns", "method", "reason_code", "file_sha256"]
 _MOST = 1 << 20  # stored files that are remembered: about 200 MB
 _CACHED_SHARDS = 8  # whose rows are at hand: copies of a folder's files come in its order
 _SHARD_BITS = 32
@@ -56,11 +56,8 @@ class CommittedContent:
         """Return the rows that may have the content of a file, each with the run."""
         if not file.bytes or file.kind:
             return ()
-        *near, others = map(self._at, _keys(file.bytes, file.path, file.modified_ns))
-        likely = set(chain.from_iterable(near))
-        rows = {at: self._row(at) for at in chain(*near, others)}
-        # A row of a small image in a stack has no SHA-256: its file would have to be made again to be compared.
-        return tuple((self._run, row) for at, row in rows.items() if at in likely or row.facts.file_sha256)
+        places = chain(*map(self._at, _keys(file.bytes, file.path, file.modified_ns)))
+        return tuple((self._run, self._row(at)) for at in dict.fromkeys(places))
 
     def _is_worth_noting(self, row: dict[str, Any]) -> bool:
         plain = row["method"] not in (*NO_FILES, SAME)
@@ -69,7 +66,10 @@ class CommittedContent:
     def _note(self, shard: int, row: dict[str, Any]) -> None:
         self._count += 1
         keys = _keys(row["source_bytes"], row["path"], row["modified_ns"])
-        for key, most in zip(keys, (MOST_NEAR, MOST_NEAR, MOST_OF_A_SIZE), strict=True):
+        # A row of a small image in a stack has no SHA-256: its file has to be made again to be compared. Thousands of
+        # small images that were written at once have one time, and some hundred sizes: only the name makes it likely.
+        telling = len(keys) if row["file_sha256"] else 1
+        for key, most in zip(keys[:telling], (MOST_NEAR, MOST_NEAR, MOST_OF_A_SIZE), strict=False):
             places = self._places.setdefault(key, array("q"))
             if len(places) < most:
                 places.append(shard << _SHARD_BITS | row["image"])
