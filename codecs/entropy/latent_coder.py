@@ -15,6 +15,11 @@ Latents = Mapping[str, np.ndarray]  # integer arrays by name: a hyperprior has t
 Shapes = Mapping[str, tuple[int, ...]]  # of the same arrays, of one tile
 
 
+def numbered(number: int) -> str:
+    """Return the name of one of a codec's several arrays, counted from 0: of an iteration, of a unit."""
+    return f"{LATENTS}{number}"
+
+
 class LatentCoder(Protocol):
     """Codes the latents of single tiles at one quality level, the same everywhere."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,10 @@ from tilepress.codecs.learned.networks import UNIT
 from tilepress.codecs.model import INTEGERS, tensor
 from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.codecs.planes.rgb_inputs import pictures_per_tile
+
+# What a bit is worth at high rates, in squared quantisation steps: with D = step^2 / 12 and 6 dB a bit,
+# dD / dR = -ln(2) / 6 step^2.
+BIT_PRICE = math.log(2) / 6
 
 
 @dataclass(frozen=True)

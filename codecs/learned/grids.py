@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tilepress.codecs.codec import Tiles, TileSpec
 from tilepress.codecs.learned.batches import run_float
 from tilepress.codecs.planes.quantiser import Quantiser
+from tilepress.codecs.planes.rgb_inputs import MIN_BITS, from_pictures
 from tilepress.codecs.planes.tiling import Tiling
 
 if TYPE_CHECKING:
@@ -28,6 +30,15 @@ def quantised(
     z = torch.from_numpy(run_float(analysis, cut.split(cut.pad(pictures)), device, PIXELS_AT_ONCE))
     symbols = np.moveaxis(quantiser.latents(z.movedim(1, -1)), -1, 1)
     return np.ascontiguousarray(np.moveaxis(cut.gather(symbols, *size), 1, -1))
+
+
+def tiles_from(pieces: np.ndarray, cut: Tiling, spec: TileSpec, frame: np.ndarray, fraction_bits: int) -> Tiles:
+    """Return the tiles (n, h, w, c) of what a synthesis made, int64 (m, 3, H, W) in units of 2^-fraction_bits.
+
+    `cut`: how pictures went through it. `frame`: int32 (n, FRAME), see planes/frame.py.
+    """
+    decoded = cut.join(pieces << max(0, MIN_BITS - fraction_bits), spec.height, spec.width)
+    return from_pictures(decoded, spec, frame, max(MIN_BITS, fraction_bits))
 
 
 def values_of(grids: np.ndarray, quantiser: Quantiser) -> np.ndarray:

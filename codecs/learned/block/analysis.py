@@ -5,7 +5,6 @@ Nothing here has to be repeatable: only the symbols that come out count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,17 +21,10 @@ _FAITH = 0.03  # weight of what the network says against the samples of an incom
 
 
 class BlockAnalysis:
-    """A network of `layers` and `activation`, see DenseNetwork, whose latents are quantised."""
+    """A network whose latents are quantised."""
 
-    def __init__(
-        self,
-        layers: Sequence[tuple[np.ndarray, np.ndarray]],
-        device: str,
-        activation: str = "relu",
-        scale: np.ndarray | None = None,
-    ):
-        self._network = DenseNetwork(layers, device, activation, scale)
-        self.device = self._network.device
+    def __init__(self, network: DenseNetwork):
+        self._network, self.device = network, network.device
 
     def __call__(self, blocks: np.ndarray, valid: tuple[int, int], decoder: BlockDecoder) -> np.ndarray:
         """Return symbols int16 (n, c, rows, columns, K) of blocks float32 (n, c, rows, columns, N).

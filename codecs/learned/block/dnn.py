@@ -17,6 +17,7 @@ from tilepress.codecs.learned.block.codec import BlockCodec
 from tilepress.codecs.learned.block.config import BlockConfig
 from tilepress.codecs.learned.block.decoder import load_layers
 from tilepress.codecs.learned.config import LeveledConfig
+from tilepress.codecs.learned.dense import DenseNetwork
 from tilepress.codecs.model import tensor
 
 
@@ -47,4 +48,5 @@ class BlockDnn(BlockCodec):
         layers = load_layers(self.model, config.block**2, config.layers, config.latents)
         if config.activation == "sigmoid":
             scale = tensor(self.model.tensors, "analysis.scale", ("float32",), (config.latents,))
-        return BlockAnalysis(layers, self.device, config.activation, None if scale is None else np.asarray(scale))
+        scale = None if scale is None else np.asarray(scale)
+        return BlockAnalysis(DenseNetwork(layers, self.device, config.activation, scale))

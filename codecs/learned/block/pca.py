@@ -19,6 +19,7 @@ from tilepress.codecs.learned.block.codec import BlockCodec
 from tilepress.codecs.learned.block.config import BlockConfig
 from tilepress.codecs.learned.block.decoder import load_layers
 from tilepress.codecs.learned.config import LeveledConfig
+from tilepress.codecs.learned.dense import DenseNetwork
 from tilepress.codecs.model import tensor
 from tilepress.codecs.planes.quantiser import Quantiser
 
@@ -48,7 +49,7 @@ class Pca(BlockCodec):
     def load_analysis(self) -> BlockAnalysis:
         """Return one linear layer: components `analysis0.weight` (K, N), and minus the mean block's coefficients."""
         layers = load_layers(self.model, self.config.block**2, 1, self.config.latents)
-        return BlockAnalysis(layers, self.device, "linear")
+        return BlockAnalysis(DenseNetwork(layers, self.device, "linear"))
 
     def load_quantiser(self, number: int, top: np.ndarray) -> Quantiser:
         """Return uniform steps, or the centres of k-means in units of 2^-VALUE_BITS of full scale. ModelError."""

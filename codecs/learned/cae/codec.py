@@ -14,23 +14,18 @@ from typing import ClassVar
 import numpy as np
 
 from tilepress.codecs.codec import Tiles, TileSpec
-from tilepress.codecs.entropy.latent_coder import Latents, Shapes
+from tilepress.codecs.entropy.latent_coder import Latents, Shapes, numbered
 from tilepress.codecs.integer.network import IntegerNetwork
 from tilepress.codecs.learned.batches import run_integer
 from tilepress.codecs.learned.cae.config import CaeConfig
 from tilepress.codecs.learned.coders import ContextLatents, load_stepped, separate_pictures
 from tilepress.codecs.learned.config import LeveledConfig
-from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, quantised, values_of
+from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, quantised, tiles_from, values_of
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
 from tilepress.codecs.learned.networks import load_analysis, load_synthesis
 from tilepress.codecs.learned.tensors import chained
-from tilepress.codecs.planes.rgb_inputs import MIN_BITS, from_pictures, pictures_per_tile, to_pictures
+from tilepress.codecs.planes.rgb_inputs import pictures_per_tile, to_pictures
 from tilepress.codecs.planes.tiling import Tiling
-
-
-def latents_name(unit: int) -> str:
-    """Return the name of the array of latents behind a unit, from 0."""
-    return f"latents{unit}"
 
 
 class Cae(LeveledCodec):
@@ -47,7 +42,7 @@ class Cae(LeveledCodec):
         unit = self.config.unit_of(number)
         step, depth = self.config.steps[unit], self.config.latents[unit]
         quantiser, coder = load_stepped(self.model.tensors, f"unit{unit}", step, depth)
-        name = latents_name(unit)
+        name = numbered(unit)
         return Level(number, {name: quantiser}, ContextLatents(coder, separate_pictures, name))
 
     def load_networks(self) -> None:
@@ -60,7 +55,7 @@ class Cae(LeveledCodec):
             self._analyses.append(load_analysis(config.analysis_plan(unit), parts, self.device))
             parts = chained(tensors, config.synthesis_parts(unit), "synthesis")
             steps = load_synthesis(config.synthesis_plan(unit), parts, config.activation_bits)
-            bounds = level.quantisers[latents_name(unit)].bounds
+            bounds = level.quantisers[numbered(unit)].bounds
             self._syntheses.append(IntegerNetwork(steps, bounds, self.device))
 
     def shapes(self, spec: TileSpec) -> Shapes:
@@ -69,7 +64,7 @@ class Cae(LeveledCodec):
         for unit, depth in enumerate(self.config.latents):
             cut = self.config.cut(unit)
             grid = cut.grid(spec.height), cut.grid(spec.width)
-            shapes[latents_name(unit)] = (pictures_per_tile(spec), *grid, depth)
+            shapes[numbered(unit)] = (pictures_per_tile(spec), *grid, depth)
         return shapes
 
     def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
@@ -87,9 +82,7 @@ class Cae(LeveledCodec):
         values = values_of(latents[name].reshape(-1, *latents[name].shape[2:]), quantiser)
         x = torch.from_numpy(cut.scatter(values, spec.height, spec.width))
         pieces = run_integer(self._syntheses[level.number], x, cut.stride**2, PIXELS_AT_ONCE)
-        fraction = self.config.fraction_bits
-        decoded = cut.join(pieces << max(0, MIN_BITS - fraction), spec.height, spec.width)
-        return from_pictures(decoded, spec, frame, max(MIN_BITS, fraction))
+        return tiles_from(pieces, cut, spec, frame, self.config.fraction_bits)
 
     def _cut(self, level: Level) -> Tiling:
         return self.config.cut(self.config.unit_of(level.number))

@@ -24,10 +24,10 @@ from tilepress.codecs.learned.batches import run_integer
 from tilepress.codecs.learned.cnn_ae.config import CnnConfig
 from tilepress.codecs.learned.coders import ContextLatents, load_stepped, separate_pictures
 from tilepress.codecs.learned.config import LeveledConfig
-from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, quantised, values_of
+from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, quantised, tiles_from, values_of
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
 from tilepress.codecs.learned.networks import load_analysis, load_synthesis
-from tilepress.codecs.planes.rgb_inputs import MIN_BITS, from_pictures, pictures_per_tile, to_pictures
+from tilepress.codecs.planes.rgb_inputs import pictures_per_tile, to_pictures
 
 
 class CnnAe(LeveledCodec):
@@ -49,9 +49,9 @@ class CnnAe(LeveledCodec):
         """Load the analysis, and the synthesis, proven for the latents of all levels. ModelError."""
         config, tensors = self.config, self.model.tensors
         self._analysis = load_analysis(config.analysis_plan, tensors, self.device)
-        bounds = config.input_bounds(np.stack([level.quantiser.bounds for level in self.levels]))
-        steps = load_synthesis(config.synthesis_plan, tensors, config.activation_bits)
-        self._synthesis = IntegerNetwork(steps, bounds, self.device)
+        self.bounds = config.input_bounds(np.stack([level.quantiser.bounds for level in self.levels]))
+        self.steps = load_synthesis(config.synthesis_plan, tensors, config.activation_bits)
+        self._synthesis = IntegerNetwork(self.steps, self.bounds, self.device)
 
     def shapes(self, spec: TileSpec) -> Shapes:
         """Return (pictures, rows, columns, K)."""
@@ -66,10 +66,8 @@ class CnnAe(LeveledCodec):
 
     def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
         """Return the tiles of latents in steps, decoded as the model's configuration cuts them."""
-        config = self.config
         pieces = self.decoded(self.inputs_of(latents, spec, level))
-        decoded = config.cut.join(pieces << max(0, MIN_BITS - config.fraction_bits), spec.height, spec.width)
-        return from_pictures(decoded, spec, frame, max(MIN_BITS, config.fraction_bits))
+        return tiles_from(pieces, self.config.cut, spec, frame, self.config.fraction_bits)
 
     def pieces_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray) -> np.ndarray:
         """Return what the analysis takes of tiles: float32 (m, 3, H, W), with margins or in blocks."""

@@ -7,16 +7,15 @@ from functools import cached_property
 
 import numpy as np
 
-from tilepress.codecs.learned.config import LeveledConfig
-from tilepress.codecs.learned.networks import ANALYSIS, SYNTHESIS, UNIT, NetworkPlan, plan
+from tilepress.codecs.learned.cut_config import CutConfig
+from tilepress.codecs.learned.networks import SYNTHESIS, UNIT, NetworkPlan, plan
 from tilepress.codecs.planes.rgb_inputs import CHANNELS, MIN_BITS
-from tilepress.codecs.planes.tiling import Tiling
 
 _MAX_STEP = 1 << 14
 
 
 @dataclass(frozen=True)
-class CnnConfig(LeveledConfig):
+class CnnConfig(CutConfig):
     """The `config` of a model.
 
     `analysis`, `synthesis`: see learned/networks.py. `block`, `overlap`, `margin`: see planes/tiling.py.
@@ -36,11 +35,6 @@ class CnnConfig(LeveledConfig):
     margin: int = 0
 
     @cached_property
-    def analysis_plan(self) -> NetworkPlan:
-        """From pictures of three channels to latents."""
-        return plan(self.analysis, CHANNELS, ANALYSIS)
-
-    @cached_property
     def synthesis_plan(self) -> NetworkPlan:
         """From latents, and the level's strength where there is one, to pictures."""
         return plan(self.synthesis, self.latents + bool(self.strengths), SYNTHESIS)
@@ -49,16 +43,6 @@ class CnnConfig(LeveledConfig):
     def level_count(self) -> int:
         """How many quality levels there are."""
         return len(self.steps)
-
-    @property
-    def latents(self) -> int:
-        """Channels of latents."""
-        return self.analysis_plan.outputs
-
-    @property
-    def cut(self) -> Tiling:
-        """How pictures go through the networks."""
-        return Tiling(self.analysis_plan.stride, self.block, self.overlap, self.margin)
 
     def synthesis_inputs(self, values: np.ndarray, level: int) -> np.ndarray:
         """Return latents (m, K, h, w) as the synthesis takes them: with the level's strength behind, if it is told."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from math import log
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -21,8 +20,9 @@ from tilepress.codecs.errors import ModelError, StreamError
 from tilepress.codecs.integer.network import IntegerNetwork
 from tilepress.codecs.learned.cnn_ae.codec import CnnAe
 from tilepress.codecs.learned.cnn_ae_ft.changes import Changes, arrays_of, pack_changes, unpack_changes
+from tilepress.codecs.learned.coders import BIT_PRICE
 from tilepress.codecs.learned.leveled import Level
-from tilepress.codecs.learned.networks import UNIT, load_synthesis
+from tilepress.codecs.learned.networks import UNIT
 from tilepress.codecs.planes.frame import frames
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ _DEFAULT_EFFORT, _ROUNDS = 5, 12  # steps of learning for each point of effort
 REFINED_FROM = 7  # this effort, latents are
 _MOST_PIXELS = 4 << 20  # of an image that tuning looks at
 _LEAST_PIXELS = 1 << 14  # of an image for which tuning is tried
-_PRICE = log(2) / 6  # as recipes have it: what a bit is worth at high rates, in squared steps
 _TUNED = 4  # codecs of other images that are at hand
 
 
@@ -46,11 +45,8 @@ class CnnAeFt(CnnAe):
     has_side_information: ClassVar[bool] = True
 
     def load_networks(self) -> None:
-        """Load the networks, and keep the synthesis as integers, to be changed. ModelError."""
+        """Load the networks; none of an image is known yet. ModelError."""
         super().load_networks()
-        config = self.config
-        self.steps = load_synthesis(config.synthesis_plan, self.model.tensors, config.activation_bits)
-        self._bounds = config.input_bounds(np.stack([level.quantiser.bounds for level in self.levels]))
         self._tuned: dict[bytes, Self] = {}
 
     def adapted(self, side_information: bytes) -> Self:
@@ -147,10 +143,10 @@ class CnnAeFt(CnnAe):
     def _with_changes(self, changes: Changes) -> Self:
         other = copy.copy(self)
         other.steps = changes.added_to(self.steps)
-        other._synthesis = IntegerNetwork(other.steps, self._bounds, self.device)
+        other._synthesis = IntegerNetwork(other.steps, self.bounds, self.device)
         return other
 
 
 def price_of(step: int) -> float:
     """Return what a bit is worth at a quantisation step in units of 1 / UNIT, in squared error of full scale 1."""
-    return _PRICE * (step / UNIT) ** 2
+    return BIT_PRICE * (step / UNIT) ** 2

@@ -94,8 +94,8 @@ def _learned(steps: Sequence[Step], image: Image, rounds: int, units: Sequence[f
             error = _inside(follow(steps, x, changed) / image.unit - target, image.margin * image.stride)
             bits = sum(torch.log2(1 + change.abs() / _PAID).sum() for change in changes)
             loss = 3 * error.square().mean() + image.price * bits / image.pixels
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            for change, gradient in zip(changes, torch.autograd.grad(loss, changes), strict=True):
+                change.grad = gradient
             optimiser.step()
     return [change.detach() for change in changes]
 

@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from tilepress.codecs.codec import Tiles, TileSpec
-from tilepress.codecs.entropy.latent_coder import Latents, Shapes
+from tilepress.codecs.entropy.latent_coder import Latents, Shapes, numbered
 from tilepress.codecs.integer.network import IntegerNetwork
 from tilepress.codecs.learned.batches import run_integer
 from tilepress.codecs.learned.cnn_rnn_ae.config import RecurrentConfig
@@ -30,11 +30,6 @@ from tilepress.codecs.learned.leveled import Level, LeveledCodec
 from tilepress.codecs.learned.networks import load_analysis, load_synthesis
 from tilepress.codecs.learned.tensors import under
 from tilepress.codecs.planes.rgb_inputs import from_pictures, pictures_per_tile, to_pictures
-
-
-def latents_name(iteration: int) -> str:
-    """Return the name of the array of latents of an iteration, from 0."""
-    return f"latents{iteration}"
 
 
 class CnnRnnAe(LeveledCodec):
@@ -50,7 +45,7 @@ class CnnRnnAe(LeveledCodec):
         """Return the first 1 + `number` iterations, of tensors `iteration{i}.NAME`. ModelError."""
         quantisers, coders = {}, []
         for i in range(1 + number):
-            name = latents_name(i)
+            name = numbered(i)
             loaded = load_stepped(self.model.tensors, f"iteration{i}", self.config.steps[i], self.config.latents)
             quantisers[name], coder = loaded
             coders.append(ContextLatents(coder, separate_pictures, name))
@@ -71,7 +66,7 @@ class CnnRnnAe(LeveledCodec):
         """Return (pictures, rows, columns, K) for each iteration."""
         cut = self.config.cut
         shape = (pictures_per_tile(spec), cut.grid(spec.height), cut.grid(spec.width), self.config.latents)
-        return {latents_name(i): shape for i in range(self.config.iterations)}
+        return {numbered(i): shape for i in range(self.config.iterations)}
 
     def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
         """Return the analysis of all pictures, then of the errors that the exact syntheses leave, quantised."""

@@ -7,17 +7,16 @@ from functools import cached_property
 
 import numpy as np
 
-from tilepress.codecs.learned.config import LeveledConfig
-from tilepress.codecs.learned.networks import ANALYSIS, SYNTHESIS, NetworkPlan, plan
+from tilepress.codecs.learned.cut_config import CutConfig
+from tilepress.codecs.learned.networks import SYNTHESIS, NetworkPlan, plan
 from tilepress.codecs.planes.rgb_inputs import CHANNELS, MIN_BITS
-from tilepress.codecs.planes.tiling import Tiling
 
 MAX_STEP = 1 << 14
 _MAX_ITERATIONS, _MAX_SHIFT = 8, 8
 
 
 @dataclass(frozen=True)
-class RecurrentConfig(LeveledConfig):
+class RecurrentConfig(CutConfig):
     """The `config` of a model.
 
     `analysis`, `synthesis`: of each iteration, see learned/networks.py. `block`, `overlap`, `margin`: see
@@ -40,11 +39,6 @@ class RecurrentConfig(LeveledConfig):
     fraction_bits: tuple[int, ...]
 
     @cached_property
-    def analysis_plan(self) -> NetworkPlan:
-        """From the error of pictures of three channels to latents."""
-        return plan(self.analysis, CHANNELS, ANALYSIS)
-
-    @cached_property
     def synthesis_plans(self) -> list[NetworkPlan]:
         """From latents to errors: of each synthesis."""
         seen = [1] if self.shared else range(1, 1 + self.iterations)
@@ -59,16 +53,6 @@ class RecurrentConfig(LeveledConfig):
     def level_count(self) -> int:
         """As many as there are iterations: each level stops after one more."""
         return self.iterations
-
-    @property
-    def latents(self) -> int:
-        """Channels of latents of one iteration."""
-        return self.analysis_plan.outputs
-
-    @property
-    def cut(self) -> Tiling:
-        """How pictures go through the networks."""
-        return Tiling(self.analysis_plan.stride, self.block, self.overlap, self.margin)
 
     @property
     def networks(self) -> list[int]:

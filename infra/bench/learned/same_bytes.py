@@ -21,6 +21,7 @@ from PIL import Image
 
 from tilepress.codecs import registry
 from tilepress.codecs.codec import Codec, Settings, TileSpec
+from tilepress.codecs.learned.leveled import LeveledCodec
 from tilepress.pipeline.quality.metrics import distortion
 
 RATIO = 16
@@ -77,7 +78,9 @@ def rows(name: str, images: list[np.ndarray], effort: int | None) -> Iterator[st
     choice = registry.resolve(name)
     codec, jpeg = registry.load_codec(choice.codec_id, choice.model_folder), registry.load_codec("jpeg")
     pixels = sum(image[..., 0].size for image in images)
-    levels = len(codec.levels)  # type: ignore[attr-defined]
+    if not isinstance(codec, LeveledCodec):
+        raise SystemExit(f"{name} has no levels: it is not built on codecs/learned/leveled.py")
+    levels = len(codec.levels)
     qualities = [-(-100 * level // levels) + 1 for level in range(levels)]
     found = [
         [coded(codec, image, Settings(quality=quality, effort=effort)) for image in images] for quality in qualities

@@ -18,13 +18,14 @@ from tilepress.jobs.recipes.export.stepped import (
     analysis_tensors,
     equal_squares,
     fitted_quantiser,
+    named,
     picture_of,
+    spread,
     stepped_tensors,
     values_of,
 )
 from tilepress.jobs.recipes.export.synthesis import Chain, Sample, export_chains
 
-_SAMPLES = 6  # pictures that each synthesis is tried on
 Tensors = dict[str, np.ndarray]
 
 
@@ -49,11 +50,11 @@ def export(
     for unit, step in enumerate(config.steps):
         latents = _latents(network, unit, squares)
         quantiser = fitted_quantiser(latents, step, 0.0, dead_zone)
-        tensors |= _named(f"unit{unit}", stepped_tensors(quantiser, latents, training["seed"]))
+        tensors |= named(f"unit{unit}", stepped_tensors(quantiser, latents, training["seed"]))
         samples = _samples(config, unit, squares, latents, quantiser)
         chains.append(Chain(config.synthesis_plan(unit), network.synthesis(unit), quantiser.bounds, samples))
         for name, part in (("down", network.downs), ("head", network.heads)):
-            tensors |= _named(f"{name}{unit}", analysis_tensors(cast(nn.Sequential, part[unit])))
+            tensors |= named(f"{name}{unit}", analysis_tensors(cast(nn.Sequential, part[unit])))
     exported = export_chains(chains)
     for unit, each in enumerate(exported):
         _add_parts(tensors, each.tensors, config.synthesis_parts(unit))
@@ -61,10 +62,6 @@ def export(
     config = replace(config, activation_bits=activation_bits, fraction_bits=fraction_bits)
     record = {**training, "integer_loss": round(max(each.lost for each in exported), 6)}
     return Model("cae", config.to_json(), record, licence, tensors)
-
-
-def _named(prefix: str, tensors: Tensors) -> Tensors:
-    return {f"{prefix}.{name}": array for name, array in tensors.items()}
 
 
 def _add_parts(tensors: Tensors, chain: Tensors, parts: Parts) -> None:
@@ -91,7 +88,7 @@ def _samples(
 ) -> list[Sample]:
     """Some squares as the synthesis from a unit sees them."""
     out, side, cut = [], squares.shape[1], config.cut(unit)
-    for at in sorted({int(at) for at in np.linspace(0, len(squares) - 1, _SAMPLES)}):
+    for at in spread(len(squares)):
         values = cut.scatter(values_of(quantiser, latents[at : at + 1]), side, side)
         out.append(Sample(values, cut.pad(picture_of(squares[at]))))
     return out

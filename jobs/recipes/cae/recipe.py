@@ -7,7 +7,6 @@ step. Or it is approximated as published, by the energy of the latents.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -18,14 +17,11 @@ from tilepress.codecs.errors import ModelError
 from tilepress.codecs.learned.cae.config import CaeConfig
 from tilepress.codecs.learned.networks import UNIT
 from tilepress.codecs.model import Model
-from tilepress.codecs.planes.rgb_inputs import CHANNELS
 from tilepress.jobs.recipes.cae.export import export
 from tilepress.jobs.recipes.cae.network import Coded, SymmetricAutoencoder, begin, may_begin_linear
+from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, require_multiple, stepped_loss
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
-
-_FULL_SCALE = (256 / 255) ** 2  # pictures are divided by 256, errors are stated against 255
-_PRICE = math.log(2) / 6
 
 
 class CaeRecipe(Recipe):
@@ -74,14 +70,12 @@ class CaeRecipe(Recipe):
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Squared error of three samples + price * bits a pixel, relative to the step, and energy, over all levels."""
-        unit = self.config.cut(self.config.level_count - 1).stride
-        if crops.shape[1] % unit:
-            raise UsageError(f"crops of {crops.shape[1]} pixels are not whole multiples of {unit}: set crop=")
+        require_multiple(crops, self.config.cut(self.config.level_count - 1).stride)
         coded: Coded = network(crops)
         steps = torch.tensor(self.config.steps[::-1], device=coded.errors.device)[:, None] / UNIT
-        total = (CHANNELS * coded.errors + self.model["rate"] * _PRICE * steps**2 * coded.bits) / steps
+        total = stepped_loss(coded.errors, coded.bits, steps, self.model["rate"])
         level = self.config.default_level
-        figures = {"mse": coded.errors[level].mean() * _FULL_SCALE, "bpp": coded.bits[level].mean()}
+        figures = {"mse": coded.errors[level].mean() * FULL_SCALE, "bpp": coded.bits[level].mean()}
         return Loss((total + self.model["energy"] * coded.energies).mean(), figures)
 
     def export(

@@ -30,11 +30,9 @@ from tilepress.jobs.recipes.export.stepped import (
     values_of,
 )
 from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
+from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, require_multiple, stepped_loss
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
-
-_FULL_SCALE = (256 / 255) ** 2  # pictures are divided by 256, errors are stated against 255
-_PRICE = math.log(2) / 6
 
 
 class CnnAeRecipe(Recipe):
@@ -91,13 +89,11 @@ class CnnAeRecipe(Recipe):
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Squared error of three samples + price * bits a pixel, each crop relative to its step."""
-        unit = self.shape.block or self.shape.analysis.stride
-        if crops.shape[1] % unit:
-            raise UsageError(f"crops of {crops.shape[1]} pixels are not whole multiples of {unit}: set crop=")
+        require_multiple(crops, self.shape.block or self.shape.analysis.stride)
         step = self._steps(len(crops), network.training).to(crops.device)
         error, bits = network(crops, step)
-        total = ((CHANNELS * error + self.model["rate"] * _PRICE * step**2 * bits) / step).mean()
-        return Loss(total, {"mse": error.mean() * _FULL_SCALE, "bpp": bits.mean()})
+        total = stepped_loss(error, bits, step, self.model["rate"]).mean()
+        return Loss(total, {"mse": error.mean() * FULL_SCALE, "bpp": bits.mean()})
 
     def _steps(self, count: int, training: bool) -> torch.Tensor:
         """A step for each crop; the default level's when only evaluated."""

@@ -17,13 +17,14 @@ from tilepress.jobs.recipes.export.stepped import (
     analysis_tensors,
     equal_squares,
     fitted_quantiser,
+    named,
     picture_of,
+    spread,
     stepped_tensors,
     values_of,
 )
 from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
 
-_SAMPLES = 6  # pictures that each synthesis is tried on
 _ERRORS = (-np.inf, np.inf)  # what errors are clipped to
 
 
@@ -50,14 +51,13 @@ def export(
     for i, latents in enumerate(stock.latents):
         quantisers.append(fitted_quantiser(latents, config.steps[i], network.ceilings[i], dead_zone))
         parts = stepped_tensors(quantisers[i], latents, training["seed"])
-        tensors |= {f"iteration{i}.{name}": array for name, array in parts.items()}
+        tensors |= named(f"iteration{i}", parts)
     bounds = config.bounds_of([quantiser.bounds for quantiser in quantisers])
     activation_bits, fraction_bits, lost = [], [], []
     for at, plan in enumerate(config.synthesis_plans):
         analysis, synthesis = network.pair(at)
         exported = export_synthesis(plan, synthesis, bounds[at], stock.samples(config, quantisers, at))
-        parts = exported.tensors | analysis_tensors(analysis)
-        tensors |= {f"network{at}.{name}": array for name, array in parts.items()}
+        tensors |= named(f"network{at}", exported.tensors | analysis_tensors(analysis))
         activation_bits.append(exported.activation_bits)
         fraction_bits.append(exported.fraction_bits)
         lost.append(exported.lost)
@@ -82,7 +82,7 @@ class _Stock:
     def of(cls, network: RecurrentAutoencoder, tiles: Sequence[np.ndarray]) -> _Stock:
         """Run the float network over equal squares of tiles."""
         squares, cut = equal_squares(tiles), network.config.cut
-        side, some = squares.shape[1], sorted({int(at) for at in np.linspace(0, len(squares) - 1, _SAMPLES)})
+        side, some = squares.shape[1], spread(len(squares))
         latents: list[list[np.ndarray]] = [[] for _ in network.config.steps]
         errors: list[list[np.ndarray]] = [[] for _ in network.config.steps]
         for number, square in enumerate(squares):

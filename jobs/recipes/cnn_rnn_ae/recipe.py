@@ -6,7 +6,6 @@ to that step, as in the recipe of cnn-ae: the sums after all iterations are then
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -17,14 +16,11 @@ from tilepress.codecs.errors import ModelError
 from tilepress.codecs.learned.cnn_rnn_ae.config import RecurrentConfig
 from tilepress.codecs.learned.networks import UNIT
 from tilepress.codecs.model import Model
-from tilepress.codecs.planes.rgb_inputs import CHANNELS
 from tilepress.jobs.recipes.cnn_rnn_ae.export import export
 from tilepress.jobs.recipes.cnn_rnn_ae.network import RecurrentAutoencoder, begin
+from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, require_multiple, stepped_loss
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
-
-_FULL_SCALE = (256 / 255) ** 2  # pictures are divided by 256, errors are stated against 255
-_PRICE = math.log(2) / 6
 
 
 class CnnRnnAeRecipe(Recipe):
@@ -78,14 +74,12 @@ class CnnRnnAeRecipe(Recipe):
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Squared error of three samples + price * bits a pixel, relative to the step, over all iterations."""
-        unit = self.config.block or self.config.analysis_plan.stride
-        if crops.shape[1] % unit:
-            raise UsageError(f"crops of {crops.shape[1]} pixels are not whole multiples of {unit}: set crop=")
+        require_multiple(crops, self.config.block or self.config.analysis_plan.stride)
         errors, bits = network(crops)
         steps = self.steps.to(errors.device)[:, None]
-        total = ((CHANNELS * errors + self.model["rate"] * _PRICE * steps**2 * bits) / steps).mean()
+        total = stepped_loss(errors, bits, steps, self.model["rate"]).mean()
         level = self.config.default_level
-        return Loss(total, {"mse": errors[level].mean() * _FULL_SCALE, "bpp": bits[level].mean()})
+        return Loss(total, {"mse": errors[level].mean() * FULL_SCALE, "bpp": bits[level].mean()})
 
     def export(
         self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str

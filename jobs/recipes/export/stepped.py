@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from tilepress.jobs.recipes.networks.pictures import pictures
 
 _MARGIN = 1.1  # latents beyond those of training are given that much room
 _PIECE = 512
+SAMPLES = 6  # pictures that each synthesis is tried on
 
 
 def equal_squares(tiles: Sequence[np.ndarray]) -> np.ndarray:
@@ -28,6 +29,16 @@ def equal_squares(tiles: Sequence[np.ndarray]) -> np.ndarray:
     sides = sorted(min(tile.shape[:2]) for tile in tiles)
     side = min(_PIECE, sides[len(sides) // 2]) if sides else 0
     return np.stack([tile[:side, :side] for tile in tiles if min(tile.shape[:2]) >= side > 0])
+
+
+def spread(count: int, most: int = SAMPLES) -> list[int]:
+    """Return the numbers of a few of `count` pictures, first and last among them, at most `most`, rising."""
+    return sorted({int(at) for at in np.linspace(0, count - 1, most)})
+
+
+def named(prefix: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return tensors NAME as `prefix.NAME`: the inverse of `under` of codecs/learned/tensors.py."""
+    return {f"{prefix}.{name}": array for name, array in tensors.items()}
 
 
 def picture_of(square: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.support.learned.training import exported, figures_of
 from tilepress import train
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.learned.cnn_ae.codec import CnnAe
@@ -48,19 +48,10 @@ def learner_of(model: dict[str, object], **options: object) -> Learner:
     return learner
 
 
-def loss_of(learner: Learner, crops: np.ndarray) -> dict[str, float]:
-    return learner.validate(iter([torch.from_numpy(crops)]))
-
-
 def learn(learner: Learner, steps: int) -> None:
     crops = torch.from_numpy(waves(32, 64, seed=20))
     for step in range(steps):
         learner.learn(crops[step % 4 :: 4], step, step / steps)
-
-
-def exported(learner: Learner, tiles: Sequence[np.ndarray]) -> Model:
-    with learner.exported() as network, torch.no_grad():
-        return learner.recipe.export(network, tiles, {"seed": 3}, "terms of the data")
 
 
 def decoded_mse(codec: CnnAe, tiles: np.ndarray, quality: int | None = None) -> float:
@@ -74,15 +65,15 @@ def test_a_slim_network_begins_as_the_principal_components_of_its_cells() -> Non
     cells = crops.reshape(16, 16, 4, 16, 4, 3).transpose(0, 1, 3, 5, 2, 4).reshape(-1, 48) / 255.0
     values = np.linalg.eigvalsh(np.cov(cells.T, bias=True))
     floor = values[:-8].sum() / 48  # what 8 components leave out, the least squared error of any 8
-    coarse = loss_of(learner_of({**SMALL, "quantisation_steps": [2, 1]}), crops)["mse"]
+    coarse = figures_of(learner_of({**SMALL, "quantisation_steps": [2, 1]}), crops)["mse"]
     assert floor < coarse < 1.05 * floor + 1e-6
 
 
 def test_some_steps_lower_the_loss_on_pictures_never_seen() -> None:
     learner, held_out = learner_of(SMALL, lr=5e-4), waves(8, 64, seed=9)
-    before = loss_of(learner, held_out)
+    before = figures_of(learner, held_out)
     learn(learner, 60)
-    after = loss_of(learner, held_out)
+    after = figures_of(learner, held_out)
     assert after["loss"] < 0.97 * before["loss"]
     assert set(after) == {"loss", "mse", "bpp"}
 
@@ -96,7 +87,7 @@ def test_what_is_exported_decodes_as_the_network_did(way: str) -> None:
         WAYS[way].get("block", 0),
         WAYS[way].get("overlap", 0),
     )
-    assert decoded_mse(codec, tiles) < 1.05 * loss_of(learner, tiles)["mse"]
+    assert decoded_mse(codec, tiles) < 1.05 * figures_of(learner, tiles)["mse"]
     assert model.training["seed"] == 3
     assert model.training["integer_loss"] < 0.03
     assert model.licence == "terms of the data"
@@ -105,7 +96,7 @@ def test_what_is_exported_decodes_as_the_network_did(way: str) -> None:
 def test_the_rate_that_is_estimated_is_near_the_bytes_that_are_written() -> None:
     learner, tiles = learner_of(SMALL, lr=5e-4), waves(12, 128, seed=5)
     learn(learner, 60)
-    estimated = loss_of(learner, tiles)["bpp"]
+    estimated = figures_of(learner, tiles)["bpp"]
     spec = TileSpec(128, 128, 3, "uint8", 8, "rgb")
     streams = CnnAe(exported(learner, list(tiles))).encode(tiles, spec)
     assert 8 * sum(map(len, streams)) / tiles[..., 0].size == pytest.approx(estimated, rel=0.4)

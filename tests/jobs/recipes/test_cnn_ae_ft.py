@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.jobs.recipes.test_cnn_ae import SMALL, exported, learn, waves
+from tests.jobs.recipes.test_cnn_ae import SMALL, learn, waves
+from tests.support.learned.training import exported
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.learned.cnn_ae_ft.codec import CnnAeFt
 from tilepress.codecs.registry import load_codec
+from tilepress.jobs.recipes.cnn_ae_ft.recipe import CnnAeFtRecipe
 from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
 from tilepress.jobs.training.learner import Learner
 
@@ -36,4 +38,6 @@ def test_a_model_comes_out_that_is_tuned_to_an_image(cut: dict[str, int]) -> Non
 def test_the_published_configuration_has_the_narrow_decoder_of_the_article() -> None:
     plan = load_plan("cnn-ae-ft-published")
     assert plan.model["synthesis"] == ["up", "conv 8 7", "relu", "up", "conv 3 7"]
-    assert plan.recipe().shape.analysis.outputs * 6 * 16 == 24 * 16 and plan.model["block"] == 32, "16:1"  # type: ignore[attr-defined]
+    recipe = plan.recipe()
+    assert isinstance(recipe, CnnAeFtRecipe) and plan.model["block"] == 32
+    assert recipe.shape.analysis.outputs * plan.model["bits"] * 16 == 16 * 24, "bits of 4 x 4 pixels: 16:1"

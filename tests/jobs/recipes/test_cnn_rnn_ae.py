@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 import torch
 
-from tests.support.photo_like import picture, psnr
+from tests.support.learned.training import crops, exported, figures_of
+from tests.support.photo_like import psnr
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.learned.cnn_rnn_ae.codec import CnnRnnAe
-from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.cnn_rnn_ae.recipe import CnnRnnAeRecipe
 from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
 from tilepress.jobs.training.learner import Learner
@@ -31,28 +29,12 @@ WAYS = {
 every_way = pytest.mark.parametrize("way", WAYS)
 
 
-def crops(count: int, side: int = 32, seed: int = 0) -> np.ndarray:
-    """Pictures like photographs, and as much noise as a sensor's."""
-    smooth = picture(TileSpec(side, side, 3, "uint8", 8, "rgb"), count, seed)
-    noise = np.random.default_rng(seed).normal(0, 5, smooth.shape)
-    return np.rint(np.clip(smooth + noise, 0, 255)).astype(np.uint8)
-
-
 def learner_of(model: dict[str, object], **options: object) -> Learner:
     learner = Learner(
         TrainingPlan("test", "cnn-rnn-ae", Options(**{"crop": 32, "seed": 3, **options}), {"shifts": [0, 0], **model})
     )
     learner.initialise(crops(24))
     return learner
-
-
-def figures_of(learner: Learner, tiles: np.ndarray) -> dict[str, float]:
-    return learner.validate(iter([torch.from_numpy(tiles)]))
-
-
-def exported(learner: Learner, tiles: Sequence[np.ndarray]) -> Model:
-    with learner.exported() as network, torch.no_grad():
-        return learner.recipe.export(network, tiles, {"seed": 3}, "terms of the data")
 
 
 def test_each_iteration_begins_as_principal_components_of_what_is_left() -> None:

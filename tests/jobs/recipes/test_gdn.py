@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.support.learned.training import figures_of
 from tilepress import train
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import ModelError
@@ -25,7 +26,7 @@ from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
 from tilepress.jobs.training.learner import Learner
 
-from .test_cnn_ae import learn, loss_of, waves
+from .test_cnn_ae import learn, waves
 
 SMALL = {"channels": [48, 48, 96], "rates": [0.01, 0.2], "default_level": 1}
 SPEC = TileSpec(64, 64, 3, "uint8", 8, "rgb")
@@ -53,7 +54,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def test_training_begins_as_a_fair_transform_codec() -> None:
-    figures = loss_of(learner(), waves(8, 64, seed=9))
+    figures = figures_of(learner(), waves(8, 64, seed=9))
     assert figures["mse"] < 10**-3.0
     assert figures["bpp"] < 3
 
@@ -61,9 +62,9 @@ def test_training_begins_as_a_fair_transform_codec() -> None:
 def test_a_few_steps_lower_the_loss_from_random_weights() -> None:
     fresh = Learner(TrainingPlan("test", "gdn-factorized", Options(crop=64, seed=3, lr=1e-3), SMALL))
     crops = waves(8, 64, seed=9)
-    before = loss_of(fresh, crops)["loss"]
+    before = figures_of(fresh, crops)["loss"]
     learn(fresh, 10)
-    assert loss_of(fresh, crops)["loss"] < 0.8 * before
+    assert figures_of(fresh, crops)["loss"] < 0.8 * before
 
 
 def test_the_exported_integers_decode_as_the_float_network_does() -> None:

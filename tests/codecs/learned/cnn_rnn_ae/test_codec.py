@@ -7,40 +7,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from tests.support.everywhere import assert_synthesis_is_the_same_everywhere
-from tests.support.photo_like import RGB, picture, psnr, symbols_equal
-from tests.support.tile_samples import KINDS, assert_valid_or_stream_error, forged, spec_of, tiles_of
-from tilepress.codecs.codec import Settings, TileSpec
+from tests.support.learned.golden_models import changed
+from tests.support.photo_like import RGB, picture, psnr
+from tilepress.codecs.codec import Settings
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.learned.cnn_rnn_ae.codec import CnnRnnAe
 from tilepress.codecs.model import SHIPPED, Model
 from tilepress.codecs.stream import read_frame
 
-MODELS = Path(__file__).parents[3] / "golden/learned-2/models"
 WAYS = ("whole", "overlapping")
 every_way = pytest.mark.parametrize("way", WAYS)
 FINE, COARSE = Settings(quality=100), Settings(quality=1)
 
 
-def changed(way: str, config: dict[str, object] | None = None, **tensors: object) -> Model:
-    """A golden model, configured otherwise, some tensors changed by functions of them; its hash is right."""
-    model = Model.load(MODELS / f"cnn-rnn-ae-{way}")
-    unknown = set(tensors) - set(model.tensors)
-    assert not unknown
-    new = {k: tensors.get(k, lambda a: a)(a) for k, a in model.tensors.items()}
-    return replace(model, config={**model.config, **(config or {})}, tensors=new)
-
-
 @cache
 def codec(way: str) -> CnnRnnAe:
-    return CnnRnnAe(changed(way))
+    return CnnRnnAe(model_of(way))
+
+
+def model_of(way: str, config: dict[str, object] | None = None, **tensors: object) -> Model:
+    """A golden model, changed if asked."""
+    return changed("learned-2", f"cnn-rnn-ae-{way}", config, **tensors)
 
 
 @every_way
@@ -72,70 +63,13 @@ def test_an_iteration_codes_what_the_exact_syntheses_before_it_left(off: float) 
     sound = codec("whole")
     component = sound.model.tensors["network1.analysis0.weight"][0, :, 0, 0]
     added = np.rint(off * component / np.linalg.norm(component) * 2 ** sound.config.fraction_bits[0]).astype(np.int32)
-    spoilt, tiles = CnnRnnAe(changed("whole", **{"network0.synthesis1.bias": lambda a: a + added})), picture(RGB, 2)
+    spoilt, tiles = CnnRnnAe(model_of("whole", **{"network0.synthesis1.bias": lambda a: a + added})), picture(RGB, 2)
     apart = []
     for chosen in (COARSE, FINE):
         right, wrong = (each.decode(each.encode(tiles, RGB, chosen), RGB).astype(int) for each in (sound, spoilt))
         apart.append(np.abs(wrong - right).mean())
     assert apart[0] > 10 * off
     assert apart[1] < 0.4 * apart[0]
-
-
-@every_way
-def test_tiles_of_several_levels_are_decoded_together(way: str) -> None:
-    tiles = picture(RGB, 2)
-    streams = codec(way).encode(tiles, RGB, FINE) + codec(way).encode(tiles, RGB, COARSE)
-    alone = [codec(way).decode([stream], RGB)[0] for stream in streams]
-    np.testing.assert_array_equal(codec(way).decode(streams, RGB), alone)
-    np.testing.assert_array_equal(codec(way).decode(streams[::-1], RGB), alone[::-1])
-    symbols = codec(way).unpack(streams, RGB)
-    assert codec(way).pack(symbols) == streams
-
-
-@every_way
-def test_every_kind_of_tile_comes_back(way: str) -> None:
-    for kind in KINDS:
-        if not codec(way).supports(spec_of(kind)):
-            continue
-        for height, width in ((1, 1), (17, 5), (30, 41)):
-            spec = spec_of(kind, height, width)
-            tiles = tiles_of(spec, "gradient", count=2)
-            symbols = codec(way).analyse(tiles, spec, FINE)
-            assert symbols_equal(codec(way).unpack(codec(way).pack(symbols), spec), symbols)
-            decoded = codec(way).synthesise(symbols)
-            assert decoded.shape == tiles.shape and decoded.dtype == tiles.dtype and decoded.max() <= spec.maximum
-            assert psnr(decoded, tiles, spec.maximum) > 14
-
-
-@every_way
-def test_decoding_is_the_same_over_batches_threads_memory_formats_and_onednn(way: str) -> None:
-    spec = replace(RGB, height=18, width=45)
-    symbols = codec(way).analyse(picture(spec, 4), spec, FINE)
-    symbols.arrays["level"][::2] = 0
-    assert_synthesis_is_the_same_everywhere(codec(way), symbols, batches=(1, 4))
-
-
-@every_way
-def test_any_latents_within_range_can_be_packed_and_decoded(way: str) -> None:
-    rng, symbols = np.random.default_rng(3), codec(way).analyse(picture(RGB, 2), RGB, FINE)
-    for name, quantiser in codec(way).levels[-1].quantisers.items():
-        drawn = rng.integers(0, quantiser.high + 1, symbols.arrays[name].shape)
-        symbols.arrays[name] = drawn.astype(np.int16)
-    assert symbols_equal(codec(way).unpack(codec(way).pack(symbols), RGB), symbols)
-    assert codec(way).synthesise(symbols).shape == (2, *RGB.shape)
-
-
-@cache
-def payload_of(spec: TileSpec) -> bytes:
-    return codec("whole").encode(picture(spec), spec, FINE)[0][7:]
-
-
-@given(data=st.data())
-@settings(max_examples=25)
-def test_forged_payloads_give_a_valid_tile_or_a_stream_error(data: st.DataObject) -> None:
-    spec = data.draw(st.sampled_from([replace(RGB, height=40, width=20), TileSpec(40, 20, 4, "uint16", 16, "rgb")]))
-    stream = forged(data, b"CR", payload_of(spec))
-    assert_valid_or_stream_error(lambda: codec("whole").decode([stream], spec), spec)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +87,7 @@ def test_forged_payloads_give_a_valid_tile_or_a_stream_error(data: st.DataObject
 )
 def test_a_hostile_model_is_a_model_error(name: str, change: object) -> None:
     with pytest.raises(ModelError):
-        CnnRnnAe(changed("whole", **{name: change}))
+        CnnRnnAe(model_of("whole", **{name: change}))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +99,7 @@ def test_a_hostile_model_is_a_model_error(name: str, change: object) -> None:
 )  # fmt: skip
 def test_a_hostile_configuration_is_a_model_error(change: dict[str, object]) -> None:
     with pytest.raises(ModelError):
-        CnnRnnAe(changed("whole", change))
+        CnnRnnAe(model_of("whole", change))
 
 
 def test_the_shipped_model_is_small_decodes_in_float32_and_says_where_it_comes_from() -> None:
