@@ -74,6 +74,11 @@ class Recipe(ABC):
         """1 or 3."""
         return 3
 
+    @property
+    def crop_unit(self) -> int:
+        """Pixels that the side of a crop is a multiple of; 1: any side will do."""
+        return 1
+
     @abstractmethod
     def build(self) -> torch.nn.Module:
         """Return the float network, randomly initialised from torch's global generator."""
@@ -152,9 +157,14 @@ class TrainingPlan:
     model: Mapping[str, Any] = field(default_factory=dict)
 
     def recipe(self) -> Recipe:
-        """Return a new instance of the recipe."""
+        """Return a new instance of the recipe. UsageError for keys that it does not know, or crops of a wrong size."""
         cls = recipe_class(self.family)
-        return cls(checked(self.model, cls.defaults, "model."))
+        recipe = cls(checked(self.model, cls.defaults, "model."))
+        side, unit = self.options.crop, recipe.crop_unit
+        if side % unit:
+            near = max(unit, round(side / unit) * unit)
+            raise UsageError(f"crop must be a multiple of {unit} for this network, not {side}; try crop={near}")
+        return recipe
 
     def to_json(self) -> dict[str, Any]:
         """For checkpoints and model.json."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from tilepress.jobs.recipes.recipe import Loss, Options, TrainingPlan
-from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.errors import IntegrityError, UsageError
 
 Wrap = Callable[[torch.nn.Module], torch.nn.Module]
 _ADAM = ("step", "exp_avg", "exp_avg_sq")
@@ -56,7 +56,7 @@ class Learner:
         `share` (0..1) of the training is over.
         """
         if self._optimiser is None:
-            raise ValueError("this recipe has nothing to learn by steps: set steps=0")
+            raise UsageError("this recipe has nothing to learn by steps: set steps=0")
         torch.manual_seed(self.options.seed + 1_000_003 * step + rank)  # noise is a function of the step: see crops.py
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(self.options, step, share)

@@ -19,7 +19,7 @@ from tilepress.codecs.learned.networks import UNIT
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.cae.export import export
 from tilepress.jobs.recipes.cae.network import Coded, SymmetricAutoencoder, begin, may_begin_linear
-from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, require_multiple, stepped_loss
+from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, stepped_loss
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
 
@@ -58,6 +58,11 @@ class CaeRecipe(Recipe):
         if min(self.model["rate"], self.model["energy"]) < 0:
             raise UsageError("model.rate and model.energy must be at least 0")
 
+    @property
+    def crop_unit(self) -> int:
+        """The side of what one latent of the coarsest level stands for."""
+        return self.config.cut(self.config.level_count - 1).stride
+
     def build(self) -> SymmetricAutoencoder:
         """Return the network, randomly initialised."""
         return SymmetricAutoencoder(self.config)
@@ -70,7 +75,6 @@ class CaeRecipe(Recipe):
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Squared error of three samples + price * bits a pixel, relative to the step, and energy, over all levels."""
-        require_multiple(crops, self.config.cut(self.config.level_count - 1).stride)
         coded: Coded = network(crops)
         steps = torch.tensor(self.config.steps[::-1], device=coded.errors.device)[:, None] / UNIT
         total = stepped_loss(coded.errors, coded.bits, steps, self.model["rate"])

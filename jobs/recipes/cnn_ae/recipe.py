@@ -30,7 +30,7 @@ from tilepress.jobs.recipes.export.stepped import (
     values_of,
 )
 from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
-from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, require_multiple, stepped_loss
+from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, stepped_loss
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
 
@@ -78,6 +78,11 @@ class CnnAeRecipe(Recipe):
         given |= {"steps": self.steps, "strengths": strengths if self.model["told"] else []}
         return CnnConfig.from_json({**given, "activation_bits": activation_bits, "fraction_bits": fraction_bits})
 
+    @property
+    def crop_unit(self) -> int:
+        """The side of a block, or of what one latent stands for."""
+        return self.shape.block or self.shape.analysis.stride
+
     def build(self) -> Autoencoder:
         """Return the network, randomly initialised."""
         return Autoencoder(self.shape)
@@ -89,7 +94,6 @@ class CnnAeRecipe(Recipe):
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Squared error of three samples + price * bits a pixel, each crop relative to its step."""
-        require_multiple(crops, self.shape.block or self.shape.analysis.stride)
         step = self._steps(len(crops), network.training).to(crops.device)
         error, bits = network(crops, step)
         total = stepped_loss(error, bits, step, self.model["rate"]).mean()

@@ -18,7 +18,7 @@ from tilepress.codecs.learned.networks import UNIT
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.cnn_rnn_ae.export import export
 from tilepress.jobs.recipes.cnn_rnn_ae.network import RecurrentAutoencoder, begin
-from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, require_multiple, stepped_loss
+from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, stepped_loss
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
 
@@ -63,6 +63,11 @@ class CnnRnnAeRecipe(Recipe):
         bits = {"activation_bits": [8] * networks, "fraction_bits": [16] * networks}
         return RecurrentConfig.from_json(given | bits)
 
+    @property
+    def crop_unit(self) -> int:
+        """The side of a block, or of what one latent stands for."""
+        return self.config.block or self.config.analysis_plan.stride
+
     def build(self) -> RecurrentAutoencoder:
         """Return the network, randomly initialised."""
         return RecurrentAutoencoder(self.config, self.ceilings)
@@ -74,7 +79,6 @@ class CnnRnnAeRecipe(Recipe):
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Squared error of three samples + price * bits a pixel, relative to the step, over all iterations."""
-        require_multiple(crops, self.config.block or self.config.analysis_plan.stride)
         errors, bits = network(crops)
         steps = self.steps.to(errors.device)[:, None]
         total = stepped_loss(errors, bits, steps, self.model["rate"]).mean()

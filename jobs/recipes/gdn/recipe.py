@@ -43,6 +43,11 @@ class GdnFactorizedRecipe(Recipe):
                 f"rates must be up to 32 numbers above 0, and default_level one of them: {rates}, {default}"
             )
 
+    @property
+    def crop_unit(self) -> int:
+        """The side of what one latent stands for."""
+        return ALIGNMENT
+
     def build(self) -> torch.nn.Module:
         """Return the float network."""
         first, second, latents = self.model["channels"]
@@ -56,8 +61,6 @@ class GdnFactorizedRecipe(Recipe):
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Random levels in training; all levels in turn otherwise."""
-        if crops.shape[1] % ALIGNMENT:
-            raise UsageError(f"crop must be a multiple of {ALIGNMENT}, not {crops.shape[1]}")
         x = pictures(crops)
         rates = torch.tensor(self.model["rates"], device=x.device)
         if network.training:

@@ -6,7 +6,6 @@ import torch
 
 from tilepress.codecs.learned.coders import BIT_PRICE
 from tilepress.codecs.planes.rgb_inputs import CHANNELS
-from tilepress.pipeline.errors import UsageError
 
 FULL_SCALE = (256 / 255) ** 2  # pictures are divided by 256, errors are stated against 255
 
@@ -23,9 +22,3 @@ def stepped_loss(error: torch.Tensor, bits: torch.Tensor, step: torch.Tensor, ra
         rate: What bits cost, relative to a uniform quantiser of that step at high rate.
     """
     return (CHANNELS * error + rate * BIT_PRICE * step**2 * bits) / step
-
-
-def require_multiple(crops: torch.Tensor, unit: int) -> None:
-    """UsageError unless crops (n, side, side, c) are whole multiples of `unit` pixels."""
-    if crops.shape[1] % unit:
-        raise UsageError(f"crops of {crops.shape[1]} pixels are not whole multiples of {unit}: set crop=")
