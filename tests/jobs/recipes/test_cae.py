@@ -103,8 +103,3 @@ def test_the_published_configuration_has_three_symmetric_units_and_exports_exact
 def test_a_configuration_that_cannot_be_trained_is_refused_at_once(model: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         CaeRecipe(model)
-
-
-def test_crops_that_are_not_whole_latents_are_refused() -> None:
-    with pytest.raises(UsageError, match="crop="):
-        learner_of(SMALL).learn(torch.from_numpy(crops(1, 44)), 0, 0.0)

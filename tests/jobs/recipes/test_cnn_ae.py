@@ -140,12 +140,6 @@ def test_a_configuration_that_cannot_be_trained_is_refused_at_once(model: dict[s
         CnnAeRecipe(model)
 
 
-def test_crops_that_are_not_whole_blocks_are_refused() -> None:
-    learner = learner_of(SMALL | {"block": 32})
-    with pytest.raises(UsageError, match="crop="):
-        learner.learn(torch.from_numpy(waves(1, 48)), 0, 0.0)
-
-
 def test_the_command_trains_a_model_that_the_codec_takes(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for i, tile in enumerate(waves(5, 96)):

@@ -95,9 +95,3 @@ def test_the_published_configuration_is_sixteen_to_one_and_exports_exactly() -> 
 def test_a_configuration_that_cannot_be_trained_is_refused_at_once(model: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         CnnRnnAeRecipe(model)
-
-
-def test_crops_that_are_not_whole_blocks_are_refused() -> None:
-    learner = learner_of(SMALL | {"block": 32})
-    with pytest.raises(UsageError, match="crop="):
-        learner.learn(torch.from_numpy(crops(1, 48)), 0, 0.0)
