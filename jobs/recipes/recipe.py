@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import torch
 
     from tilepress.codecs.model import Model
+    from tilepress.jobs.recipes.networks.critic import Adversary
 
 # Literal, as the registry of codecs is: a YAML never names code to import.
 RECIPES: dict[str, str] = {
@@ -50,11 +51,14 @@ class Loss:
     """What one batch costs. `total` is minimised; `figures` are scalars to log.
 
     `figures` holds `mse` (mean squared error per sample, full scale 1) and, where a rate is estimated, `bpp`
-    (bits per pixel).
+    (bits per pixel). `real`, `made`: of a recipe with an adversary, pictures (n, 3, h, w) and what the network made of
+    them, on one scale; `total` is then without the loss of the game, which the trainer adds.
     """
 
     total: torch.Tensor
     figures: Mapping[str, torch.Tensor]
+    real: torch.Tensor | None = None
+    made: torch.Tensor | None = None
 
 
 class Recipe(ABC):
@@ -85,6 +89,10 @@ class Recipe(ABC):
 
     def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:  # noqa: B027 - most need none
         """Before the first step: initialise from data, in place (PCA, say). `crops` as the class says."""
+
+    def adversary(self) -> Adversary | None:
+        """Return what the network is trained against, randomly initialised; most are trained against nothing."""
+        return None
 
     @abstractmethod
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:

@@ -5,19 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from tilepress.jobs.recipes.recipe import Loss, Options, TrainingPlan
+from tilepress.jobs.training.opponent import Opponent
+from tilepress.jobs.training.optimiser_state import restore_state, state_tensors, under
 from tilepress.pipeline.errors import IntegrityError, UsageError
 
 Wrap = Callable[[torch.nn.Module], torch.nn.Module]
-_ADAM = ("step", "exp_avg", "exp_avg_sq")
+_ADAM = "adam"  # prefix of what the optimiser remembers
 
 
 class Learner:
-    """Network, optimiser (Adam) and moving average. `tensors` and `restore` are inverse: nothing else is state."""
+    """Network, optimiser (Adam), moving average, and the critic of a recipe that has an adversary.
+
+    `tensors` and `restore` are inverse: nothing else is state.
+    """
 
     def __init__(self, plan: TrainingPlan, device: str = "cpu") -> None:
         self.options: Options = plan.options
@@ -29,10 +35,14 @@ class Learner:
         self._wrapped = self.network
         trained = [p for p in self.network.parameters() if p.requires_grad]
         self._optimiser = torch.optim.Adam(trained, lr=plan.options.lr) if trained else None
+        adversary = self.recipe.adversary()
+        self._opponent = Opponent(adversary, self.device) if adversary else None
 
     def wrap(self, wrap: Wrap) -> None:
         """Train through a wrapper (DistributedDataParallel); the network inside stays the one that is kept."""
         self._wrapped = wrap(self.network)
+        if self._opponent:
+            self._opponent.wrap(wrap)
 
     def initialise(self, crops: np.ndarray) -> None:
         """Let the recipe initialise the network from data, before the first step.
@@ -62,14 +72,14 @@ class Learner:
             group["lr"] = learning_rate(self.options, step, share)
         self.network.train()
         with self._precision():
-            loss = self.recipe.loss(self._wrapped, crops.to(self.device))
+            loss = self._against(self.recipe.loss(self._wrapped, crops.to(self.device)))
         self._optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss.total)
         if self.options.clip:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
         self._optimiser.step()
         self._follow(step)
-        return _numbers(loss)
+        return _numbers(loss) | self._judged(loss)
 
     def validate(self, batches: Iterator[torch.Tensor]) -> dict[str, float]:
         """Return figures over held-out crops, of the weights that would be exported; the mean over batches."""
@@ -101,25 +111,39 @@ class Learner:
         out = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         out |= {f"average.{name}": value for name, value in self.average.items()}
         if self._optimiser is not None:
-            for name, parameter in self.network.named_parameters():
-                state = self._optimiser.state.get(parameter, {})
-                out |= {f"adam.{name}.{key}": state[key] for key in _ADAM if key in state}
+            out |= state_tensors(self._optimiser, self.network, _ADAM)
+        if self._opponent:
+            out |= self._opponent.tensors()
         return {name: value.detach().cpu().contiguous().clone() for name, value in out.items()}
 
     def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Inverse of `tensors`. IntegrityError if they are of another network."""
         try:
-            self.network.load_state_dict(_under(tensors, "network."))
+            self.network.load_state_dict(under(tensors, "network."))
         except RuntimeError as exc:
             raise IntegrityError(f"the checkpoint is not one of this network: {exc}") from exc
-        self.average = {name: value.to(self.device) for name, value in _under(tensors, "average.").items()}
-        if self._optimiser is None:
-            return
-        for name, parameter in self.network.named_parameters():
-            state = _under(tensors, f"adam.{name}.")
-            if set(state) == set(_ADAM):
-                moved = {key: value.to(self.device) for key, value in state.items() if key != "step"}
-                self._optimiser.state[parameter] = {"step": state["step"], **moved}
+        self.average = {name: value.to(self.device) for name, value in under(tensors, "average.").items()}
+        if self._optimiser is not None:
+            restore_state(self._optimiser, self.network, _ADAM, tensors)
+        if self._opponent:
+            self._opponent.restore(tensors)
+
+    def _against(self, loss: Loss) -> Loss:
+        """Return the loss with that of the game against the critic in it, if there is one."""
+        if self._opponent is None:
+            return loss
+        deceived = self._opponent.deception(loss)
+        total = loss.total + self._opponent.weight * deceived
+        return replace(loss, total=total, figures={**loss.figures, "deceived": deceived})
+
+    def _judged(self, loss: Loss) -> dict[str, float]:
+        """Let the critic learn from the batch, if there is one, and return its figures."""
+        if self._opponent is None:
+            return {}
+        with self._precision():
+            judged = self._opponent.judgement(loss)
+        self._opponent.learn(judged)
+        return {"judged": float(judged.detach())}
 
     def _follow(self, step: int) -> None:
         decay = min(self.options.ema, (1 + step) / (10 + step))  # follows closely at first
@@ -145,7 +169,3 @@ def learning_rate(options: Options, step: int, share: float) -> float:
 
 def _numbers(loss: Loss) -> dict[str, float]:
     return {name: float(value.detach()) for name, value in {"loss": loss.total, **loss.figures}.items()}
-
-
-def _under(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

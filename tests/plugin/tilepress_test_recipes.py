@@ -14,6 +14,7 @@ import torch
 from tilepress.codecs.codec import Settings, TileCodec, TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.model import Model
+from tilepress.jobs.recipes.networks.critic import Adversary, plain_critic
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 
 SECONDS = "TILEPRESS_TEST_STEP_SECONDS"  # environment variable: what a step takes
@@ -56,7 +57,7 @@ class TinyNetwork(torch.nn.Module):
 
 
 class TinyRecipe(Recipe):
-    defaults: ClassVar[Mapping[str, Any]] = {"latents": 2, "colour": "rgb", "fails": False}
+    defaults: ClassVar[Mapping[str, Any]] = {"latents": 2, "colour": "rgb", "fails": False, "game": ""}
 
     @property
     def channels(self) -> int:
@@ -68,12 +69,18 @@ class TinyRecipe(Recipe):
     def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
         network.seen.fill_(len(crops))
 
+    def adversary(self) -> Adversary | None:
+        return Adversary(plain_critic(), self.model["game"], 0.1) if self.model["game"] else None
+
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         time.sleep(float(os.environ.get(SECONDS, "0")))
         unit = crops.permute(0, 3, 1, 2).float() / 255
         blocks = torch.nn.functional.unfold(unit, 4, stride=4).transpose(1, 2).reshape(-1, 16 * self.channels)
-        error = (network(blocks) - blocks).square().mean()
-        return Loss(error * (float("nan") if self.model["fails"] else 1), {"mse": error})
+        made = network(blocks)
+        error = (made - blocks).square().mean()
+        cells = made.reshape(len(unit), -1, made.shape[1]).transpose(1, 2)
+        pictures = torch.nn.functional.fold(cells, unit.shape[2:], 4, stride=4)
+        return Loss(error * (float("nan") if self.model["fails"] else 1), {"mse": error}, unit, pictures)
 
     def export(
         self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str

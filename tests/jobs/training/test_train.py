@@ -71,7 +71,7 @@ def test_the_model_says_how_it_was_made(recipe, photos, tmp_path):
     assert model.licence == "for tests"
     wanted = {"recipe": "tiny", "family": "test-tiny", "seed": 7, "batch_size": 4, "steps": 40, "trained_steps": 40}
     assert {key: training[key] for key in wanted} == wanted
-    assert training["model"] == {"latents": 3, "colour": "rgb", "fails": False}
+    assert training["model"] == {"latents": 3, "colour": "rgb", "fails": False, "game": ""}
     assert len(training["data"]) == 64 and training["trained_images"] == 5 and training["held_out_images"] == 1
     assert {"tilepress", "torch", "numpy", "python"} <= training["versions"].keys()
     assert training["final"]["psnr"] == pytest.approx(-10 * np.log10(training["final"]["mse"]), abs=1e-3)
@@ -105,9 +105,12 @@ def test_a_model_that_is_there_is_not_trained_again_and_never_overwritten(recipe
         train(recipe, photos, out, **LOCAL, overrides=("seed=2",))
 
 
+GOING_ON = ("ema=0.95", "game=wasserstein")
+
+
 def _train_child(recipe: str, data: str, out: str, environment: dict[str, str]) -> None:
     os.environ.update(environment)
-    train(recipe, data, out, **LOCAL, overrides=("ema=0.95",))
+    train(recipe, data, out, **LOCAL, overrides=GOING_ON)
 
 
 def kill_when(condition: Any, *args: Any) -> None:
@@ -128,9 +131,9 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(recipe, photos
     work = open_storage(f"{out}.training")
     environment = {"TILEPRESS_TEST_STEP_SECONDS": "0.1", "PYTHONPATH": os.environ["PYTHONPATH"]}
     kill_when(lambda: 20 in checkpoints.saved_steps(work), recipe, photos, out, environment)
-    report = train(recipe, photos, out, **LOCAL, overrides=("ema=0.95",))
+    report = train(recipe, photos, out, **LOCAL, overrides=GOING_ON)
     assert report.resumed_at in (20, 30) and report.steps == 40
-    train(recipe, photos, str(tmp_path / "whole"), **LOCAL, overrides=("ema=0.95",))
+    train(recipe, photos, str(tmp_path / "whole"), **LOCAL, overrides=GOING_ON)
     assert_equal_weights(out, str(tmp_path / "whole"))
     log = pq.read_table(f"{out}.training/log.parquet").to_pydict()
     assert log["step"] == sorted(set(log["step"])) and log["step"][0] == 2
@@ -191,7 +194,8 @@ def test_training_runs_from_and_to_a_bucket(recipe, photos, s3_server, tmp_path)
 
 
 @pytest.mark.slow
-def test_workers_on_ray_learn_together_and_a_killed_one_is_replaced(recipe, photos, ray_cluster, tmp_path):
+@pytest.mark.parametrize("game", ["", "dcgan"])
+def test_workers_on_ray_learn_together_and_a_killed_one_is_replaced(game, recipe, photos, ray_cluster, tmp_path):
     killed: list[int] = []
     work = open_storage(str(tmp_path / "model.training"))
 
@@ -206,12 +210,12 @@ def test_workers_on_ray_learn_together_and_a_killed_one_is_replaced(recipe, phot
 
     thread = threading.Thread(target=kill_a_worker, daemon=True)
     thread.start()
-    out = str(tmp_path / "model")
+    out, asked = str(tmp_path / "model"), ("steps=150", f"game={game}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TILEPRESS_TEST_STEP_SECONDS", "0.1")
-        report = train(recipe, photos, out, engine="ray", workers=2, gpus_per_actor=0, overrides=("steps=150",))
+        report = train(recipe, photos, out, engine="ray", workers=2, gpus_per_actor=0, overrides=asked)
     assert killed and (report.workers, report.steps, report.engine) == (2, 150, "ray")
-    alone = train(recipe, photos, str(tmp_path / "alone"), **LOCAL, overrides=("steps=150", "batch_size=8"))
+    alone = train(recipe, photos, str(tmp_path / "alone"), **LOCAL, overrides=(*asked, "batch_size=8"))
     assert report.figures["mse"] == pytest.approx(alone.figures["mse"], rel=0.25)
     log = pq.read_table(f"{out}.training/log.parquet").to_pydict()
     assert log["step"] == sorted(set(log["step"])) and log["step"][-1] == 150
