@@ -43,6 +43,7 @@ _COMMANDS = (
     ("train", verbs.TRAIN, "Train a learned codec on a collection or an archive."),
     ("fit-lossless", verbs.FIT_LOSSLESS, "Fit the lossless codec to an archive of similar images."),
     ("evaluate", verbs.EVALUATE, "Compare codecs on your images: rate, quality, speed."),
+    ("reproduce", verbs.REPRODUCE, "Make a published table again, beside its figures."),
     ("codecs", views.codecs, "The codecs that --codec takes."),
     ("models", views.models, "The trained models that --codec takes."),
     ("recipes", views.recipes, "The recipes that train takes."),

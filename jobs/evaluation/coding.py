@@ -35,6 +35,8 @@ def measure(
 ) -> dict[str, Any]:
     """Return the figures of one row: what an image costs by a codec, and how it comes back.
 
+    Besides the columns of a row, `side_bytes`: those of `bytes` that the tiles share.
+
     UnsupportedError if the codec cannot represent the picture, CodecError if it fails.
 
     Args:
@@ -61,7 +63,8 @@ def measure(
     found = distortion(pixels, decoded, (1 << picture.bit_depth) - 1)
     if found.max_error and (exact or trip.codec.lossless):
         raise CodecError(f"what should be lossless came back with errors of up to {found.max_error} levels")
-    return vars(found) | cost.figures(picture.pixels, in_actor=actors and trip.codec.networks)
+    figures = cost.figures(picture.pixels, in_actor=actors and trip.codec.networks)
+    return vars(found) | figures | {"side_bytes": len(trip.side_information)}
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,12 @@ class OperatingPoint:
     reference: str  # "id" or "id@model hash"
     curve: str
     tile: int  # pixels, a multiple of the codec's alignment
+    effort: int | None = None
 
     @property
     def settings(self) -> Settings:
         """For the codec."""
-        return Settings(quality=self.quality)
+        return Settings(quality=self.quality, effort=self.effort)
 
 
 @dataclass(frozen=True)

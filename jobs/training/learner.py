@@ -16,11 +16,11 @@ from tilepress.jobs.training.optimiser_state import restore_state, state_tensors
 from tilepress.pipeline.errors import IntegrityError, UsageError
 
 Wrap = Callable[[torch.nn.Module], torch.nn.Module]
-_ADAM = "adam"  # prefix of what the optimiser remembers
+_MOMENTUM = 0.9  # of sgd
 
 
 class Learner:
-    """Network, optimiser (Adam), moving average, and the critic of a recipe that has an adversary.
+    """Network, optimiser, moving average, and the critic of a recipe that has an adversary.
 
     `tensors` and `restore` are inverse: nothing else is state.
     """
@@ -34,7 +34,7 @@ class Learner:
         self.average: dict[str, torch.Tensor] = {}
         self._wrapped = self.network
         trained = [p for p in self.network.parameters() if p.requires_grad]
-        self._optimiser = torch.optim.Adam(trained, lr=plan.options.lr) if trained else None
+        self._optimiser = _optimiser_of(trained, plan.options) if trained else None
         adversary = self.recipe.adversary()
         self._opponent = Opponent(adversary, self.device) if adversary else None
 
@@ -111,7 +111,7 @@ class Learner:
         out = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         out |= {f"average.{name}": value for name, value in self.average.items()}
         if self._optimiser is not None:
-            out |= state_tensors(self._optimiser, self.network, _ADAM)
+            out |= state_tensors(self._optimiser, self.network, self.options.optimiser)
         if self._opponent:
             out |= self._opponent.tensors()
         return {name: value.detach().cpu().contiguous().clone() for name, value in out.items()}
@@ -124,7 +124,7 @@ class Learner:
             raise IntegrityError(f"the checkpoint is not one of this network: {exc}") from exc
         self.average = {name: value.to(self.device) for name, value in under(tensors, "average.").items()}
         if self._optimiser is not None:
-            restore_state(self._optimiser, self.network, _ADAM, tensors)
+            restore_state(self._optimiser, self.network, self.options.optimiser, tensors)
         if self._opponent:
             self._opponent.restore(tensors)
 
@@ -159,6 +159,12 @@ class Learner:
         if wanted == "float32" or (wanted == "auto" and self.device.type != "cuda"):
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+
+def _optimiser_of(parameters: list[torch.nn.Parameter], options: Options) -> torch.optim.Optimizer:
+    if options.optimiser == "sgd":
+        return torch.optim.SGD(parameters, lr=options.lr, momentum=_MOMENTUM)
+    return torch.optim.Adam(parameters, lr=options.lr)
 
 
 def learning_rate(options: Options, step: int, share: float) -> float:

@@ -12,6 +12,7 @@ from tilepress.jobs.verbs.forget import forget
 from tilepress.jobs.verbs.import_arrays import import_arrays
 from tilepress.jobs.verbs.recover import recover
 from tilepress.jobs.verbs.repair import repair
+from tilepress.jobs.verbs.reproduce import reproduce
 from tilepress.jobs.verbs.restore import restore
 from tilepress.jobs.verbs.retry import retry
 from tilepress.jobs.verbs.train import train
@@ -133,5 +134,14 @@ EVALUATE = command_of(
       tilepress evaluate photos/ --codec jpeg:20,40,60,80 --codec jpegxl --codec models/mine --out comparison
       tilepress evaluate photos.tp --codec jpeg --codec gdn-factorized --quality 10,30,50 --anchor jpeg --out comparison
       tilepress evaluate photos/ --codec jpegxl --codec block-dnn-16 --fidelity pixels --out lossless
+    """,
+)
+REPRODUCE = command_of(
+    reproduce,
+    """
+    Examples:
+      tilepress reproduce --list
+      tilepress reproduce high-resolution --data photos/eval=photos/ --out tables
+      tilepress reproduce block-dnn minutes=1 --data sets/        sets/standard and sets/photos/train
     """,
 )

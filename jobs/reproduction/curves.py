@@ -1,0 +1,44 @@
+"""Validation errors over the training of a table's models, read from the logs that their trainings left."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import pyarrow.parquet as pq
+
+from tilepress.jobs.reproduction.models import log_name
+from tilepress.jobs.reproduction.page import MadeCurves
+from tilepress.jobs.reproduction.table import Curves
+from tilepress.pipeline.storage.base import Storage
+
+_ERROR = "val_mse"
+Points = list[tuple[float, float]]
+
+
+def made_curves(curves: Curves, work: Storage, plot: str) -> MadeCurves:
+    """Return the curves of a run: MSE at the end, and the step from which it is below the target."""
+    points = {model: _points(work, model) for model in curves.models}
+    columns = ["steps", "MSE at the end"]
+    if curves.target:
+        columns.append(f"steps until {curves.target}")
+    if curves.target and curves.batches_per_epoch:
+        columns.append("epochs")
+    lines = tuple((model, *_cells(each, curves)[: len(columns)]) for model, each in points.items())
+    return MadeCurves(curves.title, tuple(columns), lines, plot, points)
+
+
+def _points(work: Storage, model: str) -> Points:
+    log = pq.read_table(io.BytesIO(work.read(log_name(model)))).to_pylist()
+    return [(row["step"], row[_ERROR]) for row in log if row.get(_ERROR) is not None]
+
+
+def _cells(points: Points, curves: Curves) -> Sequence[str]:
+    if not points:
+        return ("0", "–", "–", "–")
+    last, mse = points[-1]
+    step = next((step for step, error in points if error < curves.target), None)
+    reached = ("not reached", "–")
+    if step is not None:
+        reached = (f"{step:.0f}", f"{step / curves.batches_per_epoch:.1f}" if curves.batches_per_epoch else "")
+    return (f"{last:.0f}", f"{mse:.5f}", *reached)

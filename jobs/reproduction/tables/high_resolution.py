@@ -1,0 +1,54 @@
+"""High-resolution photographs at 16:1: convolutional autoencoders beside JPEG and JPEG 2000."""
+
+from tilepress.jobs.reproduction.table import Column, Pictures, Published, Row, Section, Table
+from tilepress.jobs.reproduction.tables.sets import PHOTOS_EVAL
+
+RATIO = 16
+_OTHER_SSIM = "its SSIM is of another definition than any here: none of these pictures has it at that PSNR"
+
+TABLE = Table(
+    name="high-resolution",
+    title="High-resolution photographs at 16:1",
+    article="The table of convolutional, recurrent and adversarial autoencoders on high-resolution photographs.",
+    data=(PHOTOS_EVAL,),
+    bytes_counted=(
+        "all that decoding takes but the model: stream, seal, and what is tuned to a picture. Of each picture the "
+        "finest level is taken whose bytes are at most a sixteenth of those of its samples (1.5 bits a pixel); of the "
+        "classical codecs the best quality within the same bytes."
+    ),
+    protocol=(
+        "Each picture is one tile of 512 x 512 in RGB. PSNR is of all samples of a picture, then the mean; SSIM and "
+        "MS-SSIM are means over planes, windows of 11 x 11 pixels."
+    ),
+    sections=(
+        Section(
+            title="16:1, everything counted",
+            pictures=Pictures("photos/eval", "rgb"),
+            columns=(
+                Column("PSNR, dB", "psnr"),
+                Column("SSIM", "ssim"),
+                Column("MS-SSIM", "ms_ssim"),
+                Column("bits a pixel", "bpp"),
+                Column("of which tuned", "side_bpp"),
+            ),
+            published=(
+                Published("JPEG-2000", (36.1, 0.993, None, None, None), "JPEG 2000"),
+                Published("CNN-AE-FT", (33.9, 0.99, None, None, None), "`cnn-ae-ft`"),
+                Published("JPEG", (33.2, 0.986, None, None, None), "`jpeg`"),
+                Published("CNN-RNN-AE", (30.2, 0.972, None, None, None), "`cnn-rnn-ae`"),
+                Published("CNN-AE", (28.9, 0.968, None, None, None), "`cnn-ae`", _OTHER_SSIM),
+            ),
+            rows=(
+                Row("`cnn-ae`", "cnn-ae", ratio=RATIO),
+                Row("`cnn-ae-ft`", "cnn-ae-ft", ratio=RATIO),
+                Row("`cnn-rnn-ae`", "cnn-rnn-ae", ratio=RATIO),
+                Row("`cae`", "cae", ratio=RATIO),
+                Row("`gdn-factorized`", "gdn-factorized", ratio=RATIO),
+                Row("`jpeg`", "jpeg", ratio=RATIO, kind="classical"),
+                Row("JPEG 2000", "jpeg2000", ratio=RATIO, kind="classical"),
+                Row("WebP", "webp", ratio=RATIO, kind="classical"),
+                Row("JPEG XL", "jpegxl-lossy", ratio=RATIO, kind="classical"),
+            ),
+        ),
+    ),
+)
