@@ -34,6 +34,8 @@ CODECS: dict[str, str] = {
     "gdn-factorized": "tilepress.codecs.learned.gdn.codec:GdnFactorized",
     "cnn-rnn-ae": "tilepress.codecs.learned.cnn_rnn_ae.codec:CnnRnnAe",
     "cae": "tilepress.codecs.learned.cae.codec:Cae",
+    "gan": "tilepress.codecs.learned.adversarial.codec:Gan",
+    "gan-ae": "tilepress.codecs.learned.adversarial.codec:GanAe",
     "rbm-autoencoder": "tilepress.codecs.learned.rbm.codec:RbmAutoencoder",
 }
 RESIDUALS: dict[str, str] = {

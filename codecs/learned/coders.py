@@ -90,23 +90,28 @@ class FactorizedLatents:
 
 @dataclass(frozen=True)
 class FixedLatents:
-    """A byte for each of int16 (planes, K, rows, columns), within 0..`most` <= 255: the K of a block side by side."""
+    """A byte for each of int16 (planes, K, rows, columns), within 0..`most` <= 255: the K of a block side by side.
+
+    `axis`: where K stands, if it is not the second; -1 for the last.
+    """
 
     most: int
+    axis: int = 1
     parts: int = 1
 
     def encode(self, latents: Latents, spec: TileSpec) -> list[bytes]:
         """Return the bytes, plane by plane, row by row, block by block."""
-        return [np.moveaxis(latents[LATENTS], 1, -1).astype(np.uint8).tobytes()]
+        return [np.moveaxis(latents[LATENTS], self.axis, -1).astype(np.uint8).tobytes()]
 
     def decode(self, streams: Sequence[bytes], shapes: Shapes, spec: TileSpec) -> dict[str, np.ndarray]:
         """Return the latents. StreamError."""
-        planes, depth, rows, columns = shapes[LATENTS]
+        shape = list(shapes[LATENTS])
         codes = np.frombuffer(streams[0], np.uint8)
-        if len(codes) != planes * depth * rows * columns or codes.max(initial=0) > self.most:
+        if len(codes) != math.prod(shape) or codes.max(initial=0) > self.most:
             raise StreamError("the codes of a tile are too many, too few or too large: the bytes are damaged")
-        blocks = codes.astype(np.int16).reshape(planes, rows, columns, depth)
-        return {LATENTS: np.ascontiguousarray(np.moveaxis(blocks, -1, 1))}
+        depth = shape.pop(self.axis)
+        blocks = codes.astype(np.int16).reshape(*shape, depth)
+        return {LATENTS: np.ascontiguousarray(np.moveaxis(blocks, -1, self.axis))}
 
 
 def load_stepped(

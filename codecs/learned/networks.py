@@ -6,19 +6,24 @@
     up               bilinear, twice the size; of a synthesis only
     unshuffle R      R x R pixels become R^2 times the channels; of an analysis only
     shuffle R        the inverse; of a synthesis only
+    repeat R         every sample R x R times; of a synthesis only
+    beside OUT SIZE  `conv` and `relu`, and behind their OUT channels those that went in; of a synthesis only
 
+`beside` and the `conv` behind it are a residual block. A transposed convolution of stride 1 is a `conv` with its kernel
+turned; with `shuffle` behind it a `conv` is one of a larger stride.
 The analysis is a float network. The synthesis is the same in integers, as integer/network.py proves them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tilepress.codecs.errors import ModelError
+from tilepress.codecs.integer.branches import Beside, Repeat
 from tilepress.codecs.integer.network import PixelShuffle, Step, Upsample
 from tilepress.codecs.learned.tensors import convolution
 from tilepress.codecs.model import tensor
@@ -28,8 +33,9 @@ if TYPE_CHECKING:
 
 UNIT = 256  # what 1 is among the integers that go into a synthesis
 ANALYSIS = frozenset({"conv", "relu", "pool", "unshuffle"})
-SYNTHESIS = frozenset({"conv", "relu", "up", "shuffle"})
-_ARGUMENTS = {"conv": 2, "relu": 0, "pool": 0, "up": 0, "unshuffle": 1, "shuffle": 1}
+SYNTHESIS = frozenset({"conv", "relu", "up", "shuffle", "repeat", "beside"})
+_ARGUMENTS = {"conv": 2, "relu": 0, "pool": 0, "up": 0, "unshuffle": 1, "shuffle": 1, "repeat": 1, "beside": 2}
+_CONVOLUTIONS, _SCALES = ("conv", "beside"), ("unshuffle", "shuffle", "repeat")
 _MAX_OPERATIONS, _MAX_CHANNELS, _MAX_SIZE, _MAX_STRIDE = 64, 1024, 15, 16
 
 
@@ -41,6 +47,11 @@ class Operation:
     inputs: int
     outputs: int
     size: int = 0
+
+    @property
+    def filters(self) -> int:
+        """Channels that the operation's convolution makes."""
+        return self.outputs - self.inputs if self.kind == "beside" else self.outputs
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,7 @@ class NetworkPlan:
     @property
     def convolutions(self) -> list[Operation]:
         """Those with weights, which are numbered in this order."""
-        return [operation for operation in self.operations if operation.kind == "conv"]
+        return [operation for operation in self.operations if operation.kind in _CONVOLUTIONS]
 
 
 def plan(texts: Sequence[str], inputs: int, allowed: frozenset[str]) -> NetworkPlan:
@@ -70,8 +81,8 @@ def plan(texts: Sequence[str], inputs: int, allowed: frozenset[str]) -> NetworkP
         operation = _read(text, channels, allowed)
         operations.append(operation)
         channels = operation.outputs
-        stride *= {"pool": 2, "up": 2, "unshuffle": operation.size, "shuffle": operation.size}.get(operation.kind, 1)
-    if stride > _MAX_STRIDE or not any(operation.kind == "conv" for operation in operations):
+        stride *= operation.size if operation.kind in _SCALES else 2 if operation.kind in ("pool", "up") else 1
+    if stride > _MAX_STRIDE or not any(operation.kind in _CONVOLUTIONS for operation in operations):
         raise ModelError(f"a network of stride {stride}, or without a convolution: {', '.join(texts)}")
     return NetworkPlan(tuple(operations), stride)
 
@@ -82,13 +93,14 @@ def _read(text: str, channels: int, allowed: frozenset[str]) -> Operation:
         raise ModelError(f"{text!r} is no operation of such a network: {', '.join(sorted(allowed))}")
     numbers = [int(word) for word in words]
     outputs, size = channels, numbers[-1] if numbers else 0
-    if kind == "conv":
-        outputs = numbers[0]
+    if kind in _CONVOLUTIONS:
+        outputs = numbers[0] + (channels if kind == "beside" else 0)
     elif kind == "unshuffle":
         outputs = channels * size * size
     elif kind == "shuffle":
         outputs = channels // (size * size) if size and channels % (size * size) == 0 else 0
-    bounded = 1 <= outputs <= _MAX_CHANNELS and size <= _MAX_SIZE and (kind != "conv" or size % 2 == 1)
+    sized = size <= _MAX_SIZE and (kind not in _CONVOLUTIONS or size % 2 == 1) and (kind != "repeat" or size > 0)
+    bounded = 1 <= outputs <= _MAX_CHANNELS and 0 not in numbers[:-1] and sized
     if not bounded:
         raise ModelError(f"{text!r} after {channels} channels is not possible")
     return Operation(kind, channels, outputs, size)
@@ -98,16 +110,22 @@ def float_network(network: NetworkPlan) -> nn.Sequential:
     """Return the operations as torch modules in the same order, randomly initialised."""
     from torch import nn
 
+    from tilepress.codecs.learned import float_layers
+
     def module(operation: Operation) -> nn.Module:
         size = operation.size
         if operation.kind == "conv":
             return nn.Conv2d(operation.inputs, operation.outputs, size, padding=size // 2)
+        if operation.kind == "beside":
+            return float_layers.Beside(operation.inputs, operation.filters, size)
         if operation.kind == "relu":
             return nn.ReLU()
         if operation.kind == "pool":
             return nn.MaxPool2d(2)
         if operation.kind == "up":
             return nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+        if operation.kind == "repeat":
+            return nn.Upsample(scale_factor=size, mode="nearest")
         return nn.PixelUnshuffle(size) if operation.kind == "unshuffle" else nn.PixelShuffle(size)
 
     return nn.Sequential(*map(module, network.operations))
@@ -138,16 +156,19 @@ def load_synthesis(network: NetworkPlan, tensors: Mapping[str, np.ndarray], acti
     steps: list[Step] = []
     convolutions = 0
     for at, operation in enumerate(network.operations):
-        if operation.kind == "conv":
+        if operation.kind in _CONVOLUTIONS:
             follows = network.operations[at + 1].kind if at + 1 < len(network.operations) else ""
-            clip = (0, (1 << activation_bits) - 1) if follows == "relu" else (None, None)
-            shape = (operation.outputs, operation.inputs, operation.size, operation.size)
-            steps.append(convolution(tensors, f"synthesis{convolutions}", shape, *clip))
+            rectified = operation.kind == "beside" or follows == "relu"
+            clip = (0, (1 << activation_bits) - 1) if rectified else (None, None)
+            shape = (operation.filters, operation.inputs, operation.size, operation.size)
+            layer = convolution(tensors, f"synthesis{convolutions}", shape, *clip)
+            steps.append(Beside(layer) if operation.kind == "beside" else layer)
             convolutions += 1
-        elif operation.kind == "up":
-            steps.append(Upsample())
-        elif operation.kind == "shuffle":
-            steps.append(PixelShuffle(operation.size))
+        elif operation.kind in _STEPS:
+            steps.append(_STEPS[operation.kind](operation.size))
         elif at == 0 or network.operations[at - 1].kind != "conv":
             raise ModelError("a relu of an integer network follows a convolution")
     return steps
+
+
+_STEPS: dict[str, Callable[[int], Step]] = {"up": lambda _: Upsample(), "shuffle": PixelShuffle, "repeat": Repeat}

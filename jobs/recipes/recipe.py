@@ -40,6 +40,8 @@ RECIPES: dict[str, str] = {
     "gdn-factorized": "tilepress.jobs.recipes.gdn.recipe:GdnFactorizedRecipe",
     "cnn-rnn-ae": "tilepress.jobs.recipes.cnn_rnn_ae.recipe:CnnRnnAeRecipe",
     "cae": "tilepress.jobs.recipes.cae.recipe:CaeRecipe",
+    "gan": "tilepress.jobs.recipes.adversarial.recipe:GanRecipe",
+    "gan-ae": "tilepress.jobs.recipes.adversarial.recipe:GanAeRecipe",
     "rbm-autoencoder": "tilepress.jobs.recipes.rbm.recipe:RbmAutoencoderRecipe",
 }
 ENTRY_POINTS = "tilepress.recipes"

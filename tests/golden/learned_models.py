@@ -25,6 +25,9 @@ _UP = ["conv 6 3", "relu", "up", "conv 4 3", "relu", "up", "conv 3 3"]
 _BLOCK: dict[str, Any] = {"block": 8, "ratio": 16, "quantisation_steps": [64.0, 8.0]}
 _CNN: dict[str, Any] = {"analysis": _BLOCKS, "synthesis": _UP, "quantisation_steps": [24, 8], "told": False}
 
+_RESIDUAL = ["beside 6 3", "conv 8 3", "norm", "relu", "repeat 2", "conv 6 3", "relu"]
+_GENERATOR = [*_RESIDUAL, "beside 4 3", "conv 6 1", "relu", "repeat 2", "conv 3 1"]
+
 _RNN: dict[str, Any] = {"quantisation_steps": [64, 12]}
 _RBM: dict[str, Any] = {"block": 8, "colour": "rgb", "quantisation_steps": [15, 255], "epochs": 1}
 
@@ -99,7 +102,36 @@ _LEARNED_4: dict[str, tuple[str, int, dict[str, Any]]] = {
         },
     ),
 }
+_LEARNED_5: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "gan-ae-entropy": (
+        "gan-ae",
+        8,
+        {
+            "analysis": _WHOLE,
+            "synthesis": ["conv 6 3", "relu", "conv 48 3", "shuffle 4"],
+            "quantisation_steps": [64, 8],
+            "margin": 1,
+            "adversarial_weight": 0.1,
+        },
+    ),
+    "gan-fixed": (
+        "gan",
+        200,
+        {
+            "synthesis": _GENERATOR,
+            "quantisation_steps": [8, 1],
+            "told": False,
+            "bits": 8,
+            "coder": "fixed",
+            "block": 16,
+            "game": "wasserstein",
+            "adversarial_weight": 0.1,
+            "distortion": "l1",
+        },
+    ),
+}
 FOLDERS = {"learned-1": _LEARNED_1, "learned-2": _LEARNED_2, "learned-3": _LEARNED_3, "learned-4": _LEARNED_4}
+FOLDERS["learned-5"] = _LEARNED_5
 MODELS = {name: model for models in FOLDERS.values() for name, model in models.items()}
 
 

@@ -53,19 +53,30 @@ class Autoencoder(nn.Module):
     def forward(self, crops: torch.Tensor, step: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Crops uint8 (n, h, w, 3) and steps (n,), 1 being full scale, to squared error a sample and bits a pixel,
         (n,) each."""
+        pieces, inputs, bits = self.coded(crops, step)
+        return self.error(self.decoded(self.synthesis, inputs), pieces, len(crops)), bits
+
+    def coded(self, crops: torch.Tensor, step: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the pieces (m, 3, b, b) that crops are cut into, what a synthesis takes of them, and bits (n,)."""
         x = pictures(crops)
         n, _, height, width = x.shape
         pieces = split(x, self.shape.block)
         z = self.latents(pieces)
         each = step.repeat_interleave(len(pieces) // n)[:, None, None, None]
         rounded = z + (torch.round(z / each) * each - z).detach()
-        y = self.synthesis(self.told(rounded, each))
-        if not self.training:
-            y = y.clamp(0, 1)
-        error = (y.float() - pieces).square().reshape(n, -1).mean(dim=1)
         seen = z + (torch.rand_like(z) - 0.5) * each if self.training else rounded
         bits = self.rate(join(seen, n, height // self.shape.analysis.stride), step[:, None, None, None])
-        return error, bits / (height * width)
+        return pieces, self.told(rounded, each), bits / (height * width)
+
+    def decoded(self, synthesis: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the pieces (m, 3, b, b) that a synthesis makes, clipped where they are only evaluated."""
+        y: torch.Tensor = synthesis(inputs)
+        return y.float() if self.training else y.float().clamp(0, 1)
+
+    @staticmethod
+    def error(decoded: torch.Tensor, pieces: torch.Tensor, count: int) -> torch.Tensor:
+        """Return the squared error of a sample of each of `count` crops."""
+        return (decoded - pieces).square().reshape(count, -1).mean(dim=1)
 
     def told(self, z: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
         """Return latents as the synthesis takes them."""

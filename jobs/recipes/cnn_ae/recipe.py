@@ -25,11 +25,13 @@ from tilepress.jobs.recipes.export.stepped import (
     analysis_tensors,
     equal_squares,
     fitted_quantiser,
+    named,
     picture_of,
     stepped_tensors,
     values_of,
 )
 from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
+from tilepress.jobs.recipes.networks.normalised import folded
 from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, stepped_loss
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
@@ -61,7 +63,7 @@ class CnnAeRecipe(Recipe):
         self.steps = [int(step) for step in self.model["quantisation_steps"]]
         try:
             analysis = plan(self.model["analysis"], CHANNELS, ANALYSIS)
-            synthesis = plan(self.model["synthesis"], analysis.outputs + bool(self.model["told"]), SYNTHESIS)
+            synthesis = plan(self.operations(), analysis.outputs + bool(self.model["told"]), SYNTHESIS)
             self.config(8, 16)
         except ModelError as exc:
             raise UsageError(str(exc)) from exc
@@ -70,12 +72,20 @@ class CnnAeRecipe(Recipe):
         ceiling = ((1 << self.model["bits"]) - 1) * self.steps[-1] / UNIT
         self.shape = Shape(analysis, synthesis, self.model["block"], ceiling, bool(self.model["told"]))
 
+    def operations(self) -> list[str]:
+        """Return the operations of the synthesis that is exported."""
+        return list(self.model["synthesis"])
+
     def config(self, activation_bits: int, fraction_bits: int) -> CnnConfig:
         """Return the configuration of the model that comes out. ModelError if it makes no sense."""
         strengths = [round(UNIT * math.log2(step) / LEVELS_OF_STRENGTH) for step in self.steps if step > 0]
-        given = {name: self.model[name] for name in ("analysis", "synthesis", "block", "overlap", "default_level")}
+        given = {name: self.model[name] for name in ("analysis", "block", "overlap", "default_level")}
         given["margin"] = 0 if self.model["block"] else self.model["margin"]
-        given |= {"steps": self.steps, "strengths": strengths if self.model["told"] else []}
+        given |= {
+            "synthesis": self.operations(),
+            "steps": self.steps,
+            "strengths": strengths if self.model["told"] else [],
+        }
         return CnnConfig.from_json({**given, "activation_bits": activation_bits, "fraction_bits": fraction_bits})
 
     @property
@@ -83,7 +93,7 @@ class CnnAeRecipe(Recipe):
         """The side of a block, or of what one latent stands for."""
         return self.shape.block or self.shape.analysis.stride
 
-    def build(self) -> Autoencoder:
+    def build(self) -> torch.nn.Module:
         """Return the network, randomly initialised."""
         return Autoencoder(self.shape)
 
@@ -110,22 +120,38 @@ class CnnAeRecipe(Recipe):
         self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str
     ) -> Model:
         """Return entropy models of all levels, then the synthesis in integers."""
-        assert isinstance(network, Autoencoder)
-        config = self.config(8, 16)
-        stock = _Stock.of(network, config, tiles)
+        base, config = self.autoencoder(network), self.config(8, 16)
+        stock = _Stock.of(base, config, tiles)
         zone = self.model["dead_zone"]
         quantisers = [fitted_quantiser(stock.latents, step, self.shape.ceiling, zone) for step in self.steps]
-        tensors: dict[str, np.ndarray] = {}
-        for i, quantiser in enumerate(quantisers):
-            parts = stepped_tensors(quantiser, stock.latents, training["seed"])
-            tensors |= {f"level{i}.{name}": array for name, array in parts.items()}
+        tensors = self.coder_tensors(quantisers, stock.latents, training["seed"])
         bounds = config.input_bounds(np.stack([quantiser.bounds for quantiser in quantisers]))
         samples = stock.samples(config, quantisers)
-        exported = export_synthesis(self.shape.synthesis, network.synthesis, bounds, samples)
-        config = self.config(exported.activation_bits, exported.fraction_bits)
+        exported = export_synthesis(self.shape.synthesis, folded(base.synthesis), bounds, samples)
+        more, fields = self.more(network, bounds, samples)
+        whole = self.config(exported.activation_bits, exported.fraction_bits).to_json() | fields
         record = {**training, "integer_loss": round(exported.lost, 6)}
-        tensors |= analysis_tensors(network.analysis) | exported.tensors
-        return Model(self.codec_id, config.to_json(), record, licence, tensors)
+        tensors |= analysis_tensors(base.analysis) | exported.tensors | more
+        return Model(self.codec_id, whole, record, licence, tensors)
+
+    def autoencoder(self, network: torch.nn.Module) -> Autoencoder:
+        """Return the autoencoder that a trained network is, or has."""
+        assert isinstance(network, Autoencoder)
+        return network
+
+    def more(
+        self, network: torch.nn.Module, bounds: np.ndarray, samples: Sequence[Sample]
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return tensors and fields of the configuration that models of a derived family have besides.
+
+        `bounds`, `samples`: as `export_synthesis` takes them.
+        """
+        return {}, {}
+
+    def coder_tensors(self, quantisers: Sequence[Quantiser], latents: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+        """Return the tensors of the levels: of quantisers, and of coders fitted to latents (m, K, rows, columns)."""
+        levels = (named(f"level{i}", stepped_tensors(q, latents, seed)) for i, q in enumerate(quantisers))
+        return {name: array for level in levels for name, array in level.items()}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from torch import nn
 
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.integer.network import FLOAT32_BOUND, FLOAT64_BOUND, IntegerNetwork
+from tilepress.codecs.learned.float_layers import convolution_of
 from tilepress.codecs.learned.networks import UNIT, NetworkPlan, load_synthesis
 
 _MARGIN = 1.2
@@ -127,16 +128,20 @@ def _convert(chain: Chain, how: _Format) -> tuple[dict[str, np.ndarray], int] | 
     """Tensors, and the fraction bits of what comes out."""
     tensors: dict[str, np.ndarray] = {}
     scale, reach, fraction = np.full(len(chain.bounds), float(UNIT)), chain.bounds.astype(np.float64), 0
-    convolutions = [m for m in chain.modules if isinstance(m, nn.Conv2d)]
-    for i, (conv, factor) in enumerate(zip(convolutions, _factors(chain.network), strict=True)):
+    convolutions = [conv for conv in map(convolution_of, chain.modules) if conv]
+    operations = chain.network.convolutions
+    for i, (conv, operation, factor) in enumerate(zip(convolutions, operations, _factors(chain.network), strict=True)):
         assert conv.bias is not None
         weight, bias = (p.detach().double().numpy() for p in (conv.weight, conv.bias))
         weight = weight / scale[None, :, None, None]
         if factor:
+            before = scale, reach
             scale = ((1 << how.bits) - 1) / (_MARGIN * how.peaks[i])
             each = np.repeat(scale, factor**2)
             chosen = _with_shifts(weight * each[:, None, None, None], bias * each, reach, how.limit)
             reach = np.full(len(scale), float((1 << how.bits) - 1))
+            if operation.kind == "beside":
+                scale, reach = (np.concatenate(pair) for pair in zip((scale, reach), before, strict=True))
         else:
             fraction, chosen = _with_fraction(weight, bias, reach, how.limit)
         if chosen is None:
@@ -154,7 +159,9 @@ def _factors(network: NetworkPlan) -> list[int]:
     kinds = [(operation.kind, operation.size) for operation in network.operations] + 2 * [("", 0)]
     factors = []
     for at, (kind, _) in enumerate(kinds):
-        if kind == "conv":
+        if kind == "beside":
+            factors.append(1)
+        elif kind == "conv":
             (relu, _), (then, factor) = kinds[at + 1 : at + 3]
             factors.append(0 if relu != "relu" else factor if then == "shuffle" else 1)
     inner = [at for at, (kind, _) in enumerate(kinds[:-3]) if kind == "shuffle"]
@@ -202,8 +209,8 @@ def _peaks(chain: Chain) -> list[np.ndarray]:
         x, found, kind = _unit(sample), [], ""
         for operation, module in zip(chain.network.operations, chain.modules, strict=True):
             x = module(x)
-            if operation.kind == "relu":
-                found.append(x)
+            if operation.kind in ("relu", "beside"):
+                found.append(x[:, : operation.filters])
             elif operation.kind == "shuffle" and kind == "relu":
                 found[-1] = x
             kind = operation.kind

@@ -26,12 +26,14 @@ SHA256 = {  # of the folders, as make_golden_streams.py gave it, once
     "learned-2": "90e613704bc844192a8cb6f2fe0313c981c8fc062c92490bdf2311ff0d82302e",
     "learned-3": "8269e180e41a379273573503d0bb3c3c747cb1c4957cf3c038b42a86359a8f42",
     "learned-4": "3de15d97502a5a9111609a649ce61cc1fd0ab3f133a319a1f30705cce40198a4",
+    "learned-5": "ec4fd2d7e8da37ffe0d14502f8d87fd14eabc8151ce61f4adcfebe4a97b3d968",
 }
 FAMILIES = {
     "learned-1": {"block-dnn", "pca", "cnn-ae", "gdn-factorized"},
     "learned-2": {"cnn-rnn-ae"},
     "learned-3": {"rbm-autoencoder"},
     "learned-4": {"cae"},
+    "learned-5": {"gan", "gan-ae"},
 }
 EXPECTED: list[dict[str, Any]] = [
     entry | {"folder": name} for name in SHA256 for entry in json.loads((FOLDER / name / "expected.json").read_text())

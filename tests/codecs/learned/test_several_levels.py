@@ -1,4 +1,4 @@
-"""What codecs promise whose levels code arrays of their own, cae and cnn-rnn-ae, by the models of golden streams."""
+"""What cae and cnn-rnn-ae, whose levels code arrays of their own, and gan-ae promise, by models of golden streams."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ SUBJECTS = (
     Subject("learned-2", "cnn-rnn-ae-overlapping", 14),
     Subject("learned-4", "cae-shuffled", 0),
     Subject("learned-4", "cae-pooled", 0),
+    Subject("learned-5", "gan-ae-entropy", 0),
 )
 every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 

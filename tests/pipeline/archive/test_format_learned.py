@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.independent import adversarial as independent_adversarial
 from tests.support.independent import codecs as independent_codecs
 from tests.support.independent import reader as independent_reader
+from tests.support.independent import streams as independent_streams
 from tilepress import compress
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.model import SHIPPED, Model
@@ -21,7 +23,7 @@ from tilepress.codecs.registry import load_codec
 from tilepress.pipeline.reading.archive import open_archive
 
 FOLDER = Path(__file__).parent.parent.parent / "golden"
-FOLDERS = [FOLDER / name for name in ("learned-1", "learned-2", "learned-3", "learned-4")]
+FOLDERS = [FOLDER / name for name in ("learned-1", "learned-2", "learned-3", "learned-4", "learned-5")]
 GOLDEN: list[dict[str, Any]] = [
     entry for folder in FOLDERS for entry in json.loads((folder / "expected.json").read_text())
 ]
@@ -53,6 +55,19 @@ def test_a_decoder_written_from_the_text_alone_reads_learned_streams(name: str, 
         samples = decoded(models / entry["model"], base64.b64decode(entry["stream"]), entry["tile"])
         little = samples.astype(samples.dtype.newbyteorder("<"))
         assert hashlib.sha256(little.tobytes()).hexdigest() == entry["samples"], entry["tile"]
+
+
+@pytest.mark.parametrize("entry", [entry for entry in GOLDEN if entry["name"].startswith("gan")][::4], ids=str)
+def test_a_decoder_written_from_the_text_alone_shows_the_adversarial_view(entry: dict[str, Any], models: Path) -> None:
+    model, spec = Model.load(models / entry["model"]), TileSpec(**entry["tile"])
+    stream, tile = base64.b64decode(entry["stream"]), entry["tile"]
+    config, tensors = independent_streams.read_model(models / entry["model"])
+    facts = {name: tile[name] for name in ("height", "width", "channels", "dtype", "bit_depth")}
+    shape = independent_streams.Shape(**facts, mode=MODES[tile["colour"], tile["channels"]])
+    magic = independent_codecs.LEARNED[model.codec_id][0]
+    found = independent_adversarial.adversarial(config, tensors).decode(independent_codecs.unseal(magic, stream), shape)
+    codec = load_codec(model.codec_id, model).view("adversarial")
+    np.testing.assert_array_equal(found, codec.decode([stream], spec)[0])
 
 
 @pytest.mark.parametrize("name", UNPINNED)

@@ -10,6 +10,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
+from tests.support.independent.adversarial import Adversarial
 from tests.support.independent.blocks import BlockDecoder
 from tests.support.independent.boltzmann import RbmAutoencoder
 from tests.support.independent.iterations import CnnRnnAe
@@ -29,6 +30,8 @@ LEARNED: dict[str, tuple[bytes, Any]] = {
     "gdn-factorized": (b"GF", Gdn),
     "cnn-rnn-ae": (b"CR", CnnRnnAe),
     "cae": (b"CE", Cae),
+    "gan": (b"GN", Adversarial),
+    "gan-ae": (b"GE", Adversarial),
     "rbm-autoencoder": (b"RB", RbmAutoencoder),
     "lossless": (b"LL", Lossless),
 }

@@ -84,7 +84,7 @@ def factorized(rans: Rans, m: dict[str, np.ndarray], size: tuple[int, int, int])
 
 
 def _factor(kind: str, *numbers: str) -> int:
-    return 2 if kind == "up" else int(numbers[0]) if kind == "shuffle" else 1
+    return 2 if kind == "up" else int(numbers[0]) if kind in ("shuffle", "repeat") else 1
 
 
 class _Pictures:
@@ -99,12 +99,17 @@ class _Pictures:
         """The base of a tile, (h, w, channels)."""
         self.level, *frame = struct.unpack_from("<BHBHB", content)
         self.m = level_tensors(self.tensors, self.level)
-        rans = Rans(content[7:])
         count = shape.channels - (2 if shape.mode in ("RGB", "RGBA") else 0)
-        latents = self.latents(rans, count, shape.height, shape.width)
-        rans.check_end()
+        latents = self.read(content[7:], count, shape.height, shape.width)
         pictures = [self.synthesis(each, shape.height, shape.width) for each in latents]
         return samples(pictures, self.fraction, frame, shape)
+
+    def read(self, content: bytes, count: int, height: int, width: int) -> Any:
+        """Latents of each picture, by the one rANS stream that there is."""
+        rans = Rans(content)
+        latents = self.latents(rans, count, height, width)
+        rans.check_end()
+        return latents
 
     def latents(self, rans: Rans, count: int, height: int, width: int) -> Any:
         """Of each picture."""
@@ -161,11 +166,14 @@ class CnnAe(_Pictures):
         number, top = 0, (1 << self.config["activation_bits"]) - 1
         for operation in self.config["synthesis"]:
             kind, *numbers = operation.split()
-            if kind == "conv":
+            if kind in ("conv", "beside"):
                 parts = (self.tensors[f"synthesis{number}.{name}"] for name in ("weight", "bias", "shift"))
-                x, number = convolution(x, *(part.astype(np.int64) for part in parts)), number + 1
+                y, number = convolution(x, *(part.astype(np.int64) for part in parts)), number + 1
+                x = y if kind == "conv" else np.concatenate([np.clip(y, 0, top), x])
             elif kind == "relu":
                 x = np.clip(x, 0, top)
+            elif kind == "repeat":
+                x = np.kron(x, np.ones((1, int(numbers[0]), int(numbers[0])), np.int64))
             else:
                 x = up(x) if kind == "up" else shuffle(x, int(numbers[0]))
         return x << self.lift

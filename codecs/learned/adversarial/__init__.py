@@ -1,0 +1,1 @@
+"""The two autoencoders that were trained against critics."""

@@ -1,0 +1,1 @@
+"""How the autoencoders with a view against a critic are trained."""

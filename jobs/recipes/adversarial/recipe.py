@@ -1,0 +1,137 @@
+"""Trains `gan` and `gan-ae`: squared error and rate as cnn-ae, and a second decoder against a critic, jointly.
+
+The second decoder minimises `distortion_weight` times its distortion plus `adversarial_weight` times its loss in the
+game (networks/critic.py); what it asks of the latents counts beside what the first decoder asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from tilepress.codecs.learned.adversarial.codec import ADVERSARIAL
+from tilepress.codecs.planes.quantiser import Quantiser
+from tilepress.codecs.planes.rgb_inputs import CHANNELS
+from tilepress.jobs.recipes.adversarial.network import Decoded, TwoDecoders, begin_both, take_means
+from tilepress.jobs.recipes.cnn_ae.network import Autoencoder
+from tilepress.jobs.recipes.cnn_ae.recipe import CnnAeRecipe
+from tilepress.jobs.recipes.export.stepped import named
+from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
+from tilepress.jobs.recipes.networks.critic import GAMES, Adversary, normalised_critic, plain_critic
+from tilepress.jobs.recipes.networks.normalised import folded, without_norms
+from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, stepped_loss
+from tilepress.jobs.recipes.recipe import Loss
+from tilepress.pipeline.errors import UsageError
+
+_BYTE = 8  # bits of latents that are stored in a byte each
+
+
+class GanAeRecipe(CnnAeRecipe):
+    """See the module, and cnn-ae. Of the synthesis, `norm` behind `conv` is batch normalisation."""
+
+    codec_id: ClassVar[str] = "gan-ae"
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **CnnAeRecipe.defaults,
+        "coder": "entropy",  # of latents: entropy, or fixed: a byte each, with bits: 8
+        "game": "dcgan",  # or wasserstein
+        "adversarial_weight": 1.0,  # of the loss in the game
+        "distortion": "l2",  # of the adversarial decoder: squared, or l1: absolute
+        "distortion_weight": 10.0,  # of the mean over samples, full scale being 1
+    }
+
+    def __init__(self, model: Mapping[str, Any]) -> None:
+        super().__init__(model)
+        wrong = [key for key, known in _KNOWN.items() if self.model[key] not in known]
+        if wrong:
+            raise UsageError(f"model.{wrong[0]} must be one of {', '.join(_KNOWN[wrong[0]])}")
+        if self.model["coder"] == "fixed" and self.model["bits"] != _BYTE:
+            raise UsageError(f"model.coder fixed stores a byte a latent: set model.bits={_BYTE}")
+        if min(self.model["adversarial_weight"], self.model["distortion_weight"]) < 0:
+            raise UsageError("model.adversarial_weight and model.distortion_weight must be at least 0")
+
+    def operations(self) -> list[str]:
+        """Return the operations of both syntheses, without batch normalisation. ModelError."""
+        return without_norms(self.model["synthesis"])
+
+    def build(self) -> TwoDecoders:
+        """Return the network, randomly initialised."""
+        return TwoDecoders(self.shape, self.model["synthesis"])
+
+    def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
+        """As principal components, where the shape allows it."""
+        assert isinstance(network, TwoDecoders)
+        begin_both(network, crops)
+
+    def adversary(self) -> Adversary | None:
+        """Return the critic; none where the game has no weight."""
+        weight = self.model["adversarial_weight"]
+        return Adversary(self.critic(), self.model["game"], weight) if weight else None
+
+    def critic(self) -> torch.nn.Module:
+        """Return the network that is played against, randomly initialised."""
+        return plain_critic()
+
+    def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
+        """Loss of cnn-ae, and the distortion of the adversarial decoder."""
+        step = self._steps(len(crops), network.training).to(crops.device)
+        coded: Decoded = network(crops, step)
+        apart = coded.made - coded.real
+        distortion = apart.abs().mean() if self.model["distortion"] == "l1" else apart.square().mean()
+        total = stepped_loss(coded.error, coded.bits, step, self.model["rate"]).mean()
+        figures = {"mse": coded.error.mean() * FULL_SCALE, "bpp": coded.bits.mean()}
+        figures["view_mse"] = apart.square().mean() * FULL_SCALE
+        return Loss(total + self.model["distortion_weight"] * distortion, figures, coded.real, coded.made)
+
+    def autoencoder(self, network: torch.nn.Module) -> Autoencoder:
+        """Return everything but the adversarial decoder."""
+        assert isinstance(network, TwoDecoders)
+        return network.base
+
+    def more(
+        self, network: torch.nn.Module, bounds: np.ndarray, samples: Sequence[Sample]
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return the second synthesis, and what the configuration says of it."""
+        assert isinstance(network, TwoDecoders)
+        exported = export_synthesis(self.shape.synthesis, folded(network.adversarial), bounds, samples)
+        bits = [exported.activation_bits, exported.fraction_bits]
+        return named(ADVERSARIAL, exported.tensors), {"adversarial_bits": bits, "coder": self.model["coder"]}
+
+    def coder_tensors(self, quantisers: Sequence[Quantiser], latents: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+        """Return the tensors of cnn-ae; none of bytes."""
+        return {} if self.model["coder"] == "fixed" else super().coder_tensors(quantisers, latents, seed)
+
+
+class GanRecipe(GanAeRecipe):
+    """See the module: the latents are means of 4 x 4 pixels for good."""
+
+    codec_id: ClassVar[str] = "gan"
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **GanAeRecipe.defaults,
+        "analysis": ["unshuffle 4", "conv 3 1"],
+        "synthesis": ["conv 48 3", "relu", "beside 48 3", "conv 64 3", "relu", "conv 48 3", "shuffle 4"],
+    }
+
+    def __init__(self, model: Mapping[str, Any]) -> None:
+        super().__init__(model)
+        kinds = [each.kind for each in self.shape.analysis.operations]
+        if kinds != ["unshuffle", "conv"] or self.shape.analysis.outputs != CHANNELS:
+            raise UsageError("model.analysis of gan is unshuffle R and conv 3 1: the means of R x R pixels")
+
+    def build(self) -> TwoDecoders:
+        """Return the network, its encoder fixed."""
+        network = super().build()
+        take_means(network)
+        return network
+
+    def critic(self) -> torch.nn.Module:
+        """Return the network that is played against, randomly initialised."""
+        return normalised_critic()
+
+    def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
+        """Leave the network as it was built: it repeats means."""
+
+
+_KNOWN = {"coder": ("entropy", "fixed"), "game": tuple(GAMES), "distortion": ("l1", "l2")}

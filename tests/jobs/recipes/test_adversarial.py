@@ -1,0 +1,110 @@
+"""Training gan and gan-ae: where they begin, what a critic changes, what is exported, what is published."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.learned.training import crops, exported, figures_of
+from tests.support.photo_like import psnr
+from tilepress.codecs.codec import Settings, TileSpec
+from tilepress.codecs.learned.adversarial.codec import GanAe
+from tilepress.codecs.registry import load_codec
+from tilepress.jobs.recipes.adversarial.network import TwoDecoders
+from tilepress.jobs.recipes.networks.linear import convolutions
+from tilepress.jobs.recipes.networks.normalised import folded
+from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
+from tilepress.jobs.training.learner import Learner
+from tilepress.pipeline.errors import UsageError
+
+SMALL = {
+    "gan": {"synthesis": ["conv 8 3", "relu", "beside 6 3", "conv 8 3", "relu", "conv 48 3", "shuffle 4"]},
+    "gan-ae": {"analysis": ["unshuffle 4", "conv 12 3", "relu", "conv 6 3"],
+               "synthesis": ["conv 12 3", "relu", "conv 48 3", "shuffle 4"]},
+}  # fmt: skip
+BLOCK = TileSpec(32, 32, 3, "uint8", 8, "rgb")
+
+
+def learner_of(family: str, steps: int = 0, **model: object) -> Learner:
+    plan = TrainingPlan("test", family, Options(crop=32, seed=3), {**SMALL[family], **model, "default_level": 1})
+    learner = Learner(plan)
+    learner.initialise(crops(24))
+    for step in range(steps):
+        learner.learn(torch.from_numpy(crops(4, seed=step)), step, 0.0)
+    return learner
+
+
+def test_gan_begins_as_means_that_are_repeated_and_its_encoder_never_changes() -> None:
+    learner, tiles = learner_of("gan", quantisation_steps=[2, 1]), crops(8)
+    means = tiles.reshape(8, 8, 4, 8, 4, 3).mean(axis=(2, 4), keepdims=True)
+    wanted = np.mean((tiles.reshape(8, 8, 4, 8, 4, 3) - means) ** 2) / 255**2
+    figures = figures_of(learner, tiles)
+    assert figures["mse"] == pytest.approx(wanted, rel=0.02)
+    assert figures["view_mse"] == pytest.approx(figures["mse"], rel=1e-6)
+    before = learner.tensors()
+    for step in range(3):
+        learner.learn(torch.from_numpy(tiles), step, 0.0)
+    after = learner.tensors()
+    kept = {name for name in before if torch.equal(before[name], after[name])}
+    assert kept == {"network.base.analysis.1.weight", "network.base.analysis.1.bias"}
+
+
+def test_gan_ae_begins_with_two_decoders_that_are_one_and_a_critic_parts_them() -> None:
+    learner, tiles = learner_of("gan-ae"), crops(8)
+    figures = figures_of(learner, tiles)
+    assert figures["view_mse"] == pytest.approx(figures["mse"], rel=1e-6)
+    for step in range(4):
+        learner.learn(torch.from_numpy(tiles), step, 0.0)
+    assert figures_of(learner, tiles)["view_mse"] != pytest.approx(figures["mse"], rel=1e-3)
+
+
+@pytest.mark.parametrize("family", sorted(SMALL))
+@pytest.mark.parametrize("coder", ["entropy", "fixed"])
+def test_what_is_exported_decodes_as_both_decoders_did(family: str, coder: str) -> None:
+    fixed = {"coder": "fixed", "bits": 8, "quantisation_steps": [2, 1], "told": False} if coder == "fixed" else {}
+    learner, tiles = learner_of(family, margin=0, **fixed), crops(12, seed=5)
+    assert isinstance(learner.network, TwoDecoders)
+    bias = convolutions(learner.network.adversarial)[-1].bias
+    assert bias is not None
+    bias.data += 0.02
+    codec = load_codec(family, exported(learner, list(tiles)))
+    assert isinstance(codec, GanAe)
+    figures, middle = figures_of(learner, tiles), Settings(quality=100 // len(codec.levels) + 2)
+    streams = codec.encode(tiles, BLOCK, middle)
+    for decoder, name in ((codec, "mse"), (codec.view("adversarial"), "view_mse")):
+        assert psnr(decoder.decode(streams, BLOCK), tiles) == pytest.approx(-10 * np.log10(figures[name]), abs=0.3)
+    if coder == "fixed":
+        assert {len(codec.encode(tile[None], BLOCK, middle)[0]) for tile in tiles} == {len(streams[0])}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gan-published", "gan-ae-published"])
+def test_the_published_configurations_store_192_bytes_and_export_exactly(name: str) -> None:
+    learner = Learner(load_plan(name, ["batch_size=2"]))
+    learner.initialise(crops(4))
+    learner.learn(torch.from_numpy(crops(2)), 0, 0.0)
+    codec = load_codec(name.removesuffix("-published"), exported(learner, list(crops(3, seed=5))))
+    assert isinstance(codec, GanAe)
+    assert codec.shapes(BLOCK) == {"latents": (1, 8, 8, 3)} and codec.config.coder == "fixed"
+    (stream,) = codec.encode(crops(1), BLOCK)
+    assert codec.view("adversarial").decode([stream], BLOCK).shape == (1, *BLOCK.shape)
+
+
+def test_normalisation_is_folded_into_the_convolution_before_it() -> None:
+    learner = learner_of("gan-ae", 2, synthesis=["conv 12 3", "norm", "relu", "conv 48 3", "shuffle 4"])
+    with learner.exported() as network, torch.no_grad():
+        assert isinstance(network, TwoDecoders)
+        inputs = torch.randn(2, network.base.shape.synthesis.operations[0].inputs, 5, 4)
+        torch.testing.assert_close(folded(network.adversarial)(inputs), network.adversarial(inputs))
+
+
+@pytest.mark.parametrize("family", sorted(SMALL))
+@pytest.mark.parametrize(
+    "model",
+    [{"game": "chess"}, {"distortion": "l3"}, {"coder": "none"}, {"coder": "fixed"}, {"adversarial_weight": -1.0},
+     {"distortion_weight": -1.0}, {"synthesis": ["norm", "conv 3 3"]}, {"analysis": ["pool"]}],
+)  # fmt: skip
+def test_a_configuration_that_cannot_be_trained_is_refused_at_once(family: str, model: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        TrainingPlan("test", family, Options(crop=32), {**SMALL[family], **model}).recipe()
