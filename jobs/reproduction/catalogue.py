@@ -13,7 +13,9 @@ TABLES: dict[str, str] = {
     "block-dnn": "tilepress.jobs.reproduction.tables.block_dnn:TABLE",
     "predictive-mlp": "tilepress.jobs.reproduction.tables.predictive_mlp:TABLE",
     "mnist": "tilepress.jobs.reproduction.tables.mnist:TABLE",
+    "cifar": "tilepress.jobs.reproduction.tables.cifar:TABLE",
     "high-resolution": "tilepress.jobs.reproduction.tables.high_resolution:TABLE",
+    "jpeg-restoration": "tilepress.jobs.reproduction.tables.jpeg_restoration:TABLE",
 }
 
 

@@ -19,6 +19,11 @@ class Figure:
     form: str
     less: bool = False
 
+    def reached(self, ours: float, theirs: float) -> bool:
+        """Tell whether a figure is at least as good as another, as far as both are printed."""
+        ours, theirs = (float(format(value, self.form)) for value in (ours, theirs))
+        return ours <= theirs if self.less else ours >= theirs
+
     def text(self, value: float | None) -> str:
         """Return a cell: "–" for nothing, "lossless" for an infinite figure."""
         if value is None:

@@ -97,10 +97,8 @@ def _comparisons(section: Section, made: Sequence[Line]) -> Iterator[str]:
             if theirs is None or ours is None:
                 continue
             figure = FIGURES[column.figure]
-            reached = ours <= theirs if figure.less else ours >= theirs
-            told.append(
-                f"{column.title} {figure.text(ours)} {'reaches' if reached else 'misses'} {figure.text(theirs)}"
-            )
+            verb = "reaches" if figure.reached(ours, theirs) else "misses"
+            told.append(f"{figure.text(ours)} {verb} {figure.text(theirs)} ({column.title})")
         if told:
             yield f"{published.name}: {'; '.join(told)}"
 

@@ -19,6 +19,8 @@ from tilepress.pipeline.sources.dataset import UNUSABLE, Source, whole
 from tilepress.pipeline.sources.image_arrays import find_arrays, read_images
 
 _LARGE = 512  # pixels a side
+_VIDEO_LUMA = np.array([65.481, 128.553, 24.966]) / 255  # ITU-R 601, of full-range samples; black is 16
+_BLACK = 16
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,11 @@ def _images(wanted: Pictures, source: Source) -> Iterator[Sample]:
             continue
         try:
             with data.open(item) as picture:
-                pixels = as_samples(whole(picture), picture, 3 if wanted.shown == "rgb" else 1)
+                pixels = as_samples(whole(picture), picture, 3 if wanted.shown in _COLOURFUL else 1)
         except UNUSABLE as exc:
             raise UsageError(f"{source.url}/{item.name} cannot be measured: {exc}") from exc
-        yield Sample(name, enlarged(pixels) if wanted.shown == "gray 512" else pixels)
+        change = _CHANGES.get(wanted.shown)
+        yield Sample(name, change(pixels) if change else pixels)
 
 
 def enlarged(pixels: np.ndarray) -> np.ndarray:
@@ -74,6 +77,15 @@ def enlarged(pixels: np.ndarray) -> np.ndarray:
     from PIL import Image
 
     return np.asarray(Image.fromarray(pixels[..., 0]).resize((_LARGE, _LARGE), Image.Resampling.BICUBIC))[..., None]
+
+
+def video_luma(pixels: np.ndarray) -> np.ndarray:
+    """Return the luma (h, w, 1) of RGB samples (h, w, 3) at 16 to 235, rounded, as MATLAB's rgb2ycbcr makes it."""
+    return np.rint(_BLACK + pixels.astype(np.float64) @ _VIDEO_LUMA).astype(np.uint8)[..., None]
+
+
+_COLOURFUL = ("rgb", "video luma")
+_CHANGES = {"gray 512": enlarged, "video luma": video_luma}  # by what is shown
 
 
 def _stacks(wanted: Pictures, source: Source) -> Iterator[Sample]:

@@ -19,7 +19,7 @@ def section_plot(section: MadeSection) -> bytes:
     figure, axes = _figure(1.2 + 0.24 * len(shown))
     values = [value for _, value in shown]
     axes.barh(range(len(shown)), values, color=[_COLOURS[line.kind] for line, _ in shown])
-    axes.set_yticks(range(len(shown)), [line.name for line, _ in shown], fontsize=8)
+    axes.set_yticks(range(len(shown)), [line.name.replace("`", "") for line, _ in shown], fontsize=8)
     for place, (line, value) in enumerate(shown):
         axes.text(value, place, f" {line.cells[section.lead_place]}", va="center", fontsize=8)
     if values and min(values) > 0.5 * max(values):

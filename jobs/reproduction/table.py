@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["ours", "classical"]
-Shown = Literal["gray", "rgb", "gray 512", "stacks"]
+Shown = Literal["gray", "rgb", "video luma", "gray 512", "stacks"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Arrays:
 class Pictures:
     """Pictures of a data set, as codecs see them.
 
-    `shown`: gray (luma) or rgb, as they are; "gray 512": gray, enlarged to 512 x 512 where they are smaller (bicubic);
+    `shown`: gray (luma) or rgb, as they are; "video luma": luma at 16 to 235, as restorations are reported; "gray 512":
+    gray, enlarged to 512 x 512 where they are smaller (bicubic);
     stacks: small images of `arrays` side by side, `columns` x `rows` of them a picture, as archives keep small images.
     `names`: the files without their suffixes, in this order; every file where there are none.
     """

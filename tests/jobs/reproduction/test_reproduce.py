@@ -71,7 +71,7 @@ def test_the_page_has_every_published_row_and_the_figures_of_the_run(made: tuple
         "tilepress reproduce tiny --data FOLDER",
     ):
         assert text in page
-    assert f"reaches 10.00; bits a pixel {line(report, 'the network').cells[2]} misses 0.001" in page
+    assert f"reaches 10.00 (PSNR, dB); {line(report, 'the network').cells[2]} misses 0.001 (bits a pixel)" in page
     assert f"| network | {STEPS} |" in page
     plots = [name for name in report.written if name.endswith(".png")]
     assert len(plots) == 3 and all(f"]({name})" in page and (out / name).stat().st_size > 1000 for name in plots)

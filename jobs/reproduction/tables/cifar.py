@@ -1,0 +1,52 @@
+"""CIFAR-10 at 16:1: convolutional, recurrent and adversarial autoencoders on images of 32 x 32."""
+
+from tilepress.jobs.reproduction.table import Arrays, Column, Pictures, Published, Row, Section, Table
+from tilepress.jobs.reproduction.tables.sets import CIFAR10
+
+RATIO = 16
+_BEYOND = "more than 192 bytes of an unseen image can carry, so it is of other bytes or of images that were learned"
+_NO_FILE = "a JPEG file of such an image has more bytes of headers than 192: the figure counts coefficients alone"
+
+TABLE = Table(
+    name="cifar",
+    title="CIFAR-10 at 16:1",
+    article="The table of convolutional, recurrent and adversarial autoencoders on CIFAR-10: 192 bytes an image.",
+    data=(CIFAR10,),
+    bytes_counted=(
+        "the streams of 1,000 test images in stacks of 25 x 20, as archives keep small images, seals included: at most "
+        "a sixteenth of their samples, 192 bytes an image. Image by image every codec would pay its headers anew."
+    ),
+    protocol=(
+        "PSNR is of all samples of a stack, then the mean. Codecs of the first rows learned from photographs, not from "
+        "these images."
+    ),
+    sections=(
+        Section(
+            title="192 bytes an image, entropy-coded",
+            pictures=Pictures("cifar10", "stacks", arrays=Arrays("cifar10_lossless_test_part.npz", 1_000)),
+            columns=(Column("PSNR, dB", "psnr"), Column("bytes an image", "cell_bytes")),
+            published=(
+                Published("JPEG-2000", (43.6, None), "JPEG 2000", _BEYOND),
+                Published("GAN-AE L2, Wasserstein", (36.98, None), "", _BEYOND),
+                Published("GAN-AE L2, DCGAN", (31.54, None), "", _BEYOND),
+                Published("CNN-RNN-AE", (31.4, None), "`cnn-rnn-ae`", _BEYOND),
+                Published("GAN Wasserstein", (30.96, None), "", _BEYOND),
+                Published("CNN-AE", (30.6, None), "`cnn-ae`", _BEYOND),
+                Published("GAN DCGAN", (30.45, None), "", _BEYOND),
+                Published("GAN-AE L1, Wasserstein", (30.04, None)),
+                Published("JPEG", (28.24, None), "`jpeg`", _NO_FILE),
+                Published("GAN-AE L1, DCGAN", (28.23, None)),
+            ),
+            rows=(
+                Row("`cnn-ae`", "cnn-ae", ratio=RATIO),
+                Row("`cnn-rnn-ae`", "cnn-rnn-ae", ratio=RATIO),
+                Row("`cae`", "cae", ratio=RATIO),
+                Row("`gdn-factorized`", "gdn-factorized", ratio=RATIO),
+                Row("`jpeg`", "jpeg", ratio=RATIO, kind="classical"),
+                Row("JPEG 2000", "jpeg2000", ratio=RATIO, kind="classical"),
+                Row("WebP", "webp", ratio=RATIO, kind="classical"),
+                Row("JPEG XL", "jpegxl-lossy", ratio=RATIO, kind="classical"),
+            ),
+        ),
+    ),
+)

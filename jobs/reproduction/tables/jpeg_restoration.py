@@ -1,0 +1,52 @@
+"""JPEG restoration: luma of LIVE1 and Classic5 at the qualities that articles report."""
+
+from tilepress.jobs.reproduction.table import Column, Pictures, Published, Row, Section, Table
+from tilepress.jobs.reproduction.tables.sets import CLASSIC5, LIVE1
+
+_QUALITIES = (10, 20, 30, 40)
+_FIGURES = {"dB": "psnr", "SSIM": "ssim", "bits a pixel": "bpp"}
+_COLUMNS = tuple(
+    Column(f"{name}, {quality}", figure, quality=quality) for name, figure in _FIGURES.items() for quality in _QUALITIES
+)
+_REST = (None,) * (len(_COLUMNS) - len(_QUALITIES))
+_ROWS = (Row("`jpeg`", "jpeg", kind="classical"),)
+
+TABLE = Table(
+    name="jpeg-restoration",
+    title="JPEG restoration",
+    article="The table of residual networks that restore JPEG files, blind to their quality (DnCNN-3).",
+    data=(LIVE1, CLASSIC5),
+    bytes_counted="the JPEG streams. What restores them is a model, and adds no byte.",
+    protocol=(
+        "JPEG by libjpeg-turbo at qualities 10, 20, 30 and 40; whole images. PSNR and SSIM of each image against the "
+        "original, then the mean. None of these images was learned from."
+    ),
+    remarks=(
+        "Luma of LIVE1 is that of ITU-R 601 at 16 to 235, as MATLAB's rgb2ycbcr makes it: of JPEG, it gives the very "
+        "figures that were published. Luma in JPEG files has the full range; its figures, in the last section, are "
+        "lower.",
+    ),
+    sections=(
+        Section(
+            "Luma of LIVE1",
+            Pictures("live1", "video luma"),
+            _COLUMNS,
+            _ROWS,
+            (
+                Published("JPEG", (27.77, 30.07, 31.41, 32.35, *_REST), "`jpeg`"),
+                Published("DnCNN-3", (29.19, 31.59, 32.98, 33.96, *_REST)),
+            ),
+        ),
+        Section(
+            "Classic5",
+            Pictures("classic5", "gray"),
+            _COLUMNS,
+            _ROWS,
+            (
+                Published("JPEG", (27.82, 30.12, 31.48, 32.43, *_REST), "`jpeg`"),
+                Published("DnCNN-3", (29.40, 31.63, 32.91, 33.77, *_REST)),
+            ),
+        ),
+        Section("Full-range luma of LIVE1", Pictures("live1", "gray"), _COLUMNS, _ROWS),
+    ),
+)
