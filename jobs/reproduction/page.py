@@ -88,19 +88,33 @@ def _name(measured: Measured | None) -> str:
 
 
 def _comparisons(section: Section, made: Sequence[Line]) -> Iterator[str]:
-    lines = {line.name: line for line in made}
-    for published in section.published:
-        if not published.row:
-            continue
-        line, told = lines[published.row], []
-        for column, theirs, ours in zip(section.columns, published.figures, line.values, strict=True):
-            if theirs is None or ours is None:
-                continue
+    """A sentence for each published line that was made again: by column, and against the anchor."""
+    lines = {line.name: line.values for line in made}
+    published = {each.name: each for each in section.published}
+    anchor = published.get(section.anchor)
+    for theirs in published.values():
+        if theirs.row:
+            ours = lines[theirs.row]
+            told = list(_reached(section.columns, theirs.figures, ours))
+            if anchor and anchor is not theirs:
+                before = _gap(theirs.figures[section.lead], anchor.figures[section.lead])
+                now = _gap(ours[section.lead], lines[anchor.row][section.lead])
+                told.append(f"against {anchor.name} {before} published, {now} here")
+            if told:
+                yield f"{theirs.name}: {'; '.join(told)}"
+
+
+def _gap(value: float | None, other: float | None) -> str:
+    return "–" if value is None or other is None else f"{value - other:+.2f}"
+
+
+def _reached(columns: Sequence[Column], theirs: Sequence[float | None], ours: Sequence[float | None]) -> Iterator[str]:
+    """Whether each figure of ours is as good as the published one."""
+    for column, published, made in zip(columns, theirs, ours, strict=True):
+        if published is not None and made is not None:
             figure = FIGURES[column.figure]
-            verb = "reaches" if figure.reached(ours, theirs) else "misses"
-            told.append(f"{figure.text(ours)} {verb} {figure.text(theirs)} ({column.title})")
-        if told:
-            yield f"{published.name}: {'; '.join(told)}"
+            verb = "reaches" if figure.reached(made, published) else "misses"
+            yield f"{figure.text(made)} {verb} {figure.text(published)} ({column.title})"
 
 
 def markdown(table: Table, command: str, sections: Sequence[MadeSection], curves: Sequence[MadeCurves]) -> str:

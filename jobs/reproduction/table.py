@@ -106,7 +106,11 @@ class Published:
 
 @dataclass(frozen=True)
 class Section:
-    """A table of the page. `lead`: the column that comparisons and the plot look at."""
+    """A table of the page. `lead`: the column that the plot shows.
+
+    `anchor`: the published line that others are compared with, by the leading column, in the article and here: where
+    the article's pictures are not at hand, the differences compare better than the figures.
+    """
 
     title: str
     pictures: Pictures
@@ -114,6 +118,7 @@ class Section:
     rows: tuple[Row, ...]
     published: tuple[Published, ...] = ()
     lead: int = 0
+    anchor: str = ""
     text: str = ""
 
 

@@ -1,6 +1,7 @@
 """CIFAR-10 at 16:1: convolutional, recurrent and adversarial autoencoders on images of 32 x 32."""
 
 from tilepress.jobs.reproduction.table import Arrays, Column, Pictures, Published, Row, Section, Table
+from tilepress.jobs.reproduction.tables.classical import at_ratio
 from tilepress.jobs.reproduction.tables.sets import CIFAR10
 
 RATIO = 16
@@ -42,10 +43,7 @@ TABLE = Table(
                 Row("`cnn-rnn-ae`", "cnn-rnn-ae", ratio=RATIO),
                 Row("`cae`", "cae", ratio=RATIO),
                 Row("`gdn-factorized`", "gdn-factorized", ratio=RATIO),
-                Row("`jpeg`", "jpeg", ratio=RATIO, kind="classical"),
-                Row("JPEG 2000", "jpeg2000", ratio=RATIO, kind="classical"),
-                Row("WebP", "webp", ratio=RATIO, kind="classical"),
-                Row("JPEG XL", "jpegxl-lossy", ratio=RATIO, kind="classical"),
+                *at_ratio(RATIO),
             ),
         ),
     ),

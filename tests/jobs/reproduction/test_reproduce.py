@@ -72,9 +72,17 @@ def test_the_page_has_every_published_row_and_the_figures_of_the_run(made: tuple
     ):
         assert text in page
     assert f"reaches 10.00 (PSNR, dB); {line(report, 'the network').cells[2]} misses 0.001 (bits a pixel)" in page
+    assert f"against baseline -2.50 published, {difference(report):+.2f} here" in page
     assert f"| network | {STEPS} |" in page
     plots = [name for name in report.written if name.endswith(".png")]
     assert len(plots) == 3 and all(f"]({name})" in page and (out / name).stat().st_size > 1000 for name in plots)
+
+
+def difference(report: ReproduceReport) -> float:
+    """PSNR of the network without that of JPEG, in dB."""
+    ours, jpeg = (line(report, name).values[0] for name in ("the network", "JPEG in as many bytes"))
+    assert ours is not None and jpeg is not None
+    return ours - jpeg
 
 
 def _cells(text: str) -> list[str]:

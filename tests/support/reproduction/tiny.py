@@ -49,7 +49,9 @@ TINY = Table(
             (
                 Published("network", (10.0, None, 0.001), "the network"),
                 Published("another", (99.9, 0.999, None), "", "nobody can have that"),
+                Published("baseline", (12.5, None, None), "JPEG in as many bytes"),
             ),
+            anchor="baseline",
         ),
         Section(
             "By quality",
