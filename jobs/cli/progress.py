@@ -90,7 +90,8 @@ class LiveDisplay(ABC):
         self._task = self._live.add_task(self._task_name, total=1.0, facts="starting")
         self._until_end.enter_context(COMPILE_CLOCK.heard_by(self._hear))
         if not self._quiet:
-            threading.Thread(target=self._keep_telling, name="display", daemon=True).start()
+            with suppress(RuntimeError):  # the system has no thread to give: only the display lacks it
+                threading.Thread(target=self._keep_telling, name="display", daemon=True).start()
         return self
 
     def __exit__(

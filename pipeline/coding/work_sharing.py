@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -53,9 +53,10 @@ class WorkSharing:
         with self._changed:
             if len(call.futures) > 1:
                 self._calls.append(call)
-            for _ in range(min(self._width, len(call.futures) - 1) - self._helpers):
-                self._helpers += 1
-                threading.Thread(target=self._help, name="helper", daemon=True).start()
+            with suppress(RuntimeError):  # the system has no thread to give: the callers do the work
+                for _ in range(min(self._width, len(call.futures) - 1) - self._helpers):
+                    threading.Thread(target=self._help, name="helper", daemon=True).start()
+                    self._helpers += 1
             self._changed.notify_all()
 
     def _begin(self, call: _Call) -> int | None:

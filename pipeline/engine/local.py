@@ -12,7 +12,7 @@ from typing import Any, Self
 from tilepress.pipeline.coding.codec_pool import CodecPool, one_torch_thread
 from tilepress.pipeline.engine.engine import ATTEMPTS, UNWATCHED, Stage, Task, Watcher, delay_s, run_stage
 from tilepress.pipeline.engine.memory import budget, declared_bytes
-from tilepress.pipeline.errors import TransientStorageError
+from tilepress.pipeline.errors import EngineError, TransientStorageError
 from tilepress.pipeline.storage.base import Location
 
 
@@ -35,7 +35,7 @@ class LocalEngine:
         try:
             while task is not None or running:
                 while task is not None and self._admits(task, running):
-                    running[self._threads.submit(self._attempt, stage, task, watcher)] = task
+                    running[self._submit(stage, task, watcher)] = task
                     task = next(waiting, None)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     watcher.ended(running.pop(future).number)
@@ -57,6 +57,12 @@ class LocalEngine:
         if len(running) >= self._abreast:
             return False
         return not running or sum(map(declared_bytes, [*running.values(), task])) <= self._memory
+
+    def _submit(self, stage: Stage, task: Task, watcher: Watcher) -> Future[Any]:
+        try:
+            return self._threads.submit(self._attempt, stage, task, watcher)
+        except RuntimeError as exc:
+            raise EngineError(f"shard {task.number} got no thread ({exc}): lower -j, and run it again") from exc
 
     def _attempt(self, stage: Stage, task: Task, watcher: Watcher) -> Any:
         listener = partial(watcher.progressed, task.number)

@@ -36,6 +36,16 @@ def test_results_come_in_order(width: int) -> None:
     assert list(sharing.map(lambda n: n, [])) == []
 
 
+def test_callers_do_all_the_work_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    sharing = WorkSharing(3)
+    for _ in range(2):
+        assert list(sharing.map(lambda n: n * n, range(9))) == [n * n for n in range(9)]
+
+
 def test_all_threads_work_on_the_items_of_one_caller() -> None:
     at_work = AtWork()
     list(WorkSharing(3).map(at_work.spend, [0.02] * 9))

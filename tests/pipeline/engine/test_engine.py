@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -166,3 +167,13 @@ def test_auto_takes_this_process_for_small_work_and_ray_for_the_rest():
     assert EngineConfig(workers=4).resolve(many, 1 << 20).kind == "local"
     assert EngineConfig(workers=1).resolve(many, large).kind == "local"
     assert EngineConfig(ray_address="host:6379").resolve(1, 1).kind == "ray"
+
+
+def test_a_shard_without_a_thread_is_said_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with LocalEngine(2, Location(str(tmp_path)), 2) as engine, monkeypatch.context() as patch:
+        patch.setattr(Thread, "start", refuse)
+        with pytest.raises(EngineError, match=r"shard 0 got no thread .* lower -j"):
+            next(engine.map_shards(engine_stages.squares, notes(tmp_path, 1)))
