@@ -99,7 +99,8 @@ def _images(
         if version is None:
             continue
         where = (content_place(version), place(version), archive.content(version))
-        if _path(version) not in damaged.get(where[0], ()):
+        # Damage is named by the part of the content; a reference to content that is not to be found, by its own.
+        if not any(_path(version) in damaged.get(each, ()) for each in where[:2]):
             yield Mended(moved_file(version), *where, sound=True)
         elif file is not None:
             settings = _settings(requests, version[0].run)

@@ -14,7 +14,7 @@ from tilepress.jobs.claim import Request
 from tilepress.jobs.cli.meter import Meter
 from tilepress.pipeline.archive import dates
 from tilepress.pipeline.archive.index import IndexSpool, create_index
-from tilepress.pipeline.archive.index_row import IndexRow, index_row
+from tilepress.pipeline.archive.index_row import IndexRow, index_row_or_damage
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.manifest import Manifest, abandon_run, write_manifest
 from tilepress.pipeline.archive.places import Place
@@ -125,12 +125,13 @@ class Moves:
     def of_shard(self, files: Iterable[tuple[PlannedFile, Version]]) -> tuple[Copied, Referring]:
         """Return the content to copy, and the references, by the numbers of a shard's files.
 
-        `files`: each with the row that has its content.
+        `files`: each with the row that has its content; IntegrityError if that is not to be had.
         """
         copied: Copied = {}
         same: Referring = {}
         for file, (view, row) in files:
-            image, key = index_row(row), (view.run.number, row["image"])
+            image, key = index_row_or_damage(row), (view.run.number, row["image"])
+            image.require_sound()  # the run would stand for the content without having it
             if (view.run.number, row["part"]) not in self._parts:
                 same[file.image] = image, Reference(view.run.number, row["part"], row["image"])
             elif key in self._copies:

@@ -6,8 +6,8 @@ Files that follow from others are made again (remake.py). A damaged part is repl
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -18,7 +18,7 @@ from tilepress.jobs.archives.moving import Moves, execute_moves, in_the_way, nex
 from tilepress.jobs.archives.remake import remake
 from tilepress.jobs.archives.verify import VerifyConfig, run_verify
 from tilepress.pipeline.archive.layout import Run
-from tilepress.pipeline.archive.manifest import abandon_run
+from tilepress.pipeline.archive.manifest import PartEntry, abandon_run
 from tilepress.pipeline.archive.places import Place
 from tilepress.pipeline.archive.plan import Plan, Shard, plan_from_bytes
 from tilepress.pipeline.compress.move import MoveTask
@@ -26,6 +26,7 @@ from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import IntegrityError, MissingError
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.references import shared_contents
+from tilepress.pipeline.reading.run_view import RunView
 from tilepress.pipeline.sources.collection import absolute_source
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
@@ -115,10 +116,11 @@ def _replace_parts(config: RepairConfig, archive: Archive, report: RepairReport)
     if not damaged:
         return
     images = mended_images(archive, damaged, config.source, config.storage_options, needed=config.give_up)
-    incomplete = {place for image in images if image.lost for place in (image.place, image.own)}
+    nameless = _nameless(archive, damaged)
+    incomplete = {place for image in images if image.lost for place in (image.place, image.own)} | nameless.keys()
     replaced = damaged.keys() - (set() if config.give_up else incomplete)
     stored = [image for image in images if _is_stored(image, replaced)]
-    report.lost = [image.path for image in images if image.lost]
+    report.lost = [*(image.path for image in images if image.lost), *nameless.values()]
     report.mended = [image.path for image in stored if image.settings]
     report.changed = [image.path for image in stored if image.changed]
     report.copied = sum(1 for image in stored if image.sound)
@@ -138,7 +140,7 @@ def _is_stored(image: Mended, replaced: set[Place]) -> bool:
 def _damaged(archive: Archive, report: RepairReport) -> dict[Place, set[str]]:
     """The parts with problems, each with the paths of its images that have some; all of a part that is not there."""
     places = {
-        Run(view.run.number).part(part.shard): (view.run.number, part.shard)
+        view.run.part(part.shard): _place(view, part)
         for view in archive.runs
         if view.manifest
         for part in view.manifest.parts
@@ -148,6 +150,25 @@ def _damaged(archive: Archive, report: RepairReport) -> dict[Place, set[str]]:
         if name in places and places[name] not in archive.replaced:
             found[places[name]] |= {path} - {""}
     return dict(found)
+
+
+def _nameless(archive: Archive, damaged: Collection[Place]) -> dict[Place, str]:
+    """The damaged parts with files of which no index, part or plan tells the names any more; each with words for them.
+
+    A run that stood for such a part would drop the files without a word.
+    """
+    found = {}
+    for view in archive.runs:
+        suspects = [part for part in (view.manifest.parts if view.manifest else ()) if _place(view, part) in damaged]
+        known = Counter(row["part"] for row in view.index.walk(["part"])) if suspects else Counter()
+        for part in suspects:
+            if missing := part.images - known[part.shard]:
+                found[_place(view, part)] = f"{view.run.part(part.shard)}: {missing} files whose names are lost too"
+    return found
+
+
+def _place(view: RunView, part: PartEntry) -> Place:
+    return view.run.number, part.shard
 
 
 def _execute(

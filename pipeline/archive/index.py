@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from tilepress.pipeline.archive.part import ENCODINGS
 from tilepress.pipeline.archive.plan import PlannedFile, Shard
-from tilepress.pipeline.archive.schema import FORGOTTEN, GONE, INDEX_SCHEMA
+from tilepress.pipeline.archive.schema import FILE, FORGOTTEN, GONE, INDEX_SCHEMA, NAMING_FACTS
 from tilepress.pipeline.archive.sealed import (
     REMADE_KEY,
     SealedWriter,
@@ -127,6 +127,20 @@ def _mark_row(file: PlannedFile) -> dict[str, Any]:
         "method": file.state,
         "reason": _MARKS.get(file.state, ""),
     }
+
+
+def unread_rows(shard: Shard) -> pa.Table:
+    """Return index rows of the files of a shard whose part and index cannot be read: as far as the plan knows them.
+
+    They name the files that are damaged; whoever reads one of these gets an IntegrityError.
+    """
+    return pa.Table.from_pylist([_unread_row(file) for file in shard.additions], schema=INDEX_SCHEMA)
+
+
+def _unread_row(file: PlannedFile) -> dict[str, Any]:
+    naming = {name: getattr(file, name) for name in NAMING_FACTS}
+    content = {"source_bytes": file.bytes, "method": file.kind or FILE, "file_sha256": b""}
+    return {"image": file.image, "part": file.shard} | naming | content
 
 
 class Index:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tilepress.pipeline.archive import dates
-from tilepress.pipeline.archive.index import DerivedIndex, Index, mark_rows
+from tilepress.pipeline.archive.index import DerivedIndex, Index, mark_rows, unread_rows
 from tilepress.pipeline.archive.layout import Run, is_complete, list_parts
 from tilepress.pipeline.archive.manifest import Manifest, read_manifest
 from tilepress.pipeline.archive.part_index import part_index
@@ -71,7 +71,7 @@ def view_run(storage: Storage, run: Run, *, last: bool = True) -> RunView:
     date, replaces = (told.date, told.replaces) if told else ("", ())
     if begun and replaces:  # what it moves is where it was, until it is complete
         return RunView(run, False, None, DerivedIndex([]), problems, date)
-    rows = _derive_index(storage, run, manifest, plan, problems)
+    rows = _derive_index(storage, run, manifest, plan, problems, begun=begun)
     return RunView(run, complete, manifest, rows, problems, date, replaces)
 
 
@@ -84,10 +84,14 @@ def _plan(storage: Storage, run: Run, problems: list[Problem]) -> Plan | None:
 
 
 def _derive_index(
-    storage: Storage, run: Run, manifest: Manifest | None, plan: Plan | None, problems: list[Problem]
+    storage: Storage, run: Run, manifest: Manifest | None, plan: Plan | None, problems: list[Problem], *, begun: bool
 ) -> DerivedIndex:
-    """Index rows from the parts and the plan; what cannot be read becomes a problem."""
-    tables: list[pa.Table] = []
+    """Index rows from the parts and the plan; what cannot be read becomes a problem.
+
+    The files of a part that cannot be read have rows nevertheless, unless the run has only `begun`: they would be
+    missing without a word.
+    """
+    tables, unread = list[pa.Table](), set[int]()
     shards = {part.shard for part in manifest.parts} if manifest else set()
     for shard in sorted(shards | list_parts(storage, run).keys()):
         name = run.part(shard)
@@ -96,7 +100,10 @@ def _derive_index(
                 tables.append(part_index(file, name, shard))
         except (IntegrityError, StorageError) as exc:
             problems.append((name, str(exc)))
-    tables += [mark_rows(shard) for shard in plan.shards() if shard.marks] if plan else []
+            unread.add(shard)
+    for planned in plan.shards() if plan else ():
+        tables += [mark_rows(planned)] if planned.marks else []
+        tables += [unread_rows(planned)] if planned.number in unread and not begun else []
     return DerivedIndex(tables)
 
 

@@ -154,6 +154,31 @@ def test_an_index_is_written_again_once_its_lost_part_is_replaced(place: Path) -
     assert is_right(place)
 
 
+def test_files_that_only_the_plan_still_names_are_made_again(place: Path) -> None:
+    archive = place / "archive"
+    (part, *_) = sorted((archive / "runs/0001/parts").iterdir())
+    part.unlink()
+    (archive / "runs/0001/index.parquet").unlink()
+    named = {path for _, path, _ in tilepress.verify(archive, **ONE).problems}
+    assert named >= {"1.png", "2.png"}, "not missing without a word"
+    report = repair(place)
+    assert (report.exit_code, report.lost) == (0, [])
+    assert {*report.mended} == named - {"", "0.png"}, "that one has a newer version"
+    assert is_right(place)
+
+
+def test_files_that_nothing_names_any_more_are_lost_and_said_to_be(place: Path) -> None:
+    run = place / "archive/runs/0001"
+    (part, *_) = sorted((run / "parts").iterdir())
+    for path in (part, run / "index.parquet", run / "plan.parquet"):
+        path.unlink()
+    report = repair(place)
+    assert report.exit_code == 4 and report.run is None and report.left
+    assert "files whose names are lost too" in " ".join(report.lost)
+    report = repair(place, give_up=True)
+    assert report.exit_code == 4 and report.parts == 1 and "names are lost" in " ".join(report.lost)
+
+
 def test_what_is_found_nowhere_is_left_alone_unless_it_is_given_up(place: Path, capfd) -> None:
     archive = place / "archive"
     for path in ("1.png", "2.png"):

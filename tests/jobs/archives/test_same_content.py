@@ -236,9 +236,12 @@ def test_damage_is_that_of_all_who_refer_to_it_and_is_mended_for_all(shared: Pat
     assert tilepress.verify(archive, **ONE).exit_code == 0
 
 
-def test_a_lost_part_of_references_is_made_again(shared: Path) -> None:
+@pytest.mark.parametrize("index_too", [False, True])
+def test_a_lost_part_of_references_is_made_again(shared: Path, index_too: bool) -> None:
     archive = shared / "archive"
     (archive / "runs/0002/parts/00000.parquet").unlink()
+    if index_too:  # then references are all that is known of the content
+        (archive / "runs/0002/index.parquet").unlink()
     report = tilepress.repair(archive, source=shared / "source", **ONE)
     assert report.lost == [] and report.exit_code == 0
     assert {path: entry.bytes() for path, entry in tilepress.open(archive).items()} == tree(shared / "source")
