@@ -92,6 +92,13 @@ class Recipe(ABC):
     def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:  # noqa: B027 - most need none
         """Before the first step: initialise from data, in place (PCA, say). `crops` as the class says."""
 
+    def require_start(self, model: Model) -> None:
+        """UsageError unless a training may begin with the weights of a model: a recipe that says nothing takes none."""
+        raise UsageError(f"networks of this recipe begin anew: there is no going on from a model of {model.codec_id}")
+
+    def begin_from(self, network: torch.nn.Module, model: Model, crops: torch.Tensor) -> None:  # noqa: B027 - few can
+        """In place of `initialise`: take the weights of a model that `require_start` accepts. `crops` as there."""
+
     def adversary(self) -> Adversary | None:
         """Return what the network is trained against, randomly initialised; most are trained against nothing."""
         return None
@@ -168,6 +175,7 @@ class TrainingPlan:
     family: str
     options: Options
     model: Mapping[str, Any] = field(default_factory=dict)
+    start: Model | None = field(default=None, compare=False)  # whose weights are begun with
 
     def recipe(self) -> Recipe:
         """Return a new instance of the recipe. UsageError for keys that it does not know, or crops of a wrong size."""
@@ -181,7 +189,9 @@ class TrainingPlan:
 
     def to_json(self) -> dict[str, Any]:
         """For checkpoints and model.json."""
-        return {"recipe": self.name, "family": self.family, **vars(self.options), "model": dict(self.recipe().model)}
+        start = {"start": self.start.name} if self.start else {}
+        own = {"recipe": self.name, "family": self.family, "model": dict(self.recipe().model)}
+        return {**own, **vars(self.options), **start}
 
 
 def _shipped() -> dict[str, Path]:
@@ -275,6 +285,8 @@ def _typed(value: Any, default: Any, key: str) -> Any:
             number = float(value)  # YAML reads 1e-3 as text
             if math.isfinite(number):
                 return number
+    elif isinstance(default, Mapping) and isinstance(value, Mapping):
+        return checked(value, default, f"{key}.")
     elif isinstance(default, (tuple, list)) and isinstance(value, (tuple, list)):
         return [_typed(item, default[0], key) for item in value] if default else list(value)
     elif type(value) is type(default):

@@ -27,7 +27,7 @@ class Learner:
 
     def __init__(self, plan: TrainingPlan, device: str = "cpu") -> None:
         self.options: Options = plan.options
-        self.recipe = plan.recipe()
+        self.recipe, self._start = plan.recipe(), plan.start
         self.device = torch.device(device)
         torch.manual_seed(plan.options.seed)
         self.network = self.recipe.build().to(self.device)
@@ -45,13 +45,17 @@ class Learner:
             self._opponent.wrap(wrap)
 
     def initialise(self, crops: np.ndarray) -> None:
-        """Let the recipe initialise the network from data, before the first step.
+        """Let the recipe initialise the network, from data or from the model to begin with, before the first step.
 
         That runs on the processor whatever the device is: weights begin as the same numbers everywhere, and recipes
         may mix in tensors that they make themselves.
         """
         with torch.no_grad():
-            self.recipe.initialise(self.network.cpu(), torch.from_numpy(crops))
+            network, seen = self.network.cpu(), torch.from_numpy(crops)
+            if self._start:
+                self.recipe.begin_from(network, self._start, seen)
+            else:
+                self.recipe.initialise(network, seen)
         self.network.to(self.device)
         self.begin_average()
 

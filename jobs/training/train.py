@@ -17,6 +17,7 @@ from tilepress.codecs.errors import CodecError
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import load_codec
 from tilepress.jobs.claim import Request, is_first, require_same
+from tilepress.jobs.codec_choice import chosen_codec
 from tilepress.jobs.recipes.recipe import TrainingPlan, load_plan
 from tilepress.jobs.training import records
 from tilepress.jobs.training.checkpoints import PLAN, TrainingState, latest, remove_all, save
@@ -46,6 +47,7 @@ class TrainConfig:
     data: str
     out: str
     overrides: Sequence[str] = ()
+    start: str | None = None
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     preview: bool = False
@@ -82,9 +84,22 @@ class TrainReport:
 def run_train(config: TrainConfig) -> TrainReport:
     """Begin a training, go on from its last checkpoint, or find it done; return its report."""
     began = time.time()
-    plan = load_plan(config.recipe, config.overrides)
+    plan = _plan(config)
     with TrainMeter(plan.name, plan.options, quiet=config.quiet) as meter:
         return _train(config, plan, meter, began)
+
+
+def _plan(config: TrainConfig) -> TrainingPlan:
+    """The recipe, and the model to begin with; UsageError if they do not go together."""
+    plan = load_plan(config.recipe, config.overrides)
+    if config.start is None:
+        return plan
+    with chosen_codec(config.start, config.storage_options) as chosen:
+        if chosen.model_folder is None:
+            raise UsageError(f"{config.start} has no weights to begin with: name a model")
+        model = Model.load(chosen.model_folder)
+    plan.recipe().require_start(model)
+    return replace(plan, start=model)
 
 
 def _train(config: TrainConfig, plan: TrainingPlan, meter: TrainMeter, began: float) -> TrainReport:

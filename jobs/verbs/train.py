@@ -19,6 +19,12 @@ def train(
     data: Annotated[Place, typer.Option(metavar="SOURCE", help="Collection or archive to learn from.")],
     out: Model,
     *,
+    start: Annotated[
+        Place | None,
+        typer.Option(
+            "--from", metavar="MODEL", help="Whose weights to begin with, of the same networks; new ones if not given."
+        ),
+    ] = None,
     overrides: Annotated[
         Sequence[str], typer.Argument(metavar="[KEY=VALUE]...", help="Keys of the recipe, as texts.")
     ] = (),
@@ -61,6 +67,7 @@ def train(
             recipe=place_text(recipe),
             data=place_text(data),
             out=place_text(out),
+            start=None if start is None else place_text(start),
             overrides=overrides,
             include=include,
             exclude=exclude,

@@ -11,6 +11,7 @@ from torch import nn
 
 from tilepress.codecs.planes.rgb_inputs import CHANNELS
 from tilepress.jobs.recipes.cnn_ae.network import Autoencoder, Shape, begin
+from tilepress.jobs.recipes.networks.blocks import join
 from tilepress.jobs.recipes.networks.linear import convolutions, set_linear
 from tilepress.jobs.recipes.networks.normalised import normalised
 
@@ -18,11 +19,11 @@ from tilepress.jobs.recipes.networks.normalised import normalised
 class Decoded(NamedTuple):
     """What crops became.
 
-    `error`: squared, a sample, full scale being 1, of the decoder that is for it, (n,). `bits`: a pixel, (n,). `real`,
+    `pictures`: (n, 3, h, w) of full scale 1, by the decoder that is for their errors. `bits`: a pixel, (n,). `real`,
     `made`: pieces of the crops (m, 3, b, b), and what the adversarial decoder made of them.
     """
 
-    error: torch.Tensor
+    pictures: torch.Tensor
     bits: torch.Tensor
     real: torch.Tensor
     made: torch.Tensor
@@ -40,8 +41,8 @@ class TwoDecoders(nn.Module):
     def forward(self, crops: torch.Tensor, step: torch.Tensor) -> Decoded:
         """Return what crops uint8 (n, h, w, 3) become at steps (n,), 1 being full scale."""
         real, inputs, bits = self.base.coded(crops, step)
-        error = self.base.error(self.base.decoded(self.base.synthesis, inputs), real, len(crops))
-        return Decoded(error, bits, real, self.base.decoded(self.adversarial, inputs))
+        pieces, made = (self.base.decoded(each, inputs) for each in (self.base.synthesis, self.adversarial))
+        return Decoded(join(pieces, len(crops), crops.shape[1]), bits, real, made)
 
 
 @torch.no_grad()

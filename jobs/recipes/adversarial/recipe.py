@@ -1,4 +1,4 @@
-"""Trains `gan` and `gan-ae`: squared error and rate as cnn-ae, and a second decoder against a critic, jointly.
+"""Trains `gan` and `gan-ae`: distortion and rate as cnn-ae, and a second decoder against a critic, jointly.
 
 The second decoder minimises `distortion_weight` times its distortion plus `adversarial_weight` times its loss in the
 game (networks/critic.py); what it asks of the latents counts beside what the first decoder asks.
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from tilepress.codecs.learned.adversarial.codec import ADVERSARIAL
+from tilepress.codecs.model import Model
 from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.codecs.planes.rgb_inputs import CHANNELS
 from tilepress.jobs.recipes.adversarial.network import Decoded, TwoDecoders, begin_both, take_means
@@ -22,8 +23,9 @@ from tilepress.jobs.recipes.export.stepped import named
 from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
 from tilepress.jobs.recipes.networks.critic import GAMES, Adversary, normalised_critic, plain_critic
 from tilepress.jobs.recipes.networks.normalised import folded, without_norms
-from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, stepped_loss
-from tilepress.jobs.recipes.recipe import Loss
+from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE
+from tilepress.jobs.recipes.picture_recipe import FREEZE
+from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
 
 _BYTE = 8  # bits of latents that are stored in a byte each
@@ -34,7 +36,7 @@ class GanAeRecipe(CnnAeRecipe):
 
     codec_id: ClassVar[str] = "gan-ae"
     defaults: ClassVar[Mapping[str, Any]] = {
-        **CnnAeRecipe.defaults,
+        **{key: value for key, value in CnnAeRecipe.defaults.items() if key not in ("adversarial", *FREEZE)},
         "coder": "entropy",  # of latents: entropy, or fixed: a byte each, with bits: 8
         "game": "dcgan",  # or wasserstein
         "adversarial_weight": 1.0,  # of the loss in the game
@@ -80,10 +82,13 @@ class GanAeRecipe(CnnAeRecipe):
         coded: Decoded = network(crops, step)
         apart = coded.made - coded.real
         distortion = apart.abs().mean() if self.model["distortion"] == "l1" else apart.square().mean()
-        total = stepped_loss(coded.error, coded.bits, step, self.model["rate"]).mean()
-        figures = {"mse": coded.error.mean() * FULL_SCALE, "bpp": coded.bits.mean()}
+        total, figures = self.coding_loss(coded.pictures, coded.bits, crops, step)
         figures["view_mse"] = apart.square().mean() * FULL_SCALE
         return Loss(total + self.model["distortion_weight"] * distortion, figures, coded.real, coded.made)
+
+    def require_start(self, model: Model) -> None:
+        """UsageError: two decoders begin anew."""
+        Recipe.require_start(self, model)
 
     def autoencoder(self, network: torch.nn.Module) -> Autoencoder:
         """Return everything but the adversarial decoder."""

@@ -17,20 +17,15 @@ from tilepress.codecs.learned.cae.config import CaeConfig
 from tilepress.codecs.learned.networks import ANALYSIS, SYNTHESIS, UNIT, float_network, plan
 from tilepress.jobs.recipes.networks.context_rate import ContextRate
 from tilepress.jobs.recipes.networks.linear import convolutions, set_linear
-from tilepress.jobs.recipes.networks.pictures import pictures, principal_components
+from tilepress.jobs.recipes.networks.pictures import Coded, pictures, principal_components
 
 _BEGUN = 1 << 22  # pixels of the pictures that units begin with
 
 
 @dataclass
-class Coded:
-    """What crops became at each level, coarse to fine, (levels, n) each.
+class CodedLevels(Coded):
+    """What crops became at each level, coarse to fine. `energies` (levels, n): sum of squared latents, a pixel."""
 
-    `errors`: squared, a sample, full scale being 1. `bits`: a pixel. `energies`: sum of squared latents, a pixel.
-    """
-
-    errors: torch.Tensor
-    bits: torch.Tensor
     energies: torch.Tensor
 
 
@@ -48,15 +43,15 @@ class SymmetricAutoencoder(nn.Module):
         self.entries = nn.ModuleList(float_network(plan(config.entry(u), latents[u], SYNTHESIS)) for u in units)
         self.rates = nn.ModuleList(ContextRate(depth) for depth in latents)
 
-    def forward(self, crops: torch.Tensor) -> Coded:
+    def forward(self, crops: torch.Tensor) -> CodedLevels:
         """Return what crops uint8 (n, h, w, 3) become."""
         x = features = pictures(crops)
         levels = []
         for unit, down in enumerate(self.downs):
             features = down(features)
             levels.append(self._coded(x, self.heads[unit](features), unit))
-        errors, bits, energies = zip(*reversed(levels), strict=True)
-        return Coded(torch.stack(errors), torch.stack(bits), torch.stack(energies))
+        decoded, bits, energies = zip(*reversed(levels), strict=True)
+        return CodedLevels(torch.stack(decoded), torch.stack(bits), torch.stack(energies))
 
     def step(self, unit: int) -> float:
         """Return the quantisation step behind a unit, 1 being full scale."""
@@ -78,14 +73,14 @@ class SymmetricAutoencoder(nn.Module):
         return nn.Sequential(*(module for part in parts for module in cast(nn.Sequential, part)))
 
     def _coded(self, x: torch.Tensor, z: torch.Tensor, unit: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return error, bits and energy (n,) of pictures (n, 3, h, w) that leave behind a unit as latents `z`."""
+        """Return pictures (n, 3, h, w) decoded from latents `z` behind a unit, and bits and energy (n,) of those."""
         rounded, area, step = self.rounded(z, unit), x.shape[2] * x.shape[3], self.step(unit)
         y = self.synthesis(unit)(rounded)
         y = y if self.training else y.clamp(0, 1)
         seen = z + (torch.rand_like(z) - 0.5) * step if self.training else rounded
         bits = self.rates[unit](seen, torch.full((len(x), 1, 1, 1), step, device=x.device), rounded)
         energy = z.float().square().sum(dim=(1, 2, 3)) / area
-        return (y.float() - x).square().mean(dim=(1, 2, 3)), bits / area, energy
+        return y.float(), bits / area, energy
 
 
 def may_begin_linear(config: CaeConfig) -> bool:

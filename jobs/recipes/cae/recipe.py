@@ -1,4 +1,4 @@
-"""Trains `cae`: squared error and an approximated rate of all levels at once.
+"""Trains `cae`: distortion and an approximated rate of all levels at once.
 
 The rate is what a context model would spend (networks/context_rate.py), priced as in the recipe of cnn-ae: at each
 level a bit costs what a uniform quantiser of its step pays at high rate, and error and rate count relative to that
@@ -18,13 +18,15 @@ from tilepress.codecs.learned.cae.config import CaeConfig
 from tilepress.codecs.learned.networks import UNIT
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.cae.export import export
-from tilepress.jobs.recipes.cae.network import Coded, SymmetricAutoencoder, begin, may_begin_linear
-from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, stepped_loss
-from tilepress.jobs.recipes.recipe import Loss, Recipe
+from tilepress.jobs.recipes.cae.network import SymmetricAutoencoder, begin, may_begin_linear
+from tilepress.jobs.recipes.networks.pictures import pictures
+from tilepress.jobs.recipes.networks.stepped_loss import level_figures, stepped_loss
+from tilepress.jobs.recipes.picture_recipe import FREEZE, LOSSES, PictureRecipe
+from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
 
-class CaeRecipe(Recipe):
+class CaeRecipe(PictureRecipe):
     """See the module. Units are counted from the picture; steps are in units of 1/256 of full scale."""
 
     defaults: ClassVar[Mapping[str, Any]] = {
@@ -45,6 +47,8 @@ class CaeRecipe(Recipe):
         "dead_zone": 0.1,  # of latents that are mostly 0, in steps; 0: plain rounding
         "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: nothing
         "energy": 0.0,  # what the sum of squared latents costs, a pixel
+        **LOSSES,
+        **FREEZE,
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:
@@ -65,7 +69,9 @@ class CaeRecipe(Recipe):
 
     def build(self) -> SymmetricAutoencoder:
         """Return the network, randomly initialised."""
-        return SymmetricAutoencoder(self.config)
+        network = SymmetricAutoencoder(self.config)
+        self.freeze(network.downs, network.heads)
+        return network
 
     def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
         """As principal components, where the shape allows it."""
@@ -74,13 +80,12 @@ class CaeRecipe(Recipe):
             begin(network, crops)
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
-        """Squared error of three samples + price * bits a pixel, relative to the step, and energy, over all levels."""
-        coded: Coded = network(crops)
-        steps = torch.tensor(self.config.steps[::-1], device=coded.errors.device)[:, None] / UNIT
-        total = stepped_loss(coded.errors, coded.bits, steps, self.model["rate"])
-        level = self.config.default_level
-        figures = {"mse": coded.errors[level].mean() * FULL_SCALE, "bpp": coded.bits[level].mean()}
-        return Loss((total + self.model["energy"] * coded.energies).mean(), figures)
+        """Distortion of three samples + price * bits a pixel, relative to the step, and energy, over all levels."""
+        coded, x = network(crops), pictures(crops)
+        steps = torch.tensor(self.config.steps[::-1], device=x.device)[:, None] / UNIT
+        total = stepped_loss(self.distortion(coded.pictures, x), coded.bits, steps, self.model["rate"])
+        level, total = self.config.default_level, (total + self.model["energy"] * coded.energies).mean()
+        return Loss(total, level_figures(coded, x, level), x, coded.pictures[level])
 
     def export(
         self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str

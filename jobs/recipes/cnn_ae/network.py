@@ -17,7 +17,7 @@ from tilepress.codecs.learned.networks import UNIT, NetworkPlan, float_network
 from tilepress.jobs.recipes.networks.blocks import join, split
 from tilepress.jobs.recipes.networks.context_rate import ContextRate
 from tilepress.jobs.recipes.networks.linear import begin_linear, centre_latents, may_begin_linear
-from tilepress.jobs.recipes.networks.pictures import pictures
+from tilepress.jobs.recipes.networks.pictures import Coded, pictures
 
 _CENTRED = 1 << 18  # pixels that latents are centred on
 LEVELS_OF_STRENGTH = 8.0  # a step of 2^8 is told as 1
@@ -50,11 +50,10 @@ class Autoencoder(nn.Module):
         z: torch.Tensor = self.analysis(x)
         return z.clamp(0, self.shape.ceiling) if self.shape.ceiling else z
 
-    def forward(self, crops: torch.Tensor, step: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Crops uint8 (n, h, w, 3) and steps (n,), 1 being full scale, to squared error a sample and bits a pixel,
-        (n,) each."""
-        pieces, inputs, bits = self.coded(crops, step)
-        return self.error(self.decoded(self.synthesis, inputs), pieces, len(crops)), bits
+    def forward(self, crops: torch.Tensor, step: torch.Tensor) -> Coded:
+        """Return what crops uint8 (n, h, w, 3) become at steps (n,), 1 being full scale."""
+        _, inputs, bits = self.coded(crops, step)
+        return Coded(join(self.decoded(self.synthesis, inputs), len(crops), crops.shape[1]), bits)
 
     def coded(self, crops: torch.Tensor, step: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the pieces (m, 3, b, b) that crops are cut into, what a synthesis takes of them, and bits (n,)."""
@@ -72,11 +71,6 @@ class Autoencoder(nn.Module):
         """Return the pieces (m, 3, b, b) that a synthesis makes, clipped where they are only evaluated."""
         y: torch.Tensor = synthesis(inputs)
         return y.float() if self.training else y.float().clamp(0, 1)
-
-    @staticmethod
-    def error(decoded: torch.Tensor, pieces: torch.Tensor, count: int) -> torch.Tensor:
-        """Return the squared error of a sample of each of `count` crops."""
-        return (decoded - pieces).square().reshape(count, -1).mean(dim=1)
 
     def told(self, z: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
         """Return latents as the synthesis takes them."""
@@ -98,3 +92,11 @@ def begin(network: Autoencoder, crops: torch.Tensor) -> None:
     elif shape.ceiling:
         some = x[: max(1, _CENTRED // x[0, 0].numel())]
         centre_latents(network.analysis, shape.ceiling, split(some, shape.block))
+
+
+@torch.no_grad()
+def begin_rate(network: Autoencoder, crops: torch.Tensor) -> None:
+    """Let the estimate of bits begin as regressions over the latents of crops uint8 (n, h, w, 3), some of them."""
+    x = pictures(crops[: max(1, _CENTRED // crops[0, ..., 0].numel())])
+    latents = network.latents(split(x, network.shape.block))
+    network.rate.begin(join(latents, len(x), x.shape[2] // network.shape.analysis.stride))

@@ -1,4 +1,4 @@
-"""Trains `cnn-ae`: squared error and estimated rate over all quality levels at once, under quantisation.
+"""Trains `cnn-ae`: distortion and estimated rate over all quality levels at once, under quantisation.
 
 Every crop of a batch has its own step, log-uniform between the finest and the coarsest level, and pays for bits what
 a uniform quantiser of that step pays at high rate: with D = step^2 / 12 and 6 dB a bit, dD / dR = -ln(2) / 6 step^2.
@@ -20,7 +20,8 @@ from tilepress.codecs.learned.networks import ANALYSIS, SYNTHESIS, UNIT, plan
 from tilepress.codecs.model import Model
 from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.codecs.planes.rgb_inputs import CHANNELS
-from tilepress.jobs.recipes.cnn_ae.network import LEVELS_OF_STRENGTH, Autoencoder, Shape, begin
+from tilepress.jobs.recipes.cnn_ae.network import LEVELS_OF_STRENGTH, Autoencoder, Shape, begin, begin_rate
+from tilepress.jobs.recipes.export.beginning import begin_analysis, begin_synthesis
 from tilepress.jobs.recipes.export.stepped import (
     analysis_tensors,
     equal_squares,
@@ -31,13 +32,16 @@ from tilepress.jobs.recipes.export.stepped import (
     values_of,
 )
 from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
+from tilepress.jobs.recipes.networks.distortion import squared_error
 from tilepress.jobs.recipes.networks.normalised import folded
+from tilepress.jobs.recipes.networks.pictures import Coded, pictures
 from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, stepped_loss
-from tilepress.jobs.recipes.recipe import Loss, Recipe
+from tilepress.jobs.recipes.picture_recipe import FREEZE, LOSSES, PictureRecipe
+from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
 
-class CnnAeRecipe(Recipe):
+class CnnAeRecipe(PictureRecipe):
     """See the module. Steps are in units of 1/256 of full scale.
 
     `codec_id`: of the models that come out; those of codecs built on this one's networks differ in nothing else.
@@ -55,7 +59,9 @@ class CnnAeRecipe(Recipe):
         "told": True,  # the synthesis knows the level
         "bits": 0,  # latents are clipped to what so many bits hold at the finest step; 0: not clipped
         "dead_zone": 0.1,  # of latents that are mostly 0, in steps; 0: plain rounding
-        "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: squared error alone
+        "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: distortion alone
+        **LOSSES,
+        **FREEZE,
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:
@@ -95,19 +101,54 @@ class CnnAeRecipe(Recipe):
 
     def build(self) -> torch.nn.Module:
         """Return the network, randomly initialised."""
-        return Autoencoder(self.shape)
+        network = Autoencoder(self.shape)
+        self.freeze(network.analysis)
+        return network
 
     def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
         """As principal components, where the shape allows it."""
         assert isinstance(network, Autoencoder)
         begin(network, crops)
 
+    def require_start(self, model: Model) -> None:
+        """UsageError unless a model is of this codec, with the same networks."""
+        config = self._start(model)
+        own = self.config(8, 16)
+        for name in ("analysis", "synthesis"):
+            if getattr(config, name) != getattr(own, name):
+                theirs = ", ".join(getattr(config, name))
+                raise UsageError(f"the model to begin with has another {name}: set {name}=[{theirs}]")
+        if bool(config.strengths) != bool(own.strengths):
+            raise UsageError(f"the model to begin with has told={bool(config.strengths)}: set that too")
+
+    def begin_from(self, network: torch.nn.Module, model: Model, crops: torch.Tensor) -> None:
+        """Take the weights of the model, and let the estimate of bits begin as it fits the latents of the crops."""
+        assert isinstance(network, Autoencoder)
+        config, shape = self._start(model), self.shape
+        begin_analysis(network.analysis, shape.analysis, model.tensors)
+        bits = config.activation_bits, config.fraction_bits
+        begin_synthesis(network.synthesis, shape.synthesis, model.tensors, *bits)
+        begin_rate(network, crops)
+
+    def _start(self, model: Model) -> CnnConfig:
+        if model.codec_id != self.codec_id:
+            raise UsageError(f"a model of {model.codec_id} is no beginning for one of {self.codec_id}")
+        return CnnConfig.from_json(model.config)
+
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
-        """Squared error of three samples + price * bits a pixel, each crop relative to its step."""
+        """Distortion of three samples + price * bits a pixel, each crop relative to its step."""
         step = self._steps(len(crops), network.training).to(crops.device)
-        error, bits = network(crops, step)
-        total = stepped_loss(error, bits, step, self.model["rate"]).mean()
-        return Loss(total, {"mse": error.mean() * FULL_SCALE, "bpp": bits.mean()})
+        coded: Coded = network(crops, step)
+        total, figures = self.coding_loss(coded.pictures, coded.bits, crops, step)
+        return Loss(total, figures, pictures(crops), coded.pictures)
+
+    def coding_loss(
+        self, decoded: torch.Tensor, bits: torch.Tensor, crops: torch.Tensor, step: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return the loss of crops (n, h, w, 3), decoded as (n, 3, h, w) from `bits` a pixel (n,), and its figures."""
+        x = pictures(crops)
+        total = stepped_loss(self.distortion(decoded, x), bits, step, self.model["rate"]).mean()
+        return total, {"mse": squared_error(decoded, x).mean() * FULL_SCALE, "bpp": bits.mean()}
 
     def _steps(self, count: int, training: bool) -> torch.Tensor:
         """A step for each crop; the default level's when only evaluated."""

@@ -18,7 +18,7 @@ from tilepress.codecs.learned.networks import UNIT, float_network
 from tilepress.jobs.recipes.networks.blocks import join, split
 from tilepress.jobs.recipes.networks.context_rate import ContextRate
 from tilepress.jobs.recipes.networks.linear import begin_linear, centre_latents, may_begin_linear
-from tilepress.jobs.recipes.networks.pictures import pictures
+from tilepress.jobs.recipes.networks.pictures import Coded, pictures
 
 _BEGUN = 1 << 22  # pixels of the pictures that networks begin with
 
@@ -61,24 +61,21 @@ class RecurrentAutoencoder(nn.Module):
         """Quantisation step of each iteration, 1 being full scale."""
         return [step / UNIT for step in self.config.steps]
 
-    def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Crops uint8 (n, h, w, 3) to squared error a sample, and bits a pixel of all streams so far.
-
-        Both are (iterations, n): after each iteration.
-        """
+    def forward(self, crops: torch.Tensor) -> Coded:
+        """Return what crops uint8 (n, h, w, 3) are after each iteration, and bits of all streams so far."""
         x = pictures(crops)
         n, _, height, width = x.shape
         pieces, rows = split(x, self.config.block), height // self.config.analysis_plan.stride
-        total, errors, bits = torch.zeros_like(pieces), [], []
+        total, decoded, bits = torch.zeros_like(pieces), [], []
         for i, done in enumerate(self.iterations(pieces)):
             total = total + done.decoded
             shown = total if self.training else total.clamp(0, 1)
-            errors.append((shown.float() - pieces).square().reshape(n, -1).mean(dim=1))
+            decoded.append(join(shown.float(), n, height))
             noise = (torch.rand_like(done.latents) - 0.5) * self.steps[i]
             seen = done.latents + noise if self.training else done.rounded
             step = torch.full((n, 1, 1, 1), self.steps[i], device=x.device)
             bits.append(self.rate(i)(join(seen, n, rows), step, join(done.rounded, n, rows)))
-        return torch.stack(errors), torch.stack(bits).cumsum(dim=0) / (height * width)
+        return Coded(torch.stack(decoded), torch.stack(bits).cumsum(dim=0) / (height * width))
 
     def iterations(self, pieces: torch.Tensor) -> Iterator[Iteration]:
         """Yield each iteration over pieces of pictures (m, 3, h, w)."""

@@ -1,4 +1,4 @@
-"""Trains `cnn-rnn-ae`: squared error and estimated rate after every iteration, all of them at once.
+"""Trains `cnn-rnn-ae`: distortion and estimated rate after every iteration, all of them at once.
 
 After iteration i a bit costs what a uniform quantiser of its step pays at high rate, and error and rate count relative
 to that step, as in the recipe of cnn-ae: the sums after all iterations are then of about the same size.
@@ -18,12 +18,14 @@ from tilepress.codecs.learned.networks import UNIT
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.cnn_rnn_ae.export import export
 from tilepress.jobs.recipes.cnn_rnn_ae.network import RecurrentAutoencoder, begin
-from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, stepped_loss
-from tilepress.jobs.recipes.recipe import Loss, Recipe
+from tilepress.jobs.recipes.networks.pictures import pictures
+from tilepress.jobs.recipes.networks.stepped_loss import level_figures, stepped_loss
+from tilepress.jobs.recipes.picture_recipe import FREEZE, LOSSES, PictureRecipe
+from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
 
-class CnnRnnAeRecipe(Recipe):
+class CnnRnnAeRecipe(PictureRecipe):
     """See the module. Steps are in units of 1/256 of full scale."""
 
     defaults: ClassVar[Mapping[str, Any]] = {
@@ -38,7 +40,9 @@ class CnnRnnAeRecipe(Recipe):
         "default_level": 2,  # how many iterations follow the first where no quality is asked for
         "bits": 0,  # latents are clipped to what so many bits hold; 0: not clipped
         "dead_zone": 0.1,  # of latents that are mostly 0, in steps; 0: plain rounding
-        "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: squared error alone
+        "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: distortion alone
+        **LOSSES,
+        **FREEZE,
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:
@@ -70,7 +74,9 @@ class CnnRnnAeRecipe(Recipe):
 
     def build(self) -> RecurrentAutoencoder:
         """Return the network, randomly initialised."""
-        return RecurrentAutoencoder(self.config, self.ceilings)
+        network = RecurrentAutoencoder(self.config, self.ceilings)
+        self.freeze(network.analyses)
+        return network
 
     def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
         """As principal components, where the shape allows it."""
@@ -78,12 +84,12 @@ class CnnRnnAeRecipe(Recipe):
         begin(network, crops)
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
-        """Squared error of three samples + price * bits a pixel, relative to the step, over all iterations."""
-        errors, bits = network(crops)
-        steps = self.steps.to(errors.device)[:, None]
-        total = stepped_loss(errors, bits, steps, self.model["rate"]).mean()
+        """Distortion of three samples + price * bits a pixel, relative to the step, over all iterations."""
+        coded, x = network(crops), pictures(crops)
+        steps = self.steps.to(x.device)[:, None]
+        total = stepped_loss(self.distortion(coded.pictures, x), coded.bits, steps, self.model["rate"]).mean()
         level = self.config.default_level
-        return Loss(total, {"mse": errors[level].mean() * FULL_SCALE, "bpp": bits[level].mean()})
+        return Loss(total, level_figures(coded, x, level), x, coded.pictures[level])
 
     def export(
         self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str

@@ -7,24 +7,15 @@ one density of the latents serves them all, since a gain only changes the width 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import nn
 
 from tilepress.codecs.learned.divisive import SCALE
 from tilepress.jobs.recipes.networks.density import QUICK, Density
 from tilepress.jobs.recipes.networks.divisive import DivisiveTransform
+from tilepress.jobs.recipes.networks.pictures import Coded
 
 _FITTED = 32  # crops that the density begins with
-
-
-@dataclass
-class Coded:
-    """What a batch became: decoded pictures (n, 3, h, w) of full scale 1, and bits (n,) of each."""
-
-    pictures: torch.Tensor
-    bits: torch.Tensor
 
 
 class GdnNetwork(DivisiveTransform):
@@ -56,7 +47,8 @@ class GdnNetwork(DivisiveTransform):
         coded = scaled + torch.rand_like(scaled) - 0.5 if self.training else rounded
         likelihood = self.density(coded / gain[:, :, None, None], 1 / gain)
         bits = -torch.log2(likelihood).sum(dim=(1, 2, 3))
-        return Coded(self.pictures(rounded * inverse[:, :, None, None]), bits)
+        area = pictures.shape[2] * pictures.shape[3]
+        return Coded(self.pictures(rounded * inverse[:, :, None, None]), bits / area)
 
     @torch.no_grad()
     def begin(self, pictures: torch.Tensor, steps: torch.Tensor) -> None:

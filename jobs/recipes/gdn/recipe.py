@@ -1,6 +1,6 @@
 """Recipe of `gdn-factorized`: rate-distortion training of one convolutional network for several rates.
 
-Loss: lambda * 255^2 * MSE + bits per pixel, averaged over a batch in which every crop has a level, and with it a
+Loss: lambda * 255^2 * distortion + bits per pixel, averaged over a batch in which every crop has a level, and with it a
 lambda, of its own. Every eighth crop is gray: planes that are not RGB are coded as gray pictures.
 """
 
@@ -14,22 +14,25 @@ import torch
 
 from tilepress.codecs.learned.divisive import ALIGNMENT
 from tilepress.codecs.model import Model
-from tilepress.jobs.recipes.gdn.network import Coded, GdnNetwork
+from tilepress.jobs.recipes.gdn.network import GdnNetwork
+from tilepress.jobs.recipes.networks.distortion import squared_error
 from tilepress.jobs.recipes.networks.pictures import pictures
-from tilepress.jobs.recipes.recipe import Loss, Recipe
+from tilepress.jobs.recipes.picture_recipe import LOSSES, PictureRecipe
+from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
 _KLT_CROPS = 300
 _GRAY_EVERY = 8
 
 
-class GdnFactorizedRecipe(Recipe):
+class GdnFactorizedRecipe(PictureRecipe):
     """`channels`: of the two inner stages and of the latents. `rates`: lambda of every level, coarse to fine."""
 
     defaults: ClassVar[Mapping[str, Any]] = {
         "channels": [64, 96, 256],
         "rates": [0.003, 0.0067, 0.015, 0.034, 0.076, 0.17],
         "default_level": 3,
+        **LOSSES,
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:
@@ -68,11 +71,10 @@ class GdnFactorizedRecipe(Recipe):
             levels = torch.randint(0, len(rates), (len(x),), device=x.device)
         else:
             levels = torch.arange(len(x), device=x.device) % len(rates)
-        coded: Coded = network(x.contiguous(memory_format=torch.channels_last), levels)
-        mse = (coded.pictures - x).square().mean(dim=(1, 2, 3))
-        bpp = coded.bits / (x.shape[2] * x.shape[3])
-        total = (rates[levels] * 255**2 * mse + bpp).mean()
-        return Loss(total, {"mse": mse.mean(), "bpp": bpp.mean()})
+        coded = network(x.contiguous(memory_format=torch.channels_last), levels)
+        total = (rates[levels] * 255**2 * self.distortion(coded.pictures, x) + coded.bits).mean()
+        figures = {"mse": squared_error(coded.pictures, x).mean(), "bpp": coded.bits.mean()}
+        return Loss(total, figures, x, coded.pictures)
 
     def export(
         self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str

@@ -1,4 +1,4 @@
-"""Square crops as the blocks that a network sees, and the latents of blocks as grids."""
+"""Square crops as the blocks that a network sees, and what networks make of blocks as crops again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def split(x: torch.Tensor, block: int) -> torch.Tensor:
 
 
 def join(z: torch.Tensor, n: int, rows: int) -> torch.Tensor:
-    """Return grids (n, K, rows, rows) of the latents of the blocks of n square crops."""
+    """Return (n, K, rows, rows), the latents or the samples of n square crops, of those of their blocks."""
     if len(z) == n:
         return z
     side, across = z.shape[2], rows // z.shape[2]

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
 _AT_ONCE = 1 << 14
+
+
+@dataclass
+class Coded:
+    """What crops became: decoded `pictures` (..., n, 3, h, w) of full scale 1, and `bits` (..., n) a pixel.
+
+    Networks that code them several times have an axis for that in front.
+    """
+
+    pictures: torch.Tensor
+    bits: torch.Tensor
 
 
 def pictures(crops: torch.Tensor) -> torch.Tensor:

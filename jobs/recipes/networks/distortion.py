@@ -1,0 +1,65 @@
+"""What the errors of decoded pictures cost while a network trains: a weighted sum of measures, shared by all recipes.
+
+Every measure is scaled to about the squared error that it stands beside, so that a weight of 1 is worth as much as
+that of squared error, and a rate keeps its price. Rates and steps of a recipe are thus left alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from tilepress.jobs.recipes.networks.similarity import ms_ssim
+from tilepress.pipeline.errors import UsageError
+
+Measure = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+# What 1 - MS-SSIM is multiplied by: squared error is about that much of it where cnn-ae decodes photographs.
+MS_SSIM_SCALE = 0.015
+
+
+def squared_error(decoded: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
+    """Return the mean squared error (n,) of pictures (n, c, h, w), full scale being 1."""
+    return (decoded - pictures).square().mean(dim=(-3, -2, -1))
+
+
+def absolute(decoded: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
+    """Return the squared mean of absolute errors, times pi / 2: of normal errors, their mean square.
+
+    Within a picture gradients are those of L1. Between pictures and levels errors weigh as their squares do, so that
+    bits cost the same.
+    """
+    return math.pi / 2 * (decoded - pictures).abs().mean(dim=(-3, -2, -1)).square()
+
+
+def structural(decoded: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
+    """Return 1 - MS-SSIM (n,) of pictures (n, c, h, w), scaled. UsageError if they are too small."""
+    return MS_SSIM_SCALE * (1 - ms_ssim(decoded, pictures))
+
+
+MEASURES: Mapping[str, Measure] = {"mse": squared_error, "l1": absolute, "ms_ssim": structural}
+WEIGHTS: Mapping[str, float] = {**dict.fromkeys(MEASURES, 0.0), "mse": 1.0}  # where a recipe says nothing else
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """The sum of measures by their `weights`; of those that are not named the weight is 0."""
+
+    weights: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        """UsageError for weights that make no loss."""
+        if min(self.weights.values(), default=0.0) < 0 or not any(self.weights.values()):
+            raise UsageError(f"model.measures must have weights from 0 up, and one above 0, not {dict(self.weights)}")
+
+    def __call__(self, decoded: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
+        """Return what errors cost, in squared error: (..., n) of decoded (..., n, c, h, w) and pictures (n, c, h, w).
+
+        Full scale is 1. Whatever the precision of the training, measures are taken in float32.
+        """
+        flat = decoded.float().flatten(0, -4), pictures.expand_as(decoded).flatten(0, -4)
+        with torch.autocast(decoded.device.type, enabled=False):
+            costs = [weight * MEASURES[name](*flat) for name, weight in self.weights.items() if weight]
+        return torch.stack(costs).sum(dim=0).reshape(decoded.shape[:-3])

@@ -1,0 +1,168 @@
+"""Losses that all recipes of pictures share: what they measure, that networks learn by them, what is refused."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import pytorch_msssim
+import torch
+
+from tests.support.learned.training import crops, exported, figures_of
+from tilepress.jobs.recipes.networks.distortion import MEASURES, WEIGHTS, Distortion
+from tilepress.jobs.recipes.networks.pictures import pictures
+from tilepress.jobs.recipes.networks.similarity import ms_ssim
+from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
+from tilepress.jobs.training.learner import Learner
+from tilepress.pipeline.errors import UsageError
+
+SMALL: dict[str, dict[str, object]] = {
+    "cnn-ae": {
+        "analysis": ["unshuffle 4", "conv 16 3", "relu", "conv 8 3"],
+        "synthesis": ["conv 16 3", "relu", "conv 48 3", "shuffle 4"],
+        "quantisation_steps": [64, 32, 16],
+        "default_level": 1,
+    },
+    "cnn-rnn-ae": {
+        "analysis": ["unshuffle 4", "conv 12 3", "relu", "conv 6 3"],
+        "synthesis": ["conv 12 3", "relu", "conv 48 3", "shuffle 4"],
+        "quantisation_steps": [48, 16],
+        "shifts": [0, 0],
+        "default_level": 1,
+    },
+    "cae": {
+        "down": [["unshuffle 4", "conv 12 1", "relu"], ["unshuffle 2", "conv 16 1", "relu"]],
+        "up": [["conv 12 3", "relu", "conv 48 1", "shuffle 4"], ["conv 48 1", "relu", "shuffle 2"]],
+        "latents": [6, 8],
+        "quantisation_steps": [12, 48],
+        "default_level": 1,
+    },
+    "gdn-factorized": {"channels": [8, 12, 16], "rates": [0.01, 0.1], "default_level": 1},
+}
+every_family = pytest.mark.parametrize("family", sorted(SMALL))
+every_measure = pytest.mark.parametrize("measure", sorted(MEASURES))
+SEEN = torch.from_numpy(crops(8, seed=20))
+
+
+def learner_of(family: str, own: dict[str, object], **options: object) -> Learner:
+    plan = TrainingPlan("test", family, Options(**{"crop": 32, "seed": 3, **options}), {**SMALL[family], **own})
+    learner = Learner(plan)
+    learner.initialise(crops(12))
+    return learner
+
+
+def pair(side: int, error: float = 0.05) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures (3, 3, side, side), and what is left of them after errors as large as that."""
+    torch.manual_seed(1)
+    x = pictures(torch.from_numpy(crops(3, side)))
+    return x + error * torch.randn_like(x), x
+
+
+def test_ms_ssim_is_that_of_the_library() -> None:
+    decoded, x = pair(176)
+    wanted = pytorch_msssim.ms_ssim(decoded, x, data_range=1, size_average=False)
+    torch.testing.assert_close(ms_ssim(decoded, x), wanted, rtol=0, atol=1e-5)
+
+
+def test_ms_ssim_of_pictures_for_a_single_scale_is_ssim() -> None:
+    decoded, x = pair(21)
+    wanted = pytorch_msssim.ssim(decoded, x, data_range=1, size_average=False)
+    torch.testing.assert_close(ms_ssim(decoded, x), wanted, rtol=0, atol=1e-4)
+    with pytest.raises(UsageError, match="11 x 11"):
+        ms_ssim(*pair(10))
+
+
+def test_the_distortion_of_a_recipe_that_says_nothing_is_squared_error_bit_by_bit() -> None:
+    decoded, x = pair(32)
+    several = torch.stack([decoded, x, decoded])
+    assert torch.equal(Distortion(WEIGHTS)(decoded, x), (decoded - x).square().mean(dim=(1, 2, 3)))
+    assert torch.equal(Distortion({"mse": 1.0})(several, x), (several - x).square().mean(dim=(2, 3, 4)))
+
+
+@every_measure
+def test_a_measure_is_as_large_as_squared_error_and_grows_with_it(measure: str) -> None:
+    small, large = (Distortion({measure: 1.0})(*pair(64, error)).mean() for error in (0.02, 0.04))
+    assert 0.2 * 0.02**2 < float(small) < 5 * 0.02**2
+    assert 2 < float(large / small) < 6
+    assert float(Distortion({measure: 2.0})(*pair(64)).sum()) == pytest.approx(
+        2 * float(Distortion({measure: 1.0})(*pair(64)).sum())
+    )
+
+
+@every_measure
+@every_family
+def test_a_network_learns_by_every_measure(family: str, measure: str) -> None:
+    learner = learner_of(family, {"measures": {measure: 1.0}}, lr=1e-4)
+    before = figures_of(learner, SEEN.numpy())
+    for step in range(20):
+        learner.learn(SEEN, step, step / 20)
+    after = figures_of(learner, SEEN.numpy())
+    assert after["loss"] < before["loss"]
+    assert after.keys() == {"loss", "mse", "bpp"}
+
+
+@pytest.mark.parametrize("family", ["cnn-ae", "cnn-rnn-ae", "cae"])
+def test_a_decoder_learns_against_a_critic_while_the_encoder_stays(family: str) -> None:
+    """And goes on bit by bit, with all of the losses."""
+    own = {"measures": dict.fromkeys(MEASURES, 0.5), "adversarial": 0.1, "game": "dcgan", "freeze": "encoder"}
+    learner, other = learner_of(family, own, ema=0.9), learner_of(family, own, ema=0.9)
+    begun = learner.tensors()
+    for step in range(4):
+        figures = learner.learn(SEEN, step, 0.0)
+        if step == 1:
+            other.restore(learner.tensors())
+    assert {"deceived", "judged"} <= figures.keys()
+    for step in (2, 3):
+        other.learn(SEEN, step, 0.0)
+    ended, again = learner.tensors(), other.tensors()
+    assert ended.keys() == again.keys() and all(torch.equal(ended[name], again[name]) for name in ended)
+    encoder = ("network.analys", "network.downs", "network.heads")
+    for name in begun:
+        if name.startswith("network.") and name.endswith("weight"):
+            assert torch.equal(begun[name], ended[name]) == name.startswith(encoder), name
+
+
+def test_weights_of_a_model_are_begun_with_as_they_decode() -> None:
+    first = learner_of("cnn-ae", {}, lr=1e-4)
+    for step in range(10):
+        first.learn(SEEN, step, 0.0)
+    model, plan = exported(first, list(crops(6, 64))), TrainingPlan("test", "cnn-ae", Options(crop=32), SMALL["cnn-ae"])
+    plan.recipe().require_start(model)
+    begun = Learner(TrainingPlan("test", "cnn-ae", Options(crop=32), SMALL["cnn-ae"], model))
+    begun.initialise(crops(12))
+    before, after = (figures_of(learner, crops(8, seed=9)) for learner in (first, begun))
+    assert after["mse"] == pytest.approx(before["mse"], rel=0.02)
+    assert after["bpp"] < 1.2 * before["bpp"]
+    again = exported(begun, list(crops(6, 64)))
+    assert all(np.array_equal(a, again.tensors[name]) for name, a in model.tensors.items() if name.startswith("analys"))
+
+
+@pytest.mark.parametrize(
+    ("family", "own", "said"),
+    [("cnn-ae-ft", {}, "no beginning"), ("cae", {}, "begin anew"), ("cnn-ae", {"told": False}, "told=True"),
+     ("cnn-ae", {"synthesis": ["conv 48 3", "shuffle 4"]}, "another synthesis: set synthesis=")],
+)  # fmt: skip
+def test_a_model_of_other_networks_is_no_beginning(family: str, own: dict[str, object], said: str) -> None:
+    model = exported(learner_of("cnn-ae", {}), list(crops(6, 64)))
+    plan = TrainingPlan("test", family, Options(), {**SMALL.get(family, SMALL["cnn-ae"]), **own})
+    with pytest.raises(UsageError, match=re.escape(said)):
+        plan.recipe().require_start(model)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("measures={mse: -1}", "from 0 up"),
+        ("measures={mse: 0}", "one above 0"),
+        ("measures={ssim: 1}", "no key 'model.measures.ssim'. Did you mean ms_ssim"),
+        ("measures=l1", "model.measures must be like"),
+        ("measures={l1: much}", "model.measures.l1 must be like"),
+        ("adversarial=-1", "model.adversarial must be at least 0"),
+        ("game=chess", "one of wasserstein, dcgan"),
+        ("freeze=decoder", "none or encoder"),
+    ],
+)
+def test_losses_that_make_no_sense_are_refused_at_once(override: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        load_plan("cnn-ae", [override])
