@@ -116,7 +116,7 @@ def show_reproduce(request: SimpleNamespace, report: ReproduceReport) -> None:
 
 def _show_section(section: MadeSection) -> None:
     print(f"\n{section.title}")
-    columns = (counted(section.pictures, "picture"), *section.columns)
+    columns = (section.shown, *section.columns)
     lines = ((line.name.replace("`", ""), *line.cells) for line in section.lines)
     print_table((dict(zip(columns, line, strict=True)) for line in lines), columns)
     for text in (*section.comparisons, *section.remarks):

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import tilepress
+from tilepress.jobs.cli.progress import counted
 from tilepress.jobs.reproduction.figures import FIGURES, Measured
 from tilepress.jobs.reproduction.measuring import Results
+from tilepress.jobs.reproduction.pictures import Sample
 from tilepress.jobs.reproduction.table import Column, Published, Row, Section, Table
 
 
@@ -31,7 +33,7 @@ class MadeSection:
     lines: tuple[Line, ...]
     comparisons: tuple[str, ...]
     remarks: tuple[str, ...]
-    pictures: int
+    shown: str  # "21 pictures", "1,000 images in 2 stacks"
     lead: str = ""
     lead_place: int = 0
     plot: str = ""
@@ -48,8 +50,8 @@ class MadeCurves:
     points: Mapping[str, Sequence[tuple[float, float]]] = field(repr=False)  # (step, MSE) by model
 
 
-def made_section(section: Section, results: Results, pictures: int, plot: str) -> MadeSection:
-    """Return a section with the figures of a run; `results` as `measured_section` gives them."""
+def made_section(section: Section, results: Results, shown: Sequence[Sample], plot: str) -> MadeSection:
+    """Return a section with the figures of a run; `results` as `measured_section` gives them of the samples shown."""
     published = [_published_line(each, section.columns) for each in section.published]
     made = [_line(row, section.columns, results) for row in section.rows]
     return MadeSection(
@@ -59,11 +61,18 @@ def made_section(section: Section, results: Results, pictures: int, plot: str) -
         (*published, *made),
         tuple(_comparisons(section, made)),
         tuple(f"{each.name}: {each.remark}" for each in section.published if each.remark),
-        pictures,
+        _counted(shown),
         section.columns[section.lead].title,
         section.lead,
         plot,
     )
+
+
+def _counted(shown: Sequence[Sample]) -> str:
+    cells = sum(sample.cells for sample in shown)
+    if cells > len(shown):
+        return f"{counted(cells, 'image')} in {counted(len(shown), 'stack')}"
+    return counted(cells, "picture")
 
 
 def _published_line(published: Published, columns: Sequence[Column]) -> Line:
@@ -139,8 +148,7 @@ def _section_parts(section: MadeSection) -> Iterator[str]:
     yield f"## {section.title}\n"
     if section.text:
         yield f"{section.text}\n"
-    pictures = f"{section.pictures} picture{'s' if section.pictures > 1 else ''}"
-    yield _table((pictures, *section.columns), ((line.name, *line.cells) for line in section.lines))
+    yield _table((section.shown, *section.columns), ((line.name, *line.cells) for line in section.lines))
     yield from _bullets((*section.comparisons, *section.remarks))
     yield f"![{section.title}]({section.plot})\n"
 

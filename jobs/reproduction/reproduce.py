@@ -179,7 +179,7 @@ def _measure(
         for number, (section, found) in enumerate(zip(table.sections, shown, strict=True), 1):
             results = measured_section(section, found, work, f"{number}-{slug(section.title)}", meter.tell)
             plot = f"{table.name}-{number}.png"
-            report.sections.append(made_section(section, results, len(found), plot))
+            report.sections.append(made_section(section, results, found, plot))
         report.measured, report.found = meter.counts
 
 

@@ -109,12 +109,16 @@ TABLE = Table(
             pictures=_TEST,
             columns=_COLUMNS,
             published=(
-                Published("PCA, 196 coefficients as floats", (1.811, 26.36, None), "PCA, 196 coefficients, finest"),
+                Published(
+                    "PCA, 196 coefficients as floats",
+                    (1.811, 26.36, None),
+                    "PCA, 196 coefficients, finest",
+                    "not clipped to black and white, which the codec does: it gains a decibel",
+                ),
                 Published(
                     "gzip of the samples",
                     (0.0, None, 160.5),
-                    "gzip of the samples",
-                    "without loss, and smaller than 196 bytes: a byte for each code is no compression of these digits",
+                    remark="without loss, and smaller than 196 bytes: a byte for each code compresses nothing",
                 ),
             ),
             rows=_FIXED_ROWS,
@@ -130,9 +134,15 @@ TABLE = Table(
     ),
     curves=(Curves("Error over training, by start", (*(model.name for model in _STARTS), "klt-long")),),
     remarks=(
+        "Pre-training matters where weights otherwise begin at random: from Glorot's weights SGD with momentum learns "
+        "no more than the mean digit in six epochs, and Adam little more; from machines SGD does as well as Adam.",
+        "Random weights of the right size, four times Glorot's, make up for a part of it under Adam.",
+        "Principal components, laid into the nearly linear part of the logistic function in seconds, make machines "
+        "needless: they begin where no other start comes in six epochs. How far those come in hundreds is not shown.",
         "Learning rates were not tuned alike: of SGD, and of Adam from principal components, the best of five or six "
         "by the error on these test digits; Adam from other starts ran at 0.001 only.",
-        "Starts: random are Glorot's weights, scaled four times those, machines are pre-trained, klt are principal "
-        "components in the nearly linear part of the logistic function.",
+        "A squared error of 0.9 at 196 codes is not reached, and JPEG and JPEG 2000 have less error in as many bytes. "
+        "Entropy-coded, the network is ahead of PCA at every level, and of JPEG at all but the finest; the shipped "
+        "model, which knows photographs too, is ahead of PCA at its coarser levels only.",
     ),
 )
