@@ -16,7 +16,7 @@ _TARGETS = {4: 0.0019, 8: 0.0039, 16: 0.0}  # MSE whose epochs are counted
 _EPOCHS, _BLOCKS, _BATCH = 60, 40_000, 128
 _BATCHES = _BLOCKS / _BATCH  # of an epoch
 _STEPS = "[64.0,40.0,24.0,16.0,8.0,4.0]"  # of quantisation
-_COARSE = {4: 75, 8: 75, 16: 60}  # quality of the level that costs less than 0.1 dB: steps of 8, 8 and 16
+_COARSE = {4: 75, 8: 75, 16: 60}  # quality of a level that costs at most 0.2 dB: steps of 8, 8 and 16
 _SHAPE = ("colour=gray", f"quantisation_steps={_STEPS}", "export_tiles=30")
 _TRAINING = (
     *("init=random", "rate=0.0", "crop=16", f"batch_size={_BATCH}", "lr=1e-3", "ema=0.999"),
@@ -71,7 +71,7 @@ TABLE = Table(
     data=(PHOTOS_TRAIN, STANDARD),
     bytes_counted=(
         "the stream of quantised and entropy-coded latents. The published ratio counts neurons, not bytes. Of each "
-        "network there is the finest level, and a coarser one that costs less than 0.1 dB; JPEG and JPEG 2000 have at "
+        "network there is the finest level, and a coarser one that costs at most 0.2 dB; JPEG and JPEG 2000 have at "
         "most the bytes of the coarser ReLU row, image by image."
     ),
     protocol=(
