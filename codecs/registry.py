@@ -52,6 +52,8 @@ DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands
     "cnn-rnn-ae": "cnn-rnn-ae",
     "cae": "cae",
     "rbm-autoencoder": "rbm-autoencoder",
+    "gan": "gan",
+    "gan-ae": "gan-ae",
 }
 ENTRY_POINTS = "tilepress.codecs"  # group in which other packages name their codecs
 

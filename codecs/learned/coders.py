@@ -90,25 +90,32 @@ class FactorizedLatents:
 
 @dataclass(frozen=True)
 class FixedLatents:
-    """A byte for each of int16 (planes, K, rows, columns), within 0..`most` <= 255: the K of a block side by side.
+    """A few bits for each of int16 (planes, K, rows, columns), within 0..`most`: the K of a block side by side.
 
-    `axis`: where K stands, if it is not the second; -1 for the last.
+    `axis`: where K stands, if it is not the second; -1 for the last. `bits`: 1 to 8, `most` below 2^bits; the highest
+    comes first, there are no gaps, and the last byte is filled up with zeros.
     """
 
     most: int
     axis: int = 1
+    bits: int = 8
     parts: int = 1
 
     def encode(self, latents: Latents, spec: TileSpec) -> list[bytes]:
         """Return the bytes, plane by plane, row by row, block by block."""
-        return [np.moveaxis(latents[LATENTS], self.axis, -1).astype(np.uint8).tobytes()]
+        codes = np.moveaxis(latents[LATENTS], self.axis, -1).astype(np.uint8).reshape(-1, 1)
+        return [np.packbits(np.unpackbits(codes, axis=1)[:, 8 - self.bits :]).tobytes()]
 
     def decode(self, streams: Sequence[bytes], shapes: Shapes, spec: TileSpec) -> dict[str, np.ndarray]:
         """Return the latents. StreamError."""
         shape = list(shapes[LATENTS])
-        codes = np.frombuffer(streams[0], np.uint8)
-        if len(codes) != math.prod(shape) or codes.max(initial=0) > self.most:
-            raise StreamError("the codes of a tile are too many, too few or too large: the bytes are damaged")
+        data, count = np.frombuffer(streams[0], np.uint8), self.bits * math.prod(shape)
+        if len(data) != -(-count // 8) or np.unpackbits(data[-1:])[8 - -count % 8 :].any():
+            raise StreamError("the codes of a tile are too many or too few: the bytes are damaged")
+        rows = np.unpackbits(data, count=count).reshape(-1, self.bits)
+        codes = np.packbits(np.pad(rows, [(0, 0), (8 - self.bits, 0)]), axis=1)
+        if codes.max(initial=0) > self.most:
+            raise StreamError("the codes of a tile are too large: the bytes are damaged")
         depth = shape.pop(self.axis)
         blocks = codes.astype(np.int16).reshape(*shape, depth)
         return {LATENTS: np.ascontiguousarray(np.moveaxis(blocks, -1, self.axis))}

@@ -7,7 +7,7 @@ JPEG XL, because a tile did not shrink, the codec's own bytes count here.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -30,8 +30,18 @@ _WARM_SIDE = 64  # pixels of the tile that is coded before clocks run
 _warm: set[tuple[str, str, int]] = set()  # what this process has already loaded and compiled
 
 
+Compare = Callable[[np.ndarray, np.ndarray, int], Mapping[str, Any]]  # original, decoded, peak
+
+
 def measure(
-    point: OperatingPoint, picture: Picture, pixels: np.ndarray, pool: CodecPool, *, exact: bool, actors: bool
+    point: OperatingPoint,
+    picture: Picture,
+    pixels: np.ndarray,
+    pool: CodecPool,
+    *,
+    exact: bool,
+    actors: bool,
+    besides: Compare | None = None,
 ) -> dict[str, Any]:
     """Return the figures of one row: what an image costs by a codec, and how it comes back.
 
@@ -46,6 +56,7 @@ def measure(
         pool: Where codecs come from.
         exact: With the residual that leads back to the original pixels.
         actors: Networks run where no clock of this thread sees them.
+        besides: Gives further figures of original and decoded pixels.
     """
     trip = Trip(point, pool.codec(point.reference), exact, pool)
     rows = [pixels[y : y + point.tile] for y in range(0, picture.height, point.tile)]
@@ -60,11 +71,13 @@ def measure(
             cost += part
             for tile, samples in zip(batch, returned, strict=True):
                 decoded[tile.box.y : tile.box.y + tile.box.h, tile.box.x : tile.box.x + tile.box.w] = samples
-    found = distortion(pixels, decoded, (1 << picture.bit_depth) - 1)
+    peak = (1 << picture.bit_depth) - 1
+    found = distortion(pixels, decoded, peak)
     if found.max_error and (exact or trip.codec.lossless):
         raise CodecError(f"what should be lossless came back with errors of up to {found.max_error} levels")
     figures = cost.figures(picture.pixels, in_actor=actors and trip.codec.networks)
-    return vars(found) | figures | {"side_bytes": len(trip.side_information)}
+    more = dict(besides(pixels, decoded, peak)) if besides else {}
+    return vars(found) | more | figures | {"side_bytes": len(trip.side_information)}
 
 
 @dataclass(frozen=True)

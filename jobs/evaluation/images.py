@@ -117,10 +117,11 @@ def _image_rows(
             yield _row(item, point, outcome, str(exc).removeprefix(f"{item.name}: "))
         return
     facts = {name: getattr(picture, name) for name in ("format", "mode", "bit_depth", "width", "height")}
-    how = {"exact": options.fidelity == PIXELS, "actors": options.actors}
+    exact, actors = options.fidelity == PIXELS, options.actors
     for point in points:
         try:
-            yield _row(item, point, folder.EVALUATED, "") | facts | measure(point, picture, pixels, pool, **how)
+            found = measure(point, picture, pixels, pool, exact=exact, actors=actors)
+            yield _row(item, point, folder.EVALUATED, "") | facts | found
         except UnsupportedError as exc:
             yield _row(item, point, folder.UNSUPPORTED, str(exc)) | facts
         except CodecError as exc:

@@ -33,8 +33,8 @@ class Figure:
 
 def _mean(name: str) -> Callable[[Sequence[Measured]], float | None]:
     def of(rows: Sequence[Measured]) -> float | None:
-        values = [row[name] for row in rows]
-        return sum(values) / len(values) if values and None not in values else None
+        values = [float(row[name]) for row in rows if row.get(name) is not None]
+        return sum(values) / len(values) if values and len(values) == len(rows) else None
 
     return of
 
@@ -80,5 +80,6 @@ FIGURES: dict[str, Figure] = {
     "side_bpp": Figure(_per("side_bytes", "pixels", 8), ".3f", less=True),
     "cell_bytes": Figure(_per("bytes", "cells"), ".1f", less=True),
     "squared_error": Figure(_squared_error, ".3f", less=True),
+    "texture": Figure(_mean("texture"), ".1f", less=True),
     "cell_psnr": Figure(_cell_psnr, ".2f"),
 }

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+import numpy as np
+
 from tilepress.codecs.codec import Codec
 from tilepress.codecs.errors import UnsupportedError
 from tilepress.codecs.learned.leveled import LeveledCodec
@@ -23,10 +25,11 @@ from tilepress.jobs.reproduction.models import RowPool, load_row
 from tilepress.jobs.reproduction.pictures import Sample
 from tilepress.jobs.reproduction.table import Row, Section
 from tilepress.pipeline.errors import MissingError
+from tilepress.pipeline.quality.texture import texture_distance
 from tilepress.pipeline.storage.base import Storage
 
 _TILE = 1 << 14  # a picture is one tile
-_KEPT = ("bytes", "side_bytes", "mse", "psnr", "ssim", "ms_ssim", "max_error")
+_KEPT = ("bytes", "side_bytes", "mse", "psnr", "ssim", "ms_ssim", "max_error", "texture")
 Tell = Callable[[str, bool], None]  # a picture of a row is there; whether it was there before
 Results = dict[tuple[str, int | None], list[Measured | None]]  # by row and column's quality, in the order of samples
 
@@ -52,7 +55,7 @@ class RowTrial:
         """Return the figures of a picture at a quality."""
         tile = _TILE // self.codec.alignment * self.codec.alignment
         point = OperatingPoint(self.row.codec, quality, self.row.codec, "", tile, self.row.effort)
-        found = measure(point, sample.picture, sample.pixels, self.pool, exact=False, actors=False)
+        found = measure(point, sample.picture, sample.pixels, self.pool, exact=False, actors=False, besides=_texture)
         return {name: found[name] for name in _KEPT} | {"quality": quality}
 
     def within(self, sample: Sample, limit: float) -> Measured | None:
@@ -66,6 +69,10 @@ class RowTrial:
             else:
                 high = middle
         return best
+
+
+def _texture(original: np.ndarray, decoded: np.ndarray, peak: int) -> Measured:
+    return {"texture": texture_distance(original, decoded, peak)}
 
 
 def measured_section(section: Section, samples: Sequence[Sample], work: Storage, place: str, tell: Tell) -> Results:

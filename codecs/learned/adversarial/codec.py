@@ -1,9 +1,9 @@
 """`gan` and `gan-ae`: autoencoders with a decoder that was trained against a critic.
 
-Both are networks as those of cnn-ae, their latents quantised and cut alike, stored in a byte each, as published, or
-entropy-coded. A model has two decoders of one shape over the same latents: one of least squared error, whose tiles are
-the base, and one that was trained to deceive a critic (Goodfellow et al., "Generative adversarial nets", 2014), whose
-tiles are view `adversarial`: sharper, and farther from the source. A critic is a way of training alone
+Both are networks as those of cnn-ae, their latents quantised and cut alike, stored in 8 bits each, as published, in
+fewer, or entropy-coded. A model has two decoders of one shape over the same latents: one of least squared error, whose
+tiles are the base, and one that was trained to deceive a critic (Goodfellow et al., "Generative adversarial nets",
+2014), whose tiles are view `adversarial`: sharper, and farther from the source. A critic is a way of training alone
 (jobs/recipes/adversarial): no model holds one.
 
 `gan`: the latents are the block, down-sampled: the means of 4 x 4 pixels. `gan-ae`: the encoder is learned, too.
@@ -44,13 +44,13 @@ class GanAe(CnnAe):
     views: tuple[str, ...] = (ADVERSARIAL,)
 
     def load_level(self, number: int) -> Level:
-        """Return the level: of tensors, as that of cnn-ae, or of bytes. ModelError."""
+        """Return the level: of tensors, as that of cnn-ae, or of bits alone. ModelError."""
         config = self.config
         if config.coder == "entropy":
             return super().load_level(number)
         top, none = np.full(config.latents, config.top(number)), np.zeros(config.latents, np.int64)
         quantiser = stepped_quantiser(config.steps[number], none, top, none.astype(np.float32))
-        return Level(number, {LATENTS: quantiser}, FixedLatents(config.top(number), axis=-1))
+        return Level(number, {LATENTS: quantiser}, FixedLatents(config.top(number), -1, config.bits))
 
     def load_networks(self) -> None:
         """Load the analysis and both syntheses, proven for the latents of all levels. ModelError."""

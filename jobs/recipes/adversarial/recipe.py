@@ -28,7 +28,7 @@ from tilepress.jobs.recipes.picture_recipe import FREEZE
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
 
-_BYTE = 8  # bits of latents that are stored in a byte each
+_MOST_BITS = 8  # of latents that are stored as they are
 
 
 class GanAeRecipe(CnnAeRecipe):
@@ -37,7 +37,7 @@ class GanAeRecipe(CnnAeRecipe):
     codec_id: ClassVar[str] = "gan-ae"
     defaults: ClassVar[Mapping[str, Any]] = {
         **{key: value for key, value in CnnAeRecipe.defaults.items() if key not in ("adversarial", *FREEZE)},
-        "coder": "entropy",  # of latents: entropy, or fixed: a byte each, with bits: 8
+        "coder": "entropy",  # of latents: entropy, or fixed: as many bits as `bits` says
         "game": "dcgan",  # or wasserstein
         "adversarial_weight": 1.0,  # of the loss in the game
         "distortion": "l2",  # of the adversarial decoder: squared, or l1: absolute
@@ -49,8 +49,8 @@ class GanAeRecipe(CnnAeRecipe):
         wrong = [key for key, known in _KNOWN.items() if self.model[key] not in known]
         if wrong:
             raise UsageError(f"model.{wrong[0]} must be one of {', '.join(_KNOWN[wrong[0]])}")
-        if self.model["coder"] == "fixed" and self.model["bits"] != _BYTE:
-            raise UsageError(f"model.coder fixed stores a byte a latent: set model.bits={_BYTE}")
+        if self.model["coder"] == "fixed" and not 1 <= self.model["bits"] <= _MOST_BITS:
+            raise UsageError(f"model.coder fixed stores as many bits a latent as model.bits says: 1 to {_MOST_BITS}")
         if min(self.model["adversarial_weight"], self.model["distortion_weight"]) < 0:
             raise UsageError("model.adversarial_weight and model.distortion_weight must be at least 0")
 
@@ -101,11 +101,13 @@ class GanAeRecipe(CnnAeRecipe):
         """Return the second synthesis, and what the configuration says of it."""
         assert isinstance(network, TwoDecoders)
         exported = export_synthesis(self.shape.synthesis, folded(network.adversarial), bounds, samples)
-        bits = [exported.activation_bits, exported.fraction_bits]
-        return named(ADVERSARIAL, exported.tensors), {"adversarial_bits": bits, "coder": self.model["coder"]}
+        fields = {"adversarial_bits": [exported.activation_bits, exported.fraction_bits], "coder": self.model["coder"]}
+        if self.model["coder"] == "fixed":
+            fields["bits"] = self.model["bits"]
+        return named(ADVERSARIAL, exported.tensors), fields
 
     def coder_tensors(self, quantisers: Sequence[Quantiser], latents: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-        """Return the tensors of cnn-ae; none of bytes."""
+        """Return the tensors of cnn-ae; none of latents that are stored as they are."""
         return {} if self.model["coder"] == "fixed" else super().coder_tensors(quantisers, latents, seed)
 
 

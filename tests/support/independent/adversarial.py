@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,12 @@ class Adversarial(CnnAe):
             return super().read(content, count, height, width)
         depth = self.tensors["synthesis0.weight"].shape[1] - bool(self.config["strengths"])
         self.m = {"zero": np.zeros(depth, np.int64)}
-        codes = np.frombuffer(content, np.uint8).astype(np.int64)
-        assert codes.max() <= 255 * self.config["steps"][-1] // self.config["steps"][self.level]
-        return codes.reshape(count, self.grid(height), self.grid(width), depth)
+        bits, size = self.config.get("bits", 8), (count, self.grid(height), self.grid(width), depth)
+        whole = int.from_bytes(content) >> -bits * math.prod(size) % 8
+        places = reversed(range(math.prod(size)))
+        codes = np.array([whole >> bits * place & ((1 << bits) - 1) for place in places])
+        assert codes.max() <= ((1 << bits) - 1) * self.config["steps"][-1] // self.config["steps"][self.level]
+        return codes.reshape(size)
 
 
 def adversarial(config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Adversarial:
