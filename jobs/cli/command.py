@@ -57,7 +57,7 @@ class Command(TyperCommand):
 
 
 def command_of(verb: Callable[..., Any], examples: str) -> Callable[..., None]:
-    """Return a function for `typer.Typer.command` that runs `verb` and shows its report by `reports.show_VERB`.
+    """Return a function for `typer.Typer.command` that runs `verb` and shows its report by `show_VERB`.
 
     Its signature is the verb's, in types that typer can read, with --json and --log in the place of `quiet`.
     """
@@ -77,7 +77,7 @@ def command_of(verb: Callable[..., Any], examples: str) -> Callable[..., None]:
         if as_json:
             reports.print_report(report)
         else:
-            show = getattr(reports, f"show_{verb.__name__}")
+            show = _shown(verb)
             with MESSAGES.logging_output():
                 show(SimpleNamespace(**options, spell=partial(spelled, parameters=ctx.command.params)), report)
         raise typer.Exit(report.exit_code)
@@ -92,6 +92,16 @@ def command_of(verb: Callable[..., Any], examples: str) -> Callable[..., None]:
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     run.__doc__ = "\n\n".join(_help(inspect.getdoc(verb) or "", examples))
     return run
+
+
+def _shown(verb: Callable[..., Any]) -> Callable[[SimpleNamespace, Any], None]:
+    """Return the function that prints the report of a verb: `show_VERB` of one of two modules."""
+    from tilepress.jobs.cli import model_reports, reports
+
+    name = f"show_{verb.__name__}"
+    module = model_reports if hasattr(model_reports, name) else reports
+    show: Callable[[SimpleNamespace, Any], None] = getattr(module, name)
+    return show
 
 
 def _help(docstring: str, examples: str) -> Iterator[str]:

@@ -11,12 +11,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from tilepress.jobs.cli.messages import MESSAGES, plain
-from tilepress.jobs.cli.model_reports import (  # noqa: F401 - found here by their names
-    show_evaluate,
-    show_fit_lossless,
-    show_reproduce,
-    show_train,
-)
 from tilepress.jobs.cli.progress import counted, size, took
 from tilepress.jobs.cli.tables import (
     MANY,
