@@ -96,8 +96,9 @@ class Recipe(ABC):
         """UsageError unless a training may begin with the weights of a model: a recipe that says nothing takes none."""
         raise UsageError(f"networks of this recipe begin anew: there is no going on from a model of {model.codec_id}")
 
-    def begin_from(self, network: torch.nn.Module, model: Model, crops: torch.Tensor) -> None:  # noqa: B027 - few can
+    def begin_from(self, network: torch.nn.Module, model: Model, crops: torch.Tensor) -> None:
         """In place of `initialise`: take the weights of a model that `require_start` accepts. `crops` as there."""
+        self.require_start(model)
 
     def adversary(self) -> Adversary | None:
         """Return what the network is trained against, randomly initialised; most are trained against nothing."""

@@ -111,7 +111,7 @@ _LEARNED_5: dict[str, tuple[str, int, dict[str, Any]]] = {
             "synthesis": ["conv 6 3", "relu", "conv 48 3", "shuffle 4"],
             "quantisation_steps": [64, 8],
             "margin": 1,
-            "adversarial_weight": 0.1,
+            "adversarial": 0.1,
         },
     ),
     "gan-fixed": (
@@ -125,7 +125,7 @@ _LEARNED_5: dict[str, tuple[str, int, dict[str, Any]]] = {
             "coder": "fixed",
             "block": 16,
             "game": "wasserstein",
-            "adversarial_weight": 0.1,
+            "adversarial": 0.1,
             "distortion": "l1",
         },
     ),

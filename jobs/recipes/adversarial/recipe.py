@@ -1,6 +1,6 @@
 """Trains `gan` and `gan-ae`: distortion and rate as cnn-ae, and a second decoder against a critic, jointly.
 
-The second decoder minimises `distortion_weight` times its distortion plus `adversarial_weight` times its loss in the
+The second decoder minimises `distortion_weight` times its distortion plus `adversarial` times its loss in the
 game (networks/critic.py); what it asks of the latents counts beside what the first decoder asks.
 """
 
@@ -21,10 +21,9 @@ from tilepress.jobs.recipes.cnn_ae.network import Autoencoder
 from tilepress.jobs.recipes.cnn_ae.recipe import CnnAeRecipe
 from tilepress.jobs.recipes.export.stepped import named
 from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
-from tilepress.jobs.recipes.networks.critic import GAMES, Adversary, normalised_critic, plain_critic
+from tilepress.jobs.recipes.networks.critic import normalised_critic
 from tilepress.jobs.recipes.networks.normalised import folded, without_norms
 from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE
-from tilepress.jobs.recipes.picture_recipe import FREEZE
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
 
@@ -36,10 +35,10 @@ class GanAeRecipe(CnnAeRecipe):
 
     codec_id: ClassVar[str] = "gan-ae"
     defaults: ClassVar[Mapping[str, Any]] = {
-        **{key: value for key, value in CnnAeRecipe.defaults.items() if key not in ("adversarial", *FREEZE)},
+        **CnnAeRecipe.defaults,
         "coder": "entropy",  # of latents: entropy, or fixed: as many bits as `bits` says
-        "game": "dcgan",  # or wasserstein
-        "adversarial_weight": 1.0,  # of the loss in the game
+        "game": "dcgan",
+        "adversarial": 1.0,
         "distortion": "l2",  # of the adversarial decoder: squared, or l1: absolute
         "distortion_weight": 10.0,  # of the mean over samples, full scale being 1
     }
@@ -51,8 +50,8 @@ class GanAeRecipe(CnnAeRecipe):
             raise UsageError(f"model.{wrong[0]} must be one of {', '.join(_KNOWN[wrong[0]])}")
         if self.model["coder"] == "fixed" and not 1 <= self.model["bits"] <= _MOST_BITS:
             raise UsageError(f"model.coder fixed stores as many bits a latent as model.bits says: 1 to {_MOST_BITS}")
-        if min(self.model["adversarial_weight"], self.model["distortion_weight"]) < 0:
-            raise UsageError("model.adversarial_weight and model.distortion_weight must be at least 0")
+        if self.model["distortion_weight"] < 0:
+            raise UsageError("model.distortion_weight must be at least 0")
 
     def operations(self) -> list[str]:
         """Return the operations of both syntheses, without batch normalisation. ModelError."""
@@ -60,21 +59,14 @@ class GanAeRecipe(CnnAeRecipe):
 
     def build(self) -> TwoDecoders:
         """Return the network, randomly initialised."""
-        return TwoDecoders(self.shape, self.model["synthesis"])
+        network = TwoDecoders(self.shape, self.model["synthesis"])
+        self.freeze(network.base.analysis)
+        return network
 
     def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
         """As principal components, where the shape allows it."""
         assert isinstance(network, TwoDecoders)
         begin_both(network, crops)
-
-    def adversary(self) -> Adversary | None:
-        """Return the critic; none where the game has no weight."""
-        weight = self.model["adversarial_weight"]
-        return Adversary(self.critic(), self.model["game"], weight) if weight else None
-
-    def critic(self) -> torch.nn.Module:
-        """Return the network that is played against, randomly initialised."""
-        return plain_critic()
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Loss of cnn-ae, and the distortion of the adversarial decoder."""
@@ -141,4 +133,4 @@ class GanRecipe(GanAeRecipe):
         """Leave the network as it was built: it repeats means."""
 
 
-_KNOWN = {"coder": ("entropy", "fixed"), "game": tuple(GAMES), "distortion": ("l1", "l2")}
+_KNOWN = {"coder": ("entropy", "fixed"), "distortion": ("l1", "l2")}

@@ -21,7 +21,7 @@ from tilepress.jobs.recipes.cae.export import export
 from tilepress.jobs.recipes.cae.network import SymmetricAutoencoder, begin, may_begin_linear
 from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.networks.stepped_loss import level_figures, stepped_loss
-from tilepress.jobs.recipes.picture_recipe import FREEZE, LOSSES, PictureRecipe
+from tilepress.jobs.recipes.picture_recipe import LOSSES, PictureRecipe
 from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
@@ -48,7 +48,6 @@ class CaeRecipe(PictureRecipe):
         "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: nothing
         "energy": 0.0,  # what the sum of squared latents costs, a pixel
         **LOSSES,
-        **FREEZE,
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:

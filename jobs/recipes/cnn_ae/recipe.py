@@ -36,7 +36,7 @@ from tilepress.jobs.recipes.networks.distortion import squared_error
 from tilepress.jobs.recipes.networks.normalised import folded
 from tilepress.jobs.recipes.networks.pictures import Coded, pictures
 from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, stepped_loss
-from tilepress.jobs.recipes.picture_recipe import FREEZE, LOSSES, PictureRecipe
+from tilepress.jobs.recipes.picture_recipe import LOSSES, PictureRecipe
 from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
@@ -61,7 +61,6 @@ class CnnAeRecipe(PictureRecipe):
         "dead_zone": 0.1,  # of latents that are mostly 0, in steps; 0: plain rounding
         "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: distortion alone
         **LOSSES,
-        **FREEZE,
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ from tilepress.jobs.recipes.cnn_rnn_ae.export import export
 from tilepress.jobs.recipes.cnn_rnn_ae.network import RecurrentAutoencoder, begin
 from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.networks.stepped_loss import level_figures, stepped_loss
-from tilepress.jobs.recipes.picture_recipe import FREEZE, LOSSES, PictureRecipe
+from tilepress.jobs.recipes.picture_recipe import LOSSES, PictureRecipe
 from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
@@ -42,7 +42,6 @@ class CnnRnnAeRecipe(PictureRecipe):
         "dead_zone": 0.1,  # of latents that are mostly 0, in steps; 0: plain rounding
         "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: distortion alone
         **LOSSES,
-        **FREEZE,
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:

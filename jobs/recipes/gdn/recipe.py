@@ -54,7 +54,9 @@ class GdnFactorizedRecipe(PictureRecipe):
     def build(self) -> torch.nn.Module:
         """Return the float network."""
         first, second, latents = self.model["channels"]
-        return GdnNetwork((first, second, latents), len(self.model["rates"]))
+        network = GdnNetwork((first, second, latents), len(self.model["rates"]))
+        self.freeze(network.analysis)
+        return network
 
     def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
         """KLTs of the crops, with the quantisation step that suits each lambda at high rate."""

@@ -44,7 +44,7 @@ WEIGHTS: Mapping[str, float] = {**dict.fromkeys(MEASURES, 0.0), "mse": 1.0}  # w
 
 
 @dataclass(frozen=True)
-class Distortion:
+class WeightedDistortion:
     """The sum of measures by their `weights`; of those that are not named the weight is 0."""
 
     weights: Mapping[str, float]

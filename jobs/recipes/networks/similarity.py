@@ -10,9 +10,8 @@ import torch
 from torch.nn import functional
 
 from tilepress.pipeline.errors import UsageError
-from tilepress.pipeline.quality.metrics import MS_SSIM_WEIGHTS, WINDOW
+from tilepress.pipeline.quality.metrics import K1, K2, MS_SSIM_WEIGHTS, SIGMA, WINDOW
 
-_SIGMA, _C1, _C2 = 1.5, 0.01**2, 0.03**2
 _LEAST = 1e-6  # of a term: the gradient of a power is infinite at 0
 
 
@@ -46,8 +45,8 @@ def _similarity(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.T
     moments = _windowed(torch.cat([x, y, x * x, y * y, x * y]))
     mean_x, mean_y, xx, yy, xy = moments.chunk(5)
     variances = xx - mean_x.square() + yy - mean_y.square()
-    contrast = (2 * (xy - mean_x * mean_y) + _C2) / (variances + _C2)
-    luminance = (2 * mean_x * mean_y + _C1) / (mean_x.square() + mean_y.square() + _C1)
+    contrast = (2 * (xy - mean_x * mean_y) + K2**2) / (variances + K2**2)
+    luminance = (2 * mean_x * mean_y + K1**2) / (mean_x.square() + mean_y.square() + K1**2)
     return (luminance * contrast).mean(dim=(2, 3)), contrast.mean(dim=(2, 3))
 
 
@@ -61,6 +60,6 @@ def _window_matrix(side: int, device: torch.device) -> torch.Tensor:
     """The window at each place of `side` samples, (side, places): products are faster than `conv2d` is with eleven taps
     of a single channel."""
     taps = torch.arange(WINDOW, device=device) - WINDOW // 2
-    window = torch.exp(-0.5 * (taps / _SIGMA).square())
+    window = torch.exp(-0.5 * (taps / SIGMA).square())
     at = torch.arange(side, device=device)[:, None] - torch.arange(side - WINDOW + 1, device=device)
     return torch.where((at >= 0) & (at < WINDOW), (window / window.sum())[at.clamp(0, WINDOW - 1)], 0)

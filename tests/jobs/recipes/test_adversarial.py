@@ -102,7 +102,7 @@ def test_normalisation_is_folded_into_the_convolution_before_it() -> None:
 @pytest.mark.parametrize("family", sorted(SMALL))
 @pytest.mark.parametrize(
     "model",
-    [{"game": "chess"}, {"distortion": "l3"}, {"coder": "none"}, {"coder": "fixed"}, {"adversarial_weight": -1.0},
+    [{"game": "chess"}, {"distortion": "l3"}, {"coder": "none"}, {"coder": "fixed"}, {"adversarial": -1.0},
      {"distortion_weight": -1.0}, {"synthesis": ["norm", "conv 3 3"]}, {"analysis": ["pool"]}],
 )  # fmt: skip
 def test_a_configuration_that_cannot_be_trained_is_refused_at_once(family: str, model: dict[str, object]) -> None:

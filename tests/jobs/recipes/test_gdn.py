@@ -23,7 +23,7 @@ from tilepress.jobs.recipes.gdn.network import GdnNetwork
 from tilepress.jobs.recipes.gdn.recipe import GdnFactorizedRecipe
 from tilepress.jobs.recipes.networks.density import Density
 from tilepress.jobs.recipes.networks.pictures import pictures
-from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
+from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan, recipe_class
 from tilepress.jobs.training.learner import Learner
 
 from .test_cnn_ae import learn, waves
@@ -145,7 +145,7 @@ def test_a_training_from_pictures_to_a_model_that_codes(tmp_path: Path) -> None:
 
 def test_the_shipped_model_came_from_the_shipped_recipe() -> None:
     record = Model.load(SHIPPED / "gdn-factorized").training
-    plan = load_plan("gdn-factorized").to_json()
-    assert plan["model"] | record["model"] == plan["model"], "keys that came later change nothing"
+    plan, family = load_plan("gdn-factorized").to_json(), recipe_class("gdn-factorized")
+    assert family(record["model"]).model == plan["model"], "keys that came later are as they were without"
     for key in ("lr", "batch_size", "crop", "seed", "precision"):
         assert record[key] == plan[key]

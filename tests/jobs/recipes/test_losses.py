@@ -10,7 +10,7 @@ import pytorch_msssim
 import torch
 
 from tests.support.learned.training import crops, exported, figures_of
-from tilepress.jobs.recipes.networks.distortion import MEASURES, WEIGHTS, Distortion
+from tilepress.jobs.recipes.networks.distortion import MEASURES, WEIGHTS, WeightedDistortion
 from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.networks.similarity import ms_ssim
 from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
@@ -76,17 +76,17 @@ def test_ms_ssim_of_pictures_for_a_single_scale_is_ssim() -> None:
 def test_the_distortion_of_a_recipe_that_says_nothing_is_squared_error_bit_by_bit() -> None:
     decoded, x = pair(32)
     several = torch.stack([decoded, x, decoded])
-    assert torch.equal(Distortion(WEIGHTS)(decoded, x), (decoded - x).square().mean(dim=(1, 2, 3)))
-    assert torch.equal(Distortion({"mse": 1.0})(several, x), (several - x).square().mean(dim=(2, 3, 4)))
+    assert torch.equal(WeightedDistortion(WEIGHTS)(decoded, x), (decoded - x).square().mean(dim=(1, 2, 3)))
+    assert torch.equal(WeightedDistortion({"mse": 1.0})(several, x), (several - x).square().mean(dim=(2, 3, 4)))
 
 
 @every_measure
 def test_a_measure_is_as_large_as_squared_error_and_grows_with_it(measure: str) -> None:
-    small, large = (Distortion({measure: 1.0})(*pair(64, error)).mean() for error in (0.02, 0.04))
+    small, large = (WeightedDistortion({measure: 1.0})(*pair(64, error)).mean() for error in (0.02, 0.04))
     assert 0.2 * 0.02**2 < float(small) < 5 * 0.02**2
     assert 2 < float(large / small) < 6
-    assert float(Distortion({measure: 2.0})(*pair(64)).sum()) == pytest.approx(
-        2 * float(Distortion({measure: 1.0})(*pair(64)).sum())
+    assert float(WeightedDistortion({measure: 2.0})(*pair(64)).sum()) == pytest.approx(
+        2 * float(WeightedDistortion({measure: 1.0})(*pair(64)).sum())
     )
 
 
@@ -102,7 +102,7 @@ def test_a_network_learns_by_every_measure(family: str, measure: str) -> None:
     assert after.keys() == {"loss", "mse", "bpp"}
 
 
-@pytest.mark.parametrize("family", ["cnn-ae", "cnn-rnn-ae", "cae"])
+@pytest.mark.parametrize("family", ["cnn-ae", "cnn-rnn-ae", "cae", "gdn-factorized"])
 def test_a_decoder_learns_against_a_critic_while_the_encoder_stays(family: str) -> None:
     """And goes on bit by bit, with all of the losses."""
     own = {"measures": dict.fromkeys(MEASURES, 0.5), "adversarial": 0.1, "game": "dcgan", "freeze": "encoder"}
