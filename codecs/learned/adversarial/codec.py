@@ -17,15 +17,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from tilepress.codecs.codec import Tiles, TileSpec
-from tilepress.codecs.entropy.latent_coder import LATENTS, Latents
+from tilepress.codecs.entropy.latent_coder import LATENTS
 from tilepress.codecs.integer.network import IntegerNetwork
 from tilepress.codecs.learned.adversarial.config import AdversarialConfig
-from tilepress.codecs.learned.batches import run_integer
 from tilepress.codecs.learned.cnn_ae.codec import CnnAe
 from tilepress.codecs.learned.coders import FixedLatents, stepped_quantiser
 from tilepress.codecs.learned.config import LeveledConfig
-from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, tiles_from
 from tilepress.codecs.learned.leveled import Level
 from tilepress.codecs.learned.networks import load_synthesis
 from tilepress.codecs.learned.tensors import under
@@ -59,15 +56,15 @@ class GanAe(CnnAe):
         steps = load_synthesis(self.config.synthesis_plan, tensors, bits)
         self._adversarial = IntegerNetwork(steps, self.bounds, self.device)
 
-    def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
-        """Return the tiles of latents in steps, as the view's synthesis decodes them."""
-        import torch
+    @property
+    def synthesis(self) -> IntegerNetwork:
+        """The decoder of tiles, or that of the view."""
+        return self._adversarial if self.view_name == ADVERSARIAL else super().synthesis
 
-        if self.view_name != ADVERSARIAL:
-            return super().tiles_of(latents, spec, frame, level)
-        inputs, cut = torch.from_numpy(self.inputs_of(latents, spec, level)), self.config.cut
-        pieces = run_integer(self._adversarial, inputs, cut.stride**2, PIXELS_AT_ONCE)
-        return tiles_from(pieces, cut, spec, frame, self.config.adversarial_bits[1])
+    @property
+    def fraction_bits(self) -> int:
+        """Pictures come out of `synthesis` in units of 2^-fraction_bits."""
+        return self.config.adversarial_bits[1] if self.view_name == ADVERSARIAL else super().fraction_bits
 
 
 class Gan(GanAe):

@@ -67,7 +67,17 @@ class CnnAe(LeveledCodec):
     def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
         """Return the tiles of latents in steps, decoded as the model's configuration cuts them."""
         pieces = self.decoded(self.inputs_of(latents, spec, level))
-        return tiles_from(pieces, self.config.cut, spec, frame, self.config.fraction_bits)
+        return tiles_from(pieces, self.config.cut, spec, frame, self.fraction_bits)
+
+    @property
+    def synthesis(self) -> IntegerNetwork:
+        """The decoder of tiles."""
+        return self._synthesis
+
+    @property
+    def fraction_bits(self) -> int:
+        """Pictures come out of `synthesis` in units of 2^-fraction_bits."""
+        return self.config.fraction_bits
 
     def pieces_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray) -> np.ndarray:
         """Return what the analysis takes of tiles: float32 (m, 3, H, W), with margins or in blocks."""
@@ -85,4 +95,4 @@ class CnnAe(LeveledCodec):
         """Return what the synthesis makes of `inputs_of`: int64 (m, 3, H, W) in units of 2^-fraction_bits."""
         import torch
 
-        return run_integer(self._synthesis, torch.from_numpy(inputs), self.config.cut.stride**2, PIXELS_AT_ONCE)
+        return run_integer(self.synthesis, torch.from_numpy(inputs), self.config.cut.stride**2, PIXELS_AT_ONCE)

@@ -11,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.everywhere import assert_synthesis_is_the_same_everywhere
-from tests.support.learned.golden_models import changed
+from tests.support.learned.golden_models import changed, loaded
 from tests.support.photo_like import RGB, picture, psnr, symbols_equal
 from tests.support.tile_samples import KINDS, assert_valid_or_stream_error, forged, spec_of, tiles_of
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.learned.leveled import LeveledCodec
-from tilepress.codecs.registry import load_codec
 
 FINE, COARSE = Settings(quality=100), Settings(quality=1)
 SIZES = ((1, 1), (17, 5), (30, 41))
@@ -46,8 +45,7 @@ every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 
 @cache
 def codec(subject: Subject) -> LeveledCodec:
-    model = changed(subject.folder, subject.name)
-    found = load_codec(model.codec_id, model)
+    found = loaded(changed(subject.folder, subject.name))
     assert isinstance(found, LeveledCodec)
     return found
 

@@ -14,14 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.everywhere import assert_synthesis_is_the_same_everywhere
-from tests.support.learned.golden_models import changed
+from tests.support.learned.golden_models import changed, loaded
 from tests.support.photo_like import RGB, picture, psnr
 from tests.support.tile_samples import assert_valid_or_stream_error, forged
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
 from tilepress.codecs.learned.adversarial.codec import GanAe
 from tilepress.codecs.model import SHIPPED, Model
-from tilepress.codecs.registry import load_codec
 from tilepress.codecs.stream import read_frame, write_frame
 
 WAYS = ("gan-ae-entropy", "gan-fixed")
@@ -32,9 +31,7 @@ BLOCK = replace(RGB, height=32, width=32)
 
 @cache
 def codec(way: str) -> GanAe:
-    found = load_codec(model_of(way).codec_id, model_of(way))
-    assert isinstance(found, GanAe)
-    return found
+    return gan_of(model_of(way))
 
 
 def model_of(way: str, config: dict[str, object] | None = None, **tensors: object) -> Model:
@@ -42,8 +39,8 @@ def model_of(way: str, config: dict[str, object] | None = None, **tensors: objec
     return changed("learned-5", way, config, **tensors)
 
 
-def loaded(model: Model) -> GanAe:
-    found = load_codec(model.codec_id, model)
+def gan_of(model: Model) -> GanAe:
+    found = loaded(model)
     assert isinstance(found, GanAe)
     return found
 
@@ -56,7 +53,7 @@ def test_the_view_is_another_decoder_of_the_same_stream_and_the_base_does_not_de
     seen = view.decode(streams, RGB)
     assert seen.shape == base.shape and not np.array_equal(seen, base)
     assert psnr(seen, tiles) > psnr(base, tiles) - 3
-    other = loaded(model_of(way, **{"adversarial.synthesis0.bias": lambda a: a + a.max()}))
+    other = gan_of(model_of(way, **{"adversarial.synthesis0.bias": lambda a: a + a.max()}))
     np.testing.assert_array_equal(other.decode(streams, RGB), base)
     assert not np.array_equal(other.view("adversarial").decode(streams, RGB), seen)
     with pytest.raises(UnsupportedError, match="has no view"):
@@ -80,7 +77,7 @@ def test_a_block_is_192_bytes_whatever_the_level_and_what_it_shows() -> None:
 
 
 def test_latents_of_fewer_bits_are_packed_without_gaps() -> None:
-    packed, spec = loaded(model_of("gan-fixed", {"bits": 5, "block": 0})), replace(RGB, height=12, width=9)
+    packed, spec = gan_of(model_of("gan-fixed", {"bits": 5, "block": 0})), replace(RGB, height=12, width=9)
     symbols = packed.analyse(picture(spec), spec, FINE)
     (stream,) = packed.pack(symbols)
     payload = read_frame(b"GN", {1}, stream)[1]
@@ -132,7 +129,7 @@ def test_bytes_that_are_too_many_too_few_or_too_large_are_refused() -> None:
 )
 def test_a_hostile_model_is_a_model_error(way: str, name: str, change: object) -> None:
     with pytest.raises(ModelError):
-        loaded(model_of(way, **{name: change}))
+        gan_of(model_of(way, **{name: change}))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +141,7 @@ def test_a_hostile_model_is_a_model_error(way: str, name: str, change: object) -
 )  # fmt: skip
 def test_a_hostile_configuration_is_a_model_error(change: dict[str, object]) -> None:
     with pytest.raises(ModelError):
-        loaded(model_of("gan-fixed", change))
+        gan_of(model_of("gan-fixed", change))
 
 
 @pytest.mark.parametrize("name", ["gan", "gan-ae"])
@@ -152,7 +149,7 @@ def test_the_shipped_models_are_small_decode_in_float32_and_say_where_they_come_
     model = Model.load(SHIPPED / name)
     assert sum(file.stat().st_size for file in (SHIPPED / name).iterdir()) < 700_000
     assert "CC BY-SA 4.0" in model.licence
-    shipped = loaded(model)
+    shipped = gan_of(model)
     assert all(set(synthesis.needs) == {24} for synthesis in (shipped._synthesis, shipped._adversarial))
     spec = replace(RGB, height=64, width=64)
     found = [shipped.encode(picture(spec), spec, Settings(quality=quality)) for quality in (1, 50, 100)]
