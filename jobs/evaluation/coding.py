@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,10 @@ from tilepress.pipeline.formats.picture import Picture
 from tilepress.pipeline.quality.metrics import distortion
 from tilepress.pipeline.sources.dataset import picture_tiles
 
+NOTHING: Mapping[str, Compare] = MappingProxyType({})
 _WARM_SIDE = 64  # pixels of the tile that is coded before clocks run
 _warm: set[tuple[str, str, int]] = set()  # what this process has already loaded and compiled
-
-
-Compare = Callable[[np.ndarray, np.ndarray, int], Mapping[str, Any]]  # original, decoded, peak
+Compare = Callable[[np.ndarray, np.ndarray, int], float | None]  # original, decoded, largest sample
 
 
 def measure(
@@ -41,7 +41,7 @@ def measure(
     *,
     exact: bool,
     actors: bool,
-    besides: Compare | None = None,
+    besides: Mapping[str, Compare] = NOTHING,
 ) -> dict[str, Any]:
     """Return the figures of one row: what an image costs by a codec, and how it comes back.
 
@@ -56,7 +56,7 @@ def measure(
         pool: Where codecs come from.
         exact: With the residual that leads back to the original pixels.
         actors: Networks run where no clock of this thread sees them.
-        besides: Gives further figures of original and decoded pixels.
+        besides: Gives further figures, by name, of original and decoded pixels.
     """
     trip = Trip(point, pool.codec(point.reference), exact, pool)
     rows = [pixels[y : y + point.tile] for y in range(0, picture.height, point.tile)]
@@ -76,7 +76,7 @@ def measure(
     if found.max_error and (exact or trip.codec.lossless):
         raise CodecError(f"what should be lossless came back with errors of up to {found.max_error} levels")
     figures = cost.figures(picture.pixels, in_actor=actors and trip.codec.networks)
-    more = dict(besides(pixels, decoded, peak)) if besides else {}
+    more = {name: compare(pixels, decoded, peak) for name, compare in besides.items()}
     return vars(found) | more | figures | {"side_bytes": len(trip.side_information)}
 
 

@@ -16,13 +16,17 @@ from tilepress.codecs.predictive_mlp.weights import LINEAR, seal_predictors
 
 
 class LibraryCoder(TileCodec):
-    """A library's stream of a gray or RGB picture of 8 bits, nothing added. `qualities`: what it takes, ascending."""
+    """A library's stream of a gray or RGB picture of 8 bits, nothing added.
+
+    `qualities`: what it takes, ascending. `decoder`: the function of imagecodecs that decodes its streams.
+    """
 
     exact = False
     dtypes = frozenset({"uint8"})
     channels = frozenset({1, 3})
     colours = frozenset({"gray", "rgb"})
     qualities: ClassVar[range] = range(1, 101)
+    decoder: ClassVar[str]
 
     def encode_tile(self, tile: np.ndarray, spec: TileSpec, settings: Settings) -> bytes:
         """Return the stream of a tile (h, w, c)."""
@@ -31,21 +35,19 @@ class LibraryCoder(TileCodec):
 
     def decode_tile(self, data: bytes, spec: TileSpec) -> np.ndarray:
         """Return the tile (h, w, c) of a stream that `encode_tile` wrote."""
-        return image_of(self.decompress(data), spec).reshape(spec.shape)
+        image = np.asarray(getattr(imagecodecs_library(), self.decoder)(data))
+        return image_of(image, spec).reshape(spec.shape)
 
     @abstractmethod
     def compress(self, image: np.ndarray, quality: int) -> bytes:
         """Return the stream of an image (h, w) or (h, w, 3)."""
-
-    @abstractmethod
-    def decompress(self, data: bytes) -> np.ndarray:
-        """Return the image of a stream."""
 
 
 class Jpeg2000(LibraryCoder):
     """The irreversible 9/7 transform, a bare code stream; `quality` is the PSNR to aim at, in tenths of a dB."""
 
     codec_id, summary, lossless = "jpeg2000", "JPEG 2000, lossy", False
+    decoder = "jpeg2k_decode"
     options = frozenset({"quality"})
     qualities = range(100, 601)
 
@@ -53,10 +55,6 @@ class Jpeg2000(LibraryCoder):
         """Return a code stream."""
         encode = imagecodecs_library().jpeg2k_encode
         return bytes(encode(image, level=quality / 10, codecformat="j2k", reversible=False, numthreads=1))
-
-    def decompress(self, data: bytes) -> np.ndarray:
-        """Return the image of a code stream."""
-        return np.asarray(imagecodecs_library().jpeg2k_decode(data))
 
 
 class Jpeg2000Lossless(Jpeg2000):
@@ -74,6 +72,7 @@ class JpegLossless(LibraryCoder):
     """Lossless JPEG of 1993 with the best of its seven predictors for each picture, optimised Huffman tables."""
 
     codec_id, summary, lossless = "jpeg-lossless", "lossless JPEG, best predictor", True
+    decoder = "jpeg8_decode"
 
     def compress(self, image: np.ndarray, quality: int) -> bytes:
         """Return the smallest of seven files."""
@@ -81,15 +80,12 @@ class JpegLossless(LibraryCoder):
         tried = (encode(image, lossless=True, predictor=predictor, optimize=True) for predictor in range(1, 8))
         return bytes(min(tried, key=len))
 
-    def decompress(self, data: bytes) -> np.ndarray:
-        """Return the image of a file."""
-        return np.asarray(imagecodecs_library().jpeg8_decode(data))
-
 
 class WebP(LibraryCoder):
     """Lossy WebP of RGB pictures; gray ones are three equal planes to it."""
 
     codec_id, summary, lossless = "webp", "WebP, lossy", False
+    decoder = "webp_decode"
     options = frozenset({"quality"})
     channels = frozenset({3})
 
@@ -97,15 +93,12 @@ class WebP(LibraryCoder):
         """Return a file."""
         return bytes(imagecodecs_library().webp_encode(image, level=quality, lossless=False))
 
-    def decompress(self, data: bytes) -> np.ndarray:
-        """Return the image of a file."""
-        return np.asarray(imagecodecs_library().webp_decode(data))
-
 
 class JpegXlLossy(LibraryCoder):
     """Lossy JPEG XL, effort 7; `quality` q is the distance (1000 - q) / 40, in units of a just noticeable one."""
 
     codec_id, summary, lossless = "jpegxl-lossy", "JPEG XL, lossy", False
+    decoder = "jpegxl_decode"
     options = frozenset({"quality"})
     qualities = range(400, 997)
 
@@ -113,10 +106,6 @@ class JpegXlLossy(LibraryCoder):
         """Return a bare code stream."""
         encode = imagecodecs_library().jpegxl_encode
         return bytes(encode(image, distance=(1000 - quality) / 40, effort=7, usecontainer=False, numthreads=1))
-
-    def decompress(self, data: bytes) -> np.ndarray:
-        """Return the image of a code stream."""
-        return np.asarray(imagecodecs_library().jpegxl_decode(data))
 
 
 class Gzip(TileCodec):

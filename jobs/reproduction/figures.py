@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tilepress.jobs.evaluation.coding import Compare
+from tilepress.pipeline.quality.texture import texture_distance
+
 Measured = dict[str, Any]  # of one picture: see measuring.py
 _PEAK = 255
 
@@ -33,8 +36,8 @@ class Figure:
 
 def _mean(name: str) -> Callable[[Sequence[Measured]], float | None]:
     def of(rows: Sequence[Measured]) -> float | None:
-        values = [float(row[name]) for row in rows if row.get(name) is not None]
-        return sum(values) / len(values) if values and len(values) == len(rows) else None
+        values = [row[name] for row in rows]
+        return sum(values) / len(values) if values and None not in values else None
 
     return of
 
@@ -71,6 +74,8 @@ def _cell_psnr(rows: Sequence[Measured]) -> float | None:
     samples = rows[0]["samples"] / rows[0]["cells"]
     return 10 * math.log10(samples / error) if error else math.inf
 
+
+BESIDES: dict[str, Compare] = {"texture": texture_distance}  # what evaluations do not measure
 
 FIGURES: dict[str, Figure] = {
     "psnr": Figure(_psnr, ".2f"),

@@ -12,24 +12,21 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-import numpy as np
-
 from tilepress.codecs.codec import Codec
 from tilepress.codecs.errors import UnsupportedError
 from tilepress.codecs.learned.leveled import LeveledCodec
 from tilepress.jobs.evaluation.coding import measure
 from tilepress.jobs.evaluation.points import OperatingPoint
 from tilepress.jobs.reproduction.coders import LibraryCoder
-from tilepress.jobs.reproduction.figures import Measured
+from tilepress.jobs.reproduction.figures import BESIDES, Measured
 from tilepress.jobs.reproduction.models import RowPool, load_row
 from tilepress.jobs.reproduction.pictures import Sample
 from tilepress.jobs.reproduction.table import Row, Section
 from tilepress.pipeline.errors import MissingError
-from tilepress.pipeline.quality.texture import texture_distance
 from tilepress.pipeline.storage.base import Storage
 
 _TILE = 1 << 14  # a picture is one tile
-_KEPT = ("bytes", "side_bytes", "mse", "psnr", "ssim", "ms_ssim", "max_error", "texture")
+_KEPT = ("bytes", "side_bytes", "mse", "psnr", "ssim", "ms_ssim", "max_error")
 Tell = Callable[[str, bool], None]  # a picture of a row is there; whether it was there before
 Results = dict[tuple[str, int | None], list[Measured | None]]  # by row and column's quality, in the order of samples
 
@@ -42,6 +39,7 @@ class RowTrial:
     codec: Codec
     pool: RowPool
     quality: int | None
+    besides: tuple[str, ...]  # figures that evaluations do not measure
 
     @property
     def candidates(self) -> Sequence[int]:
@@ -55,8 +53,9 @@ class RowTrial:
         """Return the figures of a picture at a quality."""
         tile = _TILE // self.codec.alignment * self.codec.alignment
         point = OperatingPoint(self.row.codec, quality, self.row.codec, "", tile, self.row.effort)
-        found = measure(point, sample.picture, sample.pixels, self.pool, exact=False, actors=False, besides=_texture)
-        return {name: found[name] for name in _KEPT} | {"quality": quality}
+        besides = {name: BESIDES[name] for name in self.besides}
+        found = measure(point, sample.picture, sample.pixels, self.pool, exact=False, actors=False, besides=besides)
+        return {name: found[name] for name in (*_KEPT, *self.besides)} | {"quality": quality}
 
     def within(self, sample: Sample, limit: float) -> Measured | None:
         """Return the figures at the finest quality of at most `limit` bytes, by bisection; None if none is so small."""
@@ -71,10 +70,6 @@ class RowTrial:
         return best
 
 
-def _texture(original: np.ndarray, decoded: np.ndarray, peak: int) -> Measured:
-    return {"texture": texture_distance(original, decoded, peak)}
-
-
 def measured_section(section: Section, samples: Sequence[Sample], work: Storage, place: str, tell: Tell) -> Results:
     """Return what every row makes of every picture; None of a picture that it cannot be so small for.
 
@@ -86,10 +81,11 @@ def measured_section(section: Section, samples: Sequence[Sample], work: Storage,
         tell: Hears of every picture.
     """
     results: Results = {}
+    besides = tuple(name for name in BESIDES if any(column.figure == name for column in section.columns))
     for row in section.rows:
         codec, name = load_row(row, work)
         for quality in dict.fromkeys(column.quality for column in section.columns):
-            trial = RowTrial(row, codec, RowPool(work, codec), quality)
+            trial = RowTrial(row, codec, RowPool(work, codec), quality, besides)
             limits = list(_limits(row, samples, results.get((row.like, quality))))
             file = f"rows/{place}/{slug(row.name)}{'' if quality is None else f'-{quality}'}.json"
             results[row.name, quality] = _measured_row(trial, name, samples, limits, work, file, tell)
@@ -155,7 +151,7 @@ def _kept(work: Storage, file: str) -> dict[str, Measured]:
 
 def _key(trial: RowTrial, name: str, sample: Sample, limit: float | None) -> str:
     row = {key: value for key, value in asdict(trial.row).items() if key not in ("name", "like", "kind")}
-    decisive = [row, name, trial.quality, sample.fingerprint, limit]
+    decisive = [row, name, trial.quality, sample.fingerprint, limit, trial.besides]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
 

@@ -24,7 +24,7 @@ WINDOW = 11  # side of the Gaussian window
 SCALES = 5
 MS_SSIM_SIDE = (WINDOW - 1) * 2 ** (SCALES - 1) + 1  # the smaller side needs this for a window at the last scale
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-_SIGMA, _K1, _K2 = 1.5, 0.01, 0.03
+SIGMA, K1, K2 = 1.5, 0.01, 0.03  # of the window, and of what keeps quotients of small numbers stable
 _PAIRS = WINDOW // 2  # taps on either side of the middle one, equal in pairs
 
 
@@ -84,9 +84,9 @@ def _check(original: np.ndarray, decoded: np.ndarray) -> None:
 
 def _means(original: np.ndarray, decoded: np.ndarray, peak: int, scales: int) -> np.ndarray:
     """Means of SSIM and of its contrast-structure term, (planes, scales, 2)."""
-    window = np.exp(-0.5 * ((np.arange(WINDOW) - _PAIRS) / _SIGMA) ** 2)
+    window = np.exp(-0.5 * ((np.arange(WINDOW) - _PAIRS) / SIGMA) ** 2)
     window /= window.sum()
-    c1, c2 = (_K1 * peak) ** 2, (_K2 * peak) ** 2
+    c1, c2 = (K1 * peak) ** 2, (K2 * peak) ** 2
     out = np.empty((original.shape[2], scales, 2))
     for plane in range(original.shape[2]):
         x, y = (np.ascontiguousarray(image[:, :, plane]) for image in (original, decoded))

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tilepress.codecs.codec import TileSpec
 from tilepress.jobs.reproduction.coders import Jpeg2000
 
 BITS = 192 * 8
@@ -106,9 +107,10 @@ def jpeg2000(images: np.ndarray) -> dict[str, float]:
 
 def _points(coder: Jpeg2000, image: np.ndarray) -> Iterator[tuple[int, int, float]]:
     """Yield bytes, those of headers, and the error of an image at some qualities."""
+    spec = TileSpec(*image.shape[:2], 3, "uint8", 8, "rgb")
     for quality in _QUALITIES:
         stream = coder.compress(image, quality)
-        error = np.mean((coder.decompress(stream).astype(np.float64) - image) ** 2)
+        error = np.mean((coder.decode_tile(stream, spec).astype(np.float64) - image) ** 2)
         yield len(stream), stream.index(_SOD) + len(_SOD), float(error)
 
 

@@ -1,7 +1,7 @@
 """CIFAR-10 at 16:1: convolutional, recurrent and adversarial autoencoders on images of 32 x 32."""
 
-from tilepress.jobs.reproduction.table import Arrays, Column, Pictures, Published, Row, Section, Table
-from tilepress.jobs.reproduction.tables.classical import at_ratio
+from tilepress.jobs.reproduction.table import Arrays, Column, Pictures, Published, Section, Table
+from tilepress.jobs.reproduction.tables.rows import autoencoders_at, classical_at
 from tilepress.jobs.reproduction.tables.sets import CIFAR10
 
 RATIO = 16
@@ -45,17 +45,7 @@ TABLE = Table(
                 Published("JPEG", (28.24, None, None), "`jpeg`", _NO_FILE),
                 Published("GAN-AE L1, DCGAN", (28.23, None, None)),
             ),
-            rows=(
-                Row("`cnn-ae`", "cnn-ae", ratio=RATIO),
-                Row("`cnn-rnn-ae`", "cnn-rnn-ae", ratio=RATIO),
-                Row("`gan-ae`", "gan-ae", ratio=RATIO),
-                Row("`gan-ae`, view `adversarial`", "gan-ae", ratio=RATIO, view="adversarial"),
-                Row("`gan`", "gan", ratio=RATIO),
-                Row("`gan`, view `adversarial`", "gan", ratio=RATIO, view="adversarial"),
-                Row("`cae`", "cae", ratio=RATIO),
-                Row("`gdn-factorized`", "gdn-factorized", ratio=RATIO),
-                *at_ratio(RATIO),
-            ),
+            rows=(*autoencoders_at(RATIO), *classical_at(RATIO)),
         ),
     ),
 )

@@ -1,7 +1,7 @@
 """High-resolution photographs at 16:1: convolutional autoencoders beside JPEG and JPEG 2000."""
 
-from tilepress.jobs.reproduction.table import Column, Pictures, Published, Row, Section, Table
-from tilepress.jobs.reproduction.tables.classical import at_ratio
+from tilepress.jobs.reproduction.table import Column, Pictures, Published, Section, Table
+from tilepress.jobs.reproduction.tables.rows import autoencoders_at, classical_at
 from tilepress.jobs.reproduction.tables.sets import PHOTOS_EVAL
 
 RATIO = 16
@@ -48,18 +48,7 @@ TABLE = Table(
                 Published("CNN-AE", (28.9, 0.968, None, None, None, None), "`cnn-ae`"),
             ),
             anchor="JPEG",
-            rows=(
-                Row("`cnn-ae`", "cnn-ae", ratio=RATIO),
-                Row("`cnn-ae-ft`", "cnn-ae-ft", ratio=RATIO),
-                Row("`cnn-rnn-ae`", "cnn-rnn-ae", ratio=RATIO),
-                Row("`gan-ae`", "gan-ae", ratio=RATIO),
-                Row("`gan-ae`, view `adversarial`", "gan-ae", ratio=RATIO, view="adversarial"),
-                Row("`gan`", "gan", ratio=RATIO),
-                Row("`gan`, view `adversarial`", "gan", ratio=RATIO, view="adversarial"),
-                Row("`cae`", "cae", ratio=RATIO),
-                Row("`gdn-factorized`", "gdn-factorized", ratio=RATIO),
-                *at_ratio(RATIO),
-            ),
+            rows=(*autoencoders_at(RATIO), *classical_at(RATIO)),
         ),
     ),
 )

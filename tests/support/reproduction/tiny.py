@@ -37,7 +37,12 @@ TINY = Table(
         Section(
             "Half the bytes",
             Pictures("gray", "gray", ("camera",)),
-            (Column("PSNR, dB", "psnr"), Column("SSIM", "ssim"), Column("bits a pixel", "bpp")),
+            (
+                Column("PSNR, dB", "psnr"),
+                Column("SSIM", "ssim"),
+                Column("bits a pixel", "bpp"),
+                Column("texture", "texture"),
+            ),
             (
                 Row("the network", "trained:network", quality=100),
                 Row("PCA", "trained:components", ratio=2),
@@ -47,9 +52,9 @@ TINY = Table(
                 Row("`raw`", "raw", kind="classical"),
             ),
             (
-                Published("network", (10.0, None, 0.001), "the network"),
-                Published("another", (99.9, 0.999, None), "", "nobody can have that"),
-                Published("baseline", (12.5, None, None), "JPEG in as many bytes"),
+                Published("network", (10.0, None, 0.001, None), "the network"),
+                Published("another", (99.9, 0.999, None, None), "", "nobody can have that"),
+                Published("baseline", (12.5, None, None, None), "JPEG in as many bytes"),
             ),
             anchor="baseline",
         ),
