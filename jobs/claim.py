@@ -8,6 +8,7 @@ a finished model carries it in its description.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -31,6 +32,18 @@ def is_first(storage: Storage, name: str, record: bytes) -> bool:
     except AlreadyExists:
         return False
     return True
+
+
+def recorded_in(storage: Storage, name: str, but: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the request that a file in a place of work records as JSON; `but` names what else the file records.
+
+    ResumeError if the file is damaged.
+    """
+    with suppress(ValueError, RecursionError, MissingError):
+        found = json.loads(storage.read(name))
+        if isinstance(found, dict) and found.keys() >= set(but):
+            return {key: value for key, value in found.items() if key not in but}
+    raise ResumeError(f"{storage.url}/{name} is damaged: remove {storage.url} to begin anew")
 
 
 def require_same(recorded: Request, request: Request, *, holds: str, advice: str, shown: Shown | None = None) -> None:

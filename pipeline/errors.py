@@ -15,7 +15,7 @@ TilepressError                    1
     │   ├── MissingError              no such object
     │   ├── AlreadyExists             create-only refused: something is there
     │   ├── ChangedError              no longer the object that was listed
-    │   ├── InTheWay              2   a file stands where a folder is needed
+    │   ├── InTheWay              2   a file stands where a folder is needed, or a folder where a file is
     │   ├── UnusableName          2   a name that this storage does not take, such as one that is too long
     │   └── UnsafeName            4   a name that would leave the folder or bucket prefix
     └── EngineError               5
@@ -98,7 +98,7 @@ class ChangedError(StorageError):
 
 
 class InTheWay(StorageError):
-    """A file stands where a folder is needed."""
+    """A file stands where a folder is needed, or a folder where a file is."""
 
     exit_code = 2
 

@@ -45,6 +45,8 @@ RECIPES: dict[str, str] = {
     "rbm-autoencoder": "tilepress.jobs.recipes.rbm.recipe:RbmAutoencoderRecipe",
 }
 ENTRY_POINTS = "tilepress.recipes"
+# ValueError: a date or a number that Python refuses. RecursionError: endless nesting.
+_NO_YAML = (yaml.YAMLError, ValueError, RecursionError)
 FOLDER = Path(__file__).parent
 
 
@@ -247,7 +249,7 @@ def read_plan(name: str, overrides: Sequence[str] = ()) -> TrainingPlan:
 def _read(path: Path) -> dict[str, Any]:
     try:
         keys = yaml.safe_load(path.read_text())
-    except (OSError, ValueError, yaml.YAMLError) as exc:
+    except (OSError, *_NO_YAML) as exc:
         raise UsageError(f"{path} is not a readable YAML file: {exc}") from exc
     if not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys):
         raise UsageError(f"{path} is not a mapping of keys to values")
@@ -260,8 +262,8 @@ def _apply(override: str, keys: dict[str, Any], model: dict[str, Any], common: M
         raise UsageError(f"{override!r} is not of the form key=value")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as exc:
-        raise UsageError(f"{override!r}: the value is not YAML: {exc}") from exc
+    except _NO_YAML as exc:
+        raise UsageError(f"{key}: the value is not YAML: {exc}") from exc
     if key in common:
         keys[key] = value
     else:
@@ -273,16 +275,16 @@ def checked(given: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str) 
     out = {}
     for key, value in given.items():
         if key not in defaults:
-            near = difflib.get_close_matches(key, list(defaults), n=1)
+            near = difflib.get_close_matches(str(key), list(defaults), n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
-            raise UsageError(f"there is no key {prefix + key!r}.{hint} There are: {', '.join(defaults)}")
+            raise UsageError(f"there is no key {f'{prefix}{key}'!r}.{hint} There are: {', '.join(defaults)}")
         out[key] = _typed(value, defaults[key], prefix + key)
     return out
 
 
 def _typed(value: Any, default: Any, key: str) -> Any:
     if isinstance(default, float) and isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        with suppress(ValueError):
+        with suppress(ValueError, OverflowError):
             number = float(value)  # YAML reads 1e-3 as text
             if math.isfinite(number):
                 return number

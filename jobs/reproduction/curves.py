@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tilepress.jobs.reproduction.models import log_name
 from tilepress.jobs.reproduction.page import MadeCurves
 from tilepress.jobs.reproduction.table import Curves
+from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.storage.base import Storage
 
 _ERROR = "val_mse"
@@ -29,8 +31,13 @@ def made_curves(curves: Curves, work: Storage, plot: str) -> MadeCurves:
 
 
 def _points(work: Storage, model: str) -> Points:
-    log = pq.read_table(io.BytesIO(work.read(log_name(model)))).to_pylist()
-    return [(row["step"], row[_ERROR]) for row in log if row.get(_ERROR) is not None]
+    name = log_name(model)
+    try:
+        log = pq.read_table(io.BytesIO(work.read(name))).to_pylist()
+        return [(float(row["step"]), float(row[_ERROR])) for row in log if row.get(_ERROR) is not None]
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as exc:
+        advice = f"remove {work.url}/models/{model} to train it again"
+        raise IntegrityError(f"{work.url}/{name}: not the log of a training ({exc}); {advice}") from exc
 
 
 def _cells(points: Points, curves: Curves) -> Sequence[str]:

@@ -10,7 +10,9 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from tilepress.codecs.codec import Codec
 from tilepress.codecs.errors import UnsupportedError
@@ -27,6 +29,7 @@ from tilepress.pipeline.storage.base import Storage
 
 _TILE = 1 << 14  # a picture is one tile
 _KEPT = ("bytes", "side_bytes", "mse", "psnr", "ssim", "ms_ssim", "max_error")
+_ALWAYS = ("bytes", "side_bytes", "mse", "max_error")  # of these, what every picture has
 Tell = Callable[[str, bool], None]  # a picture of a row is there; whether it was there before
 Results = dict[tuple[str, int | None], list[Measured | None]]  # by row and column's quality, in the order of samples
 
@@ -48,6 +51,11 @@ class RowTrial:
             finest = {self.codec.level_of(quality): quality for quality in range(100, 0, -1)}
             return [finest[level] for level in sorted(finest)]
         return self.codec.qualities if isinstance(self.codec, LibraryCoder) else range(1, 101)
+
+    @property
+    def figures(self) -> set[str]:
+        """Names of the figures of a picture."""
+        return {*_KEPT, *self.besides, "quality"}
 
     def at(self, sample: Sample, quality: int | None) -> Measured:
         """Return the figures of a picture at a quality."""
@@ -117,7 +125,7 @@ def _measured_row(
     file: str,
     tell: Tell,
 ) -> list[Measured | None]:
-    kept = _kept(work, file)
+    kept = _kept(work, file, trial.figures)
     found: list[Measured | None] = []
     for sample, limit in zip(samples, limits, strict=True):
         key = _key(trial, name, sample, limit)
@@ -140,13 +148,27 @@ def _figures(trial: RowTrial, sample: Sample, limit: float | None) -> Measured |
         return None
 
 
-def _kept(work: Storage, file: str) -> dict[str, Measured]:
-    """What the file holds; nothing where it is missing or damaged."""
-    try:
+def _kept(work: Storage, file: str, figures: set[str]) -> dict[str, Measured]:
+    """The entries with `figures` that the file holds as they are written; none where it is missing or damaged."""
+    with suppress(MissingError, ValueError, RecursionError):
         kept = json.loads(work.read(file))
-    except (MissingError, ValueError):
-        return {}
-    return kept if isinstance(kept, dict) else {}
+        if isinstance(kept, dict):
+            return {name: entry for name, entry in kept.items() if _is_entry(entry, figures)}
+    return {}
+
+
+def _is_entry(entry: Any, figures: set[str]) -> bool:
+    """Tell whether a value of JSON is what is kept of a picture."""
+    if not isinstance(entry, dict) or entry.keys() != {"key", "figures"}:
+        return False
+    found = entry["figures"]
+    if found is None:
+        return True
+    return isinstance(found, dict) and found.keys() == figures and all(map(_is_figure, found, found.values()))
+
+
+def _is_figure(name: str, value: Any) -> bool:
+    return type(value) in (int, float) or (value is None and name not in _ALWAYS)
 
 
 def _key(trial: RowTrial, name: str, sample: Sample, limit: float | None) -> str:

@@ -16,7 +16,7 @@ from tilepress.jobs.reproduction.table import Row, Table, TrainedModel
 from tilepress.jobs.training.train import TrainConfig, run_train
 from tilepress.pipeline.archive.models import MODEL_FILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
-from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.errors import IntegrityError, MissingError, UsageError
 from tilepress.pipeline.sources.dataset import Source
 from tilepress.pipeline.storage.base import Storage
 
@@ -103,15 +103,22 @@ def _load(name: str, work: Storage) -> tuple[Codec, str]:
     if name in CODERS:
         return CODERS[name](), name
     if name.startswith(TRAINED):
-        folder = _folder(name.removeprefix(TRAINED))
-        description, weights = (work.read(f"{folder}/{file}") for file in MODEL_FILES)
-        model = Model.from_bytes(description, weights)
+        model = _trained_model(_folder(name.removeprefix(TRAINED)), work)
         return load_codec(model.codec_id, model), f"{model.codec_id}@{model.name}"
     choice = resolve(name)
     if choice.model_folder is None:
         return load_codec(choice.codec_id), name
     model = Model.load(Path(choice.model_folder))
     return load_codec(choice.codec_id, model), f"{choice.codec_id}@{model.name}"
+
+
+def _trained_model(folder: str, work: Storage) -> Model:
+    """The model in a folder of `work`. IntegrityError if it is damaged, or not there."""
+    try:
+        description, weights = (work.read(f"{folder}/{file}") for file in MODEL_FILES)
+        return Model.from_bytes(description, weights)
+    except (CodecError, MissingError) as exc:
+        raise IntegrityError(f"{work.url}/{folder}: {exc}; remove {work.url}/{folder} to train it again") from exc
 
 
 class RowPool(CodecPool):

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tilepress.codecs.extras import require_extra
-from tilepress.jobs.claim import is_first, require_same
+from tilepress.jobs.claim import is_first, recorded_in, require_same
 from tilepress.jobs.cli.progress import LiveDisplay
 from tilepress.jobs.recipes.recipe import load_plan
 from tilepress.jobs.reproduction.catalogue import TABLES, load_table
@@ -30,7 +30,7 @@ from tilepress.jobs.reproduction.page import MadeCurves, MadeSection, made_secti
 from tilepress.jobs.reproduction.pictures import samples
 from tilepress.jobs.reproduction.plots import curves_plot, section_plot
 from tilepress.jobs.reproduction.table import Section, Table
-from tilepress.pipeline.errors import MissingError, ResumeError, UsageError
+from tilepress.pipeline.errors import MissingError, UsageError
 from tilepress.pipeline.sources.dataset import Source
 from tilepress.pipeline.storage.base import Storage, absolute, open_storage
 from tilepress.pipeline.storage.options import NO_OPTIONS
@@ -158,12 +158,8 @@ def _claim(work: Storage, request: dict[str, str]) -> None:
     """Make the folder that of this table, or find that it is. ResumeError if it is that of another request."""
     if is_first(work, REQUEST, json.dumps(request, indent=1, sort_keys=True).encode() + b"\n"):
         return
-    try:
-        recorded = json.loads(work.read(REQUEST))
-    except ValueError as exc:
-        raise ResumeError(f"{work.url}/{REQUEST} is damaged: remove {work.url} to begin anew") from exc
     require_same(
-        recorded,
+        recorded_in(work, REQUEST),
         request,
         holds=f"{work.url} was begun with other settings",
         advice="Go on with the same data and overrides as before, or choose another `out`",

@@ -16,7 +16,7 @@ import torch
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import load_codec
-from tilepress.jobs.claim import Request, is_first, require_same
+from tilepress.jobs.claim import Request, is_first, recorded_in, require_same
 from tilepress.jobs.codec_choice import chosen_codec
 from tilepress.jobs.recipes.recipe import TrainingPlan, load_plan
 from tilepress.jobs.training import records
@@ -27,7 +27,7 @@ from tilepress.jobs.training.learner import Learner
 from tilepress.jobs.training.loop import Hooks, Row, psnr, run
 from tilepress.jobs.training.model_folder import finished, versions, write_model
 from tilepress.pipeline.engine.engine import EngineConfig
-from tilepress.pipeline.errors import EngineError, MissingError, ResumeError, TilepressError, UsageError
+from tilepress.pipeline.errors import EngineError, TilepressError, UsageError
 from tilepress.pipeline.formats.picture import Limits
 from tilepress.pipeline.sources.crops import split
 from tilepress.pipeline.sources.dataset import Source
@@ -154,13 +154,8 @@ def _claim(work: Storage, request: Request) -> None:
     record = {**request, "id": uuid.uuid4().hex}  # by which workers know this training from one that was begun anew
     if is_first(work, PLAN, json.dumps(record, indent=1, sort_keys=True).encode() + b"\n"):
         return
-    try:
-        recorded = json.loads(work.read(PLAN))
-        del recorded["id"]
-    except (ValueError, KeyError, TypeError, MissingError) as exc:
-        raise ResumeError(f"{work.url}/{PLAN} is damaged: remove {work.url} to begin anew") from exc
     require_same(
-        recorded,
+        recorded_in(work, PLAN, but=["id"]),
         request,
         holds=f"{work.url} holds an unfinished training with other settings",
         advice="Finish it with the same command as before, choose another `out`, or remove that folder",

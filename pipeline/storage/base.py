@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
-from tilepress.pipeline.errors import MissingError, StorageError, UnsafeName
+from tilepress.pipeline.errors import MissingError, StorageError, UnsafeName, UnusableName
 from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
@@ -212,11 +212,14 @@ def open_storage(url: str, storage_options: Mapping[str, Any] | None = None) -> 
 
 
 def local_path_of(url: str) -> str | None:
-    """Return the path that a file:// URL or a plain path means; None for URLs of other places."""
+    """Return the path that a file:// URL or a plain path means; None for URLs of other places. UnusableName."""
     scheme = _SCHEME.match(url)
-    if scheme is None:
-        return url
-    return unquote(url[scheme.end() :]) if scheme[1].lower() in ("file", "local") else None
+    if scheme is not None and scheme[1].lower() not in ("file", "local"):
+        return None
+    path = url if scheme is None else unquote(url[scheme.end() :])
+    if "\0" in path:
+        raise UnusableName(f"{url!r} is not a place: it holds a NUL character")
+    return path
 
 
 def is_url(source: str) -> bool:

@@ -1,6 +1,6 @@
 """A local folder, or one mounted over a network, as a storage."""
 
-# ruff: noqa: D102, PTH100, PTH105, PTH108, PTH116, PTH120 - see Storage; names need not be Unicode
+# ruff: noqa: D102, PTH100, PTH108, PTH116, PTH120 - see Storage; names need not be Unicode
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ from tilepress.pipeline.storage.local_create import (
     make_folder,
     make_folders,
     make_link,
+    replace_file,
     sync_folder,
     temporary_in,
 )
@@ -227,7 +228,7 @@ class LocalStorage(Storage):
                 if exclusive:
                     link_exclusively(temporary, target)
                 else:
-                    os.replace(temporary, target)
+                    replace_file(temporary, target)
             if durable:
                 sync_folder(folder)
 

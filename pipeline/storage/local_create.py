@@ -107,6 +107,14 @@ def rename_exclusively(temporary: str, target: str) -> None:
         os.unlink(claim)
 
 
+def replace_file(temporary: str, target: str) -> None:
+    """Give a file the name of another, which it replaces. InTheWay where a folder has that name."""
+    try:
+        os.replace(temporary, target)
+    except IsADirectoryError as exc:
+        raise InTheWay(f"{target} is in the way: it is a folder where a file is needed") from exc
+
+
 def make_folders(path: str) -> None:
     """Create the folder and those above it, durably."""
     missing = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tilepress.errors import ResumeError, UsageError
-from tilepress.jobs.claim import differences, is_first, request_text, require_empty, require_same
+from tilepress.jobs.claim import differences, is_first, recorded_in, request_text, require_empty, require_same
 from tilepress.pipeline.storage.base import Storage, open_storage
 
 
@@ -23,6 +23,20 @@ def test_the_same_request_goes_on_and_another_is_refused_by_name() -> None:
     require_same({"tile": 32, "codecs": ["a"]}, {"tile": 32, "codecs": ["a"]}, holds="x", advice="y")
     with pytest.raises(ResumeError, match=r"^/a holds a run: tile was 32, now 64\. Finish it first$"):
         require_same({"tile": 32}, {"tile": 64}, holds="/a holds a run", advice="Finish it first")
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xff", b"[]", b"null", b"5", b"[" * 100_000, b'{"table": 1}'])
+def test_a_record_that_is_damaged_says_what_to_remove(damaged: bytes, tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path))
+    storage.create("request.json", damaged)
+    with pytest.raises(ResumeError, match=r"request\.json is damaged: remove"):
+        recorded_in(storage, "request.json", but=["id"])
+
+
+def test_what_else_a_record_holds_is_no_part_of_the_request(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path))
+    storage.create("request.json", b'{"id": "x", "table": 1}')
+    assert recorded_in(storage, "request.json", but=["id"]) == {"table": 1}
 
 
 def test_differences_show_lists_as_words_and_what_only_one_side_has() -> None:

@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.evaluations import snapshot
 from tests.support.reproduction.tiny import SAMPLES, STEPS, reproduced
-from tilepress.errors import ResumeError, UsageError
+from tilepress.errors import IntegrityError, ResumeError, UsageError
 from tilepress.jobs.reproduction import measuring, models
 from tilepress.jobs.reproduction.page import Line
 from tilepress.jobs.reproduction.reproduce import ReproduceReport
@@ -125,6 +126,47 @@ def test_what_was_measured_under_another_key_is_measured_again(made: tuple[Path,
     again = reproduced(out)
     assert (again.measured, again.found, again.written) == (1, 7, [])
     assert again.sections == first.sections
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"camera": 5},
+        {"camera": {}},
+        {"camera": {"figures": 5}},
+        {"camera": {"figures": {}}},
+        {"camera": {"figures": {"bytes": None}}},
+        {"camera": {"figures": {"psnr": "x"}}},
+    ],
+)
+def test_figures_that_are_damaged_are_measured_again(made: tuple[Path, ReproduceReport], damage: object) -> None:
+    out, first = made
+    kept = next((out / "tiny.work/rows").glob("*/raw.json"))
+    kept.write_text(json.dumps(merged(json.loads(kept.read_text()), damage)))
+    again = reproduced(out)
+    assert (again.measured, again.found) == (1, 7)
+    assert again.sections == first.sections
+
+
+def merged(content: Any, damage: Any) -> Any:
+    """A value with the members of another in their places; no member, or another value, replaces it."""
+    if isinstance(content, dict) and isinstance(damage, dict) and damage:
+        return content | {name: merged(content[name], value) for name, value in damage.items()}
+    return damage
+
+
+@pytest.mark.parametrize("name", ["network/model.json", "network/weights.safetensors", "network.training/log.parquet"])
+def test_a_damaged_model_or_log_says_what_to_remove(made: tuple[Path, ReproduceReport], name: str) -> None:
+    out, first = made
+    file = out / "tiny.work/models" / name
+    whole = file.read_bytes()
+    try:
+        file.write_bytes(whole[:-20])
+        with pytest.raises(IntegrityError, match=r"models/network.*remove .*models/network to train it again"):
+            reproduced(out)
+    finally:
+        file.write_bytes(whole)
+    assert reproduced(out).sections == first.sections
 
 
 def test_missing_images_are_named_with_where_they_are_got(tmp_path: Path) -> None:

@@ -239,6 +239,8 @@ def test_every_recipe_that_comes_with_tilepress_is_complete(name):
         ("family: nobody", "no recipe for family 'nobody'"),
         ("- a\n- b", "not a mapping"),
         ("a: [", "not a readable YAML"),
+        ("a: " + "[" * 3000, "not a readable YAML"),
+        ("family: test-tiny\nmodel: {1: 2}", "no key 'model.1'"),
     ],
 )
 def test_a_wrong_recipe_says_what_is_wrong(text, message, tmp_path):
@@ -251,7 +253,11 @@ def test_values_are_typed_and_named_on_the_command_line(recipe):
     plan = load_plan(recipe, ("lr=3e-4", "steps=5", "model.latents=4", "flips=no"))
     assert (plan.options.lr, plan.options.steps, plan.options.flips) == (3e-4, 5, False)
     assert plan.recipe().model["latents"] == 4
-    for wrong, message in (("lr", "key=value"), ("latents=many", "latents must be"), ("lattents=3", "mean latents")):
+    for wrong, message in (
+        *(("lr", "key=value"), ("latents=many", "latents must be"), ("lattents=3", "mean latents")),
+        *(("steps=2024-13-45", "steps: the value is not YAML"), (f"steps=1{5000 * '0'}", "steps: the value is not")),
+        *((f"minutes=1{400 * '0'}", "minutes must be like"), (f"steps={3000 * '['}", "steps: the value is not YAML")),
+    ):
         with pytest.raises(UsageError, match=message):
             load_plan(recipe, (wrong,))
 

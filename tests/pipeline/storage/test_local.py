@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tilepress.pipeline.errors import ChangedError, StorageError, UnsafeName
+from tilepress.pipeline.errors import ChangedError, InTheWay, StorageError, UnsafeName, UnusableName
 from tilepress.pipeline.storage import local, local_read
 from tilepress.pipeline.storage.base import Storage, open_storage
 from tilepress.pipeline.storage.own_names import own_name
@@ -128,6 +128,18 @@ def test_a_file_in_the_way_of_a_folder_is_explained(tmp_path):
     storage.create("a", b"")
     with pytest.raises(StorageError, match="in the way"):
         storage.create("a/b", b"")
+
+
+def test_a_folder_in_the_way_of_a_file_is_explained(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(InTheWay, match="folder where a file is needed"):
+        open_storage(str(tmp_path)).write("a", b"", overwrite=True)
+
+
+@pytest.mark.parametrize("place", ["a\0b", "file:///a%00b"])
+def test_a_place_with_a_nul_character_is_refused(place):
+    with pytest.raises(UnusableName, match="NUL"):
+        open_storage(place)
 
 
 @pytest.mark.parametrize(
