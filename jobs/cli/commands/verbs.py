@@ -114,6 +114,7 @@ TRAIN = command_of(
     Examples:
       tilepress train block-dnn --data photos/ --out my-model ratio=8 minutes=5
       tilepress train gdn-factorized --data photos.tp --out s3://models/aerial -j 4      4 workers on Ray
+      tilepress train cnn-ae-ft --from cnn-ae-ft --data xrays/ --out my-xrays freeze=encoder minutes=5
       tilepress compress photos/ photos.tp --codec my-model
     """,
 )
