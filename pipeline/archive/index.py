@@ -132,7 +132,7 @@ def _mark_row(file: PlannedFile) -> dict[str, Any]:
 def unread_rows(shard: Shard) -> pa.Table:
     """Return index rows of the files of a shard whose part and index cannot be read: as far as the plan knows them.
 
-    They name the files that are damaged; whoever reads one of these gets an IntegrityError.
+    They name the files that are damaged, and have no CRC; whoever reads one of these gets an IntegrityError.
     """
     return pa.Table.from_pylist([_unread_row(file) for file in shard.additions], schema=INDEX_SCHEMA)
 

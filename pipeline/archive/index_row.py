@@ -147,6 +147,8 @@ def index_row_or_damage(row: Mapping[str, Any]) -> IndexRow:
     try:
         if row.get("damage"):
             raise IntegrityError(row["damage"])
+        if row.get("row_crc") is None and row.get("stacked") is None:
+            raise IntegrityError("its part and the index of its run cannot be read: only the plan still names it")
         return index_row(row)
     except IntegrityError as exc:
         facts = ImageFacts(**{fact.name: _known(row, fact) for fact in fields(ImageFacts)})
