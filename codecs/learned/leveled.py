@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import struct
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -27,6 +27,7 @@ from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.codecs.stream import read_frame, write_frame
 
 _VERSION = 1
+_PIXELS_AT_ONCE = 1 << 20  # of tiles that are decoded together
 _LEVEL, _FRAME = "level", "frame"  # arrays of the symbols besides the latents
 
 
@@ -149,9 +150,9 @@ class LeveledCodec(Codec):
         frame, levels = latents.pop(_FRAME), latents.pop(_LEVEL)
         tiles = np.empty((len(levels), *spec.shape), spec.dtype)
         for number in np.unique(levels):
-            chosen = levels == number
-            part = {name: array[chosen] for name, array in latents.items()}
-            tiles[chosen] = codec.tiles_of(part, spec, frame[chosen], self.levels[int(number)])
+            for chosen in _groups(np.flatnonzero(levels == number), spec):
+                part = {name: array[chosen] for name, array in latents.items()}
+                tiles[chosen] = codec.tiles_of(part, spec, frame[chosen], self.levels[int(number)])
         return tiles
 
     def _unpack(self, latents: Sequence[bytes], spec: TileSpec, parts: int | None) -> Symbols:
@@ -174,6 +175,12 @@ class LeveledCodec(Codec):
             raise StreamError(f"level {payload[0]} is not one of this model's {len(self.levels)}")
         frame = unpack_frame(payload[1 : 1 + FRAME_BYTES], spec)
         return self.levels[payload[0]], frame, payload[1 + FRAME_BYTES :]
+
+
+def _groups(places: np.ndarray, spec: TileSpec) -> Iterator[np.ndarray]:
+    """Yield places of tiles, few enough at a time that their samples in 64 bits take little memory."""
+    count = max(1, _PIXELS_AT_ONCE // (spec.height * spec.width))
+    return (places[at : at + count] for at in range(0, len(places), count))
 
 
 def _stacked(decoded: Sequence[Latents], shapes: Shapes) -> dict[str, np.ndarray]:

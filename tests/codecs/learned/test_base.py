@@ -15,6 +15,7 @@ from tests.support.photo_like import RGB, picture, psnr, symbols_equal
 from tests.support.tile_samples import KINDS, assert_valid_or_stream_error, damaged, resealed, spec_of, tiles_of
 from tilepress.codecs.codec import Codec, Settings, TileSpec
 from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
+from tilepress.codecs.learned import leveled
 from tilepress.codecs.model import SHIPPED, Model
 from tilepress.codecs.registry import load_codec
 from tilepress.codecs.stream import read_frame, write_frame
@@ -77,6 +78,21 @@ def test_tiles_of_different_levels_decode_together(family: str) -> None:
     streams = [codec.encode(tile[None], RGB, Settings(quality=q))[0] for tile, q in zip(tiles, (1, 100), strict=True)]
     apart = [codec.decode([stream], RGB)[0] for stream in streams]
     np.testing.assert_array_equal(codec.decode(streams, RGB), apart)
+
+
+def test_few_tiles_are_decoded_at_a_time_however_many_a_batch_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    codec, spec = codec_of("hyper"), replace(RGB, height=16, width=24)
+    streams = codec.encode(picture(spec, 5), spec, Settings())
+    whole, decode, together = codec.decode(streams, spec), type(codec).tiles_of, []
+
+    def counted(self: Any, latents: Any, given: TileSpec, frame: np.ndarray, level: Any) -> np.ndarray:
+        together.append(len(frame))
+        return decode(self, latents, given, frame, level)
+
+    monkeypatch.setattr(type(codec), "tiles_of", counted)
+    monkeypatch.setattr(leveled, "_PIXELS_AT_ONCE", 2 * 16 * 24 + 1)
+    np.testing.assert_array_equal(codec.decode(streams, spec), whole)
+    assert together == [2, 2, 1]
 
 
 @every_family
