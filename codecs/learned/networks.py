@@ -37,6 +37,7 @@ SYNTHESIS = frozenset({"conv", "relu", "up", "shuffle", "repeat", "beside"})
 _ARGUMENTS = {"conv": 2, "relu": 0, "pool": 0, "up": 0, "unshuffle": 1, "shuffle": 1, "repeat": 1, "beside": 2}
 _CONVOLUTIONS, _SCALES = ("conv", "beside"), ("unshuffle", "shuffle", "repeat")
 _MAX_OPERATIONS, _MAX_CHANNELS, _MAX_SIZE, _MAX_STRIDE = 64, 1024, 15, 16
+_MAX_DENSITY = 256  # values between two operations for each pixel: a tile of 512 x 512 takes half a gigabyte
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,18 @@ def plan(texts: Sequence[str], inputs: int, allowed: frozenset[str]) -> NetworkP
     """Return a network for `inputs` channels. ModelError if it makes no sense or is of absurd size."""
     if not 1 <= len(texts) <= _MAX_OPERATIONS:
         raise ModelError(f"a network of {len(texts)} operations: 1 to {_MAX_OPERATIONS} are possible")
-    operations, channels, stride = [], inputs, 1
+    operations, channels, stride, widths = [], inputs, 1, list[tuple[int, int]]()
     for text in texts:
         operation = _read(text, channels, allowed)
         operations.append(operation)
         channels = operation.outputs
         stride *= operation.size if operation.kind in _SCALES else 2 if operation.kind in ("pool", "up") else 1
+        widths.append((channels, stride))
     if stride > _MAX_STRIDE or not any(operation.kind in _CONVOLUTIONS for operation in operations):
         raise ModelError(f"a network of stride {stride}, or without a convolution: {', '.join(texts)}")
+    densest = max(width * (stride // at if "up" in allowed else at) ** -2 for width, at in widths)
+    if densest > _MAX_DENSITY:
+        raise ModelError(f"a network of {densest:.0f} values a pixel, above {_MAX_DENSITY}: {', '.join(texts)}")
     return NetworkPlan(tuple(operations), stride)
 
 

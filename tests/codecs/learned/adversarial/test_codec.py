@@ -144,6 +144,11 @@ def test_a_hostile_configuration_is_a_model_error(change: dict[str, object]) -> 
         gan_of(model_of("gan-fixed", change))
 
 
+def test_a_network_of_too_many_values_a_pixel_is_refused_before_it_takes_memory() -> None:
+    with pytest.raises(ModelError, match="300 values a pixel"):
+        loaded(model_of("gan-fixed", {"synthesis": ["repeat 4", "conv 300 1", "relu", "conv 3 1"]}))
+
+
 @pytest.mark.parametrize("name", ["gan", "gan-ae"])
 def test_the_shipped_models_are_small_decode_in_float32_and_say_where_they_come_from(name: str) -> None:
     model = Model.load(SHIPPED / name)
