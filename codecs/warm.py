@@ -13,13 +13,13 @@ import numpy as np
 from tilepress.codecs import registry
 from tilepress.codecs.codec import COLOUR_PLANES, Codec, Settings, TileSpec
 from tilepress.codecs.entropy import rans
+from tilepress.codecs.jpeg.decoders import DECODERS
+from tilepress.codecs.jpeg.file.coefficients import SAMPLINGS
 from tilepress.codecs.kernels.cache import KernelCache, cache_root
 from tilepress.codecs.origins.base import Guess
 from tilepress.codecs.origins.exceptions import pack_exceptions, with_exceptions
 from tilepress.codecs.origins.inset.region import find_region
-from tilepress.codecs.origins.jpeg.decoders import DECODERS
 from tilepress.codecs.origins.jpeg.example import recover_example
-from tilepress.codecs.origins.jpeg.file.coefficients import SAMPLINGS
 from tilepress.codecs.origins.ycc.colours import EXACT_SWSCALE, JFIF
 from tilepress.codecs.origins.ycc.origin import Ycc
 from tilepress.codecs.origins.ycc.sampling import FINE, Axis, Sampling

@@ -28,6 +28,7 @@ ROOMS = {
         {"errors", "codec", "extras", "model", "stream"},
         {"kernels"},
         {"entropy", "integer", "planes"},
+        {"jpeg"},
         {"classical", "lossless", "predictive_mlp", "learned"},
         {"origins"},
         {"registry", "catalogue"},

@@ -28,7 +28,7 @@ from tilepress.codecs.origins.rectangle import Rectangle
 from tilepress.codecs.stream import read_frame, write_frame
 
 if TYPE_CHECKING:
-    from tilepress.codecs.origins.jpeg.decoders import Decoder
+    from tilepress.codecs.jpeg.decoders import Decoder
 
 MAX_STEPS = 3
 JPEG = "jpeg"  # the rule whose last step is given a JPEG file
@@ -78,7 +78,7 @@ def jpeg_decoder(step: Step) -> Decoder | None:
     """Return by which decoder a step makes something of a JPEG file; None for a rule that makes it of planes alone."""
     if step.origin not in (JPEG, Inset.id):
         return None
-    from tilepress.codecs.origins.jpeg.decoders import DECODERS  # loads numba
+    from tilepress.codecs.jpeg.decoders import DECODERS  # loads numba
 
     facts = step.facts if step.origin == JPEG else jpeg_facts_of(step.facts)
     return DECODERS[read_facts(facts).decoder]

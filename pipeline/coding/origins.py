@@ -28,7 +28,7 @@ from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.formats.picture import MODES, tile_spec
 
 if TYPE_CHECKING:
-    from tilepress.codecs.origins.jpeg.decoders import Decoder
+    from tilepress.codecs.jpeg.decoders import Decoder
 
 _MOST_AROUND = 1 << 16  # bytes of a JPEG file besides what its picture's samples would take twice
 MAX_BYTES = 128 << 20  # of a picture's samples: rules look at all of it at once, in several times the memory

@@ -36,7 +36,7 @@ from tilepress.pipeline.storage.base import Location, Storage, is_url
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from tilepress.codecs.origins.jpeg.decoders import Decoder
+    from tilepress.codecs.jpeg.decoders import Decoder
 
 _BAND_ROWS = 512
 

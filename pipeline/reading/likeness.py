@@ -11,7 +11,7 @@ from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.formats.registry import read_picture
 
 if TYPE_CHECKING:
-    from tilepress.codecs.origins.jpeg.decoders import Decoder
+    from tilepress.codecs.jpeg.decoders import Decoder
 
 _BAND_ROWS = 512
 
@@ -64,9 +64,9 @@ def compare_jpeg(file: bytes, pixels: np.ndarray, part: Box | None = None, decod
     likeness = _compare(decoded, pixels, part)
     if decoder is None or not likeness.differing:
         return likeness
-    from tilepress.codecs.origins.jpeg.decode import decode
-    from tilepress.codecs.origins.jpeg.decoders import USUAL
-    from tilepress.codecs.origins.jpeg.file.reader import read_blocks_of, read_header
+    from tilepress.codecs.jpeg.decode import decode
+    from tilepress.codecs.jpeg.decoders import USUAL
+    from tilepress.codecs.jpeg.file.reader import read_blocks_of, read_header
 
     if decoder is USUAL:
         return likeness

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tilepress.codecs.jpeg.colour import Conversion
 from tilepress.codecs.origins.inset.region import Region, fitted
-from tilepress.codecs.origins.jpeg.colour import Conversion
 from tilepress.codecs.origins.jpeg.search.dct import BASIS
 from tilepress.codecs.origins.jpeg.search.steps import find_steps
 from tilepress.codecs.origins.jpeg.search.transforms import likely_transform

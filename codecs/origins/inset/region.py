@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tilepress.codecs.jpeg.colour import JFIF
 from tilepress.codecs.kernels.kernel import borrowing_kernel
-from tilepress.codecs.origins.jpeg.colour import JFIF
 from tilepress.codecs.origins.jpeg.search.colour_bounds import invert_colour
 from tilepress.codecs.origins.rectangle import Rectangle, worthiest
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.jpeg.decode import decode
+from tilepress.codecs.jpeg.decoders import USUAL, Decoder
+from tilepress.codecs.jpeg.file.coefficients import Coefficients, Sampling, block_shapes
+from tilepress.codecs.jpeg.file.tables import CHROMA, LUMA, standard_table
 from tilepress.codecs.origins.base import Guess
-from tilepress.codecs.origins.jpeg.decode import decode
-from tilepress.codecs.origins.jpeg.decoders import USUAL, Decoder
-from tilepress.codecs.origins.jpeg.file.coefficients import Coefficients, Sampling, block_shapes
-from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, standard_table
 from tilepress.codecs.origins.jpeg.rule import Jpeg
 
 _SIDE = 92  # pixels: blocks are cut by the edges, too

@@ -55,7 +55,7 @@ def turned(picture: np.ndarray, turn: int) -> np.ndarray:
 
 def read_facts(data: bytes) -> Facts:
     """Return the facts of their bytes. StreamError for what `Facts.pack` does not write."""
-    from tilepress.codecs.origins.jpeg.decoders import DECODERS  # loads numba
+    from tilepress.codecs.jpeg.decoders import DECODERS  # loads numba
 
     if len(data) != _FORMAT.size:
         raise StreamError(f"facts of the origin jpeg have {len(data)} bytes, not {_FORMAT.size}")

@@ -8,10 +8,10 @@ import numpy as np
 
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
+from tilepress.codecs.jpeg.file.coefficients import MAX_SIDE, SAMPLINGS
+from tilepress.codecs.jpeg.file.tables import CHROMA, LUMA, quality_of
 from tilepress.codecs.origins.base import Guess, Origin, Recovered
 from tilepress.codecs.origins.jpeg.facts import Facts, read_facts
-from tilepress.codecs.origins.jpeg.file.coefficients import MAX_SIDE, SAMPLINGS
-from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, quality_of
 from tilepress.codecs.origins.jpeg.glance import members
 from tilepress.codecs.origins.jpeg.search.grid import find_grid
 from tilepress.codecs.origins.sample import distinct_colours, shared
@@ -56,7 +56,7 @@ class Jpeg(Origin):
 
     def invert(self, picture: np.ndarray, spec: TileSpec, guess: Guess) -> Recovered | None:
         """Return the JPEG that explains most pixels found; None where it explains less than half of them."""
-        from tilepress.codecs.origins.jpeg.file.writer import write_file  # loads numba, as all of the search does
+        from tilepress.codecs.jpeg.file.writer import write_file  # loads numba, as all of the search does
         from tilepress.codecs.origins.jpeg.search.recover import recover_jpeg
 
         planes = picture[:, :, :1] if (picture == picture[:, :, :1]).all() else picture
@@ -73,9 +73,9 @@ class Jpeg(Origin):
 
     def apply(self, recovered: Recovered, spec: TileSpec) -> np.ndarray:
         """Decode the file, in integers."""
-        from tilepress.codecs.origins.jpeg.decode import decode
-        from tilepress.codecs.origins.jpeg.decoders import DECODERS
-        from tilepress.codecs.origins.jpeg.file.reader import read_blocks_of, read_header
+        from tilepress.codecs.jpeg.decode import decode
+        from tilepress.codecs.jpeg.decoders import DECODERS
+        from tilepress.codecs.jpeg.file.reader import read_blocks_of, read_header
 
         facts = read_facts(recovered.facts)
         if recovered.planes or spec.dtype != "uint8" or spec.channels not in (1, 3):
@@ -88,8 +88,8 @@ class Jpeg(Origin):
 
     def describe(self, recovered: Recovered) -> str:
         """Return such as "JPEG, quality 95, 4:2:0, libjpeg-turbo"."""
-        from tilepress.codecs.origins.jpeg.decoders import DECODERS
-        from tilepress.codecs.origins.jpeg.file.reader import read_header
+        from tilepress.codecs.jpeg.decoders import DECODERS
+        from tilepress.codecs.jpeg.file.reader import read_header
 
         facts, header = read_facts(recovered.facts), read_header(recovered.file)
         quality = quality_of(header.tables[0], LUMA)

@@ -24,12 +24,12 @@ from PIL import Image
 
 from tilepress.codecs.classical.jpeg_transcode import pack_jpeg
 from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.jpeg.decode import decode
+from tilepress.codecs.jpeg.decoders import DECODERS
+from tilepress.codecs.jpeg.file.coefficients import BLOCK, SAMPLINGS, Coefficients, block_shapes
+from tilepress.codecs.jpeg.file.tables import CHROMA, LUMA, standard_table
+from tilepress.codecs.jpeg.file.writer import write_file
 from tilepress.codecs.origins.exceptions import pack_exceptions
-from tilepress.codecs.origins.jpeg.decode import decode
-from tilepress.codecs.origins.jpeg.decoders import DECODERS
-from tilepress.codecs.origins.jpeg.file.coefficients import BLOCK, SAMPLINGS, Coefficients, block_shapes
-from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, standard_table
-from tilepress.codecs.origins.jpeg.file.writer import write_file
 from tilepress.codecs.origins.jpeg.rule import Jpeg
 from tilepress.codecs.origins.jpeg.search.dct import BASIS_OF_SAMPLE
 

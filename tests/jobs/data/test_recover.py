@@ -15,9 +15,9 @@ from tests.support.interrupted import ONE
 from tests.support.make_archives import encoded, smooth
 from tests.support.make_collection import tree, write_tree
 from tests.support.origins.rule_samples import page_with
-from tilepress.codecs.origins.jpeg.decode import decode
-from tilepress.codecs.origins.jpeg.decoders import DECODERS
-from tilepress.codecs.origins.jpeg.file.reader import read_blocks_of, read_header
+from tilepress.codecs.jpeg.decode import decode
+from tilepress.codecs.jpeg.decoders import DECODERS
+from tilepress.codecs.jpeg.file.reader import read_blocks_of, read_header
 from tilepress.jobs.cli import app
 from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import UsageError

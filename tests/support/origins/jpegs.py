@@ -9,8 +9,8 @@ from PIL import Image
 
 from tests.support.origins.made_pictures import photo
 from tilepress.codecs.codec import TileSpec
-from tilepress.codecs.origins.jpeg.file.coefficients import Coefficients, Sampling, block_shapes
-from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, standard_table
+from tilepress.codecs.jpeg.file.coefficients import Coefficients, Sampling, block_shapes
+from tilepress.codecs.jpeg.file.tables import CHROMA, LUMA, standard_table
 
 SUBSAMPLING = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}  # as Pillow calls them
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tilepress.codecs.jpeg.file.huffman_walk import MOST_AC
+from tilepress.codecs.jpeg.transform import centre_of
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing, borrowing_kernel
-from tilepress.codecs.origins.jpeg.file.huffman_walk import MOST_AC
 from tilepress.codecs.origins.jpeg.search.climb import (
     COEFFICIENTS,
     FLOAT_ROOMS,
@@ -23,7 +24,6 @@ from tilepress.codecs.origins.jpeg.search.climb import (
 )
 from tilepress.codecs.origins.jpeg.search.dct import forward, inverse
 from tilepress.codecs.origins.jpeg.search.rule import SearchRule
-from tilepress.codecs.origins.jpeg.transform import centre_of
 
 _FAR = np.float32(1e6)  # no bound
 _HALF = np.float32(0.47)  # of a level, and less: what just fits may not do so exactly

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilepress.codecs.origins.jpeg.decoders import Decoder
-from tilepress.codecs.origins.jpeg.file.coefficients import Sampling
+from tilepress.codecs.jpeg.decoders import Decoder
+from tilepress.codecs.jpeg.file.coefficients import Sampling
+from tilepress.codecs.jpeg.upsampling import Upsampling, interpolates, interpolation, upsample
 from tilepress.codecs.origins.jpeg.search.component import NO_EFFORT, Component
 from tilepress.codecs.origins.jpeg.search.mend import mend_blocks, mending_room
 from tilepress.codecs.origins.jpeg.search.rule import search_rule
@@ -17,7 +18,6 @@ from tilepress.codecs.origins.jpeg.search.shrink import (
     spread_known,
     start_small,
 )
-from tilepress.codecs.origins.jpeg.upsampling import Upsampling, interpolates, interpolation, upsample
 
 _SWEEPS, _SETTLES, _PASSES = 2, 6, 4
 _MEND_STEPS, _MENDS = 24, 2

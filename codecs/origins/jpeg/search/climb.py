@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tilepress.codecs.jpeg.transform import LAST_SHIFT, transform_block
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing
 from tilepress.codecs.origins.jpeg.search.dct import BASIS, BASIS_OF_SAMPLE, forward, inverse
 from tilepress.codecs.origins.jpeg.search.rule import SearchRule
-from tilepress.codecs.origins.jpeg.transform import LAST_SHIFT, transform_block
 
 _REST = 4  # steps until a coefficient may be moved again
 _NEAR = np.float32(0.3)  # cost: below it, the exact transform is asked

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tilepress.codecs.jpeg.colour import CONVERSIONS, Conversion, blue_of, green_of, red_of
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing, borrowing_kernel
-from tilepress.codecs.origins.jpeg.colour import CONVERSIONS, Conversion, blue_of, green_of, red_of
 
 Y, CB, CR = range(3)
 _R_INVERSE, _B_INVERSE = 46745, 36983  # 65536 / 1.402 and / 1.772

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilepress.codecs.origins.jpeg.file.coefficients import BLOCK
+from tilepress.codecs.jpeg.file.coefficients import BLOCK
+from tilepress.codecs.jpeg.transform import Transform, centre_of, plane_of
 from tilepress.codecs.origins.jpeg.search.blocks import rooms, solve_blocks
 from tilepress.codecs.origins.jpeg.search.lattice import nearest_points
 from tilepress.codecs.origins.jpeg.search.rule import search_rule
-from tilepress.codecs.origins.jpeg.transform import Transform, centre_of, plane_of
 
 EFFORT = np.array([8, 6, 24, 12], np.int64)  # of the search in a block, see `search`
 _MOST = 255  # of samples

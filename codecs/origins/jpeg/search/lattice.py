@@ -13,9 +13,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from tilepress.codecs.jpeg.transform import NO_STEP
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing, borrowing_kernel
 from tilepress.codecs.origins.jpeg.search.dct import BASIS_OF_SAMPLE
-from tilepress.codecs.origins.jpeg.transform import NO_STEP
 
 _KNOWN = 0.3  # of a level: what rounding adds to a known sample
 _LEAST_UNKNOWN, _OF_STEP = 2.0, 0.15  # of a level, and of the mean step: how far others are from those beside them

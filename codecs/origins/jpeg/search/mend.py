@@ -11,13 +11,13 @@ from typing import TypeAlias
 
 import numpy as np
 
+from tilepress.codecs.jpeg.file.huffman_walk import MOST_AC
+from tilepress.codecs.jpeg.transform import LAST_SHIFT, transform_block
+from tilepress.codecs.jpeg.upsampling import Interpolation, rounding
 from tilepress.codecs.kernels.kernel import Int, borrowing, borrowing_kernel
-from tilepress.codecs.origins.jpeg.file.huffman_walk import MOST_AC
 from tilepress.codecs.origins.jpeg.search.dct import forward
 from tilepress.codecs.origins.jpeg.search.rule import SearchRule
 from tilepress.codecs.origins.jpeg.search.shrink import BEGIN, END, FIRST_PART, miss, sixteenths
-from tilepress.codecs.origins.jpeg.transform import LAST_SHIFT, transform_block
-from tilepress.codecs.origins.jpeg.upsampling import Interpolation, rounding
 
 Plane: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Interpolation]
 Room: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]

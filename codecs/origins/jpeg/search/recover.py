@@ -12,11 +12,13 @@ from functools import cached_property
 
 import numpy as np
 
-from tilepress.codecs.origins.jpeg.colour import to_rgb
-from tilepress.codecs.origins.jpeg.decoders import DECODERS, decoder_of, recoloured, upsamplings_of
-from tilepress.codecs.origins.jpeg.file.coefficients import Coefficients, block_shapes
-from tilepress.codecs.origins.jpeg.file.huffman_walk import MOST_AC
-from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, quality_of, standard_table
+from tilepress.codecs.jpeg.colour import to_rgb
+from tilepress.codecs.jpeg.decoders import DECODERS, decoder_of, recoloured, upsamplings_of
+from tilepress.codecs.jpeg.file.coefficients import Coefficients, block_shapes
+from tilepress.codecs.jpeg.file.huffman_walk import MOST_AC
+from tilepress.codecs.jpeg.file.tables import CHROMA, LUMA, quality_of, standard_table
+from tilepress.codecs.jpeg.transform import Transform
+from tilepress.codecs.jpeg.upsampling import Upsampling
 from tilepress.codecs.origins.jpeg.search.chroma import Chroma, chroma_of
 from tilepress.codecs.origins.jpeg.search.colour_bounds import CB, CR, chroma_bounds, luma_bounds
 from tilepress.codecs.origins.jpeg.search.component import Component
@@ -26,8 +28,6 @@ from tilepress.codecs.origins.jpeg.search.scaled import Scaled
 from tilepress.codecs.origins.jpeg.search.steps import Steps, find_steps
 from tilepress.codecs.origins.jpeg.search.transforms import likely_transform
 from tilepress.codecs.origins.jpeg.search.view import View, view_of
-from tilepress.codecs.origins.jpeg.transform import Transform
-from tilepress.codecs.origins.jpeg.upsampling import Upsampling
 
 _ROUNDS = 4
 _SLOW = 0.9  # of the wrong pixels left by a round: another one is not worth its time

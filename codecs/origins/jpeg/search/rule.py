@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tilepress.codecs.origins.jpeg.transform import Transform
+from tilepress.codecs.jpeg.transform import Transform
 
 # What coefficients are multiplied by, int32 (64,); the steps that they have in effect, float32 (64,); and the rule of
 # the transform, int64 (16,).

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tilepress.codecs.origins.jpeg.file.coefficients import SAMPLINGS, Sampling
+from tilepress.codecs.jpeg.file.coefficients import SAMPLINGS, Sampling
+from tilepress.codecs.jpeg.upsampling import Upsampling, interpolation
 from tilepress.codecs.origins.jpeg.search.scaled_look import scaled_places
 from tilepress.codecs.origins.jpeg.search.shrink import axis_parts, fit_small, settle_small, start_small
-from tilepress.codecs.origins.jpeg.upsampling import Upsampling, interpolation
 
 _SIDE = 32  # of a window
 _MARGIN = 4  # of it, at its edges: there the neighbours are missing

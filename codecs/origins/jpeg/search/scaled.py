@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilepress.codecs.origins.jpeg.decoders import Decoder
-from tilepress.codecs.origins.jpeg.file.coefficients import BLOCK, Sampling
-from tilepress.codecs.origins.jpeg.file.huffman_walk import MOST_AC
-from tilepress.codecs.origins.jpeg.scaled import scaled_plane
+from tilepress.codecs.jpeg.decoders import Decoder
+from tilepress.codecs.jpeg.file.coefficients import BLOCK, Sampling
+from tilepress.codecs.jpeg.file.huffman_walk import MOST_AC
+from tilepress.codecs.jpeg.scaled import scaled_plane
 from tilepress.codecs.origins.jpeg.search.component import Component
 from tilepress.codecs.origins.jpeg.search.dct import BASIS
 from tilepress.codecs.origins.jpeg.search.shrink import spread_known

@@ -10,7 +10,7 @@ from itertools import product
 
 import numpy as np
 
-from tilepress.codecs.origins.jpeg.file.coefficients import BLOCK, Sampling
+from tilepress.codecs.jpeg.file.coefficients import BLOCK, Sampling
 from tilepress.codecs.origins.jpeg.search.scaled import blocked, coarse
 
 _FACTORS: tuple[Sampling, ...] = ((2, 2), (2, 1), (1, 2))  # what has none along both sides has none along one

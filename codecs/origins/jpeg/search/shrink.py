@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tilepress.codecs.jpeg.upsampling import Interpolation, rounding
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing, borrowing_kernel
-from tilepress.codecs.origins.jpeg.upsampling import Interpolation, rounding
 
 _UNITS = 16
 

@@ -12,12 +12,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from tilepress.codecs.jpeg.file.tables import CHROMA, LUMA, standard_tables
+from tilepress.codecs.jpeg.transform import LAST_SHIFT, Transform, centre_of, transform_block
 from tilepress.codecs.kernels.kernel import Float, Int, borrowing_kernel
 from tilepress.codecs.origins.jpeg.facts import turned
-from tilepress.codecs.origins.jpeg.file.tables import CHROMA, LUMA, standard_tables
 from tilepress.codecs.origins.jpeg.search.dct import forward
 from tilepress.codecs.origins.jpeg.search.rule import SearchRule, search_rule
-from tilepress.codecs.origins.jpeg.transform import LAST_SHIFT, Transform, centre_of, transform_block
 
 _VARIANCE = np.float32(2 * 0.3**2)
 _WORST = np.float32(12)  # no coefficient says more against a step

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tilepress.codecs.origins.jpeg.colour import JFIF, STB, Conversion
+from tilepress.codecs.jpeg.colour import JFIF, STB, Conversion
+from tilepress.codecs.jpeg.transform import IFAST, ISLOW, Transform
+from tilepress.codecs.jpeg.transform import STB as STB_TRANSFORM
 from tilepress.codecs.origins.jpeg.facts import TRANSPOSED, TURNS
 from tilepress.codecs.origins.jpeg.search.steps import Blocks, known_blocks
-from tilepress.codecs.origins.jpeg.transform import IFAST, ISLOW, Transform
-from tilepress.codecs.origins.jpeg.transform import STB as STB_TRANSFORM
 
 _SURE = 0.995  # share of samples that rounded coefficients never reach with much other transforms, or turned
 _SURE_OF_ALL = 0.9995  # nor with any other one

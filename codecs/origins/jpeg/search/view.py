@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tilepress.codecs.origins.jpeg.colour import Conversion
+from tilepress.codecs.jpeg.colour import Conversion
+from tilepress.codecs.jpeg.file.coefficients import BLOCK
 from tilepress.codecs.origins.jpeg.facts import FLIPPED, MIRRORED, TRANSPOSED
-from tilepress.codecs.origins.jpeg.file.coefficients import BLOCK
 from tilepress.codecs.origins.jpeg.search.colour_bounds import colour_bounds, likely_conversion
 from tilepress.codecs.origins.jpeg.search.grid import find_grid
 

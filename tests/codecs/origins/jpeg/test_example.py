@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tilepress.codecs.jpeg.decode import decode
+from tilepress.codecs.jpeg.decoders import DECODERS
+from tilepress.codecs.jpeg.file.coefficients import SAMPLINGS, Sampling
 from tilepress.codecs.kernels.cache import KernelCache
-from tilepress.codecs.origins.jpeg.decode import decode
-from tilepress.codecs.origins.jpeg.decoders import DECODERS
 from tilepress.codecs.origins.jpeg.example import example, recover_example
-from tilepress.codecs.origins.jpeg.file.coefficients import SAMPLINGS, Sampling
 from tilepress.codecs.origins.jpeg.search.recover import recover_jpeg
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from tests.support.photo_like import picture
 from tilepress.codecs.codec import TileSpec
-from tilepress.codecs.origins.jpeg.file.tables import LUMA, standard_table
+from tilepress.codecs.jpeg.file.tables import LUMA, standard_table
+from tilepress.codecs.jpeg.transform import ISLOW
 from tilepress.codecs.origins.jpeg.search.component import Component
 from tilepress.codecs.origins.jpeg.search.dct import BASIS_OF_SAMPLE
 from tilepress.codecs.origins.jpeg.search.lattice import nearest_points
-from tilepress.codecs.origins.jpeg.transform import ISLOW
 
 SIDE = 96
 

@@ -11,11 +11,11 @@ from tests.support.origins.jpegs import SUBSAMPLING, decoded_photo, jpeg_of, pil
 from tests.support.origins.made_pictures import GRAY, RGB, spec_of, without_origin
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
+from tilepress.codecs.jpeg.decode import decode
+from tilepress.codecs.jpeg.decoders import DECODERS
+from tilepress.codecs.jpeg.file.reader import read_blocks_of, read_header
 from tilepress.codecs.origins.base import Recovered
-from tilepress.codecs.origins.jpeg.decode import decode
-from tilepress.codecs.origins.jpeg.decoders import DECODERS
 from tilepress.codecs.origins.jpeg.facts import read_facts, turned
-from tilepress.codecs.origins.jpeg.file.reader import read_blocks_of, read_header
 from tilepress.codecs.origins.jpeg.rule import Jpeg
 
 RULE = Jpeg()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tilepress.codecs.origins.jpeg.file.tables import ZIGZAG
+from tilepress.codecs.jpeg.file.tables import ZIGZAG
 
 BLOCK = 8
 MAX_SIDE = 65500  # libjpeg's own limit

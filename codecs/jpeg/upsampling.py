@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 import numpy as np
 
+from tilepress.codecs.jpeg.file.coefficients import Sampling
 from tilepress.codecs.kernels.kernel import Int, borrowing, borrowing_kernel
-from tilepress.codecs.origins.jpeg.file.coefficients import Sampling
 
 _LEAST_COLUMNS = 3  # for interpolation across, by libjpeg-turbo
 # Factors across and down; and sixteenths that are added before they are rounded down: everywhere, in odd columns and in

@@ -12,10 +12,10 @@ import struct
 
 import numpy as np
 
-from tilepress.codecs.origins.jpeg.file.coefficients import Coefficients, Sampling, scan_pattern, to_scan
-from tilepress.codecs.origins.jpeg.file.huffman_codes import SYMBOLS, HuffmanTable, best_table
-from tilepress.codecs.origins.jpeg.file.huffman_walk import AC, BITS, COUNT, DC, POSITION, write_blocks
-from tilepress.codecs.origins.jpeg.file.tables import ZIGZAG
+from tilepress.codecs.jpeg.file.coefficients import Coefficients, Sampling, scan_pattern, to_scan
+from tilepress.codecs.jpeg.file.huffman_codes import SYMBOLS, HuffmanTable, best_table
+from tilepress.codecs.jpeg.file.huffman_walk import AC, BITS, COUNT, DC, POSITION, write_blocks
+from tilepress.codecs.jpeg.file.tables import ZIGZAG
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 SOF0, DHT, DQT, SOS = 0xC0, 0xC4, 0xDB, 0xDA

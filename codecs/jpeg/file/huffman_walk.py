@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tilepress.codecs.jpeg.file.huffman_codes import LONGEST, LOOKUP_BITS, NO_SYMBOL
 from tilepress.codecs.kernels.kernel import Int, borrowing, borrowing_kernel
-from tilepress.codecs.origins.jpeg.file.huffman_codes import LONGEST, LOOKUP_BITS, NO_SYMBOL
 
 DC, AC = 0, 1
 END_OF_BLOCK, SIXTEEN_ZEROS = 0x00, 0xF0

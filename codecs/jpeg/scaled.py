@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tilepress.codecs.jpeg.file.coefficients import Sampling
 from tilepress.codecs.kernels.kernel import borrowing_kernel
-from tilepress.codecs.origins.jpeg.file.coefficients import Sampling
 
 _FIRST_SHIFT, _LAST_SHIFT = 11, 18
 _CENTRE = 128

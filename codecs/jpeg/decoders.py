@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tilepress.codecs.origins.jpeg import colour, transform
-from tilepress.codecs.origins.jpeg.colour import Conversion
-from tilepress.codecs.origins.jpeg.file.coefficients import Sampling
-from tilepress.codecs.origins.jpeg.transform import Transform
-from tilepress.codecs.origins.jpeg.upsampling import Upsampling
+from tilepress.codecs.jpeg import colour, transform
+from tilepress.codecs.jpeg.colour import Conversion
+from tilepress.codecs.jpeg.file.coefficients import Sampling
+from tilepress.codecs.jpeg.transform import Transform
+from tilepress.codecs.jpeg.upsampling import Upsampling
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from tests.support.origins.jpegs import pillow_decoded, random_coefficients
-from tilepress.codecs.origins.jpeg.decode import decode
-from tilepress.codecs.origins.jpeg.decoders import DECODERS
-from tilepress.codecs.origins.jpeg.file.coefficients import SAMPLINGS, Sampling
-from tilepress.codecs.origins.jpeg.file.reader import read_blocks_of, read_header
-from tilepress.codecs.origins.jpeg.file.writer import write_file
+from tilepress.codecs.jpeg.decode import decode
+from tilepress.codecs.jpeg.decoders import DECODERS
+from tilepress.codecs.jpeg.file.coefficients import SAMPLINGS, Sampling
+from tilepress.codecs.jpeg.file.reader import read_blocks_of, read_header
+from tilepress.codecs.jpeg.file.writer import write_file
 
 KINDS = [(1, (1, 1)), *((3, sampling) for sampling in SAMPLINGS.values())]
-GOLDEN = Path(__file__).parents[3] / "golden/jpeg"
+GOLDEN = Path(__file__).parents[2] / "golden/jpeg"
 PIXELS = json.loads((GOLDEN / "pixels.json").read_text())["pixels"]
 
 

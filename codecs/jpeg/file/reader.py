@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tilepress.codecs.errors import StreamError
-from tilepress.codecs.origins.jpeg.file.coefficients import (
+from tilepress.codecs.jpeg.file.coefficients import (
     SAMPLINGS,
     Coefficients,
     Sampling,
@@ -17,10 +17,10 @@ from tilepress.codecs.origins.jpeg.file.coefficients import (
     from_scan,
     scan_pattern,
 )
-from tilepress.codecs.origins.jpeg.file.huffman_codes import SYMBOLS, HuffmanTable
-from tilepress.codecs.origins.jpeg.file.huffman_walk import PADDING, read_blocks
-from tilepress.codecs.origins.jpeg.file.tables import ZIGZAG
-from tilepress.codecs.origins.jpeg.file.writer import (
+from tilepress.codecs.jpeg.file.huffman_codes import SYMBOLS, HuffmanTable
+from tilepress.codecs.jpeg.file.huffman_walk import PADDING, read_blocks
+from tilepress.codecs.jpeg.file.tables import ZIGZAG
+from tilepress.codecs.jpeg.file.writer import (
     BITS_A_SAMPLE,
     CLASSES,
     DHT,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilepress.codecs.origins.jpeg.colour import to_rgb
-from tilepress.codecs.origins.jpeg.decoders import Decoder
-from tilepress.codecs.origins.jpeg.file.coefficients import Coefficients, component_size
-from tilepress.codecs.origins.jpeg.scaled import scaled_plane
-from tilepress.codecs.origins.jpeg.transform import Transform, plane_of
-from tilepress.codecs.origins.jpeg.upsampling import Upsampling, upsample
+from tilepress.codecs.jpeg.colour import to_rgb
+from tilepress.codecs.jpeg.decoders import Decoder
+from tilepress.codecs.jpeg.file.coefficients import Coefficients, component_size
+from tilepress.codecs.jpeg.scaled import scaled_plane
+from tilepress.codecs.jpeg.transform import Transform, plane_of
+from tilepress.codecs.jpeg.upsampling import Upsampling, upsample
 
 
 def decode(image: Coefficients, decoder: Decoder) -> np.ndarray:
