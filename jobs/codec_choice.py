@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tilepress.codecs.codec import RANGES, Codec
-from tilepress.codecs.errors import CodecError
+from tilepress.codecs.errors import CodecError, ModelError
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import (
     DEFAULT_RESIDUAL,
@@ -63,17 +63,21 @@ def chosen_codec(name: str, storage_options: Mapping[str, Any] | None = None) ->
             choice = resolve(_AUTO_CODEC if name == AUTO else name)
             if isinstance(choice.model_folder, str):
                 choice = resolve(str(_download(choice.model_folder, Path(scratch), storage_options)))
-            yield _chosen(choice)
+            yield _chosen(choice, name)
         except CodecError as exc:
             raise UsageError(str(exc)) from exc
 
 
-def _chosen(choice: CodecChoice) -> ChosenCodec:
+def _chosen(choice: CodecChoice, name: str) -> ChosenCodec:
+    """`name`: what was asked for, which messages name."""
     if choice.model_folder is None:
         return ChosenCodec(codec_class(choice.codec_id), choice.codec_id, None)
     folder = Path(choice.model_folder)
-    model = Model.load(folder)
-    load_codec(choice.codec_id, model)  # a model that no worker could use must not get into an archive
+    try:
+        model = Model.load(folder)
+        load_codec(choice.codec_id, model)  # a model that no worker could use must not get into an archive
+    except ModelError as exc:
+        raise ModelError(f"{name}: {exc}") from exc
     reference = f"{choice.codec_id}@{model.name}"
     return ChosenCodec(codec_class(choice.codec_id), reference, folder)
 

@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-import yaml
-
+from tilepress.jobs.recipes.keys import checked, override_keys, read_keys
 from tilepress.pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,9 +41,12 @@ RECIPES: dict[str, str] = {
     "gan-ae": "tilepress.jobs.recipes.adversarial.recipe:GanAeRecipe",
     "rbm-autoencoder": "tilepress.jobs.recipes.rbm.recipe:RbmAutoencoderRecipe",
 }
+# Codecs whose networks learn without a recipe, to spend few bits.
+_FITTED: dict[str, str] = {
+    **dict.fromkeys(("predictive-mlp", "predictive-mlp-range"), "its networks are fitted to each image as it is coded"),
+    "lossless": "its networks are fitted with `fit-lossless`",
+}
 ENTRY_POINTS = "tilepress.recipes"
-# ValueError: a date or a number that Python refuses. RecursionError: endless nesting.
-_NO_YAML = (yaml.YAMLError, ValueError, RecursionError)
 FOLDER = Path(__file__).parent
 
 
@@ -73,6 +73,7 @@ class Recipe(ABC):
     """
 
     defaults: ClassVar[Mapping[str, Any]]  # every key that `model` may have; types are checked against these values
+    refused: ClassVar[Mapping[str, str]] = {}  # keys that other recipes have, and why this one has not
 
     def __init__(self, model: Mapping[str, Any]) -> None:
         self.model = {**self.defaults, **model}
@@ -183,6 +184,8 @@ class TrainingPlan:
     def recipe(self) -> Recipe:
         """Return a new instance of the recipe. UsageError for keys that it does not know, or crops of a wrong size."""
         cls = recipe_class(self.family)
+        for key in sorted(cls.refused.keys() & self.model.keys()):
+            raise UsageError(f"{self.family} has no key {key}: {cls.refused[key]}")
         recipe = cls(checked(self.model, cls.defaults, "model."))
         side, unit = self.options.crop, recipe.crop_unit
         if side % unit:
@@ -228,70 +231,21 @@ def load_plan(name: str, overrides: Sequence[str] = ()) -> TrainingPlan:
 def read_plan(name: str, overrides: Sequence[str] = ()) -> TrainingPlan:
     """Return the plan as load_plan does, but without its family's code: keys of `model` are not checked."""
     path = _shipped().get(name) or Path(name)
+    if name in _FITTED:
+        raise UsageError(f"{name} has no recipe: {_FITTED[name]}, for fewest bits, and it loses nothing")
     if not path.is_file() or path.suffix not in (".yaml", ".yml"):
         near = difflib.get_close_matches(name, recipe_names(), n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise UsageError(
             f"there is no recipe {name!r}.{hint} There are: {', '.join(recipe_names())}; or give the path of a YAML"
         )
-    keys = _read(path)
+    keys = read_keys(path)
     family = str(keys.pop("family", path.stem))
     model = keys.pop("model", {}) or {}
     if not isinstance(model, dict):
         raise UsageError(f"{path}: `model` is not a mapping of keys to values")
     common = {f.name: f.default for f in fields(Options) if f.default is not MISSING}
     for override in overrides:
-        _apply(override, keys, model, common)
+        override_keys(override, keys, model, common)
     options = Options(**checked(keys, common, ""))
     return TrainingPlan(path.stem, family, options, model)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        keys = yaml.safe_load(path.read_text())
-    except (OSError, *_NO_YAML) as exc:
-        raise UsageError(f"{path} is not a readable YAML file: {exc}") from exc
-    if not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys):
-        raise UsageError(f"{path} is not a mapping of keys to values")
-    return keys
-
-
-def _apply(override: str, keys: dict[str, Any], model: dict[str, Any], common: Mapping[str, Any]) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise UsageError(f"{override!r} is not of the form key=value")
-    try:
-        value = yaml.safe_load(text)
-    except _NO_YAML as exc:
-        raise UsageError(f"{key}: the value is not YAML: {exc}") from exc
-    if key in common:
-        keys[key] = value
-    else:
-        model[key.removeprefix("model.")] = value
-
-
-def checked(given: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """`given` with the types of `defaults`; UsageError for unknown keys and values of another type."""
-    out = {}
-    for key, value in given.items():
-        if key not in defaults:
-            near = difflib.get_close_matches(str(key), list(defaults), n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise UsageError(f"there is no key {f'{prefix}{key}'!r}.{hint} There are: {', '.join(defaults)}")
-        out[key] = _typed(value, defaults[key], prefix + key)
-    return out
-
-
-def _typed(value: Any, default: Any, key: str) -> Any:
-    if isinstance(default, float) and isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        with suppress(ValueError, OverflowError):
-            number = float(value)  # YAML reads 1e-3 as text
-            if math.isfinite(number):
-                return number
-    elif isinstance(default, Mapping) and isinstance(value, Mapping):
-        return checked(value, default, f"{key}.")
-    elif isinstance(default, (tuple, list)) and isinstance(value, (tuple, list)):
-        return [_typed(item, default[0], key) for item in value] if default else list(value)
-    elif type(value) is type(default):
-        return value
-    raise UsageError(f"{key} must be like {default!r}, not {value!r}")

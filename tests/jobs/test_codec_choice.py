@@ -12,7 +12,7 @@ import pytest
 import tilepress
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.codecs.lossless.model import starts_of
-from tilepress.codecs.model import SHIPPED, Model
+from tilepress.codecs.model import SHIPPED, WEIGHTS_NAME, Model
 from tilepress.jobs.maintenance.catalogue import codec_rows
 from tilepress.pipeline.errors import UsageError
 
@@ -33,11 +33,19 @@ def test_a_model_that_no_worker_could_use_is_refused_before_anything_is_written(
     tensors = dict(model.tensors) | {"max.layer1.bias": np.zeros(3, np.int32)}
     replace(model, tensors=tensors).save(tmp_path / "wrong")
     wrong, out = str(tmp_path / "wrong"), tmp_path / "out"
-    with pytest.raises(UsageError, match=r"max\.layer1\.bias"):
+    with pytest.raises(UsageError, match=rf"^{re.escape(wrong)}: .*max\.layer1\.bias"):
         tilepress.compress(str(source), str(out), codec=wrong, **LOCAL)
     with pytest.raises(UsageError, match=r"max\.layer1\.bias"):
         tilepress.evaluate(str(source), out=str(out), codecs=[wrong], fidelity="pixels", **LOCAL)
     assert not out.exists()
+
+
+def test_a_damaged_model_to_begin_with_is_named(tmp_path: Path) -> None:
+    Model.load(SHIPPED / "gdn-factorized").save(tmp_path / "damaged")
+    weights = tmp_path / "damaged" / WEIGHTS_NAME
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x55")
+    with pytest.raises(UsageError, match=rf"^{re.escape(str(tmp_path / 'damaged'))}: .* it is damaged"):
+        tilepress.train("gdn-factorized", data="anywhere", out=tmp_path / "m", start=tmp_path / "damaged")
 
 
 def test_a_name_that_codec_and_model_share_is_proposed_once() -> None:

@@ -5,6 +5,7 @@ What codecs/planes/blocks.py does with whole tiles in numpy, for training: the t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -51,13 +52,28 @@ def plane_blocks(crops: torch.Tensor, block: int) -> torch.Tensor:
     return cut.reshape(n, channels, rows * columns, block * block)
 
 
+def block_pictures(blocks: torch.Tensor, columns: int) -> torch.Tensor:
+    """Return pictures (n, 1 or 3, h, w) of full scale 1 of blocks (n, planes, blocks, N), `columns` in a row."""
+    n, planes, count, size = blocks.shape
+    side = math.isqrt(size)
+    cut = blocks.float().reshape(n, planes, count // columns, columns, side, side).transpose(3, 4)
+    x = cut.reshape(n, planes, -1, columns * side)
+    if planes == 3:
+        x = torch.stack(_rgb(x[:, 0], 2 * x[:, 1] - 1, 2 * x[:, 2] - 1), dim=1)
+    return x * _FULL_SCALE
+
+
 def sample_mse(error: torch.Tensor) -> torch.Tensor:
     """Return mean squared error per sample, full scale 1, of errors (n, planes, blocks, N) of the planes."""
     if error.shape[1] == 3:
-        luma, blue, red = error[:, 0], 2 * error[:, 1], 2 * error[:, 2]
-        green = luma - (blue + red) / 4
-        error = torch.stack([red + green, green, blue + green])
+        error = torch.stack(_rgb(error[:, 0], 2 * error[:, 1], 2 * error[:, 2]))
     return error.float().square().mean() * _FULL_SCALE**2
+
+
+def _rgb(luma: torch.Tensor, blue: torch.Tensor, red: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Red, green, blue of luma and the differences of blue and red from green."""
+    green = luma - (blue + red) / 4
+    return red + green, green, blue + green
 
 
 def export_blocks(tiles: Sequence[np.ndarray], block: int) -> np.ndarray:

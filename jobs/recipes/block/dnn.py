@@ -1,9 +1,10 @@
 """Trains `block-dnn`: fully connected autoencoders over blocks, with ReLU or sigmoid.
 
 The network starts at random, as in the literature, or as the PCA of the blocks: split into positive and negative
-parts so that ReLU passes it, or scaled into the part of the sigmoid that is nearly linear. It is trained on the mean
-squared error plus, if wanted, a proxy of the rate and a penalty for latents that are active. At the export the decoder
-is refitted to the quantised latents of every level (levels.py), and the entropy model is fitted.
+parts so that ReLU passes it, or scaled into the part of the sigmoid that is nearly linear. It is trained on what errors
+cost (`measures`) plus, if wanted, a proxy of the rate and a penalty for latents that are active. At the export the
+decoder is refitted to the quantised latents of every level (levels.py), by least squares: other measures shape the
+latents alone. The entropy model is fitted then.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import torch
 
 from tilepress.codecs.learned.block.codec import BlockCodec
 from tilepress.codecs.learned.block.dnn import BlockDnn
-from tilepress.jobs.recipes.block.crops import plane_blocks, sample_mse
+from tilepress.jobs.recipes.block.crops import block_pictures, plane_blocks
 from tilepress.jobs.recipes.block.network import ACTIVATIONS, BlockAutoencoder
 from tilepress.jobs.recipes.block.recipe import DEFAULTS, BlockRecipe
+from tilepress.jobs.recipes.networks.distortion import WeightedDistortion, squared_error
+from tilepress.jobs.recipes.picture_recipe import LOSSES
 from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
@@ -37,10 +40,15 @@ class BlockDnnRecipe(BlockRecipe):
         "sparsity": "none",  # l1: mean |z|; kl (sigmoid only): KL divergence of mean activations (Ng 2011, CS294A)
         "sparsity_weight": 1e-3,
         "sparsity_target": 0.05,  # of kl
+        "measures": LOSSES["measures"],  # what errors of whole crops cost: weights, as in the recipes of pictures
     }
+    refused: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        LOSSES.keys() - {"measures"}, "its decoders are linear, and fitted by least squares when it is exported"
+    )
 
     def __init__(self, model: Mapping[str, Any]) -> None:
         super().__init__(model)
+        self.distortion = WeightedDistortion(self.model["measures"])
         self.check("activation", ACTIVATIONS)
         self.check("init", ("pca", "random"))
         self.check("sparsity", ("none", "l1", "kl") if self.model["activation"] == "sigmoid" else ("none", "l1"))
@@ -59,11 +67,11 @@ class BlockDnnRecipe(BlockRecipe):
             network.begin_with_pca(plane_blocks(crops, self.model["block"]).flatten(0, 2))
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
-        """Squared error of a block's samples + `rate` * proxy in bits + `sparsity_weight` * penalty."""
+        """What errors of a block's samples cost + `rate` * proxy in bits + `sparsity_weight` * penalty."""
         blocks = plane_blocks(crops, self.model["block"])
         decoded, latents, scaled = network(blocks)
-        mse = sample_mse(decoded - blocks)
-        total, figures = mse * blocks.shape[-1], {"mse": mse}
+        pair = [block_pictures(each, crops.shape[2] // self.model["block"]) for each in (decoded, blocks)]
+        total, figures = self.distortion(*pair).mean() * blocks.shape[-1], {"mse": squared_error(*pair).mean()}
         if self.model["rate"]:
             rest = scaled.detach().mean(dim=(0, 1, 2))
             bits = torch.log2(1 + (scaled - rest).abs() * (256 / self.model["proxy_step"])).sum(dim=-1).mean()

@@ -15,6 +15,7 @@ from tilepress.jobs.recipes.block.crops import plane_blocks, sample_mse
 from tilepress.jobs.recipes.block.levels import kmeans
 from tilepress.jobs.recipes.block.recipe import DEFAULTS, BlockRecipe
 from tilepress.jobs.recipes.networks.pictures import principal_components
+from tilepress.jobs.recipes.picture_recipe import LOSSES
 from tilepress.jobs.recipes.recipe import Loss
 
 
@@ -45,6 +46,9 @@ class PcaRecipe(BlockRecipe):
         **DEFAULTS,
         "quantiser": "uniform",  # or kmeans: a codebook for each coefficient
     }
+    refused: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        LOSSES, "principal components are those of least squared error, and nothing is learned by steps"
+    )
 
     def __init__(self, model: Mapping[str, Any]) -> None:
         super().__init__(model)

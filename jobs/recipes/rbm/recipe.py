@@ -18,6 +18,7 @@ from tilepress.codecs.learned.rbm.codec import RbmAutoencoder
 from tilepress.codecs.learned.rbm.config import RbmConfig
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.block.crops import channels_of, export_blocks, plane_blocks, sample_mse
+from tilepress.jobs.recipes.picture_recipe import LOSSES
 from tilepress.jobs.recipes.rbm.boltzmann import pretrain
 from tilepress.jobs.recipes.rbm.export import Exporter
 from tilepress.jobs.recipes.rbm.network import MirroredAutoencoder
@@ -43,6 +44,9 @@ class RbmAutoencoderRecipe(Recipe):
         "weight_bits": 8,  # or 16: of the exported weights
         "activation_bits": 10,  # of the decoder's hidden layers
     }
+    refused: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        LOSSES, "samples are probabilities here, and errors cost their cross-entropy"
+    )
 
     def __init__(self, model: Mapping[str, Any]) -> None:
         """UsageError unless the model describes a codec."""

@@ -16,7 +16,7 @@ from tilepress.codecs.learned.block.pca import Pca
 from tilepress.codecs.planes.blocks import to_blocks
 from tilepress.codecs.planes.frame import frames
 from tilepress.codecs.registry import load_codec
-from tilepress.jobs.recipes.block.crops import export_blocks, plane_blocks, sample_mse
+from tilepress.jobs.recipes.block.crops import block_pictures, export_blocks, plane_blocks, sample_mse
 from tilepress.jobs.recipes.block.dnn import BlockDnnRecipe
 from tilepress.jobs.recipes.block.pca import PcaRecipe
 from tilepress.jobs.recipes.export.lloyd import centres_for, codebook
@@ -85,6 +85,22 @@ def test_the_stated_error_is_that_of_the_samples(photo: np.ndarray) -> None:
     one, other = crops_of(photo, 3)[:4], crops_of(photo, 3)[4:8]
     wanted = float(((one.float() - other.float()) / 255).square().mean())
     assert float(sample_mse(plane_blocks(one, 8) - plane_blocks(other, 8))) == pytest.approx(wanted, rel=1e-2)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_blocks_are_pictures_again(photo: np.ndarray, channels: int) -> None:
+    """But for luma, which is rounded down."""
+    crops = crops_of(photo, channels)[:3, :40]
+    again = block_pictures(plane_blocks(crops, 8), crops.shape[2] // 8)
+    np.testing.assert_allclose(again * 255, crops.movedim(-1, 1), atol=0 if channels == 1 else 0.76)
+
+
+def test_ms_ssim_is_of_whole_crops_and_refused_where_they_are_small(photo: np.ndarray) -> None:
+    recipe, crops = BlockDnnRecipe({**SMALL, "measures": {"mse": 0.0, "ms_ssim": 1.0}}), crops_of(photo, 3)[:4]
+    network = recipe.build()
+    assert recipe.loss(network, crops).total > 0
+    with pytest.raises(UsageError, match="11 x 11: crops of 8 are too small"):
+        recipe.loss(network, crops[:, :8, :8])
 
 
 @pytest.mark.parametrize("activation", ["relu", "sigmoid"])
