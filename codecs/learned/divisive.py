@@ -38,16 +38,8 @@ class GdnAnalysis:
         """`channels`: of the outputs of each stage. ModelError if a tensor does not fit."""
         import torch
 
-        self._layers: list[dict[str, torch.Tensor]] = []
-        for i, (inputs, outputs) in enumerate(zip((3, *channels), channels, strict=False)):
-            side = _SHAPES[i][0]
-            layer = {"weight": _float_weight(tensors, i, (outputs, inputs, side, side))}
-            layer["bias"] = tensor(tensors, f"analysis{i}.bias", ("float32",), (outputs,))
-            if i < len(channels) - 1:
-                gamma = tensor(tensors, f"gdn{i}.gamma", ("float16", "float32"), (outputs, outputs))
-                layer["beta"] = tensor(tensors, f"gdn{i}.beta", ("float32",), (outputs,))
-                layer["gamma"] = gamma[:, :, None, None]
-            self._layers.append({k: torch.from_numpy(np.array(a, np.float32)).to(device) for k, a in layer.items()})
+        layers = analysis_layers(tensors, channels)
+        self._layers = [{name: torch.from_numpy(array).to(device) for name, array in each.items()} for each in layers]
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Return latents (m, c, H / 16, W / 16) of pictures (m, 3, H, W) in [0, 1], sides multiples of ALIGNMENT."""
@@ -60,6 +52,24 @@ class GdnAnalysis:
             if "beta" in layer:
                 x = x * conv2d(x.square(), layer["gamma"], layer["beta"]).clamp_min(1e-6).rsqrt()
         return x.contiguous()
+
+
+def analysis_layers(tensors: Tensors, channels: Sequence[int]) -> list[dict[str, np.ndarray]]:
+    """Return `weight`, `bias` and, but for the last, `beta` (c,) and `gamma` (c, c, 1, 1) of each stage, in float32.
+
+    `channels`: of the outputs of each stage. ModelError if a tensor does not fit.
+    """
+    layers = []
+    for i, (inputs, outputs) in enumerate(zip((3, *channels), channels, strict=False)):
+        side = _SHAPES[i][0]
+        layer = {"weight": _float_weight(tensors, i, (outputs, inputs, side, side))}
+        layer["bias"] = tensor(tensors, f"analysis{i}.bias", ("float32",), (outputs,))
+        if i < len(channels) - 1:
+            gamma = tensor(tensors, f"gdn{i}.gamma", ("float16", "float32"), (outputs, outputs))
+            layer["beta"] = tensor(tensors, f"gdn{i}.beta", ("float32",), (outputs,))
+            layer["gamma"] = gamma[:, :, None, None]
+        layers.append({name: np.array(array, np.float32) for name, array in layer.items()})
+    return layers
 
 
 def synthesis_steps(tensors: Tensors, channels: Sequence[int], reach: Sequence[int]) -> list[Step]:

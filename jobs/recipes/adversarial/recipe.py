@@ -13,27 +13,33 @@ import numpy as np
 import torch
 
 from tilepress.codecs.learned.adversarial.codec import ADVERSARIAL
+from tilepress.codecs.learned.adversarial.config import AdversarialConfig
+from tilepress.codecs.learned.cnn_ae.config import CnnConfig
+from tilepress.codecs.learned.tensors import under
 from tilepress.codecs.model import Model
 from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.codecs.planes.rgb_inputs import CHANNELS
 from tilepress.jobs.recipes.adversarial.network import Decoded, TwoDecoders, begin_both, take_means
 from tilepress.jobs.recipes.cnn_ae.network import Autoencoder
 from tilepress.jobs.recipes.cnn_ae.recipe import CnnAeRecipe
+from tilepress.jobs.recipes.export.beginning import Start, begin_syntheses
 from tilepress.jobs.recipes.export.stepped import named
 from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
 from tilepress.jobs.recipes.networks.critic import normalised_critic
-from tilepress.jobs.recipes.networks.normalised import folded, without_norms
+from tilepress.jobs.recipes.networks.normalised import folded, pass_on, unnormalised, without_norms
 from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE
-from tilepress.jobs.recipes.recipe import Loss, Recipe
+from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
 _MOST_BITS = 8  # of latents that are stored as they are
+_SEEN = 64  # crops whose means and variances normalisations begin with
 
 
 class GanAeRecipe(CnnAeRecipe):
     """See the module, and cnn-ae. Of the synthesis, `norm` behind `conv` is batch normalisation."""
 
     codec_id: ClassVar[str] = "gan-ae"
+    config_class: ClassVar[type[CnnConfig]] = AdversarialConfig
     defaults: ClassVar[Mapping[str, Any]] = {
         **CnnAeRecipe.defaults,
         "coder": "entropy",  # of latents: entropy, or fixed: as many bits as `bits` says
@@ -78,9 +84,17 @@ class GanAeRecipe(CnnAeRecipe):
         figures["view_mse"] = apart.square().mean() * FULL_SCALE
         return Loss(total + self.model["distortion_weight"] * distortion, figures, coded.real, coded.made)
 
-    def require_start(self, model: Model) -> None:
-        """UsageError: two decoders begin anew."""
-        Recipe.require_start(self, model)
+    def begin_from(self, network: torch.nn.Module, model: Model, crops: torch.Tensor) -> None:
+        """Take the weights of the model, of both decoders."""
+        assert isinstance(network, TwoDecoders)
+        super().begin_from(network, model, crops)
+        bits = AdversarialConfig.from_json(model.config).adversarial_bits
+        tensors, modules = under(model.tensors, ADVERSARIAL), unnormalised(network.adversarial)
+        begin_syntheses([Start(self.shape.synthesis, modules, tensors, *bits)])
+        some = crops[:_SEEN]
+        _, inputs, _ = network.base.coded(some, self._steps(len(some), training=False))
+        for decoder in (network.base.synthesis, network.adversarial):
+            pass_on(decoder, inputs)
 
     def autoencoder(self, network: torch.nn.Module) -> Autoencoder:
         """Return everything but the adversarial decoder."""

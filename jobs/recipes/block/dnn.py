@@ -16,14 +16,19 @@ import numpy as np
 import torch
 
 from tilepress.codecs.learned.block.codec import BlockCodec
-from tilepress.codecs.learned.block.dnn import BlockDnn
+from tilepress.codecs.learned.block.decoder import load_layers
+from tilepress.codecs.learned.block.dnn import BlockDnn, BlockDnnConfig
+from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.block.crops import block_pictures, plane_blocks
 from tilepress.jobs.recipes.block.network import ACTIVATIONS, BlockAutoencoder
 from tilepress.jobs.recipes.block.recipe import DEFAULTS, BlockRecipe
+from tilepress.jobs.recipes.export.beginning import require_codec, require_same
 from tilepress.jobs.recipes.networks.distortion import WeightedDistortion, squared_error
 from tilepress.jobs.recipes.picture_recipe import LOSSES
 from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
+
+_LAYERS = 2  # of the encoder
 
 
 class BlockDnnRecipe(BlockRecipe):
@@ -66,6 +71,21 @@ class BlockDnnRecipe(BlockRecipe):
         if self.model["init"] == "pca":
             network.begin_with_pca(plane_blocks(crops, self.model["block"]).flatten(0, 2))
 
+    def require_start(self, model: Model) -> None:
+        """UsageError unless a model is of this codec, with layers of the same sizes."""
+        require_codec(model, "block-dnn")
+        config, hidden = BlockDnnConfig.from_json(model.config), len(model.tensors["analysis0.weight"])
+        if config.layers != _LAYERS:
+            raise UsageError(f"the model to begin with has {config.layers} layers, and this recipe trains {_LAYERS}")
+        theirs = {"block": config.block, "ratio": config.block**2 // config.latents, "activation": config.activation}
+        require_same({**theirs, "extra": hidden - 2 * config.latents}, self.model)
+
+    def begin_from(self, network: torch.nn.Module, model: Model, crops: torch.Tensor) -> None:
+        """Take the encoder of the model; the decoder begins as the regression from its latents to the crops' blocks."""
+        assert isinstance(network, BlockAutoencoder)
+        blocks = plane_blocks(crops, self.model["block"]).flatten(0, 2)
+        network.begin_with_encoder(load_layers(model, blocks.shape[1], _LAYERS, self.latents), blocks)
+
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """What errors of a block's samples cost + `rate` * proxy in bits + `sparsity_weight` * penalty."""
         blocks = plane_blocks(crops, self.model["block"])
@@ -98,6 +118,6 @@ class BlockDnnRecipe(BlockRecipe):
         return network.scaled(blocks)
 
     def analysis(self, network: torch.nn.Module) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Return the tensors of two layers."""
+        """Return the tensors of the encoder."""
         assert isinstance(network, BlockAutoencoder)
-        return network.analysis_tensors(), {"layers": 2, "activation": self.model["activation"]}
+        return network.analysis_tensors(), {"layers": _LAYERS, "activation": self.model["activation"]}

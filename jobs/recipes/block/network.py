@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -69,6 +71,17 @@ class BlockAutoencoder(torch.nn.Module):
         else:
             self._begin_sigmoid(mean, basis, _REACH / coefficients.abs().max(dim=0).values)
             self._fit_decoder(blocks)
+
+    @torch.no_grad()
+    def begin_with_encoder(self, layers: Sequence[tuple[np.ndarray, np.ndarray]], blocks: torch.Tensor) -> None:
+        """Take the weights and biases of the encoder; the decoder becomes the regression from latents to blocks (m, N).
+
+        Latents of relu come in the scale of pixels, as models have them.
+        """
+        for linear, (weight, bias) in zip((self.first, self.last), layers, strict=True):
+            linear.weight.copy_(torch.from_numpy(weight.copy()))
+            linear.bias.copy_(torch.from_numpy(bias.copy()))
+        self._fit_decoder(blocks)
 
     def _begin_relu(self, mean: torch.Tensor, basis: torch.Tensor, rest: torch.Tensor) -> None:
         count = len(basis)

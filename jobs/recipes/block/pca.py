@@ -10,6 +10,7 @@ import torch
 
 from tilepress.codecs.learned.block.codec import BlockCodec
 from tilepress.codecs.learned.block.pca import Pca
+from tilepress.codecs.model import Model
 from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.jobs.recipes.block.crops import plane_blocks, sample_mse
 from tilepress.jobs.recipes.block.levels import kmeans
@@ -17,6 +18,7 @@ from tilepress.jobs.recipes.block.recipe import DEFAULTS, BlockRecipe
 from tilepress.jobs.recipes.networks.pictures import principal_components
 from tilepress.jobs.recipes.picture_recipe import LOSSES
 from tilepress.jobs.recipes.recipe import Loss
+from tilepress.pipeline.errors import UsageError
 
 
 class PcaNetwork(torch.nn.Module):
@@ -64,6 +66,10 @@ class PcaRecipe(BlockRecipe):
         mean, basis = principal_components(plane_blocks(crops, self.model["block"]).flatten(0, 2), self.latents)
         network.mean.copy_(mean)
         network.basis.copy_(basis)
+
+    def require_start(self, model: Model) -> None:
+        """UsageError: there is nothing to go on with."""
+        raise UsageError("principal components are those of least squared error, not learned from a start")
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Return the mean squared error of the unquantised coefficients."""

@@ -123,6 +123,14 @@ def begin(network: SymmetricAutoencoder, crops: torch.Tensor) -> None:
         cast(ContextRate, network.rates[unit]).begin(torch.round(x / step) * step)
 
 
+@torch.no_grad()
+def begin_rates(network: SymmetricAutoencoder, crops: torch.Tensor) -> None:
+    """Let the estimates of bits begin as regressions over the latents of crops uint8 (n, h, w, 3), some of them."""
+    x = pictures(crops[: max(1, _BEGUN // crops[0, ..., 0].numel())])
+    for unit in range(network.config.level_count):
+        cast(ContextRate, network.rates[unit]).begin(network.rounded(network.analysis(unit)(x), unit))
+
+
 def _begin_unit(
     network: SymmetricAutoencoder, unit: int, mean: torch.Tensor, basis: torch.Tensor, signs: torch.Tensor
 ) -> None:

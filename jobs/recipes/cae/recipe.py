@@ -17,8 +17,10 @@ from tilepress.codecs.errors import ModelError
 from tilepress.codecs.learned.cae.config import CaeConfig
 from tilepress.codecs.learned.networks import UNIT
 from tilepress.codecs.model import Model
+from tilepress.jobs.recipes.cae.beginning import take_units
 from tilepress.jobs.recipes.cae.export import export
-from tilepress.jobs.recipes.cae.network import SymmetricAutoencoder, begin, may_begin_linear
+from tilepress.jobs.recipes.cae.network import SymmetricAutoencoder, begin, begin_rates, may_begin_linear
+from tilepress.jobs.recipes.export.beginning import require_codec, require_same
 from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.networks.stepped_loss import level_figures, stepped_loss
 from tilepress.jobs.recipes.picture_recipe import LOSSES, PictureRecipe
@@ -77,6 +79,18 @@ class CaeRecipe(PictureRecipe):
         assert isinstance(network, SymmetricAutoencoder)
         if may_begin_linear(self.config):
             begin(network, crops)
+
+    def require_start(self, model: Model) -> None:
+        """UsageError unless a model is of this codec, with the same units."""
+        require_codec(model, "cae")
+        both = CaeConfig.from_json(model.config), self.config
+        require_same(*({name: getattr(each, name) for name in ("down", "up", "latents")} for each in both))
+
+    def begin_from(self, network: torch.nn.Module, model: Model, crops: torch.Tensor) -> None:
+        """Take the weights of the model, and let the estimates of bits begin as they fit the latents of the crops."""
+        assert isinstance(network, SymmetricAutoencoder)
+        take_units(network, CaeConfig.from_json(model.config), model.tensors)
+        begin_rates(network, crops)
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Distortion of three samples + price * bits a pixel, relative to the step, and energy, over all levels."""

@@ -21,7 +21,13 @@ from tilepress.codecs.model import Model
 from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.codecs.planes.rgb_inputs import CHANNELS
 from tilepress.jobs.recipes.cnn_ae.network import LEVELS_OF_STRENGTH, Autoencoder, Shape, begin, begin_rate
-from tilepress.jobs.recipes.export.beginning import begin_analysis, begin_synthesis
+from tilepress.jobs.recipes.export.beginning import (
+    Start,
+    begin_analysis,
+    begin_syntheses,
+    require_codec,
+    require_same,
+)
 from tilepress.jobs.recipes.export.stepped import (
     analysis_tensors,
     equal_squares,
@@ -33,7 +39,7 @@ from tilepress.jobs.recipes.export.stepped import (
 )
 from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
 from tilepress.jobs.recipes.networks.distortion import squared_error
-from tilepress.jobs.recipes.networks.normalised import folded
+from tilepress.jobs.recipes.networks.normalised import folded, unnormalised
 from tilepress.jobs.recipes.networks.pictures import Coded, pictures
 from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, stepped_loss
 from tilepress.jobs.recipes.picture_recipe import LOSSES, PictureRecipe
@@ -48,6 +54,7 @@ class CnnAeRecipe(PictureRecipe):
     """
 
     codec_id: ClassVar[str] = "cnn-ae"
+    config_class: ClassVar[type[CnnConfig]] = CnnConfig  # of its models
     defaults: ClassVar[Mapping[str, Any]] = {
         "analysis": ["unshuffle 4", "conv 48 3", "relu", "conv 48 3", "relu", "conv 12 3"],
         "synthesis": ["conv 64 3", "relu", "conv 64 3", "relu", "conv 48 3", "shuffle 4"],
@@ -111,28 +118,19 @@ class CnnAeRecipe(PictureRecipe):
 
     def require_start(self, model: Model) -> None:
         """UsageError unless a model is of this codec, with the same networks."""
-        config = self._start(model)
-        own = self.config(8, 16)
-        for name in ("analysis", "synthesis"):
-            if getattr(config, name) != getattr(own, name):
-                theirs = ", ".join(getattr(config, name))
-                raise UsageError(f"the model to begin with has another {name}: set {name}=[{theirs}]")
-        if bool(config.strengths) != bool(own.strengths):
-            raise UsageError(f"the model to begin with has told={bool(config.strengths)}: set that too")
+        require_codec(model, self.codec_id)
+        config, own = self.config_class.from_json(model.config), self.config(8, 16)
+        names, told = ("analysis", "synthesis"), bool(own.strengths)
+        theirs = {name: getattr(config, name) for name in names} | {"told": bool(config.strengths)}
+        require_same(theirs, {name: getattr(own, name) for name in names} | {"told": told})
 
     def begin_from(self, network: torch.nn.Module, model: Model, crops: torch.Tensor) -> None:
         """Take the weights of the model, and let the estimate of bits begin as it fits the latents of the crops."""
-        assert isinstance(network, Autoencoder)
-        config, shape = self._start(model), self.shape
-        begin_analysis(network.analysis, shape.analysis, model.tensors)
+        base, config = self.autoencoder(network), self.config_class.from_json(model.config)
+        begin_analysis(base.analysis, self.shape.analysis, model.tensors)
         bits = config.activation_bits, config.fraction_bits
-        begin_synthesis(network.synthesis, shape.synthesis, model.tensors, *bits)
-        begin_rate(network, crops)
-
-    def _start(self, model: Model) -> CnnConfig:
-        if model.codec_id != self.codec_id:
-            raise UsageError(f"a model of {model.codec_id} is no beginning for one of {self.codec_id}")
-        return CnnConfig.from_json(model.config)
+        begin_syntheses([Start(self.shape.synthesis, unnormalised(base.synthesis), model.tensors, *bits)])
+        begin_rate(base, crops)
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Distortion of three samples + price * bits a pixel, each crop relative to its step."""

@@ -92,17 +92,18 @@ class RecurrentAutoencoder(nn.Module):
 
 
 @torch.no_grad()
-def begin(network: RecurrentAutoencoder, crops: torch.Tensor) -> None:
+def begin(network: RecurrentAutoencoder, crops: torch.Tensor, anew: bool = True) -> None:
     """Let the networks of each iteration begin as principal components of the error that those before it leave.
 
-    Networks of another shape, or too narrow, only get their latents scaled.
+    Networks of another shape, or too narrow, only get their latents scaled; all stay as they are unless `anew`. Rates
+    begin as they fit the latents.
     """
     config = network.config
     x = pictures(crops[: max(1, _BEGUN // crops[0, ..., 0].numel())])
     left, rows = split(x, config.block), x.shape[2] // config.analysis_plan.stride
     done = network.iterations(left)
     for i, at in enumerate(config.networks):
-        if i == at:
+        if anew and i == at:
             _begin_pair(network, i, left)
         result = next(done)
         network.rate(i).begin(join(result.rounded, len(x), rows))

@@ -15,9 +15,17 @@ import torch
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.learned.cnn_rnn_ae.config import RecurrentConfig
 from tilepress.codecs.learned.networks import UNIT
+from tilepress.codecs.learned.tensors import under
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.cnn_rnn_ae.export import export
 from tilepress.jobs.recipes.cnn_rnn_ae.network import RecurrentAutoencoder, begin
+from tilepress.jobs.recipes.export.beginning import (
+    Start,
+    begin_analysis,
+    begin_syntheses,
+    require_codec,
+    require_same,
+)
 from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.networks.stepped_loss import level_figures, stepped_loss
 from tilepress.jobs.recipes.picture_recipe import LOSSES, PictureRecipe
@@ -81,6 +89,26 @@ class CnnRnnAeRecipe(PictureRecipe):
         """As principal components, where the shape allows it."""
         assert isinstance(network, RecurrentAutoencoder)
         begin(network, crops)
+
+    def require_start(self, model: Model) -> None:
+        """UsageError unless a model is of this codec, with the same networks, as many iterations, and their shifts."""
+        require_codec(model, "cnn-rnn-ae")
+        config = RecurrentConfig.from_json(model.config)
+        names = ("analysis", "synthesis", "shared", "shifts")
+        require_same(*({name: getattr(each, name) for name in names} for each in (config, self.config)))
+
+    def begin_from(self, network: torch.nn.Module, model: Model, crops: torch.Tensor) -> None:
+        """Take the weights of the model, and let the estimates of bits begin as they fit the latents of the crops."""
+        assert isinstance(network, RecurrentAutoencoder)
+        config = RecurrentConfig.from_json(model.config)
+        starts = []
+        for at, synthesis in enumerate(config.synthesis_plans):
+            tensors, (analysis, modules) = under(model.tensors, f"network{at}"), network.pair(at)
+            begin_analysis(analysis, config.analysis_plan, tensors)
+            bits = config.activation_bits[at], config.fraction_bits[at]
+            starts.append(Start(synthesis, modules, tensors, *bits))
+        begin_syntheses(starts)
+        begin(network, crops, anew=False)
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Distortion of three samples + price * bits a pixel, relative to the step, over all iterations."""

@@ -59,4 +59,9 @@ class GdnNetwork(DivisiveTransform):
         latents, scale = self.begin_with_klt(pictures)
         self.raw_gains[0] = (-torch.log(steps * SCALE)[:, None] - torch.log(scale)) / QUICK
         self.raw_gains[1] = -self.raw_gains[0]
+        self.begin_density(latents)
+
+    @torch.no_grad()
+    def begin_density(self, latents: torch.Tensor) -> None:
+        """Let the density begin as that of latents (n, c, h, w), some of them."""
         self.density.fit(latents[:_FITTED], 1 / self.log_gain.exp())

@@ -14,6 +14,8 @@ import torch
 
 from tilepress.codecs.learned.divisive import ALIGNMENT
 from tilepress.codecs.model import Model
+from tilepress.jobs.recipes.export.beginning import require_codec, require_same
+from tilepress.jobs.recipes.gdn.beginning import begin_transform
 from tilepress.jobs.recipes.gdn.network import GdnNetwork
 from tilepress.jobs.recipes.networks.distortion import squared_error
 from tilepress.jobs.recipes.networks.pictures import pictures
@@ -63,6 +65,20 @@ class GdnFactorizedRecipe(PictureRecipe):
         rates = torch.tensor(self.model["rates"], device=crops.device)
         steps = 0.9 * torch.sqrt(18 / np.log(2) / 255**2 / rates)
         cast(GdnNetwork, network).begin(pictures(crops[:_KLT_CROPS]), steps)
+
+    def require_start(self, model: Model) -> None:
+        """UsageError unless a model is of this codec, with as many channels and levels."""
+        require_codec(model, "gdn-factorized")
+        require_same({"channels": model.config["channels"]}, self.model)
+        levels = model.config["levels"]
+        if levels != len(self.model["rates"]):
+            raise UsageError(f"the model to begin with has {levels} levels: set as many rates")
+
+    def begin_from(self, network: torch.nn.Module, model: Model, crops: torch.Tensor) -> None:
+        """Take weights and gains of the model, and let the density begin as it fits the latents of the crops."""
+        assert isinstance(network, GdnNetwork)
+        begin_transform(network, model)
+        network.begin_density(network.latents(pictures(crops[:_KLT_CROPS])))
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Random levels in training; all levels in turn otherwise."""

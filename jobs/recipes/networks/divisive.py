@@ -18,6 +18,7 @@ from tilepress.jobs.recipes.networks.density import spread_of
 STRIDES = (4, 2, 2)
 _PIXELS = 3 * STRIDES[0] ** 2
 EVENNESS = 0.5  # of the channels' spread where training begins: 0 orthonormal, 1 whitened; Adam's steps are absolute
+LEAST_BETA = 1e-3
 _SHARE = 0.03  # of normalisation in a channel's divisor where training begins
 
 
@@ -37,7 +38,7 @@ class Gdn(nn.Module):
     @property
     def beta(self) -> torch.Tensor:
         """(c,), above 0."""
-        return self.root_beta.square() + 1e-3
+        return self.root_beta.square() + LEAST_BETA
 
     @property
     def gamma(self) -> torch.Tensor:

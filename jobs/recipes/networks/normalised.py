@@ -46,6 +46,26 @@ def folded(network: nn.Sequential) -> nn.Sequential:
     return nn.Sequential(*out).eval()
 
 
+def unnormalised(network: nn.Sequential) -> nn.Sequential:
+    """Return the modules of a network but for normalisations: the very same, of the operations that are exported."""
+    return nn.Sequential(*(module for module in network if not isinstance(module, nn.BatchNorm2d)))
+
+
+@torch.no_grad()
+def pass_on(network: nn.Sequential, x: torch.Tensor) -> None:
+    """Let normalisations change nothing about what a network makes of `x`, in training and evaluation alike."""
+    for module in network:
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
+            variance, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
+            module.running_mean.copy_(mean)
+            module.running_var.copy_(variance)
+            module.weight.copy_((variance + module.eps).sqrt())
+            module.bias.copy_(mean)
+        else:
+            x = module(x)
+
+
 def _channels(module: nn.Module) -> int:
     assert isinstance(module, nn.Conv2d)
     return module.out_channels

@@ -82,6 +82,10 @@ class RbmAutoencoderRecipe(Recipe):
         if self.model["start"] == "scaled":
             new.begin_scaled(blocks.mean(dim=0))
 
+    def require_start(self, model: Model) -> None:
+        """UsageError: a model has but integers of the mirrored machines."""
+        raise UsageError("rbm-autoencoder begins as Boltzmann machines, which no model holds (see the key start)")
+
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Return the cross-entropy of a block, in nats: at random levels in training, else at the default one."""
         blocks = plane_blocks(crops, self.config.block)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.learned.training import crops, errors_of, exported, figures_of
+from tests.support.learned.training import SLIM, crops, errors_of, exported, figures_of
 from tests.support.photo_like import picture, psnr
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.learned.cae.codec import Cae
@@ -15,13 +15,7 @@ from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
 from tilepress.jobs.training.learner import Learner
 from tilepress.pipeline.errors import UsageError
 
-SMALL = {
-    "down": [["unshuffle 4", "conv 12 1", "relu"], ["unshuffle 2", "conv 16 1", "relu"]],
-    "up": [["conv 12 3", "relu", "conv 48 1", "shuffle 4"], ["conv 48 1", "relu", "shuffle 2"]],
-    "latents": [6, 8],
-    "quantisation_steps": [12, 48],
-    "default_level": 1,
-}
+SMALL = SLIM["cae"]
 
 
 def learner_of(model: dict[str, object], **options: object) -> Learner:
