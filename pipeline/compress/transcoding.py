@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tilepress.codecs.classical.jpeg_transcode import MAX_JPEG_BYTES, pack_jpeg
-from tilepress.codecs.errors import TooLarge, UnsupportedError
 from tilepress.pipeline.archive.schema import FILE_ZSTD
-from tilepress.pipeline.errors import LimitExceeded, NotSmaller, PictureError, UnsupportedPicture
-from tilepress.pipeline.formats.jpeg.markers import end_of_image
+from tilepress.pipeline.errors import LimitExceeded, NotSmaller, PictureError
+from tilepress.pipeline.formats.jpeg.markers import end_of_image, reading_jpeg
 from tilepress.pipeline.storage.base import SourceBytes
 
 _BEHIND = 4 << 20  # bytes behind the image that JPEG XL takes with it; motion photos have a whole video there
@@ -43,12 +42,8 @@ def transcode(data: SourceBytes) -> Transcoding:
         end = len(data)
     if end > MAX_JPEG_BYTES:
         raise LimitExceeded(f"JPEG of {end} bytes: at most {MAX_JPEG_BYTES:,} are transcoded")
-    try:
+    with reading_jpeg():
         payload = pack_jpeg(bytes(data[:end]))
-    except TooLarge as exc:
-        raise LimitExceeded(str(exc)) from exc
-    except UnsupportedError as exc:
-        raise UnsupportedPicture(str(exc)) from exc
     if len(payload) + (len(data) - end >> _FRAMES) >= end:
         raise NotSmaller("JPEG XL's reversible transcoding makes this JPEG file no smaller")
     return Transcoding(payload, end)

@@ -17,11 +17,12 @@ SAMPLINGS: dict[str, Sampling] = {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:4:0": (1,
 
 @dataclass(frozen=True)
 class Coefficients:
-    """What a baseline JPEG file holds.
+    """What a JPEG file holds.
 
     `width`, `height`: of the picture, in pixels.
     `sampling`: factors of luma; (1, 1) where there is one component.
-    `tables`: int32 (64,) for each of one or three components: quantisation steps 1..255 in natural order.
+    `tables`: int32 (64,) for each of one or three components: quantisation steps in natural order, 1..65535; 1..255 in
+    the files that `writer.py` writes.
     `blocks`: int16 (rows, columns, 64) for each component, whole MCUs, as `block_shapes` says.
     """
 
@@ -66,20 +67,3 @@ def to_scan(image: Coefficients) -> np.ndarray:
         cut = blocks.reshape(rows, down, columns, across, 64).transpose(0, 2, 1, 3, 4)
         mcus.append(cut.reshape(rows * columns, down * across, 64))
     return np.ascontiguousarray(np.concatenate(mcus, axis=1)[:, :, ZIGZAG]).reshape(-1, 64)
-
-
-def from_scan(
-    scan: np.ndarray, width: int, height: int, sampling: Sampling, tables: tuple[np.ndarray, ...]
-) -> Coefficients:
-    """Return the coefficients whose blocks `to_scan` put into `scan`."""
-    natural = np.empty_like(scan)
-    natural[:, ZIGZAG] = scan
-    shapes = block_shapes(width, height, sampling, len(tables))
-    mcus = natural.reshape(-1, len(scan_pattern(sampling, len(tables))), 64)
-    blocks, at = [], 0
-    for component, (rows, columns) in enumerate(shapes):
-        across, down = sampling if component == 0 else (1, 1)
-        part = mcus[:, at : at + across * down].reshape(rows // down, columns // across, down, across, 64)
-        blocks.append(np.ascontiguousarray(part.transpose(0, 2, 1, 3, 4)).reshape(rows, columns, 64))
-        at += across * down
-    return Coefficients(width, height, sampling, tables, tuple(blocks))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,22 @@ class HuffmanTable:
                 limits[:, length] = first + count, at - first
             at += count
         return quick, limits
+
+
+NO_CODES = HuffmanTable((0,) * LONGEST, b"")
+
+
+def read_tables(content: bytes) -> Iterator[tuple[int, HuffmanTable]]:
+    """Yield the tables of a DHT segment, each with the byte before it: 16 * kind + slot. StreamError.
+
+    `content`: without marker and length.
+    """
+    while content:
+        counts, symbols = tuple(content[1 : LONGEST + 1]), content[LONGEST + 1 : LONGEST + 1 + sum(content[1:17])]
+        if len(counts) < LONGEST or len(symbols) != sum(counts) or len(set(symbols)) != len(symbols):
+            raise StreamError("JPEG file: a Huffman table does not hold the codes that it counts")
+        yield content[0], HuffmanTable(counts, symbols)
+        content = content[1 + LONGEST + len(symbols) :]
 
 
 def best_table(counts: np.ndarray) -> HuffmanTable:

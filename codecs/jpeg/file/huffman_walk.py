@@ -1,4 +1,4 @@
-"""Kernels of the entropy coding of baseline JPEG files (T.81, F.1.2 and F.2.2): coefficients to bits and back.
+"""Kernels of the entropy coding of baseline JPEG files (T.81, F.1.2): coefficients to bits.
 
 Blocks are int16 (n, 64), in the order of an interleaved scan, coefficients in zigzag order. `pattern` int64 (k,) tells
 the component of each block of an MCU, `table_of` int64 (3,) which of the Huffman tables a component uses.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilepress.codecs.jpeg.file.huffman_codes import LONGEST, LOOKUP_BITS, NO_SYMBOL
 from tilepress.codecs.kernels.kernel import Int, borrowing, borrowing_kernel
 
 DC, AC = 0, 1
@@ -16,9 +15,6 @@ END_OF_BLOCK, SIXTEEN_ZEROS = 0x00, 0xF0
 BITS, COUNT, POSITION, LAST_DC = range(4)  # of a writer's state, int64 (6,); LAST_DC: of the first of three components
 MOST_DC_BITS, MOST_AC_BITS = 11, 10  # of differences of DC, and of AC, in 8-bit baseline files
 MOST_DC, MOST_AC = 1023, 1023
-PADDING = 8  # bytes behind a stream that is read
-BAD_CODE, TOO_SHORT = -1, -2
-_WINDOW = 32
 
 
 @borrowing
@@ -103,100 +99,3 @@ def write_blocks(
             zeros = 0
         if zeros:
             _say(AC, table, END_OF_BLOCK, 0, counts, codes, state, out)
-
-
-@borrowing
-def _window(data: np.ndarray, bit: Int) -> Int:
-    """Return the 32 bits of `data` that begin at `bit`."""
-    at = bit >> 3
-    wide = np.int64(data[at]) << 32 | np.int64(data[at + 1]) << 24 | np.int64(data[at + 2]) << 16
-    wide |= np.int64(data[at + 3]) << 8 | np.int64(data[at + 4])
-    return (wide >> (8 - (bit & 7))) & 0xFFFFFFFF
-
-
-@borrowing
-def _symbol(window: Int, quick: np.ndarray, limits: np.ndarray, symbols: np.ndarray) -> Int:
-    """Return 256 * length + symbol of the code at the top of `window`; NO_SYMBOL where none is."""
-    found = quick[window >> (_WINDOW - LOOKUP_BITS)]
-    length = LOOKUP_BITS
-    while found == NO_SYMBOL and length < LONGEST:
-        length += 1
-        code = window >> (_WINDOW - length)
-        place = code + limits[1, length]
-        if code < limits[0, length] and 0 <= place < symbols.size:
-            found = length << 8 | np.int64(symbols[place])
-    return found
-
-
-@borrowing
-def _extended(window: Int, length: Int, size: Int) -> Int:
-    """Return the value of `size` extra bits behind a code of `length` bits."""
-    value = (window >> (_WINDOW - length - size)) & ((1 << size) - 1)
-    return value if value >> (size - 1) & 1 or size == 0 else value - (1 << size) + 1
-
-
-@borrowing
-def _read_ac(
-    data: np.ndarray, bit: Int, bits: Int, quick: np.ndarray, limits: np.ndarray, symbols: np.ndarray, block: np.ndarray
-) -> Int:
-    """Fill the AC coefficients of a block; return the bit behind it, or less than 0: what is wrong."""
-    k = 1
-    while k < 64:
-        if bit > bits:
-            return TOO_SHORT
-        window = _window(data, bit)
-        found = _symbol(window, quick, limits, symbols)
-        length, zeros, size = found >> 8, found >> 4 & 15, found & 15
-        if found == NO_SYMBOL or size > MOST_AC_BITS:
-            return BAD_CODE
-        bit += length + size
-        if size == 0 and zeros < 15:
-            return bit  # END_OF_BLOCK; codes for longer runs of such are of progressive files
-        k += zeros
-        if k > 63:
-            return BAD_CODE
-        if size:
-            block[k] = _extended(window, length, size)
-        k += 1
-    return bit
-
-
-@borrowing_kernel
-def read_blocks(
-    data: np.ndarray,
-    bits: Int,
-    pattern: np.ndarray,
-    table_of: np.ndarray,
-    quick: np.ndarray,
-    limits: np.ndarray,
-    symbols: np.ndarray,
-    last: np.ndarray,
-    blocks: np.ndarray,
-) -> Int:
-    """Read all blocks; return the number of bits read, or less than 0: BAD_CODE or TOO_SHORT.
-
-    `data` uint8: the stream without stuffed zeros, PADDING bytes more at the end. `bits`: how many there are.
-    `quick` int64 (2, tables, 1024), `limits` int64 (2, tables, 2, 17): of DC and AC codes, see `HuffmanTable.lookup`.
-    `symbols` uint8 (2, tables, 256). `last` int64 (3,): zeros, overwritten. `blocks` int16 (n, 64): zeros, filled.
-    """
-    bit = 0
-    for n in range(blocks.shape[0]):
-        component = pattern[n % pattern.size]
-        table = table_of[component]
-        window = _window(data, bit)
-        found = _symbol(window, quick[DC, table], limits[DC, table], symbols[DC, table])
-        length, size = found >> 8, found & 255
-        if found == NO_SYMBOL or size > MOST_DC_BITS:
-            return BAD_CODE
-        last[component] += _extended(window, length, size)
-        if abs(last[component]) > MOST_DC:
-            return BAD_CODE
-        blocks[n, 0] = last[component]
-        bit = _read_ac(
-            data, bit + length + size, bits, quick[AC, table], limits[AC, table], symbols[AC, table], blocks[n]
-        )
-        if bit < 0:
-            return bit
-        if bit > bits:
-            return TOO_SHORT
-    return bit

@@ -1,4 +1,4 @@
-"""Reader of the JPEG files that `file_format` writes. StreamError for any other file, before anything large is made."""
+"""Reader of the JPEG files that `writer.py` writes. StreamError for any other file, before anything large is made."""
 
 from __future__ import annotations
 
@@ -9,32 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from tilepress.codecs.errors import StreamError
-from tilepress.codecs.jpeg.file.coefficients import (
-    SAMPLINGS,
-    Coefficients,
-    Sampling,
-    block_shapes,
-    from_scan,
-    scan_pattern,
-)
-from tilepress.codecs.jpeg.file.huffman_codes import SYMBOLS, HuffmanTable
-from tilepress.codecs.jpeg.file.huffman_walk import PADDING, read_blocks
-from tilepress.codecs.jpeg.file.tables import ZIGZAG
-from tilepress.codecs.jpeg.file.writer import (
-    BITS_A_SAMPLE,
-    CLASSES,
-    DHT,
-    DQT,
-    EOI,
-    FRAME,
-    SCAN_END,
-    SOF0,
-    SOI,
-    SOS,
-    frame_components,
-    scan_components,
-    table_of,
-)
+from tilepress.codecs.jpeg.file.block_grid import BlockGrid
+from tilepress.codecs.jpeg.file.coefficients import SAMPLINGS, Coefficients, Sampling
+from tilepress.codecs.jpeg.file.frame import BITS_A_SAMPLE, HEADER
+from tilepress.codecs.jpeg.file.huffman_codes import HuffmanTable, read_tables
+from tilepress.codecs.jpeg.file.huffman_walk import AC, DC, MOST_DC
+from tilepress.codecs.jpeg.file.scan import Scan, read_scan
+from tilepress.codecs.jpeg.file.segments import DHT, DQT, SOF0, SOS
+from tilepress.codecs.jpeg.file.tables import read_steps
+from tilepress.codecs.jpeg.file.writer import BEGIN, CLASSES, END, SCAN_END, frame_components, scan_components
 
 _MARKER = re.compile(rb"\xff[^\x00]")
 
@@ -55,8 +38,8 @@ class _Segments:
     """Walks the segments of a file from its begin."""
 
     def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, len(SOI)
-        if not data.startswith(SOI) or not data.endswith(EOI):
+        self._data, self._at = data, len(BEGIN)
+        if not data.startswith(BEGIN) or not data.endswith(END):
             raise StreamError("JPEG file: it does not begin or end as one")
 
     def next_is(self, marker: int) -> bool:
@@ -77,7 +60,7 @@ class _Segments:
 
     def rest(self) -> bytes:
         """Return what is left before EOI."""
-        return self._data[self._at : -len(EOI)]
+        return self._data[self._at : -len(END)]
 
 
 def read_header(data: bytes) -> Header:
@@ -98,20 +81,19 @@ def read_header(data: bytes) -> Header:
 
 
 def _steps(content: bytes, slot: int) -> np.ndarray:
-    if len(content) != 65 or content[0] != slot or 0 in content[1:]:
+    if len(content) != 65 or content[0] != slot:
         raise StreamError("JPEG file: a quantisation table is not one of 64 steps of 8 bits")
-    table = np.empty(64, np.int32)
-    table[ZIGZAG] = np.frombuffer(content, np.uint8, 64, 1)
+    ((_, table),) = read_steps(content)
     return table
 
 
 def _frame(content: bytes, components: int) -> tuple[int, int, Sampling]:
-    if len(content) != FRAME.size + 3 * components:
+    if len(content) != HEADER.size + 3 * components:
         raise StreamError("JPEG file: its frame header has another length")
-    bits, height, width, count = FRAME.unpack_from(content)
-    factors = content[FRAME.size + 1]
+    bits, height, width, count = HEADER.unpack_from(content)
+    factors = content[HEADER.size + 1]
     sampling = (factors >> 4, factors & 15)
-    same = content[FRAME.size :] == frame_components(sampling, components)
+    same = content[HEADER.size :] == frame_components(sampling, components)
     if bits != BITS_A_SAMPLE or count != components or not width or not height or not same:
         raise StreamError("JPEG file: its frame header is not that of a baseline file of the components expected")
     if sampling not in SAMPLINGS.values() or (components == 1 and sampling != (1, 1)):
@@ -120,10 +102,10 @@ def _frame(content: bytes, components: int) -> tuple[int, int, Sampling]:
 
 
 def _huffman(content: bytes, slot: int) -> HuffmanTable:
-    counts, symbols = tuple(content[1:17]), content[17:]
-    if len(content) < 18 or content[0] != slot or sum(counts) != len(symbols) or len(set(symbols)) != len(symbols):
-        raise StreamError("JPEG file: a Huffman table does not hold the codes that it counts")
-    return HuffmanTable(counts, symbols)
+    found = list(read_tables(content))
+    if len(found) != 1 or found[0][0] != slot or not found[0][1].symbols:
+        raise StreamError("JPEG file: a segment does not hold the one Huffman table that belongs there")
+    return found[0][1]
 
 
 def read_blocks_of(header: Header) -> Coefficients:
@@ -131,27 +113,17 @@ def read_blocks_of(header: Header) -> Coefficients:
 
     Memory is that of the picture that the header names: check `width` and `height` first.
     """
-    pattern = scan_pattern(header.sampling, len(header.tables))
-    rows, columns = block_shapes(header.width, header.height, header.sampling, len(header.tables))[-1]
     if _MARKER.search(header.scan) or header.scan.endswith(b"\xff"):
         raise StreamError("JPEG file: a marker within its scan")
-    plain = header.scan.replace(b"\xff\0", b"\xff")
-    if rows * columns * len(pattern) > 4 * len(plain):  # a block takes two bits at least
-        raise StreamError("JPEG file: its scan is too short for its blocks")
-    scan, last = np.zeros((rows * columns * len(pattern), 64), np.int16), np.zeros(3, np.int64)
-    data = np.frombuffer(plain + bytes(PADDING), np.uint8)
-    found = read_blocks(data, 8 * len(plain), pattern, table_of(), *_lookups(header), last, scan)
-    if found < 0 or 8 * len(plain) - found >= 8:
-        raise StreamError("JPEG file: its scan is damaged")
-    return from_scan(scan, header.width, header.height, header.sampling, header.tables)
-
-
-def _lookups(header: Header) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The arrays in which `read_blocks` finds codes."""
-    found = [[table.lookup() for table in tables] for tables in header.huffman]
-    symbols = [[table.symbols.ljust(SYMBOLS, b"\0") for table in tables] for tables in header.huffman]
-    return (
-        np.array([[quick for quick, _ in tables] for tables in found]),
-        np.array([[limits for _, limits in tables] for tables in found]),
-        np.array([[np.frombuffer(some, np.uint8) for some in tables] for tables in symbols]),
-    )
+    components = range(len(header.tables))
+    factors = (header.sampling, (1, 1), (1, 1))[: len(header.tables)]
+    grid = BlockGrid(header.width, header.height, factors)
+    slots = [min(component, 1) for component in components]
+    scan = Scan(tuple(components), tuple((header.huffman[DC][slot], header.huffman[AC][slot]) for slot in slots))
+    scan.require_bytes(grid, len(header.scan))
+    blocks = np.zeros((grid.blocks, 64), np.int16)
+    read_scan(header.scan, scan, grid, blocks)
+    if (np.abs(blocks[:, 0]) > MOST_DC).any():
+        raise StreamError("JPEG file: a DC coefficient is too large")
+    parts = tuple(grid.of_component(blocks, component) for component in components)
+    return Coefficients(header.width, header.height, header.sampling, header.tables, parts)

@@ -5,9 +5,12 @@ Tables are (64,) in natural order: index 8 * v + u, v the vertical frequency.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
+
+from tilepress.codecs.errors import StreamError
 
 # Place in natural order of the coefficient that comes i-th in a file (T.81, figure A.6).
 ZIGZAG = np.array(
@@ -39,6 +42,22 @@ def standard_tables(kind: int) -> np.ndarray:
     tables = np.stack([standard_table(kind, quality) for quality in QUALITIES])
     tables.setflags(write=False)
     return tables
+
+
+def read_steps(content: bytes) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the tables of a DQT segment: slot, 0..15, and steps int32 (64,), 1..65535. StreamError.
+
+    `content`: without marker and length.
+    """
+    while content:
+        size = (content[0] >> 4) + 1  # bytes of a step
+        end = 1 + 64 * size
+        if size > 2 or len(content) < end or not all(steps := np.frombuffer(content, f">u{size}", 64, 1)):
+            raise StreamError("JPEG file: a quantisation table is not one of 64 steps of 8 or 16 bits")
+        table = np.empty(64, np.int32)
+        table[ZIGZAG] = steps
+        yield content[0] & 15, table
+        content = content[end:]
 
 
 def quality_of(table: np.ndarray, kind: int) -> int | None:

@@ -13,14 +13,13 @@ import struct
 import numpy as np
 
 from tilepress.codecs.jpeg.file.coefficients import Coefficients, Sampling, scan_pattern, to_scan
+from tilepress.codecs.jpeg.file.frame import BITS_A_SAMPLE, HEADER
 from tilepress.codecs.jpeg.file.huffman_codes import SYMBOLS, HuffmanTable, best_table
 from tilepress.codecs.jpeg.file.huffman_walk import AC, BITS, COUNT, DC, POSITION, write_blocks
+from tilepress.codecs.jpeg.file.segments import DHT, DQT, EOI, SOF0, SOI, SOS
 from tilepress.codecs.jpeg.file.tables import ZIGZAG
 
-SOI, EOI = b"\xff\xd8", b"\xff\xd9"
-SOF0, DHT, DQT, SOS = 0xC0, 0xC4, 0xDB, 0xDA
-FRAME = struct.Struct(">BHHB")  # bits of a sample, height, width, components
-BITS_A_SAMPLE = 8
+BEGIN, END = bytes((0xFF, SOI)), bytes((0xFF, EOI))
 SCAN_END = b"\0\x3f\0"  # all coefficients, all bits
 CLASSES = (DC, AC)
 
@@ -37,7 +36,7 @@ def write_file(image: Coefficients) -> bytes:
             code, length = table.codes()
             codes[kind, slot] = code << 8 | length
     data = _entropy_coded(scan, pattern, counts, codes)
-    return b"".join((SOI, _headers(image, huffman), data, EOI))
+    return b"".join((BEGIN, _headers(image, huffman), data, END))
 
 
 def _entropy_coded(scan: np.ndarray, pattern: np.ndarray, counts: np.ndarray, codes: np.ndarray) -> bytes:
@@ -56,7 +55,7 @@ def _entropy_coded(scan: np.ndarray, pattern: np.ndarray, counts: np.ndarray, co
 def _headers(image: Coefficients, huffman: list[list[HuffmanTable]]) -> bytes:
     """All segments between SOI and the scan."""
     slots = len(huffman[DC])
-    frame = FRAME.pack(BITS_A_SAMPLE, image.height, image.width, image.components)
+    frame = HEADER.pack(BITS_A_SAMPLE, image.height, image.width, image.components)
     steps = [bytes([slot]) + image.tables[slot][ZIGZAG].astype(np.uint8).tobytes() for slot in range(slots)]
     codes = [
         bytes([kind << 4 | slot, *table.counts]) + table.symbols

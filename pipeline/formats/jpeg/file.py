@@ -15,11 +15,13 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+from tilepress.codecs.jpeg.file.coefficients import MAX_SIDE
+from tilepress.codecs.jpeg.file.segments import is_adobe, is_metadata
 from tilepress.codecs.origins.jpeg.eighth import EIGHTH, mean_eighth
 from tilepress.pipeline.errors import IntegrityError, LimitExceeded
 from tilepress.pipeline.formats.bands import checked
 from tilepress.pipeline.formats.container import Container, pack_container, reading_container, whole
-from tilepress.pipeline.formats.jpeg.markers import MAX_SIDE, MODES, JpegFile, Scanner, is_adobe, is_metadata
+from tilepress.pipeline.formats.jpeg.markers import MODES, JpegFile, Scanner
 from tilepress.pipeline.formats.picture import Limits, Picture
 
 _QUALITY = 100

@@ -1,24 +1,30 @@
-"""The marker segments of a JPEG file (ITU-T T.81): which are structure, which are metadata, and where it ends."""
+"""The segments of a JPEG file that is a picture: which are structure, which are metadata, and where it ends."""
 
 from __future__ import annotations
 
 import mmap
-import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tilepress.codecs.errors import StreamError, TooLarge, UnsupportedError
+from tilepress.codecs.jpeg.file.frame import Frame, read_frame
+from tilepress.codecs.jpeg.file.segments import (
+    DAC,
+    DNL,
+    EOI,
+    FRAMES,
+    SOS,
+    Segment,
+    check_scans,
+    is_adobe,
+    is_jfif,
+    is_metadata,
+    segments,
+)
 from tilepress.pipeline.errors import DamagedPicture, LimitExceeded, UnsupportedPicture
 from tilepress.pipeline.formats.container import MAX_BYTES
 
-SOI, EOI, SOS, DHT, DNL, DAC, COM = 0xD8, 0xD9, 0xDA, 0xC4, 0xDC, 0xCC, 0xFE
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, DAC}
-_BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
-_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
-_ARITHMETIC = frozenset(range(0xC9, 0xD0))
-_MAX_SCANS = 200  # honest progressive files have about ten; each costs a pass over the whole image
-_MAX_SEGMENTS = 1 << 16
-_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-MAX_SIDE = 65500  # libjpeg's own limit
-_JFIF_BYTES = 18  # with marker and length; libjpeg takes a shorter segment for one of no meaning
 MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 
 
@@ -42,65 +48,28 @@ class JpegFile:
         return MODES[self.components]
 
 
-def is_metadata(marker: int) -> bool:
-    """Tell whether a marker is one of APP0 to APP15, or a comment."""
-    return 0xE0 <= marker <= 0xEF or marker == COM
+@contextmanager
+def reading_jpeg() -> Iterator[None]:
+    """Translate what the codec layer says of a JPEG file: LimitExceeded, UnsupportedPicture, DamagedPicture."""
+    try:
+        yield
+    except TooLarge as exc:
+        raise LimitExceeded(str(exc)) from exc
+    except UnsupportedError as exc:
+        raise UnsupportedPicture(str(exc)) from exc
+    except StreamError as exc:
+        raise DamagedPicture(str(exc)) from exc
 
 
 def decides_colour(segment: bytes) -> bool:
     """Tell whether decoders look at this metadata segment to tell how components become colours (JFIF, Adobe)."""
-    return is_adobe(segment) or _is_jfif(segment)
-
-
-def is_adobe(segment: bytes) -> bool:
-    """Tell whether this is the segment with Adobe's colour transform flag."""
-    return segment[:2] == b"\xff\xee" and segment[4:9] == b"Adobe" and len(segment) >= 16
-
-
-def _is_jfif(segment: bytes) -> bool:
-    return segment[:2] == b"\xff\xe0" and segment[4:9] == b"JFIF\0" and len(segment) >= _JFIF_BYTES
+    return is_adobe(segment) or is_jfif(segment)
 
 
 def end_of_image(source: bytes | mmap.mmap) -> int:
     """Return the position behind the EOI marker of a JPEG file's first image. DamagedPicture, LimitExceeded."""
-    at = 2
-    for _ in range(_MAX_SEGMENTS):
-        at, marker = _find_marker(source, at)
-        if marker == EOI:
-            return at + 2
-        at = _end_of_segment(source, at)
-        if marker == SOS:
-            at = _end_of_scan(source, at)
-    raise LimitExceeded(f"JPEG of more than {_MAX_SEGMENTS} segments")
-
-
-def _find_marker(source: bytes | mmap.mmap, at: int) -> tuple[int, int]:
-    """(position of its FF, marker), fill bytes skipped."""
-    start = at
-    while source[at : at + 2] == b"\xff\xff":
-        at += 1
-        if at - start > _MAX_SEGMENTS:
-            raise DamagedPicture("JPEG: endless fill bytes")
-    found = bytes(source[at : at + 2])
-    if len(found) < 2:
-        raise DamagedPicture(f"JPEG: truncated at {len(source)} bytes, before the end of the image")
-    if found[0] != 0xFF or found[1] in (0, SOI, 1) or 0xD0 <= found[1] <= 0xD7:
-        raise DamagedPicture(f"JPEG: no marker at byte {at}")
-    return at, found[1]
-
-
-def _end_of_segment(source: bytes | mmap.mmap, at: int) -> int:
-    size = int.from_bytes(source[at + 2 : at + 4])
-    if size < 2 or at + 2 + size > len(source):
-        raise DamagedPicture(f"JPEG: truncated in the segment at byte {at}")
-    return at + 2 + size
-
-
-def _end_of_scan(source: bytes | mmap.mmap, at: int) -> int:
-    found = _AFTER_SCAN.search(source, at)
-    if not found:
-        raise DamagedPicture(f"JPEG: truncated at {len(source)} bytes, before the end of the image")
-    return found.start()
+    with reading_jpeg():
+        return max(segment.end for segment in segments(source))
 
 
 class Scanner:
@@ -108,7 +77,7 @@ class Scanner:
 
     def __init__(self, source: bytes | mmap.mmap) -> None:
         self._source = source
-        self._frame: tuple[int, int, int, bool] | None = None
+        self._frame: Frame | None = None
         self._metadata: list[bytes] = []
         self._structure = [(0, 2)]
         self._scans = 0
@@ -116,62 +85,50 @@ class Scanner:
 
     def scan(self) -> JpegFile:
         """Return everything up to EOI, and what follows it."""
-        at = 2
-        for _ in range(_MAX_SEGMENTS):
-            at, marker = _find_marker(self._source, at)
-            if marker == EOI:
-                return self._finish(at)
-            at = self._segment(at, marker)
-        raise LimitExceeded(f"JPEG of more than {_MAX_SEGMENTS} segments")
+        with reading_jpeg():
+            for segment in segments(self._source):
+                if segment.marker != EOI:
+                    self._take(segment)
+        return self._finish(segment.start)
 
-    def _segment(self, at: int, marker: int) -> int:
-        end = _end_of_segment(self._source, at)
-        content = bytes(self._source[at:end])
+    def _take(self, segment: Segment) -> None:
+        marker = segment.marker
+        content = bytes(self._source[segment.start : segment.end])
         if is_metadata(marker):
             self._several |= content[:2] == b"\xff\xe2" and content[4:8] == b"MPF\0"
             self._metadata.append(content)
         if not is_metadata(marker) or decides_colour(content):
-            self._structure.append((at, end))
-        if marker in _FRAMES:
-            self._set_frame(marker, content)
+            self._structure.append((segment.start, segment.scan_end))
+        if marker in FRAMES:
+            self._set_frame(read_frame(marker, segment.content(self._source)))
         if marker in (DNL, DAC):
             raise UnsupportedPicture("JPEG of a kind that libjpeg does not read")
-        return self._skip_scan(end) if marker == SOS else end
+        self._scans += marker == SOS
+        check_scans(self._scans)
 
-    def _set_frame(self, marker: int, content: bytes) -> None:
+    def _set_frame(self, frame: Frame) -> None:
         if self._frame:
             raise UnsupportedPicture("JPEG of several frames (hierarchical) is not supported")
-        if len(content) < 10:
-            raise DamagedPicture("JPEG: its frame header is too short")
-        bits, components = content[4], content[9]
-        height, width = int.from_bytes(content[5:7]), int.from_bytes(content[7:9])
-        if marker in _ARITHMETIC or marker in _LOSSLESS:
-            raise UnsupportedPicture("JPEG with arithmetic or lossless coding is not supported yet")
-        if marker not in (_BASELINE, _EXTENDED, _PROGRESSIVE) or bits != 8:
-            raise UnsupportedPicture(f"JPEG with {bits}-bit samples, process {marker - 0xC0}, is not supported yet")
-        if components not in MODES:
-            raise UnsupportedPicture(f"JPEG with {components} components is not supported yet")
-        if not 0 < width <= MAX_SIDE or not 0 < height <= MAX_SIDE:
-            raise UnsupportedPicture(
-                f"JPEG whose header gives {width} x {height} pixels: libjpeg reads 1 to {MAX_SIDE}"
-            )
-        self._frame = (width, height, components, marker == _PROGRESSIVE)
-
-    def _skip_scan(self, at: int) -> int:
-        self._scans += 1
-        if self._scans > _MAX_SCANS:
-            raise LimitExceeded(f"JPEG of more than {_MAX_SCANS} scans")
-        end = _end_of_scan(self._source, at)
-        self._structure.append((at, end))
-        return end
+        if len(frame.components) not in MODES:
+            raise UnsupportedPicture(f"JPEG with {len(frame.components)} components is not supported yet")
+        self._frame = frame
 
     def _finish(self, at: int) -> JpegFile:
-        if not self._frame or not self._scans:
+        frame = self._frame
+        if not frame or not self._scans:
             raise DamagedPicture("JPEG: it ends before its image begins")
         kept = sum(len(s) for s in self._metadata) + len(self._source) - at
         if kept > MAX_BYTES:
             raise LimitExceeded(f"JPEG with {kept >> 20} MB besides its pixels")
         self._structure.append((at, at + 2))
-        trailer = bytes(self._source[at + 2 :])
-        metadata, structure = tuple(self._metadata), tuple(self._structure)
-        return JpegFile(*self._frame, metadata, structure, trailer, self._scans, self._several)
+        return JpegFile(
+            frame.width,
+            frame.height,
+            len(frame.components),
+            frame.progressive,
+            tuple(self._metadata),
+            tuple(self._structure),
+            bytes(self._source[at + 2 :]),
+            self._scans,
+            self._several,
+        )

@@ -54,3 +54,15 @@ def random_coefficients(
         values[:, :, 0] = rng.integers(-900, 900, shape) / table[0]
         blocks.append(np.clip(np.rint(values), -1023, 1023).astype(np.int16))
     return Coefficients(width, height, sampling, tuple(tables[:components]), tuple(blocks))
+
+
+def unpadded_coefficients(
+    width: int, height: int, sampling: Sampling, components: int = 3, quality: int = 90
+) -> Coefficients:
+    """Random ones; blocks that only fill up MCUs are zero."""
+    image = random_coefficients(width, height, sampling, components, quality, seed=width)
+    for n, blocks in enumerate(image.blocks):
+        across, down = (1, 1) if n == 0 else sampling
+        blocks[-(-height // (8 * down)) :] = 0
+        blocks[:, -(-width // (8 * across)) :] = 0
+    return image
