@@ -13,7 +13,7 @@ from tilepress.jobs.recipes.recipe import Recipe
 from tilepress.pipeline.errors import UsageError
 
 LOSSES: Mapping[str, Any] = {  # keys of `model` that every such recipe has
-    "measures": dict(WEIGHTS),  # what errors cost: weights of measures, 0 of those that are not named
+    "measures": dict(WEIGHTS),  # what errors cost: weights of mse, l1, ms_ssim, features; 0 of those not named
     "adversarial": 0.0,  # weight of a critic that tells decoded pictures from real ones; 0: there is none
     "game": "wasserstein",  # or dcgan: what network and critic play
     "freeze": "none",  # or encoder: its weights stay as they begin, the decoder learns

@@ -15,9 +15,10 @@ from torch.nn import functional
 
 from tilepress.codecs.learned.cae.config import CaeConfig
 from tilepress.codecs.learned.networks import ANALYSIS, SYNTHESIS, UNIT, float_network, plan
-from tilepress.jobs.recipes.networks.context_rate import ContextRate
+from tilepress.jobs.recipes.networks.latent_rate import LatentRate
 from tilepress.jobs.recipes.networks.linear import convolutions, set_linear
 from tilepress.jobs.recipes.networks.pictures import Coded, pictures, principal_components
+from tilepress.jobs.recipes.networks.priors import PRIORS
 
 _BEGUN = 1 << 22  # pixels of the pictures that units begin with
 
@@ -30,9 +31,9 @@ class CodedLevels(Coded):
 
 
 class SymmetricAutoencoder(nn.Module):
-    """Called with crops, it gives what the loss needs."""
+    """Called with crops, it gives what the loss needs. `prior`: of PRIORS, how bits are estimated."""
 
-    def __init__(self, config: CaeConfig):
+    def __init__(self, config: CaeConfig, prior: str = "context"):
         super().__init__()
         self.config = config
         units = range(config.level_count)
@@ -41,7 +42,7 @@ class SymmetricAutoencoder(nn.Module):
         features, latents = config.features[1:], config.latents
         self.heads = nn.ModuleList(float_network(plan(config.head(u), features[u], ANALYSIS)) for u in units)
         self.entries = nn.ModuleList(float_network(plan(config.entry(u), latents[u], SYNTHESIS)) for u in units)
-        self.rates = nn.ModuleList(ContextRate(depth) for depth in latents)
+        self.rates = nn.ModuleList(PRIORS[prior](depth) for depth in latents)
 
     def forward(self, crops: torch.Tensor) -> CodedLevels:
         """Return what crops uint8 (n, h, w, 3) become."""
@@ -120,15 +121,15 @@ def begin(network: SymmetricAutoencoder, crops: torch.Tensor) -> None:
         x = (cells.movedim(1, -1) - mean) @ basis.T
         x = x.movedim(-1, 1)
         step = network.step(unit)
-        cast(ContextRate, network.rates[unit]).begin(torch.round(x / step) * step)
+        cast(LatentRate, network.rates[unit]).begin(torch.round(x / step) * step)
 
 
 @torch.no_grad()
 def begin_rates(network: SymmetricAutoencoder, crops: torch.Tensor) -> None:
-    """Let the estimates of bits begin as regressions over the latents of crops uint8 (n, h, w, 3), some of them."""
+    """Let the estimates of bits begin as they fit the latents of crops uint8 (n, h, w, 3), some of them."""
     x = pictures(crops[: max(1, _BEGUN // crops[0, ..., 0].numel())])
     for unit in range(network.config.level_count):
-        cast(ContextRate, network.rates[unit]).begin(network.rounded(network.analysis(unit)(x), unit))
+        cast(LatentRate, network.rates[unit]).begin(network.rounded(network.analysis(unit)(x), unit))
 
 
 def _begin_unit(

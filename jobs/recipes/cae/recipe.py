@@ -22,6 +22,7 @@ from tilepress.jobs.recipes.cae.export import export
 from tilepress.jobs.recipes.cae.network import SymmetricAutoencoder, begin, begin_rates, may_begin_linear
 from tilepress.jobs.recipes.export.beginning import require_codec, require_same
 from tilepress.jobs.recipes.networks.pictures import pictures
+from tilepress.jobs.recipes.networks.priors import require_prior
 from tilepress.jobs.recipes.networks.stepped_loss import level_figures, stepped_loss
 from tilepress.jobs.recipes.picture_recipe import LOSSES, PictureRecipe
 from tilepress.jobs.recipes.recipe import Loss
@@ -48,12 +49,14 @@ class CaeRecipe(PictureRecipe):
         "default_level": 2,  # the units, less those that a picture passes where no quality is asked for
         "dead_zone": 0.1,  # of latents that are mostly 0, in steps; 0: plain rounding
         "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: nothing
+        "prior": "context",  # how bits are estimated: from neighbours, or factorized, each channel by itself
         "energy": 0.0,  # what the sum of squared latents costs, a pixel
         **LOSSES,
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:
         super().__init__(model)
+        require_prior(self.model["prior"])
         names = ("down", "up", "latents", "margin", "default_level")
         given = {name: self.model[name] for name in names} | {"steps": self.model["quantisation_steps"]}
         try:
@@ -70,7 +73,7 @@ class CaeRecipe(PictureRecipe):
 
     def build(self) -> SymmetricAutoencoder:
         """Return the network, randomly initialised."""
-        network = SymmetricAutoencoder(self.config)
+        network = SymmetricAutoencoder(self.config, self.model["prior"])
         self.freeze(network.downs, network.heads)
         return network
 
@@ -79,6 +82,8 @@ class CaeRecipe(PictureRecipe):
         assert isinstance(network, SymmetricAutoencoder)
         if may_begin_linear(self.config):
             begin(network, crops)
+        elif self.model["prior"] != "context":  # contexts predict fairly from the start
+            begin_rates(network, crops)
 
     def require_start(self, model: Model) -> None:
         """UsageError unless a model is of this codec, with the same units."""

@@ -15,9 +15,9 @@ from torch import nn
 
 from tilepress.codecs.learned.networks import UNIT, NetworkPlan, float_network
 from tilepress.jobs.recipes.networks.blocks import join, split
-from tilepress.jobs.recipes.networks.context_rate import ContextRate
 from tilepress.jobs.recipes.networks.linear import begin_linear, centre_latents, may_begin_linear
 from tilepress.jobs.recipes.networks.pictures import Coded, pictures
+from tilepress.jobs.recipes.networks.priors import PRIORS
 
 _CENTRED = 1 << 18  # pixels that latents are centred on
 LEVELS_OF_STRENGTH = 8.0  # a step of 2^8 is told as 1
@@ -26,13 +26,15 @@ LEVELS_OF_STRENGTH = 8.0  # a step of 2^8 is told as 1
 @dataclass(frozen=True)
 class Shape:
     """What the network is made of. `block`: crops are cut into blocks of that side, 0: left whole. `ceiling`: latents
-    are clipped to 0..ceiling, 0: not. `told`: the synthesis has a channel for the strength of quantisation."""
+    are clipped to 0..ceiling, 0: not. `told`: the synthesis has a channel for the strength of quantisation. `prior`: of
+    PRIORS, how bits are estimated."""
 
     analysis: NetworkPlan
     synthesis: NetworkPlan
     block: int
     ceiling: float
     told: bool
+    prior: str = "context"
 
 
 class Autoencoder(nn.Module):
@@ -43,7 +45,7 @@ class Autoencoder(nn.Module):
         self.shape = shape
         self.analysis = float_network(shape.analysis)
         self.synthesis = float_network(shape.synthesis)
-        self.rate = ContextRate(shape.analysis.outputs)
+        self.rate = PRIORS[shape.prior](shape.analysis.outputs)
 
     def latents(self, x: torch.Tensor) -> torch.Tensor:
         """Return the latents (n, K, h', w') of pictures (n, 3, h, w)."""
@@ -92,11 +94,13 @@ def begin(network: Autoencoder, crops: torch.Tensor) -> None:
     elif shape.ceiling:
         some = x[: max(1, _CENTRED // x[0, 0].numel())]
         centre_latents(network.analysis, shape.ceiling, split(some, shape.block))
+    if shape.prior != "context":  # contexts predict fairly from the start
+        begin_rate(network, crops)
 
 
 @torch.no_grad()
 def begin_rate(network: Autoencoder, crops: torch.Tensor) -> None:
-    """Let the estimate of bits begin as regressions over the latents of crops uint8 (n, h, w, 3), some of them."""
+    """Let the estimate of bits begin as it fits the latents of crops uint8 (n, h, w, 3), some of them."""
     x = pictures(crops[: max(1, _CENTRED // crops[0, ..., 0].numel())])
     latents = network.latents(split(x, network.shape.block))
     network.rate.begin(join(latents, len(x), x.shape[2] // network.shape.analysis.stride))

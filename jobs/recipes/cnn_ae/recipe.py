@@ -41,6 +41,7 @@ from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
 from tilepress.jobs.recipes.networks.distortion import squared_error
 from tilepress.jobs.recipes.networks.normalised import folded, unnormalised
 from tilepress.jobs.recipes.networks.pictures import Coded, pictures
+from tilepress.jobs.recipes.networks.priors import require_prior
 from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, stepped_loss
 from tilepress.jobs.recipes.picture_recipe import LOSSES, PictureRecipe
 from tilepress.jobs.recipes.recipe import Loss
@@ -67,6 +68,7 @@ class CnnAeRecipe(PictureRecipe):
         "bits": 0,  # latents are clipped to what so many bits hold at the finest step; 0: not clipped
         "dead_zone": 0.1,  # of latents that are mostly 0, in steps; 0: plain rounding
         "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: distortion alone
+        "prior": "context",  # how bits are estimated: from neighbours, or factorized, each channel by itself
         **LOSSES,
     }
 
@@ -82,7 +84,9 @@ class CnnAeRecipe(PictureRecipe):
         if self.steps != sorted(set(self.steps), reverse=True) or not 0 <= self.model["bits"] <= 12:
             raise UsageError("model.quantisation_steps must fall from level to level, and model.bits be 0 to 12")
         ceiling = ((1 << self.model["bits"]) - 1) * self.steps[-1] / UNIT
-        self.shape = Shape(analysis, synthesis, self.model["block"], ceiling, bool(self.model["told"]))
+        require_prior(self.model["prior"])
+        told, prior = bool(self.model["told"]), self.model["prior"]
+        self.shape = Shape(analysis, synthesis, self.model["block"], ceiling, told, prior)
 
     def operations(self) -> list[str]:
         """Return the operations of the synthesis that is exported."""

@@ -16,9 +16,10 @@ from torch import nn
 from tilepress.codecs.learned.cnn_rnn_ae.config import RecurrentConfig
 from tilepress.codecs.learned.networks import UNIT, float_network
 from tilepress.jobs.recipes.networks.blocks import join, split
-from tilepress.jobs.recipes.networks.context_rate import ContextRate
+from tilepress.jobs.recipes.networks.latent_rate import LatentRate
 from tilepress.jobs.recipes.networks.linear import begin_linear, centre_latents, may_begin_linear
 from tilepress.jobs.recipes.networks.pictures import Coded, pictures
+from tilepress.jobs.recipes.networks.priors import PRIORS
 
 _BEGUN = 1 << 22  # pixels of the pictures that networks begin with
 
@@ -38,23 +39,26 @@ class Iteration:
 
 
 class RecurrentAutoencoder(nn.Module):
-    """Called with crops, it gives what the loss needs. `ceilings`: latents are clipped to 0..ceiling; 0: not."""
+    """Called with crops, it gives what the loss needs.
 
-    def __init__(self, config: RecurrentConfig, ceilings: list[float]):
+    `ceilings`: latents are clipped to 0..ceiling; 0: not. `prior`: of PRIORS, how bits are estimated.
+    """
+
+    def __init__(self, config: RecurrentConfig, ceilings: list[float], prior: str = "context"):
         super().__init__()
         self.config, self.ceilings = config, ceilings
         plans = config.synthesis_plans
         self.analyses = nn.ModuleList(float_network(config.analysis_plan) for _ in plans)
         self.syntheses = nn.ModuleList(float_network(each) for each in plans)
-        self.rates = nn.ModuleList(ContextRate(config.latents) for _ in config.steps)
+        self.rates = nn.ModuleList(PRIORS[prior](config.latents) for _ in config.steps)
 
     def pair(self, at: int) -> tuple[nn.Sequential, nn.Sequential]:
         """Return the analysis and the synthesis of a number."""
         return cast(nn.Sequential, self.analyses[at]), cast(nn.Sequential, self.syntheses[at])
 
-    def rate(self, iteration: int) -> ContextRate:
+    def rate(self, iteration: int) -> LatentRate:
         """Return what estimates the bits of an iteration's latents."""
-        return cast(ContextRate, self.rates[iteration])
+        return cast(LatentRate, self.rates[iteration])
 
     @property
     def steps(self) -> list[float]:

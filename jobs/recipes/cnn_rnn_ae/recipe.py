@@ -27,6 +27,7 @@ from tilepress.jobs.recipes.export.beginning import (
     require_same,
 )
 from tilepress.jobs.recipes.networks.pictures import pictures
+from tilepress.jobs.recipes.networks.priors import require_prior
 from tilepress.jobs.recipes.networks.stepped_loss import level_figures, stepped_loss
 from tilepress.jobs.recipes.picture_recipe import LOSSES, PictureRecipe
 from tilepress.jobs.recipes.recipe import Loss
@@ -49,11 +50,13 @@ class CnnRnnAeRecipe(PictureRecipe):
         "bits": 0,  # latents are clipped to what so many bits hold; 0: not clipped
         "dead_zone": 0.1,  # of latents that are mostly 0, in steps; 0: plain rounding
         "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: distortion alone
+        "prior": "context",  # how bits are estimated: from neighbours, or factorized, each channel by itself
         **LOSSES,
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:
         super().__init__(model)
+        require_prior(self.model["prior"])
         try:
             self.config = self._config()
         except ModelError as exc:
@@ -81,7 +84,7 @@ class CnnRnnAeRecipe(PictureRecipe):
 
     def build(self) -> RecurrentAutoencoder:
         """Return the network, randomly initialised."""
-        network = RecurrentAutoencoder(self.config, self.ceilings)
+        network = RecurrentAutoencoder(self.config, self.ceilings, self.model["prior"])
         self.freeze(network.analyses)
         return network
 

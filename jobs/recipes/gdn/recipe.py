@@ -36,6 +36,7 @@ class GdnFactorizedRecipe(PictureRecipe):
         "default_level": 3,
         **LOSSES,
     }
+    refused: ClassVar[Mapping[str, str]] = {"prior": "its bits are always estimated by a factorised density"}
 
     def __init__(self, model: Mapping[str, Any]) -> None:
         """UsageError unless the model describes a codec."""

@@ -11,16 +11,18 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from tilepress.jobs.recipes.networks.latent_rate import LatentRate
+
 _LEAST = 1e-6  # probability
 _NEIGHBOURS = 4  # W, N, NW, NE
 _RIDGE = 1e-5
 
 
-class ContextRate(nn.Module):
-    """Bits of latents (n, K, h, w) quantised with steps (n, 1, 1, 1), full scale being 1."""
+class ContextRate(LatentRate):
+    """See the module and the base."""
 
     def __init__(self, channels: int):
-        super().__init__()
+        super().__init__(channels)
         self.mean = nn.Conv2d(_NEIGHBOURS * channels, channels, 1)
         self.own = nn.Parameter(torch.zeros(channels, channels))
         self.slope = nn.Parameter(torch.full((channels, _NEIGHBOURS + 1), -2.0))  # through softplus, as the next two
@@ -35,11 +37,7 @@ class ContextRate(nn.Module):
             self.mean.bias.zero_()
 
     def forward(self, z: torch.Tensor, step: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the bits (n,) of each grid of latents, noise or rounding already in them.
-
-        `known`: the same latents rounded, which a decoder predicts the others from; None: `z` itself. Noise in them
-        would hide how certain latents are that are nearly always 0.
-        """
+        """Return the bits (n,) of grids of latents, predicted from those that are `known`."""
         z = z.float()
         seen = z if known is None else known.float()
         own = (self.own * self.before)[:, :, None, None]

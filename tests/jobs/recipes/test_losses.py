@@ -10,13 +10,13 @@ import torch
 
 from tests.support.learned.training import crops, figures_of, learner_of
 from tilepress.jobs.recipes.networks.distortion import MEASURES, WEIGHTS, WeightedDistortion
+from tilepress.jobs.recipes.networks.features import feature_distance
 from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.networks.similarity import ms_ssim
 from tilepress.jobs.recipes.recipe import load_plan
 from tilepress.pipeline.errors import UsageError
 
 MEASURED = ["block-dnn", "cae", "cnn-ae", "cnn-rnn-ae", "gdn-factorized"]
-every_family = pytest.mark.parametrize("family", MEASURED)
 every_measure = pytest.mark.parametrize("measure", sorted(MEASURES))
 SEEN = torch.from_numpy(crops(8, seed=20))
 
@@ -42,6 +42,23 @@ def test_ms_ssim_of_pictures_for_a_single_scale_is_ssim() -> None:
         ms_ssim(*pair(10))
 
 
+def test_features_find_no_distance_where_nothing_changed_and_more_in_structure_than_in_brightness() -> None:
+    _, x = pair(64)
+    brighter = x + 0.03
+    blurred = torch.nn.functional.avg_pool2d(x, 5, stride=1, padding=2, count_include_pad=False)
+    alone, shifted, soft = (feature_distance(each, x) for each in (x, brighter, blurred))
+    assert float(alone.abs().max()) < 1e-5
+    assert float(shifted.max()) < 0.1 * float(soft.min())
+
+
+def test_features_of_gray_pictures_are_those_of_colour_and_sizes_need_not_divide() -> None:
+    decoded, x = (each[:, :1, :, :37] for each in pair(42))
+    colour = [each.expand(-1, 3, -1, -1) for each in (decoded, x)]
+    torch.testing.assert_close(feature_distance(decoded, x), feature_distance(*colour))
+    with pytest.raises(UsageError, match="20 x 20 pixels: crops of 19"):
+        feature_distance(decoded[..., :19], x[..., :19])
+
+
 def test_the_distortion_of_a_recipe_that_says_nothing_is_squared_error_bit_by_bit() -> None:
     decoded, x = pair(32)
     several = torch.stack([decoded, x, decoded])
@@ -59,10 +76,17 @@ def test_a_measure_is_as_large_as_squared_error_and_grows_with_it(measure: str) 
     )
 
 
-@every_measure
-@every_family
+@pytest.mark.parametrize(
+    ("family", "measure"),
+    [
+        pytest.param(family, measure, marks=[] if family == "cnn-ae" or measure == "features" else pytest.mark.slow)
+        for family in MEASURED
+        for measure in MEASURES
+    ],
+)
 def test_a_network_learns_by_every_measure(family: str, measure: str) -> None:
-    learner = learner_of(family, {"measures": {measure: 1.0}}, lr=1e-4)
+    own = {"quantisation_steps": [8, 4, 2]} if family == "cnn-ae" else {}  # coarse steps jump
+    learner = learner_of(family, {"measures": {measure: 1.0}, **own}, lr=1e-4)
     before = figures_of(learner, SEEN.numpy())
     for step in range(20):
         learner.learn(SEEN, step, step / 20)
