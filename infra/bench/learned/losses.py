@@ -33,6 +33,7 @@ LOSSES: Mapping[str, list[str]] = {  # overrides of the recipe
     "l1": ["measures={mse: 0, l1: 1}"],
     "ms_ssim": ["measures={mse: 0, ms_ssim: 1}"],
     "features": ["measures={mse: 0.5, features: 0.5}"],
+    "features-alone": ["measures={mse: 0, features: 1}"],
     "adversarial": ["adversarial=0.01", "game=dcgan", "freeze=encoder"],
     "factorized": ["prior=factorized"],
 }
@@ -105,7 +106,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of all recipes")
     parser.add_argument("--pictures", type=int, default=21)
     parser.add_argument("--rates", type=float, nargs="+", default=[0.25, 0.5, 1.0], help="bits per pixel")
-    parser.add_argument("--only", nargs="+", choices=LOSSES, default=list(LOSSES), help="losses, besides squared error")
+    parser.add_argument("--only", nargs="+", choices=LOSSES, default=list(LOSSES), help="losses, besides squared error; all if not given")
     options = parser.parse_args()
     torch.set_num_threads(1)
     tiles, start = centres(options.folder, options.pictures), options.start or options.family
