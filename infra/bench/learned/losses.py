@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of all recipes")
     parser.add_argument("--pictures", type=int, default=21)
     parser.add_argument("--rates", type=float, nargs="+", default=[0.25, 0.5, 1.0], help="bits per pixel")
-    parser.add_argument("--only", nargs="+", choices=LOSSES, default=list(LOSSES), help="losses, besides squared error; all if not given")
+    parser.add_argument("--only", nargs="+", choices=LOSSES, default=list(LOSSES), help="besides squared error")
     options = parser.parse_args()
     torch.set_num_threads(1)
     tiles, start = centres(options.folder, options.pictures), options.start or options.family
