@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tilepress.jobs.verbs.parameters import Archive, Quiet, StorageOptions, documented
+from tilepress.jobs.verbs.parameters import Archive, Quiet, StorageOptions, public
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import place_text
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.archives.abandon import AbandonReport
 
 
-@documented
+@public
 def abandon(archive: Archive, *, quiet: Quiet = True, storage_options: StorageOptions = NO_OPTIONS) -> "AbandonReport":
     """Give up the unfinished run of `archive`, so that `compress` can begin another one with other settings.
 

@@ -15,7 +15,7 @@ from tilepress.jobs.verbs.parameters import (
     StorageOptions,
     Tile,
     Workers,
-    documented,
+    public,
 )
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.archives.compress import CompressReport
 
 
-@documented
+@public
 def compress(
     source: Annotated[Place, typer.Argument(metavar="SOURCE", help="A folder, glob, file or bucket prefix.")],
     archive: Annotated[Place, typer.Argument(metavar="ARCHIVE", help="The archive, made if it is not there.")],

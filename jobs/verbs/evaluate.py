@@ -16,7 +16,7 @@ from tilepress.jobs.verbs.parameters import (
     StorageOptions,
     Tile,
     Workers,
-    documented,
+    public,
 )
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.evaluation.evaluate import EvaluateReport
 
 
-@documented
+@public
 def evaluate(
     source: Annotated[Place, typer.Argument(metavar="SOURCE", help="A folder, glob, file, bucket prefix or archive.")],
     out: Annotated[Place, typer.Option(metavar="DIR", help="A new folder or bucket prefix for the results.")],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tilepress.jobs.cli.texts import names, network
-from tilepress.jobs.verbs.parameters import Exclude, Include, Model, Quiet, StorageOptions, documented
+from tilepress.jobs.verbs.parameters import Exclude, Include, Model, Quiet, StorageOptions, public
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.fitting.fit_lossless import FitReport
 
 
-@documented
+@public
 def fit_lossless(
     *sources: Annotated[
         Place, typer.Argument(metavar="SOURCE...", help="Folders, globs, bucket prefixes or archives.")

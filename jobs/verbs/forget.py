@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tilepress.jobs.verbs.parameters import Archive, Exclude, Include, Quiet, StorageOptions, documented
+from tilepress.jobs.verbs.parameters import Archive, Exclude, Include, Quiet, StorageOptions, public
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import place_text
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.archives.forget import ForgetReport
 
 
-@documented
+@public
 def forget(
     archive: Archive,
     *,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tilepress.jobs.verbs.parameters import Exclude, Include, Quiet, StorageOptions, documented
+from tilepress.jobs.verbs.parameters import Exclude, Include, Quiet, StorageOptions, public
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.data.import_arrays import ImportReport
 
 
-@documented
+@public
 def import_arrays(
     source: Annotated[Place, typer.Argument(metavar="SOURCE", help="A file, folder, glob or bucket prefix.")],
     destination: Annotated[Place, typer.Argument(metavar="DESTINATION", help="A folder or bucket prefix.")],

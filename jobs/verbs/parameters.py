@@ -1,15 +1,17 @@
-"""Parameters that several verbs share, each typed and described once; and what makes a verb's docstring of them.
+"""Parameters that several verbs share, each typed and described once; and what makes a public function of a verb.
 
 Modules of this folder evaluate their annotations when they are imported (no `from __future__ import annotations`): the
 command line is made of them.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args
 
 import typer
 
+from tilepress.jobs.verbs.arguments import check_arguments
 from tilepress.pipeline.storage.place import Place
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -50,12 +52,19 @@ StorageOptions = Annotated[
 ]
 
 
-def documented(verb: Verb) -> Verb:
-    """Return `verb` with its parameters listed in its docstring, in front of what it returns."""
+def public(verb: Verb) -> Verb:
+    """Return `verb` as callers get it: it checks its arguments first, and its docstring lists its parameters."""
+    signature = inspect.signature(verb)
+
+    @functools.wraps(verb)
+    def checked(*arguments: Any, **keywords: Any) -> Any:
+        given = signature.bind(*arguments, **keywords)
+        check_arguments(given)
+        return verb(*given.args, **given.kwargs)
+
     text, _, returns = (inspect.getdoc(verb) or "").partition("\nReturns:")
     lines = [
-        f"    {name}: {get_args(parameter.annotation)[1].help}"
-        for name, parameter in inspect.signature(verb).parameters.items()
+        f"    {name}: {get_args(parameter.annotation)[1].help}" for name, parameter in signature.parameters.items()
     ]
-    verb.__doc__ = "\n".join([text, "Args:", *lines, "", f"Returns:{returns}"])
-    return verb
+    checked.__doc__ = "\n".join([text, "Args:", *lines, "", f"Returns:{returns}"])
+    return cast(Verb, checked)

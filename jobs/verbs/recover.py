@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tilepress.jobs.verbs.parameters import Exclude, Include, Quiet, StorageOptions, documented
+from tilepress.jobs.verbs.parameters import Exclude, Include, Quiet, StorageOptions, public
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.data.recover import RecoverReport
 
 
-@documented
+@public
 def recover(
     files: Annotated[Sequence[Place], typer.Argument(metavar="FILE...", help="PNG or TIFF files, folders, globs.")],
     out: Annotated[Place, typer.Option(metavar="DIR", help="A folder or bucket prefix for the JPEG files.")],

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tilepress.jobs.verbs.parameters import Quiet, StorageOptions, documented
+from tilepress.jobs.verbs.parameters import Quiet, StorageOptions, public
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.reproduction.reproduce import ReproduceReport
 
 
-@documented
+@public
 def reproduce(
     table: Annotated[str, typer.Argument(metavar="[TABLE]", help="One of those that `list_tables` names.")] = "",
     *,
@@ -49,7 +49,7 @@ def reproduce(
     return run_reproduce(
         ReproduceConfig(
             table=table,
-            data=tuple(map(place_text, [data] if isinstance(data, str) else data)),
+            data=tuple(map(place_text, data)),
             out=place_text(out),
             overrides=overrides,
             list_tables=list_tables,

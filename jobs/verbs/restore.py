@@ -18,7 +18,7 @@ from tilepress.jobs.verbs.parameters import (
     RunNumber,
     StorageOptions,
     Workers,
-    documented,
+    public,
 )
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.archives.restore import RestoreReport
 
 
-@documented
+@public
 def restore(
     archive: Archive,
     destination: Annotated[Place, typer.Argument(metavar="DESTINATION", help="A folder or bucket prefix.")],

@@ -12,7 +12,7 @@ from tilepress.jobs.verbs.parameters import (
     RayAddress,
     StorageOptions,
     Workers,
-    documented,
+    public,
 )
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.archives.compress import CompressReport
 
 
-@documented
+@public
 def retry(
     archive: Archive,
     *,

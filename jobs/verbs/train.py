@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tilepress.jobs.verbs.parameters import Exclude, Include, Model, Quiet, RayAddress, StorageOptions, documented
+from tilepress.jobs.verbs.parameters import Exclude, Include, Model, Quiet, RayAddress, StorageOptions, public
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.training.train import TrainReport
 
 
-@documented
+@public
 def train(
     recipe: Annotated[Place, typer.Argument(metavar="RECIPE", help="A name of `tilepress recipes`, or a YAML.")],
     data: Annotated[Place, typer.Option(metavar="SOURCE", help="Collection or archive to learn from.")],

@@ -15,7 +15,7 @@ from tilepress.jobs.verbs.parameters import (
     RayAddress,
     StorageOptions,
     Workers,
-    documented,
+    public,
 )
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.archives.verify import VerifyReport
 
 
-@documented
+@public
 def verify(
     archive: Archive,
     *,

@@ -198,7 +198,7 @@ def shared(place: Path) -> Iterator[Path]:
 def test_compact_keeps_content_that_only_others_refer_to(shared: Path) -> None:
     archive, source = shared / "archive", tree(shared / "source")
     tilepress.forget(archive, include=["large.png", "small/*"], exclude=["copies/*"])
-    report = tilepress.compact(archive, write=True, remove=True, unused=0, **ONE)
+    report = tilepress.compact(archive, write=True, remove=True, unused=1, **ONE)
     assert report.run == 4 and report.removed
     source.pop("large.png")
     assert {path: entry.bytes() for path, entry in tilepress.open(archive).items()} == source

@@ -116,5 +116,5 @@ def test_output_that_cannot_be_written(tmp_path: Path):
 
 def test_patterns_as_one_text_are_refused(tmp_path: Path):
     write_tree(tmp_path / "source", {"a.png": PNG})
-    with pytest.raises(UsageError, match="lists of patterns"):
+    with pytest.raises(UsageError, match="`include` takes a list"):
         tilepress.compress(str(tmp_path / "source"), str(tmp_path / "archive"), include="*.tif", **LOCAL)

@@ -63,7 +63,7 @@ def test_ray_gives_the_same_rows_and_no_cpu_times_of_what_ran_in_actors(where, e
         ({"codecs": ["jpeg:10", "jpeg:10,20"]}, "named twice"),
         ({"codecs": ["jpeg", "png"], "anchor": "jpegxl"}, "`anchor` jpegxl is not among the codecs: jpeg, png"),
         ({"codecs": ["jpeg"], "fidelity": "pixels"}, "does not decode the same on every machine"),
-        ({"codecs": ["png"], "fidelity": "file"}, "neither lossy nor pixels"),
+        ({"codecs": ["png"], "fidelity": "file"}, "takes 'lossy' or 'pixels', not 'file'"),
         ({"codecs": ["png"], "tile": 8}, "`tile` 8"),
         ({"codecs": ["png"], "include": ("*.gif",)}, "no files there, or none that `include`"),
         ({"codecs": ["png"], "engine": "cloud"}, "`engine`"),

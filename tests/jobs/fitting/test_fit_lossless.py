@@ -147,13 +147,13 @@ def test_images_that_say_nothing_are_refused(tmp_path):
     [
         ({"levels": ("slow",)}, "no level 'slow'"),
         ({"hidden": {"fast": (4, 4)}}, "8 to 128 wide"),
-        ({"held_out": 1}, "holds out"),
+        ({"held_out": 1}, "at least 2"),
         ({"start": "block-dnn-16"}, "not a model of codec lossless"),
         ({"start": "nowhere"}, "nowhere"),
         ({"levels": ("fast",), "hidden": {"max": (8, 8)}}, "network for level max would have no effect"),
         ({"epochs": math.inf}, "finite"),
         ({"epochs": math.nan}, "finite"),
-        ({"minutes": math.nan}, "finite"),
+        ({"minutes": math.inf}, "finite"),
     ],
 )
 def test_impossible_wishes_are_refused(pictures, tmp_path, options, words):

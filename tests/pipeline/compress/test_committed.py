@@ -21,7 +21,7 @@ def test_copies_in_other_shards_of_a_run_are_stored_once(tmp_path: Path) -> None
     assert_restored(tmp_path, copies)
     assert compress(tmp_path, shard_size=20_000).run is None
     tilepress.forget(tmp_path / "archive", include=["a/"])
-    tilepress.compact(tmp_path / "archive", write=True, remove=True, unused=0, **ONE)
+    tilepress.compact(tmp_path / "archive", write=True, remove=True, unused=1, **ONE)
     left = {path: data for path, data in copies.items() if path[0] != "a"}
     assert {path: entry.bytes() for path, entry in tilepress.open(tmp_path / "archive").items()} == left
     assert tilepress.verify(tmp_path / "archive", **ONE).exit_code == 0
