@@ -48,7 +48,7 @@ def test_recipes_data_and_codecs_exist(table: Table) -> None:
     names = {each.name for each in table.data}
     models = {model.name for model in table.models}
     for model in table.models:
-        load_plan(model.recipe, model.overrides)
+        load_plan(model.recipe, model.overrides).recipe().build()
         assert model.data in names
     assert {name for curves in table.curves for name in curves.models} <= models
     for section in table.sections:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from torch.nn import Module
 
 from tests.support.in_process import run
 from tilepress.jobs.recipes.recipe import load_plan, recipe_names
@@ -18,6 +19,11 @@ def test_a_crop_that_the_network_cannot_take_is_refused_with_one_that_it_can(nam
     if unit > 1:
         with pytest.raises(UsageError, match=rf"crop must be a multiple of {unit} .* try crop={3 * unit}"):
             load_plan(name, [f"crop={3 * unit + 1}"])
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_networks_of_every_recipe_are_within_the_limits_of_models(name: str) -> None:
+    assert isinstance(load_plan(name).recipe().build(), Module)
 
 
 @pytest.mark.parametrize(
