@@ -13,12 +13,21 @@ from typing import Any, BinaryIO, cast
 
 from tilepress.codecs.errors import MissingPackage
 from tilepress.jobs.archives.restore_links import NAMES, restore_entry, why_absent
-from tilepress.jobs.archives.restore_origin import AS_JPEG, write_jpeg
+from tilepress.jobs.archives.restore_origin import AS_JPEG
+from tilepress.jobs.archives.restore_shown import (
+    BYTES,
+    LOSSY,
+    PREVIEW,
+    REGION,
+    THERE,
+    RestoreOptions,
+    require_view,
+    view_of,
+    write_shown,
+)
 from tilepress.jobs.cli.meter import Meter
-from tilepress.pipeline.archive.fidelity import Fidelity
-from tilepress.pipeline.archive.schema import NO_FILES, PIXEL_METHODS
+from tilepress.pipeline.archive.schema import NO_FILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
-from tilepress.pipeline.coding.decode import Shown
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import (
     AlreadyExists,
@@ -34,35 +43,12 @@ from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.batches import EntryTask, entry_tasks, task_entries
 from tilepress.pipeline.reading.image import Entry, Region
 from tilepress.pipeline.reading.pixels import map_by_stack
-from tilepress.pipeline.reading.rebuild import Outcome
-from tilepress.pipeline.reading.region import eighth_name, region_name, write_region
 from tilepress.pipeline.storage.base import Location, Storage, check_name, is_url
 from tilepress.pipeline.storage.creating import holds
 from tilepress.pipeline.storage.globs import Selection
 from tilepress.pipeline.storage.local import LocalStorage
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 from tilepress.pipeline.storage.own_names import own_name
-
-BYTES, PIXELS, LOSSY, PREVIEW, REGION, THERE = (
-    "byte-identical",
-    "pixel-identical",
-    "lossy",
-    "preview",
-    "region",
-    "already there",
-)
-
-
-@dataclass(frozen=True)
-class RestoreOptions:
-    """What every worker needs to know."""
-
-    destination: Location
-    region: Region | None = None
-    preview: bool = False
-    view: str = ""  # another decoder of the latents, where their model has it
-    as_origin: bool = False
-    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +82,7 @@ class RestoreReport:
     refused: list[tuple[str, str]] = field(default_factory=list)  # the name is taken, or there is no such region
     absent: list[tuple[str, str]] = field(default_factory=list)  # what the destination cannot hold: links and folders
     not_identical: list[tuple[str, str]] = field(default_factory=list)  # not restored byte for byte: (path, how)
+    without_view: int = 0  # files that have no such view, and came back without it
     damage: list[tuple[str, str]] = field(default_factory=list)  # in the archive's own files: (file, reason)
     notes: list[str] = field(default_factory=list)
     source_bytes: int = 0
@@ -115,6 +102,7 @@ class RestoreReport:
         self.refused += other.refused
         self.absent += other.absent
         self.not_identical += other.not_identical
+        self.without_view += other.without_view
         self.source_bytes += other.source_bytes
 
 
@@ -136,6 +124,8 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
     others = config.region is None and any(True for _ in _selected(archive, selection, files=False))
     if not shards and not others and not archive.problems:
         raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")
+    if config.view and shards:
+        require_view(_selected(archive, selection), config.view)
     if is_url(destination.url) and config.region is None:
         report.notes.append(f"{destination.url} keeps neither modification times nor permissions of files")
     shown = config.region, config.preview, config.view, config.as_origin
@@ -204,6 +194,7 @@ def _restored(entry: Entry, destination: Storage, options: RestoreOptions) -> Re
             there, how = _restore_one(entry, destination, options)
             report.restored[THERE if there else how.partition(":")[0]] += 1
             report.not_identical += [] if how in (BYTES, PREVIEW, REGION, AS_JPEG) else [(entry.path, how)]
+            report.without_view += options.view != view_of(entry, options)
     except (AlreadyExists, MissingError):  # missing: what has the name is no file
         reason = "something else has this name; restore elsewhere, or replace a file by `overwrite`"
         report.refused.append((entry.path, reason))
@@ -229,7 +220,7 @@ def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) ->
     """Restore one file; whether it was there already, and how it came back."""
     check_name(entry.path)
     with _scratch(entry) as file:
-        name, how = _write(entry, options, file)
+        name, how = write_shown(entry, options, file)
         if name == entry.path and not is_url(destination.url):
             name = own_name(name, entry.index_row.file.name)
         file.flush()
@@ -265,34 +256,3 @@ def _is_there(destination: Storage, name: str, content: bytes | Path) -> bool:
     """Whether a file of that name, and no link to one, has this content."""
     there = destination.local_path(name)
     return not (there and there.is_symlink()) and holds(destination, name, content)
-
-
-def _write(entry: Entry, options: RestoreOptions, file: BinaryIO) -> tuple[str, str]:
-    facts = entry.index_row.facts
-    if options.region is not None:
-        write_region(entry.array(options.region, options.preview, options.view), facts, file)
-        return region_name(entry.path, options.region, facts), REGION
-    if options.preview and not options.view and entry.has_eighth:
-        write_region(entry.array(preview=True), facts, file)
-        return eighth_name(entry.path, facts), PREVIEW
-    shown = Shown(options.preview, options.view)
-    if not shown.residuals and facts.method in PIXEL_METHODS and (shown.view or _has_preview(entry)):
-        entry.write_preview(shown, file)
-        return entry.path, PREVIEW
-    if options.as_origin and (written := write_jpeg(entry, file)):
-        return written
-    outcome = entry.write(file)
-    return entry.path, _how(outcome, facts.promised)
-
-
-def _has_preview(entry: Entry) -> bool:
-    """Whether less than all that is stored of an image decodes to something; False where a preview is the image."""
-    codecs = [entry.pool.codec(reference) for reference in {tile.facts.codec for tile in entry.index_row.tiles}]
-    return not codecs or any(not codec.lossless or codec.progressive for codec in codecs)
-
-
-def _how(outcome: Outcome, promised: Fidelity) -> str:
-    """Return what the summary counts a file as; "within N levels" where its pixels may not be the source's."""
-    if outcome.byte_identical:
-        return BYTES
-    return PIXELS if promised.is_exact else promised.text

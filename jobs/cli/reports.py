@@ -97,6 +97,9 @@ def show_restore(request: SimpleNamespace, report: RestoreReport) -> None:
     whole = sum(report.restored[how] for how in ("byte-identical", "pixel-identical"))
     if request.preview and whole:
         print(f"{counted(whole, 'image has', 'images have')} no preview in the archive, and came back whole")
+    if report.without_view:
+        files = counted(report.without_view, "file has", "files have")
+        print(f"{files} no view {request.view}, and came back without it")
     print_failures("damaged", report.damage)
     print_failures("damaged, not restored", report.failed)
     print_failures("undamaged, not restored", report.unreadable)

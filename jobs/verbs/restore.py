@@ -41,7 +41,13 @@ def restore(
     preview: Annotated[
         bool, typer.Option(help="The lossy picture of the latents, or of JPEGs an eighth of the sides, as PNG or TIFF.")
     ] = False,
-    view: Annotated[str, typer.Option(metavar="NAME", help="By another decoder, if the model has it.")] = "",
+    view: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="By another decoder of the latents; files that have no such view come back as they are.",
+        ),
+    ] = "",
     as_origin: Annotated[
         bool, typer.Option(help="Pictures that were JPEG files as those files, under their names and .jpg.")
     ] = False,

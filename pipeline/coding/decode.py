@@ -17,7 +17,7 @@ from tilepress.pipeline.archive.schema import ImageFacts, TileFacts
 from tilepress.pipeline.coding.codec_faults import is_codecs_own
 from tilepress.pipeline.coding.codec_pool import CodecPool, view_reference
 from tilepress.pipeline.coding.tiles import Box, chunks, grid, grid_size, join_band
-from tilepress.pipeline.errors import IntegrityError, UsageError
+from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.formats.picture import MODES, tile_spec
 
 _FETCH_BYTES = 64 << 20  # payload of the rows of tiles that are fetched together
@@ -64,7 +64,7 @@ def read_bands(
 ) -> Iterator[np.ndarray]:
     """Yield the pixels of a tiled image from top to bottom, a row of tiles at a time: (rows, area.w, channels).
 
-    IntegrityError names the first tile that is not as written. UsageError if no tile's codec has the view.
+    IntegrityError names the first tile that is not as written.
 
     Args:
         image: Its row of the index.
@@ -77,7 +77,6 @@ def read_bands(
     whole = Box(0, 0, image.facts.width, image.facts.height)
     area = whole if area is None else area
     check_grid(image, first)
-    _check_view(image, pool, shown.view)
     side_information = _side_information(image, fetch, pool)
     wanted = [tile for tile in image.tiles if _box(tile.facts).intersect(area)]
     for chunk in _fetch_chunks(wanted):
@@ -185,14 +184,6 @@ def check_grid(image: IndexRow, first: int = 0) -> None:
     for at, (tile, box) in enumerate(zip(image.tiles, boxes, strict=True), first):
         if _box(tile.facts) != box or tile.facts.tile != at:
             raise IntegrityError(f"tile {at} is missing or not where it belongs")
-
-
-def _check_view(image: IndexRow, pool: CodecPool, view: str) -> None:
-    if not view:
-        return
-    known = {name for reference in {tile.facts.codec for tile in image.tiles} for name in pool.codec(reference).views}
-    if view not in known:
-        raise UsageError(f"{image.facts.path} has no view {view!r}; it has: {', '.join(sorted(known)) or 'none'}")
 
 
 def _box(facts: TileFacts) -> Box:

@@ -31,6 +31,7 @@ from tilepress.pipeline.reading.eighth import eighth_box, eighth_pixels, has_eig
 from tilepress.pipeline.reading.one_image import one_image
 from tilepress.pipeline.reading.pixels import PartReader
 from tilepress.pipeline.reading.rebuild import Outcome, prove, write_file
+from tilepress.pipeline.reading.views import require_view, views_of
 from tilepress.pipeline.storage.base import Location, Storage, is_url
 
 if TYPE_CHECKING:
@@ -187,6 +188,7 @@ class Entry:
             self.index_row.require_sound()
             if preview and not view and self.has_eighth:
                 return self._eighth(region)
+            require_view(self.index_row, self.pool, view)
             if self.index_row.facts.method not in PIXEL_METHODS:
                 return self._array_of_file(region)
             area = self._area(region, self.index_row.facts.width, self.index_row.facts.height)
@@ -198,8 +200,9 @@ class Entry:
             yield from self.reader.bands(self.index_row, area, shown)
 
     def write_preview(self, shown: Shown, out: BinaryIO) -> None:
-        """Write the file of an image around other pixels than the stored ones: a preview, or a view."""
+        """Write the file of an image around other pixels than the stored ones: a preview, or one of its views."""
         with one_image():
+            require_view(self.index_row, self.pool, shown.view)
             rebuild(self.reader.container(self.index_row), self.bands(shown), out)
 
     def image(self) -> Image:
@@ -207,6 +210,11 @@ class Entry:
         from PIL import Image
 
         return Image.open(io.BytesIO(self.bytes()))
+
+    @property
+    def views(self) -> frozenset[str]:
+        """Names of the views that `array` can give. IntegrityError or MissingPackage if a codec cannot be loaded."""
+        return views_of(self.index_row, self.pool)
 
     @property
     def has_eighth(self) -> bool:

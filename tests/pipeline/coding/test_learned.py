@@ -11,6 +11,7 @@ import pytest
 import tilepress
 from tests.support.make_archives import encoded, smooth, write_files
 from tilepress.codecs.model import SHIPPED, Model
+from tilepress.jobs.cli import app
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import open_archive
 from tilepress.pipeline.reading.image import Entry
@@ -104,8 +105,35 @@ def test_a_view_that_no_codec_of_an_image_has_is_refused(archives: Path, tmp_pat
         entries(archives, "steps")["gray.tif"].array(view="sharp")
     with pytest.raises(UsageError, match="it has: none"):
         entries(archives, "hyper")["gray.tif"].array(view="smooth")
-    report = tilepress.restore(str(archives / "hyper"), str(tmp_path), view="smooth", **LOCAL)
-    assert report.exit_code == 2 and len(report.refused) == 2
+    with pytest.raises(UsageError, match="no such file has a `view` 'smooth'; there are: none"):
+        tilepress.restore(archives / "hyper", tmp_path, view="smooth", **LOCAL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_without_a_view_come_back_as_they_are_and_are_counted(archives: Path, tmp_path: Path, capfd: Any) -> None:
+    jpeg, text = encoded(smooth(64, 64, 3), "JPEG"), b"text\n" * 100
+    gray = encoded(PICTURES["gray.tif"], "TIFF")
+    source = write_files(tmp_path / "source", {"gray.tif": gray, "photo.jpg": jpeg, "b.txt": text})
+    tilepress.compress(source, tmp_path / "a", codec=archives / "models/steps", tile=64, **LOCAL)
+    held = entries(tmp_path, "a")
+    assert {name: set(entry.views) for name, entry in held.items()} == {
+        "gray.tif": {"smooth"}, "photo.jpg": set(), "b.txt": set()
+    }  # fmt: skip
+    for name in ("photo.jpg", "b.txt"):
+        with pytest.raises(UsageError, match=f"{name} has no view 'smooth'; it has: none"):
+            held[name].array(view="smooth")
+    report = tilepress.restore(tmp_path / "a", tmp_path / "back", view="smooth", **LOCAL)
+    assert (report.exit_code, report.without_view) == (0, 2)
+    assert report.restored == {"preview": 1, "byte-identical": 2}
+    assert (tmp_path / "back/photo.jpg").read_bytes() == jpeg and (tmp_path / "back/b.txt").read_bytes() == text
+    assert (tmp_path / "back/gray.tif").read_bytes() != gray
+    assert app._run(["restore", str(tmp_path / "a"), str(tmp_path / "again"), "--view", "smooth"]) == 0
+    assert "2 files have no view smooth, and came back without it" in capfd.readouterr().out
+    part = {"region": (0, 0, 20, 10), "include": ("*.tif", "*.jpg"), **LOCAL}
+    report = tilepress.restore(tmp_path / "a", tmp_path / "part", view="smooth", **part)
+    assert (report.exit_code, report.without_view, report.restored) == (0, 1, {"region": 2})
+    with pytest.raises(UsageError, match="no such file has a `view` 'smoth'; there are: smooth"):
+        tilepress.restore(tmp_path / "a", tmp_path / "slip", view="smoth", **LOCAL)
 
 
 def test_a_learned_codec_has_side_information_for_each_image(archives: Path) -> None:

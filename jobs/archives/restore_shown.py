@@ -1,0 +1,89 @@
+"""As what a file comes back: as it is, as a region, a preview or a view of it, or as the JPEG file that it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from tilepress.codecs.errors import MissingPackage
+from tilepress.jobs.archives.restore_origin import write_jpeg
+from tilepress.pipeline.archive.fidelity import Fidelity
+from tilepress.pipeline.archive.schema import PIXEL_METHODS
+from tilepress.pipeline.coding.decode import Shown
+from tilepress.pipeline.errors import IntegrityError, UsageError
+from tilepress.pipeline.reading.image import Entry, Region
+from tilepress.pipeline.reading.rebuild import Outcome
+from tilepress.pipeline.reading.region import eighth_name, region_name, write_region
+from tilepress.pipeline.storage.base import Location
+
+BYTES, PIXELS, LOSSY, PREVIEW, REGION, THERE = (
+    "byte-identical",
+    "pixel-identical",
+    "lossy",
+    "preview",
+    "region",
+    "already there",
+)
+
+
+@dataclass(frozen=True)
+class RestoreOptions:
+    """What every worker needs to know."""
+
+    destination: Location
+    region: Region | None = None
+    preview: bool = False
+    view: str = ""  # another decoder of the latents, where their model has it
+    as_origin: bool = False
+    overwrite: bool = False
+
+
+def require_view(entries: Iterable[Entry], view: str) -> None:
+    """Raise UsageError if none of these files has a view, a slip then. One whose codec does not load may have it."""
+    known: set[str] = set()
+    for entry in entries:
+        try:
+            known |= entry.views
+        except (IntegrityError, MissingPackage):
+            return
+        if view in known:
+            return
+    raise UsageError(f"no such file has a `view` {view!r}; there are: {', '.join(sorted(known)) or 'none'}")
+
+
+def write_shown(entry: Entry, options: RestoreOptions, file: BinaryIO) -> tuple[str, str]:
+    """Write to `file` as what an image comes back; return its name there, and what the summary counts it as."""
+    facts, view = entry.index_row.facts, view_of(entry, options)
+    if options.region is not None:
+        write_region(entry.array(options.region, options.preview, view), facts, file)
+        return region_name(entry.path, options.region, facts), REGION
+    if options.preview and not view and entry.has_eighth:
+        write_region(entry.array(preview=True), facts, file)
+        return eighth_name(entry.path, facts), PREVIEW
+    shown = Shown(options.preview, view)
+    if not shown.residuals and facts.method in PIXEL_METHODS and (shown.view or _has_preview(entry)):
+        entry.write_preview(shown, file)
+        return entry.path, PREVIEW
+    if options.as_origin and (written := write_jpeg(entry, file)):
+        return written
+    outcome = entry.write(file)
+    return entry.path, _how(outcome, facts.promised)
+
+
+def view_of(entry: Entry, options: RestoreOptions) -> str:
+    """Return the view by which a file comes back: the one that is asked for if it has that, or else ""."""
+    return options.view if options.view and options.view in entry.views else ""
+
+
+def _has_preview(entry: Entry) -> bool:
+    """Whether less than all that is stored of an image decodes to something; False where a preview is the image."""
+    codecs = [entry.pool.codec(reference) for reference in {tile.facts.codec for tile in entry.index_row.tiles}]
+    return not codecs or any(not codec.lossless or codec.progressive for codec in codecs)
+
+
+def _how(outcome: Outcome, promised: Fidelity) -> str:
+    """Return what the summary counts a file as; "within N levels" where its pixels may not be the source's."""
+    if outcome.byte_identical:
+        return BYTES
+    return PIXELS if promised.is_exact else promised.text
