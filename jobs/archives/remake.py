@@ -16,15 +16,14 @@ from typing import Any
 import tilepress
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import RESIDUALS, load_residual, needed_packages, shipped_models
-from tilepress.pipeline.archive.index import Index, IndexSpool, write_index
-from tilepress.pipeline.archive.layout import ARCHIVE_JSON, README, create_archive, new_identity
-from tilepress.pipeline.archive.manifest import Manifest, manifest_bytes
+from tilepress.pipeline.archive.index import Index, IndexSpool, unread_rows, write_index
+from tilepress.pipeline.archive.layout import ARCHIVE_JSON, README, Run, create_archive, new_identity
+from tilepress.pipeline.archive.manifest import Manifest, PartEntry, manifest_bytes
 from tilepress.pipeline.archive.models import model_files
 from tilepress.pipeline.archive.packages import PACKAGES
 from tilepress.pipeline.archive.part_index import part_index
-from tilepress.pipeline.archive.plan import Plan, plan_from_bytes
+from tilepress.pipeline.archive.plan import Plan, Shard, plan_from_bytes
 from tilepress.pipeline.archive.plan_writer import plan_again
-from tilepress.pipeline.archive.schema import INDEX_SCHEMA
 from tilepress.pipeline.archive.sealed import check_seal, read_json, seal_json
 from tilepress.pipeline.compress.commit import ShardTask, accept_part, to_ipc
 from tilepress.pipeline.errors import IntegrityError, MissingError
@@ -51,7 +50,7 @@ def remake(archive: Archive, models: frozenset[str]) -> Iterator[str]:
     seals = {view.run.number: view.manifest.seal for view in archive.runs if view.manifest}
     for view, behind in zip_longest(archive.runs, archive.runs[1:]):
         if view.manifest is None:
-            yield from _remake_manifest(storage, view, behind)
+            yield from _remake_manifest(archive, view, behind)
         elif not view.abandoned:
             yield from _remake_run(archive, view, seals.get(view.run.number - 1, ""))
     storage.flush()
@@ -69,27 +68,45 @@ def _remake_model(storage: Storage, folder: str) -> Iterator[str]:
     yield f"models/{model.name}"
 
 
-def _remake_manifest(storage: Storage, view: RunView, behind: RunView | None) -> Iterator[str]:
-    """Manifest and index of a run that has all its parts; nothing if the run behind it was added to something else."""
-    run, entries = view.run, []
+def _remake_manifest(archive: Archive, view: RunView, behind: RunView | None) -> Iterator[str]:
+    """Manifest and index of a run that has all its parts, but those that later runs stand for.
+
+    Nothing if the run behind it was added to something else. Without a replaced part the manifest cannot be the lost
+    one, and says that it stands for that.
+    """
+    storage, run = archive.storage, view.run
     try:
         plan = plan_from_bytes(storage.read(run.plan), run.plan)
         with closing(IndexSpool()) as spool:
-            for shard in (shard for shard in plan.shards() if shard.additions):
-                part = accept_part(ShardTask(shard, run, plan.seal), storage)
-                entries.append(part.entry)
-                spool.put(shard.number, part.index)
+            shards = [shard for shard in plan.shards() if shard.additions]
+            entries = [_part_entry(archive, run, plan, shard, spool) for shard in shards]
             out, index_seal = write_index(plan.shards(), spool)
         manifest = Manifest(tuple(entries), plan.seal, index_seal, plan.date, replaces=plan.replaces)
-        data = manifest_bytes(run, manifest)
-        if behind and plan_from_bytes(storage.read(behind.run.plan), "").parent != check_seal(io.BytesIO(data), ""):
-            return
+        named = plan_from_bytes(storage.read(behind.run.plan), "").parent if behind else ""
     except (IntegrityError, MissingError):
         return
+    data = manifest_bytes(run, manifest)
+    if named and named != check_seal(io.BytesIO(data), ""):
+        if all(entry.seal for entry in entries):
+            return
+        data = manifest_bytes(run, manifest, named)
     out.seek(0)
     storage.write(run.index, out.read(), overwrite=True)
     storage.write(run.manifest, data, overwrite=True)
     yield run.manifest
+
+
+def _part_entry(archive: Archive, run: Run, plan: Plan, shard: Shard, spool: IndexSpool) -> PartEntry:
+    """What a manifest says of a part, whose rows go to the spool; next to nothing of a replaced one that is damaged."""
+    try:
+        part = accept_part(ShardTask(shard, run, plan.seal), archive.storage)
+    except (IntegrityError, MissingError):
+        if (run.number, shard.number) not in archive.replaced:
+            raise
+        spool.put(shard.number, to_ipc(unread_rows(shard)))
+        return PartEntry(shard.number, len(shard.additions), 0, 0, "")
+    spool.put(shard.number, part.index)
+    return part.entry
 
 
 def _remake_run(archive: Archive, view: RunView, parent: str) -> Iterator[str]:
@@ -145,16 +162,16 @@ def _remade_index(archive: Archive, view: RunView, plan: Plan) -> bool:
     """
     assert view.manifest is not None
     with closing(IndexSpool()) as spool:
-        for part in view.manifest.parts:
-            name = view.run.part(part.shard)
+        for shard in (shard for shard in plan.shards() if shard.additions):
+            name = view.run.part(shard.number)
             try:
                 with RangeFile(archive.storage, name) as file:
-                    rows = part_index(file, name, part.shard)
+                    rows = part_index(file, name, shard.number)
             except (IntegrityError, MissingError):
-                if (view.run.number, part.shard) not in archive.replaced:
+                if (view.run.number, shard.number) not in archive.replaced:
                     return False
-                rows = INDEX_SCHEMA.empty_table()
-            spool.put(part.shard, to_ipc(rows))
+                rows = unread_rows(shard)
+            spool.put(shard.number, to_ipc(rows))
         out, seal = write_index(plan.shards(), spool)
         if seal != view.manifest.index_seal:
             out, _ = write_index(plan.shards(), spool, view.manifest.index_seal)

@@ -18,7 +18,7 @@ from tilepress.jobs.archives.moving import Moves, execute_moves, in_the_way, nex
 from tilepress.jobs.archives.remake import remake
 from tilepress.jobs.archives.verify import VerifyConfig, run_verify
 from tilepress.pipeline.archive.layout import Run
-from tilepress.pipeline.archive.manifest import PartEntry, abandon_run
+from tilepress.pipeline.archive.manifest import abandon_run
 from tilepress.pipeline.archive.places import Place
 from tilepress.pipeline.archive.plan import Plan, Shard, plan_from_bytes
 from tilepress.pipeline.compress.move import MoveTask
@@ -26,7 +26,6 @@ from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import IntegrityError, MissingError
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.references import shared_contents
-from tilepress.pipeline.reading.run_view import RunView
 from tilepress.pipeline.sources.collection import absolute_source
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
@@ -139,12 +138,7 @@ def _is_stored(image: Mended, replaced: set[Place]) -> bool:
 
 def _damaged(archive: Archive, report: RepairReport) -> dict[Place, set[str]]:
     """The parts with problems, each with the paths of its images that have some; all of a part that is not there."""
-    places = {
-        view.run.part(part.shard): _place(view, part)
-        for view in archive.runs
-        if view.manifest
-        for part in view.manifest.parts
-    }
+    places = {view.run.part(shard): (view.run.number, shard) for view in archive.runs for shard in view.shards}
     found: dict[Place, set[str]] = defaultdict(set)
     for name, path, _ in report.problems:
         if name in places and places[name] not in archive.replaced:
@@ -159,16 +153,15 @@ def _nameless(archive: Archive, damaged: Collection[Place]) -> dict[Place, str]:
     """
     found = {}
     for view in archive.runs:
-        suspects = [part for part in (view.manifest.parts if view.manifest else ()) if _place(view, part) in damaged]
+        suspects = [shard for shard in sorted(view.shards) if (view.run.number, shard) in damaged]
         known = Counter(row["part"] for row in view.index.walk(["part"])) if suspects else Counter()
-        for part in suspects:
-            if missing := part.images - known[part.shard]:
-                found[_place(view, part)] = f"{view.run.part(part.shard)}: {missing} files whose names are lost too"
+        held = {part.shard: part.images for part in view.manifest.parts} if view.manifest else {}
+        for shard in suspects:
+            missing = held.get(shard, known[shard]) - known[shard]
+            if missing or not known[shard]:
+                files = f"{missing} files" if missing else "files"
+                found[view.run.number, shard] = f"{view.run.part(shard)}: {files} whose names are lost too"
     return found
-
-
-def _place(view: RunView, part: PartEntry) -> Place:
-    return view.run.number, part.shard
 
 
 def _execute(

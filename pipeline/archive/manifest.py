@@ -10,7 +10,14 @@ import pyarrow as pa
 
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.places import Place, read_places
-from tilepress.pipeline.archive.sealed import SealedWriter, check_schema, check_seal, footer_metadata, open_parquet
+from tilepress.pipeline.archive.sealed import (
+    REMADE_KEY,
+    SealedWriter,
+    check_schema,
+    check_seal,
+    footer_metadata,
+    open_parquet,
+)
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, UsageError
 from tilepress.pipeline.storage.base import Storage
 
@@ -30,7 +37,10 @@ MANIFEST_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class PartEntry:
-    """A committed part, as the manifest lists it."""
+    """A committed part, as the manifest lists it.
+
+    A manifest that was made again knows neither `rows`, `bytes` (0) nor `seal` ("") of a replaced part that is damaged.
+    """
 
     shard: int
     images: int
@@ -49,7 +59,7 @@ class Manifest:
     date: str = ""  # of the plan; empty where that has none
     abandoned: bool = False  # the run was given up: it holds nothing
     replaces: tuple[Place, ...] = ()  # run and shard of each earlier part that this run stands for
-    seal: str = ""  # its own
+    seal: str = ""  # its own; of one that was made again, that of the lost one that it stands for
 
 
 def write_manifest(storage: Storage, run: Run, manifest: Manifest) -> None:
@@ -84,8 +94,8 @@ def abandon_run(storage: Storage, run: Run) -> None:
     storage.create(run.manifest, manifest_bytes(run, Manifest((), "", "", abandoned=True)))
 
 
-def manifest_bytes(run: Run, manifest: Manifest) -> bytes:
-    """Return a manifest as its file."""
+def manifest_bytes(run: Run, manifest: Manifest, remade: str = "") -> bytes:
+    """Return a manifest as its file. `remade`: the seal of the lost one that it stands for."""
     buffer = io.BytesIO()
     writer = SealedWriter(buffer, MANIFEST_SCHEMA, compression="ZSTD")
     writer.write(pa.Table.from_pylist([asdict(part) for part in manifest.parts], schema=MANIFEST_SCHEMA))
@@ -97,6 +107,7 @@ def manifest_bytes(run: Run, manifest: Manifest) -> bytes:
         "tilepress.date": manifest.date,
         "tilepress.abandoned": _ABANDONED if manifest.abandoned else "",
         "tilepress.replaces": json.dumps(manifest.replaces) if manifest.replaces else "",
+        REMADE_KEY: remade,
     }
     writer.close({name: value for name, value in metadata.items() if value})
     return buffer.getvalue()
@@ -121,5 +132,5 @@ def read_manifest(storage: Storage, run: Run) -> Manifest:
         date=metadata.get("tilepress.date", ""),
         abandoned=metadata.get("tilepress.abandoned") == _ABANDONED,
         replaces=read_places(metadata.get("tilepress.replaces", "[]"), name),
-        seal=seal,
+        seal=metadata.get(REMADE_KEY, seal),
     )

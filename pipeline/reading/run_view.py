@@ -32,6 +32,12 @@ class RunView:
     problems: list[Problem]
     date: str = ""  # when it was planned; empty where nothing says so
     replaces: tuple[Place, ...] = ()  # parts of earlier runs that it stands for
+    found: frozenset[int] = frozenset()  # the shards that have a part, where no manifest says so
+
+    @property
+    def shards(self) -> frozenset[int]:
+        """The shards that have a part: as the manifest says, or else the plan, or what is there."""
+        return frozenset(part.shard for part in self.manifest.parts) if self.manifest else self.found
 
     @property
     def abandoned(self) -> bool:
@@ -71,8 +77,16 @@ def view_run(storage: Storage, run: Run, *, last: bool = True) -> RunView:
     date, replaces = (told.date, told.replaces) if told else ("", ())
     if begun and replaces:  # what it moves is where it was, until it is complete
         return RunView(run, False, None, DerivedIndex([]), problems, date)
-    rows = _derive_index(storage, run, manifest, plan, problems, begun=begun)
-    return RunView(run, complete, manifest, rows, problems, date, replaces)
+    shards = frozenset(list_parts(storage, run)).union(_promised(manifest, None if begun else plan))
+    rows = _derive_index(storage, run, shards, plan, problems, begun=begun)
+    return RunView(run, complete, manifest, rows, problems, date, replaces, shards)
+
+
+def _promised(manifest: Manifest | None, plan: Plan | None) -> set[int]:
+    """The shards of which a part must be there."""
+    if manifest:
+        return {part.shard for part in manifest.parts}
+    return {shard.number for shard in plan.shards() if shard.additions} if plan else set()
 
 
 def _plan(storage: Storage, run: Run, problems: list[Problem]) -> Plan | None:
@@ -84,7 +98,7 @@ def _plan(storage: Storage, run: Run, problems: list[Problem]) -> Plan | None:
 
 
 def _derive_index(
-    storage: Storage, run: Run, manifest: Manifest | None, plan: Plan | None, problems: list[Problem], *, begun: bool
+    storage: Storage, run: Run, shards: frozenset[int], plan: Plan | None, problems: list[Problem], *, begun: bool
 ) -> DerivedIndex:
     """Index rows from the parts and the plan; what cannot be read becomes a problem.
 
@@ -92,8 +106,7 @@ def _derive_index(
     missing without a word.
     """
     tables, unread = list[pa.Table](), set[int]()
-    shards = {part.shard for part in manifest.parts} if manifest else set()
-    for shard in sorted(shards | list_parts(storage, run).keys()):
+    for shard in sorted(shards):
         name = run.part(shard)
         try:
             with RangeFile(storage, name) as file:

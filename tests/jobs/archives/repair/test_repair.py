@@ -6,62 +6,18 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import tilepress
+from tests.jobs.archives.repair.two_runs import FILES, NOW, compress, is_right, repair, tear, unlink
 from tests.support.independent.reader import read_archive
 from tests.support.interrupted import ONE, Killed, damage_image, dying
-from tests.support.make_collection import encoded, image_of, tree, write_tree
+from tests.support.make_collection import tree, write_tree
 from tilepress.errors import UsageError
 from tilepress.jobs.archives import listing
-from tilepress.jobs.archives.compress import CompressReport
-from tilepress.jobs.archives.repair import RepairReport
 from tilepress.jobs.cli import app
 from tilepress.pipeline.archive import index
-
-FILES = {
-    **{f"{at}.png": encoded(image_of("RGB", 60, 50 + at, at), "PNG") for at in range(4)},
-    "a.jpg": encoded(image_of("RGB", 64, 64), "JPEG"),
-    "b.txt": b"text\n" * 100,
-}
-LATER = {"0.png": encoded(image_of("L", 50, 40, 9), "PNG"), "later.png": encoded(image_of("L", 50, 41, 8), "PNG")}
-NOW = FILES | LATER
-
-
-def compress(place: Path, **options: Any) -> CompressReport:
-    return tilepress.compress(place / "source", place / "archive", shard_size=25_000, **ONE, **options)
-
-
-def repair(place: Path, **options: Any) -> RepairReport:
-    return tilepress.repair(place / "archive", **ONE, **options)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`source`, and an `archive` of two runs."""
-    place = tmp_path_factory.mktemp("repair")
-    for files in (FILES, LATER):
-        write_tree(place / "source", files)
-        compress(place)
-    return place
-
-
-@pytest.fixture
-def place(made: Path, tmp_path: Path) -> Path:
-    """The same, to be damaged; the plan still names the first source."""
-    shutil.copytree(made, tmp_path / "copy")
-    return tmp_path / "copy"
-
-
-def is_right(place: Path, **options: Any) -> bool:
-    """Whether verify is clean, with and without the source, and every file comes back."""
-    report = tilepress.verify(place / "archive", against=place / "source", **ONE, **options)
-    alone = tilepress.verify(place / "archive", **ONE)
-    assert (report.problems, report.differing, alone.problems) == ([], [], [])
-    assert {path: entry.bytes() for path, entry in tilepress.open(place / "archive").items()} == NOW
-    return report.exit_code == alone.exit_code == 0
 
 
 def test_nothing_is_written_where_nothing_is_damaged_or_for_a_dry_run(place: Path) -> None:
@@ -73,14 +29,6 @@ def test_nothing_is_written_where_nothing_is_damaged_or_for_a_dry_run(place: Pat
     report = repair(place, dry_run=True)
     assert report.exit_code == 4 and "1.png" in {path for _, path, _ in report.problems}
     assert tree(place / "archive") == before
-
-
-def unlink(path: Path) -> None:
-    path.unlink()
-
-
-def tear(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-30])
 
 
 @pytest.mark.parametrize("harm", [unlink, tear])
