@@ -10,7 +10,7 @@ from tilepress.codecs.errors import MissingExtra
 EXTRAS = {
     "learned": ("torch",),
     "ray": ("ray",),
-    "train": ("torch", "ray", "matplotlib", "tensorboardX"),
+    "train": ("torch", "ray", "matplotlib", "tensorboardX", "pytorch_optimizer"),
 }
 
 

@@ -46,6 +46,7 @@ _FITTED: dict[str, str] = {
     **dict.fromkeys(("predictive-mlp", "predictive-mlp-range"), "its networks are fitted to each image as it is coded"),
     "lossless": "its networks are fitted with `fit-lossless`",
 }
+OPTIMISERS = ("adam", "sgd", "soap")  # made in jobs/training/optimisers.py
 ENTRY_POINTS = "tilepress.recipes"
 FOLDER = Path(__file__).parent
 
@@ -135,7 +136,7 @@ class Options:
     batch_size: int = 16  # crops a step and worker
     crop: int = 128  # side of the crops
     lr: float = 1e-3
-    optimiser: str = "adam"  # or sgd, with a momentum of 0.9
+    optimiser: str = "adam"  # or sgd, with a momentum of 0.9; or soap, which learns more of each step and takes longer
     lr_end: float = 0.0  # share of lr that is left at the end, along a cosine
     warmup: int = 0  # steps until lr is reached
     clip: float = 0.0  # norm to which gradients are clipped; 0: not
@@ -159,8 +160,8 @@ class Options:
                 raise UsageError(f"{key} must be at least {least}, not {getattr(self, key)!r}")
         if not 0 < self.validation < 1 or not 0 <= self.ema < 1 or not 0 <= self.lr_end <= 1:
             raise UsageError("validation must be between 0 and 1, ema from 0 to below 1, lr_end from 0 to 1")
-        if self.optimiser not in ("adam", "sgd"):
-            raise UsageError(f"optimiser must be adam or sgd, not {self.optimiser!r}")
+        if self.optimiser not in OPTIMISERS:
+            raise UsageError(f"optimiser must be {' or '.join(OPTIMISERS)}, not {self.optimiser!r}")
         if self.precision not in ("auto", "float32", "bf16"):
             raise UsageError(f"precision must be auto, float32 or bf16, not {self.precision!r}")
 

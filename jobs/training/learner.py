@@ -13,10 +13,10 @@ import torch
 from tilepress.jobs.recipes.recipe import Loss, Options, TrainingPlan
 from tilepress.jobs.training.opponent import Opponent
 from tilepress.jobs.training.optimiser_state import restore_state, state_tensors, under
+from tilepress.jobs.training.optimisers import optimiser_of
 from tilepress.pipeline.errors import IntegrityError, UsageError
 
 Wrap = Callable[[torch.nn.Module], torch.nn.Module]
-_MOMENTUM = 0.9  # of sgd
 
 
 class Learner:
@@ -34,7 +34,7 @@ class Learner:
         self.average: dict[str, torch.Tensor] = {}
         self._wrapped = self.network
         trained = [p for p in self.network.parameters() if p.requires_grad]
-        self._optimiser = _optimiser_of(trained, plan.options) if trained else None
+        self._optimiser = optimiser_of(trained, plan.options.optimiser, plan.options.lr) if trained else None
         adversary = self.recipe.adversary()
         self._opponent = Opponent(adversary, self.device) if adversary else None
 
@@ -81,7 +81,8 @@ class Learner:
         torch.autograd.backward(loss.total)
         if self.options.clip:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
-        self._optimiser.step()
+        with _divergence_named():
+            self._optimiser.step()
         self._follow(step)
         return _numbers(loss) | self._judged(loss)
 
@@ -165,16 +166,19 @@ class Learner:
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
 
-def _optimiser_of(parameters: list[torch.nn.Parameter], options: Options) -> torch.optim.Optimizer:
-    if options.optimiser == "sgd":
-        return torch.optim.SGD(parameters, lr=options.lr, momentum=_MOMENTUM)
-    return torch.optim.Adam(parameters, lr=options.lr)
-
-
 def learning_rate(options: Options, step: int, share: float) -> float:
     """Return the learning rate: a linear warm-up, then a cosine from `lr` to `lr * lr_end` over the training."""
     cosine = options.lr_end + (1 - options.lr_end) * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
     return options.lr * cosine * min(1.0, (step + 1) / (options.warmup + 1))
+
+
+@contextmanager
+def _divergence_named() -> Iterator[None]:
+    """Make a UsageError of the error of eigenvectors that gradients do not have: of such as are not finite."""
+    try:
+        yield
+    except torch.linalg.LinAlgError as exc:  # type: ignore[attr-defined]  # its documented name
+        raise UsageError(f"training diverged: lower lr=, or set clip=1.0 ({exc})") from exc
 
 
 def _numbers(loss: Loss) -> dict[str, float]:

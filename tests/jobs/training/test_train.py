@@ -194,7 +194,7 @@ def test_training_runs_from_and_to_a_bucket(recipe, photos, s3_server, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("against", [(), ("game=dcgan",)])
+@pytest.mark.parametrize("against", [(), ("game=dcgan",), ("optimiser=soap",)])
 def test_workers_on_ray_learn_together_and_a_killed_one_is_replaced(against, recipe, photos, ray_cluster, tmp_path):
     killed: list[int] = []
     work = open_storage(str(tmp_path / "model.training"))
