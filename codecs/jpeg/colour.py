@@ -1,4 +1,4 @@
-"""YCbCr to RGB as JPEG decoders convert (JFIF, 16 fractional bits), in integers."""
+"""YCbCr to RGB as JPEG decoders convert, and RGB to YCbCr as libjpeg does (JFIF, 16 fractional bits), in integers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ STB: Conversion = (91888, 116128, 22560, 46800, 4095)  # stb_image: the same, of
 JFIF_9A: Conversion = (91881, 116130, 22553, 46802, 0)  # libjpeg 9a to 9f: 0.344136286
 CONVERSIONS = (JFIF, STB, JFIF_9A)
 _HALF = 1 << 15
+# Of 65536ths, what red, green and blue add to luma, and what they add to or take from chroma: libjpeg's jccolor.c
+_R_LUMA, _G_LUMA, _B_LUMA = 19595, 38470, 7471  # 0.299, 0.587, 0.114
+_R_CB, _G_CB, _G_CR, _B_CR, _MOST = 11059, 21709, 27439, 5329, 32768  # 0.16874, 0.33126, 0.41869, 0.08131, 0.5
+_CHROMA_CENTRE = (128 << 16) + _HALF - 1  # with what rounds: the greatest sum stays below 256
 
 
 @borrowing
@@ -46,3 +50,14 @@ def to_rgb(y: np.ndarray, cb: np.ndarray, cr: np.ndarray, conversion: Conversion
             picture[i, j, 0] = min(max(luma + red_of(red, conversion), 0), 255)
             picture[i, j, 1] = min(max(luma + green_of(blue, red, conversion), 0), 255)
             picture[i, j, 2] = min(max(luma + blue_of(blue, conversion), 0), 255)
+
+
+@borrowing_kernel
+def to_ycc(picture: np.ndarray, y: np.ndarray, cb: np.ndarray, cr: np.ndarray) -> None:
+    """Fill `y`, `cb`, `cr` uint8 (h, w) with luma and chroma of `picture` uint8 (h, w, 3)."""
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            red, green, blue = np.int64(picture[i, j, 0]), np.int64(picture[i, j, 1]), np.int64(picture[i, j, 2])
+            y[i, j] = (_R_LUMA * red + _G_LUMA * green + _B_LUMA * blue + _HALF) >> 16
+            cb[i, j] = (_MOST * blue - _R_CB * red - _G_CB * green + _CHROMA_CENTRE) >> 16
+            cr[i, j] = (_MOST * red - _G_CR * green - _B_CR * blue + _CHROMA_CENTRE) >> 16

@@ -36,6 +36,11 @@ def standard_table(kind: int, quality: int) -> np.ndarray:
     return table
 
 
+def quality_tables(quality: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the tables of luma and of chroma that libjpeg writes at a quality of 1..100: int32 (64,), 1..255."""
+    return standard_table(LUMA, quality), standard_table(CHROMA, quality)
+
+
 @cache
 def standard_tables(kind: int) -> np.ndarray:
     """Return the tables of the qualities 1 to 100, int32 (100, 64); row q - 1 is of quality q. They are shared."""
