@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tilepress.jobs.evaluation.coding import Compare
+from tilepress.pipeline.quality.blocking import psnr_b
 from tilepress.pipeline.quality.texture import texture_distance
 
 Measured = dict[str, Any]  # of one picture: see measuring.py
@@ -42,10 +43,14 @@ def _mean(name: str) -> Callable[[Sequence[Measured]], float | None]:
     return of
 
 
-def _psnr(rows: Sequence[Measured]) -> float | None:
-    """Mean PSNR in dB; infinite where a picture came back exactly."""
-    values = [math.inf if row["psnr"] is None else row["psnr"] for row in rows]
-    return sum(values) / len(values) if values else None
+def _decibels(name: str) -> Callable[[Sequence[Measured]], float | None]:
+    """The mean of pictures; infinite where one has no error."""
+
+    def of(rows: Sequence[Measured]) -> float | None:
+        values = [math.inf if row[name] is None else row[name] for row in rows]
+        return sum(values) / len(values) if values else None
+
+    return of
 
 
 def _per(name: str, unit: str, factor: float = 1.0) -> Callable[[Sequence[Measured]], float | None]:
@@ -75,10 +80,11 @@ def _cell_psnr(rows: Sequence[Measured]) -> float | None:
     return 10 * math.log10(samples / error) if error else math.inf
 
 
-BESIDES: dict[str, Compare] = {"texture": texture_distance}  # what evaluations do not measure
+BESIDES: dict[str, Compare] = {"texture": texture_distance, "psnr_b": psnr_b}  # what evaluations do not measure
 
 FIGURES: dict[str, Figure] = {
-    "psnr": Figure(_psnr, ".2f"),
+    "psnr": Figure(_decibels("psnr"), ".2f"),
+    "psnr_b": Figure(_decibels("psnr_b"), ".2f"),
     "ssim": Figure(_mean("ssim"), ".3f"),
     "ms_ssim": Figure(_mean("ms_ssim"), ".3f"),
     "bpp": Figure(_per("bytes", "pixels", 8), ".3f", less=True),

@@ -13,14 +13,13 @@ from tilepress.jobs.reproduction.table import Arrays, Pictures
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.formats.bands import regroup
 from tilepress.pipeline.formats.picture import Picture
+from tilepress.pipeline.quality.luma import video_luma
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.sources.crops import as_samples
 from tilepress.pipeline.sources.dataset import UNUSABLE, Source, whole
 from tilepress.pipeline.sources.image_arrays import find_arrays, read_images
 
 _LARGE = 512  # pixels a side
-_VIDEO_LUMA = np.array([65.481, 128.553, 24.966]) / 255  # ITU-R 601, of full-range samples; black is 16
-_BLACK = 16
 
 
 @dataclass(frozen=True)
@@ -77,11 +76,6 @@ def enlarged(pixels: np.ndarray) -> np.ndarray:
     from PIL import Image
 
     return np.asarray(Image.fromarray(pixels[..., 0]).resize((_LARGE, _LARGE), Image.Resampling.BICUBIC))[..., None]
-
-
-def video_luma(pixels: np.ndarray) -> np.ndarray:
-    """Return the luma (h, w, 1) of RGB samples (h, w, 3) at 16 to 235, rounded, as MATLAB's rgb2ycbcr makes it."""
-    return np.rint(_BLACK + pixels.astype(np.float64) @ _VIDEO_LUMA).astype(np.uint8)[..., None]
 
 
 _COLOURFUL = ("rgb", "video luma")

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.support.photo_like import picture
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.errors import UsageError
 from tilepress.jobs.reproduction.coders import CODERS, LibraryCoder
-from tilepress.jobs.reproduction.pictures import enlarged, samples, video_luma
+from tilepress.jobs.reproduction.pictures import enlarged, samples
 from tilepress.jobs.reproduction.table import Arrays, Pictures
 from tilepress.pipeline.sources.dataset import Source
 
@@ -43,9 +44,10 @@ def test_stacks_are_full_and_of_images_that_are_there(tmp_path: Path) -> None:
         stacks(tmp_path, 18)
 
 
-def test_luma_of_video_reaches_from_16_to_235_and_is_rounded() -> None:
-    colours = np.array([[[0, 0, 0], [255, 255, 255], [255, 0, 0], [10, 20, 30]]], np.uint8)
-    assert video_luma(colours)[0, :, 0].tolist() == [16, 235, 81, 32]
+def test_luma_of_video_is_made_of_colour_pictures(tmp_path: Path) -> None:
+    Image.new("RGB", (3, 2), "red").save(tmp_path / "red.png")
+    (red,) = samples(Pictures("live1", "video luma"), Source(str(tmp_path)))
+    assert red.pixels.shape == (2, 3, 1) and (red.pixels == 81).all()
 
 
 def test_only_other_sizes_are_enlarged() -> None:

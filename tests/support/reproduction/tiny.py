@@ -61,9 +61,13 @@ TINY = Table(
         Section(
             "By quality",
             Pictures("nature", "rgb", ("cliff",)),
-            (Column("10", "psnr", quality=10), Column("90", "psnr", quality=90)),
+            (
+                Column("10", "psnr", quality=10),
+                Column("90", "psnr", quality=90),
+                Column("PSNR-B, 10", "psnr_b", quality=10),
+            ),
             (Row("`jpeg`", "jpeg", kind="classical"),),
-            (Published("JPEG", (None, 20.0), "`jpeg`"),),
+            (Published("JPEG", (None, 20.0, None), "`jpeg`"),),
         ),
     ),
     curves=(Curves("Error over training", ("network", "components"), target=1.0, batches_per_epoch=10),),
