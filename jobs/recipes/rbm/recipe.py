@@ -1,7 +1,8 @@
 """Recipe of `rbm-autoencoder`: Boltzmann machines first, unrolled and trained on by back-propagation.
 
-Loss: cross-entropy between the samples of a block, as probabilities, and what its codes decode to. Codes are rounded
-as the levels do it, every block at a level of its own, so that one network serves all of them.
+Loss: cross-entropy between the samples of a block, as probabilities, and what its codes decode to, or squared error.
+Codes are rounded as the levels do it, every block at a level of its own, so that one network serves all of them. Blocks
+may be moved and bent while it learns (warp.py).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tilepress.jobs.recipes.picture_recipe import LOSSES
 from tilepress.jobs.recipes.rbm.boltzmann import pretrain
 from tilepress.jobs.recipes.rbm.export import Exporter
 from tilepress.jobs.recipes.rbm.network import MirroredAutoencoder
+from tilepress.jobs.recipes.rbm.warp import Warp
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
 
@@ -41,11 +43,15 @@ class RbmAutoencoderRecipe(Recipe):
         "coder": "entropy",  # or fixed: a byte for each code
         "start": "machines",  # or klt, principal components; random, Glorot's weights; scaled, four times those
         "epochs": 10,  # of contrastive divergence, for each machine
+        "error": "cross_entropy",  # or squared: what errors cost
+        "shifts": 0,  # samples by which blocks are moved in training, at most
+        "warp": 0.0,  # samples by which they are bent in training: see warp.py
         "weight_bits": 8,  # or 16: of the exported weights
         "activation_bits": 10,  # of the decoder's hidden layers
     }
     refused: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        LOSSES, "samples are probabilities here, and errors cost their cross-entropy"
+        LOSSES,
+        "samples are probabilities here, and errors cost their cross-entropy, or their square with error=squared",
     )
 
     def __init__(self, model: Mapping[str, Any]) -> None:
@@ -58,6 +64,11 @@ class RbmAutoencoderRecipe(Recipe):
             raise UsageError(f"model.weight_bits must be 8 or 16, not {bits}, and model.epochs 1 or more")
         if self.model["start"] not in ("machines", "klt", "random", "scaled"):
             raise UsageError(f"model.start must be machines, klt, random or scaled, not {self.model['start']!r}")
+        if self.model["error"] not in ("cross_entropy", "squared"):
+            raise UsageError(f"model.error must be cross_entropy or squared, not {self.model['error']!r}")
+        if self.model["shifts"] < 0 or self.model["warp"] < 0:
+            raise UsageError("model.shifts and model.warp must be at least 0")
+        self.warp = Warp(self.model["shifts"], self.model["warp"])
         try:
             self.config = RbmConfig.from_json({**self.model, "steps": steps})
         except ModelError as exc:
@@ -87,15 +98,19 @@ class RbmAutoencoderRecipe(Recipe):
         raise UsageError("rbm-autoencoder begins as Boltzmann machines, which no model holds (see the key start)")
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
-        """Return the cross-entropy of a block, in nats: at random levels in training, else at the default one."""
+        """Return what errors of a block cost: at random levels and warped in training, else at the default level."""
         blocks = plane_blocks(crops, self.config.block)
         steps = torch.tensor(self.config.steps, dtype=torch.float32, device=blocks.device)
         levels = torch.full(blocks.shape[:3], self.config.default_level, device=blocks.device)
         if network.training:
             levels = torch.randint(0, len(steps), blocks.shape[:3], device=blocks.device)
+            blocks = self.warp(blocks)
         logits = network(blocks, steps[levels][..., None]).float()
-        total = functional.binary_cross_entropy_with_logits(logits, blocks, reduction="none").sum(dim=-1).mean()
-        return Loss(total, {"mse": sample_mse(torch.sigmoid(logits) - blocks)})
+        errors = torch.sigmoid(logits) - blocks
+        costs = errors.square()
+        if self.model["error"] == "cross_entropy":  # in nats
+            costs = functional.binary_cross_entropy_with_logits(logits, blocks, reduction="none")
+        return Loss(costs.sum(dim=-1).mean(), {"mse": sample_mse(errors)})
 
     def export(
         self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str
