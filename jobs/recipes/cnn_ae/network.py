@@ -15,6 +15,7 @@ from torch import nn
 
 from tilepress.codecs.learned.networks import UNIT, NetworkPlan, float_network
 from tilepress.jobs.recipes.networks.blocks import join, split
+from tilepress.jobs.recipes.networks.bounded import bounded
 from tilepress.jobs.recipes.networks.linear import begin_linear, centre_latents, may_begin_linear
 from tilepress.jobs.recipes.networks.pictures import Coded, pictures
 from tilepress.jobs.recipes.networks.priors import PRIORS
@@ -50,7 +51,7 @@ class Autoencoder(nn.Module):
     def latents(self, x: torch.Tensor) -> torch.Tensor:
         """Return the latents (n, K, h', w') of pictures (n, 3, h, w)."""
         z: torch.Tensor = self.analysis(x)
-        return z.clamp(0, self.shape.ceiling) if self.shape.ceiling else z
+        return bounded(z, self.shape.ceiling) if self.shape.ceiling else z
 
     def forward(self, crops: torch.Tensor, step: torch.Tensor) -> Coded:
         """Return what crops uint8 (n, h, w, 3) become at steps (n,), 1 being full scale."""
@@ -89,11 +90,13 @@ def begin(network: Autoencoder, crops: torch.Tensor) -> None:
     Networks of other shapes, or too narrow, only get their latents scaled.
     """
     x, shape = pictures(crops), network.shape
-    if may_begin_linear(shape.analysis, shape.synthesis):
+    linear = may_begin_linear(shape.analysis, shape.synthesis)
+    if linear:
         begin_linear(network.analysis, network.synthesis, x)
-    elif shape.ceiling:
+    if shape.ceiling:
         some = x[: max(1, _CENTRED // x[0, 0].numel())]
-        centre_latents(network.analysis, shape.ceiling, split(some, shape.block))
+        undone_by = network.synthesis if linear else None
+        centre_latents(network.analysis, shape.ceiling, split(some, shape.block), undone_by)
     if shape.prior != "context":  # contexts predict fairly from the start
         begin_rate(network, crops)
 

@@ -47,6 +47,8 @@ from tilepress.jobs.recipes.picture_recipe import LOSSES, PictureRecipe
 from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
+_TRIED = 1 << 16  # pixels of each level that a synthesis is tried on, unless a picture has more
+
 
 class CnnAeRecipe(PictureRecipe):
     """See the module. Steps are in units of 1/256 of full scale.
@@ -214,11 +216,13 @@ class _Stock:
         return cls(squares, np.concatenate(latents))
 
     def samples(self, config: CnnConfig, quantisers: Sequence[Quantiser]) -> list[Sample]:
-        """Return a picture for each level, as the synthesis sees it."""
+        """Return pictures for each level, as the synthesis sees them: one large one, or as many small ones."""
         out, side = [], self.pictures.shape[1]
+        some = np.arange(min(len(self.pictures), max(1, _TRIED // side**2)))
         for i, quantiser in enumerate(quantisers):
-            at = i * len(self.latents) // len(quantisers)
-            grids = values_of(quantiser, self.latents[at : at + 1])
+            at = (i * len(self.latents) // len(quantisers) + some) % len(self.latents)
+            grids = values_of(quantiser, self.latents[at])
             values = config.synthesis_inputs(config.cut.scatter(grids, side, side), i)
-            out.append(Sample(values, config.cut.split(config.cut.pad(picture_of(self.pictures[at])))))
+            shown = np.concatenate([picture_of(self.pictures[each]) for each in at])
+            out.append(Sample(values, config.cut.split(config.cut.pad(shown))))
         return out

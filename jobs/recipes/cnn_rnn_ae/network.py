@@ -16,6 +16,7 @@ from torch import nn
 from tilepress.codecs.learned.cnn_rnn_ae.config import RecurrentConfig
 from tilepress.codecs.learned.networks import UNIT, float_network
 from tilepress.jobs.recipes.networks.blocks import join, split
+from tilepress.jobs.recipes.networks.bounded import bounded
 from tilepress.jobs.recipes.networks.latent_rate import LatentRate
 from tilepress.jobs.recipes.networks.linear import begin_linear, centre_latents, may_begin_linear
 from tilepress.jobs.recipes.networks.pictures import Coded, pictures
@@ -87,7 +88,7 @@ class RecurrentAutoencoder(nn.Module):
         for i, (at, shift) in enumerate(zip(self.config.networks, self.config.shifts, strict=True)):
             error = left * 2.0**shift
             z = self.analyses[at](error)
-            z = z.clamp(0, self.ceilings[i]) if self.ceilings[i] else z
+            z = bounded(z, self.ceilings[i]) if self.ceilings[i] else z
             rounded = z + (torch.round(z / self.steps[i]) * self.steps[i] - z).detach()
             seen.append(rounded)
             decoded = self.syntheses[at](rounded if self.config.shared else torch.cat(seen, dim=1)) * 2.0**-shift

@@ -61,11 +61,21 @@ def set_linear(
 
 
 @torch.no_grad()
-def centre_latents(analysis: nn.Sequential, ceiling: float, x: torch.Tensor) -> None:
-    """Let the latents of pictures (n, 3, h, w) fill the range 0..ceiling."""
+def centre_latents(
+    analysis: nn.Sequential, ceiling: float, x: torch.Tensor, undone_by: nn.Sequential | None = None
+) -> None:
+    """Let the latents of pictures (n, 3, h, w) fill the range 0..ceiling.
+
+    `undone_by`: a synthesis of the latents as they were, that is to make of the new ones what it made of those.
+    """
     z = analysis(x)
     spread, mean = z.std(dim=(0, 2, 3)) + 1e-6, z.mean(dim=(0, 2, 3))
     final, gain = convolutions(analysis)[-1], ceiling / 6 / spread
     assert final.bias is not None
     final.weight.mul_(gain[:, None, None, None])
     final.bias.sub_(mean).mul_(gain).add_(ceiling / 2)
+    if undone_by is not None:
+        first, count = convolutions(undone_by)[0], len(gain)
+        assert first.bias is not None
+        first.weight[:, :count].div_(gain[:, None, None])
+        first.bias.add_(first.weight[:, :count].sum(dim=(2, 3)) @ (mean * gain - ceiling / 2))

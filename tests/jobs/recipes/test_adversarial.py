@@ -69,7 +69,8 @@ def test_what_is_exported_decodes_as_both_decoders_did(family: str, coder: str) 
     figures, middle = figures_of(learner, tiles), Settings(quality=100 // len(codec.levels) + 2)
     streams = codec.encode(tiles, BLOCK, middle)
     for decoder, name in ((codec, "mse"), (codec.view("adversarial"), "view_mse")):
-        assert psnr(decoder.decode(streams, BLOCK), tiles) == pytest.approx(-10 * np.log10(figures[name]), abs=0.3)
+        gained = psnr(decoder.decode(streams, BLOCK), tiles) + 10 * np.log10(figures[name])
+        assert -0.3 < gained < 0.7  # of several exports the best is taken, and rounding may make up for that bias
     if coder == "fixed":
         assert {len(codec.encode(tile[None], BLOCK, middle)[0]) for tile in tiles} == {len(streams[0])}
 
