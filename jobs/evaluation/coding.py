@@ -29,7 +29,7 @@ from tilepress.pipeline.sources.dataset import picture_tiles
 
 NOTHING: Mapping[str, Compare] = MappingProxyType({})
 _WARM_SIDE = 64  # pixels of the tile that is coded before clocks run
-_warm: set[tuple[str, str, int]] = set()  # what this process has already loaded and compiled
+_warm: set[tuple[str, int | None, str, int]] = set()  # what this process has already loaded and compiled
 Compare = Callable[[np.ndarray, np.ndarray, int], float | None]  # original, decoded, largest sample
 
 
@@ -121,7 +121,7 @@ class Trip:
             self.side_information = side_information(
                 self._point.reference, every, place, self._point.settings, self._pool
             )
-        kind = (self._point.reference, first.spec.dtype, first.spec.channels)
+        kind = (self._point.reference, self._point.effort, first.spec.dtype, first.spec.channels)
         if kind not in _warm:
             corner = np.ascontiguousarray(first.samples[:_WARM_SIDE, :_WARM_SIDE])
             spec = replace(first.spec, height=corner.shape[0], width=corner.shape[1])

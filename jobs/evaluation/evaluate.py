@@ -45,6 +45,7 @@ class EvaluateConfig:
     out: str
     codecs: tuple[str, ...]
     qualities: Sequence[int] = ()
+    effort: int | None = None
     anchor: str | None = None
     fidelity: str = LOSSY
     include: Sequence[str] = ()
@@ -105,7 +106,7 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateReport:
     with ExitStack() as stack:
         codecs = [NamedCodec.parse(text) for text in config.codecs]
         chosen = [(codec, stack.enter_context(chosen_codec(codec.name, config.storage_options))) for codec in codecs]
-        points = operating_points(chosen, config.qualities, config.tile, config.fidelity)
+        points = operating_points(chosen, config.qualities, config.effort, config.tile, config.fidelity)
         report.anchor = _anchor(config.anchor, points)
         options = StorageOptions(config.storage_options)
         source = Source(
@@ -158,6 +159,7 @@ def _request(config: EvaluateConfig, points: Sequence[OperatingPoint], anchor: s
         "exclude": list(map(request_text, config.exclude)),
         "codecs": list(map(request_text, named(points))),
         "models": {request_text(point.codec): point.reference for point in points if "@" in point.reference},
+        "effort": config.effort,
         "anchor": request_text(anchor),
         "fidelity": config.fidelity,
         "tile": config.tile,

@@ -29,7 +29,7 @@ from tilepress.pipeline.archive.sealed import (
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, UsageError
 from tilepress.pipeline.storage.base import Storage
 
-FORMAT = "tilepress-evaluation-1"
+FORMAT = "tilepress-evaluation-2"
 EVALUATION_JSON = "evaluation.json"
 RESULTS = "results.parquet"
 _MAX_JSON = 16 << 20
@@ -42,14 +42,16 @@ UNREADABLE = "unreadable"  # damaged, over the limits, vanished or changed: no c
 UNKNOWN = "unknown format"  # nothing that tilepress reads as an image
 
 # One row for each image and operating point. `reason` says why where the outcome is not EVALUATED, and figures are
-# null then. `bytes`: latents, residual and what the tiles share; `bpp` = 8 bytes / (width height). `psnr` in dB is
-# null where no pixel changed (`mse` 0: it is infinite), `ssim` and `ms_ssim` also where the image is too small for
-# them. Seconds are those of one worker: wall time, and CPU time of its thread, null where networks ran in an actor.
+# null then. `effort` is null where the codec's own was taken, or it has none. `bytes`: latents, residual and what the
+# tiles share; `bpp` = 8 bytes / (width height). `psnr` in dB is null where no pixel changed (`mse` 0: it is infinite),
+# `ssim` and `ms_ssim` also where the image is too small for them. Seconds are those of one worker: wall time, and CPU
+# time of its thread, null where networks ran in an actor.
 ROW_SCHEMA = pa.schema(
     [
         pa.field("image", pa.string(), nullable=False),
         pa.field("codec", pa.string(), nullable=False),
         pa.field("quality", pa.int32()),
+        pa.field("effort", pa.int32()),
         pa.field("reference", pa.string(), nullable=False),
         pa.field("outcome", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),

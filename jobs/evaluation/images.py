@@ -140,6 +140,7 @@ def _row(item: Item, point: OperatingPoint, outcome: str, reason: str) -> dict[s
         "image": item.name,
         "codec": point.codec,
         "quality": point.quality,
+        "effort": point.effort,
         "reference": point.reference,
         "outcome": outcome,
         "reason": reason,

@@ -29,6 +29,7 @@ class PointMeans:
 
     codec: str
     quality: int | None
+    effort: int | None
     images: int
     unsupported: int
     failed: int
@@ -183,7 +184,8 @@ def _floats(rows: pa.Table, name: str) -> np.ndarray:
 def _means(point: OperatingPoint, rows: pa.Table) -> PointMeans:
     outcomes = rows.column("outcome").to_pylist()
     done = rows.filter(pc.field("outcome") == EVALUATED)
-    counted = PointMeans(point.codec, point.quality, done.num_rows, outcomes.count(UNSUPPORTED), outcomes.count(FAILED))
+    failed = outcomes.count(FAILED)
+    counted = PointMeans(point.codec, point.quality, point.effort, done.num_rows, outcomes.count(UNSUPPORTED), failed)
     if not done.num_rows:
         return counted
     mse, peak = _floats(done, "mse"), 2.0 ** _floats(done, "bit_depth") - 1

@@ -1,4 +1,4 @@
-"""What `evaluate` compares: codecs, each at its qualities, from what a person typed."""
+"""What `evaluate` compares: codecs, each at its qualities and one effort, from what a person typed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _LAST_NUMBER = re.compile(r"-\d+$")
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """One codec at one quality. `codec` is the name that was typed, `quality` None where it takes none.
+    """One codec at one quality. `codec` is the name that was typed, `quality` None where it takes none, `effort` None
+    where it takes none or its own counts.
 
     `curve` names the points that are one rate-distortion curve: the qualities of a codec, or models whose names
     differ only in a last number (block-dnn-4, block-dnn-8, block-dnn-16).
@@ -55,20 +56,32 @@ class NamedCodec:
 
 
 def operating_points(
-    chosen: Sequence[tuple[NamedCodec, ChosenCodec]], qualities: Sequence[int], tile: int, fidelity: str
+    chosen: Sequence[tuple[NamedCodec, ChosenCodec]],
+    qualities: Sequence[int],
+    effort: int | None,
+    tile: int,
+    fidelity: str,
 ) -> tuple[OperatingPoint, ...]:
     """Return the operating points: every codec at each of its qualities.
 
-    `qualities` are those for all codecs that take any; empty: the default.
+    Args:
+        chosen: The codecs as they were typed, and what they are.
+        qualities: For all codecs that take any and have none of their own; empty: the default.
+        effort: 1 to 9, for all codecs that take one; None: each codec's own.
+        tile: Pixels, before it is made a multiple of each codec's alignment.
+        fidelity: LOSSY or PIXELS.
 
-    UsageError for what contradicts a codec, has no effect or is named twice.
+    Raises:
+        UsageError: Something contradicts a codec, has no effect or is named twice.
     """
     points: list[OperatingPoint] = []
     for typed, choice in chosen:
         _check_fidelity(typed.name, choice.codec, fidelity)
-        points += _points(typed, choice, qualities, tile)
+        points += _points(typed, choice, qualities, effort, tile)
     if qualities and not any("quality" in choice.codec.options and typed.qualities is None for typed, choice in chosen):
         raise UsageError("`qualities` have no effect: each codec takes none or has its own after a colon; leave it out")
+    if effort is not None and not any(point.effort for point in points):
+        raise UsageError("`effort` has no effect: none of the codecs takes one; leave it out")
     _check_distinct(points)
     return tuple(points)
 
@@ -81,18 +94,25 @@ def named(points: Sequence[OperatingPoint]) -> list[str]:
     return [f"{codec}:{','.join(each)}" if each else codec for codec, each in qualities.items()]
 
 
-def _points(typed: NamedCodec, choice: ChosenCodec, qualities: Sequence[int], tile: int) -> list[OperatingPoint]:
+def _points(
+    typed: NamedCodec, choice: ChosenCodec, qualities: Sequence[int], effort: int | None, tile: int
+) -> list[OperatingPoint]:
+    own_effort = effort if "effort" in choice.codec.options else None
     alignment = choice.codec.alignment
     size = max(alignment, tile // alignment * alignment)
     if "quality" not in choice.codec.options:
         if typed.qualities is not None:
             raise UsageError(f"codec {typed.name} has no quality to choose: leave out what follows the colon")
-        return [OperatingPoint(typed.name, None, choice.reference, _LAST_NUMBER.sub("", typed.name), size)]
+        curve = _LAST_NUMBER.sub("", typed.name)
+        return [OperatingPoint(typed.name, None, choice.reference, curve, size, own_effort)]
     wanted = typed.qualities or tuple(qualities) or DEFAULT_QUALITIES
     for quality in wanted:
         if not 1 <= quality <= 100:
             raise UsageError(f"quality {quality} of codec {typed.name} is not within 1 to 100")
-    return [OperatingPoint(typed.name, quality, choice.reference, typed.name, size) for quality in sorted(set(wanted))]
+    return [
+        OperatingPoint(typed.name, quality, choice.reference, typed.name, size, own_effort)
+        for quality in sorted(set(wanted))
+    ]
 
 
 def _check_fidelity(name: str, codec: type[Codec], fidelity: str) -> None:

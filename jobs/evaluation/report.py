@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     "codec",
     "quality",
+    "effort",
     "images",
     "bpp",
     "PSNR, dB",
@@ -31,6 +32,7 @@ LOSSLESS_COLUMNS = ("codec", "quality", "images", "bits")
 _MANY = 50  # files named one by one
 
 _LEGEND = """\
+- **effort**: as it was asked for; empty where the codec's own was taken, or it has none.
 - **bpp**: bits per pixel of all bytes that decoding needs but the model, mean over images.
 - **PSNR**: of all samples of all planes, peak 2^bit depth - 1; mean over the images that changed. **of mean MSE**: PSNR
   of the mean squared error over images, each relative to its peak. *lossless*: no pixel changed, the PSNR is infinite.
@@ -51,6 +53,7 @@ def point_cells(means: PointMeans) -> list[str]:
     return [
         means.codec,
         "" if means.quality is None else str(means.quality),
+        "" if means.effort is None else str(means.effort),
         str(means.images),
         _number(means.bpp, ".3f"),
         "lossless" if means.lossless else _number(means.psnr, ".2f"),
@@ -108,9 +111,10 @@ def summary(config: EvaluateConfig, report: EvaluateReport) -> str:
 def _what(config: EvaluateConfig, report: EvaluateReport) -> str:
     chosen = "".join(f", {verb} {', '.join(globs)}" for verb, globs in _selection(config) if globs)
     exact = "; exact pixels, by a residual where a codec is lossy" if config.fidelity == PIXELS else ""
+    effort = "" if config.effort is None else f"; effort {config.effort} of codecs that have one"
     return (
         f"{report.images:,} images of {report.files:,} files, {size(report.source_bytes)}{chosen}; "
-        f"tiles of {config.tile}{exact}; tilepress {tilepress.__version__}."
+        f"tiles of {config.tile}{effort}{exact}; tilepress {tilepress.__version__}."
     )
 
 

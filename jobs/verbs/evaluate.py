@@ -43,6 +43,15 @@ def evaluate(
             help="For every codec that has qualities; 10,30,50,70,90 if not given.",
         ),
     ] = (),
+    effort: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=9,
+            metavar="E",
+            help="For every codec that can try harder: 1 fastest, 9 smallest; each codec's own if not given.",
+        ),
+    ] = None,
     anchor: Annotated[
         str | None,
         typer.Option(metavar="CODEC", help="What BD-rates compare with; the first codec if not given."),
@@ -82,6 +91,7 @@ def evaluate(
             out=place_text(out),
             codecs=tuple(map(place_text, codecs)),
             qualities=qualities,
+            effort=effort,
             anchor=anchor,
             fidelity=fidelity,
             include=include,

@@ -59,6 +59,8 @@ def test_ray_gives_the_same_rows_and_no_cpu_times_of_what_ran_in_actors(where, e
         ({"codecs": ["jpeg:10,300"]}, "quality 300 of codec jpeg is not within 1 to 100"),
         ({"codecs": ["jpegxl"], "qualities": (10,)}, "`qualities` have no effect"),
         ({"codecs": ["jpeg:10", "png"], "qualities": (10,)}, "`qualities` have no effect"),
+        ({"codecs": ["jpeg", "raw"], "effort": 5}, "`effort` has no effect: none of the codecs takes one"),
+        ({"codecs": ["jpegxl"], "effort": 10}, "`effort` 10 is not within 1 to 9"),
         ({"codecs": ["block-dnn", "block-dnn-16"]}, "block-dnn and block-dnn-16 are the same codec"),
         ({"codecs": ["jpeg:10", "jpeg:10,20"]}, "named twice"),
         ({"codecs": ["jpeg", "png"], "anchor": "jpegxl"}, "`anchor` jpegxl is not among the codecs: jpeg, png"),

@@ -15,7 +15,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from tests.support.evaluations import OUTPUTS, QUALITIES, of, rows
 from tests.support.interrupted import ONE
-from tests.support.make_collection import picture, write_tree
+from tests.support.make_collection import encoded, image_of, picture, write_tree
 from tilepress import evaluate
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.registry import DEFAULT_RESIDUAL, load_codec, load_residual, shipped_models
@@ -56,6 +56,23 @@ def test_figures_are_those_of_the_tiles_real_bytes_and_decoded_pixels(evaluated,
     assert row["max_error"] == abs(original.astype(int) - decoded).max()
     assert 0 < row["ms_ssim"] < 1 and all(row[name] > 0 for name in ("encode_s", "decode_s"))
     assert (row["width"], row["height"], row["mode"], row["format"]) == (165, 170, "RGB", "png")
+
+
+def test_codecs_that_have_an_effort_are_measured_at_the_one_that_was_asked_for(tmp_path):
+    image = image_of("RGB", 40, 48)
+    write_tree(tmp_path, {"source/x.png": encoded(image, "PNG")})
+    codec, spec = load_codec("png"), TileSpec(40, 48, 3, "uint8", 8, "rgb")
+    for effort in (None, 1, 9):
+        out = tmp_path / f"out-{effort}"
+        report = evaluate(str(tmp_path / "source"), str(out), ["jpeg:50", "png"], effort=effort, **ONE)
+        found = {row["codec"]: row for row in rows(out)}
+        assert (found["jpeg"]["effort"], found["png"]["effort"]) == (None, effort)
+        (stream,) = codec.encode(np.asarray(image)[None], spec, Settings(effort=effort))
+        assert found["png"]["bytes"] == len(stream)
+        assert {means.codec: means.effort for means in report.means} == {"jpeg": None, "png": effort}
+        said = (out / "summary.md").read_text()
+        assert ("effort 9 of codecs that have one" in said) == (effort == 9)
+        assert f"| png |  | {effort or ''} | 1 |" in said
 
 
 def test_ms_ssim_is_null_for_images_that_are_too_small_for_it(evaluated):

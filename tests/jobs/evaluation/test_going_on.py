@@ -84,6 +84,7 @@ def test_killed_for_real_the_same_command_goes_on(mixed, plugin, tmp_path, monke
         ({"codecs": ["jpeg"]}, "codecs was jpeg:20,60,90 jpegxl block-dnn-16:20,60,90, now jpeg:20,60,90"),
         ({"qualities": (20, 60)}, "codecs was"),
         ({"tile": 64}, "tile was 32, now 64"),
+        ({"effort": 3}, "effort was None, now 3"),
         ({"anchor": "block-dnn-16"}, "anchor was 'jpeg', now 'block-dnn-16'"),
         ({"fidelity": "pixels", "codecs": ["jpegxl"], "qualities": ()}, "fidelity was 'lossy', now 'pixels'"),
         ({"exclude": ("*.txt",)}, "exclude was"),
