@@ -27,11 +27,13 @@ from tilepress.jobs.recipes.export.stepped import named
 from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
 from tilepress.jobs.recipes.networks.critic import normalised_critic
 from tilepress.jobs.recipes.networks.normalised import folded, pass_on, unnormalised, without_norms
+from tilepress.jobs.recipes.networks.pictures import moved
 from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE
 from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
 _MOST_BITS = 8  # of latents that are stored as they are
+_MOST_SHIFT = 3  # the smallest crops have 4 pixels a side, and what is mirrored must be there
 _SEEN = 64  # crops whose means and variances normalisations begin with
 
 
@@ -47,6 +49,7 @@ class GanAeRecipe(CnnAeRecipe):
         "adversarial": 1.0,
         "distortion": "l2",  # of the adversarial decoder: squared, or l1: absolute
         "distortion_weight": 10.0,  # of the mean over samples, full scale being 1
+        "shift": 0,  # pixels that batches are moved by at random, mirrored at the edges: more of few small images
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:
@@ -56,8 +59,8 @@ class GanAeRecipe(CnnAeRecipe):
             raise UsageError(f"model.{wrong[0]} must be one of {', '.join(_KNOWN[wrong[0]])}")
         if self.model["coder"] == "fixed" and not 1 <= self.model["bits"] <= _MOST_BITS:
             raise UsageError(f"model.coder fixed stores as many bits a latent as model.bits says: 1 to {_MOST_BITS}")
-        if self.model["distortion_weight"] < 0:
-            raise UsageError("model.distortion_weight must be at least 0")
+        if self.model["distortion_weight"] < 0 or not 0 <= self.model["shift"] <= _MOST_SHIFT:
+            raise UsageError(f"model.distortion_weight must be at least 0, and model.shift from 0 to {_MOST_SHIFT}")
 
     def operations(self) -> list[str]:
         """Return the operations of both syntheses, without batch normalisation. ModelError."""
@@ -76,6 +79,8 @@ class GanAeRecipe(CnnAeRecipe):
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Loss of cnn-ae, and the distortion of the adversarial decoder."""
+        if network.training and self.model["shift"]:
+            crops = moved(crops, self.model["shift"])
         step = self._steps(len(crops), network.training).to(crops.device)
         coded: Decoded = network(crops, step)
         apart = coded.made - coded.real

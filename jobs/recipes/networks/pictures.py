@@ -25,6 +25,15 @@ def pictures(crops: torch.Tensor) -> torch.Tensor:
     return crops.permute(0, 3, 1, 2).float() / 256
 
 
+def moved(crops: torch.Tensor, most: int) -> torch.Tensor:
+    """Return crops (n, h, w, c) moved by random pixels, up to `most` each way, mirrored where nothing is: all alike."""
+    for axis in (1, 2):
+        last = crops.shape[axis] - 1
+        places = torch.arange(last + 1, device=crops.device) + int(torch.randint(-most, most + 1, ()))
+        crops = crops.index_select(axis, last - (last - places.abs()).abs())
+    return crops
+
+
 def principal_components(blocks: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the mean (N,) of blocks (m, N), and their first components (count, N), rows of length 1, largest first."""
     total = blocks.sum(dim=0, dtype=torch.float64)

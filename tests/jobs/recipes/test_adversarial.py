@@ -14,6 +14,7 @@ from tilepress.codecs.registry import load_codec
 from tilepress.jobs.recipes.adversarial.network import TwoDecoders
 from tilepress.jobs.recipes.networks.linear import convolutions
 from tilepress.jobs.recipes.networks.normalised import folded
+from tilepress.jobs.recipes.networks.pictures import moved
 from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
 from tilepress.jobs.training.learner import Learner
 from tilepress.pipeline.errors import UsageError
@@ -88,6 +89,16 @@ def test_the_published_configurations_store_192_bytes_and_export_exactly(name: s
     assert codec.view("adversarial").decode([stream], BLOCK).shape == (1, *BLOCK.shape)
 
 
+def test_moved_crops_are_mirrored_where_nothing_is() -> None:
+    crops = torch.arange(8 * 9 * 2).reshape(1, 8, 9, 2)
+    mirrored = torch.from_numpy(np.pad(crops.numpy(), [(0, 0), (2, 2), (2, 2), (0, 0)], mode="reflect"))
+    places = {(y, x): mirrored[:, y : y + 8, x : x + 9] for y in range(5) for x in range(5)}
+    results = [moved(crops, 2) for _ in range(40)]
+    seen = [at for found in results for at, each in places.items() if torch.equal(each, found)]
+    assert len(seen) == 40 and len(set(seen)) > 5
+    assert torch.equal(moved(crops, 0), crops)
+
+
 def test_normalisation_is_folded_into_the_convolution_before_it() -> None:
     learner = learner_of("gan-ae", 2, synthesis=["conv 12 3", "norm", "relu", "conv 48 3", "shuffle 4"])
     with learner.exported() as network, torch.no_grad():
@@ -100,7 +111,7 @@ def test_normalisation_is_folded_into_the_convolution_before_it() -> None:
 @pytest.mark.parametrize(
     "model",
     [{"game": "chess"}, {"distortion": "l3"}, {"coder": "none"}, {"coder": "fixed"}, {"adversarial": -1.0},
-     {"distortion_weight": -1.0}, {"synthesis": ["norm", "conv 3 3"]}, {"analysis": ["pool"]}],
+     {"distortion_weight": -1.0}, {"shift": 4}, {"synthesis": ["norm", "conv 3 3"]}, {"analysis": ["pool"]}],
 )  # fmt: skip
 def test_a_configuration_that_cannot_be_trained_is_refused_at_once(family: str, model: dict[str, object]) -> None:
     with pytest.raises(UsageError):
