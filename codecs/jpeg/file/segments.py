@@ -17,6 +17,7 @@ MAX_SEGMENTS = 1 << 16
 MAX_SCANS = 200  # honest progressive files have about ten; each costs a pass over the whole image
 HEAD = 4  # bytes of marker and length
 _NO_SEGMENT = frozenset({0, 1, SOI, *range(RST0, RST7 + 1)})
+_FILL = re.compile(rb"\xff+")
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _JFIF_BYTES, _ADOBE_BYTES = 18, 16  # with marker and length; libjpeg takes shorter segments for ones of no meaning
 
@@ -54,6 +55,15 @@ def segments(source: bytes | mmap.mmap) -> Iterator[Segment]:
     raise TooLarge(f"JPEG of more than {MAX_SEGMENTS} segments")
 
 
+def skip_fill_bytes(source: bytes | mmap.mmap, at: int) -> int:
+    """Return the position of the FF that a marker begins with: of those at `at` the last one, `at` where there is none.
+
+    Any number of fill bytes, which are FF too, may precede a marker (B.1.1.2).
+    """
+    run = _FILL.match(source, at)
+    return run.end() - 1 if run else at
+
+
 def check_scans(scans: int) -> None:
     """Raise TooLarge for more scans than MAX_SCANS."""
     if scans > MAX_SCANS:
@@ -62,11 +72,7 @@ def check_scans(scans: int) -> None:
 
 def _find_marker(source: bytes | mmap.mmap, at: int) -> tuple[int, int]:
     """(position of its FF, marker), fill bytes skipped."""
-    start = at
-    while source[at : at + 2] == b"\xff\xff":
-        at += 1
-        if at - start > MAX_SEGMENTS:
-            raise StreamError("JPEG file: endless fill bytes")
+    at = skip_fill_bytes(source, at)
     found = bytes(source[at : at + 2])
     if len(found) < 2:
         raise StreamError(f"JPEG file: truncated at {len(source)} bytes, before the end of the image")

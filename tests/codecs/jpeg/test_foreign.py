@@ -10,11 +10,14 @@ import pytest
 from tests.support.origins.jpeg_scans import ALONE, MIXED, PROGRESSIVE, SCRIPTS, SEQUENTIAL, Script, file_of
 from tests.support.origins.jpegs import jpeg_of, pillow_decoded, rough_photo, unpadded_coefficients
 from tests.support.origins.made_pictures import GRAY, RGB
+from tilepress.codecs.classical.jpeg_header import read_jpeg_frame
+from tilepress.codecs.errors import StreamError
 from tilepress.codecs.jpeg.decode import component_plane, decode
 from tilepress.codecs.jpeg.decoders import DECODERS
 from tilepress.codecs.jpeg.file.coefficients import SAMPLINGS, Coefficients
 from tilepress.codecs.jpeg.file.foreign import read_foreign
 from tilepress.codecs.jpeg.file.frame import Colours
+from tilepress.codecs.jpeg.file.segments import segments
 
 WAYS = [
     {},
@@ -133,6 +136,21 @@ def test_metadata_fill_bytes_and_what_follows_are_passed_over() -> None:
     other = b"\xff\xe1\0\x0aExif\xff\xd9\xff\xda\xff\xfe\0\x04\xff\xd8\xff\xff"
     data = file_of(image, replace(PROGRESSIVE, before=other)) + b"trailer\xff\xd8"
     assert_equal(read(data), image)
+
+
+@pytest.mark.parametrize("count", [1, 2, 100_000])
+def test_any_number_of_fill_bytes_may_precede_a_marker(count: int) -> None:
+    image = unpadded_coefficients(25, 42, (2, 2))
+    data = plain = file_of(image, PROGRESSIVE)
+    for segment in reversed(list(segments(plain))):
+        data = data[: segment.start] + b"\xff" * count + data[segment.start :]
+    assert_equal(read(data), image)
+    assert read_jpeg_frame(data) == read_jpeg_frame(plain) is not None
+    end = data[:2] + b"\xff" * count
+    assert read_jpeg_frame(end) is None
+    for cut in (end, data[: -2 - count // 2]):
+        with pytest.raises(StreamError, match="truncated"):
+            read(cut)
 
 
 ADOBE = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0"
