@@ -207,6 +207,13 @@ def test_the_published_recipe_is_the_published_configuration() -> None:
     assert (model["coder"], model["start"], plan.options.images, plan.options.crop) == ("fixed", "machines", 20_000, 28)
 
 
+def test_the_recipe_of_digits_trains_the_published_network_further() -> None:
+    plan, published = load_plan("rbm-autoencoder-digits"), load_plan("rbm-autoencoder-published")
+    changed = {key for key, value in plan.recipe().model.items() if value != published.recipe().model[key]}
+    assert changed == {"start", "error", "warp"} and not plan.options.flips
+    assert (plan.options.optimiser, plan.options.images) == ("soap", published.options.images)
+
+
 def test_the_shipped_model_came_from_the_shipped_recipe() -> None:
     record, plan = Model.load(SHIPPED / "rbm-autoencoder").training, load_plan("rbm-autoencoder").to_json()
     for key in ("lr", "warmup", "batch_size", "crop", "flips", "seed"):
