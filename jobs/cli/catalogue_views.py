@@ -38,15 +38,15 @@ def show_models(*, as_json: bool) -> int:
 
 def show_recipes(name: str | None, *, as_json: bool) -> int:
     """Print the recipes, or one with every key resolved as a YAML that `train` takes; return the exit code."""
-    import yaml
-
-    from tilepress.jobs.recipes.recipe import load_plan, read_plan, recipe_names
+    from tilepress.jobs.recipes.keys import yaml_with_notes
+    from tilepress.jobs.recipes.recipe import key_notes, load_plan, read_plan, recipe_names
 
     if as_json:
         print_json([load_plan(each).to_json() for each in ([name] if name else recipe_names())])
     elif name:
-        keys = load_plan(name).to_json()
-        print(yaml.safe_dump({key: value for key, value in keys.items() if key != "recipe"}, sort_keys=False), end="")
+        plan = load_plan(name)
+        keys = {key: value for key, value in plan.to_json().items() if key != "recipe"}
+        print(yaml_with_notes(keys, key_notes(plan)), end="")
     else:
         rows = [
             {"recipe": plan.name, "codec": plan.family, **_lengths(plan)} for plan in map(read_plan, recipe_names())

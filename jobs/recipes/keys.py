@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import yaml
@@ -15,6 +16,7 @@ from tilepress.pipeline.errors import UsageError
 
 # ValueError: a date or a number that Python refuses. RecursionError: endless nesting.
 _NO_YAML = (yaml.YAMLError, ValueError, RecursionError)
+_WIDE = 112  # characters of a line
 
 
 def read_keys(path: Path) -> dict[str, Any]:
@@ -68,3 +70,24 @@ def _typed(value: Any, default: Any, key: str) -> Any:
     elif type(value) is type(default):
         return value
     raise UsageError(f"{key} must be like {default!r}, not {value!r}")
+
+
+def yaml_with_notes(keys: Mapping[str, Any], notes: Mapping[str, str], prefix: str = "") -> str:
+    """Return keys as a YAML, the note on each as a comment above it.
+
+    Args:
+        keys: Values, as `read_keys` returns them.
+        notes: By key; those of keys of a mapping are called "mapping.key". A key without one has no comment.
+        prefix: What the keys are called in `notes`, before their own names.
+    """
+    lines = []
+    for key, value in keys.items():
+        note = notes.get(prefix + key)
+        lines += [f"# {note}"] if note else []
+        below = f"{prefix}{key}."
+        if isinstance(value, Mapping) and any(name.startswith(below) for name in notes):
+            lines += [f"{key}:", indent(yaml_with_notes(value, notes, below).rstrip(), "  ")]
+        else:
+            flow = None if isinstance(value, (Mapping, list)) else False  # lists that hold no lists on one line
+            lines.append(yaml.safe_dump({key: value}, sort_keys=False, default_flow_style=flow, width=_WIDE).rstrip())
+    return "\n".join(lines) + "\n"

@@ -13,10 +13,24 @@ from tilepress.jobs.recipes.recipe import Recipe
 from tilepress.pipeline.errors import UsageError
 
 LOSSES: Mapping[str, Any] = {  # keys of `model` that every such recipe has
-    "measures": dict(WEIGHTS),  # what errors cost: weights of mse, l1, ms_ssim, features; 0 of those not named
-    "adversarial": 0.0,  # weight of a critic that tells decoded pictures from real ones; 0: there is none
-    "game": "wasserstein",  # or dcgan: what network and critic play
-    "freeze": "none",  # or encoder: its weights stay as they begin, the decoder learns
+    "measures": dict(WEIGHTS),
+    "adversarial": 0.0,
+    "game": "wasserstein",
+    "freeze": "none",
+}
+NOTES: Mapping[str, str] = {  # of those keys, and of others that several such recipes have
+    "analysis": "from pictures to latents, an operation each: conv CHANNELS SIZE, relu, pool (by 2), unshuffle R",
+    "synthesis": "from latents to pictures: conv or beside CHANNELS SIZE, relu, up (by 2), shuffle or repeat R",
+    "block": "side of the blocks that pictures are cut into; 0: whole pictures",
+    "overlap": "pixels that neighbouring blocks share",
+    "margin": "latents replicated around whole pictures; as far as the synthesis sees",
+    "dead_zone": "of latents that are mostly 0, in steps; 0: plain rounding",
+    "rate": "what bits cost, relative to a uniform quantiser; 0: distortion alone",
+    "prior": "how bits are estimated: context, from neighbours; factorized, each channel by itself",
+    "measures": "weights of what errors cost: squared error, absolute error, 1 - MS-SSIM, distance of features",
+    "adversarial": "weight of a critic that tells decoded pictures from real ones; 0: there is none",
+    "game": "what network and critic play: wasserstein or dcgan",
+    "freeze": "encoder: its weights stay as they begin, the decoder learns; none: both learn",
 }
 
 

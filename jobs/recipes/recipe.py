@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tilepress.jobs.recipes.keys import checked, override_keys, read_keys
+from tilepress.jobs.recipes.options import Options
 from tilepress.pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ _FITTED: dict[str, str] = {
     **dict.fromkeys(("predictive-mlp", "predictive-mlp-range"), "its networks are fitted to each image as it is coded"),
     "lossless": "its networks are fitted with `fit-lossless`",
 }
-OPTIMISERS = ("adam", "sgd", "soap")  # made in jobs/training/optimisers.py
 ENTRY_POINTS = "tilepress.recipes"
 FOLDER = Path(__file__).parent
 
@@ -74,6 +74,7 @@ class Recipe(ABC):
     """
 
     defaults: ClassVar[Mapping[str, Any]]  # every key that `model` may have; types are checked against these values
+    notes: ClassVar[Mapping[str, str]] = {}  # what those keys mean, for people: `tilepress recipes NAME` prints it
     refused: ClassVar[Mapping[str, str]] = {}  # keys that other recipes have, and why this one has not
 
     def __init__(self, model: Mapping[str, Any]) -> None:
@@ -128,51 +129,6 @@ class Recipe(ABC):
 
 
 @dataclass(frozen=True)
-class Options:
-    """The keys that every recipe knows. Times are wall time, sizes pixels."""
-
-    steps: int = 1000  # batches seen by every worker, at most
-    minutes: float = 0.0  # of the whole command; 0: no limit. The learning rate falls with whichever ends first
-    batch_size: int = 16  # crops a step and worker
-    crop: int = 128  # side of the crops
-    lr: float = 1e-3
-    optimiser: str = "adam"  # or sgd, with a momentum of 0.9; or soap, which learns more of each step and takes longer
-    lr_end: float = 0.0  # share of lr that is left at the end, along a cosine
-    warmup: int = 0  # steps until lr is reached
-    clip: float = 0.0  # norm to which gradients are clipped; 0: not
-    ema: float = 0.0  # decay of the moving average of the weights that is exported; 0: the weights themselves
-    precision: str = "auto"  # auto: bf16 autocast on GPUs; float32 elsewhere
-    flips: bool = True  # random flips and quarter turns
-    seed: int = 1
-    images: int = 20_000  # images of the data set that are used, at most, chosen by name
-    validation: float = 0.1  # share of the images held out, chosen by name; at least one, at most 64
-    validate_every: int = 200  # steps
-    checkpoint_every: int = 200  # steps
-    patience: int = 0  # validations without improvement until training ends; 0: never
-    stop_mse: float = 0.0  # training ends when the validation MSE (full scale 1) is below
-    export_tiles: int = 200  # images that the entropy model is fitted to, at most
-    licence: str = "not stated"  # terms under which the weights may be used; depends on the data
-
-    def __post_init__(self) -> None:
-        """UsageError for a value that could only fail later."""
-        for key, least in _LEAST.items():
-            if getattr(self, key) < least:
-                raise UsageError(f"{key} must be at least {least}, not {getattr(self, key)!r}")
-        if not 0 < self.validation < 1 or not 0 <= self.ema < 1 or not 0 <= self.lr_end <= 1:
-            raise UsageError("validation must be between 0 and 1, ema from 0 to below 1, lr_end from 0 to 1")
-        if self.optimiser not in OPTIMISERS:
-            raise UsageError(f"optimiser must be {' or '.join(OPTIMISERS)}, not {self.optimiser!r}")
-        if self.precision not in ("auto", "float32", "bf16"):
-            raise UsageError(f"precision must be auto, float32 or bf16, not {self.precision!r}")
-
-
-_LEAST: dict[str, float] = {
-    **dict.fromkeys(("batch_size", "crop", "images", "validate_every", "checkpoint_every", "export_tiles"), 1),
-    **dict.fromkeys(("steps", "minutes", "lr", "warmup", "clip", "patience", "stop_mse", "seed"), 0),
-}
-
-
-@dataclass(frozen=True)
 class TrainingPlan:
     """A recipe with its options resolved: everything that decides what comes out, but the data."""
 
@@ -199,6 +155,13 @@ class TrainingPlan:
         start = {"start": self.start.name} if self.start else {}
         own = {"recipe": self.name, "family": self.family, "model": dict(self.recipe().model)}
         return {**own, **vars(self.options), **start}
+
+
+def key_notes(plan: TrainingPlan) -> dict[str, str]:
+    """Return what the keys of a plan mean, by name; those of `model` have "model." in front."""
+    own = {f"model.{key}": note for key, note in recipe_class(plan.family).notes.items()}
+    common = {each.name: each.metadata["note"] for each in fields(Options)}
+    return {"family": "of codecs", "model": "what only this family knows", **own, **common}
 
 
 def _shipped() -> dict[str, Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tilepress.jobs.cli.progress import LiveDisplay
-from tilepress.jobs.recipes.recipe import Options
+from tilepress.jobs.recipes.options import Options
 
 Row = dict[str, float]
 

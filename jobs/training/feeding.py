@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tilepress.jobs.recipes.recipe import Options
+from tilepress.jobs.recipes.options import Options
 from tilepress.pipeline.sources.crops import WINDOW_IMAGES, Cropper, CropSettings, Split
 from tilepress.pipeline.sources.dataset import Source
 

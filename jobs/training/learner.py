@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from tilepress.jobs.recipes.recipe import Loss, Options, TrainingPlan
+from tilepress.jobs.recipes.options import Options
+from tilepress.jobs.recipes.recipe import Loss, TrainingPlan
 from tilepress.jobs.training.opponent import Opponent
 from tilepress.jobs.training.optimiser_state import restore_state, state_tensors, under
 from tilepress.jobs.training.optimisers import optimiser_of

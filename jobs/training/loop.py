@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from tilepress.jobs.recipes.recipe import Options
+from tilepress.jobs.recipes.options import Options
 from tilepress.jobs.training.checkpoints import TrainingState
 from tilepress.jobs.training.learner import Learner, learning_rate
 from tilepress.pipeline.errors import UsageError

@@ -14,7 +14,8 @@ import torch
 
 from tilepress.codecs.model import Model
 from tilepress.codecs.planes.quantiser import Quantiser
-from tilepress.jobs.recipes.recipe import Options, TrainingPlan
+from tilepress.jobs.recipes.options import Options
+from tilepress.jobs.recipes.recipe import TrainingPlan
 from tilepress.jobs.training.learner import Learner
 
 _SIDE = 64

@@ -44,12 +44,21 @@ class GanAeRecipe(CnnAeRecipe):
     config_class: ClassVar[type[CnnConfig]] = AdversarialConfig
     defaults: ClassVar[Mapping[str, Any]] = {
         **CnnAeRecipe.defaults,
-        "coder": "entropy",  # of latents: entropy, or fixed: as many bits as `bits` says
+        "coder": "entropy",
         "game": "dcgan",
         "adversarial": 1.0,
-        "distortion": "l2",  # of the adversarial decoder: squared, or l1: absolute
-        "distortion_weight": 10.0,  # of the mean over samples, full scale being 1
-        "shift": 0,  # pixels that batches are moved by at random, mirrored at the edges: more of few small images
+        "distortion": "l2",
+        "distortion_weight": 10.0,
+        "shift": 0,
+    }
+    notes: ClassVar[Mapping[str, str]] = {
+        **CnnAeRecipe.notes,
+        "synthesis": "of both decoders: conv or beside CHANNELS SIZE, norm, relu, up (by 2), shuffle or repeat R",
+        "adversarial": "weight of the critic of the second decoder; 0: there is none",
+        "coder": "of latents: entropy, or fixed: as many bits a latent as `bits` says",
+        "distortion": "of the adversarial decoder: l2, squared error; l1, absolute error",
+        "distortion_weight": "of its mean over samples, full scale being 1",
+        "shift": "pixels that batches are moved by at random, mirrored at the edges: more of few small images",
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:

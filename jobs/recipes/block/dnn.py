@@ -21,10 +21,11 @@ from tilepress.codecs.learned.block.dnn import BlockDnn, BlockDnnConfig
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.block.crops import block_pictures, plane_blocks
 from tilepress.jobs.recipes.block.network import ACTIVATIONS, BlockAutoencoder
-from tilepress.jobs.recipes.block.recipe import DEFAULTS, BlockRecipe
+from tilepress.jobs.recipes.block.recipe import DEFAULTS, NOTES, BlockRecipe
 from tilepress.jobs.recipes.export.beginning import require_codec, require_same
 from tilepress.jobs.recipes.networks.distortion import WeightedDistortion, squared_error
 from tilepress.jobs.recipes.picture_recipe import LOSSES
+from tilepress.jobs.recipes.picture_recipe import NOTES as PICTURE_NOTES
 from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
@@ -37,15 +38,27 @@ class BlockDnnRecipe(BlockRecipe):
     codec: ClassVar[type[BlockCodec]] = BlockDnn
     defaults: ClassVar[Mapping[str, Any]] = {
         **DEFAULTS,
-        "extra": 32,  # hidden neurons besides 2 K
-        "activation": "relu",  # or sigmoid: of the hidden layer and of the latents
-        "init": "pca",  # or random
-        "rate": 0.0,  # weight of the proxy of the rate, log2(1 + |z - mean z| / proxy_step) a latent
+        "extra": 32,
+        "activation": "relu",
+        "init": "pca",
+        "rate": 0.0,
         "proxy_step": 96.0,
-        "sparsity": "none",  # l1: mean |z|; kl (sigmoid only): KL divergence of mean activations (Ng 2011, CS294A)
+        "sparsity": "none",
         "sparsity_weight": 1e-3,
-        "sparsity_target": 0.05,  # of kl
-        "measures": LOSSES["measures"],  # what errors of whole crops cost: weights, as in the recipes of pictures
+        "sparsity_target": 0.05,
+        "measures": LOSSES["measures"],
+    }
+    notes: ClassVar[Mapping[str, str]] = {
+        **NOTES,
+        "extra": "hidden neurons besides two for each latent",
+        "activation": "of the hidden layer and of the latents: relu or sigmoid",
+        "init": "the weights at first: pca, principal components; or random",
+        "rate": "weight of a proxy of the bits: log2(1 + |z - mean z| / proxy_step) a latent z",
+        "proxy_step": "the step of that proxy, in 1/256 of full scale",
+        "sparsity": "what active latents cost: none; l1, mean |z|; kl (sigmoid only), divergence of mean activations",
+        "sparsity_weight": "of that",
+        "sparsity_target": "the mean activation that kl aims at (Ng 2011, CS294A)",
+        "measures": PICTURE_NOTES["measures"],
     }
     refused: ClassVar[Mapping[str, str]] = dict.fromkeys(
         LOSSES.keys() - {"measures"}, "its decoders are linear, and fitted by least squares when it is exported"

@@ -14,7 +14,7 @@ from tilepress.codecs.model import Model
 from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.jobs.recipes.block.crops import plane_blocks, sample_mse
 from tilepress.jobs.recipes.block.levels import kmeans
-from tilepress.jobs.recipes.block.recipe import DEFAULTS, BlockRecipe
+from tilepress.jobs.recipes.block.recipe import DEFAULTS, NOTES, BlockRecipe
 from tilepress.jobs.recipes.networks.pictures import principal_components
 from tilepress.jobs.recipes.picture_recipe import LOSSES
 from tilepress.jobs.recipes.recipe import Loss
@@ -46,7 +46,11 @@ class PcaRecipe(BlockRecipe):
     codec: ClassVar[type[BlockCodec]] = Pca
     defaults: ClassVar[Mapping[str, Any]] = {
         **DEFAULTS,
-        "quantiser": "uniform",  # or kmeans: a codebook for each coefficient
+        "quantiser": "uniform",
+    }
+    notes: ClassVar[Mapping[str, str]] = {
+        **NOTES,
+        "quantiser": "of coefficients: uniform; or kmeans, a codebook for each",
     }
     refused: ClassVar[Mapping[str, str]] = dict.fromkeys(
         LOSSES, "principal components are those of least squared error, and nothing is learned by steps"

@@ -21,11 +21,18 @@ from tilepress.jobs.recipes.recipe import Recipe
 from tilepress.pipeline.errors import UsageError
 
 DEFAULTS: Mapping[str, Any] = {
-    "colour": "rgb",  # rgb: luma and colour differences through one network; gray
+    "colour": "rgb",
     "block": 16,
-    "ratio": 16,  # samples of a block for one latent
-    "quantisation_steps": [256.0, 128.0, 64.0, 32.0, 24.0, 16.0, 12.0, 8.0],  # of the levels, coarse to fine
+    "ratio": 16,
+    "quantisation_steps": [256.0, 128.0, 64.0, 32.0, 24.0, 16.0, 12.0, 8.0],
     "default_level": 1,
+}
+NOTES: Mapping[str, str] = {
+    "colour": "rgb: luma and colour differences through one network; or gray",
+    "block": "side of the blocks, in samples of a plane",
+    "ratio": "samples of a block for one latent",
+    "quantisation_steps": "of latents at each level, coarse to fine, in 1/256 of full scale",
+    "default_level": "which of them is taken where no quality is asked for; 0: the first",
 }
 
 

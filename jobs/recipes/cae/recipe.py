@@ -24,7 +24,7 @@ from tilepress.jobs.recipes.export.beginning import require_codec, require_same
 from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.networks.priors import require_prior
 from tilepress.jobs.recipes.networks.stepped_loss import level_figures, stepped_loss
-from tilepress.jobs.recipes.picture_recipe import LOSSES, PictureRecipe
+from tilepress.jobs.recipes.picture_recipe import LOSSES, NOTES, PictureRecipe
 from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
@@ -43,15 +43,24 @@ class CaeRecipe(PictureRecipe):
             ["conv 128 3", "relu", "shuffle 2"],
             ["conv 192 1", "relu", "shuffle 2"],
         ],
-        "latents": [16, 24, 32],  # channels behind each unit
-        "quantisation_steps": [10, 36, 72],  # behind each unit
-        "margin": 3,  # latents replicated around pictures
-        "default_level": 2,  # the units, less those that a picture passes where no quality is asked for
-        "dead_zone": 0.1,  # of latents that are mostly 0, in steps; 0: plain rounding
-        "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: nothing
-        "prior": "context",  # how bits are estimated: from neighbours, or factorized, each channel by itself
-        "energy": 0.0,  # what the sum of squared latents costs, a pixel
+        "latents": [16, 24, 32],
+        "quantisation_steps": [10, 36, 72],
+        "margin": 3,
+        "default_level": 2,
+        "dead_zone": 0.1,
+        "rate": 1.0,
+        "prior": "context",
+        "energy": 0.0,
         **LOSSES,
+    }
+    notes: ClassVar[Mapping[str, str]] = {
+        **NOTES,
+        "down": "units from pictures to latents: conv CHANNELS SIZE, relu, pool (by 2), unshuffle R",
+        "up": "their mirrors, the one of the first unit first: conv CHANNELS SIZE, relu, up (by 2), shuffle R",
+        "latents": "channels behind each unit",
+        "quantisation_steps": "of the latents behind each unit, in 1/256 of full scale",
+        "default_level": "the units, less those that a picture passes where no quality is asked for",
+        "energy": "what the sum of squared latents costs, a pixel",
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:

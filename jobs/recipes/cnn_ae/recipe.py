@@ -43,7 +43,7 @@ from tilepress.jobs.recipes.networks.normalised import folded, unnormalised
 from tilepress.jobs.recipes.networks.pictures import Coded, pictures
 from tilepress.jobs.recipes.networks.priors import require_prior
 from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, stepped_loss
-from tilepress.jobs.recipes.picture_recipe import LOSSES, PictureRecipe
+from tilepress.jobs.recipes.picture_recipe import LOSSES, NOTES, PictureRecipe
 from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
@@ -61,17 +61,24 @@ class CnnAeRecipe(PictureRecipe):
     defaults: ClassVar[Mapping[str, Any]] = {
         "analysis": ["unshuffle 4", "conv 48 3", "relu", "conv 48 3", "relu", "conv 12 3"],
         "synthesis": ["conv 64 3", "relu", "conv 64 3", "relu", "conv 48 3", "shuffle 4"],
-        "block": 0,  # side of the blocks that pictures are cut into; 0: whole pictures
-        "overlap": 0,  # pixels that neighbouring blocks share
-        "margin": 3,  # latents replicated around whole pictures; as far as the synthesis sees
-        "quantisation_steps": [128, 96, 64, 48, 32, 24, 16, 12],  # of the levels, coarse to fine
+        "block": 0,
+        "overlap": 0,
+        "margin": 3,
+        "quantisation_steps": [128, 96, 64, 48, 32, 24, 16, 12],
         "default_level": 2,
-        "told": True,  # the synthesis knows the level
-        "bits": 0,  # latents are clipped to what so many bits hold at the finest step; 0: not clipped
-        "dead_zone": 0.1,  # of latents that are mostly 0, in steps; 0: plain rounding
-        "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: distortion alone
-        "prior": "context",  # how bits are estimated: from neighbours, or factorized, each channel by itself
+        "told": True,
+        "bits": 0,
+        "dead_zone": 0.1,
+        "rate": 1.0,
+        "prior": "context",
         **LOSSES,
+    }
+    notes: ClassVar[Mapping[str, str]] = {
+        **NOTES,
+        "quantisation_steps": "of latents at each level, coarse to fine, in 1/256 of full scale",
+        "default_level": "which of them is taken where no quality is asked for; 0: the first",
+        "told": "whether the synthesis knows the level",
+        "bits": "latents are clipped to what so many bits hold at the finest step; 0: not clipped",
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:

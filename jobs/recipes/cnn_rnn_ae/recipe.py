@@ -29,7 +29,7 @@ from tilepress.jobs.recipes.export.beginning import (
 from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.networks.priors import require_prior
 from tilepress.jobs.recipes.networks.stepped_loss import level_figures, stepped_loss
-from tilepress.jobs.recipes.picture_recipe import LOSSES, PictureRecipe
+from tilepress.jobs.recipes.picture_recipe import LOSSES, NOTES, PictureRecipe
 from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
@@ -40,18 +40,26 @@ class CnnRnnAeRecipe(PictureRecipe):
     defaults: ClassVar[Mapping[str, Any]] = {
         "analysis": ["unshuffle 4", "conv 32 3", "relu", "conv 16 3"],
         "synthesis": ["conv 48 3", "relu", "conv 48 3", "relu", "conv 48 3", "shuffle 4"],
-        "shared": False,  # one autoencoder for all iterations, as published; or one for each, which sees those before
-        "block": 0,  # side of the blocks that pictures are cut into; 0: whole pictures
-        "overlap": 0,  # pixels that neighbouring blocks share
-        "margin": 3,  # latents replicated around whole pictures; as far as the synthesis sees
-        "quantisation_steps": [108, 36, 12],  # of each iteration
-        "shifts": [0, 0, 0],  # each iteration sees 2^shift times the error that is left
-        "default_level": 2,  # how many iterations follow the first where no quality is asked for
-        "bits": 0,  # latents are clipped to what so many bits hold; 0: not clipped
-        "dead_zone": 0.1,  # of latents that are mostly 0, in steps; 0: plain rounding
-        "rate": 1.0,  # what bits cost, relative to a uniform quantiser; 0: distortion alone
-        "prior": "context",  # how bits are estimated: from neighbours, or factorized, each channel by itself
+        "shared": False,
+        "block": 0,
+        "overlap": 0,
+        "margin": 3,
+        "quantisation_steps": [108, 36, 12],
+        "shifts": [0, 0, 0],
+        "default_level": 2,
+        "bits": 0,
+        "dead_zone": 0.1,
+        "rate": 1.0,
+        "prior": "context",
         **LOSSES,
+    }
+    notes: ClassVar[Mapping[str, str]] = {
+        **NOTES,
+        "shared": "true: one autoencoder for all iterations, as published; false: one each, which sees those before",
+        "quantisation_steps": "of the latents of each iteration, in 1/256 of full scale",
+        "shifts": "each iteration sees 2^shift times the error that is left",
+        "default_level": "how many iterations follow the first where no quality is asked for",
+        "bits": "latents are clipped to what so many bits hold; 0: not clipped",
     }
 
     def __init__(self, model: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from tilepress.jobs.recipes.gdn.beginning import begin_transform
 from tilepress.jobs.recipes.gdn.network import GdnNetwork
 from tilepress.jobs.recipes.networks.distortion import squared_error
 from tilepress.jobs.recipes.networks.pictures import pictures
-from tilepress.jobs.recipes.picture_recipe import LOSSES, PictureRecipe
+from tilepress.jobs.recipes.picture_recipe import LOSSES, NOTES, PictureRecipe
 from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
@@ -35,6 +35,12 @@ class GdnFactorizedRecipe(PictureRecipe):
         "rates": [0.003, 0.0067, 0.015, 0.034, 0.076, 0.17],
         "default_level": 3,
         **LOSSES,
+    }
+    notes: ClassVar[Mapping[str, str]] = {
+        **NOTES,
+        "channels": "after each of the three stages of the analysis, the latents last",
+        "rates": "what squared error costs beside bits a pixel, of each level, coarse to fine: samples are 0 to 255",
+        "default_level": "which of them is taken where no quality is asked for; 0: the first",
     }
     refused: ClassVar[Mapping[str, str]] = {"prior": "its bits are always estimated by a factorised density"}
 

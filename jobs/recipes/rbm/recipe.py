@@ -34,20 +34,36 @@ class RbmAutoencoderRecipe(Recipe):
     """See the module."""
 
     defaults: ClassVar[Mapping[str, Any]] = {
-        "colour": "gray",  # or rgb: luma and colour differences through one network
+        "colour": "gray",
         "block": 28,
-        "layers": [1000, 500, 196],  # neurons, the codes last
-        "quantisation_steps": [255],  # of the levels, coarse to fine: from 0 to 1; uniform ones divide 4080
+        "layers": [1000, 500, 196],
+        "quantisation_steps": [255],
         "default_level": 0,
-        "quantiser": "uniform",  # or kmeans: a codebook for each code
-        "coder": "entropy",  # or fixed: a byte for each code
-        "start": "machines",  # or klt, principal components; random, Glorot's weights; scaled, four times those
-        "epochs": 10,  # of contrastive divergence, for each machine
-        "error": "cross_entropy",  # or squared: what errors cost
-        "shifts": 0,  # samples by which blocks are moved in training, at most
-        "warp": 0.0,  # samples by which they are bent in training: see warp.py
-        "weight_bits": 8,  # or 16: of the exported weights
-        "activation_bits": 10,  # of the decoder's hidden layers
+        "quantiser": "uniform",
+        "coder": "entropy",
+        "start": "machines",
+        "epochs": 10,
+        "error": "cross_entropy",
+        "shifts": 0,
+        "warp": 0.0,
+        "weight_bits": 8,
+        "activation_bits": 10,
+    }
+    notes: ClassVar[Mapping[str, str]] = {
+        "colour": "gray; or rgb, luma and colour differences through one network",
+        "block": "side of the blocks, in samples",
+        "layers": "neurons of the encoder's layers, the codes last; the decoder mirrors them",
+        "quantisation_steps": "into how many a code's range, 0 to 1, is cut at each level, coarse to fine",
+        "default_level": "which of them is taken where no quality is asked for; 0: the first",
+        "quantiser": "of codes: uniform, whose steps divide 4080; or kmeans, a codebook for each code",
+        "coder": "of codes: entropy; or fixed, a byte for each",
+        "start": "the weights at first: machines; klt, principal components; random (Glorot); scaled, 4 times those",
+        "epochs": "of contrastive divergence, for each machine",
+        "error": "what errors cost: their cross_entropy, or squared",
+        "shifts": "samples by which blocks are moved in training, at most",
+        "warp": "samples by which blocks are bent in training, standard deviation",
+        "weight_bits": "of the exported weights: 8 or 16",
+        "activation_bits": "of the decoder's hidden layers",
     }
     refused: ClassVar[Mapping[str, str]] = dict.fromkeys(
         LOSSES,

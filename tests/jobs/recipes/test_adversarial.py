@@ -15,7 +15,8 @@ from tilepress.jobs.recipes.adversarial.network import TwoDecoders
 from tilepress.jobs.recipes.networks.linear import convolutions
 from tilepress.jobs.recipes.networks.normalised import folded
 from tilepress.jobs.recipes.networks.pictures import moved
-from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
+from tilepress.jobs.recipes.options import Options
+from tilepress.jobs.recipes.recipe import TrainingPlan, load_plan
 from tilepress.jobs.training.learner import Learner
 from tilepress.pipeline.errors import UsageError
 

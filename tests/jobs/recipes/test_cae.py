@@ -11,7 +11,8 @@ from tests.support.photo_like import picture, psnr
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.learned.cae.codec import Cae
 from tilepress.jobs.recipes.cae.recipe import CaeRecipe
-from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
+from tilepress.jobs.recipes.options import Options
+from tilepress.jobs.recipes.recipe import TrainingPlan, load_plan
 from tilepress.jobs.training.learner import Learner
 from tilepress.pipeline.errors import UsageError
 

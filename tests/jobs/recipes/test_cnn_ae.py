@@ -16,7 +16,8 @@ from tilepress.codecs.learned.cnn_ae.codec import CnnAe
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.cnn_ae.recipe import CnnAeRecipe
 from tilepress.jobs.recipes.networks.bounded import bounded
-from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
+from tilepress.jobs.recipes.options import Options
+from tilepress.jobs.recipes.recipe import TrainingPlan, load_plan
 from tilepress.jobs.training.learner import Learner
 from tilepress.pipeline.errors import UsageError
 

@@ -11,7 +11,8 @@ from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.learned.cnn_ae_ft.codec import CnnAeFt
 from tilepress.codecs.registry import load_codec
 from tilepress.jobs.recipes.cnn_ae_ft.recipe import CnnAeFtRecipe
-from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan
+from tilepress.jobs.recipes.options import Options
+from tilepress.jobs.recipes.recipe import TrainingPlan, load_plan
 from tilepress.jobs.training.learner import Learner
 
 SPEC = TileSpec(160, 160, 3, "uint8", 8, "rgb")

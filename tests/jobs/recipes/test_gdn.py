@@ -23,7 +23,8 @@ from tilepress.jobs.recipes.gdn.network import GdnNetwork
 from tilepress.jobs.recipes.gdn.recipe import GdnFactorizedRecipe
 from tilepress.jobs.recipes.networks.density import Density
 from tilepress.jobs.recipes.networks.pictures import pictures
-from tilepress.jobs.recipes.recipe import Options, TrainingPlan, load_plan, recipe_class
+from tilepress.jobs.recipes.options import Options
+from tilepress.jobs.recipes.recipe import TrainingPlan, load_plan, recipe_class
 from tilepress.jobs.training.learner import Learner
 
 from .test_cnn_ae import learn, waves

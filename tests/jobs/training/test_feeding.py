@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tilepress.jobs.recipes.recipe import Options
+from tilepress.jobs.recipes.options import Options
 from tilepress.jobs.training.feeding import Feed, batches
 from tilepress.pipeline.sources.crops import WINDOW_IMAGES, split
 from tilepress.pipeline.sources.dataset import Source

@@ -10,7 +10,8 @@ import torch
 
 from tests.support.learned.training import crops
 from tilepress.jobs.recipes.networks.critic import GAMES, Adversary, normalised_critic, plain_critic
-from tilepress.jobs.recipes.recipe import Loss, Options, TrainingPlan
+from tilepress.jobs.recipes.options import Options
+from tilepress.jobs.recipes.recipe import Loss, TrainingPlan
 from tilepress.jobs.training.learner import Learner
 from tilepress.jobs.training.opponent import Opponent
 from tilepress.pipeline.errors import IntegrityError

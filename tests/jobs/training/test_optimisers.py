@@ -8,7 +8,8 @@ import torch
 
 from tests.support.learned.training import crops
 from tilepress.errors import UsageError
-from tilepress.jobs.recipes.recipe import OPTIMISERS, Options, TrainingPlan
+from tilepress.jobs.recipes.options import OPTIMISERS, Options
+from tilepress.jobs.recipes.recipe import TrainingPlan
 from tilepress.jobs.training.learner import Learner
 from tilepress.jobs.training.optimisers import optimiser_of
 

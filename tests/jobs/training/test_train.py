@@ -228,6 +228,12 @@ def test_every_recipe_that_comes_with_tilepress_is_complete(name):
     assert json.loads(json.dumps(plan.to_json())) == plan.to_json()
 
 
+def test_a_recipe_that_explains_nothing_is_printed_with_all_its_keys(recipe, capsys, tmp_path):
+    assert _run(["recipes", recipe]) == 0
+    (tmp_path / f"{load_plan(recipe).name}.yaml").write_text(capsys.readouterr().out)
+    assert load_plan(str(tmp_path / f"{load_plan(recipe).name}.yaml")).to_json() == load_plan(recipe).to_json()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

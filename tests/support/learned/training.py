@@ -12,7 +12,8 @@ from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.networks.distortion import squared_error
 from tilepress.jobs.recipes.networks.pictures import Coded, pictures
-from tilepress.jobs.recipes.recipe import Options, TrainingPlan
+from tilepress.jobs.recipes.options import Options
+from tilepress.jobs.recipes.recipe import TrainingPlan
 from tilepress.jobs.training.learner import Learner
 
 # Keys of `model` of networks that train in a second.
