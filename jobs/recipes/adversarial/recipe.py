@@ -105,6 +105,10 @@ class GanAeRecipe(CnnAeRecipe):
         bits = AdversarialConfig.from_json(model.config).adversarial_bits
         tensors, modules = under(model.tensors, ADVERSARIAL), unnormalised(network.adversarial)
         begin_syntheses([Start(self.shape.synthesis, modules, tensors, *bits)])
+        self.let_pass(network, crops)
+
+    def let_pass(self, network: TwoDecoders, crops: torch.Tensor) -> None:
+        """Let normalisations change nothing, at first, about what both decoders make of crops."""
         some = crops[:_SEEN]
         _, inputs, _ = network.base.coded(some, self._steps(len(some), training=False))
         for decoder in (network.base.synthesis, network.adversarial):
@@ -158,7 +162,9 @@ class GanRecipe(GanAeRecipe):
         return normalised_critic()
 
     def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
-        """Leave the network as it was built: it repeats means."""
+        """Leave the network as it was built: it repeats means, and normalisations pass those on."""
+        assert isinstance(network, TwoDecoders)
+        self.let_pass(network, crops)
 
 
 _KNOWN = {"coder": ("entropy", "fixed"), "distortion": ("l1", "l2")}

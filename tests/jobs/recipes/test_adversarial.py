@@ -48,6 +48,15 @@ def test_gan_begins_as_means_that_are_repeated_and_its_encoder_never_changes() -
     assert kept == {"network.base.analysis.1.weight", "network.base.analysis.1.bias"}
 
 
+def test_gan_begins_as_repeated_means_where_they_are_normalised_too() -> None:
+    tiles = crops(24)
+    norms = ["conv 12 3", "norm", "relu", "conv 48 3", "shuffle 4"]
+    plain = [name for name in norms if name != "norm"]
+    wanted, learner = (learner_of("gan", synthesis=each, quantisation_steps=[2, 1]) for each in (plain, norms))
+    begun = learner.learn(torch.from_numpy(tiles), 0, 0.0)  # as a batch normalises it
+    assert begun["mse"] == pytest.approx(figures_of(wanted, tiles)["mse"], rel=0.05)
+
+
 def test_gan_ae_begins_with_two_decoders_that_are_one_and_a_critic_parts_them() -> None:
     learner, tiles = learner_of("gan-ae"), crops(8)
     figures = figures_of(learner, tiles)
