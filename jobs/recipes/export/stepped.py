@@ -84,9 +84,12 @@ def stepped_tensors(quantiser: Quantiser, z: np.ndarray, seed: int) -> dict[str,
 
 
 def analysis_tensors(analysis: nn.Sequential) -> dict[str, np.ndarray]:
-    """Return the float tensors of an analysis, by the names that codecs/learned/networks.py reads."""
+    """Return copies of the float tensors of an analysis, by the names that codecs/learned/networks.py reads.
+
+    What is exported is an average of weights: the network itself soon has its own again.
+    """
     out: dict[str, np.ndarray] = {}
     for i, conv in enumerate(m for m in analysis if isinstance(m, nn.Conv2d)):
         assert conv.bias is not None
-        out |= {f"analysis{i}.weight": conv.weight.numpy(), f"analysis{i}.bias": conv.bias.numpy()}
+        out |= {f"analysis{i}.weight": conv.weight.numpy().copy(), f"analysis{i}.bias": conv.bias.numpy().copy()}
     return out

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from torch.nn import Module
 
 from tests.support.in_process import run
+from tests.support.learned.training import SLIM, crops, learner_of
 from tilepress.jobs.recipes.recipe import load_plan, recipe_names
 from tilepress.pipeline.errors import UsageError
 
@@ -24,6 +27,17 @@ def test_a_crop_that_the_network_cannot_take_is_refused_with_one_that_it_can(nam
 @pytest.mark.parametrize("name", recipe_names())
 def test_networks_of_every_recipe_are_within_the_limits_of_models(name: str) -> None:
     assert isinstance(load_plan(name).recipe().build(), Module)
+
+
+@pytest.mark.parametrize("family", SLIM)
+def test_a_model_keeps_the_averaged_weights_when_its_network_has_its_own_again(family: str) -> None:
+    learner = learner_of(family, {}, ema=0.99)
+    for step in range(3):
+        learner.learn(torch.from_numpy(crops(4, seed=step)), step, 0.0)
+    with learner.exported() as network, torch.no_grad():
+        model = learner.recipe.export(network, list(crops(12)), {"seed": 3}, "")
+        averaged = {name: array.copy() for name, array in model.tensors.items()}
+    assert [name for name in averaged if not np.array_equal(averaged[name], model.tensors[name])] == []
 
 
 @pytest.mark.parametrize(
