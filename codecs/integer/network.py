@@ -24,6 +24,7 @@ from tilepress.codecs.integer.steps import (
     FLOAT64_BOUND,
     InverseGdn,
     PixelShuffle,
+    PixelUnshuffle,
     Step,
     Upsample,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "IntegerNetwork",
     "InverseGdn",
     "PixelShuffle",
+    "PixelUnshuffle",
     "Step",
     "Upsample",
     "prove",

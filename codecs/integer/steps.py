@@ -84,6 +84,33 @@ class PixelShuffle(Step):
 
 
 @dataclass(frozen=True)
+class PixelUnshuffle(Step):
+    """Space to depth, the inverse of `PixelShuffle`: (n, c, h, w) to (n, c * factor^2, h / factor, w / factor).
+
+    Sides that `factor` does not divide give a RuntimeError.
+    """
+
+    factor: int
+
+    def prove(self, bounds: np.ndarray, number: int) -> tuple[int, np.ndarray]:
+        """Return the bits of the largest value, and the bounds of the moved channels: values only move."""
+        if not 1 <= self.factor <= 64 or not len(bounds):
+            raise ModelError(f"layer {number}: {len(bounds)} channels cannot be unshuffled by {self.factor}")
+        return bits_for(int(bounds.max()), number), np.repeat(bounds, self.factor**2)
+
+    def place(self, device: torch.device, bits: int) -> Run:
+        """Return a function that moves samples by one permutation."""
+        r = self.factor
+
+        def run(x: torch.Tensor) -> torch.Tensor:
+            n, h, w, c = x.shape
+            cut = x.reshape(n, h // r, r, w // r, r, c).permute(0, 1, 3, 5, 2, 4)
+            return cut.reshape(n, h // r, w // r, c * r**2)
+
+        return run
+
+
+@dataclass(frozen=True)
 class Upsample(Step):
     """Bilinear to twice the size, half-pixel centres, edges replicated: (n, c, h, w) to (n, c, 2 h, 2 w).
 

@@ -4,27 +4,30 @@
     relu             max(x, 0)
     pool             2 x 2 maximum, half the size; of an analysis only
     up               bilinear, twice the size; of a synthesis only
-    unshuffle R      R x R pixels become R^2 times the channels; of an analysis only
-    shuffle R        the inverse; of a synthesis only
+    unshuffle R      R x R pixels become R^2 times the channels; of an analysis or a restoration only
+    shuffle R        the inverse; of a synthesis or a restoration only
     repeat R         every sample R x R times; of a synthesis only
     beside OUT SIZE  `conv` and `relu`, and behind their OUT channels those that went in; of a synthesis only
 
 `beside` and the `conv` behind it are a residual block. A transposed convolution of stride 1 is a `conv` with its kernel
 turned; with `shuffle` behind it a `conv` is one of a larger stride.
-The analysis is a float network. The synthesis is the same in integers, as integer/network.py proves them.
+The analysis is a float network. The synthesis is the same in integers, as integer/network.py proves them. So is a
+restoration, whose results are as large as what goes in.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.integer.branches import Beside, Repeat
-from tilepress.codecs.integer.network import PixelShuffle, Step, Upsample
+from tilepress.codecs.integer.network import PixelShuffle, PixelUnshuffle, Step, Upsample
 from tilepress.codecs.learned.tensors import convolution
 from tilepress.codecs.model import tensor
 
@@ -34,9 +37,12 @@ if TYPE_CHECKING:
 UNIT = 256  # what 1 is among the integers that go into a synthesis
 ANALYSIS = frozenset({"conv", "relu", "pool", "unshuffle"})
 SYNTHESIS = frozenset({"conv", "relu", "up", "shuffle", "repeat", "beside"})
+RESTORATION = frozenset({"conv", "relu", "shuffle", "unshuffle", "beside"})
 _ARGUMENTS = {"conv": 2, "relu": 0, "pool": 0, "up": 0, "unshuffle": 1, "shuffle": 1, "repeat": 1, "beside": 2}
 _CONVOLUTIONS, _SCALES = ("conv", "beside"), ("unshuffle", "shuffle", "repeat")
 _MAX_OPERATIONS, _MAX_CHANNELS, _MAX_SIZE, _MAX_STRIDE = 64, 1024, 15, 16
+_MAX_RESTORED = 4096  # values between two operations of a restoration for each position: 64 a sample of 8 x 8 blocks
+_MAX_REACH = 32  # positions: what is restored in pieces needs as many more on each side
 _MAX_DENSITY = 256  # values between two operations for each pixel: a tile of 512 x 512 takes half a gigabyte
 
 
@@ -90,6 +96,49 @@ def plan(texts: Sequence[str], inputs: int, allowed: frozenset[str]) -> NetworkP
     if densest > _MAX_DENSITY:
         raise ModelError(f"a network of {densest:.0f} values a pixel, above {_MAX_DENSITY}: {', '.join(texts)}")
     return NetworkPlan(tuple(operations), stride)
+
+
+def plan_restoration(texts: Sequence[str], inputs: int) -> NetworkPlan:
+    """Return a network whose results are as large as its `inputs`, by which they are reached from near alone.
+
+    ModelError if it makes no sense, or is not so.
+    """
+    if not 1 <= len(texts) <= _MAX_OPERATIONS:
+        raise ModelError(f"a network of {len(texts)} operations: 1 to {_MAX_OPERATIONS} are possible")
+    operations, channels, scale = [], inputs, 1
+    for text in texts:
+        operation = _read(text, channels, RESTORATION)
+        operations.append(operation)
+        channels = operation.outputs
+        if operation.kind == "shuffle":
+            scale *= operation.size
+        elif operation.kind == "unshuffle":
+            scale = scale // operation.size if operation.size and scale % operation.size == 0 else 0
+        if not 1 <= scale <= _MAX_STRIDE or channels * scale**2 > _MAX_RESTORED:
+            raise ModelError(f"{text!r} of a restoration is finer or coarser than can be: {', '.join(texts)}")
+    if scale != 1 or operations[-1].kind != "conv":
+        raise ModelError(f"a restoration ends with a conv, as large as what goes in: {', '.join(texts)}")
+    restoration = NetworkPlan(tuple(operations), 1)
+    if reach(restoration) > _MAX_REACH:
+        raise ModelError(f"a restoration that looks {reach(restoration)} positions far, above {_MAX_REACH}")
+    return restoration
+
+
+def reach(network: NetworkPlan) -> int:
+    """Return how many positions away, each way, an input of a restoration may change its results.
+
+    What `unshuffle` folds belongs to one position: a part of one that is reached is all of it from there on.
+    """
+    total, scale = Fraction(0), 1
+    for operation in network.operations:
+        if operation.kind in _CONVOLUTIONS:
+            total += Fraction(operation.size // 2, scale)
+        elif operation.kind == "shuffle":
+            scale *= operation.size
+        elif operation.kind == "unshuffle":
+            scale //= operation.size
+            total = Fraction(math.ceil(total * scale), scale)
+    return math.ceil(total)
 
 
 def _read(text: str, channels: int, allowed: frozenset[str]) -> Operation:
@@ -176,4 +225,9 @@ def load_synthesis(network: NetworkPlan, tensors: Mapping[str, np.ndarray], acti
     return steps
 
 
-_STEPS: dict[str, Callable[[int], Step]] = {"up": lambda _: Upsample(), "shuffle": PixelShuffle, "repeat": Repeat}
+_STEPS: dict[str, Callable[[int], Step]] = {
+    "up": lambda _: Upsample(),
+    "shuffle": PixelShuffle,
+    "unshuffle": PixelUnshuffle,
+    "repeat": Repeat,
+}

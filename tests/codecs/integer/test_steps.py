@@ -20,6 +20,7 @@ from tilepress.codecs.integer.network import (
     IntegerNetwork,
     InverseGdn,
     PixelShuffle,
+    PixelUnshuffle,
     Step,
     Upsample,
     prove,
@@ -151,9 +152,25 @@ def test_the_root_is_exact_whatever_the_device_makes_of_it(error: float, monkeyp
         assert IntegerNetwork([step], [1])(np.ones((1, 1, 1, 1), int)).item() == math.isqrt(total)
 
 
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_unshuffling_is_that_of_torch_and_undoes_shuffling(factor: int) -> None:
+    x = np.random.default_rng(2).integers(-9, 10, (2, 3, 2 * factor, 5 * factor))
+    folded = IntegerNetwork([PixelUnshuffle(factor)], np.full(3, 9))(x)
+    wanted = torch.nn.functional.pixel_unshuffle(torch.from_numpy(x), factor)
+    np.testing.assert_array_equal(folded.numpy(), wanted.numpy())
+    both = [PixelUnshuffle(factor), PixelShuffle(factor)]
+    np.testing.assert_array_equal(IntegerNetwork(both, np.full(3, 9))(x).numpy(), x)
+
+
+def test_a_picture_that_cannot_be_unshuffled_is_refused() -> None:
+    with pytest.raises(RuntimeError):
+        IntegerNetwork([PixelUnshuffle(2)], [9])(np.zeros((1, 1, 4, 3), int))
+
+
 def test_bounds_follow_from_step_to_step() -> None:
     bounds = np.array([5, 7, 9, 2], object)
     assert PixelShuffle(2).prove(bounds, 0)[1].tolist() == [9]
+    assert PixelUnshuffle(2).prove(bounds[:2], 0)[1].tolist() == [5, 5, 5, 5, 7, 7, 7, 7]
     assert Upsample().prove(bounds, 0)[1].tolist() == bounds.tolist()
     step = InverseGdn(np.full(4, 16), np.zeros((4, 4), int), 1, np.array([99, 99, 3, 99]))
     assert step.prove(bounds, 0)[1].tolist() == [11, 15, 3, 5]
@@ -165,6 +182,7 @@ def test_a_step_takes_float64_as_soon_as_float32_is_not_proven() -> None:
     one, zero = np.array([1]), np.array([[0]])
     for step, top in (
         (PixelShuffle(1), FLOAT32_BOUND - 1),
+        (PixelUnshuffle(1), FLOAT32_BOUND - 1),
         (Upsample(), (FLOAT32_BOUND - 9) // 16),
         (InverseGdn(one, zero, 0, one), 4095),
         (InverseGdn(one, np.array([[1]]), 0, one), 4095),
@@ -179,6 +197,10 @@ def test_a_step_takes_float64_as_soon_as_float32_is_not_proven() -> None:
         (PixelShuffle(2), [1, 1, 1]),
         (PixelShuffle(0), [1]),
         (PixelShuffle(1), [FLOAT64_BOUND]),
+        (PixelUnshuffle(0), [1]),
+        (PixelUnshuffle(65), [1]),
+        (PixelUnshuffle(2), []),
+        (PixelUnshuffle(1), [FLOAT64_BOUND]),
         (Upsample(), [1 << 49]),
         (InverseGdn(np.array([1]), np.array([[1]]), 0, np.array([1])), [1 << 26]),
         (InverseGdn(np.array([1 << 51]), np.array([[0]]), 0, np.array([1])), [1 << 28]),
