@@ -19,13 +19,12 @@ from tilepress.codecs.errors import ModelError
 from tilepress.codecs.integer.network import FLOAT32_BOUND, FLOAT64_BOUND, IntegerNetwork
 from tilepress.codecs.learned.float_layers import convolution_of
 from tilepress.codecs.learned.networks import UNIT, NetworkPlan, load_synthesis
+from tilepress.jobs.recipes.export.integer_layer import WEIGHT_BITS, Bounds, filling, with_fraction, with_shifts
+from tilepress.jobs.recipes.export.rounding import gram
 
 _MARGIN = 1.2
 _NARROW, _WIDE = (7, 8, 9, 10, 11), 14  # bits of activations
 _MOST_LOST = 0.02  # of the squared error, before float64 is taken
-_INT16 = (1 << 15) - 1
-_SHIFTS = range(20, -1, -1)
-_FRACTIONS = range(16, 9, -1)
 
 
 @dataclass(frozen=True)
@@ -50,22 +49,27 @@ class Exported:
 
 @dataclass(frozen=True)
 class Chain:
-    """A synthesis to export. `bounds`: max |value| of each input channel."""
+    """A network to export. `bounds`: max |value| of each input channel. `weight_bits`: 8 or 16, of its weights."""
 
     network: NetworkPlan
     modules: nn.Sequential
     bounds: np.ndarray
     samples: Sequence[Sample]
+    weight_bits: int = WEIGHT_BITS
 
 
 def export_synthesis(
-    network: NetworkPlan, modules: nn.Sequential, bounds: np.ndarray, samples: Sequence[Sample]
+    network: NetworkPlan,
+    modules: nn.Sequential,
+    bounds: np.ndarray,
+    samples: Sequence[Sample],
+    weight_bits: int = WEIGHT_BITS,
 ) -> Exported:
     """Return the best integer network.
 
-    `bounds`: max |value| of each input channel. ModelError if none can be proven.
+    `bounds`: max |value| of each input channel. `weight_bits`: 8 or 16. ModelError if none can be proven.
     """
-    (exported,) = export_chains([Chain(network, modules, bounds, samples)])
+    (exported,) = export_chains([Chain(network, modules, bounds, samples, weight_bits)])
     return exported
 
 
@@ -105,7 +109,8 @@ def _joint(peaks: Sequence[list[np.ndarray]]) -> list[list[np.ndarray]]:
 class _Format:
     bits: int  # of activations
     peaks: list[np.ndarray]  # largest activation of each channel, after each convolution with a relu
-    limit: int
+    bounds: Bounds
+    moments: list[np.ndarray]  # of what each convolution sees; empty where weights are rounded to the nearest
 
 
 def _tried(
@@ -114,7 +119,8 @@ def _tried(
     """One way to export and its errors; None if a chain is not exact within the limit."""
     exported = []
     for chain, own, error in zip(chains, peaks, wanted, strict=True):
-        converted = _convert(chain, _Format(bits, own, limit))
+        moments = _moments(chain) if chain.weight_bits < WEIGHT_BITS else []
+        converted = _convert(chain, _Format(bits, own, Bounds(limit, chain.weight_bits), moments))
         if converted is None:
             return None
         tensors, fraction = converted
@@ -129,76 +135,68 @@ def _convert(chain: Chain, how: _Format) -> tuple[dict[str, np.ndarray], int] | 
     tensors: dict[str, np.ndarray] = {}
     scale, reach, fraction = np.full(len(chain.bounds), float(UNIT)), chain.bounds.astype(np.float64), 0
     convolutions = [conv for conv in map(convolution_of, chain.modules) if conv]
-    operations = chain.network.convolutions
-    for i, (conv, operation, factor) in enumerate(zip(convolutions, operations, _factors(chain.network), strict=True)):
+    operations, folded = chain.network.convolutions, folds(chain.network)
+    for i, (conv, operation, factor) in enumerate(zip(convolutions, operations, factors(chain.network), strict=True)):
         assert conv.bias is not None
+        scale, reach = np.repeat(scale, folded[i]), np.repeat(reach, folded[i])
         weight, bias = (p.detach().double().numpy() for p in (conv.weight, conv.bias))
         weight = weight / scale[None, :, None, None]
         if factor:
-            before = scale, reach
-            scale = ((1 << how.bits) - 1) / (_MARGIN * how.peaks[i])
-            each = np.repeat(scale, factor**2)
-            chosen = _with_shifts(weight * each[:, None, None, None], bias * each, reach, how.limit)
-            reach = np.full(len(scale), float((1 << how.bits) - 1))
-            if operation.kind == "beside":
-                scale, reach = (np.concatenate(pair) for pair in zip((scale, reach), before, strict=True))
+            each, moments = _scales(weight, i, factor, how), _scaled(how.moments[i], scale) if how.moments else None
+            chosen = with_shifts(weight * each[:, None, None, None], bias * each, reach, how.bounds, moments)
+            own = each[:: factor**2]
+            own_reach = np.full(len(own), float((1 << how.bits) - 1))
+            beside = operation.kind == "beside"
+            scale = np.concatenate([own, scale]) if beside else own
+            reach = np.concatenate([own_reach, reach]) if beside else own_reach
         else:
-            fraction, chosen = _with_fraction(weight, bias, reach, how.limit)
+            fraction, chosen = with_fraction(weight, bias, reach, how.bounds)
         if chosen is None:
             return None
         tensors |= {f"synthesis{i}.{name}": array for name, array in zip(_NAMES, chosen, strict=True)}
     return tensors, fraction
 
 
+def _scales(weight: np.ndarray, number: int, factor: int, how: _Format) -> np.ndarray:
+    """By what each output of a convolution is multiplied, the same for those that a shuffle makes one channel of."""
+    scale = ((1 << how.bits) - 1) / (_MARGIN * how.peaks[number])
+    if how.moments:
+        scale = scale * filling(weight, np.repeat(scale, factor**2), how.bounds).reshape(-1, factor**2).min(axis=1)
+    return np.repeat(scale, factor**2)
+
+
 _NAMES = ("weight", "bias", "shift")
-_Layer = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _factors(network: NetworkPlan) -> list[int]:
-    """Of each convolution the factor of the shuffle behind its relu, 1 if there is none; 0 of the last convolution."""
+def factors(network: NetworkPlan) -> list[int]:
+    """Return of each convolution the factor of the shuffle behind its relu, 1 if there is none; 0 of the last one.
+
+    ModelError if a network cannot be exported: what is between its convolutions is not so.
+    """
     kinds = [(operation.kind, operation.size) for operation in network.operations] + 2 * [("", 0)]
-    factors = []
+    found = []
     for at, (kind, _) in enumerate(kinds):
         if kind == "beside":
-            factors.append(1)
+            found.append(1)
         elif kind == "conv":
             (relu, _), (then, factor) = kinds[at + 1 : at + 3]
-            factors.append(0 if relu != "relu" else factor if then == "shuffle" else 1)
+            found.append(0 if relu != "relu" else factor if then == "shuffle" else 1)
     inner = [at for at, (kind, _) in enumerate(kinds[:-3]) if kind == "shuffle"]
-    if 0 in factors[:-1] or factors[-1] or any(kinds[at - 1][0] != "relu" for at in inner):
+    if 0 in found[:-1] or found[-1] or any(kinds[at - 1][0] != "relu" for at in inner):
         raise ModelError("every convolution of a synthesis but the last is followed by relu, and maybe by shuffle then")
-    return factors
+    return found
 
 
-def _with_shifts(weight: np.ndarray, bias: np.ndarray, reach: np.ndarray, limit: int) -> _Layer | None:
-    """The finest integers of each output that stay within the limit; half of the last place is added to round."""
-    out: _Layer = (np.zeros(weight.shape, np.int64), np.zeros(bias.shape, np.int64), np.full(bias.shape, -1, np.int8))
-    for shift in _SHIFTS:
-        whole = np.rint(weight * 2.0**shift)
-        offset = np.rint(bias * 2.0**shift) + (1 << shift >> 1)
-        fits = _fits(whole, offset, reach, limit) & (out[2] < 0)
-        out[0][fits], out[1][fits], out[2][fits] = whole[fits], offset[fits], shift
-    return _narrowed(out) if (out[2] >= 0).all() else None
-
-
-def _with_fraction(weight: np.ndarray, bias: np.ndarray, reach: np.ndarray, limit: int) -> tuple[int, _Layer | None]:
-    """The last layer: its results keep as many fraction bits as fit, and no shift."""
-    for bits in _FRACTIONS:
-        whole, offset = np.rint(weight * 2.0**bits), np.rint(bias * 2.0**bits)
-        if _fits(whole, offset, reach, limit).all():
-            return bits, _narrowed((whole.astype(np.int64), offset.astype(np.int64), np.zeros(len(bias), np.int8)))
-    return 0, None
-
-
-def _fits(whole: np.ndarray, offset: np.ndarray, reach: np.ndarray, limit: int) -> np.ndarray:
-    sums = (np.abs(whole).sum(axis=(2, 3)) * reach).sum(axis=1) + np.abs(offset)
-    fits: np.ndarray = (sums < limit) & (np.abs(whole).max(axis=(1, 2, 3)) <= _INT16)
-    return fits
-
-
-def _narrowed(layer: _Layer) -> _Layer:
-    weight, bias, shift = layer
-    return weight.astype(np.int16), bias.astype(np.int32 if np.abs(bias).max() < 1 << 31 else np.int64), shift
+def folds(network: NetworkPlan) -> list[int]:
+    """Return of each convolution into how many channels `unshuffle` folded each of those that go in."""
+    folded, each = [], 1
+    for operation in network.operations:
+        if operation.kind in ("conv", "beside"):
+            folded.append(each)
+            each = 1
+        elif operation.kind == "unshuffle":
+            each *= operation.size**2
+    return folded
 
 
 @torch.no_grad()
@@ -217,6 +215,26 @@ def _peaks(chain: Chain) -> list[np.ndarray]:
         tops = [each.amax(dim=(0, 2, 3)).double().numpy() for each in found]
         peaks = [np.maximum(a, b) for a, b in zip(peaks, tops, strict=True)] if peaks else tops
     return [np.maximum(peak, 1e-3 * max(float(peak.max()), 1e-3)) for peak in peaks]
+
+
+@torch.no_grad()
+def _moments(chain: Chain) -> list[np.ndarray]:
+    """Second moments of what each convolution sees, as `gram` gives them, over all samples."""
+    seen: list[np.ndarray] = []
+    for sample in chain.samples:
+        x, found = _unit(sample), []
+        for module in chain.modules:
+            if convolution := convolution_of(module):
+                found.append(gram(convolution, [x]))
+            x = module(x)
+        seen = [a + b for a, b in zip(seen, found, strict=True)] if seen else found
+    return seen
+
+
+def _scaled(moments: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Moments of inputs that are multiplied by `scale`, one for each channel."""
+    each = np.repeat(scale, len(moments) // len(scale))
+    return moments * np.outer(each, each)
 
 
 def _unit(sample: Sample) -> torch.Tensor:
