@@ -228,4 +228,13 @@ BUILT_IN = (
         True,
         "deep autoencoder of 28 x 28 blocks that began as Boltzmann machines (learned): for digits",
     ),
+    CodecFacts(
+        "jpeg-dncnn",
+        "lossy or with residual",
+        ("uint8",),
+        (1, 3),
+        ("max_error", "quality"),
+        True,
+        "JPEG, restored by a residual network (learned) that stays within its quantisation cells",
+    ),
 )

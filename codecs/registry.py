@@ -37,6 +37,7 @@ CODECS: dict[str, str] = {
     "gan": "tilepress.codecs.learned.adversarial.codec:Gan",
     "gan-ae": "tilepress.codecs.learned.adversarial.codec:GanAe",
     "rbm-autoencoder": "tilepress.codecs.learned.rbm.codec:RbmAutoencoder",
+    "jpeg-dncnn": "tilepress.codecs.learned.dncnn.codec:JpegDncnn",
 }
 RESIDUALS: dict[str, str] = {
     "lossless-1": "tilepress.codecs.lossless.residual:LosslessResidual",
@@ -54,6 +55,7 @@ DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands
     "rbm-autoencoder": "rbm-autoencoder",
     "gan": "gan",
     "gan-ae": "gan-ae",
+    "jpeg-dncnn": "jpeg-dncnn",
 }
 ENTRY_POINTS = "tilepress.codecs"  # group in which other packages name their codecs
 

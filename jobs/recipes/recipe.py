@@ -41,6 +41,7 @@ RECIPES: dict[str, str] = {
     "gan": "tilepress.jobs.recipes.adversarial.recipe:GanRecipe",
     "gan-ae": "tilepress.jobs.recipes.adversarial.recipe:GanAeRecipe",
     "rbm-autoencoder": "tilepress.jobs.recipes.rbm.recipe:RbmAutoencoderRecipe",
+    "jpeg-dncnn": "tilepress.jobs.recipes.dncnn.recipe:JpegDncnnRecipe",
 }
 # Codecs whose networks learn without a recipe, to spend few bits.
 _FITTED: dict[str, str] = {

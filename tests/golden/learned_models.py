@@ -28,6 +28,8 @@ _CNN: dict[str, Any] = {"analysis": _BLOCKS, "synthesis": _UP, "quantisation_ste
 
 _RESIDUAL = ["beside 6 3", "conv 8 3", "norm", "relu", "repeat 2", "conv 6 3", "relu"]
 _GENERATOR = [*_RESIDUAL, "beside 4 3", "conv 6 1", "relu", "repeat 2", "conv 3 1"]
+_RESTORATION = ["conv 48 1", "relu", "shuffle 4", "beside 5 3", "conv 8 3", "relu", "unshuffle 2", "conv 12 3", "relu"]
+_RESTORATION += ["unshuffle 2", "conv 64 1"]
 
 _RNN: dict[str, Any] = {"quantisation_steps": [64, 12]}
 _RBM: dict[str, Any] = {"block": 8, "colour": "rgb", "quantisation_steps": [15, 255], "epochs": 1}
@@ -131,8 +133,12 @@ _LEARNED_5: dict[str, tuple[str, int, dict[str, Any]]] = {
         },
     ),
 }
+_LEARNED_6: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "jpeg-dncnn-narrow": ("jpeg-dncnn", 100, {"channels": 12, "layers": 2}),
+    "jpeg-dncnn-beside": ("jpeg-dncnn", 100, {"network": _RESTORATION, "weight_bits": 16}),
+}
 FOLDERS = {"learned-1": _LEARNED_1, "learned-2": _LEARNED_2, "learned-3": _LEARNED_3, "learned-4": _LEARNED_4}
-FOLDERS["learned-5"] = _LEARNED_5
+FOLDERS |= {"learned-5": _LEARNED_5, "learned-6": _LEARNED_6}
 MODELS = {name: model for models in FOLDERS.values() for name, model in models.items()}
 
 
@@ -141,7 +147,8 @@ def learned_model(name: str) -> Model:
     family, steps, model = MODELS[name]
     torch.set_num_threads(1)
     options = Options(crop=_SIDE, seed=3, lr=3e-3 if steps > 9 else 1e-3)
-    learner = Learner(TrainingPlan("golden", family, options, {**model, "default_level": 1}))
+    levels = {} if family == "jpeg-dncnn" else {"default_level": 1}
+    learner = Learner(TrainingPlan("golden", family, options, {**model, **levels}))
     pictures = np.stack([picture(_SIDE, _SIDE, 3, 8, seed) for seed in range(24)])
     learner.initialise(pictures)
     for step in range(steps):
@@ -160,8 +167,18 @@ def extreme(quantiser: Quantiser, latents: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(drawn, -1, axis).astype(latents.dtype))
 
 
+def extreme_coefficients(blocks: np.ndarray) -> np.ndarray:
+    """Quantised coefficients of the same shape, few of them large, drawn from all that a JPEG file may hold."""
+    rng = np.random.default_rng(7)
+    drawn = rng.integers(-1023, 1024, blocks.shape) >> rng.integers(0, 11, blocks.shape)
+    return np.where(rng.random(blocks.shape) < 0.1, drawn, 0).astype(blocks.dtype)
+
+
 def _adjusted(name: str, model: Model) -> Model:
-    """What recipes seldom give: less than 16 bits out of a cnn-ae, activations that a gdn-factorized has to clip."""
+    """What recipes seldom give: less than 16 bits out of a cnn-ae, activations that a gdn-factorized has to clip.
+
+    And corrections so large that many have to be kept in their cells, some by the second margin or a later one.
+    """
     config, tensors = dict(model.config), dict(model.tensors)
     if name == "cnn-ae-overlapping":
         last = max(each for each in tensors if each.startswith("synthesis") and each.endswith(".shift"))
@@ -169,6 +186,9 @@ def _adjusted(name: str, model: Model) -> Model:
         config["fraction_bits"] -= 2
     if name == "gdn-factorized":
         config["reach"] = [reach // 4 for reach in config["reach"]]
+    if name.startswith("jpeg-dncnn"):
+        config["fraction_bits"] -= 5
+        config["margins"] = {"jpeg-dncnn-narrow": [4, 9, 24], "jpeg-dncnn-beside": [0, 3, 200, 4]}[name]
     return replace(model, config=config, tensors=tensors)
 
 

@@ -23,7 +23,7 @@ from tilepress.codecs.registry import load_codec
 from tilepress.pipeline.reading.archive import open_archive
 
 FOLDER = Path(__file__).parent.parent.parent / "golden"
-FOLDERS = [FOLDER / name for name in ("learned-1", "learned-2", "learned-3", "learned-4", "learned-5")]
+FOLDERS = [FOLDER / name for name in ("learned-1", "learned-2", "learned-3", "learned-4", "learned-5", "learned-6")]
 GOLDEN: list[dict[str, Any]] = [
     entry for folder in FOLDERS for entry in json.loads((folder / "expected.json").read_text())
 ]
@@ -81,7 +81,9 @@ def test_a_decoder_written_from_the_text_alone_reads_what_other_shipped_models_w
         np.testing.assert_array_equal(decoded(models / model.name, stream, vars(spec)), codec.decode([stream], spec)[0])
 
 
-@pytest.mark.parametrize("codec", ["pca-16-kmeans", "cnn-ae", "cnn-ae-ft", "gdn-factorized", "rbm-autoencoder"])
+@pytest.mark.parametrize(
+    "codec", ["pca-16-kmeans", "cnn-ae", "cnn-ae-ft", "gdn-factorized", "rbm-autoencoder", "jpeg-dncnn"]
+)
 def test_a_reader_written_from_the_text_alone_gives_the_bases_of_a_whole_archive(codec: str, tmp_path: Path) -> None:
     y, x = np.mgrid[:43, :35]
     noise = np.random.default_rng(1).normal(0, 9, (43, 35, 3))

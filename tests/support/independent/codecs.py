@@ -13,6 +13,7 @@ import numpy as np
 from tests.support.independent.adversarial import Adversarial
 from tests.support.independent.blocks import BlockDecoder
 from tests.support.independent.boltzmann import RbmAutoencoder
+from tests.support.independent.dncnn.restoration import JpegDncnn
 from tests.support.independent.iterations import CnnRnnAe
 from tests.support.independent.lossless import Lossless
 from tests.support.independent.networks import CnnAe, Gdn, changed_synthesis
@@ -33,6 +34,7 @@ LEARNED: dict[str, tuple[bytes, Any]] = {
     "gan": (b"GN", Adversarial),
     "gan-ae": (b"GE", Adversarial),
     "rbm-autoencoder": (b"RB", RbmAutoencoder),
+    "jpeg-dncnn": (b"JD", JpegDncnn),
     "lossless": (b"LL", Lossless),
 }
 

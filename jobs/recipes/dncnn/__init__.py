@@ -1,0 +1,1 @@
+"""How `jpeg-dncnn`, which restores JPEG, is trained."""
