@@ -146,6 +146,29 @@ def reproduce(chain: Chain, spec: TileSpec) -> np.ndarray:
     return planes[0]
 
 
+def remade(steps: Sequence[Step], decoded: np.ndarray, spec: TileSpec) -> np.ndarray:
+    """Make a picture that was a JPEG of another decoding of that file, without exceptions: (h, w, c), as `spec` says.
+
+    StreamError unless the last rule is one of a whole JPEG, and the decoding of the size that the rule tells.
+
+    Args:
+        steps: Of its chain.
+        decoded: The JPEG: uint8 (height, width, 1 or 3).
+        spec: Of the picture.
+    """
+    *before, last = steps
+    if last.origin != JPEG:
+        raise StreamError(f"an origin {last.origin!r} stands where one of a JPEG has to be")
+    specs = [spec, *(plane for (plane, *_) in _specs(before, spec))]
+    facts, whole = read_facts(last.facts), specs[-1]
+    if decoded.shape[:2] != facts.size(whole) or decoded.shape[2] not in (1, whole.channels):
+        raise StreamError("JPEG file: it is not of the size of its picture")
+    picture = np.ascontiguousarray(np.broadcast_to(facts.cut(decoded), whole.shape))
+    for step, made in zip(before[::-1], specs[-2::-1], strict=True):
+        picture = origin(step.origin).apply(Recovered(step.facts, (picture,)), made)
+    return picture
+
+
 def eighth(steps: Sequence[Step], decoded: Callable[[int], np.ndarray], spec: TileSpec) -> np.ndarray | None:
     """Make a picture that was a JPEG at an eighth of its sides, without exceptions: (h, w, c) of the type of `spec`.
 

@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tilepress.codecs.errors import MissingPackage
+from tilepress.jobs.archives.restore_deblocked import may_be_jpeg, require_deblock
 from tilepress.jobs.archives.restore_links import NAMES, restore_entry, why_absent
-from tilepress.jobs.archives.restore_origin import AS_JPEG
 from tilepress.jobs.archives.restore_shown import (
-    BYTES,
-    LOSSY,
-    PREVIEW,
-    REGION,
     THERE,
     RestoreOptions,
+    Written,
     require_view,
     view_of,
     write_shown,
@@ -63,6 +60,7 @@ class RestoreConfig:
     preview: bool = False
     view: str = ""  # another decoder of the latents, where their model has it
     as_origin: bool = False
+    deblock: bool = False
     overwrite: bool = False
     run: int | None = None
     as_of: str | None = None
@@ -83,6 +81,7 @@ class RestoreReport:
     absent: list[tuple[str, str]] = field(default_factory=list)  # what the destination cannot hold: links and folders
     not_identical: list[tuple[str, str]] = field(default_factory=list)  # not restored byte for byte: (path, how)
     without_view: int = 0  # files that have no such view, and came back without it
+    not_deblocked: list[tuple[str, str]] = field(default_factory=list)  # came back as they are: (path, reason)
     damage: list[tuple[str, str]] = field(default_factory=list)  # in the archive's own files: (file, reason)
     notes: list[str] = field(default_factory=list)
     source_bytes: int = 0
@@ -103,11 +102,15 @@ class RestoreReport:
         self.absent += other.absent
         self.not_identical += other.not_identical
         self.without_view += other.without_view
+        self.not_deblocked += other.not_deblocked
         self.source_bytes += other.source_bytes
 
 
 def run_restore(config: RestoreConfig) -> RestoreReport:
     """Restore what is selected; run again, files that are already right are left alone."""
+    if config.deblock:
+        ways = {"region": config.region is not None, "preview": config.preview, "view": bool(config.view)}
+        require_deblock(ways | {"as_origin": config.as_origin})
     archive = open_archive(
         config.archive,
         run=config.run,
@@ -120,7 +123,7 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
         raise UsageError(f"{config.destination} is the archive itself or lies within it: restore elsewhere")
     selection = Selection(config.include, config.exclude)
     report = RestoreReport(notes=archive.notes, damage=archive.damage)
-    shards, size, networks = _measure(archive, selection)
+    shards, size, networks = _measure(archive, selection, deblock=config.deblock)
     others = config.region is None and any(True for _ in _selected(archive, selection, files=False))
     if not shards and not others and not archive.problems:
         raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")
@@ -129,9 +132,11 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
     if is_url(destination.url) and config.region is None:
         report.notes.append(f"{destination.url} keeps neither modification times nor permissions of files")
     shown = config.region, config.preview, config.view, config.as_origin
-    options = RestoreOptions(destination, *shown, config.overwrite)
+    options = RestoreOptions(destination, *shown, config.overwrite, config.deblock)
     with (
-        open_engine(config.engine, archive.storage.location, shards, size, networks=networks) as engine,
+        open_engine(
+            config.engine, archive.storage.location, shards, size, networks=networks or config.deblock
+        ) as engine,
         Meter("restore", size, quiet=config.quiet) as meter,
     ):
         tasks = entry_tasks(_selected(archive, selection), options)
@@ -155,7 +160,7 @@ def _selected(archive: Archive, selection: Selection, *, files: bool = True) -> 
     return (entry for entry in found if (entry.index_row.facts.method in NO_FILES) != files)
 
 
-def _measure(archive: Archive, selection: Selection) -> tuple[int, int, bool]:
+def _measure(archive: Archive, selection: Selection, *, deblock: bool) -> tuple[int, int, bool]:
     """Tasks, source bytes, and whether networks are needed, so that nothing is started in vain."""
     tasks = size = 0
     networks = False
@@ -163,6 +168,7 @@ def _measure(archive: Archive, selection: Selection) -> tuple[int, int, bool]:
         tasks += 1
         size += task.source_bytes
         networks = networks or any("@" in tile.facts.codec for image in task.images for tile in image.tiles)
+        networks = networks or (deblock and any(may_be_jpeg(image.facts) for image in task.images))
     return tasks, size, networks
 
 
@@ -191,9 +197,10 @@ def _restored(entry: Entry, destination: Storage, options: RestoreOptions) -> Re
         if entry.index_row.facts.method in NO_FILES:
             _restore_other(entry, destination, options, report)
         else:
-            there, how = _restore_one(entry, destination, options)
-            report.restored[THERE if there else how.partition(":")[0]] += 1
-            report.not_identical += [] if how in (BYTES, PREVIEW, REGION, AS_JPEG) else [(entry.path, how)]
+            there, written = _restore_one(entry, destination, options)
+            report.restored[THERE if there else written.how.partition(":")[0]] += 1
+            report.not_identical += [(entry.path, written.how)] if written.needs_a_word else []
+            report.not_deblocked += [(entry.path, written.not_deblocked)] if written.not_deblocked else []
             report.without_view += options.view != view_of(entry, options)
     except (AlreadyExists, MissingError):  # missing: what has the name is no file
         reason = "something else has this name; restore elsewhere, or replace a file by `overwrite`"
@@ -216,26 +223,27 @@ def _restore_other(entry: Entry, destination: Storage, options: RestoreOptions, 
         report.absent.append((entry.path, why_absent(entry)))
 
 
-def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) -> tuple[bool, str]:
+def _restore_one(entry: Entry, destination: Storage, options: RestoreOptions) -> tuple[bool, Written]:
     """Restore one file; whether it was there already, and how it came back."""
     check_name(entry.path)
     with _scratch(entry) as file:
-        name, how = write_shown(entry, options, file)
+        written = write_shown(entry, options, file)
+        name = written.name
         if name == entry.path and not is_url(destination.url):
             name = own_name(name, entry.index_row.file.name)
         file.flush()
         content = file.getvalue() if isinstance(file, io.BytesIO) else Path(file.name)
         if options.overwrite and _is_there(destination, name, content):
-            return True, how
+            return True, written
         try:
             _create(destination, name, content, overwrite=options.overwrite)
         except AlreadyExists:
             if not _is_there(destination, name, content):
                 raise
-            return True, how
-    if how not in (LOSSY, PREVIEW, REGION):
+            return True, written
+    if written.is_file:
         destination.set_facts(name, entry.index_row.file.modified_ns, entry.index_row.file.permissions)
-    return False, how
+    return False, written
 
 
 def _scratch(entry: Entry) -> BinaryIO:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from tilepress.codecs.errors import MissingPackage
-from tilepress.jobs.archives.restore_origin import write_jpeg
+from tilepress.jobs.archives.restore_deblocked import DEBLOCKED, deblocked_name, write_deblocked
+from tilepress.jobs.archives.restore_origin import AS_JPEG, write_jpeg
 from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.schema import PIXEL_METHODS
 from tilepress.pipeline.coding.decode import Shown
@@ -37,6 +38,29 @@ class RestoreOptions:
     view: str = ""  # another decoder of the latents, where their model has it
     as_origin: bool = False
     overwrite: bool = False
+    deblock: bool = False
+
+
+@dataclass(frozen=True)
+class Written:
+    """As what a file comes back: `name` in the destination, `how` for the summary, with details behind a colon.
+
+    `not_deblocked`: why it comes back as it is where it was to be restored from its JPEG coefficients.
+    """
+
+    name: str
+    how: str
+    not_deblocked: str = ""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether this is the file itself, or something that stands for it, and not a view of it."""
+        return self.how not in (LOSSY, PREVIEW, REGION, DEBLOCKED)
+
+    @property
+    def needs_a_word(self) -> bool:
+        """Whether it comes back otherwise than it was, and that was not asked for."""
+        return self.how not in (BYTES, PREVIEW, REGION, AS_JPEG, DEBLOCKED)
 
 
 def require_view(entries: Iterable[Entry], view: str) -> None:
@@ -52,23 +76,33 @@ def require_view(entries: Iterable[Entry], view: str) -> None:
     raise UsageError(f"no such file has a `view` {view!r}; there are: {', '.join(sorted(known)) or 'none'}")
 
 
-def write_shown(entry: Entry, options: RestoreOptions, file: BinaryIO) -> tuple[str, str]:
-    """Write to `file` as what an image comes back; return its name there, and what the summary counts it as."""
+def write_shown(entry: Entry, options: RestoreOptions, file: BinaryIO) -> Written:
+    """Write to `file` as what an image comes back."""
     facts, view = entry.index_row.facts, view_of(entry, options)
+    if options.deblock:
+        return _write_deblocked(entry, file)
     if options.region is not None:
         write_region(entry.array(options.region, options.preview, view), facts, file)
-        return region_name(entry.path, options.region, facts), REGION
+        return Written(region_name(entry.path, options.region, facts), REGION)
     if options.preview and not view and entry.has_eighth:
         write_region(entry.array(preview=True), facts, file)
-        return eighth_name(entry.path, facts), PREVIEW
+        return Written(eighth_name(entry.path, facts), PREVIEW)
     shown = Shown(options.preview, view)
     if not shown.residuals and facts.method in PIXEL_METHODS and (shown.view or _has_preview(entry)):
         entry.write_preview(shown, file)
-        return entry.path, PREVIEW
+        return Written(entry.path, PREVIEW)
     if options.as_origin and (written := write_jpeg(entry, file)):
-        return written
-    outcome = entry.write(file)
-    return entry.path, _how(outcome, facts.promised)
+        return Written(*written)
+    return Written(entry.path, _how(entry.write(file), facts.promised))
+
+
+def _write_deblocked(entry: Entry, file: BinaryIO) -> Written:
+    """As its JPEG coefficients are restored, or with the reason why not as it is."""
+    outcome, reason = write_deblocked(entry, file)
+    facts = entry.index_row.facts
+    if outcome is None:
+        return Written(deblocked_name(entry.path, facts), DEBLOCKED)
+    return Written(entry.path, _how(outcome, facts.promised), reason)
 
 
 def view_of(entry: Entry, options: RestoreOptions) -> str:

@@ -100,6 +100,8 @@ def show_restore(request: SimpleNamespace, report: RestoreReport) -> None:
     if report.without_view:
         files = counted(report.without_view, "file has", "files have")
         print(f"{files} no view {request.view}, and came back without it")
+    for reason, count in Counter(reason for _, reason in report.not_deblocked).most_common(MANY):
+        print(plain(f"{counted(count, 'file')} came back without deblocking: {reason}"))
     print_failures("damaged", report.damage)
     print_failures("damaged, not restored", report.failed)
     print_failures("undamaged, not restored", report.unreadable)

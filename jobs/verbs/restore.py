@@ -51,6 +51,10 @@ def restore(
     as_origin: Annotated[
         bool, typer.Option(help="Pictures that were JPEG files as those files, under their names and .jpg.")
     ] = False,
+    deblock: Annotated[
+        bool,
+        typer.Option(help="JPEGs, and pictures that were some, as jpeg-dncnn restores them: NAME-deblocked.png."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace files that differ.")] = False,
     run: RunNumber = None,
     as_of: AsOf = None,
@@ -70,6 +74,11 @@ def restore(
     and no file is ever written through one that leads out of `destination`; object stores have neither links nor empty
     folders, modification times nor permissions, which is said (exit code 3 if links or folders are missing).
 
+    With `deblock`, `a/b.jpg` comes back as `a/b-deblocked.png`, with its ICC profile, EXIF, XMP and resolution: the
+    picture that a network makes of its coefficients, within what their quantisation leaves open. A picture that was a
+    JPEG keeps its format: `c.png-deblocked.png`. Other files, and JPEGs that cannot be restored so, come back as they
+    are, and the report says why.
+
     Returns:
         A RestoreReport: files by how they came back, and those that did not, with the reason. Damage is reported
         there and not raised; UsageError where nothing matches.
@@ -87,6 +96,7 @@ def restore(
             preview=preview,
             view=view,
             as_origin=as_origin,
+            deblock=deblock,
             overwrite=overwrite,
             run=run,
             as_of=as_of,

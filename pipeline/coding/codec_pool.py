@@ -11,7 +11,7 @@ import numpy as np
 
 from tilepress.codecs.codec import Codec, ResidualCoder, Settings, Symbols, Tiles, TileSpec
 from tilepress.codecs.errors import CodecError, MissingPackage, UnknownCodecError
-from tilepress.codecs.registry import codec_class, load_codec, load_residual
+from tilepress.codecs.registry import codec_class, load_codec, load_residual, resolve
 from tilepress.pipeline.archive.models import load_model
 from tilepress.pipeline.archive.packages import recorded_packages
 from tilepress.pipeline.coding.progress import Progress, ProgressTally
@@ -21,6 +21,7 @@ from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.storage.base import Storage
 
 _VIEW = "#"  # between the reference that an archive holds and a view of that codec
+_SHIPPED = "shipped:"  # before the name of a model that comes with tilepress
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -41,7 +42,7 @@ class Networks(Protocol):
 
 
 class CodecPool:
-    """Codecs by reference ("id", "id@model hash", a view of one), loaded once from the archive; thread-safe."""
+    """Codecs by reference ("id", "id@model hash", a view of one, a shipped one), loaded once; thread-safe."""
 
     def __init__(
         self, archive: Storage, device: str = "cpu", networks: Networks | None = None, threads: int = 1
@@ -122,6 +123,8 @@ class CodecPool:
         return self._sharing.map(function, items)
 
     def _load(self, reference: str) -> Codec:
+        if reference.startswith(_SHIPPED):
+            return self._load_shipped(reference.removeprefix(_SHIPPED))
         stored, _, view = reference.partition(_VIEW)
         if view:
             return self._load(stored).view(view)
@@ -139,6 +142,13 @@ class CodecPool:
         except CodecError as exc:
             raise IntegrityError(f"codec {reference!r} cannot be loaded: {exc}") from exc
 
+    def _load_shipped(self, name: str) -> Codec:
+        try:
+            choice = resolve(name)
+            return load_codec(choice.codec_id, choice.model_folder, self._device)
+        except CodecError as exc:
+            raise MissingPackage(f"model {name} of this tilepress cannot be used: {exc}") from exc
+
     def _not_installed(self, codec_id: str, reason: str) -> MissingPackage:
         """The error of a codec whose class cannot be imported, which names the packages if a run recorded them."""
         packages = recorded_packages(self._archive).get(codec_id, ())
@@ -149,6 +159,11 @@ class CodecPool:
 def view_reference(reference: str, view: str) -> str:
     """Return the reference of a view of a codec, for CodecPool; archives hold none."""
     return f"{reference}{_VIEW}{view}"
+
+
+def shipped_reference(name: str) -> str:
+    """Return the reference of a model that comes with tilepress, whatever the archive has; archives hold none."""
+    return f"{_SHIPPED}{name}"
 
 
 def one_torch_thread() -> None:

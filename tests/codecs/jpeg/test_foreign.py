@@ -12,12 +12,14 @@ from tests.support.origins.jpegs import jpeg_of, pillow_decoded, rough_photo, un
 from tests.support.origins.made_pictures import GRAY, RGB
 from tilepress.codecs.classical.jpeg_header import read_jpeg_frame
 from tilepress.codecs.errors import StreamError
-from tilepress.codecs.jpeg.decode import component_plane, decode
-from tilepress.codecs.jpeg.decoders import DECODERS
-from tilepress.codecs.jpeg.file.coefficients import SAMPLINGS, Coefficients
+from tilepress.codecs.jpeg.colour import Conversion
+from tilepress.codecs.jpeg.decode import component_plane, decode, picture_of
+from tilepress.codecs.jpeg.decoders import DECODERS, USUAL
+from tilepress.codecs.jpeg.file.coefficients import SAMPLINGS, Coefficients, Sampling
 from tilepress.codecs.jpeg.file.foreign import read_foreign
 from tilepress.codecs.jpeg.file.frame import Colours
 from tilepress.codecs.jpeg.file.segments import segments
+from tilepress.codecs.jpeg.transform import ISLOW, plane_of
 
 WAYS = [
     {},
@@ -180,3 +182,15 @@ def test_colours_are_those_that_libjpeg_takes_them_for(before: bytes, names: byt
     planes = np.stack([component_plane(image, n, DECODERS[0].transform) for n in range(3)], axis=2)
     as_stored = expected is Colours.RGB
     assert np.array_equal(planes if as_stored else decode(image, DECODERS[0]), pillow_decoded(data))
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS.values())
+@pytest.mark.parametrize(("names", "conversion"), [(b"\1\2\3", USUAL.conversion), (b"RGB", None)])
+def test_samples_become_the_picture_that_pillow_decodes(
+    sampling: Sampling, names: bytes, conversion: Conversion | None
+) -> None:
+    image = unpadded_coefficients(45, 38, sampling)
+    data = file_of(image, replace(SEQUENTIAL, names=names))
+    found = read(data)
+    planes = [plane_of(blocks, ISLOW, table) for blocks, table in zip(found.blocks, found.tables, strict=True)]
+    np.testing.assert_array_equal(picture_of(found, planes, conversion), pillow_decoded(data))
