@@ -62,9 +62,9 @@ SECTION = Section(
     title="192 bytes an image, latents of fixed bits",
     text=(
         "8 x 8 latents of 3 channels in 8 bits each, or of 6 channels in 4, not entropy-coded. The encoder and both "
-        "decoders learn jointly from 5,333 training images: the base by squared error, the view by the distortion named "
-        "and against the critic. Each learned for 4 minutes of one core that others used, too, L2 alone for 8. The "
-        "networks are slim: those of recipe `gan-ae-published` learn too slowly without a GPU. The last bits of 8 "
+        "decoders learn jointly from 5,333 training images: the base by squared error, the view by the distortion "
+        "named and against the critic. Each learned for 4 minutes of one core that others used, too, L2 alone for 8. "
+        "The networks are slim: those of recipe `gan-ae-published` learn too slowly without a GPU. The last bits of 8 "
         "are worth little: the same bytes hold twice as many latents of 4 bits, and 2.4 dB more."
     ),
     pictures=PICTURES,
