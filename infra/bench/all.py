@@ -36,6 +36,7 @@ def commands(images: Path) -> list[list[str]]:
         ["driver.py"],
         ["small_images.py", str(images / "mnist/train-images-idx3-ubyte.gz")],
         ["small_images.py", str(images / "cifar10/cifar10_lossless_train_part.npz")],
+        ["learned/deblock.py", str(images / "live1"), "--gray"],
         ["origins/rules.py", photos, "--images", "21"],
         ["origins/ycc.py", str(images)],
         ["origins/jpeg.py", photos, "--pictures", "7"],

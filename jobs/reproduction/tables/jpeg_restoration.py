@@ -21,7 +21,7 @@ _Figures = dict[str, tuple[float, ...]]  # dB by quality
 _LIVE1: _Figures = {"JPEG": (27.77, 30.07, 31.41, 32.35), "DnCNN-3": (29.19, 31.59, 32.98, 33.96)}
 _CLASSIC5: _Figures = {"JPEG": (27.82, 30.12, 31.48, 32.43), "DnCNN-3": (29.40, 31.63, 32.91, 33.77)}
 _MADE = {"JPEG": "`jpeg`"}  # the row that makes a published one again
-_ROWS = (Row("`jpeg`", "jpeg", kind="classical"),)
+_ROWS = (Row("`jpeg`", "jpeg", kind="classical"), Row("`jpeg-dncnn`", "jpeg-dncnn"))
 
 
 def _section(title: str, pictures: Pictures, published: _Figures | None = None) -> Section:
