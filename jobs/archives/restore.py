@@ -6,13 +6,13 @@ import io
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tilepress.codecs.errors import MissingPackage
-from tilepress.jobs.archives.restore_deblocked import may_be_jpeg, require_deblock
+from tilepress.jobs.archives.restore_deblocked import may_be_jpeg, names_like_deblocked, require_deblock
 from tilepress.jobs.archives.restore_links import NAMES, restore_entry, why_absent
 from tilepress.jobs.archives.restore_shown import (
     THERE,
@@ -131,8 +131,7 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
         require_view(_selected(archive, selection), config.view)
     if is_url(destination.url) and config.region is None:
         report.notes.append(f"{destination.url} keeps neither modification times nor permissions of files")
-    shown = config.region, config.preview, config.view, config.as_origin
-    options = RestoreOptions(destination, *shown, config.overwrite, config.deblock)
+    options = _options(config, destination, _selected(archive, selection))
     with (
         open_engine(
             config.engine, archive.storage.location, shards, size, networks=networks or config.deblock
@@ -148,6 +147,12 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
     for entry in _selected(archive, selection, files=False) if others else ():
         report.merge(_restored(entry, destination.open(), options))
     return report
+
+
+def _options(config: RestoreConfig, destination: Location, entries: Iterable[Entry]) -> RestoreOptions:
+    shown = config.region, config.preview, config.view, config.as_origin
+    taken = names_like_deblocked(entries) if config.deblock else frozenset()
+    return RestoreOptions(destination, *shown, config.overwrite, config.deblock, taken)
 
 
 def _place(storage: Storage) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import BinaryIO
 
 from tilepress.codecs.errors import UnknownCodecError
 from tilepress.codecs.extras import require_extra
 from tilepress.codecs.registry import resolve
+from tilepress.pipeline.archive.fidelity import LOSSY
 from tilepress.pipeline.archive.schema import ORIGIN, PIXEL_METHODS, ImageFacts
 from tilepress.pipeline.coding.deblock import MODEL
 from tilepress.pipeline.errors import PictureError, UsageError
@@ -17,7 +19,7 @@ from tilepress.pipeline.reading.rebuild import Outcome
 DEBLOCKED = "deblocked"
 _NO_JPEG = "no JPEG file"
 _MAGIC = b"\xff\xd8\xff"
-_JPG = re.compile(r"(?i)(?<=[^/])\.jpg$")
+_LIKE_DEBLOCKED = re.compile(rf"-{DEBLOCKED}\.\w+$")
 _ENDINGS = {"jpeg": ".jpg", "tiff": ".tif"}  # of formats that are not their own
 
 
@@ -42,14 +44,18 @@ def may_be_jpeg(facts: ImageFacts) -> bool:
 
 
 def deblocked_name(path: str, facts: ImageFacts) -> str:
-    """Return the name of a restored picture.
+    """Return the name of a restored picture: `a/b.jpg` -> `a/b.jpg-deblocked.png`.
 
-    `a/b.jpg` -> `a/b-deblocked.png`. Other names stay whole, for `a/b.jpg` may be there too: `a/b.png` ->
-    `a/b.png-deblocked.png`, and `a/b.tif` -> `a/b.tif-deblocked.tif`, since it remains a TIFF file.
+    The name stays whole, for `a/b`, `a/b.JPG` and `a/b.png` may be there too. A picture that was a JPEG keeps its
+    format: `a/b.tif` -> `a/b.tif-deblocked.tif`.
     """
-    if facts.method == ORIGIN:
-        return f"{path}-deblocked{_ENDINGS.get(facts.format, f'.{facts.format}')}"
-    return f"{_JPG.sub('', path)}-deblocked.png"
+    ending = _ENDINGS.get(facts.format, f".{facts.format}") if facts.method == ORIGIN else ".png"
+    return f"{path}-{DEBLOCKED}{ending}"
+
+
+def names_like_deblocked(entries: Iterable[Entry]) -> frozenset[str]:
+    """Return the names of files that end as those of restored pictures do: no restored picture may take one."""
+    return frozenset(entry.path for entry in entries if _LIKE_DEBLOCKED.search(entry.path))
 
 
 def write_deblocked(entry: Entry, file: BinaryIO) -> tuple[Outcome | None, str]:
@@ -93,6 +99,7 @@ def _why_not(entry: Entry) -> str:
     facts = entry.index_row.facts
     if facts.method not in PIXEL_METHODS:
         return ""
-    if {tile.facts.codec.partition("@")[0] for tile in entry.index_row.tiles} == {MODEL}:
+    held_by = {tile.facts.codec.partition("@")[0] for tile in entry.index_row.tiles}
+    if held_by == {MODEL} and facts.promised.name == LOSSY:  # a residual would have brought the source's pixels back
         return f"held by {MODEL}, which restores it anyway"
     return "held as pixels, without the coefficients of its JPEG file" if facts.format == "jpeg" else _NO_JPEG

@@ -39,6 +39,7 @@ class RestoreOptions:
     as_origin: bool = False
     overwrite: bool = False
     deblock: bool = False
+    taken: frozenset[str] = frozenset()  # names of files, which no restored picture may take
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def write_shown(entry: Entry, options: RestoreOptions, file: BinaryIO) -> Writte
     """Write to `file` as what an image comes back."""
     facts, view = entry.index_row.facts, view_of(entry, options)
     if options.deblock:
-        return _write_deblocked(entry, file)
+        return _write_deblocked(entry, file, options.taken)
     if options.region is not None:
         write_region(entry.array(options.region, options.preview, view), facts, file)
         return Written(region_name(entry.path, options.region, facts), REGION)
@@ -96,12 +97,15 @@ def write_shown(entry: Entry, options: RestoreOptions, file: BinaryIO) -> Writte
     return Written(entry.path, _how(entry.write(file), facts.promised))
 
 
-def _write_deblocked(entry: Entry, file: BinaryIO) -> Written:
-    """As its JPEG coefficients are restored, or with the reason why not as it is."""
+def _write_deblocked(entry: Entry, file: BinaryIO, taken: frozenset[str]) -> Written:
+    """As its JPEG coefficients are restored, or as it is, with the reason why; UsageError where its name is taken."""
     outcome, reason = write_deblocked(entry, file)
     facts = entry.index_row.facts
     if outcome is None:
-        return Written(deblocked_name(entry.path, facts), DEBLOCKED)
+        name = deblocked_name(entry.path, facts)
+        if name in taken:
+            raise UsageError(f"{name} is a file of the archive, too: restore one of them elsewhere, by `include`")
+        return Written(name, DEBLOCKED)
     return Written(entry.path, _how(outcome, facts.promised), reason)
 
 

@@ -100,13 +100,20 @@ def show_restore(request: SimpleNamespace, report: RestoreReport) -> None:
     if report.without_view:
         files = counted(report.without_view, "file has", "files have")
         print(f"{files} no view {request.view}, and came back without it")
-    for reason, count in Counter(reason for _, reason in report.not_deblocked).most_common(MANY):
-        print(plain(f"{counted(count, 'file')} came back without deblocking: {reason}"))
+    _show_not_deblocked(report.not_deblocked)
     print_failures("damaged", report.damage)
     print_failures("damaged, not restored", report.failed)
     print_failures("undamaged, not restored", report.unreadable)
     print_failures("not restored", [(path, request.spell(reason)) for path, reason in report.refused])
     print_failures("not restored", report.absent)
+
+
+def _show_not_deblocked(files: list[tuple[str, str]]) -> None:
+    """Print for each reason the file that it holds for, or one of them and how many there are."""
+    first = {reason: path for path, reason in files[::-1]}
+    for reason, count in Counter(reason for _, reason in files).most_common(MANY):
+        which = first[reason] if count == 1 else f"{count:,} files, {first[reason]} among them,"
+        print(plain(f"{which} came back without deblocking: {reason}"))
 
 
 def show_verify(request: SimpleNamespace, report: VerifyReport) -> None:

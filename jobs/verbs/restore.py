@@ -74,9 +74,9 @@ def restore(
     and no file is ever written through one that leads out of `destination`; object stores have neither links nor empty
     folders, modification times nor permissions, which is said (exit code 3 if links or folders are missing).
 
-    With `deblock`, `a/b.jpg` comes back as `a/b-deblocked.png`, with its ICC profile, EXIF, XMP and resolution: the
+    With `deblock`, `a/b.jpg` comes back as `a/b.jpg-deblocked.png`, with its ICC profile, EXIF, XMP and resolution: the
     picture that a network makes of its coefficients, within what their quantisation leaves open. A picture that was a
-    JPEG keeps its format: `c.png-deblocked.png`. Other files, and JPEGs that cannot be restored so, come back as they
+    JPEG keeps its format: `c.tif-deblocked.tif`. Other files, and JPEGs that cannot be restored so, come back as they
     are, and the report says why.
 
     Returns:

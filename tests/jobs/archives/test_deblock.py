@@ -57,7 +57,7 @@ JPEGS = {
     "components.jpg": jpeg(keep_rgb=True),
     "sideways.jpg": SIDEWAYS,
 }
-NAMES = {name: f"{name.removesuffix('.jpg').removesuffix('.JPG')}-deblocked.png" for name in JPEGS}
+NAMES = {name: f"{name}-deblocked.png" for name in JPEGS}
 OTHERS = {
     "arithmetic.jpg": jpeg().replace(b"\xff\xc0", b"\xff\xc9", 1),
     "cmyk.jpg": image_file(Image.fromarray(noise(40, 40, 4), "CMYK"), "JPEG"),
@@ -123,7 +123,7 @@ def test_components_that_are_red_green_and_blue_are_restored_as_such(place: Path
 
 
 def test_orientation_and_resolution_go_with_it(place: Path, report: RestoreReport) -> None:
-    found, source = Image.open(place / "out/sideways-deblocked.png"), Image.open(io.BytesIO(SIDEWAYS))
+    found, source = Image.open(place / "out/sideways.jpg-deblocked.png"), Image.open(io.BytesIO(SIDEWAYS))
     assert found.size == source.size and found.format == "PNG"
     assert dict(found.getexif()) == dict(source.getexif()) != {}
     np.testing.assert_allclose(found.info["dpi"], source.info["dpi"], rtol=1e-3)
@@ -135,7 +135,7 @@ def test_a_picture_that_was_a_jpeg_is_restored_by_that(place: Path, report: Rest
     tilepress.compress(place / "again", place / "again.tp", codec="jpegxl", **ONE)
     tilepress.restore(place / "again.tp", place / "again", deblock=True, **ONE)
     found = decoded((place / "out/was.png-deblocked.png").read_bytes())
-    np.testing.assert_array_equal(found, decoded((place / "again/it-deblocked.png").read_bytes()))
+    np.testing.assert_array_equal(found, decoded((place / "again/it.jpg-deblocked.png").read_bytes()))
     assert (found != decoded(WAS_JPEG)).any()
 
 
@@ -168,6 +168,32 @@ def test_run_twice_nothing_changes_and_nothing_is_replaced_unasked(place: Path, 
     assert (tmp_path / NAMES["444.jpg"]).read_bytes() == b"mine"
     assert tilepress.restore(place / "archive", tmp_path, overwrite=True, **again).exit_code == 0
     assert tree(tmp_path) == there
+
+
+def test_restored_pictures_of_like_names_never_take_each_others_place(tmp_path: Path) -> None:
+    files = {"b": jpeg(quality=30), "b.jpg": jpeg(), "b.JPG": jpeg(quality=20), "b.jpeg": jpeg(quality=60)}
+    write_tree(tmp_path / "source", files)
+    tilepress.compress(tmp_path / "source", tmp_path / "a.tp", codec="jpegxl", **ONE)
+    for _ in range(2):
+        report = tilepress.restore(tmp_path / "a.tp", tmp_path / "out", deblock=True, overwrite=True, **ONE)
+        assert report.exit_code == 0
+    assert report.restored == {"already there": len(files)}
+    restored = tree(tmp_path / "out")
+    assert set(restored) == {f"{name}-deblocked.png" for name in files} and len(set(restored.values())) == len(files)
+
+
+def test_a_file_is_never_replaced_by_a_restored_picture_of_its_name(tmp_path: Path) -> None:
+    drawn = encoded(noise(70, 60, 3))
+    write_tree(tmp_path / "source", {"b.jpg": jpeg(), "b.jpg-deblocked.png": drawn})
+    tilepress.compress(tmp_path / "source", tmp_path / "a.tp", codec="jpegxl", **ONE)
+    asked: dict[str, Any] = {"deblock": True, "overwrite": True, **ONE}
+    for _ in range(2):
+        report = tilepress.restore(tmp_path / "a.tp", tmp_path / "out", **asked)
+        reason = "b.jpg-deblocked.png is a file of the archive, too: restore one of them elsewhere, by `include`"
+        assert report.exit_code == 2 and report.refused == [("b.jpg", reason)]
+        assert tree(tmp_path / "out") == {"b.jpg-deblocked.png": drawn}
+    alone = tilepress.restore(tmp_path / "a.tp", tmp_path / "alone", include=["b.jpg"], **asked)
+    assert alone.restored == {"deblocked": 1}
 
 
 @pytest.mark.parametrize(
@@ -216,11 +242,23 @@ def test_images_held_as_pixels_come_back_as_those(tmp_path: Path, codec: str, re
     assert report.restored == {"lossy": 2} and dict(report.not_deblocked) == reasons
 
 
+def test_an_image_that_a_residual_makes_exact_is_not_said_to_be_restored(tmp_path: Path) -> None:
+    write_tree(tmp_path / "source", {"a.png": encoded(PHOTO)})
+    tilepress.compress(tmp_path / "source", tmp_path / "a.tp", codec="jpeg-dncnn", **ONE)
+    held = tilepress.open(tmp_path / "a.tp")["a.png"].index_row.tiles
+    assert {tile.facts.codec.partition("@")[0] for tile in held} == {"jpeg-dncnn"}
+    report = tilepress.restore(tmp_path / "a.tp", tmp_path / "out", deblock=True, **ONE)
+    assert report.restored == {"byte-identical": 1} and report.not_deblocked == [("a.png", "no JPEG file")]
+
+
 def test_the_command_says_it(place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     asked = ["restore", str(place / "archive"), str(tmp_path), "--deblock"]
     assert app._run([*asked, "--include", "a/*", "--include", "*.txt"]) == 0
     said = capfd.readouterr().out
-    assert "3 deblocked, 1 byte-identical" in said and "1 file came back without deblocking: no JPEG file" in said
+    assert "3 deblocked, 1 byte-identical" in said and "notes.txt came back without deblocking: no JPEG file" in said
+    assert app._run([*asked, "--include", "*.txt", "--include", "*.png"]) == 0
+    said = capfd.readouterr().out
+    assert "2 files, drawn.png among them, came back without deblocking: no JPEG file" in said
     assert app._run([*asked, "--include", "*.txt", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["not_deblocked"] == [["notes.txt", "no JPEG file"]]
     assert app._run([*asked, "--preview"]) == 2
