@@ -23,8 +23,9 @@ from tilepress.jobs.recipes.adversarial.network import Decoded, TwoDecoders, beg
 from tilepress.jobs.recipes.cnn_ae.network import Autoencoder
 from tilepress.jobs.recipes.cnn_ae.recipe import CnnAeRecipe
 from tilepress.jobs.recipes.export.beginning import Start, begin_syntheses
+from tilepress.jobs.recipes.export.calibration import Sample
 from tilepress.jobs.recipes.export.stepped import named
-from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
+from tilepress.jobs.recipes.export.synthesis import export_synthesis
 from tilepress.jobs.recipes.networks.critic import normalised_critic
 from tilepress.jobs.recipes.networks.normalised import folded, pass_on, unnormalised, without_norms
 from tilepress.jobs.recipes.networks.pictures import moved

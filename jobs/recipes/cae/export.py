@@ -14,6 +14,7 @@ from tilepress.codecs.learned.cae.config import CaeConfig, Parts
 from tilepress.codecs.model import Model
 from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.jobs.recipes.cae.network import SymmetricAutoencoder
+from tilepress.jobs.recipes.export.calibration import Chain, Sample
 from tilepress.jobs.recipes.export.stepped import (
     analysis_tensors,
     equal_squares,
@@ -24,7 +25,7 @@ from tilepress.jobs.recipes.export.stepped import (
     stepped_tensors,
     values_of,
 )
-from tilepress.jobs.recipes.export.synthesis import Chain, Sample, export_chains
+from tilepress.jobs.recipes.export.synthesis import export_chains
 
 Tensors = dict[str, np.ndarray]
 

@@ -28,6 +28,7 @@ from tilepress.jobs.recipes.export.beginning import (
     require_codec,
     require_same,
 )
+from tilepress.jobs.recipes.export.calibration import Sample
 from tilepress.jobs.recipes.export.stepped import (
     analysis_tensors,
     equal_squares,
@@ -37,7 +38,7 @@ from tilepress.jobs.recipes.export.stepped import (
     stepped_tensors,
     values_of,
 )
-from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
+from tilepress.jobs.recipes.export.synthesis import export_synthesis
 from tilepress.jobs.recipes.networks.distortion import squared_error
 from tilepress.jobs.recipes.networks.normalised import folded, unnormalised
 from tilepress.jobs.recipes.networks.pictures import Coded, pictures

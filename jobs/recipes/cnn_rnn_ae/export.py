@@ -13,6 +13,7 @@ from tilepress.codecs.learned.cnn_rnn_ae.config import RecurrentConfig
 from tilepress.codecs.model import Model
 from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.jobs.recipes.cnn_rnn_ae.network import RecurrentAutoencoder
+from tilepress.jobs.recipes.export.calibration import Sample
 from tilepress.jobs.recipes.export.stepped import (
     analysis_tensors,
     equal_squares,
@@ -23,7 +24,7 @@ from tilepress.jobs.recipes.export.stepped import (
     stepped_tensors,
     values_of,
 )
-from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis
+from tilepress.jobs.recipes.export.synthesis import export_synthesis
 
 _ERRORS = (-np.inf, np.inf)  # what errors are clipped to
 

@@ -30,7 +30,8 @@ from tilepress.jobs.recipes.dncnn.compressed import (
     tables_of,
 )
 from tilepress.jobs.recipes.dncnn.network import Restoration
-from tilepress.jobs.recipes.export.synthesis import Sample, export_synthesis, factors
+from tilepress.jobs.recipes.export.calibration import Sample
+from tilepress.jobs.recipes.export.synthesis import export_synthesis, factors
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
 

@@ -12,29 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import nn
 
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.integer.network import FLOAT32_BOUND, FLOAT64_BOUND, IntegerNetwork
 from tilepress.codecs.learned.float_layers import convolution_of
 from tilepress.codecs.learned.networks import UNIT, NetworkPlan, load_synthesis
+from tilepress.jobs.recipes.export.calibration import Case, Chain, Sample, cases_of, squared_error
 from tilepress.jobs.recipes.export.integer_layer import WEIGHT_BITS, Bounds, filling, with_fraction, with_shifts
-from tilepress.jobs.recipes.export.rounding import gram
 
 _MARGIN = 1.2
 _NARROW, _WIDE = (7, 8, 9, 10, 11), 14  # bits of activations
 _MOST_LOST = 0.02  # of the squared error, before float64 is taken
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What an export is tried on: latents (m, k, h, w) in units of 1 / UNIT, as the integer network takes them, and
-    the pictures float32 (m, 3, H, W) that they stand for, which decoded ones are clipped to the `reach` of."""
-
-    values: np.ndarray
-    pictures: np.ndarray
-    reach: tuple[float, float] = (0, 1)
 
 
 @dataclass(frozen=True)
@@ -45,17 +34,6 @@ class Exported:
     activation_bits: int
     fraction_bits: int
     lost: float
-
-
-@dataclass(frozen=True)
-class Chain:
-    """A network to export. `bounds`: max |value| of each input channel. `weight_bits`: 8 or 16, of its weights."""
-
-    network: NetworkPlan
-    modules: nn.Sequential
-    bounds: np.ndarray
-    samples: Sequence[Sample]
-    weight_bits: int = WEIGHT_BITS
 
 
 def export_synthesis(
@@ -79,12 +57,11 @@ def export_chains(chains: Sequence[Chain]) -> list[Exported]:
     Activations have the same scales, counted from the end, so that shared layers become the same integers in every
     chain. ModelError if a chain cannot be proven.
     """
-    peaks = _joint([_peaks(chain) for chain in chains])
-    wanted = [_error([chain.modules(_unit(s)) for s in chain.samples], chain.samples) for chain in chains]
-    found = [_tried(chains, peaks, wanted, bits, FLOAT32_BOUND) for bits in _NARROW]
+    cases = cases_of(chains)
+    found = [_tried(cases, bits, FLOAT32_BOUND) for bits in _NARROW]
     best = min((e for e in found if e), key=_most_lost, default=None)
     if best is None or _most_lost(best) > _MOST_LOST:
-        best = _tried(chains, peaks, wanted, _WIDE, FLOAT64_BOUND) or best
+        best = _tried(cases, _WIDE, FLOAT64_BOUND) or best
     if best is None:
         raise ModelError("the synthesis cannot be expressed in integers; the training failed")
     return best
@@ -94,39 +71,25 @@ def _most_lost(exported: Sequence[Exported]) -> float:
     return max(each.lost for each in exported)
 
 
-def _joint(peaks: Sequence[list[np.ndarray]]) -> list[list[np.ndarray]]:
-    """Peaks of chains that agree where these are shared, which is where they lie as far from the end."""
-    largest: list[np.ndarray] = []
-    for each in peaks:
-        for at, peak in enumerate(reversed(each)):
-            if at == len(largest):
-                largest.append(peak)
-            largest[at] = np.maximum(largest[at], peak)
-    return [largest[: len(each)][::-1] for each in peaks]
-
-
 @dataclass(frozen=True)
 class _Format:
     bits: int  # of activations
-    peaks: list[np.ndarray]  # largest activation of each channel, after each convolution with a relu
+    case: Case
     bounds: Bounds
-    moments: list[np.ndarray]  # of what each convolution sees; empty where weights are rounded to the nearest
 
 
-def _tried(
-    chains: Sequence[Chain], peaks: Sequence[list[np.ndarray]], wanted: Sequence[float], bits: int, limit: int
-) -> list[Exported] | None:
+def _tried(cases: Sequence[Case], bits: int, limit: int) -> list[Exported] | None:
     """One way to export and its errors; None if a chain is not exact within the limit."""
     exported = []
-    for chain, own, error in zip(chains, peaks, wanted, strict=True):
-        moments = _moments(chain) if chain.weight_bits < WEIGHT_BITS else []
-        converted = _convert(chain, _Format(bits, own, Bounds(limit, chain.weight_bits), moments))
+    for case in cases:
+        chain = case.chain
+        converted = _convert(chain, _Format(bits, case, Bounds(limit, chain.weight_bits)))
         if converted is None:
             return None
         tensors, fraction = converted
         exact = IntegerNetwork(load_synthesis(chain.network, tensors, bits), chain.bounds)
         decoded = [exact(s.values).double() / (1 << fraction) for s in chain.samples]
-        exported.append(Exported(tensors, bits, fraction, _error(decoded, chain.samples) / error - 1))
+        exported.append(Exported(tensors, bits, fraction, squared_error(decoded, chain.samples) / case.error - 1))
     return exported
 
 
@@ -142,7 +105,7 @@ def _convert(chain: Chain, how: _Format) -> tuple[dict[str, np.ndarray], int] | 
         weight, bias = (p.detach().double().numpy() for p in (conv.weight, conv.bias))
         weight = weight / scale[None, :, None, None]
         if factor:
-            each, moments = _scales(weight, i, factor, how), _scaled(how.moments[i], scale) if how.moments else None
+            each, moments = _scales(weight, i, factor, how), _moments_of(how.case, i, scale)
             chosen = with_shifts(weight * each[:, None, None, None], bias * each, reach, how.bounds, moments)
             own = each[:: factor**2]
             own_reach = np.full(len(own), float((1 << how.bits) - 1))
@@ -159,8 +122,8 @@ def _convert(chain: Chain, how: _Format) -> tuple[dict[str, np.ndarray], int] | 
 
 def _scales(weight: np.ndarray, number: int, factor: int, how: _Format) -> np.ndarray:
     """By what each output of a convolution is multiplied, the same for those that a shuffle makes one channel of."""
-    scale = ((1 << how.bits) - 1) / (_MARGIN * how.peaks[number])
-    if how.moments:
+    scale = ((1 << how.bits) - 1) / (_MARGIN * how.case.peaks[number])
+    if how.case.moments:
         scale = scale * filling(weight, np.repeat(scale, factor**2), how.bounds).reshape(-1, factor**2).min(axis=1)
     return np.repeat(scale, factor**2)
 
@@ -199,52 +162,10 @@ def folds(network: NetworkPlan) -> list[int]:
     return folded
 
 
-@torch.no_grad()
-def _peaks(chain: Chain) -> list[np.ndarray]:
-    """Largest activations after each relu, per channel of what a shuffle then makes; dead channels as barely alive."""
-    peaks: list[np.ndarray] = []
-    for sample in chain.samples:
-        x, found, kind = _unit(sample), [], ""
-        for operation, module in zip(chain.network.operations, chain.modules, strict=True):
-            x = module(x)
-            if operation.kind in ("relu", "beside"):
-                found.append(x[:, : operation.filters])
-            elif operation.kind == "shuffle" and kind == "relu":
-                found[-1] = x
-            kind = operation.kind
-        tops = [each.amax(dim=(0, 2, 3)).double().numpy() for each in found]
-        peaks = [np.maximum(a, b) for a, b in zip(peaks, tops, strict=True)] if peaks else tops
-    return [np.maximum(peak, 1e-3 * max(float(peak.max()), 1e-3)) for peak in peaks]
-
-
-@torch.no_grad()
-def _moments(chain: Chain) -> list[np.ndarray]:
-    """Second moments of what each convolution sees, as `gram` gives them, over all samples."""
-    seen: list[np.ndarray] = []
-    for sample in chain.samples:
-        x, found = _unit(sample), []
-        for module in chain.modules:
-            if convolution := convolution_of(module):
-                found.append(gram(convolution, [x]))
-            x = module(x)
-        seen = [a + b for a, b in zip(seen, found, strict=True)] if seen else found
-    return seen
-
-
-def _scaled(moments: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Moments of inputs that are multiplied by `scale`, one for each channel."""
-    each = np.repeat(scale, len(moments) // len(scale))
-    return moments * np.outer(each, each)
-
-
-def _unit(sample: Sample) -> torch.Tensor:
-    return torch.from_numpy(sample.values).float() / UNIT
-
-
-@torch.no_grad()
-def _error(decoded: Sequence[torch.Tensor], samples: Sequence[Sample]) -> float:
-    squares = [
-        (y.clamp(*s.reach).double() - torch.from_numpy(s.pictures)).square().mean()
-        for y, s in zip(decoded, samples, strict=True)
-    ]
-    return float(torch.stack(squares).mean()) + 1e-12
+def _moments_of(case: Case, number: int, scale: np.ndarray) -> np.ndarray | None:
+    """Second moments of what a convolution sees, its inputs multiplied by `scale` (in,); None if nobody asks."""
+    if not case.moments:
+        return None
+    own = case.moments[number]
+    each = np.repeat(scale, len(own) // len(scale))
+    return own * np.outer(each, each)
