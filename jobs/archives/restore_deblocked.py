@@ -85,7 +85,7 @@ def _write_deblocked_file(entry: Entry, file: BinaryIO) -> tuple[Outcome | None,
         return outcome, reason or _NO_JPEG
     file.seek(0)
     try:
-        picture = deblocked_file(file.read(), entry.pool)
+        picture = deblocked_file(file, entry.pool)
     except PictureError as exc:
         return outcome, str(exc)
     file.seek(0)

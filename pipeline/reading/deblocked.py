@@ -29,6 +29,7 @@ from tilepress.pipeline.formats.registry import rebuild
 from tilepress.pipeline.reading.one_image import one_image
 from tilepress.pipeline.reading.pixels import PartReader
 
+MAX_FILE_BYTES = 4 * MAX_BYTES  # of a JPEG, which is read at once: no honest one has four bytes a sample
 _CONVERSIONS = {Colours.GRAY: None, Colours.YCBCR: USUAL.conversion, Colours.RGB: None}
 
 
@@ -44,18 +45,21 @@ class Deblocked:
         write_png(self.pixels, self.metadata, out)
 
 
-def deblocked_file(source: bytes, pool: CodecPool) -> Deblocked:
-    """Return the restored picture of a JPEG file, by the model that `pool` loads.
+def deblocked_file(file: BinaryIO, pool: CodecPool) -> Deblocked:
+    """Return the restored picture of a JPEG file, read from where `file` stands, by the model that `pool` loads.
 
     PictureError, with the reason, for a file that is damaged, of a kind that is not read, or too large. MissingPackage
     without torch.
     """
+    source = file.read(MAX_FILE_BYTES + 1)
+    if len(source) > MAX_FILE_BYTES:
+        raise LimitExceeded(f"JPEG file of more than {MAX_FILE_BYTES} bytes")
     metadata = Scanner(source).scan().metadata
     with reading_jpeg():
-        file = read_foreign(source)
-        _check_limits(file)
-        image = file.coefficients()
-    return Deblocked(restored_picture(image, _CONVERSIONS[file.colours], pool), metadata)
+        jpeg = read_foreign(source)
+        _check_limits(jpeg)
+        image = jpeg.coefficients()
+    return Deblocked(restored_picture(image, _CONVERSIONS[jpeg.colours], pool), metadata)
 
 
 def write_deblocked_origin(image: IndexRow, reader: PartReader, out: BinaryIO) -> None:

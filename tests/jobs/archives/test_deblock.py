@@ -228,6 +228,15 @@ def test_a_picture_beyond_the_limit_comes_back_as_it_is(
     assert tree(tmp_path) == {"gray.jpg": JPEGS["gray.jpg"]}
 
 
+def test_of_a_film_that_begins_as_a_jpeg_no_more_is_read_than_a_jpeg_can_have(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deblocked, "MAX_FILE_BYTES", 1000)
+    report = tilepress.restore(place / "archive", tmp_path, deblock=True, include=["gray.jpg"], **ONE)
+    assert report.not_deblocked == [("gray.jpg", "JPEG file of more than 1000 bytes")]
+    assert tree(tmp_path) == {"gray.jpg": JPEGS["gray.jpg"]}
+
+
 @pytest.mark.parametrize(
     ("codec", "reasons"),
     [
