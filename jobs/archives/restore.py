@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tilepress.codecs.errors import MissingPackage
-from tilepress.jobs.archives.restore_deblocked import may_be_jpeg, names_like_deblocked, require_deblock
+from tilepress.jobs.archives.restore_deblocked import may_be_jpeg, require_deblock
 from tilepress.jobs.archives.restore_links import NAMES, restore_entry, why_absent
 from tilepress.jobs.archives.restore_shown import (
     THERE,
     RestoreOptions,
     Written,
+    names_like_shown,
     require_view,
     view_of,
     write_shown,
@@ -151,7 +152,8 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
 
 def _options(config: RestoreConfig, destination: Location, entries: Iterable[Entry]) -> RestoreOptions:
     shown = config.region, config.preview, config.view, config.as_origin
-    taken = names_like_deblocked(entries) if config.deblock else frozenset()
+    renames = config.deblock or config.preview or config.as_origin
+    taken = names_like_shown(entries) if renames else frozenset()
     return RestoreOptions(destination, *shown, config.overwrite, config.deblock, taken)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from typing import BinaryIO
 
 from tilepress.codecs.errors import UnknownCodecError
@@ -19,7 +17,6 @@ from tilepress.pipeline.reading.rebuild import Outcome
 DEBLOCKED = "deblocked"
 _NO_JPEG = "no JPEG file"
 _MAGIC = b"\xff\xd8\xff"
-_LIKE_DEBLOCKED = re.compile(rf"-{DEBLOCKED}\.\w+$")
 _ENDINGS = {"jpeg": ".jpg", "tiff": ".tif"}  # of formats that are not their own
 
 
@@ -51,11 +48,6 @@ def deblocked_name(path: str, facts: ImageFacts) -> str:
     """
     ending = _ENDINGS.get(facts.format, f".{facts.format}") if facts.method == ORIGIN else ".png"
     return f"{path}-{DEBLOCKED}{ending}"
-
-
-def names_like_deblocked(entries: Iterable[Entry]) -> frozenset[str]:
-    """Return the names of files that end as those of restored pictures do: no restored picture may take one."""
-    return frozenset(entry.path for entry in entries if _LIKE_DEBLOCKED.search(entry.path))
 
 
 def write_deblocked(entry: Entry, file: BinaryIO) -> tuple[Outcome | None, str]:

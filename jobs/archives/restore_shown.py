@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from tilepress.codecs.errors import MissingPackage
 from tilepress.jobs.archives.restore_deblocked import DEBLOCKED, deblocked_name, write_deblocked
-from tilepress.jobs.archives.restore_origin import AS_JPEG, write_jpeg
+from tilepress.jobs.archives.restore_origin import AS_JPEG, SUFFIX, write_jpeg
 from tilepress.pipeline.archive.fidelity import Fidelity
 from tilepress.pipeline.archive.schema import PIXEL_METHODS
 from tilepress.pipeline.coding.decode import Shown
@@ -28,6 +29,9 @@ BYTES, PIXELS, LOSSY, PREVIEW, REGION, THERE = (
 )
 
 
+_LIKE_SHOWN = re.compile(rf"(-{DEBLOCKED}|-preview|-\d+-\d+-\d+x\d+)\.\w+$|\.\w+\{SUFFIX}$")
+
+
 @dataclass(frozen=True)
 class RestoreOptions:
     """What every worker needs to know."""
@@ -39,7 +43,7 @@ class RestoreOptions:
     as_origin: bool = False
     overwrite: bool = False
     deblock: bool = False
-    taken: frozenset[str] = frozenset()  # names of files, which no restored picture may take
+    taken: frozenset[str] = frozenset()  # names of files that end as those of other views do, which none may take
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,23 @@ def require_view(entries: Iterable[Entry], view: str) -> None:
     raise UsageError(f"no such file has a `view` {view!r}; there are: {', '.join(sorted(known)) or 'none'}")
 
 
+def names_like_shown(entries: Iterable[Entry]) -> frozenset[str]:
+    """Return the names of files that end as those do that other files come back under."""
+    return frozenset(entry.path for entry in entries if _LIKE_SHOWN.search(entry.path))
+
+
 def write_shown(entry: Entry, options: RestoreOptions, file: BinaryIO) -> Written:
-    """Write to `file` as what an image comes back."""
+    """Write to `file` as what an image comes back. UsageError where that has the name of another file."""
+    written = _write(entry, options, file)
+    if written.name != entry.path and written.name in options.taken:
+        raise UsageError(f"{written.name} is a file of the archive, too: restore one of them elsewhere, by `include`")
+    return written
+
+
+def _write(entry: Entry, options: RestoreOptions, file: BinaryIO) -> Written:
     facts, view = entry.index_row.facts, view_of(entry, options)
     if options.deblock:
-        return _write_deblocked(entry, file, options.taken)
+        return _write_deblocked(entry, file)
     if options.region is not None:
         write_region(entry.array(options.region, options.preview, view), facts, file)
         return Written(region_name(entry.path, options.region, facts), REGION)
@@ -97,15 +113,12 @@ def write_shown(entry: Entry, options: RestoreOptions, file: BinaryIO) -> Writte
     return Written(entry.path, _how(entry.write(file), facts.promised))
 
 
-def _write_deblocked(entry: Entry, file: BinaryIO, taken: frozenset[str]) -> Written:
-    """As its JPEG coefficients are restored, or as it is, with the reason why; UsageError where its name is taken."""
+def _write_deblocked(entry: Entry, file: BinaryIO) -> Written:
+    """As its JPEG coefficients are restored, or as it is, with the reason why."""
     outcome, reason = write_deblocked(entry, file)
     facts = entry.index_row.facts
     if outcome is None:
-        name = deblocked_name(entry.path, facts)
-        if name in taken:
-            raise UsageError(f"{name} is a file of the archive, too: restore one of them elsewhere, by `include`")
-        return Written(name, DEBLOCKED)
+        return Written(deblocked_name(entry.path, facts), DEBLOCKED)
     return Written(entry.path, _how(outcome, facts.promised), reason)
 
 

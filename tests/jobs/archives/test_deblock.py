@@ -182,20 +182,6 @@ def test_restored_pictures_of_like_names_never_take_each_others_place(tmp_path: 
     assert set(restored) == {f"{name}-deblocked.png" for name in files} and len(set(restored.values())) == len(files)
 
 
-def test_a_file_is_never_replaced_by_a_restored_picture_of_its_name(tmp_path: Path) -> None:
-    drawn = encoded(noise(70, 60, 3))
-    write_tree(tmp_path / "source", {"b.jpg": jpeg(), "b.jpg-deblocked.png": drawn})
-    tilepress.compress(tmp_path / "source", tmp_path / "a.tp", codec="jpegxl", **ONE)
-    asked: dict[str, Any] = {"deblock": True, "overwrite": True, **ONE}
-    for _ in range(2):
-        report = tilepress.restore(tmp_path / "a.tp", tmp_path / "out", **asked)
-        reason = "b.jpg-deblocked.png is a file of the archive, too: restore one of them elsewhere, by `include`"
-        assert report.exit_code == 2 and report.refused == [("b.jpg", reason)]
-        assert tree(tmp_path / "out") == {"b.jpg-deblocked.png": drawn}
-    alone = tilepress.restore(tmp_path / "a.tp", tmp_path / "alone", include=["b.jpg"], **asked)
-    assert alone.restored == {"deblocked": 1}
-
-
 @pytest.mark.parametrize(
     "other", [{"region": (0, 0, 8, 8)}, {"preview": True}, {"view": "smooth"}, {"as_origin": True}], ids=str
 )

@@ -1,4 +1,4 @@
-"""Archives with hostile names: nothing is ever written outside the destination."""
+"""Names that are hostile, or of other files: nothing is written outside the destination, or over another file."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ HOSTILE = (
     "\ud7ff/../../x.png",
 )
 GOOD = "good/one.png"
+SAMPLES = Path(__file__).parents[3] / "infra/samples"
+WAYS = {  # what is asked for -> a sample, its name, the name that it would come back under, and as what
+    "deblock": ("images/coffee-sideways.jpg", "b.jpg", "b.jpg-deblocked.png", "deblocked"),
+    "preview": ("images/coffee-sideways.jpg", "b.jpg", "b.jpg-preview.png", "preview"),
+    "as_origin": ("origins/jpeg.png", "b.png", "b.png.jpg", "JPEG of the same pixels"),
+}
 
 
 @pytest.fixture
@@ -154,3 +160,19 @@ def test_control_characters_of_a_name_do_not_reach_a_terminal(tmp_path: Path, ca
         app._run([command, str(tmp_path / "archive")])
     out = capfd.readouterr()
     assert "a\\x1b[31m\\x0a.bin" in out.out and "\x1b" not in out.out + out.err
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_file_is_never_replaced_by_a_view_of_another(way: str, tmp_path: Path) -> None:
+    sample, name, taken, how = WAYS[way]
+    drawn = encoded(image_of("RGB", 60, 60, seed=1), "PNG")
+    write_tree(tmp_path / "source", {name: (SAMPLES / sample).read_bytes(), taken: drawn})
+    tilepress.compress(tmp_path / "source", tmp_path / "a.tp", **LOCAL)
+    asked: dict[str, Any] = {way: True, "overwrite": True, **LOCAL}
+    for _ in range(2):
+        report = tilepress.restore(tmp_path / "a.tp", tmp_path / "out", **asked)
+        reason = f"{taken} is a file of the archive, too: restore one of them elsewhere, by `include`"
+        assert report.exit_code == 2 and report.refused == [(name, reason)]
+        assert tree(tmp_path / "out") == {taken: drawn}
+    alone = tilepress.restore(tmp_path / "a.tp", tmp_path / "alone", include=[name], **asked)
+    assert alone.restored == {how: 1} and set(tree(tmp_path / "alone")) == {taken}
