@@ -60,7 +60,9 @@ def plug(tmp_path: Path) -> Path:
 def environment(tmp_path: Path, **changes: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
     paths = f"{tmp_path}{os.pathsep}{PACKAGE.parent}"
-    return clean | {"PYTHONPATH": paths, "TILEPRESS_KERNEL_CACHE": str(tmp_path / "kernels")} | changes
+    # Python's own cache takes a file of the same size and second for unchanged, and processes take less than a second.
+    clean |= {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+    return clean | {"TILEPRESS_KERNEL_CACHE": str(tmp_path / "kernels")} | changes
 
 
 def start(tmp_path: Path, before: str = "", **changes: str) -> subprocess.Popen[str]:
