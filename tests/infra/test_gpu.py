@@ -14,12 +14,16 @@ from PIL import Image
 from tilepress.codecs.codec import Symbols
 from tilepress.codecs.registry import codec_class, load_codec, resolve, shipped_models
 from tilepress.jobs.recipes.recipe import load_plan
+from tilepress.jobs.training.checkpoints import latest
+from tilepress.jobs.training.learner import Learner
+from tilepress.pipeline.storage.base import open_storage
 
 GPU = Path(__file__).parents[2] / "infra/gpu"
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(str(GPU))
     import check
     import exactness
+    import resident
     import train
 
 MODEL = "block-dnn-sigmoid-16"  # the smallest
@@ -113,3 +117,23 @@ def test_what_is_trained_is_passed_and_what_fails_stops_the_list(tmp_path, capfd
     assert "no_such_key" in capfd.readouterr().err and not list(tmp_path.glob("out/never*"))
     made = (tmp_path / "out/small/model.json").read_bytes()
     assert train.main(*call) == 2 and (tmp_path / "out/small/model.json").read_bytes() == made
+
+
+def test_crops_drawn_on_the_device_are_windows_in_all_eight_symmetries():
+    picture = np.random.default_rng(1).integers(0, 256, (1, 6, 6, 3), np.uint8)
+    drawn = resident.crops(torch.from_numpy(picture), 4000, 5, torch.Generator().manual_seed(1)).numpy()
+    windows = [picture[0, y : y + 5, x : x + 5] for y in (0, 1) for x in (0, 1)]
+    mirrored = [each for window in windows for each in (window, window[:, ::-1])]
+    wanted = {np.rot90(each, turns).tobytes() for each in mirrored for turns in range(4)}
+    assert len(wanted) == 32 and {each.tobytes() for each in drawn} == wanted
+
+
+def test_a_training_on_resident_pictures_leaves_a_checkpoint_that_tilepress_train_takes(tmp_path):
+    pictures = np.random.default_rng(1).integers(0, 256, (4, 512, 512, 3), np.uint8)
+    keys = ["steps=3", "batch_size=8", "crop=32", "validate_every=2", "checkpoint_every=2", "channels=4", "layers=1"]
+    state = resident.train("jpeg-dncnn", pictures, str(tmp_path), 60, keys)
+    found = latest(open_storage(str(tmp_path)))
+    assert found and found[0].step == state.step == 3 and found[0].stopped_by == "steps"
+    learner = Learner(load_plan("jpeg-dncnn", keys))
+    learner.restore(found[1])
+    assert learner.network.state_dict()["deviations"][0] > 1

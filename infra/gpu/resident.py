@@ -1,0 +1,95 @@
+"""Train a recipe on pictures that stay on the GPU, from which crops are drawn there: no feed keeps the device waiting.
+
+    python infra/gpu/resident.py RECIPE PICTURES.npy OUT --seconds 505 [key=value ...]
+
+PICTURES.npy: uint8 (n, h, w, 3), in the order of the SHA-256 of their names, so that those held out are the ones that
+`tilepress train` holds out. Network, steps, averages and checkpoints are tilepress's own. OUT gets the checkpoint: put
+into the folder `MODEL.training/checkpoints` of `tilepress train RECIPE --out MODEL minutes=... key=value`, begun by the
+same keys and stopped, it is exported when that command is repeated. The shipped `jpeg-dncnn` was made so, with
+batch_size=64 crop=128 checkpoint_every=2000.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "src"))  # tilepress of this checkout, if none is installed
+
+import numpy as np
+import torch
+
+from tilepress.jobs.recipes.recipe import load_plan
+from tilepress.jobs.training.checkpoints import TrainingState, save
+from tilepress.jobs.training.learner import Learner
+from tilepress.jobs.training.loop import Hooks, Row, run
+from tilepress.pipeline.storage.base import open_storage
+
+_VALIDATED, _SIDE, _TOLD_EVERY_S = 40, 256, 15.0
+
+
+def crops(pictures: torch.Tensor, count: int, side: int, generator: torch.Generator) -> torch.Tensor:
+    """Return random crops uint8 (count, side, side, 3), turned and mirrored, of pictures uint8 (n, h, w, 3)."""
+    limits = len(pictures), pictures.shape[1] - side + 1, pictures.shape[2] - side + 1, 8
+    picture, y, x, turn = (
+        torch.randint(limit, (count, 1, 1), generator=generator).to(pictures.device) for limit in limits
+    )
+    place = torch.arange(side, device=pictures.device)
+    rows, columns = place[None, :, None], place[None, None, :]
+    rows, columns = torch.where(turn % 2 == 1, columns, rows), torch.where(turn % 2 == 1, rows, columns)
+    rows = torch.where(turn // 2 % 2 == 1, side - 1 - rows, rows)
+    columns = torch.where(turn // 4 == 1, side - 1 - columns, columns)
+    return pictures[picture, y + rows, x + columns]
+
+
+def endless(pictures: torch.Tensor, count: int, side: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
+    """Yield batches for ever."""
+    while True:
+        yield crops(pictures, count, side, generator)
+
+
+def train(recipe: str, pictures: np.ndarray, out: str, seconds: float, overrides: list[str]) -> TrainingState:
+    """Train for so long, the learning rate falling to its end, and write checkpoints to `out`; return the state."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    plan = load_plan(recipe, [*overrides, f"minutes={seconds / 60}"])
+    options = plan.options
+    held = max(1, round(options.validation * len(pictures)))
+    kept, learned = (torch.from_numpy(part.copy()).to(device) for part in (pictures[:held], pictures[held:]))
+    generator = torch.Generator().manual_seed(options.seed)
+    learner = Learner(plan, device)
+    learner.initialise(crops(learned, 64, options.crop, generator).cpu().numpy())
+    learner.network.to(memory_format=torch.channels_last)
+    corners = [(y, x) for y in range(0, kept.shape[1], _SIDE) for x in range(0, kept.shape[2], _SIDE)]
+    # Four of each: recipes may look at the crops of a batch in several ways in turn.
+    seen = [kept[i : i + 1, y : y + _SIDE, x : x + _SIDE].repeat(4, 1, 1, 1) for i in range(held) for y, x in corners]
+    work, told = open_storage(out), [0.0]
+
+    def post(row: Row) -> None:
+        if "val_mse" in row or time.monotonic() - told[0] > _TOLD_EVERY_S:
+            told[0] = time.monotonic()
+            print({name: round(value, 5) for name, value in row.items()}, flush=True)
+
+    hooks = Hooks(lambda: iter(seen[:_VALIDATED]), post, lambda state: save(work, state, learner.tensors()))
+    batches = endless(learned, options.batch_size, options.crop, generator)
+    return run(learner, TrainingState(), batches, float(learned.numel() / 3), hooks)
+
+
+def main() -> None:
+    """Read the arguments, and train."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe")
+    parser.add_argument("pictures", type=Path)
+    parser.add_argument("out")
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("overrides", nargs="*")
+    given = parser.parse_intermixed_args()
+    torch.backends.cudnn.benchmark = True
+    state = train(given.recipe, np.load(given.pictures), given.out, given.seconds, given.overrides)
+    print(f"{state.step} steps, stopped by {state.stopped_by}: {state.figures}")
+
+
+if __name__ == "__main__":
+    main()
