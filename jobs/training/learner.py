@@ -178,7 +178,7 @@ def _divergence_named() -> Iterator[None]:
     """Make a UsageError of the error of eigenvectors that gradients do not have: of such as are not finite."""
     try:
         yield
-    except torch.linalg.LinAlgError as exc:  # type: ignore[attr-defined]  # its documented name
+    except torch.linalg.LinAlgError as exc:  # type: ignore[attr-defined]  # documented, but torch's types leave it out
         raise UsageError(f"training diverged: lower lr=, or set clip=1.0 ({exc})") from exc
 
 

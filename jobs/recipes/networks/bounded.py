@@ -29,5 +29,5 @@ def bounded(z: torch.Tensor, ceiling: float) -> torch.Tensor:
     Compression trains its bounds in this way (`lower_bound`, after Ballé, "Efficient nonlinear transforms for lossy
     image compression", 2018).
     """
-    bound: torch.Tensor = _Bounded.apply(z, ceiling)  # type: ignore[no-untyped-call]
+    bound: torch.Tensor = _Bounded.apply(z, ceiling)  # type: ignore[no-untyped-call]  # torch gives `apply` no types
     return bound
