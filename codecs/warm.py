@@ -14,7 +14,6 @@ from tilepress.codecs import registry
 from tilepress.codecs.codec import COLOUR_PLANES, Codec, Settings, TileSpec
 from tilepress.codecs.entropy import rans
 from tilepress.codecs.jpeg.decoders import DECODERS
-from tilepress.codecs.jpeg.encode import encode
 from tilepress.codecs.jpeg.file.coefficients import SAMPLINGS
 from tilepress.codecs.kernels.cache import KernelCache, cache_root
 from tilepress.codecs.origins.base import Guess
@@ -62,8 +61,6 @@ def warm_kernels(
     if only is None:
         report("origins")
         _warm_origins()
-        report("jpeg encoder")
-        encode(np.zeros((_SIDE, _SIDE, 3), np.uint8), quality=50)
     for work in more:
         work()
     return Warmed(

@@ -50,11 +50,40 @@ def shuffle(x: Planes, f: int) -> Planes:
     return out
 
 
+def unshuffle(x: Planes, f: int) -> Planes:
+    """8l."""
+    out = np.empty((len(x) * f**2, x.shape[1] // f, x.shape[2] // f), np.int64)
+    for a in range(f):
+        for b in range(f):
+            out[f * a + b :: f * f] = x[:, a::f, b::f]
+    return out
+
+
 def up(x: Planes) -> Planes:
     """8b."""
     (y0, y1), (x0, x1) = (_nearest(side) for side in x.shape[1:])
     near, below = x[:, y0], x[:, y1]
     return (9 * near[:, :, x0] + 3 * below[:, :, x0] + 3 * near[:, :, x1] + below[:, :, x1] + 8) // 16
+
+
+def computed(x: Planes, operations: list[str], tensors: dict[str, np.ndarray], activation_bits: int) -> Planes:
+    """What a network makes of its inputs: 8c and 8l."""
+    number, top = 0, (1 << activation_bits) - 1
+    for operation in operations:
+        kind, *numbers = operation.split()
+        if kind in ("conv", "beside"):
+            parts = (tensors[f"synthesis{number}.{name}"] for name in ("weight", "bias", "shift"))
+            y, number = convolution(x, *(part.astype(np.int64) for part in parts)), number + 1
+            x = y if kind == "conv" else np.concatenate([np.clip(y, 0, top), x])
+        elif kind == "relu":
+            x = np.clip(x, 0, top)
+        elif kind == "repeat":
+            x = np.kron(x, np.ones((1, int(numbers[0]), int(numbers[0])), np.int64))
+        elif kind == "up":
+            x = up(x)
+        else:
+            x = {"shuffle": shuffle, "unshuffle": unshuffle}[kind](x, int(numbers[0]))
+    return x
 
 
 def _nearest(side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -163,20 +192,7 @@ class CnnAe(_Pictures):
         return y[:, cut : y.shape[1] - cut, cut : y.shape[2] - cut]
 
     def _network(self, x: Planes) -> Planes:
-        number, top = 0, (1 << self.config["activation_bits"]) - 1
-        for operation in self.config["synthesis"]:
-            kind, *numbers = operation.split()
-            if kind in ("conv", "beside"):
-                parts = (self.tensors[f"synthesis{number}.{name}"] for name in ("weight", "bias", "shift"))
-                y, number = convolution(x, *(part.astype(np.int64) for part in parts)), number + 1
-                x = y if kind == "conv" else np.concatenate([np.clip(y, 0, top), x])
-            elif kind == "relu":
-                x = np.clip(x, 0, top)
-            elif kind == "repeat":
-                x = np.kron(x, np.ones((1, int(numbers[0]), int(numbers[0])), np.int64))
-            else:
-                x = up(x) if kind == "up" else shuffle(x, int(numbers[0]))
-        return x << self.lift
+        return computed(x, self.config["synthesis"], self.tensors, self.config["activation_bits"]) << self.lift
 
     def _blend(self, x: Planes, height: int, width: int) -> Planes:
         block, overlap = self.config["block"], self.config["overlap"]

@@ -8,17 +8,8 @@ from typing import Any
 import numpy as np
 
 from tests.support.independent.dncnn.jpeg_file import colours, enlarged, linear, read_file
-from tests.support.independent.networks import convolution, shuffle
+from tests.support.independent.networks import computed
 from tests.support.independent.streams import Shape
-
-
-def unshuffle(x: np.ndarray, f: int) -> np.ndarray:
-    """8l."""
-    out = np.empty((len(x) * f**2, x.shape[1] // f, x.shape[2] // f), np.int64)
-    for a in range(f):
-        for b in range(f):
-            out[f * a + b :: f * f] = x[:, a::f, b::f]
-    return out
 
 
 def inputs(q: np.ndarray, s: np.ndarray, deviations: np.ndarray) -> np.ndarray:
@@ -99,15 +90,4 @@ class JpegDncnn:
 
     def network(self, x: np.ndarray) -> np.ndarray:
         """Corrections (64, rows, columns)."""
-        number, top = 0, (1 << self.config["activation_bits"]) - 1
-        for operation in self.config["network"]:
-            kind, *numbers = operation.split()
-            if kind in ("conv", "beside"):
-                parts = (self.tensors[f"synthesis{number}.{name}"] for name in ("weight", "bias", "shift"))
-                y, number = convolution(x, *(part.astype(np.int64) for part in parts)), number + 1
-                x = y if kind == "conv" else np.concatenate([np.clip(y, 0, top), x])
-            elif kind == "relu":
-                x = np.clip(x, 0, top)
-            else:
-                x = (shuffle if kind == "shuffle" else unshuffle)(x, int(numbers[0]))
-        return x
+        return computed(x, self.config["network"], self.tensors, self.config["activation_bits"])
