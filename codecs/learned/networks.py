@@ -95,6 +95,8 @@ def plan(texts: Sequence[str], inputs: int, allowed: frozenset[str]) -> NetworkP
     densest = max(width * (stride // at if "up" in allowed else at) ** -2 for width, at in widths)
     if densest > _MAX_DENSITY:
         raise ModelError(f"a network of {densest:.0f} values a pixel, above {_MAX_DENSITY}: {', '.join(texts)}")
+    if allowed != ANALYSIS:
+        _require_rectifiers_after_convolutions(operations)
     return NetworkPlan(tuple(operations), stride)
 
 
@@ -118,6 +120,7 @@ def plan_restoration(texts: Sequence[str], inputs: int) -> NetworkPlan:
             raise ModelError(f"{text!r} of a restoration is finer or coarser than can be: {', '.join(texts)}")
     if scale != 1 or operations[-1].kind != "conv":
         raise ModelError(f"a restoration ends with a conv, as large as what goes in: {', '.join(texts)}")
+    _require_rectifiers_after_convolutions(operations)
     restoration = NetworkPlan(tuple(operations), 1)
     if reach(restoration) > _MAX_REACH:
         raise ModelError(f"a restoration that looks {reach(restoration)} positions far, above {_MAX_REACH}")
@@ -139,6 +142,13 @@ def reach(network: NetworkPlan) -> int:
             scale //= operation.size
             total = Fraction(math.ceil(total * scale), scale)
     return math.ceil(total)
+
+
+def _require_rectifiers_after_convolutions(operations: Sequence[Operation]) -> None:
+    """Integers are rectified where a convolution clips them, and nowhere else."""
+    kinds = [operation.kind for operation in operations]
+    if any(kind == "relu" and before != "conv" for before, kind in zip(["", *kinds], kinds, strict=False)):
+        raise ModelError("a relu of an integer network follows a convolution")
 
 
 def _read(text: str, channels: int, allowed: frozenset[str]) -> Operation:
@@ -220,8 +230,6 @@ def load_synthesis(network: NetworkPlan, tensors: Mapping[str, np.ndarray], acti
             convolutions += 1
         elif operation.kind in _STEPS:
             steps.append(_STEPS[operation.kind](operation.size))
-        elif at == 0 or network.operations[at - 1].kind != "conv":
-            raise ModelError("a relu of an integer network follows a convolution")
     return steps
 
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from tilepress.pipeline.errors import UsageError
 
+_MOST_SEED = (1 << 62) - 1  # with what is added to it a step, generators take it as 64 bits
 OPTIMISERS = ("adam", "sgd", "soap")  # made in jobs/training/optimisers.py
 Value = TypeVar("Value")
 
@@ -47,6 +48,8 @@ class Options:
         for key, least in _LEAST.items():
             if getattr(self, key) < least:
                 raise UsageError(f"{key} must be at least {least}, not {getattr(self, key)!r}")
+        if self.seed > _MOST_SEED:
+            raise UsageError(f"seed must be at most {_MOST_SEED}, not {self.seed}")
         if not 0 < self.validation < 1 or not 0 <= self.ema < 1 or not 0 <= self.lr_end <= 1:
             raise UsageError("validation must be between 0 and 1, ema from 0 to below 1, lr_end from 0 to 1")
         if self.optimiser not in OPTIMISERS:

@@ -14,7 +14,7 @@ _MOMENTUM = 0.9  # of sgd
 
 
 def optimiser_of(parameters: Parameters, name: str, lr: float) -> torch.optim.Optimizer:
-    """Return the optimiser of a name of OPTIMISERS (jobs/recipes/recipe.py) for parameters, at a learning rate."""
+    """Return the optimiser of a name of OPTIMISERS (jobs/recipes/options.py) for parameters, at a learning rate."""
     return _MAKERS[name](parameters, lr)
 
 

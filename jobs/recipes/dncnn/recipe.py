@@ -40,6 +40,7 @@ _LEAST_DEVIATION = 4.0  # levels
 _HELD_OUT = (10, 20, 30, 40)  # qualities that held-out crops are compressed at, in turn
 _CALIBRATED = (5, 10, 20, 30, 50, 70, 90)
 _MARGINS = (8, 16, 24, 40)
+_MOST_LAYERS = 29  # two operations each, and five around them: networks have 64 at most
 
 
 class JpegDncnnRecipe(Recipe):
@@ -67,6 +68,8 @@ class JpegDncnnRecipe(Recipe):
 
     def __init__(self, model: Mapping[str, Any]) -> None:
         super().__init__(model)
+        if not 0 <= self.model["layers"] <= _MOST_LAYERS:
+            raise UsageError(f"model.layers must be from 0 to {_MOST_LAYERS}, not {self.model['layers']}")
         try:
             self.plan = plan_restoration(self.operations(), INPUTS)
             factors(self.plan)
@@ -157,13 +160,16 @@ def _held_out(crops: torch.Tensor) -> Compressed:
 
 
 def _paired(tiles: Sequence[np.ndarray]) -> list[tuple[np.ndarray, int]]:
-    """A tile for each quality that integers are tried at, cut to whole blocks."""
-    wide = [tile for tile in tiles if min(tile.shape[:2]) >= _UNIT]
-    if not wide:
-        raise ModelError(f"no image is as large as {_UNIT} x {_UNIT} pixels: there is nothing to try integers on")
+    """A tile for each quality that integers are tried at, cut to whole blocks; small ones continued, as crops are."""
+    wide = [tile for tile in tiles if min(tile.shape[:2]) >= _UNIT] or [_continued(tile) for tile in tiles]
     chosen = (wide[at * len(wide) // len(_CALIBRATED)] for at in range(len(_CALIBRATED)))
     cut = (tile[: tile.shape[0] // _UNIT * _UNIT, : tile.shape[1] // _UNIT * _UNIT] for tile in chosen)
     return list(zip(cut, _CALIBRATED, strict=True))
+
+
+def _continued(tile: np.ndarray) -> np.ndarray:
+    height, width = (max(0, _UNIT - side) for side in tile.shape[:2])
+    return np.pad(tile, [(0, height), (0, width), (0, 0)], mode="edge")
 
 
 @torch.no_grad()

@@ -56,6 +56,8 @@ def test_what_is_folded_between_finer_layers_is_seen_whole() -> None:
         [],
         ["relu"],
         ["conv 4 1", "relu"],
+        ["relu", "conv 4 1"],
+        ["conv 4 1", "relu", "relu", "conv 4 1"],
         ["conv 4 2"],
         ["conv 4"],
         ["conv 0 1"],

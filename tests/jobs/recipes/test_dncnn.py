@@ -174,7 +174,8 @@ def test_recipes_are_as_large_as_they_say(name: str, far: int, multiplications: 
     "model",
     [{"network": ["conv 63 1"]}, {"network": ["conv 64 1", "relu"]}, {"network": ["conv 8 3", "conv 64 1"]},
      {"network": ["shuffle 8", "conv 64 3", "relu", "unshuffle 8", "conv 64 1"]}, {"network": ["conv 64 15"] * 9},
-     {"channels": 0}, {"channels": 300}, {"layers": 99}, {"weight_bits": 12}, {"drawings": -0.1}, {"chroma": -0.1},
+     {"channels": 0}, {"channels": 300}, {"layers": 30}, {"layers": -1}, {"layers": 10**12},
+     {"network": ["relu", "conv 64 1"]}, {"weight_bits": 12}, {"drawings": -0.1}, {"chroma": -0.1},
      {"drawings": 0.3, "chroma": 0.3}],
 )  # fmt: skip
 def test_a_configuration_that_cannot_be_trained_or_exported_is_refused_at_once(model: dict[str, object]) -> None:
@@ -182,9 +183,22 @@ def test_a_configuration_that_cannot_be_trained_or_exported_is_refused_at_once(m
         TrainingPlan("test", "jpeg-dncnn", Options(), model).recipe()
 
 
+@pytest.mark.parametrize("side", [1, 8, 15])
+def test_a_training_on_pictures_smaller_than_two_blocks_ends_with_a_model(side: int) -> None:
+    learner = learner_of(SMALL)
+    tiles = [tile[:side] for tile in crops(3)]
+    with learner.exported() as network:
+        assert JpegDncnn(learner.recipe.export(network, tiles, {}, ""))
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
-    [("model.layer=3", "mean layers"), ("model.measures={l1: 1}", "no key measures"), ("crop=40", "multiple of 16")],
+    [
+        ("model.layer=3", "mean layers"),
+        ("model.measures={l1: 1}", "no key measures"),
+        ("crop=40", "multiple of 16"),
+        ("seed=99999999999999999999", "seed must be at most"),
+    ],
 )
 def test_a_wrong_key_says_what_is_wrong(asked: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
