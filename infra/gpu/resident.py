@@ -26,9 +26,23 @@ from tilepress.jobs.recipes.recipe import load_plan
 from tilepress.jobs.training.checkpoints import TrainingState, save
 from tilepress.jobs.training.learner import Learner
 from tilepress.jobs.training.loop import Hooks, Row, run
+from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.storage.base import open_storage
 
 _VALIDATED, _SIDE, _TOLD_EVERY_S = 40, 256, 15.0
+
+
+def read_pictures(path: Path, crop: int) -> np.ndarray:
+    """Return the pictures of an .npy, uint8 (n, h, w, 3). ValueError for what cannot be trained on; OSError."""
+    with path.open("rb") as file:
+        pictures: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
+    if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3:
+        raise ValueError(f"{path} holds {pictures.dtype} {pictures.shape}, not uint8 (n, h, w, 3)")
+    if len(pictures) < 2:
+        raise ValueError(f"{path} holds {len(pictures)} pictures: one is held out, others are learned from")
+    if min(pictures.shape[1:3]) < crop:
+        raise ValueError(f"the pictures of {path} are smaller than crop={crop}")
+    return pictures
 
 
 def crops(pictures: torch.Tensor, count: int, side: int, generator: torch.Generator) -> torch.Tensor:
@@ -55,13 +69,14 @@ def train(recipe: str, pictures: np.ndarray, out: str, seconds: float, overrides
     """Train for so long, the learning rate falling to its end, and write checkpoints to `out`; return the state."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     plan = load_plan(recipe, [*overrides, f"minutes={seconds / 60}"])
-    options = plan.options
+    options, unit = plan.options, plan.recipe().crop_unit
     held = max(1, round(options.validation * len(pictures)))
     kept, learned = (torch.from_numpy(part.copy()).to(device) for part in (pictures[:held], pictures[held:]))
     generator = torch.Generator().manual_seed(options.seed)
     learner = Learner(plan, device)
     learner.initialise(crops(learned, 64, options.crop, generator).cpu().numpy())
     learner.network.to(memory_format=torch.channels_last)
+    kept = kept[:, : kept.shape[1] // unit * unit, : kept.shape[2] // unit * unit]
     corners = [(y, x) for y in range(0, kept.shape[1], _SIDE) for x in range(0, kept.shape[2], _SIDE)]
     # Four of each: recipes may look at the crops of a batch in several ways in turn.
     seen = [kept[i : i + 1, y : y + _SIDE, x : x + _SIDE].repeat(4, 1, 1, 1) for i in range(held) for y, x in corners]
@@ -87,7 +102,12 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*")
     given = parser.parse_intermixed_args()
     torch.backends.cudnn.benchmark = True
-    state = train(given.recipe, np.load(given.pictures), given.out, given.seconds, given.overrides)
+    try:
+        crop = load_plan(given.recipe, given.overrides).options.crop
+        pictures = read_pictures(given.pictures, crop)
+        state = train(given.recipe, pictures, given.out, given.seconds, given.overrides)
+    except (OSError, ValueError, UsageError) as exc:
+        parser.error(str(exc))
     print(f"{state.step} steps, stopped by {state.stopped_by}: {state.figures}")
 
 

@@ -137,3 +137,29 @@ def test_a_training_on_resident_pictures_leaves_a_checkpoint_that_tilepress_trai
     learner = Learner(load_plan("jpeg-dncnn", keys))
     learner.restore(found[1])
     assert learner.network.state_dict()["deviations"][0] > 1
+
+
+@pytest.mark.parametrize(
+    ("pictures", "said"),
+    [
+        (np.zeros((4, 32, 32, 3), np.float32), "float32"),
+        (np.zeros((4, 32, 32), np.uint8), "not uint8"),
+        (np.zeros((4, 32, 32, 4), np.uint8), "not uint8"),
+        (np.zeros((1, 32, 32, 3), np.uint8), "one is held out"),
+        (np.zeros((4, 32, 31, 3), np.uint8), "smaller than crop=32"),
+        (np.array([{}, None]), "allow_pickle"),
+    ],
+)
+def test_pictures_that_cannot_be_trained_on_are_refused_in_one_line(tmp_path, capsys, monkeypatch, pictures, said):
+    np.save(tmp_path / "pictures.npy", pictures, allow_pickle=True)
+    call = ["jpeg-dncnn", tmp_path / "pictures.npy", tmp_path / "out", "--seconds", "60", "crop=32"]
+    monkeypatch.setattr("sys.argv", ["resident.py", *map(str, call)])
+    with pytest.raises(SystemExit, match="2"):
+        resident.main()
+    assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_resident_pictures_may_have_sides_that_are_no_whole_blocks(tmp_path):
+    pictures = np.random.default_rng(1).integers(0, 256, (3, 35, 260, 3), np.uint8)
+    keys = ["steps=1", "batch_size=2", "crop=32", "channels=4", "layers=0"]
+    assert resident.train("jpeg-dncnn", pictures, str(tmp_path), 60, keys).step == 1
