@@ -10,6 +10,7 @@ from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from tilepress.codecs.errors import ModelError
 
+_SHOWN = 400  # characters of a config in a message
 MAX_LEVELS = 256  # a stream names its level in one byte
 
 
@@ -33,7 +34,7 @@ class Config:
                 raise ModelError(f"the model's config lacks {field.name}")
         new = cls(**given)
         if not new.sane():
-            raise ModelError(f"the model's config is out of range: {dict(config)}")
+            raise ModelError(f"the model's config is out of range: {repr(dict(config))[:_SHOWN]}")
         return new
 
     def to_json(self) -> dict[str, Any]:

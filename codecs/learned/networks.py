@@ -40,6 +40,7 @@ SYNTHESIS = frozenset({"conv", "relu", "up", "shuffle", "repeat", "beside"})
 RESTORATION = frozenset({"conv", "relu", "shuffle", "unshuffle", "beside"})
 _ARGUMENTS = {"conv": 2, "relu": 0, "pool": 0, "up": 0, "unshuffle": 1, "shuffle": 1, "repeat": 1, "beside": 2}
 _CONVOLUTIONS, _SCALES = ("conv", "beside"), ("unshuffle", "shuffle", "repeat")
+_SHOWN = 40  # characters of an operation in a message
 _MAX_OPERATIONS, _MAX_CHANNELS, _MAX_SIZE, _MAX_STRIDE = 64, 1024, 15, 16
 _MAX_RESTORED = 4096  # values between two operations of a restoration for each position: 64 a sample of 8 x 8 blocks
 _MAX_REACH = 32  # positions: what is restored in pieces needs as many more on each side
@@ -154,7 +155,7 @@ def _require_rectifiers_after_convolutions(operations: Sequence[Operation]) -> N
 def _read(text: str, channels: int, allowed: frozenset[str]) -> Operation:
     kind, *words = str(text).split() or [""]
     if kind not in allowed or len(words) != _ARGUMENTS[kind] or not all(w.isdecimal() and len(w) < 5 for w in words):
-        raise ModelError(f"{text!r} is no operation of such a network: {', '.join(sorted(allowed))}")
+        raise ModelError(f"{str(text)[:_SHOWN]!r} is no operation of such a network: {', '.join(sorted(allowed))}")
     numbers = [int(word) for word in words]
     outputs, size = channels, numbers[-1] if numbers else 0
     if kind in _CONVOLUTIONS:
@@ -166,7 +167,7 @@ def _read(text: str, channels: int, allowed: frozenset[str]) -> Operation:
     sized = size <= _MAX_SIZE and (kind not in _CONVOLUTIONS or size % 2 == 1) and (kind != "repeat" or size > 0)
     bounded = 1 <= outputs <= _MAX_CHANNELS and 0 not in numbers[:-1] and sized
     if not bounded:
-        raise ModelError(f"{text!r} after {channels} channels is not possible")
+        raise ModelError(f"{str(text)[:_SHOWN]!r} after {channels} channels is not possible")
     return Operation(kind, channels, outputs, size)
 
 

@@ -272,9 +272,9 @@ def _record(plan: TrainingPlan, feed: Feed, state: TrainingState, report: TrainR
 
 def _export(learner: Learner, feed: Feed, record: Mapping[str, Any]) -> Model:
     learner.network.cpu()
-    with learner.exported() as network, torch.no_grad():
-        model = learner.recipe.export(network, export_tiles(feed), record, feed.options.licence)
     try:
+        with learner.exported() as network, torch.no_grad():
+            model = learner.recipe.export(network, export_tiles(feed), record, feed.options.licence)
         load_codec(model.codec_id, model)  # proves that it decodes exactly
     except CodecError as exc:
         raise UsageError(f"the trained network cannot be exported: {exc}") from exc

@@ -76,8 +76,8 @@ def restore(
 
     With `deblock`, `a/b.jpg` comes back as `a/b.jpg-deblocked.png`, with its ICC profile, EXIF, XMP and resolution: the
     picture that a network makes of its coefficients, within what their quantisation leaves open. A picture that was a
-    JPEG keeps its format: `c.tif-deblocked.tif`. Other files, and JPEGs that cannot be restored so, come back as they
-    are, and the report says why.
+    JPEG keeps its format: `c.tif-deblocked.tif`. Other files, and JPEGs that cannot be restored so (CMYK, arithmetic
+    coding, more than 134 million samples: 89 megapixels at 4:2:0), come back as they are, and the report says why.
 
     Returns:
         A RestoreReport: files by how they came back, and those that did not, with the reason. Damage is reported

@@ -63,7 +63,9 @@ def export_chains(chains: Sequence[Chain]) -> list[Exported]:
     if best is None or _most_lost(best) > _MOST_LOST:
         best = _tried(cases, _WIDE, FLOAT64_BOUND) or best
     if best is None:
-        raise ModelError("the synthesis cannot be expressed in integers; the training failed")
+        raise ModelError(
+            "its weights are too large for integers that are exact: the training diverged; lower lr=, or set clip=1.0"
+        )
     return best
 
 

@@ -6,6 +6,7 @@ import pytest
 import safetensors.torch
 import torch
 
+import tilepress
 from tests.support.learned.training import crops
 from tilepress.errors import UsageError
 from tilepress.jobs.recipes.options import OPTIMISERS, Options
@@ -82,3 +83,9 @@ def test_gradients_without_eigenvectors_say_that_the_training_diverged(monkeypat
 def test_another_one_is_refused_with_the_names_of_all() -> None:
     with pytest.raises(UsageError, match="optimiser must be adam or sgd or soap, not 'lion'"):
         Options(optimiser="lion")
+
+
+def test_weights_that_no_integers_stand_for_end_a_training_with_what_helps(photos, tmp_path):
+    keys = ["steps=30", "batch_size=4", "crop=16", "channels=8", "layers=2", "lr=1e3", "clip=0.0"]
+    with pytest.raises(UsageError, match=r"cannot be exported: .* diverged; lower lr=, or set clip=1\.0"):
+        tilepress.train("jpeg-dncnn", data=photos, out=tmp_path / "m", overrides=keys, engine="local")
