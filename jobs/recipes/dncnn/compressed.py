@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -111,8 +113,13 @@ def random_tables(kinds: torch.Tensor) -> torch.Tensor:
 
 def tables_of(qualities: torch.Tensor, kinds: torch.Tensor) -> torch.Tensor:
     """Return libjpeg's steps int64 (n, 64) of qualities 1..100 and kinds, int64 (n,) each."""
-    both = torch.stack([torch.from_numpy(standard_tables(kind).copy()) for kind in (LUMA, CHROMA)])
-    return both.to(kinds.device, torch.int64)[kinds, qualities - 1]
+    return _standard(kinds.device)[kinds, qualities - 1]
+
+
+@cache
+def _standard(device: torch.device) -> torch.Tensor:
+    """The tables of luma and chroma, int64 (2, 100, 64): copied to a device once, and not in every step."""
+    return torch.from_numpy(np.stack([standard_tables(kind) for kind in (LUMA, CHROMA)])).to(device, torch.int64)
 
 
 def _tones(count: int, device: torch.device) -> torch.Tensor:
@@ -120,6 +127,7 @@ def _tones(count: int, device: torch.device) -> torch.Tensor:
     return torch.round(torch.rand(count, 1, 1, device=device) * 355 - 50).clamp(0, 255)
 
 
+@cache
 def _basis(device: torch.device) -> torch.Tensor:
     """The orthonormal DCT, float32 (frequency, place)."""
     place = torch.arange(SIDE, dtype=torch.float64)
