@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tilepress.codecs.errors import MissingPackage
-from tilepress.jobs.archives.restore_deblocked import may_be_jpeg, require_deblock
+from tilepress.jobs.archives.restore_deblocked import require_deblock
 from tilepress.jobs.archives.restore_links import NAMES, restore_entry, why_absent
 from tilepress.jobs.archives.restore_shown import (
     THERE,
@@ -124,7 +124,7 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
         raise UsageError(f"{config.destination} is the archive itself or lies within it: restore elsewhere")
     selection = Selection(config.include, config.exclude)
     report = RestoreReport(notes=archive.notes, damage=archive.damage)
-    shards, size, networks = _measure(archive, selection, deblock=config.deblock)
+    shards, size, networks = _measure(archive, selection)
     others = config.region is None and any(True for _ in _selected(archive, selection, files=False))
     if not shards and not others and not archive.problems:
         raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")
@@ -152,7 +152,7 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
 
 def _options(config: RestoreConfig, destination: Location, entries: Iterable[Entry]) -> RestoreOptions:
     shown = config.region, config.preview, config.view, config.as_origin
-    renames = config.deblock or config.preview or config.as_origin
+    renames = config.region is None and (config.deblock or config.preview or config.as_origin)
     taken = names_like_shown(entries) if renames else frozenset()
     return RestoreOptions(destination, *shown, config.overwrite, config.deblock, taken)
 
@@ -167,7 +167,7 @@ def _selected(archive: Archive, selection: Selection, *, files: bool = True) -> 
     return (entry for entry in found if (entry.index_row.facts.method in NO_FILES) != files)
 
 
-def _measure(archive: Archive, selection: Selection, *, deblock: bool) -> tuple[int, int, bool]:
+def _measure(archive: Archive, selection: Selection) -> tuple[int, int, bool]:
     """Tasks, source bytes, and whether networks are needed, so that nothing is started in vain."""
     tasks = size = 0
     networks = False
@@ -175,7 +175,6 @@ def _measure(archive: Archive, selection: Selection, *, deblock: bool) -> tuple[
         tasks += 1
         size += task.source_bytes
         networks = networks or any("@" in tile.facts.codec for image in task.images for tile in image.tiles)
-        networks = networks or (deblock and any(may_be_jpeg(image.facts) for image in task.images))
     return tasks, size, networks
 
 

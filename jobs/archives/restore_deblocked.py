@@ -35,11 +35,6 @@ def require_deblock(other_ways: dict[str, bool]) -> None:
         raise UsageError(f"`deblock` needs the model {MODEL}, which this tilepress lacks: {exc}") from exc
 
 
-def may_be_jpeg(facts: ImageFacts) -> bool:
-    """Tell whether an image may have JPEG coefficients that a network restores."""
-    return facts.method == ORIGIN or (facts.format == "jpeg" and facts.method not in PIXEL_METHODS)
-
-
 def deblocked_name(path: str, facts: ImageFacts) -> str:
     """Return the name of a restored picture: `a/b.jpg` -> `a/b.jpg-deblocked.png`.
 

@@ -29,7 +29,7 @@ BYTES, PIXELS, LOSSY, PREVIEW, REGION, THERE = (
 )
 
 
-_LIKE_SHOWN = re.compile(rf"(-{DEBLOCKED}|-preview|-\d+-\d+-\d+x\d+)\.\w+$|\.\w+\{SUFFIX}$")
+_LIKE_SHOWN = re.compile(rf"-({DEBLOCKED}|preview)\.\w+$|{re.escape(SUFFIX)}$")
 
 
 @dataclass(frozen=True)
