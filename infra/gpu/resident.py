@@ -1,8 +1,9 @@
 """Train a recipe on pictures that stay on the GPU, from which crops are drawn there: no feed keeps the device waiting.
 
+    python infra/gpu/pack.py PHOTOS PICTURES.npy
     python infra/gpu/resident.py RECIPE PICTURES.npy OUT --seconds 505 [key=value ...]
 
-PICTURES.npy: uint8 (n, h, w, 3), in the order of the SHA-256 of their names, so that those held out are the ones that
+PICTURES.npy: uint8 (n, h, w, 3), in the order of the SHA-256 of their names: those held out are the ones that
 `tilepress train` holds out. Network, steps, averages and checkpoints are tilepress's own. OUT gets the checkpoint: put
 into the folder `MODEL.training/checkpoints` of `tilepress train RECIPE --out MODEL minutes=... key=value`, begun by the
 same keys and stopped, it is exported when that command is repeated. The shipped `jpeg-dncnn` was made so, with
@@ -15,6 +16,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "src"))  # tilepress of this checkout, if none is installed
@@ -27,9 +29,10 @@ from tilepress.jobs.training.checkpoints import TrainingState, save
 from tilepress.jobs.training.learner import Learner
 from tilepress.jobs.training.loop import Hooks, Row, run
 from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.sources.crops import held_out
 from tilepress.pipeline.storage.base import open_storage
 
-_VALIDATED, _SIDE, _TOLD_EVERY_S = 40, 256, 15.0
+_VALIDATED, _SIDE, _POST_EVERY_S = 40, 256, 15.0
 
 
 def read_pictures(path: Path, crop: int) -> np.ndarray:
@@ -45,9 +48,18 @@ def read_pictures(path: Path, crop: int) -> np.ndarray:
     return pictures
 
 
-def crops(pictures: torch.Tensor, count: int, side: int, generator: torch.Generator) -> torch.Tensor:
-    """Return random crops uint8 (count, side, side, 3), turned and mirrored, of pictures uint8 (n, h, w, 3)."""
-    limits = len(pictures), pictures.shape[1] - side + 1, pictures.shape[2] - side + 1, 8
+@dataclass(frozen=True)
+class Windows:
+    """What is drawn: `side` of a crop; `flips`: also mirrored and turned by 90 degrees."""
+
+    side: int
+    flips: bool = True
+
+
+def crops(pictures: torch.Tensor, count: int, windows: Windows, generator: torch.Generator) -> torch.Tensor:
+    """Return random crops uint8 (count, side, side, 3) of pictures uint8 (n, h, w, 3), on their device."""
+    side = windows.side
+    limits = len(pictures), pictures.shape[1] - side + 1, pictures.shape[2] - side + 1, 8 if windows.flips else 1
     picture, y, x, turn = (
         torch.randint(limit, (count, 1, 1), generator=generator).to(pictures.device) for limit in limits
     )
@@ -59,37 +71,47 @@ def crops(pictures: torch.Tensor, count: int, side: int, generator: torch.Genera
     return pictures[picture, y + rows, x + columns]
 
 
-def endless(pictures: torch.Tensor, count: int, side: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
-    """Yield batches for ever."""
+def endless(pictures: torch.Tensor, count: int, windows: Windows, generator: torch.Generator) -> Iterator[torch.Tensor]:
+    """Yield batches of `count` crops for ever."""
     while True:
-        yield crops(pictures, count, side, generator)
+        yield crops(pictures, count, windows, generator)
+
+
+def validation_crops(pictures: torch.Tensor, unit: int) -> list[torch.Tensor]:
+    """Return the crops uint8 (1, h, w, 3) that are validated on, sides up to _SIDE and multiples of `unit`."""
+    whole = pictures[:, : pictures.shape[1] // unit * unit, : pictures.shape[2] // unit * unit]
+    corners = [(y, x) for y in range(0, whole.shape[1], _SIDE) for x in range(0, whole.shape[2], _SIDE)]
+    return [whole[i : i + 1, y : y + _SIDE, x : x + _SIDE] for i in range(len(whole)) for y, x in corners][:_VALIDATED]
+
+
+class Printed:
+    """Prints rows of the log: each validation, and others now and then."""
+
+    def __init__(self) -> None:
+        self._last = -_POST_EVERY_S
+
+    def __call__(self, row: Row) -> None:
+        """Print a row, if it is time."""
+        if "val_mse" in row or time.monotonic() - self._last > _POST_EVERY_S:
+            self._last = time.monotonic()
+            print({name: round(value, 5) for name, value in row.items()}, flush=True)
 
 
 def train(recipe: str, pictures: np.ndarray, out: str, seconds: float, overrides: list[str]) -> TrainingState:
     """Train for so long, the learning rate falling to its end, and write checkpoints to `out`; return the state."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     plan = load_plan(recipe, [*overrides, f"minutes={seconds / 60}"])
-    options, unit = plan.options, plan.recipe().crop_unit
-    held = max(1, round(options.validation * len(pictures)))
-    kept, learned = (torch.from_numpy(part.copy()).to(device) for part in (pictures[:held], pictures[held:]))
+    options, windows = plan.options, Windows(plan.options.crop, plan.options.flips)
+    count = held_out(len(pictures), options.validation)
+    validation, training = (torch.from_numpy(part.copy()).to(device) for part in (pictures[:count], pictures[count:]))
     generator = torch.Generator().manual_seed(options.seed)
     learner = Learner(plan, device)
-    learner.initialise(crops(learned, 64, options.crop, generator).cpu().numpy())
+    learner.initialise(crops(training, 64, windows, generator).cpu().numpy())
     learner.network.to(memory_format=torch.channels_last)
-    kept = kept[:, : kept.shape[1] // unit * unit, : kept.shape[2] // unit * unit]
-    corners = [(y, x) for y in range(0, kept.shape[1], _SIDE) for x in range(0, kept.shape[2], _SIDE)]
-    # Four of each: recipes may look at the crops of a batch in several ways in turn.
-    seen = [kept[i : i + 1, y : y + _SIDE, x : x + _SIDE].repeat(4, 1, 1, 1) for i in range(held) for y, x in corners]
-    work, told = open_storage(out), [0.0]
-
-    def post(row: Row) -> None:
-        if "val_mse" in row or time.monotonic() - told[0] > _TOLD_EVERY_S:
-            told[0] = time.monotonic()
-            print({name: round(value, 5) for name, value in row.items()}, flush=True)
-
-    hooks = Hooks(lambda: iter(seen[:_VALIDATED]), post, lambda state: save(work, state, learner.tensors()))
-    batches = endless(learned, options.batch_size, options.crop, generator)
-    return run(learner, TrainingState(), batches, float(learned.numel() / 3), hooks)
+    seen, work = validation_crops(validation, plan.recipe().crop_unit), open_storage(out)
+    hooks = Hooks(lambda: iter(seen), Printed(), lambda state: save(work, state, learner.tensors()))
+    batches = endless(training, options.batch_size, windows, generator)
+    return run(learner, TrainingState(), batches, float(training.numel() / 3), hooks)
 
 
 def main() -> None:

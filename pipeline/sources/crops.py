@@ -79,9 +79,14 @@ def split(data: DataSet, validation: float, most: int = 1 << 62) -> Split:
     if not usable:
         first = f", {unusable[0][0]}: {unusable[0][1]}" if unusable else ""
         raise UsageError(f"{data.source.url} holds no image that can be trained on (of {len(unusable)}{first})")
-    held = min(_MAX_VALIDATION, max(1, round(validation * len(usable))))
+    held = held_out(len(usable), validation)
     train = tuple(usable[held:]) or tuple(usable)
     return Split(train, tuple(usable[:held]), tuple(unusable), sum(pixels[item.name] for item in train))
+
+
+def held_out(images: int, validation: float) -> int:
+    """Return how many of so many images, the first in the order of the SHA-256 of their names, are held out."""
+    return min(_MAX_VALIDATION, max(1, round(validation * images)))
 
 
 def _rank(item: Item) -> bytes:

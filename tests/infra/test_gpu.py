@@ -16,6 +16,8 @@ from tilepress.codecs.registry import codec_class, load_codec, resolve, shipped_
 from tilepress.jobs.recipes.recipe import load_plan
 from tilepress.jobs.training.checkpoints import latest
 from tilepress.jobs.training.learner import Learner
+from tilepress.pipeline.sources.crops import held_out, split
+from tilepress.pipeline.sources.dataset import Source
 from tilepress.pipeline.storage.base import open_storage
 
 GPU = Path(__file__).parents[2] / "infra/gpu"
@@ -23,6 +25,7 @@ with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(str(GPU))
     import check
     import exactness
+    import pack
     import resident
     import train
 
@@ -121,7 +124,9 @@ def test_what_is_trained_is_passed_and_what_fails_stops_the_list(tmp_path, capfd
 
 def test_crops_drawn_on_the_device_are_windows_in_all_eight_symmetries():
     picture = np.random.default_rng(1).integers(0, 256, (1, 6, 6, 3), np.uint8)
-    drawn = resident.crops(torch.from_numpy(picture), 4000, 5, torch.Generator().manual_seed(1)).numpy()
+    drawn = resident.crops(
+        torch.from_numpy(picture), 4000, resident.Windows(5), torch.Generator().manual_seed(1)
+    ).numpy()
     windows = [picture[0, y : y + 5, x : x + 5] for y in (0, 1) for x in (0, 1)]
     mirrored = [each for window in windows for each in (window, window[:, ::-1])]
     wanted = {np.rot90(each, turns).tobytes() for each in mirrored for turns in range(4)}
@@ -163,3 +168,22 @@ def test_resident_pictures_may_have_sides_that_are_no_whole_blocks(tmp_path):
     pictures = np.random.default_rng(1).integers(0, 256, (3, 35, 260, 3), np.uint8)
     keys = ["steps=1", "batch_size=2", "crop=32", "channels=4", "layers=0"]
     assert resident.train("jpeg-dncnn", pictures, str(tmp_path), 60, keys).step == 1
+
+
+def test_without_flips_crops_are_windows_as_they_are():
+    picture = np.random.default_rng(1).integers(0, 256, (1, 6, 6, 3), np.uint8)
+    windows = resident.Windows(5, flips=False)
+    drawn = resident.crops(torch.from_numpy(picture), 400, windows, torch.Generator().manual_seed(1)).numpy()
+    wanted = {picture[0, y : y + 5, x : x + 5].tobytes() for y in (0, 1) for x in (0, 1)}
+    assert {each.tobytes() for each in drawn} == wanted
+
+
+def test_packed_pictures_hold_out_those_that_tilepress_train_holds_out(tmp_path):
+    rng = np.random.default_rng(1)
+    pictures = {f"{n}.png": rng.integers(0, 256, (16, 16, 3), np.uint8) for n in range(8)}
+    for name, samples in pictures.items():
+        Image.fromarray(samples).save(tmp_path / name)
+    divided = split(Source(str(tmp_path)).absolute().open(), 0.25)
+    packed = pack.packed(tmp_path)
+    assert len(divided.validation) == held_out(len(pictures), 0.25) == 2
+    assert [pictures[item.name].tolist() for item in divided.validation] == packed[:2].tolist()

@@ -32,12 +32,15 @@ from tilepress.jobs.recipes.dncnn.compressed import (
 from tilepress.jobs.recipes.dncnn.network import Restoration
 from tilepress.jobs.recipes.export.calibration import Sample
 from tilepress.jobs.recipes.export.synthesis import export_synthesis, factors
+from tilepress.jobs.recipes.picture_recipe import LOSSES
 from tilepress.jobs.recipes.recipe import Loss, Recipe
 from tilepress.pipeline.errors import UsageError
 
-_UNIT, _PEAK, _LEAST_ERROR = 16, 255.0, 1.0  # pixels; levels; squared levels that an error is never measured against
+_CROP_UNIT = 16  # pixels
+_PEAK = 255.0  # levels
+_LEAST_ERROR = 1.0  # squared levels that an error is never measured against
 _LEAST_DEVIATION = 4.0  # levels
-_HELD_OUT = (10, 20, 30, 40)  # qualities that held-out crops are compressed at, in turn
+_HELD_OUT = (10, 20, 30, 40)  # qualities that held-out crops are compressed at
 _CALIBRATED = (5, 10, 20, 30, 50, 70, 90)
 _MARGINS = (8, 16, 24, 40)
 _MOST_LAYERS = 29  # two operations each, and five around them: networks have 64 at most
@@ -62,9 +65,9 @@ class JpegDncnnRecipe(Recipe):
         "chroma": "share of the crops that are chroma",
         "weight_bits": "of the integers that weights become: 8 or 16",
     }
-    refused: ClassVar[Mapping[str, str]] = {
-        "measures": "what is restored stays in the cells of its JPEG file, and is measured by its squared error",
-    }
+    refused: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        LOSSES, "what is restored stays in the cells of its JPEG file, and is measured by its squared error"
+    )
 
     def __init__(self, model: Mapping[str, Any]) -> None:
         super().__init__(model)
@@ -85,7 +88,7 @@ class JpegDncnnRecipe(Recipe):
     @property
     def crop_unit(self) -> int:
         """Two blocks: chroma has half the size."""
-        return _UNIT
+        return _CROP_UNIT
 
     def operations(self) -> list[str]:
         """Return the operations of the network."""
@@ -120,7 +123,7 @@ class JpegDncnnRecipe(Recipe):
 
     def _learned_from(self, crops: torch.Tensor) -> Compressed:
         count, side = len(crops), crops.shape[1]
-        mosaics, drawn = (int(self.model[name] * count) for name in ("chroma", "drawings"))
+        mosaics, drawn = (round(self.model[name] * count) for name in ("chroma", "drawings"))
         planes = [luma(crops[mosaics + drawn :])]
         if mosaics:
             planes.append(chroma_mosaics(crops[: 2 * mosaics]))
@@ -154,21 +157,24 @@ class JpegDncnnRecipe(Recipe):
 
 
 def _held_out(crops: torch.Tensor) -> Compressed:
-    """Luma of crops, at each of a few qualities in turn."""
-    qualities = torch.tensor(_HELD_OUT, device=crops.device).repeat(-(-len(crops) // len(_HELD_OUT)))[: len(crops)]
-    return compressed(luma(crops), tables_of(qualities, torch.full_like(qualities, LUMA)))
+    """Luma of crops, each at each of a few qualities."""
+    qualities = torch.tensor(_HELD_OUT, device=crops.device).repeat(len(crops))
+    planes = luma(crops).repeat_interleave(len(_HELD_OUT), dim=0)
+    return compressed(planes, tables_of(qualities, torch.full_like(qualities, LUMA)))
 
 
 def _paired(tiles: Sequence[np.ndarray]) -> list[tuple[np.ndarray, int]]:
     """A tile for each quality that integers are tried at, cut to whole blocks; small ones continued, as crops are."""
-    wide = [tile for tile in tiles if min(tile.shape[:2]) >= _UNIT] or [_continued(tile) for tile in tiles]
+    wide = [tile for tile in tiles if min(tile.shape[:2]) >= _CROP_UNIT] or [_continued(tile) for tile in tiles]
     chosen = (wide[at * len(wide) // len(_CALIBRATED)] for at in range(len(_CALIBRATED)))
-    cut = (tile[: tile.shape[0] // _UNIT * _UNIT, : tile.shape[1] // _UNIT * _UNIT] for tile in chosen)
+    cut = (
+        tile[: tile.shape[0] // _CROP_UNIT * _CROP_UNIT, : tile.shape[1] // _CROP_UNIT * _CROP_UNIT] for tile in chosen
+    )
     return list(zip(cut, _CALIBRATED, strict=True))
 
 
 def _continued(tile: np.ndarray) -> np.ndarray:
-    height, width = (max(0, _UNIT - side) for side in tile.shape[:2])
+    height, width = (max(0, _CROP_UNIT - side) for side in tile.shape[:2])
     return np.pad(tile, [(0, height), (0, width), (0, 0)], mode="edge")
 
 
