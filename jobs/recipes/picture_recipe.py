@@ -18,6 +18,14 @@ LOSSES: Mapping[str, Any] = {  # keys of `model` that every such recipe has
     "game": "wasserstein",
     "freeze": "none",
 }
+STEPPED: Mapping[str, Any] = {  # those, and the keys of recipes whose latents are quantised in the steps of levels
+    "margin": 3,
+    "default_level": 2,
+    "dead_zone": 0.1,
+    "rate": 1.0,
+    "prior": "context",
+    **LOSSES,
+}
 NOTES: Mapping[str, str] = {  # of those keys, and of others that several such recipes have
     "analysis": "from pictures to latents, an operation each: conv CHANNELS SIZE, relu, pool (by 2), unshuffle R",
     "synthesis": "from latents to pictures: conv or beside CHANNELS SIZE, relu, up (by 2), shuffle or repeat R",

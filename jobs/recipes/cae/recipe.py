@@ -24,7 +24,7 @@ from tilepress.jobs.recipes.export.beginning import require_codec, require_same
 from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.networks.priors import require_prior
 from tilepress.jobs.recipes.networks.stepped_loss import level_figures, stepped_loss
-from tilepress.jobs.recipes.picture_recipe import LOSSES, NOTES, PictureRecipe
+from tilepress.jobs.recipes.picture_recipe import NOTES, STEPPED, PictureRecipe
 from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
@@ -45,13 +45,8 @@ class CaeRecipe(PictureRecipe):
         ],
         "latents": [16, 24, 32],
         "quantisation_steps": [10, 36, 72],
-        "margin": 3,
-        "default_level": 2,
-        "dead_zone": 0.1,
-        "rate": 1.0,
-        "prior": "context",
         "energy": 0.0,
-        **LOSSES,
+        **STEPPED,
     }
     notes: ClassVar[Mapping[str, str]] = {
         **NOTES,

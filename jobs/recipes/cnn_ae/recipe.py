@@ -44,7 +44,7 @@ from tilepress.jobs.recipes.networks.normalised import folded, unnormalised
 from tilepress.jobs.recipes.networks.pictures import Coded, pictures
 from tilepress.jobs.recipes.networks.priors import require_prior
 from tilepress.jobs.recipes.networks.stepped_loss import FULL_SCALE, stepped_loss
-from tilepress.jobs.recipes.picture_recipe import LOSSES, NOTES, PictureRecipe
+from tilepress.jobs.recipes.picture_recipe import NOTES, STEPPED, PictureRecipe
 from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
@@ -64,15 +64,10 @@ class CnnAeRecipe(PictureRecipe):
         "synthesis": ["conv 64 3", "relu", "conv 64 3", "relu", "conv 48 3", "shuffle 4"],
         "block": 0,
         "overlap": 0,
-        "margin": 3,
         "quantisation_steps": [128, 96, 64, 48, 32, 24, 16, 12],
-        "default_level": 2,
         "told": True,
         "bits": 0,
-        "dead_zone": 0.1,
-        "rate": 1.0,
-        "prior": "context",
-        **LOSSES,
+        **STEPPED,
     }
     notes: ClassVar[Mapping[str, str]] = {
         **NOTES,

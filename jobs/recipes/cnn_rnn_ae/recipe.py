@@ -29,7 +29,7 @@ from tilepress.jobs.recipes.export.beginning import (
 from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.networks.priors import require_prior
 from tilepress.jobs.recipes.networks.stepped_loss import level_figures, stepped_loss
-from tilepress.jobs.recipes.picture_recipe import LOSSES, NOTES, PictureRecipe
+from tilepress.jobs.recipes.picture_recipe import NOTES, STEPPED, PictureRecipe
 from tilepress.jobs.recipes.recipe import Loss
 from tilepress.pipeline.errors import UsageError
 
@@ -43,15 +43,10 @@ class CnnRnnAeRecipe(PictureRecipe):
         "shared": False,
         "block": 0,
         "overlap": 0,
-        "margin": 3,
         "quantisation_steps": [108, 36, 12],
         "shifts": [0, 0, 0],
-        "default_level": 2,
         "bits": 0,
-        "dead_zone": 0.1,
-        "rate": 1.0,
-        "prior": "context",
-        **LOSSES,
+        **STEPPED,
     }
     notes: ClassVar[Mapping[str, str]] = {
         **NOTES,

@@ -17,8 +17,11 @@ from tilepress.jobs.recipes.export.rounding import gram
 
 @dataclass(frozen=True)
 class Sample:
-    """What an export is tried on: latents (m, k, h, w) in units of 1 / UNIT, as the integer network takes them, and
-    the pictures float32 (m, 3, H, W) that they stand for, which decoded ones are clipped to the `reach` of."""
+    """What an export is tried on.
+
+    `values`: latents (m, k, h, w) in units of 1 / UNIT, as the integer network takes them. `pictures`: float32
+    (m, c, H, W), or corrections, that they stand for; decoded ones are clipped to the `reach` of those.
+    """
 
     values: np.ndarray
     pictures: np.ndarray
@@ -35,6 +38,11 @@ class Chain:
     samples: Sequence[Sample]
     weight_bits: int = WEIGHT_BITS
 
+    @property
+    def rounds_in_turn(self) -> bool:
+        """Whether each weight makes up for the rounding of those before it: of 8 bits, the nearest lose too much."""
+        return self.weight_bits < WEIGHT_BITS
+
 
 @dataclass(frozen=True)
 class Case:
@@ -42,7 +50,7 @@ class Case:
 
     chain: Chain
     peaks: list[np.ndarray]  # largest activation of each channel, after each convolution with a relu
-    moments: list[np.ndarray]  # of what each convolution sees; empty where weights are rounded to the nearest
+    moments: list[np.ndarray] | None  # of what each convolution sees; None where weights are rounded to the nearest
     error: float  # squared error of the float network
 
 
@@ -51,7 +59,7 @@ def cases_of(chains: Sequence[Chain]) -> list[Case]:
     """Return what is measured of float networks; those that end in the same layers have the same peaks there."""
     cases = []
     for chain, peaks in zip(chains, _joint([_peaks(chain) for chain in chains]), strict=True):
-        moments = _moments(chain) if chain.weight_bits < WEIGHT_BITS else []
+        moments = _moments(chain) if chain.rounds_in_turn else None
         error = squared_error([chain.modules(unit(s)) for s in chain.samples], chain.samples)
         cases.append(Case(chain, peaks, moments, error))
     return cases

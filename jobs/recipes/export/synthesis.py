@@ -125,7 +125,7 @@ def _convert(chain: Chain, how: _Format) -> tuple[dict[str, np.ndarray], int] | 
 def _scales(weight: np.ndarray, number: int, factor: int, how: _Format) -> np.ndarray:
     """By what each output of a convolution is multiplied, the same for those that a shuffle makes one channel of."""
     scale = ((1 << how.bits) - 1) / (_MARGIN * how.case.peaks[number])
-    if how.case.moments:
+    if how.case.chain.rounds_in_turn:
         scale = scale * filling(weight, np.repeat(scale, factor**2), how.bounds).reshape(-1, factor**2).min(axis=1)
     return np.repeat(scale, factor**2)
 
@@ -166,7 +166,7 @@ def folds(network: NetworkPlan) -> list[int]:
 
 def _moments_of(case: Case, number: int, scale: np.ndarray) -> np.ndarray | None:
     """Second moments of what a convolution sees, its inputs multiplied by `scale` (in,); None if nobody asks."""
-    if not case.moments:
+    if case.moments is None:
         return None
     own = case.moments[number]
     each = np.repeat(scale, len(own) // len(scale))
