@@ -43,7 +43,7 @@ def restored_blocks(levels: np.ndarray, table: np.ndarray, added: Corrections, m
         added: What the network adds.
         margins: Sixteenths of a sample that are kept from the edges of cells: the next where one does not suffice.
     """
-    samples = plain_blocks(levels, table)
+    samples = np.empty((len(levels), _SIDE, _SIDE), np.uint8)
     left = np.arange(len(levels))
     for margin in margins:
         tried = samples_of(within(levels[left], table, Corrections(added.values[left], added.fraction_bits), margin))
@@ -51,7 +51,8 @@ def restored_blocks(levels: np.ndarray, table: np.ndarray, added: Corrections, m
         samples[left[same]] = tried[same]
         left = left[~same]
         if not len(left):
-            break
+            return samples
+    samples[left] = plain_blocks(levels[left], table)
     return samples
 
 
@@ -77,7 +78,7 @@ def samples_of(coefficients: np.ndarray) -> np.ndarray:
 
 
 def recoded(samples: np.ndarray, table: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Tell of blocks uint8 (m, 8, 8) whether libjpeg compresses them to `levels` int16 (m, 64): bool (m,)."""
+    """Return whether libjpeg compresses blocks uint8 (m, 8, 8) to `levels` int16 (m, 64): bool (m,)."""
     again = quantised_plane(samples.reshape(-1, _SIDE), table)
     same: np.ndarray = (again.reshape(-1, _SIDE * _SIDE) == levels).all(axis=1)
     return same

@@ -2,8 +2,8 @@
 
 After DnCNN-3 (Zhang et al., "Beyond a Gaussian Denoiser", 2017, section III-E), blind to the quality, whose residual is
 the compressed picture minus the original. This network sees what an archive has and the published one had not: the
-coefficients of each block and their quantisation steps. It corrects coefficients, within their cells: the restored
-planes recompress to the very same file (cells.py).
+coefficients of each block and their quantisation steps. It corrects coefficients, within their cells: wherever the
+planes of a plain decoder recompress to the very same file, the restored ones do (cells.py).
 
 The latents of a tile are a baseline JPEG file, sealed, which any decoder opens: the coefficients that libjpeg makes,
 with its tables of the quality and halved chroma. Decoding is exact, so that a residual may follow.

@@ -8,7 +8,7 @@ from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.jpeg.decode import decode
 from tilepress.codecs.jpeg.decoders import USUAL, Decoder
 from tilepress.codecs.jpeg.file.coefficients import Coefficients, Sampling, block_shapes
-from tilepress.codecs.jpeg.file.tables import CHROMA, LUMA, standard_table
+from tilepress.codecs.jpeg.file.tables import quality_tables
 from tilepress.codecs.origins.base import Guess
 from tilepress.codecs.origins.jpeg.rule import Jpeg
 
@@ -20,7 +20,7 @@ _ROUGH, _SMOOTH = 4.0, 1.5  # steps: how large the lowest coefficients of luma a
 def example(sampling: Sampling) -> Coefficients:
     """Return coefficients like those of a photograph, the same every time."""
     rng = np.random.default_rng(1)
-    luma, chroma = standard_table(LUMA, _QUALITY), standard_table(CHROMA, _QUALITY)
+    luma, chroma = quality_tables(_QUALITY)
     frequency = 1 + np.add.outer(np.arange(8), np.arange(8)).reshape(64)
     sizes = (_ROUGH / frequency, _SMOOTH / frequency**2, _SMOOTH / frequency**2)
     shapes = block_shapes(_SIDE, _SIDE, sampling, 3)
