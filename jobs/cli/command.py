@@ -95,11 +95,11 @@ def command_of(verb: Callable[..., Any], examples: str) -> Callable[..., None]:
 
 
 def _shown(verb: Callable[..., Any]) -> Callable[[SimpleNamespace, Any], None]:
-    """Return the function that prints the report of a verb: `show_VERB` of one of two modules."""
-    from tilepress.jobs.cli import model_reports, reports
+    """Return the function that prints the report of a verb: `show_VERB` of one of three modules."""
+    from tilepress.jobs.cli import audit_reports, model_reports, reports
 
     name = f"show_{verb.__name__}"
-    module = model_reports if hasattr(model_reports, name) else reports
+    module = next(each for each in (audit_reports, model_reports, reports) if hasattr(each, name))
     show: Callable[[SimpleNamespace, Any], None] = getattr(module, name)
     return show
 
