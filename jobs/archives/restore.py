@@ -75,6 +75,8 @@ class RestoreConfig:
 class RestoreReport:
     """Counts of files by how they came back, and what did not come back, with the reason."""
 
+    complete: bool = True  # some run of the archive is: what it planned was all there to restore
+
     restored: Counter[str] = field(default_factory=Counter)
     failed: list[tuple[str, str]] = field(default_factory=list)  # damage: (path, reason)
     unreadable: list[tuple[str, str]] = field(default_factory=list)  # undamaged, but a codec is not installed here
@@ -89,10 +91,10 @@ class RestoreReport:
 
     @property
     def exit_code(self) -> int:
-        """Return 0 if all is there; 4 damage; 5 a package is missing; 2 a name is taken; 3 the place has no links."""
+        """Return 0 if all is there; 4 damage; 5 no package; 2 a name is taken; 3 no links there, or no complete run."""
         if self.failed or self.damage:
             return 4
-        return 5 if self.unreadable else 2 if self.refused else 3 if self.absent else 0
+        return 5 if self.unreadable else 2 if self.refused else 3 if self.absent or not self.complete else 0
 
     def merge(self, other: RestoreReport) -> None:
         """Add another report."""
@@ -123,7 +125,7 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
     if f"{_place(destination.open())}/".startswith(f"{_place(archive.storage)}/"):
         raise UsageError(f"{config.destination} is the archive itself or lies within it: restore elsewhere")
     selection = Selection(config.include, config.exclude)
-    report = RestoreReport(notes=archive.notes, damage=archive.damage)
+    report = RestoreReport(complete=archive.complete, notes=archive.notes, damage=archive.damage)
     shards, size, networks = _measure(archive, selection)
     others = config.region is None and any(True for _ in _selected(archive, selection, files=False))
     if not shards and not others and not archive.problems:

@@ -103,7 +103,7 @@ def run_verify(config: VerifyConfig) -> VerifyReport:
     models, coders = _needed(archive)
     files = check_files(archive, models | _residual_models(coders))
     report = VerifyReport(problems=[(name, "", problem) for name, problem in files.problems], notes=files.notes)
-    report.complete = any(view.complete and not view.abandoned for view in archive.runs)
+    report.complete = archive.complete
     size, tasks = _measure(archive, config)
     if not tasks and (config.include or config.exclude):
         raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")

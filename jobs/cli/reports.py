@@ -106,6 +106,7 @@ def show_restore(request: SimpleNamespace, report: RestoreReport) -> None:
     print_failures("undamaged, not restored", report.unreadable)
     print_failures("not restored", [(path, request.spell(reason)) for path, reason in report.refused])
     print_failures("not restored", report.absent)
+    _show_incomplete(request, report)
 
 
 def _show_not_deblocked(files: list[tuple[str, str]]) -> None:
@@ -114,6 +115,12 @@ def _show_not_deblocked(files: list[tuple[str, str]]) -> None:
     for reason, count in Counter(reason for _, reason in files).most_common(MANY):
         which = first[reason] if count == 1 else f"{count:,} files, {first[reason]} among them,"
         print(plain(f"{which} came back without deblocking: {reason}"))
+
+
+def _show_incomplete(request: SimpleNamespace, report: RestoreReport | VerifyReport) -> None:
+    """Say so where an archive has no complete run."""
+    if not report.complete:
+        print(f"no run of {request.archive} is complete: repeat the command of the last one to finish it")
 
 
 def show_verify(request: SimpleNamespace, report: VerifyReport) -> None:
@@ -127,8 +134,7 @@ def show_verify(request: SimpleNamespace, report: VerifyReport) -> None:
     print_failures("differs from the source", report.differing)
     for how, count in sorted(report.inexact.items()):
         print(f"{counted(count, 'image is', 'images are')} not held exactly: {how}")
-    if not report.complete:
-        print(f"no run of {request.archive} is complete: repeat the command of the last one to finish it")
+    _show_incomplete(request, report)
     if request.subset and not report.images:
         print("no image of the archive is in this part of it: nothing was decoded")
     elif report.unchecked:

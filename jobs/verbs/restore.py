@@ -72,7 +72,8 @@ def restore(
     gone by then only with `include_deleted`. Every file is checked before it takes its name; a file that is already
     there and right is left alone, one that differs is not touched unless you say `overwrite`. Symbolic links come last,
     and no file is ever written through one that leads out of `destination`; object stores have neither links nor empty
-    folders, modification times nor permissions, which is said (exit code 3 if links or folders are missing).
+    folders, modification times nor permissions, which is said (exit code 3 if links or folders are missing). The exit
+    code is 3, too, where no run of the archive is complete: what its runs have committed so far comes back.
 
     With `deblock`, `a/b.jpg` comes back as `a/b.jpg-deblocked.png`, with its ICC profile, EXIF, XMP and resolution: the
     picture that a network makes of its coefficients, within what their quantisation leaves open. A picture that was a

@@ -90,6 +90,11 @@ class Archive(Mapping[str, Entry]):
         return [*self._damage, *found]
 
     @property
+    def complete(self) -> bool:
+        """Whether some run is complete that was not given up: else not all that was planned may be there."""
+        return any(view.complete and not view.abandoned for view in self.runs)
+
+    @property
     def notes(self) -> list[str]:
         """Runs that are not complete."""
         unfinished = [view.run.folder for view in self.runs if not view.complete]

@@ -61,11 +61,17 @@ def test_files_are_gone_only_where_the_source_that_was_given_would_have_them(pla
     assert tilepress.compress(place / "source", place / "archive", include=["a/*"], **LOCAL).gone == 1
 
 
-def test_without_a_complete_run_verify_does_not_end_with_0(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_a_complete_run_neither_verify_nor_restore_end_with_0(
+    place: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     for name in ("manifest", "index"):
         (place / f"archive/runs/0001/{name}.parquet").unlink()
-    assert app._run(["verify", str(place / "archive"), "--engine", "local"]) == 3
-    assert "is complete: repeat the command of the last one to finish it" in capfd.readouterr().out
+    for command in (["verify"], ["restore", str(place / "out")]):
+        assert app._run([command[0], str(place / "archive"), *command[1:], "--engine", "local"]) == 3
+        assert "is complete: repeat the command of the last one to finish it" in capfd.readouterr().out
+    assert {path.name: path.read_bytes() for path in (place / "out/a").iterdir()} == {
+        f"{at}.png": FILES[f"a/{at}.png"] for at in range(2)
+    }
     tilepress.abandon(place / "archive")
     report = tilepress.verify(place / "archive", **LOCAL)
     assert (report.exit_code, report.complete, report.problems) == (3, False, [])
