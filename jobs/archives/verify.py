@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +28,7 @@ from tilepress.pipeline.reading.near_lossless import prove_within
 from tilepress.pipeline.reading.one_image import one_image
 from tilepress.pipeline.reading.pixels import map_by_stack
 from tilepress.pipeline.sources.collection import Collection, absolute_source
+from tilepress.pipeline.sources.subset import in_subset
 from tilepress.pipeline.storage.base import ListedFile, Storage, check_name
 from tilepress.pipeline.storage.globs import Selection
 from tilepress.pipeline.storage.listing_rules import READ
@@ -57,7 +57,7 @@ class VerifyConfig:
 
     def __contains__(self, path: str) -> bool:
         """Whether an image is to be checked."""
-        return path in self._selection and _in_subset(path, self.subset)
+        return path in self._selection and in_subset(path, self.subset)
 
     @cached_property
     def _selection(self) -> Selection:
@@ -170,13 +170,6 @@ def _with_sources(entries: Iterator[Entry], sources: Iterator[ListedFile], repor
             yield entry, source
         elif source is not None:
             report.differing.append((source.name, "the archive does not have it"))
-
-
-def _in_subset(path: str, subset: tuple[int, int] | None) -> bool:
-    if subset is None:
-        return True
-    part, parts = subset
-    return int.from_bytes(hashlib.sha256(path.encode()).digest()[:8], "big") % parts == part - 1
 
 
 def _measure(archive: Archive, config: VerifyConfig) -> tuple[int, int]:

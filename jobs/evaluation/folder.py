@@ -8,31 +8,19 @@ results.parquet       all rows; together with summary.md and the plots, it is ma
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
 
-from tilepress.jobs.claim import Request, differences, is_first, require_empty, require_same
-from tilepress.pipeline.archive.sealed import (
-    SealedWriter,
-    check_schema,
-    check_seal,
-    footer_metadata,
-    open_parquet,
-    read_json,
-    seal_json,
-)
-from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, UsageError
+from tilepress.jobs import task_folder
+from tilepress.jobs.claim import Request
+from tilepress.jobs.task_folder import TaskFolder, create_missing, finished_tasks
 from tilepress.pipeline.storage.base import Storage
 
+__all__ = ["create_missing", "finished_tasks"]
+
 FORMAT = "tilepress-evaluation-2"
-EVALUATION_JSON = "evaluation.json"
 RESULTS = "results.parquet"
-_MAX_JSON = 16 << 20
 
 # How an image fared with a codec (column `outcome`).
 EVALUATED = "evaluated"
@@ -76,57 +64,15 @@ ROW_SCHEMA = pa.schema(
 )
 
 
+_FOLDER = TaskFolder("evaluation", FORMAT, ROW_SCHEMA)
+
+
 def claim(storage: Storage, request: Request) -> str:
     """Make the folder that of this evaluation, or find that it is; return the seal of evaluation.json.
 
     ResumeError where the folder is that of another request; UsageError where it holds anything else.
     """
-    try:
-        there = _read(storage)
-    except MissingError:
-        require_empty(storage, "choose another `out`")
-        is_first(storage, EVALUATION_JSON, seal_json({"format": FORMAT, "asked": request}))  # or another driver is
-        there = _read(storage)
-    if there.get("format") != FORMAT:
-        raise UsageError(f"{storage.url}/{EVALUATION_JSON} is of another format than {FORMAT}; choose another folder")
-    recorded = there.get("asked")
-    require_same(
-        recorded if isinstance(recorded, dict) else {},
-        request,
-        holds=f"{storage.url} holds another evaluation",
-        advice="Go on with the same source and options as before, or choose another `out`",
-        shown=_differences,
-    )
-    return str(there["seal"])
-
-
-def _read(storage: Storage) -> dict[str, Any]:
-    name = f"{storage.url}/{EVALUATION_JSON}"
-    if storage.size(EVALUATION_JSON) > _MAX_JSON:
-        raise IntegrityError(f"{name}: larger than tilepress writes it")
-    data = storage.read(EVALUATION_JSON)
-    return {**read_json(data, name), "seal": json.loads(data)["sha256"]}
-
-
-def _differences(recorded: Request, request: Request) -> str:
-    """Those of `claim.differences`, but for the images: their number and fingerprint say nothing to a reader."""
-    said = differences(_but_images(recorded), _but_images(request))
-    return said or "the source has other images now"
-
-
-def _but_images(request: Request) -> Request:
-    return {name: value for name, value in request.items() if name not in ("files", "images")}
-
-
-def part_name(task: int) -> str:
-    """Return the part of a task."""
-    return f"parts/{task:05d}.parquet"
-
-
-def finished_tasks(storage: Storage) -> set[int]:
-    """Return numbers of the tasks whose parts are there."""
-    stems = (entry.name.removeprefix("parts/").removesuffix(".parquet") for entry in storage.list("parts/"))
-    return {int(stem) for stem in stems if stem.isascii() and stem.isdigit()}
+    return _FOLDER.claim(storage, request)
 
 
 def create_part(storage: Storage, seal: str, task: int, images: str, rows: list[dict[str, Any]]) -> None:
@@ -139,56 +85,19 @@ def create_part(storage: Storage, seal: str, task: int, images: str, rows: list[
         images: Fingerprint of the images that the rows are about.
         rows: By ROW_SCHEMA.
     """
-    table = pa.Table.from_pylist(rows, schema=ROW_SCHEMA)
-    with suppress(AlreadyExists):  # of an earlier attempt or another driver: as good as ours, and checked when read
-        storage.create(part_name(task), _parquet(table, _identity(seal, task, images)))
+    task_folder.create_part(storage, task, _FOLDER.part(seal, task, images, rows))
 
 
 def read_part(storage: Storage, seal: str, task: int, images: str) -> pa.Table:
     """Return the rows of a task; IntegrityError unless they are what was written for this evaluation."""
-    return _read_rows(storage, part_name(task), _identity(seal, task, images))
+    return _FOLDER.read_part(storage, seal, task, images)
 
 
 def read_results(storage: Storage, seal: str) -> pa.Table | None:
     """Return all rows, None if they are not there yet; IntegrityError unless they are what was written."""
-    return _read_rows(storage, RESULTS, _identity(seal)) if storage.exists(RESULTS) else None
+    return _FOLDER.read_rows(storage, RESULTS, _FOLDER.identity(seal)) if storage.exists(RESULTS) else None
 
 
 def create_results(storage: Storage, seal: str, rows: pa.Table) -> bool:
     """Write results.parquet if it is not there; whether it was written."""
-    return create_missing(storage, RESULTS, lambda: _parquet(rows, _identity(seal)))
-
-
-def create_missing(storage: Storage, name: str, make: Callable[[], bytes]) -> bool:
-    """Write what `make` returns under a name that is still free; whether it was written."""
-    if storage.exists(name):
-        return False
-    with suppress(AlreadyExists):
-        storage.create(name, make())
-        return True
-    return False
-
-
-def _parquet(rows: pa.Table, metadata: Mapping[str, str]) -> bytes:
-    buffer = io.BytesIO()
-    writer = SealedWriter(buffer, ROW_SCHEMA, compression="ZSTD")
-    writer.write(rows)
-    writer.close(metadata)
-    return buffer.getvalue()
-
-
-def _identity(seal: str, task: int | None = None, images: str = "") -> dict[str, str]:
-    of_task = {} if task is None else {"tilepress.task": str(task), "tilepress.images": images}
-    return {"tilepress.evaluation": seal, **of_task}
-
-
-def _read_rows(storage: Storage, name: str, identity: Mapping[str, str]) -> pa.Table:
-    where = f"{storage.url}/{name}"
-    data = io.BytesIO(storage.read(name))
-    check_seal(data, where)
-    file = open_parquet(data, where)
-    metadata = footer_metadata(file)
-    if any(metadata.get(key) != value for key, value in identity.items()):
-        raise IntegrityError(f"{where} is of another evaluation or task: move it away and run the same command again")
-    check_schema(file, ROW_SCHEMA, where)
-    return file.read()
+    return create_missing(storage, RESULTS, lambda: _FOLDER.parquet(rows, _FOLDER.identity(seal)))
