@@ -1,0 +1,1 @@
+"""What is unusual about an image, among others: blank, clipped, blurred, interpolated, a copy."""
