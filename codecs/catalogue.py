@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tilepress.codecs.codec import Codec
 
 LOSSLESS, LOSSY, WITH_RESIDUAL = "lossless", "lossy", "lossy or with residual"
+YARDSTICK = "for evaluate only"
 _BOTH = ("uint16", "uint8")
 _ANY = (1, 2, 3, 4, 5)
 
@@ -238,3 +239,42 @@ BUILT_IN = (
         "JPEG, restored by a residual network (learned) that stays within its quantisation cells",
     ),
 )
+
+YARDSTICKS = (
+    CodecFacts(
+        "jpeg2000",
+        YARDSTICK,
+        _BOTH,
+        (1, 3),
+        ("quality",),
+        False,
+        "lossy JPEG 2000 (9/7), a bare code stream; quality q aims at a PSNR of 25 + q/4 dB; up to 16 bits",
+    ),
+    CodecFacts(
+        "webp",
+        YARDSTICK,
+        ("uint8",),
+        (1, 3),
+        ("effort", "quality"),
+        False,
+        "lossy WebP, 4:2:0 as always; its own quality 1 to 100",
+    ),
+    CodecFacts(
+        "avif",
+        YARDSTICK,
+        _BOTH,
+        (1, 3),
+        ("effort", "quality"),
+        False,
+        "AVIF, 4:4:4 as avifenc codes pictures; its own quality 1 to 100; up to 12 bits",
+    ),
+    CodecFacts(
+        "jpegxl-lossy",
+        YARDSTICK,
+        _BOTH,
+        (1, 3),
+        ("effort", "quality"),
+        False,
+        "lossy JPEG XL, a bare code stream; quality 1 to 100 as cjxl's; up to 16 bits",
+    ),
+)  # no archive holds them: see codecs/yardsticks/

@@ -39,6 +39,12 @@ CODECS: dict[str, str] = {
     "rbm-autoencoder": "tilepress.codecs.learned.rbm.codec:RbmAutoencoder",
     "jpeg-dncnn": "tilepress.codecs.learned.dncnn.codec:JpegDncnn",
 }
+YARDSTICKS: dict[str, str] = {  # names to compare with; no archive refers to one
+    "jpeg2000": "tilepress.codecs.yardsticks.jpeg2000:Jpeg2000",
+    "webp": "tilepress.codecs.yardsticks.webp:WebP",
+    "avif": "tilepress.codecs.yardsticks.avif:Avif",
+    "jpegxl-lossy": "tilepress.codecs.yardsticks.jpegxl:JpegXlLossy",
+}
 RESIDUALS: dict[str, str] = {
     "lossless-1": "tilepress.codecs.lossless.residual:LosslessResidual",
 }
@@ -146,6 +152,18 @@ def load_residual(residual_id: str) -> ResidualCoder:
     if residual_id not in RESIDUALS:
         raise _unknown("residual coder", residual_id, list(RESIDUALS))
     return cast(type[ResidualCoder], _load(RESIDUALS[residual_id]))()
+
+
+def is_yardstick(name: str) -> bool:
+    """Tell whether a name is a yardstick's, and no codec's of another package."""
+    return name in YARDSTICKS and name not in _plugins()
+
+
+def yardstick_class(name: str) -> type[Codec]:
+    """Return the class of a yardstick. UnknownCodecError if there is none."""
+    if name not in YARDSTICKS:
+        raise _unknown("yardstick", name, list(YARDSTICKS))
+    return cast(type[Codec], _load(YARDSTICKS[name]))
 
 
 def resolve(name: str) -> CodecChoice:

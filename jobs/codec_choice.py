@@ -16,13 +16,16 @@ from tilepress.codecs.registry import (
     DEFAULT_RESIDUAL,
     CodecChoice,
     codec_class,
+    is_yardstick,
     load_codec,
     load_residual,
     needed_packages,
     resolve,
+    yardstick_class,
 )
 from tilepress.pipeline.archive.fidelity import FIDELITIES
 from tilepress.pipeline.archive.models import MODEL_FILES
+from tilepress.pipeline.coding.codec_pool import yardstick_reference
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.storage.base import open_storage
@@ -56,8 +59,16 @@ class ChosenCodec:
 
 
 @contextmanager
-def chosen_codec(name: str, storage_options: Mapping[str, Any] | None = None) -> Iterator[ChosenCodec]:
-    """The codec of a name, model or model folder's URL; UsageError if there is none."""
+def chosen_codec(
+    name: str, storage_options: Mapping[str, Any] | None = None, *, yardsticks: bool = False
+) -> Iterator[ChosenCodec]:
+    """The codec of a name, model or model folder's URL; UsageError if there is none.
+
+    `yardsticks`: also those that only evaluations may use.
+    """
+    if is_yardstick(name):
+        yield _yardstick(name, wanted=yardsticks)
+        return
     with tempfile.TemporaryDirectory() as scratch:
         try:
             choice = resolve(_AUTO_CODEC if name == AUTO else name)
@@ -66,6 +77,16 @@ def chosen_codec(name: str, storage_options: Mapping[str, Any] | None = None) ->
             yield _chosen(choice, name)
         except CodecError as exc:
             raise UsageError(str(exc)) from exc
+
+
+def _yardstick(name: str, *, wanted: bool) -> ChosenCodec:
+    if wanted:
+        return ChosenCodec(yardstick_class(name), yardstick_reference(name), None)
+    raise UsageError(
+        f"codec {name} is there to compare with, in `tilepress evaluate`: its decoders do not return the same samples "
+        "everywhere, and archives promise that. Choose jpegxl or lossless for exact pixels, cnn-ae with `fidelity` "
+        "lossy for small approximate ones"
+    )
 
 
 def _chosen(choice: CodecChoice, name: str) -> ChosenCodec:

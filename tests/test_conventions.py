@@ -30,7 +30,7 @@ ROOMS = {
         {"entropy", "integer", "planes"},
         {"jpeg"},
         {"classical", "lossless", "predictive_mlp", "learned"},
-        {"origins"},
+        {"origins", "yardsticks"},
         {"registry", "catalogue"},
         {"warm"},
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tilepress.codecs.catalogue import YARDSTICK
 from tilepress.jobs.cli.progress import size
 from tilepress.jobs.cli.tables import print_json, print_table
 from tilepress.jobs.maintenance import catalogue
@@ -18,7 +19,10 @@ def show_codecs(*, as_json: bool) -> int:
     if as_json:
         print_json(rows)
         return 0
-    print_table(rows, ("codec", "kind", "options", "summary"))
+    stored = [row for row in rows if row.get("kind") != YARDSTICK]
+    print_table(stored, ("codec", "kind", "options", "summary"))
+    print("\nTo compare with, in `tilepress evaluate` alone: no archive holds them.")
+    print_table([row for row in rows if row not in stored], ("codec", "options", "summary"))
     print("\nA codec that needs a model is also named by a model: see `tilepress models`.")
     return 0
 

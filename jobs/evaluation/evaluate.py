@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from tilepress.codecs.extras import require_extra
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
 from tilepress.jobs.claim import request_text
 from tilepress.jobs.cli.meter import Meter
-from tilepress.jobs.codec_choice import chosen_codec
+from tilepress.jobs.codec_choice import ChosenCodec, chosen_codec
 from tilepress.jobs.evaluation import folder
 from tilepress.jobs.evaluation.crash_search import find_crashing_files
 from tilepress.jobs.evaluation.folder import FAILED, UNKNOWN, UNREADABLE
@@ -105,7 +105,7 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateReport:
     report = EvaluateReport(config.out)
     with ExitStack() as stack:
         codecs = [NamedCodec.parse(text) for text in config.codecs]
-        chosen = [(codec, stack.enter_context(chosen_codec(codec.name, config.storage_options))) for codec in codecs]
+        chosen = [(codec, stack.enter_context(_chosen(codec, config))) for codec in codecs]
         points = operating_points(chosen, config.qualities, config.effort, config.tile, config.fidelity)
         report.anchor = _anchor(config.anchor, points)
         options = StorageOptions(config.storage_options)
@@ -140,6 +140,10 @@ def _check(config: EvaluateConfig) -> None:
     config.engine.resolve(1, 0)  # a wrong engine option must not leave a folder behind
     if f"{true_place(config.out)}/".startswith(f"{true_place(config.source)}/"):
         raise UsageError(f"`out` {config.out} lies within the source and would become part of it: choose another")
+
+
+def _chosen(codec: NamedCodec, config: EvaluateConfig) -> AbstractContextManager[ChosenCodec]:
+    return chosen_codec(codec.name, config.storage_options, yardsticks=True)
 
 
 def _anchor(asked: str | None, points: Sequence[OperatingPoint]) -> str:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tilepress.codecs.codec import Codec, Settings
+from tilepress.codecs.yardsticks.base import Yardstick
 from tilepress.jobs.codec_choice import ChosenCodec
 from tilepress.pipeline.errors import UsageError
 
 DEFAULT_QUALITIES = (10, 30, 50, 70, 90)
 LOSSY, PIXELS = "lossy", "pixels"  # fidelities: latents alone, or with the residual to the exact pixels
+_WHOLE = 1 << 30  # tile of codecs that take whole images: larger than any
 _OWN_QUALITIES = re.compile(r"(.+):(\d+(?:,\d+)*)")
 _LAST_NUMBER = re.compile(r"-\d+$")
 
@@ -30,7 +32,7 @@ class OperatingPoint:
     quality: int | None
     reference: str  # "id" or "id@model hash"
     curve: str
-    tile: int  # pixels, a multiple of the codec's alignment
+    tile: int  # pixels, a multiple of the codec's alignment; larger than any image for yardsticks
     effort: int | None = None
 
     @property
@@ -99,7 +101,7 @@ def _points(
 ) -> list[OperatingPoint]:
     own_effort = effort if "effort" in choice.codec.options else None
     alignment = choice.codec.alignment
-    size = max(alignment, tile // alignment * alignment)
+    size = _WHOLE if issubclass(choice.codec, Yardstick) else max(alignment, tile // alignment * alignment)
     if "quality" not in choice.codec.options:
         if typed.qualities is not None:
             raise UsageError(f"codec {typed.name} has no quality to choose: leave out what follows the colon")

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import tilepress
+from tilepress.codecs.registry import is_yardstick
 from tilepress.jobs.cli.progress import size
 from tilepress.jobs.evaluation.means import Comparison, LosslessRate, PointMeans
-from tilepress.jobs.evaluation.points import PIXELS
+from tilepress.jobs.evaluation.points import PIXELS, NamedCodec
 
 if TYPE_CHECKING:
     from tilepress.jobs.evaluation.evaluate import EvaluateConfig, EvaluateReport
@@ -114,8 +115,15 @@ def _what(config: EvaluateConfig, report: EvaluateReport) -> str:
     effort = "" if config.effort is None else f"; effort {config.effort} of codecs that have one"
     return (
         f"{report.images:,} images of {report.files:,} files, {size(report.source_bytes)}{chosen}; "
-        f"tiles of {config.tile}{effort}{exact}; tilepress {tilepress.__version__}."
+        f"tiles of {config.tile}{_whole_images(config)}{effort}{exact}; tilepress {tilepress.__version__}."
     )
+
+
+def _whole_images(config: EvaluateConfig) -> str:
+    whole = [
+        name for name in dict.fromkeys(NamedCodec.parse(text).name for text in config.codecs) if is_yardstick(name)
+    ]
+    return f" ({', '.join(whole)}: whole images)" if whole else ""
 
 
 def _of_jpeg(report: EvaluateReport) -> str:

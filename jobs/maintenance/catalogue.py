@@ -16,11 +16,15 @@ _MODELS = CODECS / "models"
 
 
 def codec_rows() -> list[dict[str, Any]]:
-    """Return one row a codec, built in or of a plug-in; a broken plug-in is listed with its error."""
+    """Return one row a codec, built in or of a plug-in; a broken plug-in is listed with its error.
+
+    Yardsticks, of the kind "for evaluate only", come last.
+    """
     rows = [asdict(facts) for facts in catalogue.BUILT_IN]
     known = {row["codec"] for row in rows}
     plugins = sorted({point.name for point in entry_points(group="tilepress.codecs")} - known)
-    return rows + [_plugin_row(codec_id) for codec_id in plugins]
+    yardsticks = [asdict(facts) for facts in catalogue.YARDSTICKS if facts.codec not in plugins]
+    return rows + [_plugin_row(codec_id) for codec_id in plugins] + yardsticks
 
 
 def _plugin_row(codec_id: str) -> dict[str, Any]:

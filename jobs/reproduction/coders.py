@@ -1,4 +1,7 @@
-"""Coders that tables compare with and that archives do not know: bare streams of libraries, and linear regression."""
+"""Coders that tables compare with and that archives do not know: bare streams of libraries, and linear regression.
+
+Those of `codecs/yardsticks/` come with the finer scales that meeting a number of bytes takes.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ from tilepress.codecs.classical.base import image_of, imagecodecs_library
 from tilepress.codecs.codec import Codec, Settings, TileCodec, TileSpec
 from tilepress.codecs.predictive_mlp.codec import PredictiveMlp, PredictiveMlpRange, fit_predictor
 from tilepress.codecs.predictive_mlp.weights import LINEAR, seal_predictors
+from tilepress.codecs.yardsticks.jpeg2000 import irreversible
+from tilepress.codecs.yardsticks.jpegxl import codestream
+from tilepress.codecs.yardsticks.webp import webp_file
 
 
 class LibraryCoder(TileCodec):
@@ -53,8 +59,7 @@ class Jpeg2000(LibraryCoder):
 
     def compress(self, image: np.ndarray, quality: int) -> bytes:
         """Return a code stream."""
-        encode = imagecodecs_library().jpeg2k_encode
-        return bytes(encode(image, level=quality / 10, codecformat="j2k", reversible=False, numthreads=1))
+        return irreversible(image, quality / 10)
 
 
 class Jpeg2000Lossless(Jpeg2000):
@@ -91,7 +96,7 @@ class WebP(LibraryCoder):
 
     def compress(self, image: np.ndarray, quality: int) -> bytes:
         """Return a file."""
-        return bytes(imagecodecs_library().webp_encode(image, level=quality, lossless=False))
+        return webp_file(image, quality)
 
 
 class JpegXlLossy(LibraryCoder):
@@ -104,8 +109,7 @@ class JpegXlLossy(LibraryCoder):
 
     def compress(self, image: np.ndarray, quality: int) -> bytes:
         """Return a bare code stream."""
-        encode = imagecodecs_library().jpegxl_encode
-        return bytes(encode(image, distance=(1000 - quality) / 40, effort=7, usecontainer=False, numthreads=1))
+        return codestream(image, (1000 - quality) / 40, effort=7)
 
 
 class Gzip(TileCodec):

@@ -11,7 +11,7 @@ import numpy as np
 
 from tilepress.codecs.codec import Codec, ResidualCoder, Settings, Symbols, Tiles, TileSpec
 from tilepress.codecs.errors import CodecError, MissingPackage, UnknownCodecError
-from tilepress.codecs.registry import codec_class, load_codec, load_residual, resolve
+from tilepress.codecs.registry import codec_class, load_codec, load_residual, resolve, yardstick_class
 from tilepress.pipeline.archive.models import load_model
 from tilepress.pipeline.archive.packages import recorded_packages
 from tilepress.pipeline.coding.progress import Progress, ProgressTally
@@ -22,6 +22,7 @@ from tilepress.pipeline.storage.base import Storage
 
 _VIEW = "#"  # between the reference that an archive holds and a view of that codec
 _SHIPPED = "shipped:"  # before the name of a model that comes with tilepress
+_YARDSTICK = "yardstick:"  # before the name of a codec that only evaluations use
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -42,7 +43,7 @@ class Networks(Protocol):
 
 
 class CodecPool:
-    """Codecs by reference ("id", "id@model hash", a view of one, a shipped one), loaded once; thread-safe."""
+    """Codecs by reference ("id", "id@model hash", a view, a shipped one, a yardstick), loaded once; thread-safe."""
 
     def __init__(
         self, archive: Storage, device: str = "cpu", networks: Networks | None = None, threads: int = 1
@@ -125,6 +126,8 @@ class CodecPool:
     def _load(self, reference: str) -> Codec:
         if reference.startswith(_SHIPPED):
             return self._load_shipped(reference.removeprefix(_SHIPPED))
+        if reference.startswith(_YARDSTICK):
+            return yardstick_class(reference.removeprefix(_YARDSTICK))()
         stored, _, view = reference.partition(_VIEW)
         if view:
             return self._load(stored).view(view)
@@ -164,6 +167,11 @@ def view_reference(reference: str, view: str) -> str:
 def shipped_reference(name: str) -> str:
     """Return the reference of a model that comes with tilepress, whatever the archive has; archives hold none."""
     return f"{_SHIPPED}{name}"
+
+
+def yardstick_reference(name: str) -> str:
+    """Return the reference of a yardstick; archives hold none."""
+    return f"{_YARDSTICK}{name}"
 
 
 def one_torch_thread() -> None:

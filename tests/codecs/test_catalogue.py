@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from tests.conftest import PLUGIN
 from tilepress.codecs import registry
-from tilepress.codecs.catalogue import BUILT_IN, WITH_RESIDUAL, CodecFacts, facts_of
+from tilepress.codecs.catalogue import BUILT_IN, LOSSY, WITH_RESIDUAL, YARDSTICK, YARDSTICKS, CodecFacts, facts_of
 from tilepress.codecs.model import Model
 from tilepress.jobs.maintenance.catalogue import model_rows
 
@@ -22,6 +23,14 @@ def test_every_built_in_codec_is_listed_in_the_order_of_the_registry() -> None:
 @pytest.mark.parametrize("facts", BUILT_IN, ids=lambda facts: facts.codec)
 def test_what_is_listed_is_what_the_class_says(facts: CodecFacts) -> None:
     assert facts == facts_of(registry.codec_class(facts.codec), needs_model=registry.needs_model(facts.codec))
+
+
+def test_yardsticks_are_listed_apart_and_as_their_classes_say() -> None:
+    assert [facts.codec for facts in YARDSTICKS] == list(registry.YARDSTICKS)
+    assert not registry.YARDSTICKS.keys() & set(registry.codec_ids())
+    for facts in YARDSTICKS:
+        of_class = facts_of(registry.yardstick_class(facts.codec), needs_model=False)
+        assert facts == replace(of_class, kind=YARDSTICK) and of_class.kind == LOSSY
 
 
 def test_the_residual_on_top_takes_a_bound() -> None:

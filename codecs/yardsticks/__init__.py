@@ -1,0 +1,1 @@
+"""Lossy formats of today that `evaluate` compares with, and that no archive holds."""
