@@ -1,0 +1,1 @@
+"""Pages: one HTML file of sections, for `report`, `audit` and `evaluate`; see `page.py`."""
