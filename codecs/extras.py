@@ -11,7 +11,6 @@ EXTRAS = {
     "learned": ("torch",),
     "ray": ("ray",),
     "train": ("torch", "ray", "matplotlib", "tensorboardX", "pytorch_optimizer"),
-    "audit": ("ssimulacra2",),
     "view": ("starlette", "uvicorn"),
 }
 

@@ -4,7 +4,7 @@
 
 Every row is `tilepress train FAMILY --from MODEL` for as many steps, the first by squared error alone. A model codes
 the centres of the pictures at each of its qualities; bytes and measures are means over pictures, measures between
-qualities interpolated over the logarithm of bytes. SSIMULACRA 2 takes `pip install ssimulacra2`, else it is not there.
+qualities interpolated over the logarithm of bytes.
 PSNR, MS-SSIM and SSIMULACRA 2 are better the larger, the distance of textures is better the smaller. A model in `--out`
 is not trained again.
 """
@@ -12,7 +12,6 @@ is not trained again.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,14 +42,12 @@ Figure = Callable[[np.ndarray, np.ndarray], float | None]  # of a decoded and a 
 
 def figures() -> dict[str, Figure]:
     """Return what is measured, by the headings of the table."""
-    found: dict[str, Figure] = {
+    return {
         "PSNR, dB": lambda decoded, image: distortion(image, decoded, 255).psnr,
         "MS-SSIM": lambda decoded, image: distortion(image, decoded, 255).ms_ssim,
         "texture": lambda decoded, image: texture_distance(image, decoded, 255),
+        "SSIMULACRA 2": ssimulacra,
     }
-    if importlib.util.find_spec("ssimulacra2") is not None:
-        found["SSIMULACRA 2"] = ssimulacra
-    return found
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,12 @@ First the scales of jobs/recipes/networks/distortion.py. A line for each level o
 
 Then what they know of looks. Each picture is impaired in nine ways (impairments.py), as badly as gives one PSNR, so
 that squared error says nothing. The ways are ranked by each measure and by SSIMULACRA 2, and the ranks correlated
-(Spearman), picture by picture: the mean is printed. That takes `pip install ssimulacra2`, else it is left out.
+(Spearman), picture by picture: the mean is printed.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -31,6 +29,7 @@ from tilepress.codecs.registry import load_codec, resolve
 from tilepress.jobs.recipes.networks.distortion import absolute, squared_error
 from tilepress.jobs.recipes.networks.features import feature_distance
 from tilepress.jobs.recipes.networks.similarity import ms_ssim
+from tilepress.pipeline.quality.ssimulacra2 import ssimulacra2
 
 SIDE = 256
 SPEC = TileSpec(SIDE, SIDE, 3, "uint8", 8, "rgb")
@@ -89,13 +88,9 @@ def impaired(image: np.ndarray, how: Impairment, wanted: float) -> np.ndarray | 
 
 def ssimulacra(decoded: np.ndarray, image: np.ndarray) -> float:
     """Return SSIMULACRA 2 of pictures uint8 (h, w, 3): 100 is the same."""
-    from ssimulacra2 import compute_ssimulacra2
-
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [f"{folder}/{name}.png" for name in ("image", "decoded")]
-        for path, samples in zip(paths, (image, decoded), strict=True):
-            Image.fromarray(samples).save(path)
-        return float(compute_ssimulacra2(*paths))
+    found = ssimulacra2(image, decoded, 255)
+    assert found is not None  # pictures are large enough
+    return found
 
 
 def ranks(tiles: np.ndarray, psnr: float) -> list[list[float]]:
@@ -121,9 +116,6 @@ def main() -> None:
     torch.set_num_threads(1)
     tiles = centres(options.folder, options.skip + options.pictures)[options.skip :]
     scales(tiles)
-    if importlib.util.find_spec("ssimulacra2") is None:
-        print("\nno ranks: the package ssimulacra2 is not here")
-        return
     print("\n| at | pictures |" + "".join(f" {name} |" for name in MEASURES))
     print("|--:|" + "--:|" * (1 + len(MEASURES)))
     for psnr in LEVELS:
