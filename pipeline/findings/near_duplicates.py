@@ -5,8 +5,8 @@ So for each of the 28 pairs of bytes the hashes are sorted by those, and compare
 pairs within the distance are found, and none is guessed. (Norouzi, Punjani, Fleet, "Fast search in Hamming space with
 multi-index hashing", CVPR 2012, with pairs of bands in place of single ones.) A union-find joins what is found.
 
-Memory is at most about 70 bytes a picture. Equal hashes are compared as one, however many they are. Hashes of flat pictures
-belong to no group: whatever they show, it is not what the hash sees.
+Memory is at most about 70 bytes a picture. Equal hashes are compared as one, however many they are. Hashes
+of flat pictures belong to no group: whatever they show, it is not what the hash sees.
 """
 
 from __future__ import annotations
