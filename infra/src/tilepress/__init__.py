@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.verbs.import_arrays import import_arrays
     from tilepress.jobs.verbs.recover import recover
     from tilepress.jobs.verbs.repair import repair
+    from tilepress.jobs.verbs.report import report
     from tilepress.jobs.verbs.reproduce import reproduce
     from tilepress.jobs.verbs.restore import restore
     from tilepress.jobs.verbs.retry import retry
@@ -36,6 +37,7 @@ _VERBS = {
     "fit_lossless": ("tilepress.jobs.verbs.fit_lossless", "fit_lossless"),
     "import_arrays": ("tilepress.jobs.verbs.import_arrays", "import_arrays"),
     "recover": ("tilepress.jobs.verbs.recover", "recover"),
+    "report": ("tilepress.jobs.verbs.report", "report"),
     "reproduce": ("tilepress.jobs.verbs.reproduce", "reproduce"),
     "restore": ("tilepress.jobs.verbs.restore", "restore"),
     "train": ("tilepress.jobs.verbs.train", "train"),
@@ -57,6 +59,7 @@ __all__ = [
     "ray_dataset",
     "recover",
     "repair",
+    "report",
     "reproduce",
     "restore",
     "retry",

@@ -12,6 +12,7 @@ from tilepress.jobs.verbs.forget import forget
 from tilepress.jobs.verbs.import_arrays import import_arrays
 from tilepress.jobs.verbs.recover import recover
 from tilepress.jobs.verbs.repair import repair
+from tilepress.jobs.verbs.report import report
 from tilepress.jobs.verbs.reproduce import reproduce
 from tilepress.jobs.verbs.restore import restore
 from tilepress.jobs.verbs.retry import retry
@@ -136,6 +137,15 @@ EVALUATE = command_of(
       tilepress evaluate photos.tp --codec jpeg --codec gdn-factorized --quality 10,30,50 --anchor jpeg --out comparison
       tilepress evaluate photos/ --codec jpegxl --codec block-dnn-16 --fidelity pixels --out lossless
       tilepress evaluate photos/ --codec lossless --codec jpegxl --effort 9 --out smallest
+    """,
+)
+REPORT = command_of(
+    report,
+    """
+    Examples:
+      tilepress report photos.tp                                photos.tp.html, in the working folder
+      tilepress report photos.tp --include '2024/**' --out 2024.html
+      tilepress report s3://bucket/photos.tp --out s3://bucket/photos.html --overwrite
     """,
 )
 REPRODUCE = command_of(
