@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -46,6 +46,7 @@ class EvaluateConfig:
     codecs: tuple[str, ...]
     qualities: Sequence[int] = ()
     effort: int | None = None
+    max_error: int | None = None
     anchor: str | None = None
     fidelity: str = LOSSY
     include: Sequence[str] = ()
@@ -106,7 +107,9 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateReport:
     with ExitStack() as stack:
         codecs = [NamedCodec.parse(text) for text in config.codecs]
         chosen = [(codec, stack.enter_context(_chosen(codec, config))) for codec in codecs]
-        points = operating_points(chosen, config.qualities, config.effort, config.tile, config.fidelity)
+        points = operating_points(
+            chosen, config.qualities, config.effort, config.tile, config.fidelity, config.max_error
+        )
         report.anchor = _anchor(config.anchor, points)
         options = StorageOptions(config.storage_options)
         source = Source(
@@ -169,6 +172,7 @@ def _request(config: EvaluateConfig, points: Sequence[OperatingPoint], anchor: s
         "tile": config.tile,
         "files": found.files,
         "images": found.fingerprint,
+        **({"max_error": config.max_error} if config.max_error else {}),  # not known to folders of earlier releases
     }
 
 
@@ -184,7 +188,6 @@ def _measure(
     """Map over the tasks that are not measured yet; the rows of all."""
     engine_config = config.engine.resolve(found.tasks, found.size)
     report.engine = engine_config.kind
-    options = replace(options, actors=networks and report.engine == "ray")
     finished = folder.finished_tasks(storage)
     fingerprints: list[str] = []
 
@@ -200,7 +203,10 @@ def _measure(
     started = time.monotonic()
     with (
         open_engine(
-            engine_config, storage.location, found.tasks, found.size, networks=networks, on_crash=find_crashing_files
+            *(engine_config, storage.location, found.tasks, found.size),
+            networks=networks,
+            cpu_actors=False,
+            on_crash=find_crashing_files,
         ) as engine,
         Meter("evaluate", found.size, quiet=config.quiet) as meter,
     ):

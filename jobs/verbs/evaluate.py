@@ -52,6 +52,15 @@ def evaluate(
             help="For every codec that can try harder: 1 fastest, 9 smallest; each codec's own if not given.",
         ),
     ] = None,
+    max_error: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            metavar="N",
+            help="For every codec that can be held to it: samples may differ by up to N levels, as in `compress`.",
+        ),
+    ] = None,
     anchor: Annotated[
         str | None,
         typer.Option(metavar="CODEC", help="What BD-rates compare with; the first codec if not given."),
@@ -92,6 +101,7 @@ def evaluate(
             codecs=tuple(map(place_text, codecs)),
             qualities=qualities,
             effort=effort,
+            max_error=max_error,
             anchor=anchor,
             fidelity=fidelity,
             include=include,
