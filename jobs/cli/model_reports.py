@@ -88,7 +88,7 @@ def show_evaluate(request: SimpleNamespace, report: EvaluateReport) -> None:
         return
     resumed = f" ({report.resumed_tasks:,} of {report.tasks:,} tasks by an earlier run)" if report.resumed_tasks else ""
     time = took(report.seconds, report.compiling_seconds)
-    print(f"{images}{resumed} {time}, engine {report.engine or 'none'}: see {request.out}/summary.md")
+    print(f"{images}{resumed} {time}, engine {report.engine or 'none'}: see {request.out}/report.html and summary.md")
 
 
 _LIST_COLUMNS = ("table", "what", "needs")

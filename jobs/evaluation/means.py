@@ -87,6 +87,10 @@ class Rows:
         self.tables = {point: _of_point(table, point) for point in points}
         self._figures = {point: {name: _floats(rows, name) for name in _FIGURES} for point, rows in self.tables.items()}
 
+    def figures(self, point: OperatingPoint, name: str) -> np.ndarray:
+        """Return bpp, psnr or ms_ssim of a point for each image; NaN where there is none."""
+        return self._figures[point][name]
+
     def means(self) -> list[PointMeans]:
         """Return the means of every operating point."""
         return [_means(point, rows) for point, rows in self.tables.items()]

@@ -94,6 +94,11 @@ def operating_points(
     return tuple(points)
 
 
+def label_of(point: OperatingPoint) -> str:
+    """Return codec and quality as people read them: `jpeg q50`."""
+    return point.codec if point.quality is None else f"{point.codec} q{point.quality}"
+
+
 def named(points: Sequence[OperatingPoint]) -> list[str]:
     """Return the codecs with their qualities, as they could be typed: `jpeg:10,30`, `jpegxl`."""
     qualities: dict[str, list[str]] = {}

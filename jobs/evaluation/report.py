@@ -51,6 +51,7 @@ _LEGEND = """\
   -10 log10(1 - MS-SSIM)), negative where rate is saved, over the qualities that both curves cover; in parentheses
   their share of what either covers. Curves are means over the images that every point of both represents.
 """
+LEGEND = [" ".join(each.split()) for each in _LEGEND.removeprefix("- ").split("\n- ")]  # its items, a line each
 
 
 def point_cells(means: PointMeans) -> list[str]:
@@ -111,18 +112,20 @@ def summary(config: EvaluateConfig, report: EvaluateReport) -> str:
     """Return the text of summary.md."""
     parts = [
         f"# Evaluation of {config.source}\n",
-        f"{_what(config, report)} Every figure comes from stored bytes that were decoded again; by image they are in "
+        f"{what(config, report)} Every figure comes from stored bytes that were decoded again; by image they are in "
         f"`results.parquet`.{_of_jpeg(report)}\n",
         _table(COLUMNS, map(point_cells, report.means)),
         *_rate_sections(report),
         *(f"![{name}]({name})\n" for name in report.plots if name.endswith(".svg")),
+        *_crops_section(report),
         *_missing_section(report),
         f"## How to read this\n\n{_LEGEND}",
     ]
     return "\n".join(parts)
 
 
-def _what(config: EvaluateConfig, report: EvaluateReport) -> str:
+def what(config: EvaluateConfig, report: EvaluateReport) -> str:
+    """Return what was measured, and how, as one sentence."""
     chosen = "".join(f", {verb} {', '.join(globs)}" for verb, globs in _selection(config) if globs)
     exact = "; exact pixels, by a residual where a codec is lossy" if config.fidelity == PIXELS else ""
     effort = "" if config.effort is None else f"; effort {config.effort} of codecs that have one"
@@ -158,6 +161,13 @@ def _rate_sections(report: EvaluateReport) -> Iterator[str]:
         within = "Lossless or within the bound" if any(means.bound for means in report.means) else "Lossless"
         yield f"## {within}: bits against {report.anchor}\n"
         yield _table(LOSSLESS_COLUMNS, map(lossless_cells, report.lossless))
+
+
+def _crops_section(report: EvaluateReport) -> Iterator[str]:
+    if any(means.psnr is not None for means in report.means):
+        yield "`report.html` has all of this, and crops of two images side by side, which lie in `crops/`.\n"
+    else:
+        yield "`report.html` has all of this.\n"
 
 
 def _missing_section(report: EvaluateReport) -> Iterator[str]:

@@ -83,9 +83,12 @@ def evaluate(
 ) -> "EvaluateReport":
     """Compare codecs on the images of `source`: a folder, glob, file, bucket prefix or archive.
 
-    `out` gets results.parquet (a row for each image, codec and quality), summary.md (means, speeds, BD-rates) and
-    rate-distortion plots. Everything is measured on stored bytes that were decoded again. A killed evaluation goes on
-    where it was when the command is repeated.
+    `out` gets results.parquet (a row for each image, codec and quality), summary.md (means, speeds, BD-rates), plots,
+    crops of two images by every codec, and report.html, one page with all of them. Everything is measured on bytes that
+    were decoded again. A killed evaluation goes on where it was when the command is repeated.
+
+    Besides the codecs of archives it takes yardsticks, which no archive holds: lossy JPEG 2000, WebP, AVIF and JPEG XL
+    of whole images.
 
     Returns:
         An EvaluateReport: means of every codec at every quality, BD-rates, and what could not be evaluated. UsageError

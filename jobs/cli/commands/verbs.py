@@ -135,7 +135,9 @@ EVALUATE = command_of(
       tilepress evaluate photos/ --codec jpeg --codec block-dnn-16 --out comparison
       tilepress evaluate photos/ --codec jpeg:20,40,60,80 --codec jpegxl --codec models/mine --out comparison
       tilepress evaluate photos.tp --codec jpeg --codec gdn-factorized --quality 10,30,50 --anchor jpeg --out comparison
+      tilepress evaluate photos/ --codec jpeg --codec avif --codec webp --codec jpegxl-lossy --codec cnn-ae --out today
       tilepress evaluate photos/ --codec jpegxl --codec block-dnn-16 --fidelity pixels --out lossless
+      tilepress evaluate ct/ --codec jpegls --codec lossless --max-error 2 --out near
       tilepress evaluate photos/ --codec lossless --codec jpegxl --effort 9 --out smallest
     """,
 )
