@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tilepress.pipeline.archive.audits import last_audits, overdue, today
 from tilepress.pipeline.archive.fidelity import WHOLE_FILE, Fidelity
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.packages import recorded_packages
@@ -94,12 +95,13 @@ class ArchiveInfo:
     disk_bytes: int = 0  # of all of them
     superseded_bytes: int = 0  # of these, payloads of versions that newer ones replaced, and parts that were rewritten
     problems: list[str] = field(default_factory=list)
+    audits: list[dict[str, Any]] = field(default_factory=list)  # rotations: what was audited of each, and is overdue
 
 
 def archive_info(url: str, run: int | None = None, as_of: str | None = None) -> ArchiveInfo:
     """Return identity, runs with their settings, and totals by method of the current versions, at a run if asked."""
     archive = open_archive(url, run=run, as_of=as_of, include_deleted=True)
-    runs = [described(archive, view) for view in archive.runs]
+    runs = [_described(archive, view) for view in archive.runs]
     identity = archive.identity
     info = ArchiveInfo(url, identity.get("archive_id", ""), identity.get("format", ""), runs, problems=archive.problems)
     shared, met = shared_contents(archive), set[Key]()
@@ -115,12 +117,27 @@ def archive_info(url: str, run: int | None = None, as_of: str | None = None) -> 
         info.disk_bytes += stored.size
         info.superseded_bytes += stored.size if stored.name in replaced else 0
     info.packages.update(recorded_packages(archive.storage))
+    info.audits = _rotations(archive)
     if len(archive.runs) > 1:
         info.superseded_bytes += sum(use.payload - use.used_payload for use in part_uses(archive).values())
     return info
 
 
-def described(archive: Archive, view: RunView) -> dict[str, Any]:
+def _rotations(archive: Archive) -> list[dict[str, Any]]:
+    """What `info` says of each way in which the archive is audited in parts, one a day."""
+    last, day = last_audits(archive.storage), today()
+    return [
+        {
+            "parts": parts,
+            "audited": sum(of == parts for of, _ in last),
+            "last": max(seen for (of, _), seen in last.items() if of == parts),
+            "overdue": overdue(last, parts, day),
+        }
+        for parts in sorted({of for of, _ in last})
+    ]
+
+
+def _described(archive: Archive, view: RunView) -> dict[str, Any]:
     """What `info` says of a run: its state is "complete", "abandoned" or "unfinished"."""
     settings = {}
     if not view.abandoned:

@@ -5,16 +5,98 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from tilepress.jobs.cli.progress import size
-from tilepress.jobs.cli.tables import print_failures, print_notes
+from tilepress.jobs.cli.messages import plain
+from tilepress.jobs.cli.progress import counted, took
+from tilepress.jobs.cli.tables import MANY, print_table, ranges
 
 if TYPE_CHECKING:
-    from tilepress.jobs.report.report import ArchiveReport
+    from tilepress.jobs.audit.report import AuditReport
+
+_LEAST_TOLD = 5  # worst images, groups of a grouping
 
 
-def show_report(request: SimpleNamespace, report: ArchiveReport) -> None:
-    """Print where the page is, and what it could not show."""
-    print_notes(report.problems)
-    print_failures("not shown", report.not_shown)
-    figures = report.figures
-    print(f"{report.out}: {size(report.page_bytes)}, {figures['files']:,} files in {report.seconds:.1f} s")
+def show_audit(request: SimpleNamespace, report: AuditReport) -> None:
+    """Print figures, findings, groups and drift, what there is to look at, and where all of it is."""
+    from tilepress.jobs.audit.summary import FIGURES, figure_lines, sentences
+
+    if report.rotation and report.rotation.repeated:
+        _show_rotation(report)
+        return
+    if report.figures:
+        columns = (*FIGURES[:4], "of ", *FIGURES[5:])  # two columns "of" of a table by name
+        print_table((dict(zip(columns, map(plain, line), strict=True)) for line in figure_lines(report)), columns)
+    _show_findings(report)
+    _show_groups(report)
+    _show_drift(report)
+    for path, text in report.problems[:MANY]:
+        print(plain(f"{path}: {text}"))
+    if len(report.problems) > MANY:
+        print(f"{len(report.problems) - MANY:,} more (--json names a thousand, images.parquet all)")
+    for each in report.missed:
+        value = each.why or f"{each.value:g}"
+        print(plain(f"THRESHOLD MISSED {each.limit}: {value}{f', {each.path}' if each.path else ''}"))
+    print(" ".join(sentences(report)))
+    _show_rotation(report)
+    _show_end(request, report)
+
+
+def _show_findings(report: AuditReport) -> None:
+    if report.findings:
+        print("\nfound, in images:")
+        for kind, count in report.findings.most_common():
+            print(f"  {count:>9,}  {kind}{_groups(report, kind)}")
+        print()
+
+
+def _groups(report: AuditReport, kind: str) -> str:
+    groups = {"duplicate": report.duplicate_groups, "near-duplicate": report.similar_groups}.get(kind)
+    return f", in {counted(groups, 'group')}" if groups else ""
+
+
+def _show_groups(report: AuditReport) -> None:
+    from tilepress.jobs.audit.summary import GROUPS, group_lines, groupings
+
+    for grouping in groupings(report):
+        lines = list(group_lines(report, grouping))
+        columns = (grouping, *GROUPS[1:])
+        told = [dict(zip(columns, map(plain, line), strict=True)) for line in lines[:_LEAST_TOLD]]
+        print_table(told, tuple(name for name in columns if any(line[name] for line in told)))
+        if len(lines) > _LEAST_TOLD:
+            print(f"and {len(lines) - _LEAST_TOLD:,} more by {grouping}")
+        print()
+
+
+def _show_drift(report: AuditReport) -> None:
+    if report.drift is None:
+        return
+    changes = ", ".join(f"{count:,} {change}" for change, count in report.drift.changes.most_common())
+    print(f"since {report.drift.since}: {report.drift.unchanged:,} unchanged{f', {changes}' if changes else ''}")
+    for each in report.drift.named[:MANY]:
+        values = " -> ".join(filter(None, (each["before"], each["after"])))
+        print(plain(f"  {each['path']}: {each['change']}{f': {values}' if values else ''}"))
+
+
+def _show_rotation(report: AuditReport) -> None:
+    found = report.rotation
+    if found is None:
+        return
+    which = f"slice {found.part} of {found.parts}"
+    if found.repeated:
+        print(f"{which} was audited today ({found.day}) already: nothing was done")
+    if found.overdue:
+        advice = f"--rotate {found.parts} --slice {found.overdue[0]}/{found.parts}"
+        print(f"overdue: {ranges(found.overdue)} of {found.parts}; {advice} audits one of them now")
+
+
+def _show_end(request: SimpleNamespace, report: AuditReport) -> None:
+    if report.slice and not report.files:
+        print("no image is in this part: nothing was decoded")
+    if request.out is None:
+        print(f"{took(report.seconds, report.compiling_seconds)}, engine {report.engine or 'none'}; no table was kept")
+    elif not report.written:
+        print(f"{request.out} was complete already, nothing was written")
+    else:
+        resumed = f" ({report.resumed_tasks:,} of {report.tasks:,} tasks by an earlier run)"
+        time = took(report.seconds, report.compiling_seconds)
+        more = resumed if report.resumed_tasks else ""
+        print(f"{time}{more}, engine {report.engine or 'none'}: see {request.out}/summary.md")

@@ -32,9 +32,8 @@ def subset(text: str) -> tuple[int, int]:
     share = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text)
     if share and 0 < float(share[1]) <= 100:
         return 1, max(1, round(100 / float(share[1])))
-    part = re.fullmatch(r"(\d+)/(\d+)", text)
-    if part and 1 <= int(part[1]) <= int(part[2]):
-        return int(part[1]), int(part[2])
+    if part := _part(text):
+        return part
     raise typer.BadParameter(f"{text!r} is neither a share such as 1% nor a part such as 3/30")
 
 
@@ -57,3 +56,25 @@ def network(text: str) -> tuple[str, tuple[int, int] | None]:
     if not match:
         raise typer.BadParameter(f"{text!r} is not LEVEL=N,N or LEVEL=none, such as default=32,32")
     return match[1], (int(match[2]), int(match[3])) if match[2] else None
+
+
+def slice_of(text: str) -> tuple[int, int]:
+    """Return part and number of parts of "3/30"."""
+    if part := _part(text):
+        return part
+    raise typer.BadParameter(f"{text!r} is not a part such as 3/30")
+
+
+def _part(text: str) -> tuple[int, int] | None:
+    part = re.fullmatch(r"(\d+)/(\d+)", text)
+    return (int(part[1]), int(part[2])) if part and 1 <= int(part[1]) <= int(part[2]) else None
+
+
+def sample_of(text: str) -> float:
+    """Return the number of "500", and the share of "1%", which is below 1."""
+    share = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text)
+    if share and 0 < float(share[1]) < 100:
+        return float(share[1]) / 100
+    if re.fullmatch(r"\d+", text) and int(text):
+        return float(text)
+    raise typer.BadParameter(f"{text!r} is neither a number of images nor a share such as 1%")

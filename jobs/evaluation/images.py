@@ -29,12 +29,13 @@ CRASHES = "it crashed the worker process, or took too long, every time"
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What every task of an evaluation shares."""
+    """What every task of an evaluation shares. `actors`: networks run elsewhere, out of sight of CPU clocks."""
 
     source: Source
     points: tuple[OperatingPoint, ...]
     fidelity: str
     seal: str  # of evaluation.json
+    actors: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,10 @@ def _image_rows(
             yield _row(item, point, outcome, str(exc).removeprefix(f"{item.name}: "))
         return
     facts = {name: getattr(picture, name) for name in ("format", "mode", "bit_depth", "width", "height")}
+    exact, actors = options.fidelity == PIXELS, options.actors
     for point in points:
         try:
-            found = measure(point, picture, pixels, pool, exact=options.fidelity == PIXELS)
+            found = measure(point, picture, pixels, pool, exact=exact, actors=actors)
             yield _row(item, point, folder.EVALUATED, "") | facts | found
         except UnsupportedError as exc:
             yield _row(item, point, folder.UNSUPPORTED, str(exc)) | facts

@@ -26,7 +26,7 @@ from tilepress.pipeline.reading.archive import open_archive
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.sources.file_list import LIST_PREFIX
-from tilepress.pipeline.storage.base import ListedFile, open_storage
+from tilepress.pipeline.storage.base import ListedFile, SourceBytes, open_storage
 from tilepress.pipeline.storage.globs import Selection
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
@@ -53,7 +53,15 @@ class Source:
 
         UsageError if there is neither.
         """
-        return ArchivedImages(self) if _is_archive(self) else CollectedImages(self)
+        return ArchivedImages(self) if self.is_archive else CollectedImages(self)
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether there is an archive at the URL."""
+        url = self.url
+        if url.startswith(LIST_PREFIX) or any(mark in url for mark in "*?["):
+            return False
+        return open_storage(url, self.storage_options).exists(ARCHIVE_JSON)
 
 
 @dataclass(frozen=True)
@@ -98,9 +106,13 @@ class CollectedImages(DataSet):
     @contextmanager
     def open(self, item: Item) -> Iterator[Picture]:
         """See DataSet."""
-        assert isinstance(item.place, ListedFile)
-        with self._collection.open_source(item.place) as data:
+        with self.open_file(item) as data:
             yield read_picture(data, self.source.limits, name=item.name, byte_exact=False)
+
+    def open_file(self, item: Item) -> AbstractContextManager[SourceBytes]:
+        """Return a context with the bytes of an item's file. MissingError, ChangedError; StorageError."""
+        assert isinstance(item.place, ListedFile)
+        return self._collection.open_source(item.place)
 
 
 class ArchivedImages(DataSet):
@@ -186,10 +198,3 @@ def whole(picture: Picture, rows: int = 512) -> np.ndarray:
         pixels[y : y + len(band)] = band
         y += len(band)
     return pixels
-
-
-def _is_archive(source: Source) -> bool:
-    url = source.url
-    if url.startswith(LIST_PREFIX) or any(mark in url for mark in "*?["):
-        return False
-    return open_storage(url, source.storage_options).exists(ARCHIVE_JSON)

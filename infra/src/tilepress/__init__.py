@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress import errors
     from tilepress.jobs.verbs.abandon import abandon
+    from tilepress.jobs.verbs.audit import audit
     from tilepress.jobs.verbs.compact import compact
     from tilepress.jobs.verbs.compress import compress
     from tilepress.jobs.verbs.evaluate import evaluate
@@ -14,7 +15,6 @@ if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.verbs.import_arrays import import_arrays
     from tilepress.jobs.verbs.recover import recover
     from tilepress.jobs.verbs.repair import repair
-    from tilepress.jobs.verbs.report import report
     from tilepress.jobs.verbs.reproduce import reproduce
     from tilepress.jobs.verbs.restore import restore
     from tilepress.jobs.verbs.retry import retry
@@ -28,6 +28,7 @@ __version__ = "0.1.0"
 # Verbs and errors are loaded on first use, so that `import tilepress` and `tilepress --help` stay light.
 _VERBS = {
     "abandon": ("tilepress.jobs.verbs.abandon", "abandon"),
+    "audit": ("tilepress.jobs.verbs.audit", "audit"),
     "forget": ("tilepress.jobs.verbs.forget", "forget"),
     "compact": ("tilepress.jobs.verbs.compact", "compact"),
     "repair": ("tilepress.jobs.verbs.repair", "repair"),
@@ -37,7 +38,6 @@ _VERBS = {
     "fit_lossless": ("tilepress.jobs.verbs.fit_lossless", "fit_lossless"),
     "import_arrays": ("tilepress.jobs.verbs.import_arrays", "import_arrays"),
     "recover": ("tilepress.jobs.verbs.recover", "recover"),
-    "report": ("tilepress.jobs.verbs.report", "report"),
     "reproduce": ("tilepress.jobs.verbs.reproduce", "reproduce"),
     "restore": ("tilepress.jobs.verbs.restore", "restore"),
     "train": ("tilepress.jobs.verbs.train", "train"),
@@ -48,6 +48,7 @@ _VERBS = {
 __all__ = [
     "__version__",
     "abandon",
+    "audit",
     "compact",
     "compress",
     "errors",
@@ -59,7 +60,6 @@ __all__ = [
     "ray_dataset",
     "recover",
     "repair",
-    "report",
     "reproduce",
     "restore",
     "retry",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tilepress.jobs.cli.command import command_of
 from tilepress.jobs.verbs.abandon import abandon
+from tilepress.jobs.verbs.audit import audit
 from tilepress.jobs.verbs.compact import compact
 from tilepress.jobs.verbs.compress import compress
 from tilepress.jobs.verbs.evaluate import evaluate
@@ -12,7 +13,6 @@ from tilepress.jobs.verbs.forget import forget
 from tilepress.jobs.verbs.import_arrays import import_arrays
 from tilepress.jobs.verbs.recover import recover
 from tilepress.jobs.verbs.repair import repair
-from tilepress.jobs.verbs.report import report
 from tilepress.jobs.verbs.reproduce import reproduce
 from tilepress.jobs.verbs.restore import restore
 from tilepress.jobs.verbs.retry import retry
@@ -50,6 +50,18 @@ VERIFY = command_of(
       tilepress verify photos.tp --subset 3/30          a thirtieth a day makes the whole in a month
       tilepress verify photos.tp --against photos/      and every source file is the one that was stored
       tilepress verify photos.tp --against photos/ --exclude raw/
+    """,
+)
+AUDIT = command_of(
+    audit,
+    """
+    Examples:
+      tilepress audit photos.tp                                    everything decoded, proven and looked at
+      tilepress audit photos.tp --against photos/ --out audits/may
+      tilepress audit photos.tp --out audits/june --since audits/may
+      tilepress audit photos.tp --rotate 30                        a part a day: in cron
+      tilepress audit small.tp --against photos/ --fail-under psnr=35,ssim=0.97 --fail-over max_error=40
+      tilepress audit photos/ --sample 1% --group-by exif:LensModel --group-by '{year}/*/'
     """,
 )
 ABANDON = command_of(
@@ -135,19 +147,8 @@ EVALUATE = command_of(
       tilepress evaluate photos/ --codec jpeg --codec block-dnn-16 --out comparison
       tilepress evaluate photos/ --codec jpeg:20,40,60,80 --codec jpegxl --codec models/mine --out comparison
       tilepress evaluate photos.tp --codec jpeg --codec gdn-factorized --quality 10,30,50 --anchor jpeg --out comparison
-      tilepress evaluate photos/ --codec jpeg --codec avif --codec webp --codec jpegxl-lossy --codec cnn-ae --out today
       tilepress evaluate photos/ --codec jpegxl --codec block-dnn-16 --fidelity pixels --out lossless
-      tilepress evaluate ct/ --codec jpegls --codec lossless --max-error 2 --out near
       tilepress evaluate photos/ --codec lossless --codec jpegxl --effort 9 --out smallest
-    """,
-)
-REPORT = command_of(
-    report,
-    """
-    Examples:
-      tilepress report photos.tp                                photos.tp.html, in the working folder
-      tilepress report photos.tp --include '2024/**' --out 2024.html
-      tilepress report s3://bucket/photos.tp --out s3://bucket/photos.html --overwrite
     """,
 )
 REPRODUCE = command_of(

@@ -23,12 +23,12 @@ from tilepress.jobs.archives.repair import RepairConfig
 from tilepress.jobs.archives.restore import RestoreConfig
 from tilepress.jobs.archives.retry import RetryConfig
 from tilepress.jobs.archives.verify import VerifyConfig
+from tilepress.jobs.audit.asking import AuditConfig
 from tilepress.jobs.cli import app
 from tilepress.jobs.data.import_arrays import ImportConfig
 from tilepress.jobs.data.recover import RecoverConfig
 from tilepress.jobs.evaluation.evaluate import EvaluateConfig
 from tilepress.jobs.fitting.fit_lossless import FitConfig
-from tilepress.jobs.report.report import ReportConfig
 from tilepress.jobs.reproduction.reproduce import ReproduceConfig
 from tilepress.jobs.training.train import TrainConfig
 from tilepress.pipeline.engine.engine import EngineConfig
@@ -36,6 +36,7 @@ from tilepress.pipeline.engine.engine import EngineConfig
 REPOSITORY = Path(__file__).parents[3]
 CONFIGS = {
     "abandon": AbandonConfig,
+    "audit": AuditConfig,
     "forget": ForgetConfig,
     "compact": CompactConfig,
     "repair": RepairConfig,
@@ -48,7 +49,6 @@ CONFIGS = {
     "train": TrainConfig,
     "fit_lossless": FitConfig,
     "evaluate": EvaluateConfig,
-    "report": ReportConfig,
     "reproduce": ReproduceConfig,
 }
 COMMANDS = {"import_arrays": "import", "fit_lossless": "fit-lossless"}  # where the names differ

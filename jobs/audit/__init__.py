@@ -1,0 +1,1 @@
+"""Audits: what is looked at, measured, kept and said; one file a role."""

@@ -1,0 +1,161 @@
+"""`tilepress audit`: everything decoded and proven, looked at and measured, and what is unlike the rest named."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pyarrow as pa
+
+from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
+from tilepress.jobs.audit.asking import Asked, AuditConfig, asked
+from tilepress.jobs.audit.drift import drift
+from tilepress.jobs.audit.folder import AUDIT, IMAGES, SUMMARY
+from tilepress.jobs.audit.images import audit_images, find_crashing_images
+from tilepress.jobs.audit.items import AuditTask, Chosen, Survey, audit_tasks
+from tilepress.jobs.audit.report import AuditReport, Rotation
+from tilepress.jobs.audit.summary import summary
+from tilepress.jobs.audit.tables import read_images, write_tables
+from tilepress.jobs.audit.totals import Totals
+from tilepress.jobs.cli.meter import Meter
+from tilepress.jobs.task_folder import create_part, finished_tasks
+from tilepress.pipeline.archive.audits import AuditRecord, last_audits, overdue, remember, remembered
+from tilepress.pipeline.engine.engine import open_engine
+from tilepress.pipeline.errors import ResumeError, UsageError
+from tilepress.pipeline.storage.base import Storage, open_storage
+from tilepress.pipeline.storage.globs import CASE
+from tilepress.pipeline.storage.options import StorageOptions
+
+
+def run_audit(config: AuditConfig) -> AuditReport:
+    """Look at what was not looked at yet, then make tables and a page of all of it."""
+    started, compiling = time.monotonic(), COMPILE_CLOCK.seconds
+    request = asked(config)
+    report = AuditReport(config.source, config.against, config.out, slice=request.slice)
+    report.archive = request.options.archive
+    if request.day and _was_audited(request, report):
+        return report
+    with ExitStack() as stack:
+        storage = _folder(config, stack)
+        totals = _audited(request, storage, report)
+        report.fill(totals, request.limits)
+        if config.since is not None:
+            report.drift = drift(storage, config.since, StorageOptions(config.storage_options))
+        _write_summary(storage, report)
+    if request.day:
+        _remember(request, report)
+    report.seconds = round(time.monotonic() - started, 3)
+    report.compiling_seconds = round(COMPILE_CLOCK.seconds - compiling, 3)
+    return report
+
+
+def _folder(config: AuditConfig, stack: ExitStack) -> Storage:
+    """The folder of the audit; a temporary one where none was named."""
+    if config.out is None:
+        return open_storage(stack.enter_context(tempfile.TemporaryDirectory(prefix="tilepress-audit-")))
+    return open_storage(config.out, config.storage_options)
+
+
+def _audited(request: Asked, storage: Storage, report: AuditReport) -> Totals:
+    """All rows, counted: of a finished audit as they are, else once all tasks are done."""
+    chosen, found = request.chosen(), Survey()
+    for task in audit_tasks(request.options, chosen):
+        found.add(task)
+    if not found.files and (request.config.include or request.config.exclude):
+        raise UsageError(f"{request.config.source} holds nothing that `include` and `exclude` let pass{CASE}")
+    report.tasks = found.tasks
+    seal = AUDIT.claim(storage, request.request(found.files, found.fingerprint))
+    totals = Totals(request.options.groupings)
+    if storage.exists(IMAGES):
+        totals.add_all(read_images(storage, seal))
+        return totals
+    request = replace(request, options=replace(request.options, seal=seal))
+    started = time.monotonic()
+    fingerprints = _measure(request, chosen, storage, found, report)
+
+    def parts() -> Iterator[pa.Table]:
+        return (AUDIT.read_part(storage, seal, number, images) for number, images in enumerate(fingerprints))
+
+    write_tables(storage, seal, parts, totals)
+    report.written.append(IMAGES)
+    report.measuring_s = round(time.monotonic() - started, 3)
+    return totals
+
+
+def _measure(request: Asked, chosen: Chosen, storage: Storage, found: Survey, report: AuditReport) -> list[str]:
+    """Map over the tasks that are not done yet; the fingerprints of all."""
+    config, options = request.config, request.options
+    engine_config = config.engine.resolve(found.tasks, found.size)
+    report.engine = engine_config.kind
+    finished, fingerprints = finished_tasks(storage), list[str]()
+    place = open_storage(options.source.url, options.source.storage_options) if options.archive else storage
+
+    def unfinished() -> Iterator[AuditTask]:
+        again = Survey()
+        for task in audit_tasks(options, chosen):
+            again.add(task)
+            fingerprints.append(task.fingerprint)
+            if task.number in finished:
+                report.resumed_tasks += 1
+                meter.advance(bytes_in=task.source_bytes, images=len(task.items), found=True)
+            else:
+                yield task
+        if again.fingerprint != found.fingerprint:
+            raise ResumeError(f"{options.source.url} changed while it was audited: start again, with another `out`")
+
+    with (
+        open_engine(
+            engine_config,
+            place.location,
+            found.tasks,
+            found.size,
+            networks=found.networks,
+            on_crash=find_crashing_images,
+        ) as engine,
+        Meter("audit", found.size, quiet=config.quiet) as meter,
+    ):
+        for result in engine.map_shards(audit_images, unfinished(), meter):
+            create_part(storage, result.number, result.part)
+            meter.advance(
+                bytes_in=result.bytes_in, images=result.images, pixels=result.pixels, failures=result.failures
+            )
+    return fingerprints
+
+
+def _write_summary(storage: Storage, report: AuditReport) -> None:
+    """The page of text, in place of one that says something else."""
+    text = summary(report).encode()
+    if not storage.exists(SUMMARY) or storage.read(SUMMARY) != text:
+        storage.write(SUMMARY, text, overwrite=True)
+        report.written.append(SUMMARY)
+
+
+def _archive(request: Asked) -> Storage:
+    return open_storage(request.options.source.url, request.options.source.storage_options)
+
+
+def _was_audited(request: Asked, report: AuditReport) -> bool:
+    """Whether the slice was looked at today already; what is known of that is in the report then."""
+    assert request.slice is not None
+    part, parts = request.slice
+    storage = _archive(request)
+    record = remembered(storage, request.day, part, parts)
+    report.rotation = Rotation(request.day, part, parts, repeated=record is not None)
+    if record is None:
+        return False
+    report.rotation.overdue = overdue(last_audits(storage), parts, request.day)
+    report.images, report.repeated_exit_code = record.images, record.exit_code
+    return True
+
+
+def _remember(request: Asked, report: AuditReport) -> None:
+    assert report.rotation is not None
+    storage, day, part, parts = _archive(request), request.day, report.rotation.part, report.rotation.parts
+    findings = report.counts["findings"]
+    remember(
+        storage, AuditRecord(day, part, parts, report.images, report.counts["damaged"], findings, report.exit_code)
+    )
+    report.rotation.overdue = overdue(last_audits(storage), parts, day)

@@ -1,0 +1,17 @@
+"""The folder that an audit fills: what was asked, rows by task, and what is made of them.
+
+audit.json            what was asked, of which images; created once, never changed
+parts/00000.parquet   rows of one task, create-only
+findings.parquet      a row for each thing that was found of an image
+groups.parquet        figures by folder, camera, and what else was asked for
+summary.md            one page of it all
+images.parquet        a row for each image; written last
+"""
+
+from __future__ import annotations
+
+from tilepress.jobs.audit.rows import IMAGE_SCHEMA
+from tilepress.jobs.task_folder import TaskFolder
+
+AUDIT = TaskFolder("audit", "tilepress-audit-1", IMAGE_SCHEMA)
+IMAGES, FINDINGS, GROUPS, SUMMARY = "images.parquet", "findings.parquet", "groups.parquet", "summary.md"

@@ -1,0 +1,61 @@
+"""How images are put together: by folder, by camera, by a field of EXIF, or by a part of their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from tilepress.jobs.audit.exif import camera, require_field
+from tilepress.pipeline.errors import UsageError
+
+FOLDER, CAMERA, EXIF = "folder", "camera", "exif:"
+DEFAULT_GROUPINGS = (FOLDER, CAMERA)
+TOP, NOTHING = "(top)", "(none)"  # the folder of what lies in none; where nothing says which group
+_TOKEN = re.compile(r"\{\w*\}|\*\*/?|\*|\?|[^*?{]+|\{")
+
+
+def require_groupings(groupings: Sequence[str]) -> None:
+    """Raise UsageError for what is neither `folder`, `camera`, `exif:FIELD` nor a pattern of names."""
+    if len(set(groupings)) < len(groupings):
+        raise UsageError("`group_by` names the same grouping twice: name it once")
+    for grouping in groupings:
+        if grouping.startswith(EXIF):
+            require_field(grouping.removeprefix(EXIF))
+        elif grouping not in (FOLDER, CAMERA) and not any(mark in grouping for mark in "*?{/"):
+            raise UsageError(
+                f"`group_by` {grouping!r} is neither folder, camera, exif:FIELD nor a pattern such as '{{year}}/*/'"
+            )
+
+
+def group_of(grouping: str, path: str, fields: Mapping[str, str]) -> str:
+    """Return the group of an image in one grouping.
+
+    Args:
+        grouping: `folder`; `camera`; `exif:FIELD`; or a pattern of names. In that `*`, `?` and `**` mean what they do
+            in `include`, `{word}` is like `*` and names the group, and a slash at the end is the folder of the image or
+            any around it. Without a `{word}`, what the pattern matches is the group.
+        path: Name of the image.
+        fields: Those of its EXIF.
+    """
+    if grouping == FOLDER:
+        return path.rpartition("/")[0] or TOP
+    if grouping == CAMERA:
+        return camera(fields) or NOTHING
+    if grouping.startswith(EXIF):
+        return fields.get(grouping.removeprefix(EXIF), "") or NOTHING
+    found = _pattern(grouping).match(path)
+    if found is None:
+        return NOTHING
+    return "/".join(found.groups()) if found.groups() else found[0].rstrip("/")
+
+
+def _pattern(grouping: str) -> re.Pattern[str]:
+    """The expression of a pattern, which Python keeps compiled."""
+    expression = "".join(map(_expression, _TOKEN.findall(grouping)))
+    return re.compile(expression if grouping.endswith("/") else rf"{expression}\Z", re.S)
+
+
+def _expression(token: str) -> str:
+    if token.startswith("{") and token.endswith("}"):
+        return "([^/]+)"
+    return {"**/": "(?:[^/]+/)*", "**": ".+", "*": "[^/]*", "?": "[^/]"}.get(token) or re.escape(token)

@@ -1,0 +1,95 @@
+"""From an item to its pixels, proven: of an archive by the hashes that it has of them, of a source as it decodes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from tilepress.pipeline.archive.checksums import hash_band, sha256
+from tilepress.pipeline.archive.schema import PIXEL_METHODS, TILES
+from tilepress.pipeline.coding.decode import STORED, check_grid
+from tilepress.pipeline.errors import IntegrityError, LimitExceeded
+from tilepress.pipeline.formats.container import Container, unpack_container
+from tilepress.pipeline.formats.picture import Limits, Picture, mode_channels
+from tilepress.pipeline.formats.registry import read_picture
+from tilepress.pipeline.reading.image import Entry
+from tilepress.pipeline.reading.one_image import one_image
+from tilepress.pipeline.sources.dataset import whole
+from tilepress.pipeline.storage.base import SourceBytes
+
+LIMITS = Limits(max_pixels=1 << 28)  # an image is held whole, twice
+_ROWS = 512
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An image as it was decoded: `pixels` (h, w, c) uint8 or uint16, their SHA-256, and the metadata around them.
+
+    `file_sha256` is empty of a small image in a stack.
+    """
+
+    format: str
+    mode: str
+    bits: int
+    pixels: np.ndarray
+    pixels_sha256: bytes
+    file_sha256: bytes
+    container: Container
+    jpeg: bytes = b""  # the file, of a JPEG
+
+
+def see_entry(entry: Entry) -> Seen:
+    """Return an image of an archive. IntegrityError unless all of it is as written.
+
+    PictureError if it is no image; LimitExceeded, once it is proven, where it is too large to be held.
+    """
+    row = entry.index_row
+    row.require_sound()
+    if row.facts.method in PIXEL_METHODS:
+        return _see_pixels(entry)
+    data = entry.bytes()  # the very file, proven
+    picture = read_picture(data, LIMITS, byte_exact=False)
+    return see_picture(picture, data)
+
+
+def see_picture(picture: Picture, data: SourceBytes) -> Seen:
+    """Return the image of a file, whose content is `data`. PictureError where its pixels do not decode."""
+    pixels = whole(picture)
+    digest = hashlib.sha256()
+    hash_band(digest, pixels)
+    container = unpack_container(picture.container)
+    jpeg = bytes(data) if picture.format == "jpeg" else b""
+    facts = picture.format, picture.mode, picture.bit_depth
+    return Seen(*facts, pixels, digest.digest(), sha256(data), container, jpeg)
+
+
+def _see_pixels(entry: Entry) -> Seen:
+    facts = entry.index_row.facts
+    if facts.width * facts.height > LIMITS.max_pixels:
+        entry.prove()
+        raise LimitExceeded(f"{facts.width} x {facts.height} pixels are only proven by their hash, and not looked at")
+    if facts.method == TILES:
+        check_grid(entry.index_row)  # before room is made for the size that it declares
+    with one_image():
+        container = entry.reader.container(entry.index_row)
+        digest = hashlib.sha256()
+        pixels = np.empty((facts.height, facts.width, mode_channels(facts.mode)), facts.dtype)
+        y = 0
+        for band in entry.bands(STORED):
+            pixels[y : y + len(band)] = band
+            hash_band(digest, band)
+            y += len(band)
+        if y != facts.height:
+            raise IntegrityError(f"{y} rows are there where the image has {facts.height}")
+    _prove(entry, digest.digest())
+    jpeg = entry.jpeg() if facts.format == "jpeg" else b""
+    return Seen(facts.format, facts.mode, facts.bit_depth, pixels, digest.digest(), facts.file_sha256, container, jpeg)
+
+
+def _prove(entry: Entry, digest: bytes) -> None:
+    """IntegrityError unless the pixels are those that were stored; of a stack, the whole was compared."""
+    facts = entry.index_row.facts
+    if facts.promised.is_exact and entry.index_row.stack is None and digest != facts.pixels_sha256:
+        raise IntegrityError("the decoded pixels' SHA-256 differs")

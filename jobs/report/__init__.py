@@ -1,1 +1,0 @@
-"""`tilepress report`: a page about an archive."""
