@@ -7,12 +7,17 @@ from collections.abc import Callable
 import numpy as np
 
 from tilepress.pipeline.findings.blank import find_blank
+from tilepress.pipeline.findings.clipping import find_clipping
 from tilepress.pipeline.findings.depth import find_shallow
-from tilepress.pipeline.findings.finding import Finding
+from tilepress.pipeline.findings.finding import BLURRED, UPSCALED, Finding
+from tilepress.pipeline.findings.interpolation import find_upscaling
+from tilepress.pipeline.findings.jpeg_grid import find_jpeg_grid
 from tilepress.pipeline.findings.sample import Sample
+from tilepress.pipeline.findings.sharpness import find_blur
 
 Detector = Callable[[Sample], Finding | None]
-_DETECTORS: tuple[Detector, ...] = (find_shallow,)
+_DETECTORS: tuple[Detector, ...] = (find_shallow, find_clipping, find_jpeg_grid, find_upscaling, find_blur)
+_IMPLIED = {UPSCALED: BLURRED}  # a finding -> one that it explains
 
 
 def inspect(pixels: np.ndarray, bits: int, *, lossy_format: bool) -> list[Finding]:
@@ -33,8 +38,10 @@ def inspect(pixels: np.ndarray, bits: int, *, lossy_format: bool) -> list[Findin
     blank = find_blank(sample)
     if blank is not None:
         return [blank]
-    found = (detector(sample) for detector in _DETECTORS)
-    return [finding for finding in found if finding is not None]
+    detectors = (detector for detector in _DETECTORS if not (lossy_format and detector is find_jpeg_grid))
+    found = [finding for finding in (detector(sample) for detector in detectors) if finding is not None]
+    implied = {_IMPLIED.get(finding.kind) for finding in found}
+    return [finding for finding in found if finding.kind not in implied]
 
 
 def _checked(pixels: np.ndarray, bits: int) -> np.ndarray:
