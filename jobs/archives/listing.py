@@ -101,7 +101,7 @@ class ArchiveInfo:
 def archive_info(url: str, run: int | None = None, as_of: str | None = None) -> ArchiveInfo:
     """Return identity, runs with their settings, and totals by method of the current versions, at a run if asked."""
     archive = open_archive(url, run=run, as_of=as_of, include_deleted=True)
-    runs = [_described(archive, view) for view in archive.runs]
+    runs = [described(archive, view) for view in archive.runs]
     identity = archive.identity
     info = ArchiveInfo(url, identity.get("archive_id", ""), identity.get("format", ""), runs, problems=archive.problems)
     shared, met = shared_contents(archive), set[Key]()
@@ -137,7 +137,7 @@ def _rotations(archive: Archive) -> list[dict[str, Any]]:
     ]
 
 
-def _described(archive: Archive, view: RunView) -> dict[str, Any]:
+def described(archive: Archive, view: RunView) -> dict[str, Any]:
     """What `info` says of a run: its state is "complete", "abandoned" or "unfinished"."""
     settings = {}
     if not view.abandoned:

@@ -34,6 +34,7 @@ _COMMANDS = (
     ("cat", views.cat, "Write one file to standard output."),
     ("info", views.info, "What an archive, or one image of it, is."),
     ("errors", views.errors, "Files stored verbatim, or not at all, and why."),
+    ("report", verbs.REPORT, "A page about an archive: savings, sizes, runs, what needs a look."),
     ("abandon", verbs.ABANDON, "Give up an unfinished run."),
     ("forget", verbs.FORGET, "Forget images: those that match, or that the source no longer has."),
     ("compact", verbs.COMPACT, "Give back the room of older versions and forgotten images."),

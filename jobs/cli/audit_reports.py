@@ -6,11 +6,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from tilepress.jobs.cli.messages import plain
-from tilepress.jobs.cli.progress import counted, took
-from tilepress.jobs.cli.tables import MANY, print_table, ranges
+from tilepress.jobs.cli.progress import counted, size, took
+from tilepress.jobs.cli.tables import MANY, print_failures, print_notes, print_table, ranges
 
 if TYPE_CHECKING:
     from tilepress.jobs.audit.report import AuditReport
+    from tilepress.jobs.report.report import ArchiveReport
 
 _LEAST_TOLD = 5  # worst images, groups of a grouping
 
@@ -100,3 +101,11 @@ def _show_end(request: SimpleNamespace, report: AuditReport) -> None:
         time = took(report.seconds, report.compiling_seconds)
         more = resumed if report.resumed_tasks else ""
         print(f"{time}{more}, engine {report.engine or 'none'}: see {request.out}/summary.md")
+
+
+def show_report(request: SimpleNamespace, report: ArchiveReport) -> None:
+    """Print where the page is, and what it could not show."""
+    print_notes(report.problems)
+    print_failures("not shown", report.not_shown)
+    figures = report.figures
+    print(f"{report.out}: {size(report.page_bytes)}, {figures['files']:,} files in {report.seconds:.1f} s")

@@ -72,10 +72,10 @@ def show_evaluate(request: SimpleNamespace, report: EvaluateReport) -> None:
     if report.comparisons:
         print(f"\nBD-rate against {report.anchor}; negative: less rate at equal quality")
         print_table((dict(zip(BD_COLUMNS, cells, strict=True)) for cells in bd_cells(report.comparisons)), BD_COLUMNS)
+    bound = " or bounded" if any(means.bound for means in report.means) else ""
     for codec, quality, images, percent in map(lossless_cells, report.lossless):
-        print(
-            f"lossless, {codec}{quality and f' q{quality}'}: {percent} bits against {report.anchor} ({images} images)"
-        )
+        name = f"{codec}{quality and f' q{quality}'}"
+        print(f"lossless{bound}, {name}: {percent} bits against {report.anchor} ({images} images)")
     print()
     for codec, count in report.unsupported.items():
         print(f"{codec} cannot represent {count:,} of the images")
@@ -88,7 +88,7 @@ def show_evaluate(request: SimpleNamespace, report: EvaluateReport) -> None:
         return
     resumed = f" ({report.resumed_tasks:,} of {report.tasks:,} tasks by an earlier run)" if report.resumed_tasks else ""
     time = took(report.seconds, report.compiling_seconds)
-    print(f"{images}{resumed} {time}, engine {report.engine or 'none'}: see {request.out}/summary.md")
+    print(f"{images}{resumed} {time}, engine {report.engine or 'none'}: see {request.out}/report.html and summary.md")
 
 
 _LIST_COLUMNS = ("table", "what", "needs")

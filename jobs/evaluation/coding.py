@@ -16,15 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from tilepress.codecs.codec import Codec, Tiles, TileSpec
+from tilepress.codecs.codec import Codec, Settings, Tiles, TileSpec
 from tilepress.codecs.errors import CodecError, UnsupportedError
 from tilepress.codecs.registry import DEFAULT_RESIDUAL
 from tilepress.jobs.evaluation.points import OperatingPoint
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.side_information import side_information
+from tilepress.pipeline.coding.tile_coding import largest_error
 from tilepress.pipeline.coding.tiles import Tile, batches, windows
 from tilepress.pipeline.formats.picture import Picture
 from tilepress.pipeline.quality.metrics import distortion
+from tilepress.pipeline.reading.near_lossless import stays_exact
 from tilepress.pipeline.sources.dataset import picture_tiles
 
 NOTHING: Mapping[str, Compare] = MappingProxyType({})
@@ -40,14 +42,14 @@ def measure(
     pool: CodecPool,
     *,
     exact: bool,
-    actors: bool,
     besides: Mapping[str, Compare] = NOTHING,
 ) -> dict[str, Any]:
     """Return the figures of one row: what an image costs by a codec, and how it comes back.
 
     Besides the columns of a row, `side_bytes`: those of `bytes` that the tiles share.
 
-    UnsupportedError if the codec cannot represent the picture, CodecError if it fails.
+    UnsupportedError if the codec cannot represent the picture, CodecError if it fails, or misses the error that the
+    point, or losslessness, allows.
 
     Args:
         point: The codec and its settings.
@@ -55,7 +57,6 @@ def measure(
         pixels: All of it, (h, w, c) uint8 or uint16.
         pool: Where codecs come from.
         exact: With the residual that leads back to the original pixels.
-        actors: Networks run where no clock of this thread sees them.
         besides: Gives further figures, by name, of original and decoded pixels.
     """
     trip = Trip(point, pool.codec(point.reference), exact, pool)
@@ -73,11 +74,17 @@ def measure(
                 decoded[tile.box.y : tile.box.y + tile.box.h, tile.box.x : tile.box.x + tile.box.w] = samples
     peak = (1 << picture.bit_depth) - 1
     found = distortion(pixels, decoded, peak)
-    if found.max_error and (exact or trip.codec.lossless):
-        raise CodecError(f"what should be lossless came back with errors of up to {found.max_error} levels")
-    figures = cost.figures(picture.pixels, in_actor=actors and trip.codec.networks)
+    _check_error(found.max_error, point, trip.codec, exact=exact)
+    figures = cost.figures(picture.pixels, in_actor=pool.has_actors and trip.codec.networks)
     more = {name: compare(pixels, decoded, peak) for name, compare in besides.items()}
     return vars(found) | more | figures | {"side_bytes": len(trip.side_information)}
+
+
+def _check_error(found: int, point: OperatingPoint, codec: Codec, *, exact: bool) -> None:
+    if point.max_error and found > point.max_error:
+        raise CodecError(f"a sample came back {found} levels off, not within {point.max_error}")
+    if found and not point.max_error and (exact or codec.lossless):
+        raise CodecError(f"what should be lossless came back with errors of up to {found} levels")
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,8 @@ class Trip:
         self.side_information = b""
         self._point = point
         self._pool = pool
-        self._residual = pool.residual(DEFAULT_RESIDUAL) if exact and not codec.lossless else None
+        on_top = (exact or point.max_error) and not codec.lossless
+        self._residual = pool.residual(DEFAULT_RESIDUAL) if on_top else None
 
     def prepare(self, picture: Picture, tiles: Iterator[Tile]) -> None:
         """What the image's tiles share; and nothing that happens only once in a process is timed later."""
@@ -125,7 +133,7 @@ class Trip:
         if kind not in _warm:
             corner = np.ascontiguousarray(first.samples[:_WARM_SIDE, :_WARM_SIDE])
             spec = replace(first.spec, height=corner.shape[0], width=corner.shape[1])
-            self._decode(self._encode(corner[None], spec), spec)
+            self._decode(self._encode(corner[None], spec, self._point.settings), spec)
             _warm.add(kind)
 
     def batches(self, window: Sequence[Tile]) -> Iterator[list[Tile]]:
@@ -138,9 +146,9 @@ class Trip:
 
     def code(self, batch: list[Tile]) -> tuple[list[Tile], Tiles, _Cost]:
         """Encode and decode; both timed."""
-        samples, spec = np.stack([tile.samples for tile in batch]), batch[0].spec
+        samples, spec, settings = np.stack([tile.samples for tile in batch]), batch[0].spec, self._settings(batch[0])
         clocks = [_clocks()]
-        streams = self._encode(samples, spec)
+        streams = self._encode(samples, spec, settings)
         clocks.append(_clocks())
         returned = self._decode(streams, spec)
         clocks.append(_clocks())
@@ -148,22 +156,34 @@ class Trip:
         nbytes = sum(len(latents) + len(residual) for latents, residual in streams)
         return batch, returned, _Cost(nbytes, encode_s, decode_s, encode_cpu_s, decode_cpu_s)
 
-    def _encode(self, samples: Tiles, spec: TileSpec) -> list[tuple[bytes, bytes]]:
+    def _settings(self, tile: Tile) -> Settings:
+        """The point's, without its bound for what `compress` keeps exact whatever the bound."""
+        exact = tile.exact or stays_exact(tile.spec, self._point.max_error or 0)
+        return replace(self._point.settings, max_error=None) if exact else self._point.settings
+
+    def _encode(self, samples: Tiles, spec: TileSpec, settings: Settings) -> list[tuple[bytes, bytes]]:
         """(latents, residual) of each tile."""
-        symbols = self._pool.analyse(self._point.reference, samples, spec, self._point.settings, self.side_information)
+        symbols = self._pool.analyse(self._point.reference, samples, spec, settings, self.side_information)
         latents = self.codec.pack(symbols)
         if self._residual is None:
             return [(stream, b"") for stream in latents]
         bases = self._synthesise(latents, spec)
-        gaps = [self._residual.encode(tile, base, spec) for tile, base in zip(samples, bases, strict=True)]
+        gaps = [self._gap(*pair, spec, settings.max_error or 0) for pair in zip(samples, bases, strict=True)]
         return list(zip(latents, gaps, strict=True))
+
+    def _gap(self, tile: np.ndarray, base: np.ndarray, spec: TileSpec, max_error: int) -> bytes:
+        """The residual; none where the base is near enough, as `compress` leaves it out."""
+        assert self._residual is not None
+        if max_error and largest_error(tile, base) <= max_error:
+            return b""
+        return self._residual.encode(tile, base, spec, max_error)
 
     def _decode(self, streams: Sequence[tuple[bytes, bytes]], spec: TileSpec) -> Tiles:
         bases = self._synthesise([latents for latents, _ in streams], spec)
         if self._residual is None:
             return bases
         pairs = zip(streams, bases, strict=True)
-        return np.stack([self._residual.decode(gap, base, spec) for (_, gap), base in pairs])
+        return np.stack([self._residual.decode(gap, base, spec) if gap else base for (_, gap), base in pairs])
 
     def _synthesise(self, latents: list[bytes], spec: TileSpec) -> Tiles:
         return self._pool.synthesise(self._point.reference, self.codec.unpack(latents, spec), self.side_information)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tilepress.codecs.extras import require_extra
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
@@ -18,12 +17,10 @@ from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.codec_choice import ChosenCodec, chosen_codec
 from tilepress.jobs.evaluation import folder
 from tilepress.jobs.evaluation.crash_search import find_crashing_files
-from tilepress.jobs.evaluation.folder import FAILED, UNKNOWN, UNREADABLE
 from tilepress.jobs.evaluation.images import EvaluateOptions, EvaluateTask, evaluate_images
 from tilepress.jobs.evaluation.means import Comparison, LosslessRate, PointMeans, Rows
-from tilepress.jobs.evaluation.plots import plots
+from tilepress.jobs.evaluation.outputs import fill, write
 from tilepress.jobs.evaluation.points import LOSSY, NamedCodec, OperatingPoint, named, operating_points
-from tilepress.jobs.evaluation.report import summary
 from tilepress.jobs.evaluation.tasks import Survey, survey, tasks
 from tilepress.pipeline.archive.models import store_model
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
@@ -46,6 +43,7 @@ class EvaluateConfig:
     codecs: tuple[str, ...]
     qualities: Sequence[int] = ()
     effort: int | None = None
+    max_error: int | None = None
     anchor: str | None = None
     fidelity: str = LOSSY
     include: Sequence[str] = ()
@@ -63,7 +61,8 @@ class EvaluateReport:
 
     `unreadable` and `failed` are (image, reason), `unknown` files that are no images to tilepress,
     `unsupported` counts by codec.
-    `measuring_s`: from the first task to all rows; `seconds`: all of it. `written`: empty if all was there already.
+    `starting_s`: until the engine was there; `measuring_s`: from the first task to all rows; `seconds`: all of it.
+     `written`: empty if all was there already.
     """
 
     out: str
@@ -72,6 +71,7 @@ class EvaluateReport:
     tasks: int = 0
     resumed_tasks: int = 0
     engine: str = ""
+    starting_s: float = 0.0
     measuring_s: float = 0.0
     seconds: float = 0.0
     compiling_seconds: float = 0.0  # of these, spent by this process on kernels that were in no cache
@@ -99,14 +99,16 @@ class EvaluateReport:
 
 
 def run_evaluate(config: EvaluateConfig) -> EvaluateReport:
-    """Measure what is not measured yet, then make table, summary and plots of all of it."""
+    """Measure what is not measured yet, then make table, summary, page, plots and crops of all of it."""
     started, compiling = time.monotonic(), COMPILE_CLOCK.seconds
     _check(config)
     report = EvaluateReport(config.out)
     with ExitStack() as stack:
         codecs = [NamedCodec.parse(text) for text in config.codecs]
         chosen = [(codec, stack.enter_context(_chosen(codec, config))) for codec in codecs]
-        points = operating_points(chosen, config.qualities, config.effort, config.tile, config.fidelity)
+        points = operating_points(
+            chosen, config.qualities, config.effort, config.tile, config.fidelity, config.max_error
+        )
         report.anchor = _anchor(config.anchor, points)
         options = StorageOptions(config.storage_options)
         source = Source(
@@ -124,8 +126,8 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateReport:
             everywhere = EvaluateOptions(source, points, config.fidelity, seal)
             table = _measure(storage, config, everywhere, found, report, networks=networks)
     rows = Rows(table, points)
-    _fill(report, table, rows)
-    _write(storage, seal, config, table, rows, report)
+    fill(report, table, rows)
+    write(storage, seal, config, source, table, rows, report)
     report.seconds = round(time.monotonic() - started, 3)
     report.compiling_seconds = round(COMPILE_CLOCK.seconds - compiling, 3)
     return report
@@ -169,6 +171,7 @@ def _request(config: EvaluateConfig, points: Sequence[OperatingPoint], anchor: s
         "tile": config.tile,
         "files": found.files,
         "images": found.fingerprint,
+        **({"max_error": config.max_error} if config.max_error else {}),  # not known to folders of earlier releases
     }
 
 
@@ -184,7 +187,6 @@ def _measure(
     """Map over the tasks that are not measured yet; the rows of all."""
     engine_config = config.engine.resolve(found.tasks, found.size)
     report.engine = engine_config.kind
-    options = replace(options, actors=networks and report.engine == "ray")
     finished = folder.finished_tasks(storage)
     fingerprints: list[str] = []
 
@@ -197,13 +199,18 @@ def _measure(
             else:
                 yield task
 
-    started = time.monotonic()
+    opened = time.monotonic()
     with (
         open_engine(
-            engine_config, storage.location, found.tasks, found.size, networks=networks, on_crash=find_crashing_files
+            *(engine_config, storage.location, found.tasks, found.size),
+            networks=networks,
+            cpu_actors=False,
+            on_crash=find_crashing_files,
         ) as engine,
         Meter("evaluate", found.size, quiet=config.quiet) as meter,
     ):
+        started = time.monotonic()
+        report.starting_s = round(started - opened, 3)
         for result in engine.map_shards(evaluate_images, unfinished(), meter):
             meter.advance(**vars(result))
     table = pa.concat_tables(
@@ -211,31 +218,3 @@ def _measure(
     )
     report.measuring_s = round(time.monotonic() - started, 3)
     return table
-
-
-def _fill(report: EvaluateReport, table: pa.Table, rows: Rows) -> None:
-    """Figures, and what is missing from them with the reasons."""
-    report.means, report.comparisons = rows.means(), rows.compare(report.anchor)
-    report.lossless = rows.compare_lossless(report.anchor)
-    report.unsupported = {f.codec: f.unsupported for f in report.means if f.unsupported}
-    report.jpeg_images = len(pc.unique(table.filter(pc.field("format") == "jpeg").column("image")))
-    reasons: dict[str, dict[tuple[str, str], None]] = {}
-    missing = table.filter(pc.is_in(pc.field("outcome"), pa.array([UNKNOWN, UNREADABLE, FAILED])))
-    for row in missing.select(["image", "outcome", "codec", "reason"]).to_pylist():
-        reason = f"{row['codec']}: {row['reason']}" if row["outcome"] == FAILED else row["reason"]
-        reasons.setdefault(row["outcome"], {})[row["image"], reason] = None
-    report.unknown, report.unreadable, report.failed = (
-        list(reasons.get(outcome, {})) for outcome in (UNKNOWN, UNREADABLE, FAILED)
-    )
-
-
-def _write(
-    storage: Storage, seal: str, config: EvaluateConfig, table: pa.Table, rows: Rows, report: EvaluateReport
-) -> None:
-    """What is not there yet; the table last, as the sign that all is."""
-    drawn = plots(rows)
-    report.plots = list(drawn)
-    files = drawn | {"summary.md": lambda: summary(config, report).encode()}
-    report.written += [name for name, make in files.items() if folder.create_missing(storage, name, make)]
-    if folder.create_results(storage, seal, table):
-        report.written.append(folder.RESULTS)

@@ -3,7 +3,9 @@
 evaluation.json       what was asked, of which images; created once, never changed
 models/SHA256/        every model that was evaluated
 parts/00000.parquet   rows of one task, create-only
-results.parquet       all rows; together with summary.md and the plots, it is made when every part is there
+crops/*.png           what codecs make of the same pixels of two images
+results.parquet       all rows; together with summary.md, report.html, plots and crops, it is made when every part is
+                      there
 """
 
 from __future__ import annotations

@@ -29,13 +29,12 @@ CRASHES = "it crashed the worker process, or took too long, every time"
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What every task of an evaluation shares. `actors`: networks run elsewhere, out of sight of CPU clocks."""
+    """What every task of an evaluation shares."""
 
     source: Source
     points: tuple[OperatingPoint, ...]
     fidelity: str
     seal: str  # of evaluation.json
-    actors: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,10 +116,9 @@ def _image_rows(
             yield _row(item, point, outcome, str(exc).removeprefix(f"{item.name}: "))
         return
     facts = {name: getattr(picture, name) for name in ("format", "mode", "bit_depth", "width", "height")}
-    exact, actors = options.fidelity == PIXELS, options.actors
     for point in points:
         try:
-            found = measure(point, picture, pixels, pool, exact=exact, actors=actors)
+            found = measure(point, picture, pixels, pool, exact=options.fidelity == PIXELS)
             yield _row(item, point, folder.EVALUATED, "") | facts | found
         except UnsupportedError as exc:
             yield _row(item, point, folder.UNSUPPORTED, str(exc)) | facts

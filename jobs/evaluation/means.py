@@ -23,8 +23,9 @@ class PointMeans:
     """One operating point over the images that it evaluated; None where there is no such figure.
 
     `psnr`: mean over the images that changed (None: none did); `psnr_of_mse`: of their mean squared error relative
-    to the peak, unchanged images included. `equal`: images that came back unchanged. Speeds are megapixels a second
-    of CPU time, of wall time where `wall`: networks that ran in actors.
+    to the peak, unchanged images included. `equal`: images that came back unchanged. `saved`: percent by which all
+    coded bytes are fewer than those of the source files, negative where they are more; `saved_jpeg` over the JPEG
+    files among them. Speeds are megapixels a second of CPU time, of wall time where `wall`: networks in actors.
     """
 
     codec: str
@@ -40,6 +41,9 @@ class PointMeans:
     ssim: float | None = None
     ms_ssim: float | None = None
     max_error: int | None = None
+    saved: float | None = None
+    saved_jpeg: float | None = None
+    bound: int | None = None  # of errors, that was asked for
     encode_mp_s: float | None = None
     decode_mp_s: float | None = None
     wall: bool = False
@@ -64,7 +68,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class LosslessRate:
-    """Rate of a lossless operating point against the anchor's best one: `percent`, negative where it saves."""
+    """Rate of a lossless operating point against the anchor's best one: `percent`, negative where it saves.
+
+    Points that are held to a largest error count as lossless ones.
+    """
 
     codec: str
     quality: int | None
@@ -79,6 +86,10 @@ class Rows:
         self.points = tuple(points)
         self.tables = {point: _of_point(table, point) for point in points}
         self._figures = {point: {name: _floats(rows, name) for name in _FIGURES} for point, rows in self.tables.items()}
+
+    def figures(self, point: OperatingPoint, name: str) -> np.ndarray:
+        """Return bpp, psnr or ms_ssim of a point for each image; NaN where there is none."""
+        return self._figures[point][name]
 
     def means(self) -> list[PointMeans]:
         """Return the means of every operating point."""
@@ -139,7 +150,8 @@ class Rows:
 
     def _is_lossless(self, point: OperatingPoint) -> bool:
         figures = self._figures[point]
-        return bool(np.isfinite(figures["bpp"]).any() and not np.isfinite(figures["psnr"]).any())
+        unchanged = point.max_error is not None or not np.isfinite(figures["psnr"]).any()
+        return bool(np.isfinite(figures["bpp"]).any() and unchanged)
 
     def _compare(self, curves: Mapping[str, list[OperatingPoint]], anchor: str, name: str, metric: str) -> Comparison:
         ours, theirs = self.measured(metric, curves[name]), self.measured(metric, curves[anchor])
@@ -199,10 +211,18 @@ def _means(point: OperatingPoint, rows: pa.Table) -> PointMeans:
         ssim=_mean(_floats(done, "ssim")),
         ms_ssim=_mean(_floats(done, "ms_ssim")),
         max_error=int(_floats(done, "max_error").max()),
+        saved=_saved(done),
+        saved_jpeg=_saved(done.filter(pc.field("format") == "jpeg")),
+        bound=point.max_error,
         encode_mp_s=_speed(done, "encode_s" if wall else "encode_cpu_s"),
         decode_mp_s=_speed(done, "decode_s" if wall else "decode_cpu_s"),
         wall=wall,
     )
+
+
+def _saved(rows: pa.Table) -> float | None:
+    sizes = float(_floats(rows, "source_bytes").sum())
+    return 100 * (1 - float(_floats(rows, "bytes").sum()) / sizes) if sizes else None
 
 
 def _speed(rows: pa.Table, seconds: str) -> float:

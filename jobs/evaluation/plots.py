@@ -1,4 +1,4 @@
-"""Rate-distortion plots of an evaluation, as SVG and PNG."""
+"""Plots of an evaluation, as SVG and PNG: rate and distortion; of codecs that return the same, rate and speed."""
 
 from __future__ import annotations
 
@@ -9,26 +9,32 @@ from typing import Any
 
 import numpy as np
 
+from tilepress.jobs.evaluation.exact_plots import common_rates, draw_rates, draw_speeds
 from tilepress.jobs.evaluation.means import Rows
 from tilepress.jobs.evaluation.points import OperatingPoint
 
+Draw = Callable[[Any], None]  # onto axes
 _METRICS = {"psnr": "PSNR, dB", "ms_ssim": "MS-SSIM, dB: -10 log10(1 - MS-SSIM)"}
 _FORMATS = ("svg", "png")
 _MARKERS = "osD^vPX*<>"
 _LABELLED = 8  # points of a curve up to which each says its quality
 
 
-def plots(rows: Rows) -> dict[str, Callable[[], bytes]]:
-    """Return the functions that draw each file, by name; none for a metric that no codec has."""
+def plots(rows: Rows, *, exact: bool) -> dict[str, Callable[[], bytes]]:
+    """Return the functions that draw each file, by name; none for a metric that no codec has.
+
+    `exact`: codecs return the same, or are held to the same bound, and differ by rate and speed alone.
+    """
     metrics = [metric for metric in _METRICS if rows.measured(metric, rows.points)]
-    return {
-        f"rate-distortion-{metric.replace('_', '-')}.{kind}": partial(_plot, rows, metric, kind)
-        for metric in metrics
-        for kind in _FORMATS
+    drawings: dict[str, Draw] = {
+        f"rate-distortion-{metric.replace('_', '-')}": partial(_draw, rows=rows, metric=metric) for metric in metrics
     }
+    if exact and common_rates(rows)[0]:
+        drawings |= {"rate": partial(draw_rates, rows=rows), "speed-and-rate": partial(draw_speeds, rows=rows)}
+    return {f"{name}.{kind}": partial(_plot, draw, kind) for name, draw in drawings.items() for kind in _FORMATS}
 
 
-def _plot(rows: Rows, metric: str, kind: str) -> bytes:
+def _plot(draw: Draw, kind: str) -> bytes:
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -36,7 +42,7 @@ def _plot(rows: Rows, metric: str, kind: str) -> bytes:
     with rc_context({"svg.hashsalt": "tilepress"}):  # the same bytes for the same rows
         figure = Figure(figsize=(8, 5.5), layout="constrained")
         FigureCanvasAgg(figure)
-        _draw(figure.add_subplot(), rows, metric)
+        draw(figure.add_subplot())
         out = io.BytesIO()
         figure.savefig(out, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
     return out.getvalue()

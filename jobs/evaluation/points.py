@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tilepress.codecs.codec import Codec, Settings
+from tilepress.codecs.codec import RANGES, Codec, Settings
+from tilepress.codecs.registry import DEFAULT_RESIDUAL, load_residual
 from tilepress.codecs.yardsticks.base import Yardstick
 from tilepress.jobs.codec_choice import ChosenCodec
 from tilepress.pipeline.errors import UsageError
@@ -34,11 +35,12 @@ class OperatingPoint:
     curve: str
     tile: int  # pixels, a multiple of the codec's alignment; larger than any image for yardsticks
     effort: int | None = None
+    max_error: int | None = None  # levels that samples may differ by, of codecs that can be held to it
 
     @property
     def settings(self) -> Settings:
         """For the codec."""
-        return Settings(quality=self.quality, effort=self.effort)
+        return Settings(quality=self.quality, effort=self.effort, max_error=self.max_error)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def operating_points(
     effort: int | None,
     tile: int,
     fidelity: str,
+    max_error: int | None = None,
 ) -> tuple[OperatingPoint, ...]:
     """Return the operating points: every codec at each of its qualities.
 
@@ -72,6 +75,7 @@ def operating_points(
         effort: 1 to 9, for all codecs that take one; None: each codec's own.
         tile: Pixels, before it is made a multiple of each codec's alignment.
         fidelity: LOSSY or PIXELS.
+        max_error: Levels that samples may differ by, for all codecs that can be held to it; None: no bound.
 
     Raises:
         UsageError: Something contradicts a codec, has no effect or is named twice.
@@ -79,13 +83,20 @@ def operating_points(
     points: list[OperatingPoint] = []
     for typed, choice in chosen:
         _check_fidelity(typed.name, choice.codec, fidelity)
-        points += _points(typed, choice, qualities, effort, tile)
+        bound = max_error if _takes_bound(choice.codec) else None
+        points += [replace(point, max_error=bound) for point in _points(typed, choice, qualities, effort, tile)]
     if qualities and not any("quality" in choice.codec.options and typed.qualities is None for typed, choice in chosen):
         raise UsageError("`qualities` have no effect: each codec takes none or has its own after a colon; leave it out")
     if effort is not None and not any(point.effort for point in points):
         raise UsageError("`effort` has no effect: none of the codecs takes one; leave it out")
+    _check_bound(max_error, points)
     _check_distinct(points)
     return tuple(points)
+
+
+def label_of(point: OperatingPoint) -> str:
+    """Return codec and quality as people read them: `jpeg q50`."""
+    return point.codec if point.quality is None else f"{point.codec} q{point.quality}"
 
 
 def named(points: Sequence[OperatingPoint]) -> list[str]:
@@ -124,6 +135,25 @@ def _check_fidelity(name: str, codec: type[Codec], fidelity: str) -> None:
         raise UsageError(
             f"codec {name} does not decode the same on every machine, so nothing exact can be built on it: "
             "leave out `fidelity` pixels, or that codec"
+        )
+
+
+def _takes_bound(codec: type[Codec]) -> bool:
+    """Whether a codec can be held to a largest error: by itself, or by the residual on top of what it decodes to."""
+    by_residual = codec.exact and not codec.lossless and load_residual(DEFAULT_RESIDUAL).near_lossless
+    return "max_error" in codec.options or by_residual
+
+
+def _check_bound(max_error: int | None, points: Sequence[OperatingPoint]) -> None:
+    if max_error is None:
+        return
+    low, high = 1, RANGES["max_error"][1]
+    if not low <= max_error <= high:
+        raise UsageError(f"`max_error` {max_error} is not within {low} to {high}; `fidelity` pixels allows none at all")
+    if not any(point.max_error for point in points):
+        raise UsageError(
+            "`max_error` has no effect: none of the codecs can be held to it; leave it out, or add one that can "
+            "(`tilepress codecs`), such as lossless, jpegls or cnn-ae"
         )
 
 

@@ -20,6 +20,7 @@ COLUMNS = (
     "effort",
     "images",
     "bpp",
+    "saved",
     "PSNR, dB",
     "of mean MSE",
     "SSIM",
@@ -35,17 +36,22 @@ _MANY = 50  # files named one by one
 _LEGEND = """\
 - **effort**: as it was asked for; empty where the codec's own was taken, or it has none.
 - **bpp**: bits per pixel of all bytes that decoding needs but the model, mean over images.
+- **saved**: by how much all coded bytes are fewer than those of the source files, whose metadata is not coded here;
+  negative where they are more. In parentheses the same of the images whose files are JPEGs: those lost something
+  before, and coding their pixels exactly takes more than they do (`compress` transcodes such files instead).
 - **PSNR**: of all samples of all planes, peak 2^bit depth - 1; mean over the images that changed. **of mean MSE**: PSNR
   of the mean squared error over images, each relative to its peak. *lossless*: no pixel changed, the PSNR is infinite.
 - **SSIM**: Wang et al. 2004 (Gaussian 11x11, sigma 1.5, K1 0.01, K2 0.03); **MS-SSIM**: Wang et al. 2003 (five scales),
   for images of 161 pixels a side or more. Each plane by itself, means over planes, then over images.
-- **max error**: largest difference of a sample, in levels, over all images.
+- **max error**: largest difference of a sample, in levels, over all images; with `--max-error N` that of codecs which
+  can be held to it is proven to be at most N, and an image that misses it counts as failed.
 - **MP/s**: megapixels per CPU second of one worker, entropy coding included, after a warm-up; * wall time instead,
   because the networks ran in actors. File formats, storage and measuring are not counted.
 - **BD-rate**: mean difference of rate at equal quality (piecewise cubic log rate over quality; MS-SSIM as
   -10 log10(1 - MS-SSIM)), negative where rate is saved, over the qualities that both curves cover; in parentheses
   their share of what either covers. Curves are means over the images that every point of both represents.
 """
+LEGEND = [" ".join(each.split()) for each in _LEGEND.removeprefix("- ").split("\n- ")]  # its items, a line each
 
 
 def point_cells(means: PointMeans) -> list[str]:
@@ -57,6 +63,7 @@ def point_cells(means: PointMeans) -> list[str]:
         "" if means.effort is None else str(means.effort),
         str(means.images),
         _number(means.bpp, ".3f"),
+        _saved(means),
         "lossless" if means.lossless else _number(means.psnr, ".2f"),
         "lossless" if means.lossless else _number(means.psnr_of_mse, ".2f"),
         _number(means.ssim, ".4f"),
@@ -65,6 +72,13 @@ def point_cells(means: PointMeans) -> list[str]:
         _number(means.encode_mp_s, ".3g") + star,
         _number(means.decode_mp_s, ".3g") + star,
     ]
+
+
+def _saved(means: PointMeans) -> str:
+    if means.saved is None:
+        return ""
+    of_jpeg = "" if means.saved_jpeg is None else f" (JPEG {means.saved_jpeg:.1f} %)"
+    return f"{means.saved:.1f} %{of_jpeg}"
 
 
 def bd_cells(comparisons: Sequence[Comparison]) -> Iterator[list[str]]:
@@ -98,24 +112,27 @@ def summary(config: EvaluateConfig, report: EvaluateReport) -> str:
     """Return the text of summary.md."""
     parts = [
         f"# Evaluation of {config.source}\n",
-        f"{_what(config, report)} Every figure comes from stored bytes that were decoded again; by image they are in "
+        f"{what(config, report)} Every figure comes from stored bytes that were decoded again; by image they are in "
         f"`results.parquet`.{_of_jpeg(report)}\n",
         _table(COLUMNS, map(point_cells, report.means)),
         *_rate_sections(report),
         *(f"![{name}]({name})\n" for name in report.plots if name.endswith(".svg")),
+        *_crops_section(report),
         *_missing_section(report),
         f"## How to read this\n\n{_LEGEND}",
     ]
     return "\n".join(parts)
 
 
-def _what(config: EvaluateConfig, report: EvaluateReport) -> str:
+def what(config: EvaluateConfig, report: EvaluateReport) -> str:
+    """Return what was measured, and how, as one sentence."""
     chosen = "".join(f", {verb} {', '.join(globs)}" for verb, globs in _selection(config) if globs)
     exact = "; exact pixels, by a residual where a codec is lossy" if config.fidelity == PIXELS else ""
     effort = "" if config.effort is None else f"; effort {config.effort} of codecs that have one"
+    bound = f"; within {config.max_error} levels by codecs that can be held to it" if config.max_error else ""
     return (
         f"{report.images:,} images of {report.files:,} files, {size(report.source_bytes)}{chosen}; "
-        f"tiles of {config.tile}{_whole_images(config)}{effort}{exact}; tilepress {tilepress.__version__}."
+        f"tiles of {config.tile}{_whole_images(config)}{effort}{exact}{bound}; tilepress {tilepress.__version__}."
     )
 
 
@@ -141,8 +158,16 @@ def _rate_sections(report: EvaluateReport) -> Iterator[str]:
         yield f"## BD-rate against {report.anchor}\n"
         yield _table(BD_COLUMNS, bd_cells(report.comparisons))
     if report.lossless:
-        yield f"## Lossless: bits against {report.anchor}\n"
+        within = "Lossless or within the bound" if any(means.bound for means in report.means) else "Lossless"
+        yield f"## {within}: bits against {report.anchor}\n"
         yield _table(LOSSLESS_COLUMNS, map(lossless_cells, report.lossless))
+
+
+def _crops_section(report: EvaluateReport) -> Iterator[str]:
+    if any(means.psnr is not None for means in report.means):
+        yield "`report.html` has all of this, and crops of two images side by side, which lie in `crops/`.\n"
+    else:
+        yield "`report.html` has all of this.\n"
 
 
 def _missing_section(report: EvaluateReport) -> Iterator[str]:

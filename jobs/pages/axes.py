@@ -52,7 +52,10 @@ def tick_text(value: float, kind: Kind) -> str:
         return f"{_short(digits)} {unit}"
     if kind == "percent":
         return f"{_short(rounded(100 * value))} %"
-    return _short(rounded(value)) if abs(value) < 10_000 else _short(rounded(value / 1000)) + "k"
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= max(factor, 10_000):
+            return _short(rounded(value / factor)) + letter
+    return _short(rounded(value))
 
 
 def _short(digits: str) -> str:

@@ -21,6 +21,8 @@ def histogram(chart: Distribution) -> Markup:
     bars = chart.histogram
     if not bars.count:
         return element("p", "There is nothing to show.", class_="empty")
+    if bars.quantiles[0][1] == bars.quantiles[-1][1]:
+        return element("p", f"All {bars.count:,} are {shown(bars.quantiles[0][1], chart.kind, chart.unit)}.")
     base = _HISTOGRAM_HEIGHT - _BOTTOM - 8  # the median's place is between bars and axis
     x = Scale(bars.edges[0], bars.edges[-1], _LEFT, _WIDTH - _RIGHT, log=bars.log)
     y = Scale(0, max(bars.counts), base, _TOP)

@@ -62,7 +62,7 @@ class RowTrial:
         tile = _TILE // self.codec.alignment * self.codec.alignment
         point = OperatingPoint(self.row.codec, quality, self.row.codec, "", tile, self.row.effort)
         besides = {name: BESIDES[name] for name in self.besides}
-        found = measure(point, sample.picture, sample.pixels, self.pool, exact=False, actors=False, besides=besides)
+        found = measure(point, sample.picture, sample.pixels, self.pool, exact=False, besides=besides)
         return {name: found[name] for name in (*_KEPT, *self.besides)} | {"quality": quality}
 
     def within(self, sample: Sample, limit: float) -> Measured | None:

@@ -52,6 +52,15 @@ def evaluate(
             help="For every codec that can try harder: 1 fastest, 9 smallest; each codec's own if not given.",
         ),
     ] = None,
+    max_error: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            metavar="N",
+            help="For every codec that can be held to it: samples may differ by up to N levels, as in `compress`.",
+        ),
+    ] = None,
     anchor: Annotated[
         str | None,
         typer.Option(metavar="CODEC", help="What BD-rates compare with; the first codec if not given."),
@@ -74,9 +83,12 @@ def evaluate(
 ) -> "EvaluateReport":
     """Compare codecs on the images of `source`: a folder, glob, file, bucket prefix or archive.
 
-    `out` gets results.parquet (a row for each image, codec and quality), summary.md (means, speeds, BD-rates) and
-    rate-distortion plots. Everything is measured on stored bytes that were decoded again. A killed evaluation goes on
-    where it was when the command is repeated.
+    `out` gets results.parquet (a row for each image, codec and quality), summary.md (means, speeds, BD-rates), plots,
+    crops of two images by every codec, and report.html, one page with all of them. Everything is measured on bytes that
+    were decoded again. A killed evaluation goes on where it was when the command is repeated.
+
+    Besides the codecs of archives it takes yardsticks, which no archive holds: lossy JPEG 2000, WebP, AVIF and JPEG XL
+    of whole images.
 
     Returns:
         An EvaluateReport: means of every codec at every quality, BD-rates, and what could not be evaluated. UsageError
@@ -92,6 +104,7 @@ def evaluate(
             codecs=tuple(map(place_text, codecs)),
             qualities=qualities,
             effort=effort,
+            max_error=max_error,
             anchor=anchor,
             fidelity=fidelity,
             include=include,

@@ -67,6 +67,11 @@ class CodecPool:
         return same
 
     @property
+    def has_actors(self) -> bool:
+        """Whether networks run elsewhere, where no clock of this process sees them."""
+        return self._networks is not None
+
+    @property
     def threads(self) -> int:
         """Tiles or batches that are coded at a time."""
         return self._threads

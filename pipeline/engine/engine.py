@@ -120,6 +120,7 @@ def open_engine(
     size: int,
     *,
     networks: bool,
+    cpu_actors: bool = True,
     on_crash: OnCrash | None = None,
 ) -> Engine:
     """Return the engine that maps a stage over shards; a context that ends its workers.
@@ -130,13 +131,15 @@ def open_engine(
         shards: How many there are.
         size: Bytes of all of them together.
         networks: Some codec has a device step, for which Ray gets actors.
+        cpu_actors: Those too where there is no GPU. Without, each task then runs networks itself, by one thread: every
+            worker loads the models, and no tile travels.
         on_crash: Is asked for another task where one keeps crashing its worker. Only worker processes can be lost so.
     """
     config = config.resolve(shards, size)
     if config.kind == "ray":
         from tilepress.pipeline.engine.ray import RayEngine
 
-        return RayEngine(config, archive, shards, networks=networks, on_crash=on_crash)
+        return RayEngine(config, archive, shards, networks=networks, cpu_actors=cpu_actors, on_crash=on_crash)
     from tilepress.pipeline.engine.local import LocalEngine
 
     return LocalEngine(config.width, archive, shards)

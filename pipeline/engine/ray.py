@@ -46,9 +46,19 @@ class RayEngine:
     """See the module's text. Uses the cluster this process is connected to, or `ray_address`, or starts a local one."""
 
     def __init__(
-        self, config: EngineConfig, archive: Location, shards: int, *, networks: bool, on_crash: OnCrash | None = None
+        self,
+        config: EngineConfig,
+        archive: Location,
+        shards: int,
+        *,
+        networks: bool,
+        cpu_actors: bool = True,
+        on_crash: OnCrash | None = None,
     ) -> None:
-        """Connects, and starts actors if `networks`; EngineError if there is no cluster."""
+        """Connects, and starts actors if `networks`, without a GPU only if `cpu_actors`.
+
+        EngineError if there is no cluster.
+        """
         archive = archive.absolute()  # workers of a cluster have other working folders
         self._config = config
         self._on_crash = on_crash
@@ -57,7 +67,7 @@ class RayEngine:
         self._started = connect(config)
         try:
             self._capacity = Capacity.of(ray.nodes())
-            if networks:
+            if networks and (cpu_actors or self._capacity.gpu_actors(config.gpus_per_actor)):
                 self._actors = start_actors(config, self._capacity, archive, shards)
         except BaseException:
             self._end()

@@ -16,6 +16,7 @@ OUTPUTS = {
     "rate-distortion-ms-ssim.svg",
     "rate-distortion-psnr.png",
     "rate-distortion-psnr.svg",
+    "report.html",
     "results.parquet",
     "summary.md",
 }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.verbs.import_arrays import import_arrays
     from tilepress.jobs.verbs.recover import recover
     from tilepress.jobs.verbs.repair import repair
+    from tilepress.jobs.verbs.report import report
     from tilepress.jobs.verbs.reproduce import reproduce
     from tilepress.jobs.verbs.restore import restore
     from tilepress.jobs.verbs.retry import retry
@@ -38,6 +39,7 @@ _VERBS = {
     "fit_lossless": ("tilepress.jobs.verbs.fit_lossless", "fit_lossless"),
     "import_arrays": ("tilepress.jobs.verbs.import_arrays", "import_arrays"),
     "recover": ("tilepress.jobs.verbs.recover", "recover"),
+    "report": ("tilepress.jobs.verbs.report", "report"),
     "reproduce": ("tilepress.jobs.verbs.reproduce", "reproduce"),
     "restore": ("tilepress.jobs.verbs.restore", "restore"),
     "train": ("tilepress.jobs.verbs.train", "train"),
@@ -60,6 +62,7 @@ __all__ = [
     "ray_dataset",
     "recover",
     "repair",
+    "report",
     "reproduce",
     "restore",
     "retry",

@@ -13,6 +13,7 @@ from tilepress.jobs.verbs.forget import forget
 from tilepress.jobs.verbs.import_arrays import import_arrays
 from tilepress.jobs.verbs.recover import recover
 from tilepress.jobs.verbs.repair import repair
+from tilepress.jobs.verbs.report import report
 from tilepress.jobs.verbs.reproduce import reproduce
 from tilepress.jobs.verbs.restore import restore
 from tilepress.jobs.verbs.retry import retry
@@ -147,8 +148,19 @@ EVALUATE = command_of(
       tilepress evaluate photos/ --codec jpeg --codec block-dnn-16 --out comparison
       tilepress evaluate photos/ --codec jpeg:20,40,60,80 --codec jpegxl --codec models/mine --out comparison
       tilepress evaluate photos.tp --codec jpeg --codec gdn-factorized --quality 10,30,50 --anchor jpeg --out comparison
+      tilepress evaluate photos/ --codec jpeg --codec avif --codec webp --codec jpegxl-lossy --codec cnn-ae --out today
       tilepress evaluate photos/ --codec jpegxl --codec block-dnn-16 --fidelity pixels --out lossless
+      tilepress evaluate ct/ --codec jpegls --codec lossless --max-error 2 --out near
       tilepress evaluate photos/ --codec lossless --codec jpegxl --effort 9 --out smallest
+    """,
+)
+REPORT = command_of(
+    report,
+    """
+    Examples:
+      tilepress report photos.tp                                photos.tp.html, in the working folder
+      tilepress report photos.tp --include '2024/**' --out 2024.html
+      tilepress report s3://bucket/photos.tp --out s3://bucket/photos.html --overwrite
     """,
 )
 REPRODUCE = command_of(

@@ -50,6 +50,15 @@ def test_ray_gives_the_same_rows_and_no_cpu_times_of_what_ran_in_actors(where, e
     assert evaluate(given, place, CODECS, qualities=QUALITIES, tile=32, **engine).written == []
 
 
+@pytest.mark.slow
+def test_on_ray_without_gpus_networks_run_in_the_tasks_where_clocks_see_them(evaluated, mixed, ray_cluster, tmp_path):
+    engine = {"engine": "ray", "workers": 2, "gpus_per_actor": 0}
+    evaluate(str(mixed), str(tmp_path / "out"), CODECS, qualities=QUALITIES, tile=32, **engine)
+    assert timeless(tmp_path / "out") == timeless(evaluated[0])
+    coded = [row for row in rows(tmp_path / "out") if row["outcome"] == "evaluated"]
+    assert all(row["encode_cpu_s"] > 0 and row["decode_cpu_s"] > 0 for row in coded)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -31,7 +31,7 @@ def test_every_image_has_one_row_for_every_codec_and_quality(evaluated):
     points = [(codec, quality) for codec in ("jpeg", "block-dnn-16") for quality in QUALITIES] + [("jpegxl", None)]
     assert {(codec, quality) for _, codec, quality in keys} == set(points)
     assert {(means.codec, means.quality) for means in report.means} == set(points)
-    assert {path.name for path in out.iterdir()} == OUTPUTS | {"models", "parts"}
+    assert {path.name for path in out.iterdir()} == OUTPUTS | {"crops", "models", "parts"}
 
 
 def test_figures_are_those_of_the_tiles_real_bytes_and_decoded_pixels(evaluated, mixed):
@@ -149,7 +149,8 @@ def test_with_the_residual_every_codec_is_lossless_and_its_bytes_count(mixed, tm
     assert (row["psnr"], row["max_error"], row["mse"]) == (None, 0, 0)
     assert row["bytes"] == len(latents) + len(residual)
     assert all(means.lossless for means in report.means) and report.exit_code == 0
-    assert report.plots == [] and not list((tmp_path / "out").glob("rate-distortion*"))
+    assert not list((tmp_path / "out").glob("rate-distortion*")) and not (tmp_path / "out/crops").exists()
+    assert set(report.plots) == {f"{name}.{kind}" for name in ("rate", "speed-and-rate") for kind in ("svg", "png")}
 
 
 def test_lossless_codecs_are_compared_by_their_bits_over_the_images_of_both(mixed, tmp_path):

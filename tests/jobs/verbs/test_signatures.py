@@ -29,6 +29,7 @@ from tilepress.jobs.data.import_arrays import ImportConfig
 from tilepress.jobs.data.recover import RecoverConfig
 from tilepress.jobs.evaluation.evaluate import EvaluateConfig
 from tilepress.jobs.fitting.fit_lossless import FitConfig
+from tilepress.jobs.report.report import ReportConfig
 from tilepress.jobs.reproduction.reproduce import ReproduceConfig
 from tilepress.jobs.training.train import TrainConfig
 from tilepress.pipeline.engine.engine import EngineConfig
@@ -49,6 +50,7 @@ CONFIGS = {
     "train": TrainConfig,
     "fit_lossless": FitConfig,
     "evaluate": EvaluateConfig,
+    "report": ReportConfig,
     "reproduce": ReproduceConfig,
 }
 COMMANDS = {"import_arrays": "import", "fit_lossless": "fit-lossless"}  # where the names differ

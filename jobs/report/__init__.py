@@ -1,0 +1,1 @@
+"""`tilepress report`: a page about an archive."""
