@@ -144,7 +144,8 @@ TABLE = Table(
         "Learning rates were not tuned alike: of SGD, and of Adam from principal components, the best of five or six "
         "by the error on these test digits; Adam from other starts ran at 0.001 only.",
         "A squared error below 0.9 at 196 codes takes learning by squared error, from digits that are bent at random, "
-        "with SOAP (recipe rbm-autoencoder-digits); JPEG and JPEG 2000 have less error in as many bytes. Entropy-coded, the network is ahead of PCA at every level, and of JPEG at all but the finest; the shipped "
+        "with SOAP (recipe rbm-autoencoder-digits); JPEG and JPEG 2000 have less error in as many bytes. "
+        "Entropy-coded, the network is ahead of PCA at every level, and of JPEG at all but the finest; the shipped "
         "model, which knows photographs too, is ahead of PCA at its coarser levels only.",
     ),
 )
