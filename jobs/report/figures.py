@@ -75,6 +75,8 @@ class ArchiveFigures:
     all: Tally = field(default_factory=Tally)
     images: int = 0  # files with pixels that tilepress reads
     pixels: int = 0
+    image_bytes: int = 0  # that hold these files
+    empty: int = 0  # files of no bytes
     gone: int = 0
     kinds: Breakdown = field(default_factory=Breakdown)
     codecs: Breakdown = field(default_factory=Breakdown)
@@ -104,12 +106,16 @@ class ArchiveFigures:
         self.lines.offer(line.path, line)
         if entry.index_row.facts.method in NO_FILES:
             return
-        self.sizes.add(line.source_bytes)
+        if line.source_bytes:
+            self.sizes.add(line.source_bytes)
+        else:
+            self.empty += 1
         self._measure(line, again=again)
         if has_pixels(entry):
             self.images += 1
             pixels = (line.width or 0) * (line.height or 0)
             self.pixels += pixels
+            self.image_bytes += line.stored_bytes
             self.pixels_each.add(pixels)
             self.shown.offer(line.path, entry)
 

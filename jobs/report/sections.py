@@ -74,14 +74,14 @@ def sections_of(told: Contents, data: bytes) -> list[Section]:
 def _overview(told: Contents) -> Iterator[Section]:
     figures, url = told.figures, shlex.quote(told.archive)
     saved = _saved(figures.all)
-    rate = 8 * figures.all.bytes_out / figures.pixels if figures.pixels else None
+    rate = 8 * figures.image_bytes / figures.pixels if figures.pixels else None
     cells = [
         Figure("files", figures.all.files, "count", note=f"{figures.images:,} of them images"),
         Figure("before", figures.all.bytes_in, "bytes"),
         Figure("stored", figures.all.bytes_out, "bytes", note="payloads"),
         Figure("saved", saved, "percent", tone="good" if (saved or 0) > 0 else ""),
         Figure("pixels", figures.pixels / 1e6, "number", "MP"),
-        Figure("for a pixel", rate, "number", "bits"),
+        Figure("for a pixel", rate, "number", "bits", note="of the images"),
     ]
     if told.disk_bytes is not None:
         cells.insert(4, Figure("on disk", told.disk_bytes, "bytes", note="models, indexes, older versions"))
@@ -129,8 +129,9 @@ def _shares(
 
 def _distributions(told: Contents) -> Iterator[Section]:
     figures = told.figures
+    empty = f"{figures.empty:,} more are empty." if figures.empty else ""
     charts = [
-        Distribution("Size of a file", figures.sizes.histogram(), "bytes"),
+        Distribution("Size of a file", figures.sizes.histogram(), "bytes", note=empty),
         Distribution("Bits stored for a pixel", figures.bits_per_pixel.histogram(log=False), "number", "bpp"),
         Distribution("Saved of a file", figures.saved.histogram(log=False), "percent"),
         Distribution("Pixels of an image", figures.pixels_each.histogram(), "number", "px"),
@@ -209,7 +210,8 @@ def _runs(told: Contents) -> Iterator[Section]:
 
 def _run_row(run: dict[str, object], tally: Tally) -> tuple[str | int | float | None, ...]:
     settings = run["settings"] if isinstance(run["settings"], dict) else {}
-    made = (str(settings.get(name, "")) for name in ("verb", "source", "codec"))
+    verb = str(settings.get("verb", "compress" if "source" in settings else ""))
+    made = verb, *(str(settings.get(name, "")) for name in ("source", "codec"))
     date = str(run["date"]).replace("T", " ").replace("Z", " UTC")
     number, count = (int(str(run[name])) for name in ("run", "images"))
     return number, date, str(run["state"]), *made, count, *vars(tally).values(), _saved(tally)
