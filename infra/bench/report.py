@@ -72,10 +72,10 @@ def report_on(archive: Path) -> None:
     """Print what a report of an archive takes."""
     page = archive.with_suffix(".html")
     wall, cpu, memory = zip(*(run(archive, page) for _ in range(RUNS)), strict=True)
-    images = len(tilepress.open(archive))
+    images, size, seconds = len(tilepress.open(archive)), page.stat().st_size / 1e6, shown_in(page)
     print(
         f"{images:,} images: {statistics.median(wall):.2f} s, {statistics.median(cpu):.2f} s of it CPU time, "
-        f"{max(memory) / 1e6:.0f} MB of memory; page {page.stat().st_size / 1e6:.2f} MB, shown in {shown_in(page):.2f} s"
+        f"{max(memory) / 1e6:.0f} MB of memory; page {size:.2f} MB, shown in {seconds:.2f} s"
     )
 
 
