@@ -110,6 +110,34 @@ def _download(url: str, folder: Path, storage_options: Mapping[str, Any] | None)
     return folder
 
 
+def encode_settings(
+    choice: ChosenCodec,
+    name: str,
+    *,
+    fidelity: str,
+    quality: int | None,
+    effort: int | None,
+    max_error: int | None,
+    tile: int,
+) -> EncodeSettings:
+    """Return how a codec that was asked for by `name` stores images; tiles are cut as it can code them.
+
+    UsageError for settings that contradict the codec or would have no effect.
+    """
+    alignment = choice.codec.alignment
+    settings = EncodeSettings(
+        codec=choice.reference,
+        fidelity=fidelity,
+        quality=quality,
+        effort=effort,
+        max_error=max_error or None,
+        sparse=name == AUTO and not max_error and effort is None,
+        tile=max(alignment, tile // alignment * alignment),
+    )
+    check_settings(name, choice.codec, settings)
+    return settings
+
+
 def check_settings(name: str, codec: type[Codec], settings: EncodeSettings) -> None:
     """Raise UsageError for settings that contradict the codec or would have no effect."""
     if settings.fidelity not in FIDELITIES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -16,12 +16,14 @@ from tilepress.jobs.claim import request_text
 from tilepress.jobs.cli.messages import MESSAGES
 from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.cli.progress import counted
-from tilepress.jobs.codec_choice import AUTO, ChosenCodec, check_settings, chosen_codec
+from tilepress.jobs.codec_choice import AUTO, ChosenCodec, chosen_codec, encode_settings
+from tilepress.jobs.estimation.estimate import EstimateConfig, estimate_entries
+from tilepress.jobs.estimation.report import EstimateReport
 from tilepress.pipeline.archive.index import IndexSpool, create_index
 from tilepress.pipeline.archive.index_row import MAX_TILE
 from tilepress.pipeline.archive.layout import Run, list_runs
 from tilepress.pipeline.archive.manifest import Manifest, write_manifest
-from tilepress.pipeline.archive.plan import LeftOut, Plan, Shard
+from tilepress.pipeline.archive.plan import STORED, LeftOut, Plan, Shard
 from tilepress.pipeline.archive.schema import FAILURES
 from tilepress.pipeline.archive.summary import Summary
 from tilepress.pipeline.coding.settings import EncodeSettings
@@ -40,6 +42,7 @@ from tilepress.pipeline.storage.listing_rules import KEEP
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 DEFAULT_TILE = 512
+_DRY_RUN_MINUTES = 0.5  # in which a sample of the files is measured
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class CompressReport:
     notes: list[str] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)  # of the source, and not stored
     packages: dict[str, list[str]] = field(default_factory=dict)  # besides tilepress, to read tiles of these codecs
+    estimate: EstimateReport | None = None  # of a dry run: what these files would take, from a sample of them
 
     @property
     def exit_code(self) -> int:
@@ -103,7 +107,6 @@ def run_compress(config: CompressConfig, again: Sequence[str] = ()) -> CompressR
     report = CompressReport()
     with chosen_codec(config.codec, config.storage_options) as choice:
         settings = _settings(config, choice)
-        check_settings(config.codec, choice.codec, settings)
         storage = open_storage(config.archive, config.storage_options)
         require_place(storage, config.source, allow_other_files=config.allow_other_files)
         request = _request(config, settings) | ({"again": [*again]} if again else {})
@@ -117,6 +120,8 @@ def run_compress(config: CompressConfig, again: Sequence[str] = ()) -> CompressR
                 f"the run before was of {before}, and names are relative to their source: what {config.source} does "
                 "not have under the same name counts as gone from it"
             )
+        if config.dry_run and plan.totals.files and not again:
+            report.estimate = _estimate(config, plan)
         if config.dry_run or not plan.totals.shards:
             return report
         with _engine(storage, config, plan, networks=choice.codec.networks) as engine:
@@ -125,6 +130,26 @@ def run_compress(config: CompressConfig, again: Sequence[str] = ()) -> CompressR
             report.run = run.number
             _execute(engine, storage, config, settings, run, plan, report)
     return report
+
+
+def _estimate(config: CompressConfig, plan: Plan) -> EstimateReport:
+    """What the additions of a plan would take, from a sample of them."""
+    asked = EstimateConfig(
+        source=config.source,
+        codecs=(config.codec,),
+        quality=config.quality,
+        effort=config.effort,
+        fidelity=config.fidelity,
+        max_error=config.max_error,
+        minutes=_DRY_RUN_MINUTES,
+        tile=config.tile,
+        shard_bytes=config.shard_bytes,
+        engine=replace(config.engine, kind="local", ray_address=None),
+        quiet=config.quiet,
+        storage_options=config.storage_options,
+    )
+    additions = (file.entry for file in plan.files() if file.state in STORED)
+    return estimate_entries(additions, asked, EstimateReport(config.source))
 
 
 def _engine(storage: Storage, config: CompressConfig, plan: Plan, *, networks: bool) -> Engine:
@@ -140,15 +165,14 @@ def _engine(storage: Storage, config: CompressConfig, plan: Plan, *, networks: b
 
 
 def _settings(config: CompressConfig, choice: ChosenCodec) -> EncodeSettings:
-    alignment = choice.codec.alignment
-    return EncodeSettings(
-        codec=choice.reference,
+    return encode_settings(
+        choice,
+        config.codec,
         fidelity=config.fidelity,
         quality=config.quality,
         effort=config.effort,
-        max_error=config.max_error or None,
-        sparse=config.codec == AUTO and not config.max_error and config.effort is None,
-        tile=max(alignment, config.tile // alignment * alignment),
+        max_error=config.max_error,
+        tile=config.tile,
     )
 
 

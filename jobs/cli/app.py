@@ -27,6 +27,7 @@ package is not installed; 130/143 interrupted, run the same command again to go 
 # Name, function, and its line in `tilepress --help`; in the order in which people meet them.
 _COMMANDS = (
     ("compress", verbs.COMPRESS, "Compress a folder, glob or bucket into an archive."),
+    ("estimate", verbs.ESTIMATE, "What compressing would save, take and cost, from a sample."),
     ("restore", verbs.RESTORE, "Bring files of an archive back."),
     ("verify", verbs.VERIFY, "Check that everything stored is as it was written."),
     ("audit", verbs.AUDIT, "Look at everything: damage, quality, and what is unlike the rest."),

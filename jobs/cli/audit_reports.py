@@ -5,12 +5,14 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from tilepress.jobs.cli.estimates import show_projection
 from tilepress.jobs.cli.messages import plain
 from tilepress.jobs.cli.progress import counted, size, took
 from tilepress.jobs.cli.tables import MANY, print_failures, print_notes, print_table, ranges
 
 if TYPE_CHECKING:
     from tilepress.jobs.audit.report import AuditReport
+    from tilepress.jobs.estimation.report import EstimateReport
     from tilepress.jobs.report.report import ArchiveReport
 
 _LEAST_TOLD = 5  # worst images, groups of a grouping
@@ -109,3 +111,15 @@ def show_report(request: SimpleNamespace, report: ArchiveReport) -> None:
     print_failures("not shown", report.not_shown)
     figures = report.figures
     print(f"{report.out}: {size(report.page_bytes)}, {figures['files']:,} files in {report.seconds:.1f} s")
+
+
+def show_estimate(request: SimpleNamespace, report: EstimateReport) -> None:
+    """Print what was listed, and what compressing it would take by each codec."""
+    print_failures("NOT READ", report.unreadable)
+    listed = f"{counted(report.files, 'file')}, {size(report.bytes)}"
+    print(f"{request.source}: {listed}; {took(report.seconds, report.compiling_seconds)}, engine {report.engine}")
+    show_projection(report)
+    if report.resumed_units:
+        print(f"{counted(report.resumed_units, 'unit')} of the sample had been measured by an earlier command")
+    if report.out:
+        print(f"the sample's figures: {report.out}/sample.parquet")

@@ -10,6 +10,7 @@ from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from tilepress.jobs.cli.estimates import show_projection
 from tilepress.jobs.cli.messages import MESSAGES, plain
 from tilepress.jobs.cli.progress import counted, size, took
 from tilepress.jobs.cli.tables import (
@@ -57,6 +58,8 @@ def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
     gone = f"; {report.gone:,} gone from the source" if report.gone else ""
     if request.dry_run:
         print(f"would compress {planned}{gone}; nothing was written")
+        if report.estimate is not None:
+            show_projection(report.estimate)
         return
     if report.run is None:
         print(f"nothing new in {request.source}: {request.archive} is up to date, nothing was written")

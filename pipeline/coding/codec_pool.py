@@ -66,6 +66,13 @@ class CodecPool:
         same.progress = ProgressTally(listener)
         return same
 
+    def alone(self) -> CodecPool:
+        """Return this pool, codecs shared, whose work the calling thread does alone: its clock counts all of it."""
+        same = copy(self)
+        same._threads = 1
+        same._sharing = WorkSharing(1, one_torch_thread)
+        return same
+
     @property
     def has_actors(self) -> bool:
         """Whether networks run elsewhere, where no clock of this process sees them."""

@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.verbs.audit import audit
     from tilepress.jobs.verbs.compact import compact
     from tilepress.jobs.verbs.compress import compress
+    from tilepress.jobs.verbs.estimate import estimate
     from tilepress.jobs.verbs.evaluate import evaluate
     from tilepress.jobs.verbs.fit_lossless import fit_lossless
     from tilepress.jobs.verbs.forget import forget
@@ -35,6 +36,7 @@ _VERBS = {
     "repair": ("tilepress.jobs.verbs.repair", "repair"),
     "retry": ("tilepress.jobs.verbs.retry", "retry"),
     "compress": ("tilepress.jobs.verbs.compress", "compress"),
+    "estimate": ("tilepress.jobs.verbs.estimate", "estimate"),
     "evaluate": ("tilepress.jobs.verbs.evaluate", "evaluate"),
     "fit_lossless": ("tilepress.jobs.verbs.fit_lossless", "fit_lossless"),
     "import_arrays": ("tilepress.jobs.verbs.import_arrays", "import_arrays"),
@@ -54,6 +56,7 @@ __all__ = [
     "compact",
     "compress",
     "errors",
+    "estimate",
     "evaluate",
     "fit_lossless",
     "forget",

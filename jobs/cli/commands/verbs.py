@@ -7,6 +7,7 @@ from tilepress.jobs.verbs.abandon import abandon
 from tilepress.jobs.verbs.audit import audit
 from tilepress.jobs.verbs.compact import compact
 from tilepress.jobs.verbs.compress import compress
+from tilepress.jobs.verbs.estimate import estimate
 from tilepress.jobs.verbs.evaluate import evaluate
 from tilepress.jobs.verbs.fit_lossless import fit_lossless
 from tilepress.jobs.verbs.forget import forget
@@ -30,6 +31,16 @@ COMPRESS = command_of(
       tilepress compress photos/ small.tp --codec jpeg --fidelity lossy --quality 80
       tilepress compress ct/ ct.tp --codec jpegls --max-error 2               every sample within 2 levels
       tilepress compress photos/ photos.tp --include '*.tif' --dry-run
+    """,
+)
+ESTIMATE = command_of(
+    estimate,
+    """
+    Examples:
+      tilepress estimate photos/
+      tilepress estimate s3://raw/2024 --codec auto --codec lossless -j 64 --price-storage 23 --price-core-hour 0.04
+      tilepress estimate photos/ --codec jpeg --fidelity lossy --quality 80 --sample 100
+      tilepress estimate scans/ --minutes 10 --out estimate          the sample's figures stay, and it goes on if killed
     """,
 )
 RESTORE = command_of(

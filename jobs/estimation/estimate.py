@@ -1,0 +1,223 @@
+"""`tilepress estimate`: what compressing a collection would save and take, from a sample that is really compressed."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
+from tilepress.jobs.claim import Request, request_text
+from tilepress.jobs.codec_choice import AUTO
+from tilepress.jobs.estimation import folder
+from tilepress.jobs.estimation.codecs import Chosen, chosen_codecs
+from tilepress.jobs.estimation.display import EstimateMeter
+from tilepress.jobs.estimation.measuring import MeasureOptions
+from tilepress.jobs.estimation.population import Population, Unit
+from tilepress.jobs.estimation.projecting import Basis
+from tilepress.jobs.estimation.repeats import Repeats
+from tilepress.jobs.estimation.report import EstimateReport
+from tilepress.jobs.estimation.sampling import Rows, Sampler, engine_of
+from tilepress.jobs.estimation.strata import in_order, strata_of
+from tilepress.jobs.estimation.timing import Budget
+from tilepress.pipeline.archive.index_row import MAX_TILE
+from tilepress.pipeline.archive.models import store_model
+from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.sources.collection import Collection, absolute_source
+from tilepress.pipeline.storage.base import ListedFile, Storage, is_url, open_storage, true_place
+from tilepress.pipeline.storage.listing_rules import KEEP
+from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
+
+DEFAULT_TILE = 512
+DEFAULT_CODECS = (AUTO,)
+
+
+@dataclass(frozen=True)
+class EstimateConfig:
+    """What `tilepress.estimate` was asked for; its signature describes every field."""
+
+    source: str
+    codecs: tuple[str, ...] = DEFAULT_CODECS
+    quality: int | None = None
+    effort: int | None = None
+    fidelity: str = "pixels"
+    max_error: int | None = None
+    out: str | None = None
+    minutes: float = 2.0
+    sample: int | None = None
+    seed: int = 0
+    price_storage: float | None = None
+    price_core_hour: float | None = None
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    links: str = KEEP
+    tile: int = DEFAULT_TILE
+    shard_bytes: int | None = None
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    quiet: bool = True
+    storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
+
+    @property
+    def prices(self) -> tuple[float, float] | None:
+        """Those of a terabyte a month and of a core-hour, if both are given."""
+        both = self.price_storage, self.price_core_hour
+        return None if both[0] is None or both[1] is None else (both[0], both[1])
+
+
+def run_estimate(config: EstimateConfig) -> EstimateReport:
+    """List, sample, measure and project."""
+    report = EstimateReport(config.source, out=config.out or "")
+
+    def unreadable(name: str, reason: str) -> None:
+        report.unreadable.append((name, reason))
+
+    def left_out(name: str, reason: str) -> None:
+        report.left_out += 1
+
+    _check(config)
+    collection = Collection.open(
+        config.source,
+        config.include,
+        config.exclude,
+        on_skip=left_out,
+        on_unreadable=unreadable,
+        links=config.links,
+        storage_options=config.storage_options,
+    )
+    return estimate_entries(collection.entries(), config, report)
+
+
+def estimate_entries(entries: Iterable[ListedFile], config: EstimateConfig, report: EstimateReport) -> EstimateReport:
+    """Estimate what compressing entries of the source of `config` takes, and fill the report.
+
+    Args:
+        entries: What is to be compressed, in the order of names; taken until the time for it is over.
+        config: What was asked; its patterns and links do not matter here.
+        report: Of this source.
+    """
+    started, compiling = time.monotonic(), COMPILE_CLOCK.seconds
+    budget = Budget(60 * config.minutes, config.sample)
+    options = StorageOptions(config.storage_options)
+    report.engine = engine_of(config.engine).kind
+    with chosen_codecs(config.codecs, config, options) as codecs, EstimateMeter(quiet=config.quiet) as meter:
+        population = _listed(entries, config, budget, meter, report)
+        strata = strata_of(population)
+        order = list(in_order(strata))
+        workers = config.engine.width
+        basis = Basis(population, strata, order, workers, is_url(config.source), config.shard_bytes, config.prices)
+        with _place(config) as storage:
+            rows = _rows(storage, config, codecs, basis, budget, meter, report)
+        _fill(report, codecs, basis, rows)
+    report.seconds = round(time.monotonic() - started, 3)
+    report.compiling_seconds = round(COMPILE_CLOCK.seconds - compiling, 3)
+    return report
+
+
+def _check(config: EstimateConfig) -> None:
+    if not 16 <= config.tile <= MAX_TILE:
+        raise UsageError(f"`tile` {config.tile} is not within 16 to {MAX_TILE}")
+    if (config.price_storage is None) != (config.price_core_hour is None):
+        raise UsageError("`price_storage` and `price_core_hour` say together when compressing pays: give both")
+    engine_of(config.engine)  # a wrong engine option must not leave a folder behind
+    if config.out is None:
+        if config.engine.ray_address:
+            raise UsageError("name a place for `out` that every machine of the cluster reaches")
+    elif f"{true_place(config.out)}/".startswith(f"{true_place(config.source)}/"):
+        raise UsageError(f"`out` {config.out} lies within the source and would become part of it: choose another")
+
+
+def _listed(
+    entries: Iterable[ListedFile], config: EstimateConfig, budget: Budget, meter: EstimateMeter, report: EstimateReport
+) -> Population:
+    """The population: what half of the time allows to list, or all of it where `out` must find the same again."""
+    population, repeats = Population(config.seed), Repeats(config.seed)
+    nbytes = 0
+    for files, entry in enumerate(entries, 1):
+        population.add(entry)
+        repeats.add(entry)
+        nbytes += entry.size
+        meter.listed(files, nbytes)
+        if config.out is None and budget.listed_long_enough():
+            population.complete = False
+            break
+    population.finish()
+    report.files, report.bytes, report.empty = population.files, population.bytes, population.empty
+    report.listed_all, report.repeated_bytes = population.complete, repeats.bytes
+    report.listing_seconds = round(budget.begin_measuring(), 3)
+    return population
+
+
+@contextmanager
+def _place(config: EstimateConfig) -> Iterator[Storage]:
+    """Where models and rows lie: `out`, or a folder of which nothing is left."""
+    if config.out is not None:
+        yield open_storage(config.out, config.storage_options)
+        return
+    with tempfile.TemporaryDirectory(prefix="tilepress-estimate-") as scratch:
+        yield open_storage(scratch)
+
+
+def _request(config: EstimateConfig, codecs: Sequence[Chosen], basis: Basis) -> Request:
+    """What estimate.json records: whoever goes on must ask for the same."""
+    return {
+        "source": request_text(config.source),
+        "include": list(map(request_text, config.include)),
+        "exclude": list(map(request_text, config.exclude)),
+        "links": config.links,
+        "codecs": {request_text(each.asked.label): each.asked.settings.to_json() for each in codecs},
+        "seed": config.seed,
+        "sample": config.sample,
+        "shard_bytes": config.shard_bytes,
+        "files": basis.population.files,
+        "bytes": basis.population.bytes,
+        "units": folder.fingerprint(unit for _, unit in basis.order),
+    }
+
+
+def _rows(
+    storage: Storage,
+    config: EstimateConfig,
+    codecs: Sequence[Chosen],
+    basis: Basis,
+    budget: Budget,
+    meter: EstimateMeter,
+    report: EstimateReport,
+) -> Rows:
+    """All rows: those that are there, or what is measured now."""
+    seal = folder.claim(storage, _request(config, codecs, basis))
+    rows = folder.read_sample(storage, seal)
+    if rows is not None:
+        report.resumed_units = len({row["unit"] for row in rows})
+        return rows
+    for model in dict.fromkeys(path for each in codecs for path in each.choice.models(each.asked.settings)):
+        store_model(storage, model)
+    asked = tuple(each.asked for each in codecs)
+    options = StorageOptions(config.storage_options)
+    shared = MeasureOptions(absolute_source(config.source), asked, seal, options)
+    networks = frozenset(each.asked.label for each in codecs if each.choice.codec.networks)
+    sampler = Sampler(storage, shared, [unit for _, unit in basis.order], budget, meter, networks)
+    rows = sampler.measure(config.engine) if basis.order else []
+    report.resumed_units = sampler.resumed
+    if config.out is not None:
+        folder.create_sample(storage, seal, rows)
+    return rows
+
+
+def _fill(report: EstimateReport, codecs: Sequence[Chosen], basis: Basis, rows: Rows) -> None:
+    by_codec: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
+    for row in rows:
+        by_codec[row["codec"]][row["unit"]] = row
+    units: Mapping[int, Unit] = {number: basis.order[number][1] for number in {row["unit"] for row in rows}}
+    report.sampled_units = len(units)
+    report.sampled_files = sum(len(unit.files) for unit in units.values())
+    report.sampled_bytes = sum(unit.bytes for unit in units.values())
+    report.codecs = [basis.codec(each.asked, by_codec[each.asked.label]) for each in codecs]
+    worst: dict[int, int] = defaultdict(int)
+    for row in rows:
+        worst[row["unit"]] = max(worst[row["unit"]], row["failures"])
+    report.damaged_files = sum(worst.values())
