@@ -57,4 +57,4 @@ def payback(
 
 
 def _month(cost: float, saved_a_month: float) -> int | None:
-    return max(1, math.ceil(cost / saved_a_month)) if saved_a_month > 0 else None
+    return max(1, math.ceil(round(cost / saved_a_month, 6))) if saved_a_month > 0 else None

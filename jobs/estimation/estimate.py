@@ -134,7 +134,7 @@ def _check(config: EstimateConfig) -> None:
 def _listed(
     entries: Iterable[ListedFile], config: EstimateConfig, budget: Budget, meter: EstimateMeter, report: EstimateReport
 ) -> Population:
-    """The population: what half of the time allows to list, or all of it where `out` must find the same again."""
+    """The population: what most of the time allows to list, or all of it where `out` must find the same again."""
     population, repeats = Population(config.seed), Repeats(config.seed)
     nbytes = 0
     for files, entry in enumerate(entries, 1):

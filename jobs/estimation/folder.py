@@ -37,7 +37,7 @@ FORMAT = "tilepress-estimate-1"
 ESTIMATE_JSON = "estimate.json"
 SAMPLE = "sample.parquet"
 _MAX_JSON = 16 << 20
-_SAMPLE_KEYS = ("files", "bytes", "sample")  # of a request, about the source
+_SAMPLE_KEYS = ("files", "bytes", "units")  # of a request, about the source
 
 # One row for each unit and codec. `unit`: its place in the order of all; `file`: the first of its `files`.
 # `archive_bytes`: payloads and rows. Seconds are those of reading, coding, decoding and comparing: of the processor

@@ -102,7 +102,8 @@ def project(strata: Sequence[Sampled], of: Callable[[Sampled], bool] | None = No
     if not variance:
         return Interval(total, total, total)
     margin = student(variance**2 / spread) * math.sqrt(variance)  # Satterthwaite's degrees of freedom
-    drawn = sum(draw.value for stratum in wanted for draw in stratum.draws)
+    drawn = sum(draw.value for stratum in wanted for draw in stratum.draws)  # no total is less
+    total = max(total, drawn)
     return Interval(total, max(total - margin, drawn), max(total, min(total + margin, known + most * unknown)))
 
 
@@ -125,7 +126,7 @@ def student(freedom: float) -> float:
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
         (79 * z**9 + 779 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
-    return z + sum(term / degrees ** (at + 1) for at, term in enumerate(terms))
+    return z + sum(term / float(degrees) ** (at + 1) for at, term in enumerate(terms))
 
 
 def _pools(strata: Sequence[Sampled]) -> list[list[Sampled]]:

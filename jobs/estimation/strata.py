@@ -13,7 +13,7 @@ from heapq import heapify, heapreplace
 
 from tilepress.jobs.estimation.population import Cell, Population, Reservoir, Unit
 
-_SHARE = 1 / 16  # of all bytes, that makes a stratum of its own
+_SHARE = 1 / 64  # of all bytes, that makes a stratum of its own
 _OF_NOTE = 0.005  # of all bytes: a kind that is looked at before others are looked at twice
 
 
@@ -50,9 +50,11 @@ def strata_of(population: Population) -> tuple[Stratum, ...]:
 
 
 def in_order(strata: Sequence[Stratum]) -> Iterator[tuple[int, Unit]]:
-    """Yield (number of the stratum, unit): every beginning of it has units of strata in proportion to their bytes.
+    """Yield (number of the stratum, unit), so that every beginning is a fair sample of all.
 
-    The larger strata of different kinds come first, one unit each; then Sainte-Lague's method divides.
+    The largest stratum of each kind comes first, one unit each; then Sainte-Lague's method divides units among strata
+    in proportion to the square roots of their bytes. In proportion to bytes, large folders that are all alike would get
+    most, and small ones hide what makes an archive larger: files that a lossy codec cannot take.
     """
     total = sum(stratum.bytes for stratum in strata)
     taken = [0] * len(strata)
@@ -82,7 +84,7 @@ def _first_of_kinds(strata: Sequence[Stratum], least: float) -> list[int]:
 
 
 def _turn(nbytes: int, taken: int, number: int) -> tuple[float, int]:
-    return ((2 * taken + 1) / nbytes, number)
+    return ((2 * taken + 1) / math.sqrt(nbytes), number)
 
 
 def _stratum(ending: str, cells: Sequence[Reservoir]) -> Stratum:

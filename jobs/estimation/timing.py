@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
 
-_LISTING = 0.5  # of the time
+_LISTING = 0.7  # of the time: what S3 lists of 500,000 objects, a thousand in 0.15 s, takes 75 s
 _LEAST = 2  # units that are measured, however long they take
 _LOOK_EVERY = 256  # entries between looks at the clock
 

@@ -94,8 +94,8 @@ def estimate(
     sample's figures (Parquet); a killed estimate goes on from there.
 
     Repeated files, which `compress` stores once, are not subtracted. Files are measured whole, so that very large ones
-    take longer than `minutes`. If half of the time is too short to list everything, only what was listed is projected,
-    unless there is an `out`.
+    take longer than `minutes`. If seven tenths of that time are too short to list everything, only what was listed is
+    projected, unless there is an `out`.
 
     Returns:
         An EstimateReport: what was listed and sampled, and a CodecEstimate for each codec. UsageError for what cannot
