@@ -3,7 +3,7 @@
 WHAT.json             what was asked, of which images; created once, never changed
 parts/00000.parquet   rows of one task, create-only
 
-`evaluate` and `audit` each have a TaskFolder that names theirs; what they make of the rows is their own.
+`estimate`, `evaluate` and `audit` each have a TaskFolder that names theirs; what they make of the rows is their own.
 """
 
 from __future__ import annotations

@@ -174,8 +174,7 @@ def _request(config: EstimateConfig, codecs: Sequence[Chosen], basis: Basis) -> 
         "sample": config.sample,
         "shard_bytes": config.shard_bytes,
         "files": basis.population.files,
-        "bytes": basis.population.bytes,
-        "units": folder.fingerprint(unit for _, unit in basis.order),
+        "images": folder.fingerprint(unit for _, unit in basis.order),
     }
 
 

@@ -51,7 +51,7 @@ class Sampler:
         return sorted(self._rows, key=lambda row: int(row["unit"]))
 
     def _unfinished(self, options: MeasureOptions) -> Iterator[MeasureTask]:
-        finished = folder.finished_units(self.storage)
+        finished = folder.finished_tasks(self.storage)
         last = max(finished, default=-1)  # what lies before it was begun, and is needed
         for number, unit in enumerate(self.units):
             if number > last and not self.budget.has_room_for(number, unit.bytes):

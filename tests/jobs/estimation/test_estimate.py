@@ -116,7 +116,7 @@ def test_other_files_are_another_estimate(source: Path, tmp_path: Path) -> None:
     asked: dict[str, Any] = {"codecs": ["png"], "sample": 2, "out": tmp_path / "out", **ONE}
     tilepress.estimate(tmp_path / "s", **asked)
     (tmp_path / "s/new.png").write_bytes(PICTURES["b/01.png"])
-    with pytest.raises(ResumeError, match="the source has other files now"):
+    with pytest.raises(ResumeError, match="the source has other images now"):
         tilepress.estimate(tmp_path / "s", **asked)
 
 
