@@ -3,9 +3,9 @@
     python infra/bench/evaluate.py FOLDER [--images 21] [--workers 2] [--rounds 3]
 
 The pool decodes each PNG, and for every codec and quality encodes its tiles, decodes them and takes the same measures;
-so does `evaluate`, which besides commits the rows of every task and reads them back. Summary and plots, made once, are
-stated apart. Both are warmed first; they take turns, so that a noisy machine is noisy to both, and the ratio is that
-of the medians. On Ray the start of the actors that hold networks is counted, so use many images.
+so does `evaluate`, which besides commits the rows of every task and reads them back. What is done once is stated apart:
+the start of the engine, and afterwards summary, page, plots and crops. Both are warmed first; they take turns, so that a
+noisy machine is noisy to both, and the ratio is the median of those of neighbouring turns.
 """
 
 from __future__ import annotations
@@ -101,14 +101,14 @@ def compare(files: list[Path], source: Path, names: tuple[str, ...], options: ar
             for engine in options.engines:
                 reports[engine].append(ours(source, names, engine, options.workers))
     bare_s = statistics.median(pool_s)
+    header = f"| {', '.join(names)} |"
     for kind, found in reports.items():
         seconds = statistics.median(report.measuring_s for report in found)
-        rest = statistics.median(report.seconds - report.measuring_s for report in found)
-        print(
-            f"| {', '.join(names)} | {kind} | {bare_s:.2f} | {seconds:.2f} | {bare_s / seconds:.2f} | {TARGET:.2f} "
-            f"| {rest:.1f} |",
-            flush=True,
-        )
+        share = statistics.median(bare / report.measuring_s for bare, report in zip(pool_s, found, strict=True))
+        start = statistics.median(report.starting_s for report in found)
+        rest = statistics.median(report.seconds - report.starting_s - report.measuring_s for report in found)
+        figures = f"{bare_s:.2f} | {seconds:.2f} | {share:.2f} | {TARGET:.2f} | {start:.1f} | {rest:.1f} |"
+        print(header, kind, "|", figures, flush=True)
 
 
 def main() -> None:
@@ -127,9 +127,10 @@ def main() -> None:
 
         ray.init(num_cpus=options.workers, include_dashboard=False, log_to_driver=False)
     print(
-        "| codecs | engine | bare pool, s | evaluate, s | share of the pool's speed | target | summary and plots, s |"
+        "| codecs | engine | bare pool, s | evaluate, s | share of the pool's speed | target | start, s "
+        "| survey, page, plots and crops, s |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for file in files:
             (Path(folder) / file.name).symlink_to(file.resolve())
