@@ -4,8 +4,8 @@
 
 The pool decodes each PNG, and for every codec and quality encodes its tiles, decodes them and takes the same measures;
 so does `evaluate`, which besides commits the rows of every task and reads them back. What is done once is stated
-apart: the start of the engine, and afterwards summary, page, plots and crops. Both are warmed first; they take turns, so
-that a noisy machine is noisy to both, and the ratio is the median of those of neighbouring turns.
+apart: the start of the engine, and afterwards summary, page, plots and crops. Both are warmed first; they take turns,
+so that a noisy machine is noisy to both, and the ratio is the median of those of neighbouring turns.
 """
 
 from __future__ import annotations
