@@ -66,9 +66,10 @@ def _fit_cells(figure: dict[str, Any]) -> tuple[str, ...]:
 
 def show_evaluate(request: SimpleNamespace, report: EvaluateReport) -> None:
     """Print the means of every codec at every quality, BD-rates, and what could not be evaluated."""
-    from tilepress.jobs.evaluation.report import BD_COLUMNS, COLUMNS, bd_cells, lossless_cells, point_cells
+    from tilepress.jobs.evaluation.report import BD_COLUMNS, bd_cells, lossless_cells, point_table
 
-    print_table((dict(zip(COLUMNS, point_cells(means), strict=True)) for means in report.means), COLUMNS)
+    columns, lines = point_table(report)
+    print_table((dict(zip(columns, line, strict=True)) for line in lines), columns)
     if report.comparisons:
         print(f"\nBD-rate against {report.anchor}; negative: less rate at equal quality")
         print_table((dict(zip(BD_COLUMNS, cells, strict=True)) for cells in bd_cells(report.comparisons)), BD_COLUMNS)

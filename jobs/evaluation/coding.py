@@ -26,9 +26,11 @@ from tilepress.pipeline.coding.tile_coding import largest_error
 from tilepress.pipeline.coding.tiles import Tile, batches, windows
 from tilepress.pipeline.formats.picture import Picture
 from tilepress.pipeline.quality.metrics import distortion
+from tilepress.pipeline.quality.ssimulacra2 import ssimulacra2
 from tilepress.pipeline.reading.near_lossless import stays_exact
 from tilepress.pipeline.sources.dataset import picture_tiles
 
+METRICS: Mapping[str, Compare] = MappingProxyType({"ssimulacra2": ssimulacra2})  # those measured if asked for
 NOTHING: Mapping[str, Compare] = MappingProxyType({})
 _WARM_SIDE = 64  # pixels of the tile that is coded before clocks run
 _warm: set[tuple[str, int | None, str, int]] = set()  # what this process has already loaded and compiled

@@ -16,6 +16,7 @@ from tilepress.jobs.claim import request_text
 from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.codec_choice import ChosenCodec, chosen_codec
 from tilepress.jobs.evaluation import folder
+from tilepress.jobs.evaluation.coding import METRICS
 from tilepress.jobs.evaluation.crash_search import find_crashing_files
 from tilepress.jobs.evaluation.images import EvaluateOptions, EvaluateTask, evaluate_images
 from tilepress.jobs.evaluation.means import Comparison, LosslessRate, PointMeans, Rows
@@ -44,6 +45,7 @@ class EvaluateConfig:
     qualities: Sequence[int] = ()
     effort: int | None = None
     max_error: int | None = None
+    metrics: Sequence[str] = ()
     anchor: str | None = None
     fidelity: str = LOSSY
     include: Sequence[str] = ()
@@ -118,12 +120,12 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateReport:
         report.files, report.source_bytes, report.tasks = found.files, found.size, found.tasks
         storage = open_storage(config.out, config.storage_options)
         seal = folder.claim(storage, _request(config, points, report.anchor, found))
-        table = folder.read_results(storage, seal)
+        table = folder.read_results(storage, seal, config.metrics)
         if table is None:
             for model in {choice.model_folder for _, choice in chosen if choice.model_folder is not None}:
                 store_model(storage, model)
             networks = any(choice.codec.networks for _, choice in chosen)
-            everywhere = EvaluateOptions(source, points, config.fidelity, seal)
+            everywhere = EvaluateOptions(source, points, config.fidelity, seal, tuple(config.metrics))
             table = _measure(storage, config, everywhere, found, report, networks=networks)
     rows = Rows(table, points)
     fill(report, table, rows)
@@ -139,6 +141,10 @@ def _check(config: EvaluateConfig) -> None:
     if config.tile < 16 or config.tile > 1 << 14:
         raise UsageError(f"`tile` {config.tile} is not within 16 to 16384")
     require_extra("train", "evaluate, which draws plots,", "matplotlib")
+    if unknown := sorted(set(config.metrics) - METRICS.keys()):
+        raise UsageError(f"`metrics` {', '.join(unknown)}: there are only {', '.join(METRICS)} to ask for")
+    if len(set(config.metrics)) < len(config.metrics):
+        raise UsageError("one of `metrics` is named twice: name it once")
     config.engine.resolve(1, 0)  # a wrong engine option must not leave a folder behind
     if f"{true_place(config.out)}/".startswith(f"{true_place(config.source)}/"):
         raise UsageError(f"`out` {config.out} lies within the source and would become part of it: choose another")
@@ -171,7 +177,9 @@ def _request(config: EvaluateConfig, points: Sequence[OperatingPoint], anchor: s
         "tile": config.tile,
         "files": found.files,
         "images": found.fingerprint,
-        **({"max_error": config.max_error} if config.max_error else {}),  # not known to folders of earlier releases
+        # Folders of earlier releases know nothing of these.
+        **({"max_error": config.max_error} if config.max_error else {}),
+        **({"metrics": [*config.metrics]} if config.metrics else {}),
     }
 
 
@@ -214,7 +222,8 @@ def _measure(
         for result in engine.map_shards(evaluate_images, unfinished(), meter):
             meter.advance(**vars(result))
     table = pa.concat_tables(
-        folder.read_part(storage, options.seal, number, images) for number, images in enumerate(fingerprints)
+        folder.read_part(storage, options.seal, number, images, options.metrics)
+        for number, images in enumerate(fingerprints)
     )
     report.measuring_s = round(time.monotonic() - started, 3)
     return table

@@ -10,6 +10,7 @@ results.parquet       all rows; together with summary.md, report.html, plots and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -66,7 +67,10 @@ ROW_SCHEMA = pa.schema(
 )
 
 
-_FOLDER = TaskFolder("evaluation", FORMAT, ROW_SCHEMA)
+def _folder(metrics: Sequence[str] = ()) -> TaskFolder:
+    """How the folder looks: with a column, which may be null, for each metric that was asked for besides."""
+    further = [pa.field(name, pa.float64()) for name in metrics]
+    return TaskFolder("evaluation", FORMAT, pa.schema([*ROW_SCHEMA, *further]))
 
 
 def claim(storage: Storage, request: Request) -> str:
@@ -74,10 +78,12 @@ def claim(storage: Storage, request: Request) -> str:
 
     ResumeError where the folder is that of another request; UsageError where it holds anything else.
     """
-    return _FOLDER.claim(storage, request)
+    return _folder().claim(storage, request)
 
 
-def create_part(storage: Storage, seal: str, task: int, images: str, rows: list[dict[str, Any]]) -> None:
+def create_part(
+    storage: Storage, seal: str, task: int, images: str, rows: list[dict[str, Any]], metrics: Sequence[str]
+) -> None:
     """Commit the rows of a task, once.
 
     Args:
@@ -85,21 +91,24 @@ def create_part(storage: Storage, seal: str, task: int, images: str, rows: list[
         seal: Of the evaluation, as `claim` gave it.
         task: Number of the task.
         images: Fingerprint of the images that the rows are about.
-        rows: By ROW_SCHEMA.
+        rows: By ROW_SCHEMA, and `metrics`.
+        metrics: Those that were asked for besides.
     """
-    task_folder.create_part(storage, task, _FOLDER.part(seal, task, images, rows))
+    task_folder.create_part(storage, task, _folder(metrics).part(seal, task, images, rows))
 
 
-def read_part(storage: Storage, seal: str, task: int, images: str) -> pa.Table:
+def read_part(storage: Storage, seal: str, task: int, images: str, metrics: Sequence[str]) -> pa.Table:
     """Return the rows of a task; IntegrityError unless they are what was written for this evaluation."""
-    return _FOLDER.read_part(storage, seal, task, images)
+    return _folder(metrics).read_part(storage, seal, task, images)
 
 
-def read_results(storage: Storage, seal: str) -> pa.Table | None:
+def read_results(storage: Storage, seal: str, metrics: Sequence[str]) -> pa.Table | None:
     """Return all rows, None if they are not there yet; IntegrityError unless they are what was written."""
-    return _FOLDER.read_rows(storage, RESULTS, _FOLDER.identity(seal)) if storage.exists(RESULTS) else None
+    found = _folder(metrics)
+    return found.read_rows(storage, RESULTS, found.identity(seal)) if storage.exists(RESULTS) else None
 
 
-def create_results(storage: Storage, seal: str, rows: pa.Table) -> bool:
+def create_results(storage: Storage, seal: str, rows: pa.Table, metrics: Sequence[str]) -> bool:
     """Write results.parquet if it is not there; whether it was written."""
-    return create_missing(storage, RESULTS, lambda: _FOLDER.parquet(rows, _FOLDER.identity(seal)))
+    made = _folder(metrics)
+    return create_missing(storage, RESULTS, lambda: made.parquet(rows, made.identity(seal)))

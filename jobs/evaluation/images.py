@@ -9,7 +9,7 @@ from typing import Any
 
 from tilepress.codecs.errors import CodecError, UnsupportedError
 from tilepress.jobs.evaluation import folder
-from tilepress.jobs.evaluation.coding import measure
+from tilepress.jobs.evaluation.coding import METRICS, measure
 from tilepress.jobs.evaluation.points import PIXELS, OperatingPoint
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.errors import (
@@ -35,6 +35,7 @@ class EvaluateOptions:
     points: tuple[OperatingPoint, ...]
     fidelity: str
     seal: str  # of evaluation.json
+    metrics: tuple[str, ...] = ()  # of METRICS, besides those that every row has
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def identity(item: Item) -> bytes:
 def evaluate_images(task: EvaluateTask, storage: Storage, pool: CodecPool) -> EvaluateResult:
     """Measure the images of a task (a stage), and commit their rows."""
     rows = task_rows(task, pool)
-    folder.create_part(storage, task.options.seal, task.number, task.fingerprint, rows)
+    folder.create_part(storage, task.options.seal, task.number, task.fingerprint, rows, task.options.metrics)
     pixels = sum(row["width"] * row["height"] for row in rows if row["outcome"] == folder.EVALUATED)
     failed = {row["image"] for row in rows if row["outcome"] in (folder.FAILED, folder.UNREADABLE)}
     return EvaluateResult(len(task.items), task.source_bytes, pixels, len(failed))
@@ -116,9 +117,11 @@ def _image_rows(
             yield _row(item, point, outcome, str(exc).removeprefix(f"{item.name}: "))
         return
     facts = {name: getattr(picture, name) for name in ("format", "mode", "bit_depth", "width", "height")}
+    seen = picture.colour in ("gray", "rgb")  # what metrics of perception know
+    besides = {name: METRICS[name] for name in options.metrics if seen}
     for point in points:
         try:
-            found = measure(point, picture, pixels, pool, exact=options.fidelity == PIXELS)
+            found = measure(point, picture, pixels, pool, exact=options.fidelity == PIXELS, besides=besides)
             yield _row(item, point, folder.EVALUATED, "") | facts | found
         except UnsupportedError as exc:
             yield _row(item, point, folder.UNSUPPORTED, str(exc)) | facts

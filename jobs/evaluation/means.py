@@ -40,6 +40,7 @@ class PointMeans:
     psnr_of_mse: float | None = None
     ssim: float | None = None
     ms_ssim: float | None = None
+    ssimulacra2: float | None = None  # where it was asked for
     max_error: int | None = None
     saved: float | None = None
     saved_jpeg: float | None = None
@@ -210,6 +211,7 @@ def _means(point: OperatingPoint, rows: pa.Table) -> PointMeans:
         psnr_of_mse=psnr(float((mse / peak**2).mean()), 1),
         ssim=_mean(_floats(done, "ssim")),
         ms_ssim=_mean(_floats(done, "ms_ssim")),
+        ssimulacra2=_mean(_floats(done, "ssimulacra2")) if "ssimulacra2" in done.column_names else None,
         max_error=int(_floats(done, "max_error").max()),
         saved=_saved(done),
         saved_jpeg=_saved(done.filter(pc.field("format") == "jpeg")),

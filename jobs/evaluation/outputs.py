@@ -66,7 +66,7 @@ def write(
         REPORT: lambda: render(page_of(config, report, rows, _kept(storage, cropped))),
     }
     report.written += [name for name, make in files.items() if folder.create_missing(storage, name, make)]
-    if folder.create_results(storage, seal, table):
+    if folder.create_results(storage, seal, table, config.metrics):
         report.written.append(folder.RESULTS)
 
 

@@ -6,6 +6,7 @@ import io
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,6 +53,7 @@ _COLUMNS = (
     Column("PSNR", "number", "dB", help="mean over the images that changed; none where nothing did"),
     Column("SSIM", "number"),
     Column("MS-SSIM", "number"),
+    Column("SSIMULACRA 2", "number", help="100 for equal images, about 90 visually lossless, 70 high quality"),
     Column("max error", "count", help="largest difference of a sample, in levels"),
     Column("encoding, MP/s", "number", help="megapixels a CPU second of one worker"),
     Column("decoding, MP/s", "number", help="megapixels a CPU second of one worker"),
@@ -92,6 +94,7 @@ def _command(config: EvaluateConfig) -> str:
         *(("--codec", codec) for codec in config.codecs),
         *([("--quality", ",".join(map(str, config.qualities)))] if config.qualities else ()),
         *((name, str(value)) for name, value in _single_options(config) if value is not None),
+        *(("--metric", each) for each in config.metrics),
         *(("--include", each) for each in config.include),
         *(("--exclude", each) for each in config.exclude),
     ]
@@ -125,16 +128,19 @@ def _means(report: EvaluateReport) -> Table:
         (
             *(means.codec, means.quality, means.effort, means.images, means.bpp),
             *(None if saved is None else saved / 100 for saved in (means.saved, means.saved_jpeg)),
-            *(means.psnr, means.ssim, means.ms_ssim, means.max_error, means.encode_mp_s, means.decode_mp_s),
+            *(means.psnr, means.ssim, means.ms_ssim, means.ssimulacra2, means.max_error),
+            *(means.encode_mp_s, means.decode_mp_s),
         )
         for means in report.means
     ]
+    known = [any(line[at] is not None for line in lines) for at in range(len(_COLUMNS))]
+    columns, shown = list(compress(_COLUMNS, known)), [tuple(compress(line, known)) for line in lines]
     return Table(
         title="Operating points",
         lead="Every figure comes from stored bytes that were decoded again.",
-        columns=_COLUMNS,
-        rows=lines,
-        download=csv_file("means.csv", [column.name for column in _COLUMNS], lines),
+        columns=columns,
+        rows=shown,
+        download=csv_file("means.csv", [column.name for column in columns], shown),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import tilepress
@@ -14,7 +15,8 @@ from tilepress.jobs.evaluation.points import PIXELS, NamedCodec
 if TYPE_CHECKING:
     from tilepress.jobs.evaluation.evaluate import EvaluateConfig, EvaluateReport
 
-COLUMNS = (
+_SSIMULACRA2 = "SSIMULACRA 2"  # a column only where it was measured
+_COLUMNS = (
     "codec",
     "quality",
     "effort",
@@ -25,6 +27,7 @@ COLUMNS = (
     "of mean MSE",
     "SSIM",
     "MS-SSIM",
+    _SSIMULACRA2,
     "max error",
     "encode MP/s",
     "decode MP/s",
@@ -43,6 +46,8 @@ _LEGEND = """\
   of the mean squared error over images, each relative to its peak. *lossless*: no pixel changed, the PSNR is infinite.
 - **SSIM**: Wang et al. 2004 (Gaussian 11x11, sigma 1.5, K1 0.01, K2 0.03); **MS-SSIM**: Wang et al. 2003 (five scales),
   for images of 161 pixels a side or more. Each plane by itself, means over planes, then over images.
+- **SSIMULACRA 2**: of gray and RGB images, taken for sRGB: 100 for equal ones, about 90 visually lossless, 70 high
+  quality, 50 medium, 30 low; measured with `--metric ssimulacra2`.
 - **max error**: largest difference of a sample, in levels, over all images; with `--max-error N` that of codecs which
   can be held to it is proven to be at most N, and an image that misses it counts as failed.
 - **MP/s**: megapixels per CPU second of one worker, entropy coding included, after a warm-up; * wall time instead,
@@ -54,8 +59,14 @@ _LEGEND = """\
 LEGEND = [" ".join(each.split()) for each in _LEGEND.removeprefix("- ").split("\n- ")]  # its items, a line each
 
 
-def point_cells(means: PointMeans) -> list[str]:
-    """Return one line of the table of operating points."""
+def point_table(report: EvaluateReport) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Return the columns and lines of the table of operating points."""
+    shown = [name != _SSIMULACRA2 or any(means.ssimulacra2 is not None for means in report.means) for name in _COLUMNS]
+    lines = [list(compress(_cells(means), shown)) for means in report.means]
+    return tuple(compress(_COLUMNS, shown)), lines
+
+
+def _cells(means: PointMeans) -> list[str]:
     star = "*" if means.wall else ""
     return [
         means.codec,
@@ -68,6 +79,7 @@ def point_cells(means: PointMeans) -> list[str]:
         "lossless" if means.lossless else _number(means.psnr_of_mse, ".2f"),
         _number(means.ssim, ".4f"),
         _number(means.ms_ssim, ".4f"),
+        _number(means.ssimulacra2, ".2f"),
         _number(means.max_error, "d"),
         _number(means.encode_mp_s, ".3g") + star,
         _number(means.decode_mp_s, ".3g") + star,
@@ -114,7 +126,7 @@ def summary(config: EvaluateConfig, report: EvaluateReport) -> str:
         f"# Evaluation of {config.source}\n",
         f"{what(config, report)} Every figure comes from stored bytes that were decoded again; by image they are in "
         f"`results.parquet`.{_of_jpeg(report)}\n",
-        _table(COLUMNS, map(point_cells, report.means)),
+        _table(*point_table(report)),
         *_rate_sections(report),
         *(f"![{name}]({name})\n" for name in report.plots if name.endswith(".svg")),
         *_crops_section(report),

@@ -61,6 +61,10 @@ def evaluate(
             help="For every codec that can be held to it: samples may differ by up to N levels, as in `compress`.",
         ),
     ] = None,
+    metrics: Annotated[
+        Sequence[str],
+        typer.Option("--metric", metavar="NAME", help="To measure besides PSNR, SSIM and MS-SSIM: ssimulacra2."),
+    ] = (),
     anchor: Annotated[
         str | None,
         typer.Option(metavar="CODEC", help="What BD-rates compare with; the first codec if not given."),
@@ -105,6 +109,7 @@ def evaluate(
             qualities=qualities,
             effort=effort,
             max_error=max_error,
+            metrics=metrics,
             anchor=anchor,
             fidelity=fidelity,
             include=include,

@@ -20,6 +20,8 @@ from tilepress import evaluate
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.registry import DEFAULT_RESIDUAL, load_codec, load_residual, shipped_models
 from tilepress.jobs.evaluation.folder import ROW_SCHEMA
+from tilepress.pipeline.errors import ResumeError, UsageError
+from tilepress.pipeline.quality.ssimulacra2 import ssimulacra2
 
 
 def test_every_image_has_one_row_for_every_codec_and_quality(evaluated):
@@ -175,3 +177,19 @@ def test_images_of_16_bits_are_compared_at_their_own_peak(tmp_path):
     peak = 2 ** row["bit_depth"] - 1
     assert row["psnr"] == pytest.approx(10 * math.log10(peak**2 / row["mse"]))
     assert isinstance(pq.read_table(tmp_path / "out/results.parquet"), pa.Table)
+
+
+def test_ssimulacra_2_is_measured_where_it_is_asked_for(mixed, tmp_path):
+    out, given = tmp_path / "out", str(mixed / "colour.png")
+    report = evaluate(given, str(out), ["jpeg:20,90", "png"], metrics=("ssimulacra2",), **ONE)
+    original = np.asarray(Image.open(mixed / "colour.png"))
+    spec, codec = TileSpec(60, 80, 3, "uint8", 8, "rgb"), load_codec("jpeg")
+    decoded = codec.decode(codec.encode(original[None], spec, Settings(quality=20)), spec)[0]
+    assert of(rows(out), "colour.png", "jpeg", 20)["ssimulacra2"] == pytest.approx(ssimulacra2(original, decoded, 255))
+    low, high, lossless = (means.ssimulacra2 for means in report.means)
+    assert low < high < lossless == 100
+    assert f"| {low:.2f} |" in (out / "summary.md").read_text() and "SSIMULACRA 2" in (out / "report.html").read_text()
+    with pytest.raises(ResumeError, match="metrics was ssimulacra2, now None"):
+        evaluate(given, str(out), ["jpeg:20,90", "png"], **ONE)
+    with pytest.raises(UsageError, match="named twice"):
+        evaluate(given, str(tmp_path / "b"), ["png"], metrics=("ssimulacra2", "ssimulacra2"), **ONE)
