@@ -34,6 +34,7 @@ class AuditConfig:
     source: str
     against: str | None = None
     out: str | None = None
+    report: str | None = None
     metrics: Sequence[str] = DEFAULT_METRICS
     group_by: Sequence[str] = ()
     include: Sequence[str] = ()
@@ -103,6 +104,8 @@ def asked(config: AuditConfig) -> Asked:
         for place in filter(None, (config.source, config.against)):
             if f"{true_place(config.out)}/".startswith(f"{true_place(place)}/"):
                 raise UsageError(f"`out` {config.out} lies within {place} and would become part of it: choose another")
+    if config.report is not None and not config.report.endswith((".html", ".htm")):
+        raise UsageError(f"`report` {config.report!r} is no name of a page: it ends in .html")
     if config.rotate is None:
         return Asked(config, options, limits, slice=config.slice)
     _require_whole(config, options)

@@ -13,9 +13,11 @@ import pyarrow as pa
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
 from tilepress.jobs.audit.asking import Asked, AuditConfig, asked
 from tilepress.jobs.audit.drift import drift
-from tilepress.jobs.audit.folder import AUDIT, IMAGES, SUMMARY
+from tilepress.jobs.audit.examples import Examples
+from tilepress.jobs.audit.folder import AUDIT, IMAGES, PAGE, SUMMARY
 from tilepress.jobs.audit.images import audit_images, find_crashing_images
 from tilepress.jobs.audit.items import AuditTask, Chosen, Survey, audit_tasks
+from tilepress.jobs.audit.page import page
 from tilepress.jobs.audit.report import AuditReport, Rotation
 from tilepress.jobs.audit.summary import summary
 from tilepress.jobs.audit.tables import read_images, write_tables
@@ -45,6 +47,8 @@ def run_audit(config: AuditConfig) -> AuditReport:
         if config.since is not None:
             report.drift = drift(storage, config.since, StorageOptions(config.storage_options))
         _write_summary(storage, report)
+        if config.out is not None or config.report is not None:
+            _write_page(request, storage, totals, report)
     if request.day:
         _remember(request, report)
     report.seconds = round(time.monotonic() - started, 3)
@@ -131,6 +135,22 @@ def _write_summary(storage: Storage, report: AuditReport) -> None:
     if not storage.exists(SUMMARY) or storage.read(SUMMARY) != text:
         storage.write(SUMMARY, text, overwrite=True)
         report.written.append(SUMMARY)
+
+
+def _write_page(request: Asked, storage: Storage, totals: Totals, report: AuditReport) -> None:
+    """The page: into the folder unless it is there, and wherever else it is wanted."""
+    config, places = request.config, list[tuple[Storage, str]]()
+    if config.out is not None and (report.written or not storage.exists(PAGE)):
+        places.append((storage, PAGE))
+        report.written.append(PAGE)
+    if config.report is not None:
+        folder, slash, name = config.report.rpartition("/")
+        places.append((open_storage(folder or slash or ".", config.storage_options), name))
+        report.page = config.report
+    if places:
+        made = page(request, report, totals, Examples(request.options, request.chosen(), _archive(request), totals))
+        for place, name in places:
+            place.write(name, made, overwrite=True)
 
 
 def _archive(request: Asked) -> Storage:

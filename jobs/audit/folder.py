@@ -4,8 +4,9 @@ audit.json            what was asked, of which images; created once, never chang
 parts/00000.parquet   rows of one task, create-only
 findings.parquet      a row for each thing that was found of an image
 groups.parquet        figures by folder, camera, and what else was asked for
-summary.md            one page of it all
-images.parquet        a row for each image; written last
+images.parquet        a row for each image; the last of the tables
+summary.md            all of it as a text; as the next, written again where limits or drift say something else
+report.html           one page of it all, with examples and the worst places
 """
 
 from __future__ import annotations
@@ -14,4 +15,5 @@ from tilepress.jobs.audit.rows import IMAGE_SCHEMA
 from tilepress.jobs.task_folder import TaskFolder
 
 AUDIT = TaskFolder("audit", "tilepress-audit-1", IMAGE_SCHEMA)
-IMAGES, FINDINGS, GROUPS, SUMMARY = "images.parquet", "findings.parquet", "groups.parquet", "summary.md"
+IMAGES, FINDINGS, GROUPS = "images.parquet", "findings.parquet", "groups.parquet"
+SUMMARY, PAGE = "summary.md", "report.html"

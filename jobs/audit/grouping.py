@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 
-from tilepress.jobs.audit.exif import camera, require_field
 from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.formats.exif import FIELDS, camera
 
 FOLDER, CAMERA, EXIF = "folder", "camera", "exif:"
 DEFAULT_GROUPINGS = (FOLDER, CAMERA)
@@ -20,11 +21,18 @@ def require_groupings(groupings: Sequence[str]) -> None:
         raise UsageError("`group_by` names the same grouping twice: name it once")
     for grouping in groupings:
         if grouping.startswith(EXIF):
-            require_field(grouping.removeprefix(EXIF))
+            _require_field(grouping.removeprefix(EXIF))
         elif grouping not in (FOLDER, CAMERA) and not any(mark in grouping for mark in "*?{/"):
             raise UsageError(
                 f"`group_by` {grouping!r} is neither folder, camera, exif:FIELD nor a pattern such as '{{year}}/*/'"
             )
+
+
+def _require_field(name: str) -> None:
+    if name not in FIELDS:
+        near = difflib.get_close_matches(name, FIELDS, 3)
+        advice = f"Did you mean {' or '.join(near)}?" if near else "There are Model, LensModel, ISOSpeedRatings, ..."
+        raise UsageError(f"`group_by` exif:{name}: EXIF has no such field. {advice}")
 
 
 def group_of(grouping: str, path: str, fields: Mapping[str, str]) -> str:

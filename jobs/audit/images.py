@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from tilepress.codecs.errors import MissingPackage
-from tilepress.jobs.audit.exif import camera, exif_fields, taken
 from tilepress.jobs.audit.folder import AUDIT
 from tilepress.jobs.audit.grouping import group_of
 from tilepress.jobs.audit.items import AuditItem, AuditOptions, AuditTask, without_crashing
 from tilepress.jobs.audit.measuring import against, as_stored, bits, is_of_one_kind
-from tilepress.jobs.audit.readers import LIMITS, Seen, see_entry, see_picture
+from tilepress.jobs.audit.readers import Reader, Seen
 from tilepress.jobs.audit.rows import DAMAGED, NO_IMAGE, QUARANTINED, TOO_LARGE, UNCHECKED, Row, blank_row
 from tilepress.pipeline.archive.summary import codec_name
 from tilepress.pipeline.coding.codec_pool import CodecPool
@@ -30,12 +26,11 @@ from tilepress.pipeline.errors import (
     UnsafeName,
     UsageError,
 )
+from tilepress.pipeline.findings.double_jpeg import inspect_jpeg
 from tilepress.pipeline.findings.inspect import inspect
 from tilepress.pipeline.findings.likeness import FLAT, perceptual_hash
-from tilepress.pipeline.formats.registry import read_picture
-from tilepress.pipeline.reading.image import Entry
+from tilepress.pipeline.formats.exif import camera, exif_fields, taken
 from tilepress.pipeline.reading.pixels import map_by_stack
-from tilepress.pipeline.sources.dataset import CollectedImages, DataSet
 from tilepress.pipeline.storage.base import Storage, check_name, is_url
 
 
@@ -67,7 +62,6 @@ def look_only(task: AuditTask, storage: Storage, pool: CodecPool) -> None:
 
 def find_crashing_images(task: AuditTask, runs_alone: RunsAlone) -> AuditTask:
     """Return the task with every image marked that no worker survives, each tried alone."""
-    from dataclasses import replace
 
     alone = ((item.name, replace(task, items=(item,))) for item in task.items)
     return replace(task, crashing=frozenset(name for name, each in alone if not runs_alone(look_only, each)))
@@ -93,9 +87,7 @@ class _Looking:
     """How one worker looks at images; used by several threads."""
 
     def __init__(self, options: AuditOptions, storage: Storage, pool: CodecPool) -> None:
-        self._options, self._storage, self._pool = options, storage, pool
-        self._data = None if options.archive else options.source.open()
-        self._other = options.against.open() if options.against else None
+        self._options, self._reader = options, Reader(options, storage, pool)
 
     def row(self, item: AuditItem) -> Row:
         """Return the row of an image."""
@@ -104,9 +96,7 @@ class _Looking:
         row = blank_row(item.name, item.size) | self._held(item)
         try:
             check_name(item.name)
-            with ExitStack() as stack:
-                seen = self._see(item, stack)
-                row |= self._looked(item, seen)
+            row |= self._looked(item, self._reader.see(item))
         except (PictureError, IntegrityError, UsageError, MissingPackage, StorageError, UnsafeName) as exc:
             if _is_of_the_store(exc, self._options.source.url):
                 raise
@@ -124,17 +114,12 @@ class _Looking:
         held |= {"run": run.number, "method": facts.method, "codec": codec_name(image), "fidelity": facts.fidelity}
         return held | {"stored_bytes": image.nbytes, "file_sha256": image.file.file_sha256 or None}
 
-    def _see(self, item: AuditItem, stack: ExitStack) -> Seen:
-        if item.entry is not None:
-            with self._pool.progress.decoding(item.entry[1].facts):
-                return see_entry(Entry(self._storage, self._pool, *item.entry))
-        assert item.file is not None and self._data is not None
-        return _see_item(self._data, item, stack)
-
     def _looked(self, item: AuditItem, seen: Seen) -> Row:
         height, width, _ = seen.pixels.shape
         fields = exif_fields(seen.container)
         found = [] if seen.mode == "P" else inspect(seen.pixels, seen.bits, lossy_format=seen.format == "jpeg")
+        if seen.jpeg:
+            found += inspect_jpeg(seen.jpeg)
         likeness = FLAT if seen.mode == "P" else perceptual_hash(seen.pixels, seen.bits)
         stored = item.entry[1].nbytes if item.entry else item.size
         row: Row = {
@@ -157,29 +142,18 @@ class _Looking:
 
     def _quality(self, item: AuditItem, seen: Seen) -> Row:
         known = as_stored(item.entry[1]) if item.entry else {}
-        if item.other is None or self._other is None:
-            return known
         try:
-            with self._other.open(item.other) as picture:
-                original = see_picture(picture, b"")
+            original = self._reader.see_original(item)
         except (PictureError, IntegrityError, MissingError, ChangedError) as exc:
             return known | {"compared": f"the source could not be compared: {exc}"}
+        if original is None:
+            return known
         if not is_of_one_kind(original, seen):
             kind = f"{original.mode}, {original.bits} bits, {original.pixels.shape[1]} x {original.pixels.shape[0]}"
             return known | {"compared": f"the source is an image of another kind: {kind}"}
         measured = against(original, seen, self._options.metrics)
         exact = known.get("max_error") == 0 and original.pixels_sha256 != seen.pixels_sha256
         return measured | ({"compared": "the source has other pixels than were stored"} if exact else {})
-
-
-def _see_item(data: DataSet, item: AuditItem, stack: ExitStack) -> Seen:
-    """An image of a source, with the bytes of its file where they are at hand."""
-    assert item.file is not None
-    if isinstance(data, CollectedImages):
-        file = stack.enter_context(data.open_file(item.file))
-        picture = read_picture(file, LIMITS, name=item.name, byte_exact=False)
-        return see_picture(picture, file)
-    return see_picture(stack.enter_context(data.open(item.file)), b"")
 
 
 def _outcome(exc: Exception, item: AuditItem) -> str:
@@ -202,8 +176,3 @@ def _is_of_the_store(exc: Exception, source: str) -> bool:
         return True
     own = (MissingError, ChangedError, UnsafeName)
     return isinstance(exc, StorageError) and not isinstance(exc, own) and is_url(source)
-
-
-def fields_of(row: Mapping[str, Any]) -> list[str]:
-    """Return the kinds of what was found of an image."""
-    return [each["kind"] for each in row["findings"]]

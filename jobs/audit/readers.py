@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tilepress.jobs.audit.items import AuditItem, AuditOptions
 from tilepress.pipeline.archive.checksums import hash_band, sha256
 from tilepress.pipeline.archive.schema import PIXEL_METHODS, TILES
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.decode import STORED, check_grid
 from tilepress.pipeline.errors import IntegrityError, LimitExceeded
 from tilepress.pipeline.formats.container import Container, unpack_container
@@ -16,8 +18,8 @@ from tilepress.pipeline.formats.picture import Limits, Picture, mode_channels
 from tilepress.pipeline.formats.registry import read_picture
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.one_image import one_image
-from tilepress.pipeline.sources.dataset import whole
-from tilepress.pipeline.storage.base import SourceBytes
+from tilepress.pipeline.sources.dataset import CollectedImages, DataSet, Item, whole
+from tilepress.pipeline.storage.base import SourceBytes, Storage
 
 LIMITS = Limits(max_pixels=1 << 28)  # an image is held whole, twice
 _ROWS = 512
@@ -25,19 +27,46 @@ _ROWS = 512
 
 @dataclass(frozen=True)
 class Seen:
-    """An image as it was decoded: `pixels` (h, w, c) uint8 or uint16, their SHA-256, and the metadata around them.
-
-    `file_sha256` is empty of a small image in a stack.
-    """
+    """An image as it was decoded: `pixels` (h, w, c) uint8 or uint16, their SHA-256, and the metadata around them."""
 
     format: str
     mode: str
     bits: int
     pixels: np.ndarray
     pixels_sha256: bytes
-    file_sha256: bytes
+    file_sha256: bytes  # empty where it is not known
     container: Container
     jpeg: bytes = b""  # the file, of a JPEG
+
+
+class Reader:
+    """Sees the images of an audit, and those that they are compared with; may be used by several threads."""
+
+    def __init__(self, options: AuditOptions, storage: Storage, pool: CodecPool) -> None:
+        """`storage` and `pool`: of the archive, if one is audited."""
+        self._storage, self._pool = storage, pool
+        self._data = None if options.archive else options.source.open()
+        self._other = options.against.open() if options.against else None
+
+    def see(self, item: AuditItem) -> Seen:
+        """Return an image as it was decoded. PictureError, IntegrityError, MissingPackage, StorageError."""
+        if item.entry is not None:
+            with self._pool.progress.decoding(item.entry[1].facts):
+                return see_entry(Entry(self._storage, self._pool, *item.entry))
+        assert item.file is not None and self._data is not None
+        return _see_item(self._data, item.file)
+
+    def see_original(self, item: AuditItem) -> Seen | None:
+        """Return the image that one is compared with; None if there is none. Raises what `see` does."""
+        return _see_item(self._other, item.other) if item.other and self._other else None
+
+
+def _see_item(data: DataSet, item: Item) -> Seen:
+    if isinstance(data, CollectedImages):
+        with data.open_file(item) as file:
+            return see_picture(read_picture(file, LIMITS, name=item.name, byte_exact=False), file)
+    with data.open(item) as picture:
+        return see_picture(picture, b"")
 
 
 def see_entry(entry: Entry) -> Seen:
@@ -62,7 +91,7 @@ def see_picture(picture: Picture, data: SourceBytes) -> Seen:
     container = unpack_container(picture.container)
     jpeg = bytes(data) if picture.format == "jpeg" else b""
     facts = picture.format, picture.mode, picture.bit_depth
-    return Seen(*facts, pixels, digest.digest(), sha256(data), container, jpeg)
+    return Seen(*facts, pixels, digest.digest(), sha256(data) if data else b"", container, jpeg)
 
 
 def _see_pixels(entry: Entry) -> Seen:

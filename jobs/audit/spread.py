@@ -7,52 +7,56 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tilepress.jobs.pages.spread import Spread
+
 _STEPS = 32  # an octave, of what is looked at by its ratios
+_QUANTILES = {"p5": 0.05, "median": 0.5, "p95": 0.95}
 _MAD_OF_NORMAL = 1.4826  # standard deviations of a normal distribution in one median absolute deviation
 
 
 @dataclass
-class Spread:
-    """Count, mean, extremes with their images, and a histogram. `step`: width of a bin.
+class Extremes:
+    """Count, mean, and extremes with their images."""
 
-    NaN and None are not counted.
-    """
-
-    step: float
     count: int = 0
     total: float = 0.0
     least: tuple[float, str] | None = None
     greatest: tuple[float, str] | None = None
-    bins: Counter[int] = field(default_factory=Counter)
 
     def add(self, value: float | None, path: str) -> None:
-        """Count a value of an image."""
+        """Count a value of an image; None and what is not finite are not counted."""
         if value is None or not math.isfinite(value):
             return
         self.count += 1
         self.total += value
-        self.bins[math.floor(value / self.step)] += 1
         if self.least is None or value < self.least[0]:
             self.least = value, path
         if self.greatest is None or value > self.greatest[0]:
             self.greatest = value, path
+        self._keep(value)
+
+    def _keep(self, value: float) -> None:
+        """What else is kept of a value."""
 
     @property
     def mean(self) -> float | None:
         """The mean; None of nothing."""
         return self.total / self.count if self.count else None
 
-    def quantile(self, share: float) -> float | None:
-        """Return the value below which a share of all lies, to half a bin; None of nothing."""
-        if not self.count or self.least is None or self.greatest is None:
-            return None
-        middle = (_nth(self.bins, share * (self.count - 1)) + 0.5) * self.step
-        return min(max(middle, self.least[0]), self.greatest[0])
+
+@dataclass
+class Measure(Extremes):
+    """The values of one measure: their distribution, too."""
+
+    values: Spread = field(default_factory=Spread)
+
+    def _keep(self, value: float) -> None:
+        self.values.add(float(value))
 
     def summary(self) -> dict[str, float | str | None]:
         """Return what a report says of it: the mean, quantiles, and the extremes with their images."""
         least, greatest = self.least or (None, ""), self.greatest or (None, "")
-        quantiles = {name: self.quantile(share) for name, share in (("p5", 0.05), ("median", 0.5), ("p95", 0.95))}
+        quantiles = dict(zip(_QUANTILES, self.values.quantiles(_QUANTILES.values()), strict=True))
         ends = {"least": least[0], "least_of": least[1], "greatest": greatest[0], "greatest_of": greatest[1]}
         return {"count": self.count, "mean": self.mean, **quantiles, **ends}
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tilepress.jobs.audit.rows import METRICS
-from tilepress.jobs.audit.spread import Spread
 from tilepress.jobs.audit.totals import COUNTS, MEASURES, Totals
 from tilepress.pipeline.errors import UsageError
 
@@ -100,7 +99,7 @@ def _value(limit: Limit, totals: Totals) -> tuple[float | None, str]:
     if limit.name.startswith(_MEAN):
         return totals.spreads[limit.name.removeprefix(_MEAN)].mean, ""
     if limit.name in MEASURES:
-        spread: Spread = totals.spreads[limit.name]
+        spread = totals.spreads[limit.name]
         return (spread.least if limit.side == UNDER else spread.greatest) or (None, "")
     kind = limit.name.removeprefix(_KIND)
     count = totals.findings[kind] if kind != limit.name else totals.counts()[limit.name]

@@ -20,14 +20,12 @@ from tilepress.jobs.audit.rows import (
     UNCHECKED,
     Row,
 )
-from tilepress.jobs.audit.spread import Spread
+from tilepress.jobs.audit.spread import Extremes, Measure
 
 MEASURES = (*METRICS, "bpp", "misfit")  # figures of single images
 COUNTS = ("images", "files", "damaged", "quarantined", "missing", "differing", "unchecked", "findings")
 KIND = "kind"  # the grouping that is always there: how images are held
 OTHERS = "(others)"
-_STEPS = {"psnr": 0.1, "ssim": 0.001, "ms_ssim": 0.001, "max_error": 1.0, "ssimulacra2": 0.5, "bpp": 0.02}
-_MISFIT_STEP = 0.01
 _MOST_GROUPS = 2000  # of a grouping; the rest is one
 _KEPT = 12  # worst images, and examples of a finding
 _MOST_NAMED = 1000  # problems that the report names
@@ -43,7 +41,7 @@ class GroupFigures:
     pixels: int = 0
     damaged: int = 0
     findings: int = 0
-    figures: dict[str, Spread] = field(default_factory=dict)
+    figures: dict[str, Extremes] = field(default_factory=dict)
 
     def add(self, row: Row) -> None:
         """Count an image."""
@@ -55,7 +53,7 @@ class GroupFigures:
         self.findings += bool(row["findings"])
         for name in METRICS:
             if row.get(name) is not None:
-                self.figures.setdefault(name, Spread(_STEPS[name])).add(row[name], row["path"])
+                self.figures.setdefault(name, Extremes()).add(row[name], row["path"])
 
     @property
     def saved(self) -> float | None:
@@ -98,9 +96,7 @@ class Totals:
     similar_groups: int = 0
     everything: GroupFigures = field(default_factory=GroupFigures)
     groups: dict[tuple[str, str], GroupFigures] = field(default_factory=dict)
-    spreads: dict[str, Spread] = field(
-        default_factory=lambda: {n: Spread(_STEPS.get(n, _MISFIT_STEP)) for n in MEASURES}
-    )
+    spreads: dict[str, Measure] = field(default_factory=lambda: {name: Measure() for name in MEASURES})
     unmeasured: dict[str, Lacking] = field(default_factory=dict)
     equal: int = 0  # images that came back as they were, by hash or beside the source
     first: dict[str, str] = field(default_factory=dict)

@@ -94,6 +94,8 @@ def _show_rotation(report: AuditReport) -> None:
 def _show_end(request: SimpleNamespace, report: AuditReport) -> None:
     if report.slice and not report.files:
         print("no image is in this part: nothing was decoded")
+    if report.page:
+        print(f"page: {report.page}")
     if request.out is None:
         print(f"{took(report.seconds, report.compiling_seconds)}, engine {report.engine or 'none'}; no table was kept")
     elif not report.written:
@@ -102,7 +104,7 @@ def _show_end(request: SimpleNamespace, report: AuditReport) -> None:
         resumed = f" ({report.resumed_tasks:,} of {report.tasks:,} tasks by an earlier run)"
         time = took(report.seconds, report.compiling_seconds)
         more = resumed if report.resumed_tasks else ""
-        print(f"{time}{more}, engine {report.engine or 'none'}: see {request.out}/summary.md")
+        print(f"{time}{more}, engine {report.engine or 'none'}: see {request.out}/report.html")
 
 
 def show_report(request: SimpleNamespace, report: ArchiveReport) -> None:

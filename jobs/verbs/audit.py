@@ -37,6 +37,9 @@ def audit(
         Place | None,
         typer.Option(metavar="DIR", help="A new folder or bucket prefix for tables; a killed audit goes on there."),
     ] = None,
+    report: Annotated[
+        Place | None, typer.Option(metavar="FILE.html", help="Write one page, with examples and the worst places.")
+    ] = None,
     metrics: Annotated[
         Sequence[str],
         typer.Option(
@@ -98,10 +101,10 @@ def audit(
     that are blank, clipped, blurred, upscaled, of 8 bits in 16, JPEGs stored as pixels or coded twice, duplicates, or
     take other bits than their kind.
 
-    `out` gets images.parquet (a row an image), findings.parquet, groups.parquet and summary.md. Without it nothing is
-    left behind. In thresholds the name of a measure (psnr, ssim, ms_ssim, max_error, ssimulacra2, bpp, misfit) means
-    the worst image, mean_psnr and the like the mean; saved is the share of bytes saved; and there are counts: damaged,
-    quarantined, missing, differing, findings, findings.blurred.
+    `out` gets images.parquet (a row an image), findings.parquet, groups.parquet, summary.md and report.html. Without it
+    nothing is left behind but the page that `report` names. In thresholds the name of a measure (psnr, ssim, ms_ssim,
+    max_error, ssimulacra2, bpp, misfit) means the worst image, mean_psnr and the like the mean; saved is the share of
+    bytes saved; and there are counts: damaged, quarantined, missing, differing, findings, findings.blurred.
 
     Returns:
         An AuditReport: what was looked at and measured, and what was found. Damage is reported there and not raised
@@ -117,6 +120,7 @@ def audit(
             source=place_text(source),
             against=None if against is None else place_text(against),
             out=None if out is None else place_text(out),
+            report=None if report is None else place_text(report),
             metrics=metrics,
             group_by=group_by,
             include=include,

@@ -13,7 +13,7 @@ from tests.support.interrupted import ONE, damage_image
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress import audit, compress
 
-TABLES = {"audit.json", "findings.parquet", "groups.parquet", "images.parquet", "parts", "summary.md"}
+TABLES = {"audit.json", "findings.parquet", "groups.parquet", "images.parquet", "parts", "report.html", "summary.md"}
 
 
 def test_a_source_alone_gives_what_its_files_are_and_damage_never_ends_it(shots, tmp_path):

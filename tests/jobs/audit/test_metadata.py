@@ -14,9 +14,9 @@ from tests.jobs.audit.conftest import CAMERA, by_path, photo
 from tests.support.interrupted import ONE
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress import audit, compress
-from tilepress.jobs.audit.exif import camera, exif_fields, taken
 from tilepress.jobs.audit.grouping import NOTHING, TOP, group_of
 from tilepress.pipeline.formats.container import Container, unpack_container
+from tilepress.pipeline.formats.exif import camera, exif_fields, taken
 from tilepress.pipeline.formats.registry import read_picture
 
 

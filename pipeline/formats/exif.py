@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 from collections.abc import Iterator, Mapping
 from typing import IO, cast
 
 from PIL import ExifTags, Image
 
-from tilepress.pipeline.errors import DamagedPicture, UsageError
+from tilepress.pipeline.errors import DamagedPicture
 from tilepress.pipeline.formats.container import Container
 from tilepress.pipeline.formats.tiff.skeleton import CutFile
 
 _MOST_BYTES = 1 << 20  # of EXIF data; JPEG files cannot have more than 64 kB
 _MOST_CHARACTERS = 80  # of a value
 _MOST_FIELDS = 256
-_FIELDS = {name: tag.value for name, tag in ExifTags.Base.__members__.items()}
+# name -> tag
+FIELDS = {name: tag.value for name, tag in ExifTags.Base.__members__.items()}
 _EXIF_START, _PNG_SIGNATURE = b"Exif\0\0", 8
 _CHUNK = 12  # bytes of a PNG chunk besides its data
-
-
-def require_field(name: str) -> None:
-    """Raise UsageError unless a field of EXIF is called so."""
-    if name not in _FIELDS:
-        near = difflib.get_close_matches(name, _FIELDS, 3)
-        advice = f"Did you mean {' or '.join(near)}?" if near else "There are Model, LensModel, ISOSpeedRatings, ..."
-        raise UsageError(f"`group_by` exif:{name}: EXIF has no such field. {advice}")
 
 
 def exif_fields(container: Container) -> Mapping[str, str]:
@@ -38,7 +30,7 @@ def exif_fields(container: Container) -> Mapping[str, str]:
         found = _texts(container)
     except DamagedPicture:  # the metadata alone is: whatever else the file holds was read
         return {}
-    return {name: text for name, tag in _FIELDS.items() if (text := found.get(tag))}
+    return {name: text for name, tag in FIELDS.items() if (text := found.get(tag))}
 
 
 def camera(fields: Mapping[str, str]) -> str:
