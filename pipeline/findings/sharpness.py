@@ -18,7 +18,7 @@ _CONTRAST = 48  # times the noise of rounding that the first derivatives of a bl
 _OWN_CONTRAST = 0.25  # of the mean of all blocks, which they must have too: finer samples have noise of other kinds
 _LEAST_BLOCKS = 4
 _SHARPEST = 0.1  # of the blocks: those that tell
-_BLUR = 0.95  # pixels: unblurred pictures have 0.4 to 0.7
+_BLUR = 1.02  # pixels: unblurred photographs have 0.4 to 0.7, slices of soft reconstruction 1
 _ROUNDING = 1 / 12  # variance of the noise that rounding adds, in squared levels of 8 bits
 
 
