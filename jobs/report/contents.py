@@ -12,6 +12,7 @@ from tilepress.jobs.cli.progress import LiveDisplay, counted
 from tilepress.jobs.pages.spread import QUANTILES, Spread
 from tilepress.jobs.report.figures import ArchiveFigures, Breakdown, Quarantine
 from tilepress.jobs.report.thumbnails import Thumbnails, make_thumbnails
+from tilepress.pipeline.archive.audits import AuditRecord, last_audits, overdue, records, today
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.reading.contents import Key
 from tilepress.pipeline.reading.image import Entry
@@ -33,6 +34,8 @@ class Contents:
     runs: list[dict[str, Any]] = field(default_factory=list)  # as of `listing.described`
     quarantine: Quarantine = field(default_factory=Quarantine)
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
+    audits: list[AuditRecord] = field(default_factory=list)  # that the archive remembers, the newest first
+    overdue: list[int] = field(default_factory=list)  # slices of the newest rotation that should have been looked at
     problems: list[str] = field(default_factory=list)
     damaged: bool = False
 
@@ -50,6 +53,8 @@ class Contents:
             "quantiles": {name: _plain_spread(getattr(figures, name)) for name in spreads},
             "to_look_at": dict(self.quarantine.by_reason),
             "planned": self.runs,
+            "audits": [asdict(each) for each in self.audits],
+            "overdue": self.overdue,
         }
 
 
@@ -81,6 +86,9 @@ def read_contents(archive: Archive, told: Contents, selection: Selection | None,
     told.runs = [described(archive, view) for view in archive.runs]
     told.archive_id, told.format = (str(archive.identity.get(name, "")) for name in ("archive_id", "format"))
     told.problems, told.damaged = archive.problems, bool(archive.damage)
+    told.audits = sorted(records(archive.storage), key=lambda each: (each.day, each.part), reverse=True)
+    if told.audits:
+        told.overdue = overdue(last_audits(archive.storage), told.audits[0].parts, today())
     told.disk_bytes = sum(file.size for file in archive.storage.list()) if selection is None else None
 
 

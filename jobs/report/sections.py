@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from tilepress.jobs.pages.downloads import Download, csv_file
@@ -20,16 +19,15 @@ from tilepress.jobs.pages.sections import (
     Figures,
     Notes,
     Section,
-    Share,
-    Shares,
     Table,
 )
-from tilepress.jobs.report.figures import LISTED, Breakdown, ImageLine, Tally
+from tilepress.jobs.report.breakdowns import saved_of, shares_of
+from tilepress.jobs.report.figures import LISTED, ImageLine
+from tilepress.jobs.report.history import audits, runs
 
 if TYPE_CHECKING:
     from tilepress.jobs.report.contents import Contents
 
-_SHOWN = 30  # rows of a breakdown
 _WORDS = {
     "jpeg": "JPEG, transcoded byte for byte",
     "file": "stored verbatim",
@@ -37,7 +35,6 @@ _WORDS = {
     "link": "symbolic links",
     "folder": "folders",
 }
-_NO_WORDS: Mapping[str, str] = MappingProxyType({})
 _COLUMNS = [
     Column("path"),
     Column("file", "bytes"),
@@ -68,12 +65,20 @@ _BAD = frozenset({"damaged", "untrusted", "unreadable", "lost", "changed", "vani
 def sections_of(told: Contents, data: bytes) -> list[Section]:
     """Return the sections; `data`: the figures as JSON."""
     numbers = [*_overview(told), *_breakdowns(told), *_distributions(told)]
-    return [*numbers, *_thumbnails(told), *_lists(told), *_quarantine(told), *_runs(told), *_rest(told, data)]
+    return [
+        *numbers,
+        *_thumbnails(told),
+        *_lists(told),
+        *_quarantine(told),
+        *runs(told),
+        *audits(told),
+        *_rest(told, data),
+    ]
 
 
 def _overview(told: Contents) -> Iterator[Section]:
     figures, url = told.figures, shlex.quote(told.archive)
-    saved = _saved(figures.all)
+    saved = saved_of(figures.all)
     rate = 8 * figures.image_bytes / figures.pixels if figures.pixels else None
     cells = [
         Figure("files", figures.all.files, "count", note=f"{figures.images:,} of them images"),
@@ -95,36 +100,21 @@ def _overview(told: Contents) -> Iterator[Section]:
         yield Notes(title="Problems", paragraphs=told.problems, command=f"tilepress verify {url}")
 
 
-def _saved(tally: Tally) -> float | None:
-    return 1 - tally.bytes_out / tally.bytes_in if tally.bytes_in else None
-
-
 def _breakdowns(told: Contents) -> Iterator[Section]:
     figures, command = told.figures, told.command
     info = f"tilepress info {shlex.quote(told.archive)} --json"
     lead = "Bytes of the files, and of what holds them; content that several files share is counted once."
-    yield _shares("Savings by kind", "held as", figures.kinds, info, lead, _WORDS)
+    yield shares_of("Savings by kind", "held as", figures.kinds, info, lead, _WORDS)
     for title, of, breakdown in (
         ("By codec", "codec", figures.codecs),
         ("By format", "format", figures.formats),
         ("By folder", "folder", figures.folders),
     ):
         if len(breakdown.tallies) > 1 and breakdown != figures.kinds:
-            yield _shares(title, of, breakdown, command)
+            yield shares_of(title, of, breakdown, command)
     words = {"bytes": "byte for byte", "pixels": "pixel for pixel, with all metadata", "lossy": "as latents decode"}
     bars = [Bar(words.get(how, how), count) for how, count in figures.comes_back.most_common()]
     yield Bars(title="What comes back", lead="Files by how much of them is sure to come back.", bars=bars, command=info)
-
-
-def _shares(
-    title: str, of: str, breakdown: Breakdown, command: str, lead: str = "", words: Mapping[str, str] = _NO_WORDS
-) -> Shares:
-    rows = breakdown.largest()
-    shown_rows = [Share(words.get(name, name), *vars(tally).values()) for name, tally in rows[:_SHOWN]]
-    if rest := [tally for _, tally in rows[_SHOWN:]]:
-        sums = (sum(each) for each in zip(*(vars(tally).values() for tally in rest), strict=True))
-        shown_rows.append(Share(f"{len(rest)} more", *sums))
-    return Shares(title=title, of=of, shares=shown_rows, command=command, lead=lead)
 
 
 def _distributions(told: Contents) -> Iterator[Section]:
@@ -182,39 +172,6 @@ def _quarantine(told: Contents) -> Iterator[Section]:
     yield Table(
         title="Files to look at", columns=columns, rows=rows, total=quarantine.by_reason.total(), command=command
     )
-
-
-def _runs(told: Contents) -> Iterator[Section]:
-    columns = [
-        Column("run", "count"),
-        Column("planned"),
-        Column("state"),
-        Column("by"),
-        Column("source"),
-        Column("codec"),
-        Column("rows", "count", help="what the run says of files"),
-        Column("files", "count", help="whose content the run has"),
-        Column("before", "bytes"),
-        Column("stored", "bytes"),
-        Column("saved", "percent"),
-    ]
-    rows = [_run_row(run, told.figures.runs.tallies.get(str(run["run"]), Tally())) for run in reversed(told.runs)]
-    command = f"tilepress info {shlex.quote(told.archive)}"
-    if len(told.runs) > 1:
-        dates = {str(run["run"]): f"run {run['run']}, {str(run['date'])[:10]}" for run in told.runs}
-        lead = "Files by the run that has their content."
-        yield _shares("By run", "run", told.figures.runs, told.command, lead, dates)
-    lead = "The newest first; of each, the files whose content it has today."
-    yield Table(title="Runs", lead=lead, columns=columns, rows=rows, command=command)
-
-
-def _run_row(run: dict[str, object], tally: Tally) -> tuple[str | int | float | None, ...]:
-    settings = run["settings"] if isinstance(run["settings"], dict) else {}
-    verb = str(settings.get("verb", "compress" if "source" in settings else ""))
-    made = verb, *(str(settings.get(name, "")) for name in ("source", "codec"))
-    date = str(run["date"]).replace("T", " ").replace("Z", " UTC")
-    number, count = (int(str(run[name])) for name in ("run", "images"))
-    return number, date, str(run["state"]), *made, count, *vars(tally).values(), _saved(tally)
 
 
 def _rest(told: Contents, data: bytes) -> Iterator[Section]:

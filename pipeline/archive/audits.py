@@ -68,6 +68,14 @@ def remembered(storage: Storage, day: str, part: int, parts: int) -> AuditRecord
     return None
 
 
+def records(storage: Storage) -> Iterator[AuditRecord]:
+    """Yield what came of every audit, slice by slice; records that are damaged are left out."""
+    for parts, day, part in _names(storage):
+        found = remembered(storage, day, int(part), int(parts))
+        if found is not None:
+            yield found
+
+
 def damaged_records(storage: Storage) -> Iterator[str]:
     """Yield what is wrong with each record that is not as it was written."""
     for parts, day, part in _names(storage):

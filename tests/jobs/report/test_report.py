@@ -9,6 +9,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from tests.support.make_archives import encoded, smooth
 from tests.support.make_collection import write_tree
 from tilepress.jobs.archives import listing
 from tilepress.jobs.report.selected import Foremost, Sample
+from tilepress.pipeline.archive.audits import AuditRecord, remember
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.storage.base import open_storage
 
@@ -152,6 +154,16 @@ def test_an_image_that_is_damaged_is_named_and_the_rest_is_shown(archive: Path, 
     assert [path for path, _ in report.not_shown] == [NASTY]
     assert report.exit_code == 3
     assert "could not be shown" in (tmp_path / "x.html").read_text()
+
+
+def test_the_audits_that_the_archive_remembers_are_told(archive: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(archive, tmp_path / "x.tp")
+    made = [AuditRecord(f"2026-11-{day}", day, 30, 100 + day, 0, 2, 3) for day in (20, 21)]
+    for record in made:
+        remember(open_storage(str(copy)), record)
+    told = tilepress.report(copy, out=tmp_path / "x.html").figures
+    assert told["audits"] == [asdict(record) for record in reversed(made)]
+    assert {"Audits", "2026-11-21", "121"} <= set(read((tmp_path / "x.html").read_text()).text)
 
 
 def test_an_archive_without_a_complete_run_is_told_of_with_that(archive: Path, tmp_path: Path) -> None:
