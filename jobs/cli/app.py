@@ -34,6 +34,7 @@ _COMMANDS = (
     ("ls", views.ls, "List images."),
     ("cat", views.cat, "Write one file to standard output."),
     ("info", views.info, "What an archive, or one image of it, is."),
+    ("view", verbs.VIEW, "Look at images in a browser, without restoring them."),
     ("errors", views.errors, "Files stored verbatim, or not at all, and why."),
     ("report", verbs.REPORT, "A page about an archive: savings, sizes, runs, what needs a look."),
     ("abandon", verbs.ABANDON, "Give up an unfinished run."),

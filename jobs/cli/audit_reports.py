@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.audit.report import AuditReport
     from tilepress.jobs.estimation.report import EstimateReport
     from tilepress.jobs.report.report import ArchiveReport
+    from tilepress.jobs.viewer.view import ViewReport
 
 _LEAST_TOLD = 5  # worst images, groups of a grouping
 
@@ -125,3 +126,8 @@ def show_estimate(request: SimpleNamespace, report: EstimateReport) -> None:
         print(f"{counted(report.resumed_units, 'unit')} of the sample had been measured by an earlier command")
     if report.out:
         print(f"the sample's figures: {report.out}/sample.parquet")
+
+
+def show_view(request: SimpleNamespace, report: ViewReport) -> None:
+    """Print that the viewer has ended."""
+    print(f"{report.url} has ended; {report.archive} is as it was")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.verbs.retry import retry
     from tilepress.jobs.verbs.train import train
     from tilepress.jobs.verbs.verify import verify
+    from tilepress.jobs.verbs.view import view
     from tilepress.pipeline.reading.archive import open_archive as open
     from tilepress.pipeline.reading.ray_dataset import ray_dataset
 
@@ -46,6 +47,7 @@ _VERBS = {
     "restore": ("tilepress.jobs.verbs.restore", "restore"),
     "train": ("tilepress.jobs.verbs.train", "train"),
     "verify": ("tilepress.jobs.verbs.verify", "verify"),
+    "view": ("tilepress.jobs.verbs.view", "view"),
     "open": ("tilepress.pipeline.reading.archive", "open_archive"),
     "ray_dataset": ("tilepress.pipeline.reading.ray_dataset", "ray_dataset"),
 }
@@ -71,6 +73,7 @@ __all__ = [
     "retry",
     "train",
     "verify",
+    "view",
 ]
 
 

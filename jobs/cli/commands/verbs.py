@@ -20,6 +20,7 @@ from tilepress.jobs.verbs.restore import restore
 from tilepress.jobs.verbs.retry import retry
 from tilepress.jobs.verbs.train import train
 from tilepress.jobs.verbs.verify import verify
+from tilepress.jobs.verbs.view import view
 
 COMPRESS = command_of(
     compress,
@@ -181,5 +182,13 @@ REPRODUCE = command_of(
       tilepress reproduce --list
       tilepress reproduce high-resolution --data photos/eval=photos/ --out tables
       tilepress reproduce block-dnn minutes=1 --data sets/        sets/standard and sets/photos/train
+    """,
+)
+VIEW = command_of(
+    view,
+    """
+    Examples:
+      tilepress view photos.tp --open
+      tilepress view s3://archive/2024 --port 0
     """,
 )

@@ -1,0 +1,58 @@
+"""Answers of the server: errors as text, JSON, and files that browsers may keep, with entity tags."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tilepress.codecs.errors import MissingPackage
+from tilepress.jobs.viewer.errors import Abandoned, RequestError
+from tilepress.pipeline.errors import StorageError, TilepressError, UsageError
+
+FOR_GOOD = "public, max-age=31536000, immutable"
+ASK_AGAIN = "no-cache"
+NEVER = "no-store"
+_CLIENT_CLOSED = 499
+
+
+def error_answer(error: Exception) -> Response:
+    """Return what a browser gets for an error: its status and a text. What is none of tilepress is raised again."""
+    if isinstance(error, Abandoned):
+        return Response(status_code=_CLIENT_CLOSED)
+    if not isinstance(error, RequestError | TilepressError):
+        raise error
+    text = f"{error}\n"
+    return Response(text, _status(error), media_type="text/plain", headers={"Cache-Control": NEVER})
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, RequestError):
+        return error.status
+    if isinstance(error, UsageError):
+        return 400
+    if isinstance(error, MissingPackage):
+        return 501
+    if isinstance(error, StorageError):
+        return 503
+    return 500
+
+
+def json_answer(value: Any, media_type: str = "application/json", **headers: str) -> Response:
+    """Return a value as JSON."""
+    return Response(json.dumps(value), media_type=media_type, headers={"Cache-Control": ASK_AGAIN} | headers)
+
+
+def etag_of(*identity: str) -> str:
+    """Return the strong entity tag of what an identity names."""
+    return f'"{hashlib.sha256("/".join(identity).encode(errors="surrogatepass")).hexdigest()[:32]}"'
+
+
+def unchanged(request: Request, tag: str, headers: Mapping[str, str]) -> Response | None:
+    """Return 304 if the browser has what the tag names, else None."""
+    given = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    return Response(status_code=304, headers=dict(headers)) if tag in given or "*" in given else None

@@ -1,0 +1,78 @@
+// The page: grid and search, the image that the address names after #, keys.
+
+import { askJson } from "./api.js";
+import { Detail } from "./detail.js";
+import { Grid } from "./grid.js";
+
+const by = id => document.getElementById(id);
+const grid = new Grid(by("grid"), by("sheet"), by("count"));
+let detail = null, at = -1, typed = 0;
+
+async function begin() {
+  const { url, problems } = await askJson("archive");
+  by("place").textContent = url;
+  by("place").title = url;
+  document.title = `${url.slice(url.replace(/\/+$/, "").lastIndexOf("/") + 1)} – tilepress`;
+  by("notes").hidden = !problems.length;
+  by("notes").textContent = problems.slice(0, 5).join(" · ") + (problems.length > 5 ? ` · and ${problems.length - 5} more` : "");
+  if (window.matchMedia("(max-width: 760px)").matches) by("facts").hidden = true;
+  await grid.search("");
+  await route();
+}
+
+// Open what the address names, or close what is open.
+async function route() {
+  const path = decodeURIComponent(location.hash.slice(1));
+  if (!path) {
+    if (!by("detail").hidden) {
+      by("detail").hidden = true;
+      detail?.close();
+      grid.draw();
+      grid.cards.get(at)?.focus();
+    }
+    return;
+  }
+  const image = await askJson("image", { path }).catch(error => ({ path, shown: false, reason: error.message, bytes: 0, stored: 0 }));
+  by("detail").hidden = false;
+  detail ??= new Detail();
+  await detail.open(image);
+}
+
+async function turn(step) {
+  if (at < 0 || by("detail").hidden) return;
+  const image = await grid.image(at + step);
+  if (!image) return;
+  at += step;
+  location.replace(`#${encodeURIComponent(image.path)}`);
+}
+
+by("sheet").addEventListener("click", event => {
+  const card = event.target.closest(".card");
+  if (card) at = Number(card.dataset.at);
+});
+by("search").addEventListener("submit", event => { event.preventDefault(); grid.search(by("query").value.trim()); });
+by("query").addEventListener("input", () => {
+  clearTimeout(typed);
+  typed = setTimeout(() => grid.search(by("query").value.trim()), 180);
+});
+by("back").onclick = () => { location.hash = ""; };
+by("before").onclick = () => turn(-1);
+by("after").onclick = () => turn(1);
+window.addEventListener("hashchange", route);
+
+const KEYS = {
+  Escape: () => { location.hash = ""; }, ArrowLeft: () => turn(-1), ArrowRight: () => turn(1),
+  1: () => detail.choose("original"), 2: () => detail.choose("preview"), 3: () => detail.choose("difference"),
+  t: () => detail.nextTiles(), i: () => detail.toggleFacts(), "+": () => detail.zoom(1.6), "-": () => detail.zoom(1 / 1.6),
+  0: () => detail.viewer.viewport.goHome(),
+};
+window.addEventListener("keydown", event => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
+  if (event.key === "Escape" && typing) event.target.blur();
+  else if (typing) return;
+  else if (!by("detail").hidden && KEYS[event.key]) { event.preventDefault(); event.stopPropagation(); KEYS[event.key](); }
+  else if (event.key === "/" && by("detail").hidden) { event.preventDefault(); by("query").focus(); }
+}, true);
+
+begin().catch(error => { by("notes").hidden = false; by("notes").textContent = error.message; });

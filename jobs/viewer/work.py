@@ -1,0 +1,74 @@
+"""Work of requests in threads: few at a time, one of the large ones, and none for a browser that has gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+
+from tilepress.jobs.viewer.errors import Abandoned
+
+Result = TypeVar("Result")
+_LARGE = 1 << 23  # pixels that a request is made from: what takes more than some 30 MB
+
+
+class Waiting:
+    """Whether a request is still wanted: threads ask, the event loop tells."""
+
+    def __init__(self) -> None:
+        """It is wanted."""
+        self._gone = threading.Event()
+
+    def give_up(self) -> None:
+        """Note that nobody waits any more."""
+        self._gone.set()
+
+    def check(self) -> None:
+        """Raise Abandoned if nobody waits."""
+        if self._gone.is_set():
+            raise Abandoned
+
+
+class Workers:
+    """Bounds of what runs at a time."""
+
+    def __init__(self) -> None:
+        """One request a processor, and one more; lookups in indexes have threads of their own."""
+        self._decoding = CapacityLimiter((os.cpu_count() or 1) + 1)
+        self._looking = CapacityLimiter(8)
+        self._large = CapacityLimiter(1)
+
+    async def look(self, function: Callable[[], Result]) -> Result:
+        """Run a lookup in a thread."""
+        return await to_thread.run_sync(function, limiter=self._looking)
+
+    async def decode(self, request: Request, function: Callable[[Waiting], Result], pixels: int = 0) -> Result:
+        """Run what decodes in a thread. Abandoned when the browser has gone: the thread ends at its next check.
+
+        `pixels`: what the answer is made from; of answers made from many, one is made at a time.
+        """
+        if pixels <= _LARGE:
+            return await self._watched(request, function)
+        async with self._large:
+            return await self._watched(request, function)
+
+    async def _watched(self, request: Request, function: Callable[[Waiting], Result]) -> Result:
+        waiting = Waiting()
+        watching = asyncio.create_task(_watch(request, waiting))
+        try:
+            return await to_thread.run_sync(function, waiting, limiter=self._decoding, abandon_on_cancel=True)
+        finally:
+            waiting.give_up()
+            watching.cancel()
+
+
+async def _watch(request: Request, waiting: Waiting) -> None:
+    """Give up when the browser has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    waiting.give_up()
