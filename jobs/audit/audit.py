@@ -16,7 +16,7 @@ from tilepress.jobs.audit.drift import drift
 from tilepress.jobs.audit.examples import Examples
 from tilepress.jobs.audit.folder import AUDIT, IMAGES, PAGE, SUMMARY
 from tilepress.jobs.audit.images import audit_images, find_crashing_images
-from tilepress.jobs.audit.items import AuditTask, Chosen, Survey, audit_tasks
+from tilepress.jobs.audit.items import AuditTask, Chosen, Survey, audit_items, audit_tasks
 from tilepress.jobs.audit.page import page
 from tilepress.jobs.audit.report import AuditReport, Rotation
 from tilepress.jobs.audit.summary import summary
@@ -26,7 +26,7 @@ from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.task_folder import create_part, finished_tasks
 from tilepress.pipeline.archive.audits import AuditRecord, last_audits, overdue, remember, remembered
 from tilepress.pipeline.engine.engine import open_engine
-from tilepress.pipeline.errors import ResumeError, UsageError
+from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.storage.base import Storage, open_storage
 from tilepress.pipeline.storage.globs import CASE
 from tilepress.pipeline.storage.options import StorageOptions
@@ -66,11 +66,10 @@ def _folder(config: AuditConfig, stack: ExitStack) -> Storage:
 def _audited(request: Asked, storage: Storage, report: AuditReport) -> Totals:
     """All rows, counted: of a finished audit as they are, else once all tasks are done."""
     chosen, found = request.chosen(), Survey()
-    for task in audit_tasks(request.options, chosen):
-        found.add(task)
+    for item in audit_items(request.options, chosen):
+        found.add(item)
     if not found.files and (request.config.include or request.config.exclude):
         raise UsageError(f"{request.config.source} holds nothing that `include` and `exclude` let pass{CASE}")
-    report.tasks = found.tasks
     seal = AUDIT.claim(storage, request.request(found.files, found.fingerprint))
     totals = Totals(request.options.groupings)
     if storage.exists(IMAGES):
@@ -98,17 +97,13 @@ def _measure(request: Asked, chosen: Chosen, storage: Storage, found: Survey, re
     place = open_storage(options.source.url, options.source.storage_options) if options.archive else storage
 
     def unfinished() -> Iterator[AuditTask]:
-        again = Survey()
-        for task in audit_tasks(options, chosen):
-            again.add(task)
+        for task in audit_tasks(options, chosen, found):
             fingerprints.append(task.fingerprint)
             if task.number in finished:
                 report.resumed_tasks += 1
                 meter.advance(bytes_in=task.source_bytes, images=len(task.items), found=True)
             else:
                 yield task
-        if again.fingerprint != found.fingerprint:
-            raise ResumeError(f"{options.source.url} changed while it was audited: start again, with another `out`")
 
     with (
         open_engine(
@@ -126,6 +121,7 @@ def _measure(request: Asked, chosen: Chosen, storage: Storage, found: Survey, re
             meter.advance(
                 bytes_in=result.bytes_in, images=result.images, pixels=result.pixels, failures=result.failures
             )
+    report.tasks = len(fingerprints)
     return fingerprints
 
 

@@ -11,6 +11,7 @@ from tilepress.jobs.audit.rows import METRICS, MISSING, QUARANTINED, UNCHECKED
 from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.schema import FAILURES, NO_FILES, NOT_STORED
+from tilepress.pipeline.errors import ResumeError
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.sources.dataset import Item, Source
@@ -18,8 +19,9 @@ from tilepress.pipeline.sources.subset import in_subset, sample_rank
 from tilepress.pipeline.storage.globs import Selection
 from tilepress.pipeline.storage.ordered import merge_join
 
-_TASK_IMAGES, _STACKED_IMAGES = 64, 1024  # of a task at most; of one stack, whose images are read together
-_TASK_BYTES = 32 << 20  # of files
+_TASKS, _TASK_IMAGES = 1024, 512  # tasks that are aimed at of a large archive, and images of one at most
+_STACKED_IMAGES = 1024  # of one stack, whose images are read together
+_LEAST_BYTES, _MOST_BYTES = 2 << 20, 32 << 20  # of the files of a task: a second of work, or ten
 NOT_IN_ARCHIVE, NOT_IN_SOURCE = "it is not there, and the source has it", "the source no longer has it"
 
 
@@ -124,20 +126,31 @@ class Survey:
 
     files: int = 0
     size: int = 0
-    tasks: int = 0
     networks: bool = False
-    fingerprint: str = ""
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256, repr=False)
 
-    def add(self, task: AuditTask) -> None:
-        """Count a task."""
-        self.files += len(task.items)
-        self.size += task.source_bytes
-        self.tasks += 1
-        self._digest.update(task.fingerprint.encode())
-        self.fingerprint = self._digest.hexdigest()
-        rows = (item.entry[1] for item in task.items if item.entry)
-        self.networks = self.networks or any("@" in tile.facts.codec for row in rows for tile in row.tiles)
+    def add(self, item: AuditItem) -> None:
+        """Count an image."""
+        self.files += 1
+        self.size += item.size
+        self._digest.update(item.identity)
+        tiles = item.entry[1].tiles if item.entry else ()
+        self.networks = self.networks or any("@" in tile.facts.codec for tile in tiles)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when an image does, or one comes or goes."""
+        return self._digest.hexdigest()
+
+    @property
+    def task_bytes(self) -> int:
+        """Bytes of the files of a task: few where there are few, so that all workers have some."""
+        return max(_LEAST_BYTES, min(_MOST_BYTES, self.size // _TASKS))
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks there will be, about."""
+        return max(-(-self.files // _TASK_IMAGES), min(self.files, -(-self.size // self.task_bytes)))
 
 
 def audit_items(options: AuditOptions, chosen: Chosen) -> Iterator[AuditItem]:
@@ -195,18 +208,25 @@ def _joined(mine: Iterable[AuditItem], others: Iterable[Item]) -> Iterator[Audit
             yield AuditItem(other.name, other.size, other.fingerprint, outcome=MISSING, reason=NOT_IN_ARCHIVE)
 
 
-def audit_tasks(options: AuditOptions, chosen: Chosen) -> Iterator[AuditTask]:
-    """Yield the chosen images in tasks, which are the same whenever the images are."""
+def audit_tasks(options: AuditOptions, chosen: Chosen, found: Survey) -> Iterator[AuditTask]:
+    """Yield the chosen images in tasks, which are the same whenever the images are.
+
+    ResumeError at the end if they are no longer those that were found before.
+    """
     batch: list[AuditItem] = []
     size = number = 0
+    again = Survey()
     for item in audit_items(options, chosen):
-        if batch and (_is_full(batch, item) or size + item.held_bytes > _TASK_BYTES):
+        again.add(item)
+        if batch and (_is_full(batch, item) or size + item.held_bytes > found.task_bytes):
             yield AuditTask(number, tuple(batch), options)
             batch, size, number = [], 0, number + 1
         batch.append(item)
         size += item.held_bytes
     if batch:
         yield AuditTask(number, tuple(batch), options)
+    if again.fingerprint != found.fingerprint:
+        raise ResumeError(f"{options.source.url} changed while it was audited: start again, with another `out`")
 
 
 def _is_full(batch: list[AuditItem], item: AuditItem) -> bool:

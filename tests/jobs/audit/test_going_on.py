@@ -71,7 +71,7 @@ def test_killed_before_or_after_any_object_it_goes_on_without_looking_twice(shot
 
 @pytest.mark.slow
 def test_killed_for_real_the_same_command_goes_on(tmp_path):
-    source, out = make_source(tmp_path / "source", 400), tmp_path / "out"
+    source, out = make_source(tmp_path / "source", 2000), tmp_path / "out"
     driver = command("audit", source, "--out", out, "--engine", "local", "-j", "1")
     while not list(out.glob("parts/*.parquet")):
         assert driver.poll() is None, driver.communicate()
