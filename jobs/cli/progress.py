@@ -30,10 +30,10 @@ _BAR = 24
 def size(count: float) -> str:
     """Return bytes for people: decimal units, three digits."""
     for unit in ("B", "kB", "MB", "GB"):
-        if abs(count) < 1000:
+        if abs(count) < (1000 if unit == "B" else 999.5):  # 999.7 kB would be shown as 1e+03
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.3g} {unit}"
         count /= 1000
-    return f"{count:.3g} TB"
+    return f"{count:.3g} TB" if abs(count) < 999.5 else f"{count:,.0f} TB"
 
 
 def counted(count: int, one: str, many: str = "") -> str:

@@ -16,6 +16,7 @@ import pytest
 from tests.support.in_process import run
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.jobs.cli import app, views
+from tilepress.jobs.cli.progress import size
 from tilepress.pipeline.storage import local
 from tilepress.pipeline.storage.globs import Selection
 
@@ -159,3 +160,19 @@ def test_a_run_of_another_source_says_what_becomes_of_the_names(source, tmp_path
     assert "gone from the source" in out
     assert f"the run before was of {source}" in err
     assert run(capfd, "compress", source, tmp_path / "a", "--engine", "local")[2].count("run before") == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (999_499, "999 kB"),
+        (999_999, "1 MB"),
+        (10**12, "1 TB"),
+        (1.5e15, "1,500 TB"),
+    ],
+)
+def test_a_size_has_three_digits_and_no_exponent(count: float, told: str) -> None:
+    assert size(count) == told
