@@ -44,6 +44,7 @@ def commands(images: Path) -> list[list[str]]:
         ["origins/parts.py", photos, "--pictures", "6"],
         ["s3_reads.py", photos],
         ["report.py", str(images)],
+        ["viewer/view.py"],
         ["memory.py"],
     ]
 

@@ -31,7 +31,7 @@ from tilepress.pipeline.reading.image import Entry
 
 _MAX_PAGE = 500  # images of one list
 _MAX_TILES = 1 << 16  # of one image, whose quality is told
-_FIRST_LOOK, _FURTHER_LOOK = 0.08, 0.8  # seconds of decoding before an overview is answered
+_FIRST_LOOK, _FURTHER_LOOK = 0.04, 0.8  # seconds of decoding before an overview is answered
 _OVERVIEW_SIDE = 1280  # pixels
 _CHUNK = 1 << 20
 _NO_PIXELS = frozenset({UNSUPPORTED, LIMIT, DAMAGED})

@@ -117,14 +117,19 @@ class TiledPyramid:
             if self._eighth is None or self._known.all():
                 return self._eighth, float(self._known.mean())
             picture, known = self._eighth.copy(), self._known.copy()
-        side = self.side >> COARSEST
+        colours: dict[Cell, np.ndarray] = {}
         for column, row in self._order:
             if not known[row, column]:
                 near = _nearest(known, column, row)
-                mean = picture[near[1] * side : (near[1] + 1) * side, near[0] * side : (near[0] + 1) * side]
-                area = picture[row * side : (row + 1) * side, column * side : (column + 1) * side]
-                area[:] = mean.mean(axis=(0, 1))
+                if near not in colours:
+                    colours[near] = self._small(picture, near).mean(axis=(0, 1)).astype(np.uint8)
+                self._small(picture, (column, row))[:] = colours[near]
         return picture, float(known.mean())
+
+    def _small(self, picture: np.ndarray, cell: Cell) -> np.ndarray:
+        """The place of a cell in an overview."""
+        side = self.side >> COARSEST
+        return picture[cell[1] * side : (cell[1] + 1) * side, cell[0] * side : (cell[0] + 1) * side]
 
     @property
     def known(self) -> float:

@@ -27,7 +27,7 @@ class ViewConfig:
     port: int = 8187
     host: str = "127.0.0.1"
     allow_remote: bool = False
-    open_browser: bool = True
+    open_browser: bool = False
     storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)
 
 
