@@ -43,7 +43,7 @@ def commands(images: Path) -> list[list[str]]:
         ["origins/jpeg.py", photos, "--pictures", "7", "--crop"],
         ["origins/parts.py", photos, "--pictures", "6"],
         ["s3_reads.py", photos],
-        ["report.py", str(images)],
+        ["pages/report.py", str(images)],
         ["viewer/view.py"],
         ["memory.py"],
     ]

@@ -1,6 +1,6 @@
 """`tilepress view`: how soon a large image shows its first pixels, and what showing one costs beside decoding it.
 
-    python infra/bench/viewer/view.py [--side 20000] [--codec jpegxl] [--work FOLDER]
+    python infra/bench/pages/view.py [--side 20000] [--codec jpegxl] [--work FOLDER]
 
 The image is made here: waves and noise, RGB. The viewer is a process of its own, asked over HTTP; an archive that
 FOLDER has from an earlier call is used again. Times are wall clock, on a machine that should do nothing else; the load

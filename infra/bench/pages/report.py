@@ -1,6 +1,6 @@
 """How long `tilepress report` takes, how large its pages are, how soon a browser shows them, and what memory it takes.
 
-    python infra/bench/report.py IMAGES [--count 10000]
+    python infra/bench/pages/report.py IMAGES [--count 10000]
 
 IMAGES holds mnist/, of which `tilepress import` makes the images. The second page is a full one, of 5 MB: pictures of
 noise, until no more fit in. Seconds are those of a whole process, the median of three; those of the browser run from
@@ -111,7 +111,7 @@ def full_page() -> Page:
     columns = [Column("path"), Column("size", "bytes")]
     return Page(
         title="full",
-        command="python infra/bench/report.py",
+        command="python infra/bench/pages/report.py",
         sections=[
             Comparison(title="Pairs", images=pairs),
             Table(title="Rows", columns=columns, rows=rows, most=500),
