@@ -14,7 +14,7 @@ from tilepress.jobs.audit.readers import Reader, Seen
 from tilepress.jobs.audit.rows import AGAINST_SOURCE, AT_ENCODING, Row
 from tilepress.jobs.audit.totals import Totals
 from tilepress.jobs.pages.picture_sections import Compared, Thumb
-from tilepress.jobs.pages.pictures import exact, exact_pair, thumbnail, worst_window
+from tilepress.jobs.pages.pictures import WINDOW, exact, exact_pair, levels_of, thumbnail, worst_window
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.errors import IntegrityError, PictureError, StorageError
 from tilepress.pipeline.storage.base import Storage
@@ -48,7 +48,7 @@ class Examples:
         detail = next(each["detail"] for each in row["findings"] if each["kind"] == kind)
         group = {"duplicate": row.get("duplicates"), "near-duplicate": row.get("similar")}.get(kind)
         badge = f"group {group}" if group else ""
-        return Thumb(thumbnail(seen.pixels, seen.mode), row["path"], badge=badge, note=detail)
+        return Thumb(thumbnail(seen.pixels, seen.mode, seen.bits), row["path"], badge=badge, note=detail)
 
     def comparisons(self, worst: Iterable[Mapping[str, Any]]) -> list[Compared]:
         """Return the worst places beside their originals."""
@@ -62,7 +62,7 @@ class Examples:
             return None
         one, other = (_tile(each.pixels, row) for each in (original, seen))
         window = worst_window(one, other)
-        pair = exact_pair(one[window], other[window], seen.mode)
+        pair = exact_pair(one[window], other[window], seen.mode, seen.bits)
         x, y = row["tile_x"] + window[1].start, row["tile_y"] + window[0].start
         of_image, of_tile = _decibels(row["psnr"]), _decibels(row["tile_psnr"])
         facts = [("PSNR of the image", of_image), ("of the tile", of_tile), ("shown from", f"{x}, {y}")]
@@ -74,7 +74,8 @@ class Examples:
         for row in worst:
             seen = self._seen(row["path"]) if row["measured"] == AT_ENCODING else None
             if seen is not None:
-                picture = exact(_tile(seen.pixels, row)[:256, :256], seen.mode)
+                tile = _tile(seen.pixels, row)[:WINDOW, :WINDOW]
+                picture = exact(tile, seen.mode, levels_of(tile, seen.bits))
                 thumbs.append(Thumb(picture, row["path"], badge=_decibels(row["tile_psnr"])))
         return thumbs
 

@@ -27,6 +27,7 @@ from tilepress.pipeline.errors import (
     UsageError,
 )
 from tilepress.pipeline.findings.double_jpeg import inspect_jpeg
+from tilepress.pipeline.findings.inks import light_of_inks
 from tilepress.pipeline.findings.inspect import inspect
 from tilepress.pipeline.findings.likeness import FLAT, perceptual_hash
 from tilepress.pipeline.formats.exif import camera, exif_fields, taken
@@ -117,10 +118,11 @@ class _Looking:
     def _looked(self, item: AuditItem, seen: Seen) -> Row:
         height, width, _ = seen.pixels.shape
         fields = exif_fields(seen.container)
-        found = [] if seen.mode == "P" else inspect(seen.pixels, seen.bits, lossy_format=seen.format == "jpeg")
+        light = light_of_inks(seen.pixels, seen.bits) if seen.mode == "CMYK" else seen.pixels
+        found = [] if seen.mode == "P" else inspect(light, seen.bits, lossy_format=seen.format == "jpeg")
         if seen.jpeg:
             found += inspect_jpeg(seen.jpeg)
-        likeness = FLAT if seen.mode == "P" else perceptual_hash(seen.pixels, seen.bits)
+        likeness = FLAT if seen.mode == "P" else perceptual_hash(light, seen.bits)
         stored = item.entry[1].nbytes if item.entry else item.size
         row: Row = {
             "format": seen.format,

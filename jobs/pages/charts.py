@@ -68,7 +68,7 @@ def _bar(chart: Distribution, at: int, x: Scale, y: Scale) -> Markup:
 
 
 def _between(low: float, high: float, chart: Distribution) -> str:
-    if high - low == 1 and not low.is_integer() and (low + 0.5).is_integer():  # a step a whole number
+    if high - low == 1 and low % 1 == 0.5:  # a step a whole number
         return shown(low + 0.5, chart.kind, chart.unit)
     return f"{shown(low, chart.kind)} to {shown(high, chart.kind, chart.unit)}"
 

@@ -39,13 +39,16 @@ class Picture:
         return len(self.data) * 4 // 3 + 64
 
 
-def thumbnail(samples: np.ndarray, mode: str = "", side: int = THUMBNAIL) -> Picture:
-    """Return an image (h, w, channels) of uint8 or uint16, no side longer than `side` pixels.
+def thumbnail(samples: np.ndarray, mode: str = "", bits: int = 8, side: int = THUMBNAIL) -> Picture:
+    """Return a small picture of an image.
 
-    `mode` is Pillow's name of the channels, by their number if not given. Samples of uint16 are stretched between
-    their least and greatest.
+    Args:
+        samples: (h, w, channels) of uint8 or uint16. Those of uint16 are stretched between their least and greatest.
+        mode: Pillow's name of the channels; by their number if not given.
+        bits: Of the scale of uint8 samples, 1 to 8: white is 2^bits - 1.
+        side: The longer side, in pixels, at most.
     """
-    image = _image(samples, mode, None)
+    image = _image(samples, mode, levels_of(samples, bits))
     small = max(image.size) <= _TINY
     if max(image.size) > side:
         image.thumbnail((side, side), reducing_gap=2.0)
@@ -54,13 +57,25 @@ def thumbnail(samples: np.ndarray, mode: str = "", side: int = THUMBNAIL) -> Pic
 
 def exact(samples: np.ndarray, mode: str = "", levels: Levels | None = None) -> Picture:
     """Return an image (h, w, channels) without any loss, but for uint16 samples, of which 256 `levels` are shown."""
-    return _webp(_image(samples, mode, levels), lossless=True)
+    return _webp(_image(samples, mode, levels or levels_of(samples)), lossless=True)
 
 
-def exact_pair(original: np.ndarray, decoded: np.ndarray, mode: str = "") -> tuple[Picture, Picture]:
-    """Return two images of one shape without loss, samples of uint16 between the levels of the first."""
-    levels = _levels(original)
+def exact_pair(original: np.ndarray, decoded: np.ndarray, mode: str = "", bits: int = 8) -> tuple[Picture, Picture]:
+    """Return two images of one shape without loss, both between the levels of the first: see `levels_of`."""
+    levels = levels_of(original, bits)
     return exact(original, mode, levels), exact(decoded, mode, levels)
+
+
+def levels_of(samples: np.ndarray, bits: int = 8) -> Levels:
+    """Return the samples that are shown as black and as white.
+
+    The ends of the scale of `bits` where samples are uint8. Of uint16 the least and the greatest sample, since whatever
+    has so many bits is mostly on a part of the scale; where all are equal, the ends of it.
+    """
+    if samples.dtype.itemsize == 1:
+        return 0, (1 << bits) - 1
+    low, high = int(samples.min()), int(samples.max())
+    return (low, high) if low < high else (0, 65535)
 
 
 def worst_window(original: np.ndarray, decoded: np.ndarray, side: int = WINDOW) -> tuple[slice, slice]:
@@ -87,18 +102,12 @@ def _starts(length: int, side: int) -> np.ndarray:
     return np.unique(np.append(np.arange(0, max(1, length - side), max(1, side // 4)), max(0, length - side)))
 
 
-def _levels(samples: np.ndarray) -> Levels:
-    if samples.dtype.itemsize == 1:
-        return 0, 255
-    return int(samples.min()), int(samples.max())
-
-
-def _image(samples: np.ndarray, mode: str, levels: Levels | None) -> Image:
+def _image(samples: np.ndarray, mode: str, levels: Levels) -> Image:
     import numpy as np
     from PIL import Image
 
-    low, high = levels or _levels(samples)
-    if samples.dtype.itemsize > 1:
+    low, high = levels
+    if samples.dtype.itemsize > 1 or (low, high) != (0, 255):
         scaled = (samples.astype(np.float32) - low) * (255 / max(1, high - low))
         samples = scaled.round().clip(0, 255).astype(np.uint8)
     channels = samples.shape[2]

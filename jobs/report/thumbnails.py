@@ -60,7 +60,7 @@ def _thumb(entry: Entry, region: Region | None) -> Thumb:
     stored, pixels = entry.index_row.nbytes, (entry.width or 0) * (entry.height or 0)
     note = f"{entry.width} × {entry.height}, {entry.codec}"
     return Thumb(
-        thumbnail(samples, entry.mode or ""),
+        thumbnail(samples, entry.mode or "", entry.index_row.facts.bit_depth),
         entry.path,
         badge=f"{8 * stored / pixels:.2f} bpp" if pixels else "",
         note=f"{note}, the middle" if region else note,

@@ -38,10 +38,18 @@ def inspect(pixels: np.ndarray, bits: int, *, lossy_format: bool) -> list[Findin
     blank = find_blank(sample)
     if blank is not None:
         return [blank]
-    detectors = (detector for detector in _DETECTORS if not (lossy_format and detector is find_jpeg_grid))
-    found = [finding for finding in (detector(sample) for detector in detectors) if finding is not None]
+    found = [finding for finding in (detector(sample) for detector in _those_for(sample, lossy_format)) if finding]
     implied = {_IMPLIED.get(finding.kind) for finding in found}
     return [finding for finding in found if finding.kind not in implied]
+
+
+def _those_for(sample: Sample, lossy_format: bool) -> tuple[Detector, ...]:
+    """The detectors that can judge a picture: samples that are no scale of light are neither clipped nor blurred."""
+    if sample.is_flat:
+        return ()
+    if sample.has_few_values:
+        return (find_shallow,)
+    return tuple(detector for detector in _DETECTORS if not (lossy_format and detector is find_jpeg_grid))
 
 
 def _checked(pixels: np.ndarray, bits: int) -> np.ndarray:

@@ -9,11 +9,13 @@ from functools import cached_property
 
 import numpy as np
 
-from tilepress.codecs.kernels.kernel import Float, kernel
+from tilepress.codecs.kernels.kernel import Float, Int, kernel
 
 CROP = 512  # side of a crop; a multiple of 8, so that crops keep the grid of a JPEG
 ACROSS = 3  # crops along a side at most
 _THIN = 1 << 18  # pixels of a picture thinned out
+_FEW = 16  # values of a channel: with fewer, or so many, they are no scale of light
+_FLAT = 0.85  # of neighbours are equal in drawings and label maps; in photographs at most half are
 _RED, _GREEN, _BLUE = 0.299, 0.587, 0.114  # ITU-R 601, as JPEG has it
 
 
@@ -64,6 +66,22 @@ class Sample:
         step = max(1, math.isqrt(self.pixels.shape[0] * self.pixels.shape[1] // _THIN))
         return self._counted([self.pixels[::step, ::step]])
 
+    @cached_property
+    def has_few_values(self) -> bool:
+        """Whether no channel has more values than drawings have: one bit, classes, a dither."""
+        return int(np.count_nonzero(self.counts, axis=1).max()) <= _FEW
+
+    @cached_property
+    def is_flat(self) -> bool:
+        """Whether areas of one value meet at hard edges, as in drawings and label maps, rather than noise or ramps.
+
+        Neighbours that are both black or both white say nothing: clipped parts of photographs are like that, too.
+        """
+        pairs = np.zeros(2, np.int64)
+        for crop in self.crops:
+            _count_equal(crop[:, :, : self.colours], self.peak, pairs)
+        return bool(pairs[1] >= _FLAT * max(1, pairs[0]))
+
     def _counted(self, views: list[np.ndarray]) -> np.ndarray:
         counts = np.zeros((self.colours, 1 << 8 * self.pixels.itemsize), np.int64)
         for view in views:
@@ -105,3 +123,22 @@ def _count(view: np.ndarray, counts: np.ndarray) -> None:
         for x in range(view.shape[1]):
             for channel in range(counts.shape[0]):
                 counts[channel, view[y, x, channel]] += 1
+
+
+@kernel
+def _count_equal(crop: np.ndarray, peak: Int, pairs: np.ndarray) -> None:
+    """Add to `pairs` int64 (2,) how many neighbours in rows there are, and how many are equal.
+
+    Those at one end of the scale together are left out.
+    """
+    height, width, channels = crop.shape
+    for y in range(height):
+        for x in range(1, width):
+            equal = dark = light = True
+            for channel in range(channels):
+                value = crop[y, x, channel]
+                equal = equal and value == crop[y, x - 1, channel]
+                dark, light = dark and value == 0, light and value >= peak
+            if not (equal and (dark or light)):
+                pairs[0] += 1
+                pairs[1] += equal

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tilepress.jobs.pages.pictures import exact, exact_pair, thumbnail, worst_window
+from tilepress.jobs.pages.pictures import exact, exact_pair, levels_of, thumbnail, worst_window
 
 _RNG = np.random.default_rng(4)
 
@@ -58,3 +58,18 @@ def test_the_worst_window_has_the_greatest_error(place: tuple[int, int], shape: 
     rows, columns = worst_window(original, decoded, 64)
     assert rows.start <= place[0] < rows.stop and columns.start <= place[1] < columns.stop
     assert original[rows, columns].shape[:2] == (min(64, shape[0]), min(64, shape[1]))
+
+
+def test_one_bit_is_black_and_white_on_a_page() -> None:
+    bits = _RNG.integers(0, 2, (30, 30, 1), np.uint8)
+    for picture in (thumbnail(bits, "1", 1), exact(bits, "1", levels_of(bits, 1)), *exact_pair(bits, bits, "1", 1)):
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(picture.data)))[:, :, 0], bits[:, :, 0] * 255)
+
+
+def test_eight_and_twelve_bits_in_sixteen_are_no_black_pictures() -> None:
+    for bits in (8, 12, 16):
+        samples = _RNG.integers(0, 1 << bits, (30, 30, 3)).astype(np.uint16)
+        shown = np.asarray(Image.open(io.BytesIO(thumbnail(samples, "RGB", bits).data)))
+        assert (shown.min(), shown.max()) == (0, 255)
+    white = np.full((30, 30, 1), 65535, np.uint16)
+    assert np.asarray(Image.open(io.BytesIO(thumbnail(white).data))).min() == 255

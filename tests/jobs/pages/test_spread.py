@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tilepress.jobs.pages.charts import histogram
+from tilepress.jobs.pages.sections import Distribution
 from tilepress.jobs.pages.spread import EXACT, QUANTILES, Spread
 
 numbers = st.floats(-1e12, 1e12, allow_subnormal=False)
@@ -81,3 +84,11 @@ def test_what_is_not_finite_is_refused() -> None:
     for value in (math.inf, -math.inf, math.nan):
         with pytest.raises(ValueError, match="has no place"):
             Spread().add(value)
+
+
+@pytest.mark.parametrize("numbers", [range(49), range(0, 490, 10), [3], [1, 1000], [0, 2**40]])
+def test_whole_numbers_of_any_extent_are_drawn(numbers: Iterable[int]) -> None:
+    spread = Spread()
+    for number in numbers:
+        spread.add(number)
+    assert histogram(Distribution("seconds", spread.histogram()))

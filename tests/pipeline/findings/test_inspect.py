@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from tests.support.photo_like import picture
 from tilepress.codecs.codec import TileSpec
 from tilepress.pipeline.findings.finding import BLANK, KINDS, SHALLOW
+from tilepress.pipeline.findings.inks import light_of_inks
 from tilepress.pipeline.findings.inspect import inspect
 
 GRAY = TileSpec(96, 80, 1, "uint8", 8, "gray")
@@ -90,3 +94,41 @@ def test_all_bits_in_use_are_no_finding(bits, spec):
 def test_few_bits_in_8_are_found_and_drawings_of_few_colours_are_not():
     assert SHALLOW in kinds(picture(GRAY)[0] >> 3 << 3, 8)
     assert SHALLOW not in kinds(np.random.default_rng(2).choice([0, 80, 255], (90, 90)).astype(np.uint8), 8)
+
+
+def blobs(shape: tuple[int, int], count: int) -> np.ndarray:
+    """A label map: every pixel has the number of the nearest of some points."""
+    rng = np.random.default_rng(4)
+    points = rng.uniform(0, 1, (count, 2)) * shape
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    return np.argmin([(y - py) ** 2 + (x - px) ** 2 for py, px in points], axis=0)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "bits"),
+    [
+        (blobs((200, 300), 2), 1),
+        (np.minimum(blobs((200, 300), 5), 2) * 255 // 2, 8),
+        (blobs((200, 300), 40), 8),
+        (blobs((200, 300), 40) * 5, 8),
+        (np.minimum(blobs((200, 300), 200), 90), 16),
+        (blobs((400, 300), 9) % 2, 1),
+    ],
+)
+def test_bits_classes_and_labels_are_no_photograph_to_judge(pixels, bits):
+    assert kinds(pixels.astype(np.uint16 if bits > 8 else np.uint8), bits) == set()
+
+
+def test_the_sample_of_one_bit_is_no_finding():
+    name = Path(__file__).parents[3] / "infra/samples/images/gray/horse-1bit.png"
+    assert kinds(np.asarray(Image.open(name)).astype(np.uint8), 1) == set()
+
+
+def test_inks_are_judged_by_the_light_that_they_leave():
+    black_only = np.zeros((96, 80, 4), np.uint8)
+    black_only[:, :, 3] = 255 - picture(GRAY)[0][:, :, 0]
+    light = light_of_inks(black_only, 8)
+    assert np.array_equal(light, np.repeat(picture(GRAY)[0], 3, axis=2)) and kinds(light, 8) == kinds(
+        picture(GRAY)[0], 8
+    )
+    assert light_of_inks(np.array([[[0, 65535, 0, 0]]], np.uint16), 16).tolist() == [[[65535, 0, 65535]]]
