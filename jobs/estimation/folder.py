@@ -28,8 +28,9 @@ FORMAT = "tilepress-estimate-1"
 SAMPLE = "sample.parquet"
 
 # One row for each unit and codec. `unit`: its place in the order of all; `file`: the first of its `files`.
-# `archive_bytes`: payloads and rows. Seconds are those of reading, coding, decoding and comparing: of the processor
-# (`cpu_s`; of codecs whose networks run elsewhere, as `wall_s`), and as they passed.
+# `archive_bytes`: payloads and rows; `stack_bytes`: what of these falls away at most where stacks are full. Seconds are
+# those of reading, coding, decoding and comparing: of the processor (`cpu_s`; of codecs whose networks run elsewhere,
+# as `own_s`), as they passed (`wall_s`), and these without those in which other programs had the processor (`own_s`).
 ROW_SCHEMA = pa.schema(
     [
         pa.field("unit", pa.int32(), nullable=False),
@@ -40,9 +41,11 @@ ROW_SCHEMA = pa.schema(
         pa.field("format", pa.string(), nullable=False),
         pa.field("payload_bytes", pa.int64(), nullable=False),
         pa.field("archive_bytes", pa.int64(), nullable=False),
+        pa.field("stack_bytes", pa.int64(), nullable=False),
         pa.field("pixels", pa.int64(), nullable=False),
         pa.field("failures", pa.int32(), nullable=False),
         pa.field("cpu_s", pa.float64(), nullable=False),
+        pa.field("own_s", pa.float64(), nullable=False),
         pa.field("wall_s", pa.float64(), nullable=False),
     ]
 )

@@ -6,11 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
 from tilepress.jobs.estimation import folder
-from tilepress.jobs.estimation.overhead import rows_bytes
+from tilepress.jobs.estimation.overhead import rows_bytes, saved_by_full_stacks
 from tilepress.jobs.estimation.population import Unit
 from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.layout import Run
@@ -25,6 +26,7 @@ from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 _SEEN: set[str] = set()  # references that this process has measured with: the first time, kernels and models are loaded
+_SCHEDULED = Path("/proc/thread-self/schedstat")
 _BRIEF_S = 3.0  # of the processor: a first measurement that took no longer is made again
 
 
@@ -107,12 +109,14 @@ def _measured(task: MeasureTask, codec: CodecAsked, storage: Storage, pool: Code
 
 
 def _once(task: MeasureTask, codec: CodecAsked, storage: Storage, pool: CodecPool) -> dict[str, Any]:
-    began, at_work = time.monotonic(), time.thread_time()
+    began, at_work, queued = time.monotonic(), time.thread_time(), _queued_s()
     part, rows = build_part(task.encode_task(codec), storage, pool)
     cpu_s, wall_s = time.thread_time() - at_work, time.monotonic() - began
+    own_s = max(cpu_s, wall_s - (_queued_s() - queued))
     size = part.nbytes
     part.close()
     payload = sum(image.nbytes for image in rows.images)
+    tiles = sum(len(image.tiles) for image in rows.images if image.stack is None)
     return {
         "unit": task.number,
         "file": task.unit.files[0].name,
@@ -121,12 +125,22 @@ def _once(task: MeasureTask, codec: CodecAsked, storage: Storage, pool: CodecPoo
         "codec": codec.label,
         "format": _format(rows.images),
         "payload_bytes": payload,
-        "archive_bytes": payload + rows_bytes(len(rows.images), size - payload),
+        "archive_bytes": payload + rows_bytes(len(rows.images), tiles, size - payload),
+        "stack_bytes": saved_by_full_stacks(rows.images, codec.settings.tile),
         "pixels": sum(image.facts.width * image.facts.height for image in rows.images),
         "failures": sum(image.facts.reason_code in FAILURES for image in rows.images),
-        "cpu_s": wall_s if codec.remote else cpu_s,
+        "cpu_s": own_s if codec.remote else cpu_s,
+        "own_s": own_s,
         "wall_s": wall_s,
     }
+
+
+def _queued_s() -> float:
+    """Seconds that this thread was ready to run and had no processor, as Linux counts them; 0 elsewhere."""
+    try:
+        return int(_SCHEDULED.read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def _format(images: Iterable[IndexRow]) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from tilepress.pipeline.storage.base import ListedFile
 
 _SMALL_BYTES = 128 << 10  # a smaller file may share a stack with its neighbours (pipeline/compress/stack.py)
-_BLOCK_BYTES, _BLOCK_FILES = 1 << 20, 324  # of a unit of small files: stacks that are less full are larger
+_BLOCK_BYTES, _BLOCK_FILES = 1 << 20, 729  # of a unit of small files: 28 x 28 pixels fill a stack with as many
 _SMALLEST_CLASS, _LARGEST_CLASS = 4, 9  # decades of sizes: up to 10 kB, from 1 GB on
 _MOST_ENDINGS, _MOST_FOLDERS, _MOST_CELLS = 16, 24, 256  # told apart; whatever comes later is of none of them
 _KEPT_FILES, _LEAST_UNITS = 1 << 15, 4  # files in the samples of all cells; units of a cell, whatever they hold

@@ -33,9 +33,23 @@ class Interval:
         """Return the interval of a value that is so many times as large."""
         return Interval(self.value * factor, self.low * factor, self.high * factor)
 
-    def plus(self, constant: float) -> Interval:
+    def plus(self, constant: float, error: float = 0.0) -> Interval:
+        """Return the interval of a value that is so much larger, by a constant that errs by at most so much."""
+        return self.reaching(error, error).moved(constant)
+
+    def moved(self, constant: float) -> Interval:
         """Return the interval of a value that is so much larger."""
         return Interval(self.value + constant, self.low + constant, self.high + constant)
+
+    def reaching(self, below: float, above: float) -> Interval:
+        """Return an interval of the same value whose ends lie so much further out, the lower at 0 or above."""
+        return Interval(self.value, max(0.0, self.low - below), self.high + above)
+
+    def erring(self, share: float) -> Interval:
+        """Return the interval of a value whose measurements err, besides, by such a share of it, independently."""
+        error = share * self.value
+        low, high = (math.hypot(each, error) for each in (self.value - self.low, self.high - self.value))
+        return Interval(self.value, max(0.0, self.value - low), self.value + high)
 
 
 @dataclass(frozen=True)
