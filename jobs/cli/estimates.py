@@ -66,6 +66,16 @@ def _payback_lines(codecs: list[CodecEstimate]) -> Iterator[str]:
 
 
 def _about_the_sample(report: EstimateReport) -> Iterator[str]:
+    if report.overrun_seconds >= 1:
+        yield (
+            f"this took {report.overrun_seconds:.0f} s longer than --minutes: files are measured whole, and "
+            f"{report.slowest_file} took {report.slowest_seconds:.0f} s"
+        )
+    if report.unseen_bytes:
+        yield (
+            f"{size(report.unseen_bytes)} are in kinds or sizes of files of which none was measured in the time, and "
+            "projected from others: more --minutes measure them"
+        )
     if not report.listed_all:
         seconds = f"{report.listing_seconds:.0f} s"
         yield (

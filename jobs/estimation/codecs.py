@@ -47,6 +47,7 @@ class Chosen:
 
     asked: CodecAsked
     choice: ChosenCodec
+    name: str
 
 
 @contextmanager
@@ -56,8 +57,6 @@ def chosen_codecs(names: Sequence[str], encoding: Encoding, options: StorageOpti
     Of several codecs, one that lacks an option goes without, and a lossless one stays so. UsageError where an option
     has no effect on any, for other settings that contradict a codec, and for a name that is there twice.
     """
-    if not names:
-        raise UsageError("name at least one of `codecs`; see `tilepress codecs`")
     if len(set(names)) < len(names):
         raise UsageError("a codec is there twice among `codecs`: name each once")
     with ExitStack() as stack:
@@ -87,7 +86,7 @@ def _asked(name: str, choice: ChosenCodec, encoding: Encoding, *, alone: bool) -
     words = words if fidelity == PIXELS else [fidelity, *words]
     label = f"{name} ({', '.join(words)})" if words else name
     models = sum(path.stat().st_size for folder in choice.models(settings) for path in folder.glob("*"))
-    return Chosen(CodecAsked(label, settings, models), choice)
+    return Chosen(CodecAsked(label, settings, models), choice, name)
 
 
 def _has(codec: type[Codec], option: str) -> bool:

@@ -24,6 +24,7 @@ from tilepress.jobs.estimation.report import EstimateReport
 from tilepress.jobs.estimation.sampling import Rows, Sampler, engine_of
 from tilepress.jobs.estimation.strata import in_order, strata_of
 from tilepress.jobs.estimation.timing import Budget
+from tilepress.pipeline.archive.fidelity import LOSSY
 from tilepress.pipeline.archive.index_row import MAX_TILE
 from tilepress.pipeline.archive.models import store_model
 from tilepress.pipeline.engine.engine import EngineConfig
@@ -34,7 +35,8 @@ from tilepress.pipeline.storage.listing_rules import KEEP
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 DEFAULT_TILE = 512
-DEFAULT_CODECS = (AUTO,)
+LOSSLESS = "lossless"
+DEFAULT_CODECS = (AUTO, LOSSLESS)  # where none is named; the second for some of the units
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class EstimateConfig:
     """What `tilepress.estimate` was asked for; its signature describes every field."""
 
     source: str
-    codecs: tuple[str, ...] = DEFAULT_CODECS
+    codecs: tuple[str, ...] = ()
     quality: int | None = None
     effort: int | None = None
     fidelity: str = "pixels"
@@ -61,6 +63,17 @@ class EstimateConfig:
     engine: EngineConfig = field(default_factory=EngineConfig)
     quiet: bool = True
     storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
+
+    @property
+    def shown_codecs(self) -> tuple[str, ...]:
+        """Those that were asked for; without any, `auto` and, where it can store so, the smallest."""
+        plain = self.quality is None and self.fidelity != LOSSY
+        return self.codecs or (DEFAULT_CODECS if plain else DEFAULT_CODECS[:1])
+
+    @property
+    def alternatives(self) -> tuple[str, ...]:
+        """Codecs that nobody asked for, which not every unit is measured with."""
+        return () if self.codecs else self.shown_codecs[1:]
 
     @property
     def prices(self) -> tuple[float, float] | None:
@@ -104,7 +117,7 @@ def estimate_entries(entries: Iterable[ListedFile], config: EstimateConfig, repo
     budget = Budget(60 * config.minutes, config.sample)
     options = StorageOptions(config.storage_options)
     report.engine = engine_of(config.engine).kind
-    with chosen_codecs(config.codecs, config, options) as codecs, EstimateMeter(quiet=config.quiet) as meter:
+    with chosen_codecs(config.shown_codecs, config, options) as codecs, EstimateMeter(quiet=config.quiet) as meter:
         population = _listed(entries, config, budget, meter, report)
         strata = strata_of(population)
         order = list(in_order(strata))
@@ -199,9 +212,13 @@ def _rows(
     options = StorageOptions(config.storage_options)
     shared = MeasureOptions(absolute_source(config.source), asked, seal, options)
     networks = frozenset(each.asked.label for each in codecs if each.choice.codec.networks)
-    sampler = Sampler(storage, shared, [unit for _, unit in basis.order], budget, meter, networks)
+    endings = [stratum.ending for stratum in basis.strata]
+    alternatives = frozenset(each.asked.label for each in codecs if each.name in config.alternatives)
+    sampler = Sampler(storage, shared, basis.order, endings, budget, meter, networks, alternatives)
     rows = sampler.measure(config.engine) if basis.order else []
     report.resumed_units = sampler.resumed
+    report.overrun_seconds = round(budget.overrun, 3)
+    report.slowest_file, report.slowest_seconds = sampler.slowest[0], round(sampler.slowest[1], 3)
     if config.out is not None:
         folder.create_sample(storage, seal, rows)
     return rows
@@ -216,6 +233,8 @@ def _fill(report: EstimateReport, codecs: Sequence[Chosen], basis: Basis, rows: 
     report.sampled_files = sum(len(unit.files) for unit in units.values())
     report.sampled_bytes = sum(unit.bytes for unit in units.values())
     report.codecs = [basis.codec(each.asked, by_codec[each.asked.label]) for each in codecs]
+    seen = {basis.order[number][0] for number in units}
+    report.unseen_bytes = sum(each.bytes for number, each in enumerate(basis.strata) if number not in seen)
     worst: dict[int, int] = defaultdict(int)
     for row in rows:
         worst[row["unit"]] = max(worst[row["unit"]], row["failures"])

@@ -72,6 +72,12 @@ class EstimateReport:
     engine: str = ""
     seconds: float = 0.0
     compiling_seconds: float = 0.0  # of these, spent by this process on kernels that were in no cache
+    overrun_seconds: float = 0.0  # beyond `minutes`; what took longest then: `slowest_file`, in `slowest_seconds`
+    slowest_file: str = ""  # of a unit, its first file
+    slowest_seconds: float = 0.0
+    unseen_bytes: int = (
+        0  # in strata without a measured unit, such as files too large for the time; by others of a kind
+    )
     out: str = ""
 
     @property

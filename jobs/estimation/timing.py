@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
+from tilepress.jobs.estimation.population import Unit
 
 _LISTING = 0.7  # of the time: what S3 lists of 500,000 objects, a thousand in 0.15 s, takes 75 s
-_LEAST = 2  # units that are measured, however long they take
+_GUESS = 1e6  # bytes a second, of files of a kind that nothing is known of yet
+_ALTERNATIVES = 0.25  # of the time, for codecs that nobody asked for
 _LOOK_EVERY = 256  # entries between looks at the clock
 
 
@@ -16,8 +20,10 @@ class Budget:
         """Begin now. With `units`, these are measured and time is no limit."""
         self._seconds, self._units = seconds, units
         self._began = COMPILE_CLOCK.working_time()
-        self._entries = self._measured = self._bytes = 0
-        self._spent = 0.0
+        self._entries = self._measured = 0
+        self._bytes: Counter[str] = Counter()
+        self._spent: defaultdict[str, float] = defaultdict(float)
+        self._on_alternatives = 0.0
 
     def listed_long_enough(self) -> bool:
         """Count an entry; whether the time for listing is over."""
@@ -28,18 +34,34 @@ class Budget:
         """Return the seconds that listing took."""
         return self._elapsed
 
-    def has_room_for(self, number: int, nbytes: int) -> bool:
-        """Tell whether unit `number`, of so many bytes, is to be begun: it is expected to end in time."""
+    def has_room_for(self, begun: int, unit: Unit, kind: str) -> bool:
+        """Tell whether a unit of a kind is to be begun after so many: it is expected to end in time."""
         if self._units is not None:
-            return number < self._units
-        expected = self._spent / self._bytes * nbytes if self._bytes else 0.0
-        return number < _LEAST or self._elapsed + expected <= self._seconds
+            return begun < self._units
+        return self._elapsed + self._expected(unit, kind) <= self._seconds
 
-    def measured(self, nbytes: int, seconds: float) -> None:
-        """Note a unit and how long a worker took for it."""
+    @property
+    def allows_alternatives(self) -> bool:
+        """Whether there is time for codecs that nobody asked for."""
+        return self._units is not None or self._on_alternatives < _ALTERNATIVES * self._seconds
+
+    @property
+    def overrun(self) -> float:
+        """Seconds by which the time is exceeded; 0 where units are counted."""
+        return 0.0 if self._units is not None else max(0.0, self._elapsed - self._seconds)
+
+    def measured(self, nbytes: int, kind: str, seconds: float, on_alternatives: float) -> None:
+        """Note a unit and how long a worker took for it, `on_alternatives` of these seconds for such codecs."""
         self._measured += 1
-        self._bytes += nbytes
-        self._spent += seconds
+        self._bytes[kind] += nbytes
+        self._spent[kind] += seconds
+        self._on_alternatives += on_alternatives
+
+    def _expected(self, unit: Unit, kind: str) -> float:
+        """Seconds of a unit, by those of its kind, else by the slowest kind; a guess at first."""
+        rates = [self._spent[each] / nbytes for each, nbytes in self._bytes.items() if each == kind]
+        rates = rates or [self._spent[each] / nbytes for each, nbytes in self._bytes.items()]
+        return max(rates, default=1 / _GUESS) * unit.bytes
 
     @property
     def share(self) -> float:

@@ -30,8 +30,10 @@ def estimate(
     *,
     codecs: Annotated[
         Sequence[Place],
-        typer.Option("--codec", metavar="auto|NAME|MODEL", help="To project; repeat it. See `tilepress codecs`."),
-    ] = ("auto",),
+        typer.Option(
+            "--codec", metavar="auto|NAME|MODEL", help="To project; repeat it. Without: auto, and lossless beside it."
+        ),
+    ] = (),
     quality: Annotated[
         int | None, typer.Option(min=1, max=100, metavar="Q", help="For codecs that have qualities, as in compress.")
     ] = None,
@@ -93,9 +95,14 @@ def estimate(
     20, memory and scratch disk, and the same by kind of file. Nothing is written, unless `out` names a place for the
     sample's figures (Parquet); a killed estimate goes on from there.
 
-    Repeated files, which `compress` stores once, are not subtracted. Files are measured whole, so that very large ones
-    take longer than `minutes`. If seven tenths of that time are too short to list everything, only what was listed is
-    projected, unless there is an `out`.
+    Without `codecs`, `auto` is shown and, for a part of the sample, `lossless`, which is smaller and slower. Hours are
+    those of processors that do nothing else: seconds in which other programs had them are taken off (on Linux).
+    Repeated files, which `compress` stores once, are not subtracted.
+
+    Files are measured whole. One that would take longer than is left of `minutes` is not begun, and files of its kind
+    and size are projected from others; if all are so large, the smallest is measured, and the report says how much
+    longer it took. If seven tenths of the time are too short to list everything, only what was listed is projected, and
+    the report says how many files that is, unless there is an `out`: then everything is listed.
 
     Returns:
         An EstimateReport: what was listed and sampled, and a CodecEstimate for each codec. UsageError for what cannot
