@@ -5,22 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress import errors
-    from tilepress.jobs.verbs.abandon import abandon
     from tilepress.jobs.verbs.audit import audit
-    from tilepress.jobs.verbs.compact import compact
     from tilepress.jobs.verbs.compress import compress
     from tilepress.jobs.verbs.estimate import estimate
     from tilepress.jobs.verbs.evaluate import evaluate
     from tilepress.jobs.verbs.fit_lossless import fit_lossless
-    from tilepress.jobs.verbs.forget import forget
     from tilepress.jobs.verbs.import_arrays import import_arrays
     from tilepress.jobs.verbs.recover import recover
-    from tilepress.jobs.verbs.repair import repair
     from tilepress.jobs.verbs.report import report
     from tilepress.jobs.verbs.reproduce import reproduce
     from tilepress.jobs.verbs.restore import restore
-    from tilepress.jobs.verbs.retry import retry
     from tilepress.jobs.verbs.train import train
+    from tilepress.jobs.verbs.upkeep.abandon import abandon
+    from tilepress.jobs.verbs.upkeep.compact import compact
+    from tilepress.jobs.verbs.upkeep.forget import forget
+    from tilepress.jobs.verbs.upkeep.repair import repair
+    from tilepress.jobs.verbs.upkeep.retry import retry
     from tilepress.jobs.verbs.verify import verify
     from tilepress.jobs.verbs.view import view
     from tilepress.pipeline.reading.archive import open_archive as open
@@ -30,12 +30,12 @@ __version__ = "0.1.0"
 
 # Verbs and errors are loaded on first use, so that `import tilepress` and `tilepress --help` stay light.
 _VERBS = {
-    "abandon": ("tilepress.jobs.verbs.abandon", "abandon"),
+    "abandon": ("tilepress.jobs.verbs.upkeep.abandon", "abandon"),
     "audit": ("tilepress.jobs.verbs.audit", "audit"),
-    "forget": ("tilepress.jobs.verbs.forget", "forget"),
-    "compact": ("tilepress.jobs.verbs.compact", "compact"),
-    "repair": ("tilepress.jobs.verbs.repair", "repair"),
-    "retry": ("tilepress.jobs.verbs.retry", "retry"),
+    "forget": ("tilepress.jobs.verbs.upkeep.forget", "forget"),
+    "compact": ("tilepress.jobs.verbs.upkeep.compact", "compact"),
+    "repair": ("tilepress.jobs.verbs.upkeep.repair", "repair"),
+    "retry": ("tilepress.jobs.verbs.upkeep.retry", "retry"),
     "compress": ("tilepress.jobs.verbs.compress", "compress"),
     "estimate": ("tilepress.jobs.verbs.estimate", "estimate"),
     "evaluate": ("tilepress.jobs.verbs.evaluate", "evaluate"),

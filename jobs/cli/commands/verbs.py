@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from tilepress.jobs.cli.command import command_of
-from tilepress.jobs.verbs.abandon import abandon
 from tilepress.jobs.verbs.audit import audit
-from tilepress.jobs.verbs.compact import compact
 from tilepress.jobs.verbs.compress import compress
 from tilepress.jobs.verbs.estimate import estimate
 from tilepress.jobs.verbs.evaluate import evaluate
 from tilepress.jobs.verbs.fit_lossless import fit_lossless
-from tilepress.jobs.verbs.forget import forget
 from tilepress.jobs.verbs.import_arrays import import_arrays
 from tilepress.jobs.verbs.recover import recover
-from tilepress.jobs.verbs.repair import repair
 from tilepress.jobs.verbs.report import report
 from tilepress.jobs.verbs.reproduce import reproduce
 from tilepress.jobs.verbs.restore import restore
-from tilepress.jobs.verbs.retry import retry
 from tilepress.jobs.verbs.train import train
+from tilepress.jobs.verbs.upkeep.abandon import abandon
+from tilepress.jobs.verbs.upkeep.compact import compact
+from tilepress.jobs.verbs.upkeep.forget import forget
+from tilepress.jobs.verbs.upkeep.repair import repair
+from tilepress.jobs.verbs.upkeep.retry import retry
 from tilepress.jobs.verbs.verify import verify
 from tilepress.jobs.verbs.view import view
 
