@@ -125,7 +125,9 @@ def show_estimate(request: SimpleNamespace, report: EstimateReport) -> None:
     if report.resumed_units:
         print(f"{counted(report.resumed_units, 'unit')} of the sample had been measured by an earlier command")
     if report.out:
-        print(f"the sample's figures: {report.out}/sample.parquet")
+        print(f"the sample's figures: {report.out}/sample.parquet, the page: {report.out}/report.html")
+    if report.page:
+        print(f"the page: {report.page}")
 
 
 def show_view(request: SimpleNamespace, report: ViewReport) -> None:

@@ -50,6 +50,7 @@ class EstimateConfig:
     fidelity: str = "pixels"
     max_error: int | None = None
     out: str | None = None
+    report: str | None = None  # where the page goes
     minutes: float = 2.0
     sample: int | None = None
     seed: int = 0
@@ -102,7 +103,9 @@ def run_estimate(config: EstimateConfig) -> EstimateReport:
         links=config.links,
         storage_options=config.storage_options,
     )
-    return estimate_entries(collection.entries(), config, report)
+    estimate_entries(collection.entries(), config, report)
+    _write_page(config, report)
+    return report
 
 
 def estimate_entries(entries: Iterable[ListedFile], config: EstimateConfig, report: EstimateReport) -> EstimateReport:
@@ -136,12 +139,31 @@ def _check(config: EstimateConfig) -> None:
         raise UsageError(f"`tile` {config.tile} is not within 16 to {MAX_TILE}")
     if (config.price_storage is None) != (config.price_core_hour is None):
         raise UsageError("`price_storage` and `price_core_hour` say together when compressing pays: give both")
+    if config.report is not None and not config.report.endswith((".html", ".htm")):
+        raise UsageError(f"`report` {config.report!r} is no name of a page: it ends in .html")
     engine_of(config.engine)  # a wrong engine option must not leave a folder behind
     if config.out is None:
         if config.engine.ray_address:
             raise UsageError("name a place for `out` that every machine of the cluster reaches")
     elif f"{true_place(config.out)}/".startswith(f"{true_place(config.source)}/"):
         raise UsageError(f"`out` {config.out} lies within the source and would become part of it: choose another")
+
+
+def _write_page(config: EstimateConfig, report: EstimateReport) -> None:
+    """The page: into `out`, and wherever else it is wanted."""
+    from tilepress.jobs.estimation.page import page
+
+    places = list[tuple[Storage, str]]()
+    if config.out is not None:
+        places.append((open_storage(config.out, config.storage_options), folder.PAGE))
+    if config.report is not None:
+        parent, slash, name = config.report.rpartition("/")
+        places.append((open_storage(parent or slash or ".", config.storage_options), name))
+        report.page = config.report
+    if places:
+        made = page(config, report)
+        for place, name in places:
+            place.write(name, made, overwrite=True)
 
 
 def _listed(

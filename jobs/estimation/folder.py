@@ -4,6 +4,7 @@ estimate.json         what was asked, of which sample; created once, never chang
 models/SHA256/        every model that is measured
 parts/00000.parquet   rows of one unit, create-only
 sample.parquet        all rows, written last: the estimate is complete, and is told again from it
+report.html           the page, made of these rows whenever the command ends
 
 Without `out` that is a temporary folder, of which nothing is left.
 """
@@ -25,7 +26,7 @@ from tilepress.pipeline.storage.base import Storage
 __all__ = ["finished_tasks"]
 
 FORMAT = "tilepress-estimate-1"
-SAMPLE = "sample.parquet"
+SAMPLE, PAGE = "sample.parquet", "report.html"
 
 # One row for each unit and codec. `unit`: its place in the order of all; `file`: the first of its `files`.
 # `archive_bytes`: payloads and rows; `stack_bytes`: what of these falls away at most where stacks are full. Seconds are

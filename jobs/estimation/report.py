@@ -79,6 +79,7 @@ class EstimateReport:
         0  # in strata without a measured unit, such as files too large for the time; by others of a kind
     )
     out: str = ""
+    page: str = ""  # the HTML page, besides that in `out`
 
     @property
     def exit_code(self) -> int:

@@ -80,13 +80,16 @@ def _share(share: Share, most: int) -> Markup:
     )
 
 
-def _bar_of(whole: float, part: float) -> Markup:
-    """A bar as SVG, 0 to 1: the whole pale, and the part of it in colour."""
-    pale, full = (round(100 * min(1.0, max(0.0, each)), 2) for each in (whole, part))
+def _bar_of(whole: float, part: float, within: tuple[float, float] | None = None) -> Markup:
+    """A bar as SVG, 0 to 1: the whole pale, the part of it in colour, and between what the part's end lies."""
+    pale, full, low, high = (round(100 * min(1.0, max(0.0, each)), 2) for each in (whole, part, *(within or (0, 0))))
     return element(
         "svg",
         element("rect", class_="before", x=0, y=0, width=pale, height=8),
         element("rect", class_="after", x=0, y=0, width=full, height=8),
+        element("rect", class_="within", x=low, y=2.5, width=round(max(0.5, high - low), 2), height=3)
+        if within
+        else "",
         class_="track",
         viewBox="0 0 100 8",
         preserveAspectRatio="none",
@@ -98,13 +101,13 @@ def bars(section: Bars) -> Markup:
     """Return named bars on one scale."""
     if not section.bars:
         return element("p", "There is nothing to show.", class_="empty")
-    most = max(bar.value for bar in section.bars) or 1
+    most = max(max(bar.value, *(bar.within or (0,))) for bar in section.bars) or 1
     rows = (
         element(
             "li",
             element("span", SIGNS[bar.tone], clipped(bar.name), class_="name"),
             element("span", shown(bar.value, section.kind, section.unit), class_="value"),
-            _bar_of(0, bar.value / most),
+            _bar_of(0, bar.value / most, bar.within and (bar.within[0] / most, bar.within[1] / most)),
             element("span", clipped(bar.note), class_="note") if bar.note else "",
             class_=bar.tone or None,
         )

@@ -63,12 +63,13 @@ class Shares(Section):
 
 @dataclass(frozen=True)
 class Bar:
-    """One named value, not negative."""
+    """One named value, not negative. `within`: between what it lies, if it is not known exactly."""
 
     name: str
     value: float
     note: str = ""
     tone: Tone = ""
+    within: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

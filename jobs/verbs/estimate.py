@@ -52,6 +52,9 @@ def estimate(
         Place | None,
         typer.Option(metavar="DIR", help="A folder or bucket prefix that keeps the sample's figures, to go on from."),
     ] = None,
+    report: Annotated[
+        Place | None, typer.Option(metavar="FILE.html", help="Write one page: sizes, hours, money, what was sampled.")
+    ] = None,
     minutes: Annotated[
         float, typer.Option(min=0.01, metavar="M", help="Time to list and measure in; kernels compile beyond it.")
     ] = 2.0,
@@ -93,7 +96,8 @@ def estimate(
     Everything is listed; a sample by format, size and folder is really compressed, and checked, as `compress` does.
     From that follow the size of the archive, core-hours and hours, each with the interval that holds it 19 times in
     20, memory and scratch disk, and the same by kind of file. Nothing is written, unless `out` names a place for the
-    sample's figures (Parquet); a killed estimate goes on from there.
+    sample's figures (Parquet) and a page, report.html, or `report` one for the page alone; a killed estimate goes on
+    in its `out`.
 
     Without `codecs`, `auto` is shown and, for a part of the sample, `lossless`, which is smaller and slower. Hours are
     those of processors that do nothing else: seconds in which other programs had them are taken off (on Linux).
@@ -120,6 +124,7 @@ def estimate(
             fidelity=fidelity,
             max_error=max_error,
             out=None if out is None else place_text(out),
+            report=None if report is None else place_text(report),
             minutes=minutes,
             sample=sample,
             seed=seed,

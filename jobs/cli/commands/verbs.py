@@ -41,6 +41,7 @@ ESTIMATE = command_of(
       tilepress estimate photos/
       tilepress estimate s3://raw/2024 --codec auto --codec lossless -j 64 --price-storage 23 --price-core-hour 0.04
       tilepress estimate photos/ --codec jpeg --fidelity lossy --quality 80 --sample 100
+      tilepress estimate photos/ --report estimate.html
       tilepress estimate scans/ --minutes 10 --out estimate          the sample's figures stay, and it goes on if killed
     """,
 )

@@ -16,6 +16,7 @@ import pytest
 import tilepress
 from tests.support.interrupted import ONE, command
 from tests.support.make_collection import encoded, image_of, make_collection, tree, write_tree
+from tests.support.web.browser import page
 from tilepress.jobs.cli import app
 from tilepress.jobs.estimation.report import EstimateReport
 from tilepress.pipeline.errors import ResumeError, UsageError
@@ -219,6 +220,36 @@ def test_a_dry_run_shows_it_of_what_is_new(source: Path, tmp_path: Path, capsys:
     assert tree(tmp_path) == before
     assert app._run([*words, "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["estimate"]["files"] == 21
+
+
+def test_the_page_shows_sizes_money_and_commands(source: Path, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"codecs": ["png", "raw"], "sample": 6, "price_storage": 23.0, "price_core_hour": 0.04}
+    out, named = tmp_path / "out", tmp_path / "named.html"
+    report = tilepress.estimate(source, out=out, report=named, **asked, **ONE)
+    text = named.read_text()
+    assert report.page == str(named) and text == (out / "report.html").read_text()
+    for wanted in (
+        "By kind of file",
+        "JPEG",
+        "paid for in month",
+        "files measured",
+        "tilepress compress",
+        "--codec raw",
+    ):
+        assert wanted in text
+    assert text.count('class="within"') == 2
+    with pytest.raises(UsageError, match=r"ends in \.html"):
+        tilepress.estimate(source, report=tmp_path / "page", **asked, **ONE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_fits_screens_and_asks_no_network(source: Path, tmp_path: Path, width: int) -> None:
+    tilepress.estimate(source, codecs=["png", "raw"], sample=6, report=tmp_path / "page.html", **ONE)
+    with page(width, offline=True) as opened:
+        opened.goto((tmp_path / "page.html").as_uri())
+        assert opened.get_by_role("heading", name="By codec", exact=True).is_visible()
+        assert opened.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.slow
