@@ -100,10 +100,7 @@ def asked(config: AuditConfig) -> Asked:
     if config.since is not None:
         require_earlier(config.since, StorageOptions(config.storage_options))
     config.engine.resolve(1, 0)  # a wrong engine option must not leave a folder behind
-    if config.out is not None:
-        for place in filter(None, (config.source, config.against)):
-            if f"{true_place(config.out)}/".startswith(f"{true_place(place)}/"):
-                raise UsageError(f"`out` {config.out} lies within {place} and would become part of it: choose another")
+    _require_outside(config)
     if config.report is not None and not config.report.endswith((".html", ".htm")):
         raise UsageError(f"`report` {config.report!r} is no name of a page: it ends in .html")
     if config.rotate is None:
@@ -114,6 +111,14 @@ def asked(config: AuditConfig) -> Asked:
     if parts != config.rotate:
         raise UsageError(f"`slice` {part}/{parts} is none of `rotate` {config.rotate}")
     return Asked(config, options, limits, day, (part, parts))
+
+
+def _require_outside(config: AuditConfig) -> None:
+    """UsageError if what is written would become part of what is audited."""
+    for name, written in (("out", config.out), ("report", config.report)):
+        for place in filter(None, (config.source, config.against) if written else ()):
+            if f"{true_place(str(written))}/".startswith(f"{true_place(place)}/"):
+                raise UsageError(f"`{name}` {written} lies within {place} and would become part of it: choose another")
 
 
 def _options(config: AuditConfig) -> AuditOptions:
@@ -128,7 +133,8 @@ def _options(config: AuditConfig) -> AuditOptions:
     require_groupings(groupings)
     source = _source(config, config.source)
     against = None if config.against is None else _source(config, config.against)
-    return AuditOptions(source, against, source.is_archive, frozenset(config.metrics), groupings)
+    archive = source.is_archive or source.has_runs  # one that lost its archive.json is damaged, and no folder of files
+    return AuditOptions(source, against, archive, frozenset(config.metrics), groupings)
 
 
 def _source(config: AuditConfig, url: str) -> Source:

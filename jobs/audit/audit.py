@@ -11,12 +11,13 @@ from dataclasses import replace
 import pyarrow as pa
 
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
+from tilepress.jobs.archives.verify_files import check_files
 from tilepress.jobs.audit.asking import Asked, AuditConfig, asked
 from tilepress.jobs.audit.drift import drift
 from tilepress.jobs.audit.examples import Examples
 from tilepress.jobs.audit.folder import AUDIT, IMAGES, PAGE, SUMMARY
 from tilepress.jobs.audit.images import audit_images, find_crashing_images
-from tilepress.jobs.audit.items import AuditTask, Chosen, Survey, audit_items, audit_tasks
+from tilepress.jobs.audit.items import AuditTask, Chosen, Survey, audit_items, audit_tasks, opened_archive
 from tilepress.jobs.audit.page import page
 from tilepress.jobs.audit.report import AuditReport, Rotation
 from tilepress.jobs.audit.summary import summary
@@ -40,6 +41,8 @@ def run_audit(config: AuditConfig) -> AuditReport:
     report.archive = request.options.archive
     if request.day and _was_audited(request, report):
         return report
+    if report.archive:
+        report.damaged_files = check_files(opened_archive(request.options), models=()).problems
     with ExitStack() as stack:
         storage = _folder(config, stack)
         totals = _audited(request, storage, report)
@@ -170,8 +173,6 @@ def _was_audited(request: Asked, report: AuditReport) -> bool:
 def _remember(request: Asked, report: AuditReport) -> None:
     assert report.rotation is not None
     storage, day, part, parts = _archive(request), request.day, report.rotation.part, report.rotation.parts
-    findings = report.counts["findings"]
-    remember(
-        storage, AuditRecord(day, part, parts, report.images, report.counts["damaged"], findings, report.exit_code)
-    )
+    damaged, findings = report.counts["damaged"] + len(report.damaged_files), report.counts["findings"]
+    remember(storage, AuditRecord(day, part, parts, report.images, damaged, findings, report.exit_code))
     report.rotation.overdue = overdue(last_audits(storage), parts, day)

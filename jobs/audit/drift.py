@@ -12,9 +12,10 @@ from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
-from tilepress.jobs.audit.folder import IMAGES
+from tilepress.jobs.audit.folder import AUDIT, IMAGES
 from tilepress.jobs.audit.rows import METRICS, Row
 from tilepress.jobs.audit.tables import read_images
+from tilepress.pipeline.archive.layout import ARCHIVE_JSON
 from tilepress.pipeline.archive.sealed import SealedWriter
 from tilepress.pipeline.errors import IntegrityError, UsageError
 from tilepress.pipeline.storage.base import Storage, open_storage
@@ -73,8 +74,17 @@ def _put(storage: Storage, made: Path) -> None:
 
 def require_earlier(since: str, options: StorageOptions) -> None:
     """Raise UsageError unless there is a finished audit in a folder."""
-    if not open_storage(since, options).exists(IMAGES):
-        raise UsageError(f"`since` {since} is no folder of a finished audit: it has no {IMAGES}")
+    storage = open_storage(since, options)
+    if storage.exists(IMAGES):
+        return
+    if storage.exists(ARCHIVE_JSON):
+        raise UsageError(
+            f"`since` {since} is an archive, which remembers when it was audited but no figures: "
+            "name the folder that `out` of an earlier audit was"
+        )
+    if storage.exists(AUDIT.record):
+        raise UsageError(f"`since` {since} is a folder of an audit that is not finished: repeat its command first")
+    raise UsageError(f"`since` {since} is no folder of a finished audit: it has no {IMAGES}")
 
 
 def _earlier(since: str, options: StorageOptions) -> Iterator[Row]:

@@ -35,8 +35,10 @@ class AuditReport:
     """What was looked at, and what was found.
 
     `outcomes` counts rows by how the image fared, `quarantined` by reason, `findings` images by kind. `figures` are
-    spreads of each measure over images, with the images at both ends; `equal` images came back as they were.
-    `problems` are (image, what is wrong), the first thousand of them. `missed` are thresholds that were not kept.
+    spreads of each measure over images, with the images at both ends; `equal` images came back as they were. `problems`
+    are (image or file of the archive, what is wrong), the first thousand of them. `damaged_files` are the archive's own
+    files that are not as they were written, whatever became of the images: an index, say. `missed` are thresholds that
+    were not kept.
     """
 
     source: str
@@ -71,6 +73,7 @@ class AuditReport:
     groups: list[dict[str, Any]] = field(default_factory=list)
     worst: list[dict[str, Any]] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
+    damaged_files: list[tuple[str, str]] = field(default_factory=list)
     missed: list[Miss] = field(default_factory=list)
     drift: Drift | None = None
     repeated_exit_code: int | None = None  # of an audit that was not made again
@@ -84,8 +87,10 @@ class AuditReport:
         """
         if self.repeated_exit_code is not None:
             return self.repeated_exit_code
-        if self.outcomes[DAMAGED] or self.outcomes[UNCHECKED]:
-            return 4 if self.outcomes[DAMAGED] else 5
+        if self.outcomes[DAMAGED] or self.damaged_files:
+            return 4
+        if self.outcomes[UNCHECKED]:
+            return 5
         worth_a_look = {"quarantined", "missing", "differing"} - set(self.limited)
         return 3 if self.missed or any(self.counts.get(name) for name in worth_a_look) else 0
 
@@ -102,7 +107,7 @@ class AuditReport:
         self.groups = _largest_groups(totals)
         columns = ("path", "tile_x", "tile_y", "tile_w", "tile_h", "tile_psnr", "psnr", "measured")
         self.worst = [{name: row[name] for name in columns} for row in totals.worst]
-        self.problems = totals.problems
+        self.problems = [(name, f"damaged: {text}") for name, text in self.damaged_files] + totals.problems
         self.missed = list(missed(limits, totals))
         self.limited = [limit.name for limit in limits]
 

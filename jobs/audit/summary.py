@@ -8,6 +8,7 @@ import tilepress
 from tilepress.jobs.audit.asking import FINDING_KINDS
 from tilepress.jobs.audit.report import AuditReport
 from tilepress.jobs.cli.progress import counted, size
+from tilepress.jobs.pages.markup import visible
 
 FIGURES = ("figure", "images", "mean", "least", "of", "median", "greatest", "of")
 GROUPS = ("group", "images", "bytes", "stored", "saved", "bpp", "mean PSNR", "least PSNR", "findings", "damaged")
@@ -27,8 +28,8 @@ _LEGEND = """\
 def summary(report: AuditReport) -> str:
     """Return the text of summary.md."""
     parts = [
-        f"# Audit of {report.source}\n",
-        f"{' '.join(sentences(report))} tilepress {tilepress.__version__}.\n",
+        f"# Audit of {_line(report.source)}\n",
+        f"{_line(' '.join(sentences(report)))} tilepress {tilepress.__version__}.\n",
         "## Figures\n",
         table(FIGURES, figure_lines(report)),
         *_finding_section(report),
@@ -49,7 +50,9 @@ def sentences(report: AuditReport) -> Iterator[str]:
         yield f"Stored in {size(report.stored_bytes)}: {100 * report.saved:.1f} % saved."
     if report.outcomes["damaged"]:
         yield f"{counted(report.outcomes['damaged'], 'image is', 'images are')} DAMAGED."
-    elif not report.outcomes["not checked"] and report.images:
+    if report.damaged_files:
+        yield f"{counted(len(report.damaged_files), 'file')} of the archive itself DAMAGED."
+    if not (report.outcomes["damaged"] or report.damaged_files or report.outcomes["not checked"]) and report.images:
         yield "Nothing is damaged."
     if report.archive or report.against:
         yield f"{counted(report.equal, 'image', 'images')} came back exactly."
@@ -110,7 +113,7 @@ def _problem_section(report: AuditReport) -> Iterator[str]:
         lines.append("- more: see the columns `outcome` and `compared` of images.parquet")
     if lines:
         yield "## To look at\n"
-        yield "\n".join(" ".join(line.split()) for line in lines) + "\n"
+        yield "\n".join(map(_line, lines)) + "\n"
 
 
 def _missed(each: object) -> str:
@@ -135,6 +138,11 @@ def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """Return a table in Markdown; names cannot break out of their cells."""
 
     def line(cells: Iterable[str]) -> str:
-        return f"| {' | '.join(' '.join(cell.replace('|', chr(92) + '|').split()) for cell in cells)} |"
+        return f"| {' | '.join(_line(cell).replace('|', chr(92) + '|') for cell in cells)} |"
 
     return "\n".join([line(header), line(["---", *("---:" for _ in header[1:])]), *map(line, lines)]) + "\n"
+
+
+def _line(text: str) -> str:
+    """A text in one line of Markdown: names, which may be anything, are no HTML and no links there."""
+    return " ".join(visible(text).replace("<", "&lt;").replace("[", "\\[").split())

@@ -50,6 +50,9 @@ def read_limits(texts: Sequence[str], side: str, kinds: Sequence[str]) -> tuple[
     Raises:
         UsageError: A text is none, or names what is not counted.
     """
+    empty = [text for text in texts if not text.strip(", ")]
+    if empty:  # of a variable that was not set, say: a gate that nothing fails
+        raise UsageError(f"`{side}` {empty[0]!r} names no threshold: leave it out, or give NAME=NUMBER")
     return tuple(_limit(part, side, kinds) for text in texts for part in text.split(",") if part.strip())
 
 

@@ -39,7 +39,7 @@ def show_audit(request: SimpleNamespace, report: AuditReport) -> None:
     for each in report.missed:
         value = each.why or f"{each.value:g}"
         print(plain(f"THRESHOLD MISSED {each.limit}: {value}{f', {each.path}' if each.path else ''}"))
-    print(" ".join(sentences(report)))
+    print(plain(" ".join(sentences(report))))
     _show_rotation(report)
     _show_end(request, report)
 

@@ -15,8 +15,14 @@ from tilepress.jobs.cli.messages import MESSAGES
 from tilepress.jobs.cli.tables import print_json
 from tilepress.jobs.codec_choice import chosen_codec
 from tilepress.pipeline.errors import EngineError
+from tilepress.pipeline.findings.inspect import inspect
+from tilepress.pipeline.findings.likeness import perceptual_hash
+from tilepress.pipeline.findings.near_duplicates import near_duplicates
 from tilepress.pipeline.quality.metrics import distortion
+from tilepress.pipeline.quality.ssimulacra2 import ssimulacra2
+from tilepress.pipeline.quality.tile_errors import tile_errors
 
+_SMALL, _LARGE = 192, 1100  # sides of pictures: of one crop, and of more than one
 _ADVICE = "Set TILEPRESS_KERNEL_CACHE to a writable folder"
 
 
@@ -32,7 +38,7 @@ def warm(codecs: Sequence[str] = (), *, quiet: bool = False) -> Warmed:
             MESSAGES.say(f"warming {name}", "warming")
 
     if not codecs:
-        done = warm_kernels(say, _warm_metrics)
+        done = warm_kernels(say, _warm_pictures)
     else:
         with ExitStack() as stack:
             chosen = [stack.enter_context(chosen_codec(name)) for name in codecs]
@@ -65,8 +71,22 @@ def show_warm(codecs: Sequence[str] = (), *, as_json: bool) -> int:
     return 0
 
 
-def _warm_metrics() -> None:
+def _warm_pictures() -> None:
+    """What `evaluate` and `audit` measure and look for, of small pictures and of large ones, which are cut."""
     for dtype in (np.uint8, np.uint16):
-        for channels in (1, 3):
-            picture = np.random.default_rng(1).integers(0, 256, (192, 192, channels)).astype(dtype)
-            distortion(picture, picture // 2, 255)
+        for channels in (1, 2, 3, 4):
+            for side in (_SMALL, _LARGE):
+                shape = (side, side + 8, channels)
+                _warm_picture(np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape, dtype))
+    near_duplicates([np.array([1, 3, 3, 7], np.uint64)])
+
+
+def _warm_picture(picture: np.ndarray) -> None:
+    """Kernels of one picture; those of quality take views of its rows, too."""
+    peak, bits = np.iinfo(picture.dtype).max, 8 * picture.itemsize
+    inspect(picture, bits, lossy_format=False)
+    perceptual_hash(picture, bits)
+    small = np.ascontiguousarray(picture[:_SMALL, :_SMALL])
+    distortion(small, small // 2, int(peak))
+    tile_errors(small, small // 2, int(peak))
+    ssimulacra2(small, small // 2, int(peak))

@@ -96,15 +96,16 @@ def audit(
 ) -> "AuditReport":
     """Decode everything in `source`, prove its hashes, measure it, and name what is damaged or unlike the rest.
 
-    Images of an archive that are held exactly are proven by their hashes, and lossy ones have the PSNR that was stored
-    when they were encoded; with `against`, decoded pixels are measured beside the source's. Findings are hints: images
-    that are blank, clipped, blurred, upscaled, of 8 bits in 16, JPEGs stored as pixels or coded twice, duplicates, or
-    take other bits than their kind.
+    Images of an archive that are held exactly are proven by their hashes, lossy ones have the PSNR that was stored when
+    they were encoded, and indexes, plans and manifests are checked; with `against`, decoded pixels are measured beside
+    the source's. Findings are hints: images that are blank, clipped, blurred, upscaled, of 8 bits in 16, JPEGs stored
+    as pixels or coded twice, duplicates, or take other bits than their kind.
 
     `out` gets images.parquet (a row an image), findings.parquet, groups.parquet, summary.md and report.html. Without it
-    nothing is left behind but the page that `report` names. In thresholds the name of a measure (psnr, ssim, ms_ssim,
-    max_error, ssimulacra2, bpp, misfit) means the worst image, mean_psnr and the like the mean; saved is the share of
-    bytes saved; and there are counts: damaged, quarantined, missing, differing, findings, findings.blurred.
+    nothing is left behind but the page that `report` names, and a killed audit, one of `rotate` too, begins anew. In
+    thresholds the name of a measure (psnr, ssim, ms_ssim, max_error, ssimulacra2, bpp, misfit) means the worst image,
+    mean_psnr and the like the mean; saved is the share of bytes saved; and there are counts: damaged, quarantined,
+    missing, differing, findings, findings.blurred.
 
     Returns:
         An AuditReport: what was looked at and measured, and what was found. Damage is reported there and not raised

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tilepress.pipeline.archive.index_row import IndexRow
-from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run
+from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run, list_runs
 from tilepress.pipeline.archive.schema import NO_FILES, PIXEL_METHODS, TILES
 from tilepress.pipeline.coding.decode import Shown, check_grid
 from tilepress.pipeline.coding.tiles import Tile, cut_band
@@ -58,10 +58,16 @@ class Source:
     @property
     def is_archive(self) -> bool:
         """Whether there is an archive at the URL."""
-        url = self.url
-        if url.startswith(LIST_PREFIX) or any(mark in url for mark in "*?["):
-            return False
-        return open_storage(url, self.storage_options).exists(ARCHIVE_JSON)
+        return self._is_place and open_storage(self.url, self.storage_options).exists(ARCHIVE_JSON)
+
+    @property
+    def has_runs(self) -> bool:
+        """Whether runs of an archive are at the URL, even if its archive.json was lost."""
+        return self._is_place and bool(list_runs(open_storage(self.url, self.storage_options)))
+
+    @property
+    def _is_place(self) -> bool:
+        return not self.url.startswith(LIST_PREFIX) and not any(mark in self.url for mark in "*?[")
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,9 @@ with tempfile.TemporaryDirectory() as folder:
         archive, back = f"{{folder}}/{{name}}", f"{{folder}}/{{name}}-back"
         tilepress.compress({samples!r}, archive, codec=name, effort=effort, include=["coffee-*", "gray/camera.tif"])
         tilepress.restore(archive, back)
+    measures = ["psnr", "ssim", "ms_ssim", "max_error", "ssimulacra2"]
+    tilepress.audit({samples!r}, against={samples!r}, metrics=measures)
+    tilepress.audit(archive, against={samples!r}, out=f"{{folder}}/audit")
 print(KernelCache.compiled, KernelCache.loaded, file=sys.stderr)
 raise SystemExit(KernelCache.compiled)
 """
@@ -97,6 +100,6 @@ def test_no_kernel_of_the_codecs_computes_floats_that_another_machine_would_not(
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_after_warming_nothing_that_codecs_do_compiles_anything(compiled, cache) -> None:
+def test_after_warming_nothing_that_codecs_or_audits_do_compiles_anything(compiled, cache) -> None:
     assert compiled["not_kept"] == 0
     run(EVERYTHING, cache)

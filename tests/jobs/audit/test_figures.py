@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -117,3 +119,13 @@ def test_an_image_that_takes_many_more_bits_than_its_kind_is_found(tmp_path):
     audit(str(tmp_path / "s"), out=str(tmp_path / "out"), **ONE)
     found = {row["path"]: [each["kind"] for each in row["findings"]] for row in table(tmp_path / "out")}
     assert "bits" in found["odd.png"] and not any("bits" in kinds for name, kinds in found.items() if name != "odd.png")
+
+
+@pytest.mark.parametrize("name", ["archive.json", "runs/0001/manifest.parquet", "runs/0001/index.parquet"])
+def test_what_an_archive_lost_besides_images_is_damage(name, exact, tmp_path):
+    shutil.copytree(exact, tmp_path / "a.tp")
+    (tmp_path / "a.tp" / name).unlink()
+    report = audit(str(tmp_path / "a.tp"), out=str(tmp_path / "out"), **ONE)
+    assert report.archive and report.exit_code == 4 and report.outcomes["audited"] == 6
+    assert name in dict(report.problems) and name in (tmp_path / "out/summary.md").read_text()
+    assert "Nothing is damaged" not in (tmp_path / "out/summary.md").read_text()

@@ -158,6 +158,9 @@ def test_what_was_not_measured_keeps_no_limit(lossy, exact):
         ({"fail_over": ("sharpness=1",)}, "is nothing that an audit measures"),
         ({"fail_over": ("findings.blured=1",)}, "did you mean findings.blurred"),
         ({"fail_under": ("psnr",)}, "is not NAME=NUMBER"),
+        ({"fail_over": ("bpp=nan",)}, "is not NAME=NUMBER"),
+        ({"fail_over": ("",)}, "names no threshold"),
+        ({"fail_over": ("damaged=0", " , ")}, "names no threshold"),
         ({"metrics": ("vmaf",)}, "`metrics` vmaf: there are psnr"),
         ({"group_by": ("exif:Lens",)}, "EXIF has no such field"),
         ({"group_by": ("size",)}, "neither folder, camera"),
@@ -172,6 +175,19 @@ def test_what_makes_no_sense_is_refused(asked, words, shots, tmp_path):
     with pytest.raises(UsageError) as caught:
         audit(str(shots), **{**ONE, **asked})
     assert words in str(caught.value)
+
+
+def test_what_is_written_lies_outside_and_a_folder_of_since_is_named_for_what_it_is(shots, exact, tmp_path):
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun/audit.json").write_text("{}")
+    for asked, words in (
+        ({"report": str(exact / "page.html")}, "would become part of it"),
+        ({"against": str(shots), "report": str(shots / "page.html")}, "would become part of it"),
+        ({"since": str(exact)}, "is an archive, which remembers when"),
+        ({"since": str(tmp_path / "begun")}, "not finished: repeat its command"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            audit(str(exact), **{**ONE, **asked})
 
 
 def test_drift_names_what_came_went_and_changed(tmp_path):

@@ -45,6 +45,16 @@ def test_names_and_metadata_are_text(tmp_path):
     assert "<script>alert(1)" not in text and "&lt;script&gt;" in text
 
 
+def test_no_name_and_no_camera_is_markup_or_hidden_in_the_summary(tmp_path):
+    name = "a\n# head\u202egnp.\x1b[31m[x](javascript:1)|<b>.png"
+    write_tree(tmp_path, {f"s/{name}": photo(1, **{"271": f"{EVIL}\u202e", "272": "x|y"})})
+    write_tree(tmp_path, {f"s/torn {name}": photo(1)[:900]})
+    report = audit(str(tmp_path / "s"), out=str(tmp_path / "out"), **ONE)
+    text = (tmp_path / "out/summary.md").read_text()
+    assert report.exit_code == 4 and "torn a" in text
+    assert not {"<", "\u202e", "\x1b"} & set(text) and "\n# head" not in text and "](" not in text.replace("\\[x](", "")
+
+
 def test_drift_and_missed_limits_are_on_the_page(tmp_path):
     write_tree(tmp_path, {"s/a.png": encoded(image_of("L", 40, 40), "PNG")})
     audit(str(tmp_path / "s"), out=str(tmp_path / "may"), **ONE)
