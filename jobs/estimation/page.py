@@ -69,7 +69,12 @@ def _sizes(report: EstimateReport) -> Section:
     for codec in report.codecs:
         size = codec.archive_bytes
         bars.append(Bar(codec.codec, size.value, note=_range(size, "bytes"), within=(size.low, size.high)))
-    return Bars(title="Size by codec", lead="The dark line is what the size lies in.", bars=bars, kind="bytes")
+    return Bars(
+        title="Size by codec",
+        lead="The dark line shows between what the size lies, 19 times in 20.",
+        bars=bars,
+        kind="bytes",
+    )
 
 
 def _codecs(report: EstimateReport) -> Section:
@@ -98,8 +103,10 @@ def _payback(report: EstimateReport) -> Iterator[Section]:
     paid = [(codec.codec, codec.payback) for codec in report.codecs if codec.payback is not None]
     if not paid:
         return
-    names = ("compressing costs", "within", "storage saves a month", "within", "paid for in month", "at the latest")
-    columns = [Column("codec"), *(Column(name, "text" if name == "within" else "number") for name in names)]
+    columns = [
+        *(Column("codec"), Column("compressing costs", "number"), Column("within"), Column("saved a month", "number")),
+        *(Column("within"), Column("paid for in month", "count"), Column("at the latest", "count")),
+    ]
     rows: list[Sequence[Value]] = []
     for name, each in paid:
         cost, saved = each.compressing, each.saved_a_month

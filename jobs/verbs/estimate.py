@@ -105,8 +105,9 @@ def estimate(
 
     Files are measured whole. One that would take longer than is left of `minutes` is not begun, and files of its kind
     and size are projected from others; if all are so large, the smallest is measured, and the report says how much
-    longer it took. If seven tenths of the time are too short to list everything, only what was listed is projected, and
-    the report says how many files that is, unless there is an `out`: then everything is listed.
+    longer it took. If seven tenths of the time are too short to list everything (S3 lists about half a million objects
+    in those of two minutes), only what was listed is projected, and the report says how many files that is. With an
+    `out` everything is listed.
 
     Returns:
         An EstimateReport: what was listed and sampled, and a CodecEstimate for each codec. UsageError for what cannot
