@@ -17,7 +17,8 @@ from tilepress.jobs.cli.messages import MESSAGES
 from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.cli.progress import counted
 from tilepress.jobs.codec_choice import AUTO, ChosenCodec, chosen_codec, encode_settings
-from tilepress.jobs.estimation.estimate import EstimateConfig, estimate_entries
+from tilepress.jobs.estimation.asking import EstimateConfig
+from tilepress.jobs.estimation.estimate import estimate_entries
 from tilepress.jobs.estimation.report import EstimateReport
 from tilepress.pipeline.archive.index import IndexSpool, create_index
 from tilepress.pipeline.archive.index_row import MAX_TILE

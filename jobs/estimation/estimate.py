@@ -7,13 +7,12 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
 from tilepress.jobs.claim import Request, request_text
-from tilepress.jobs.codec_choice import AUTO
 from tilepress.jobs.estimation import folder
+from tilepress.jobs.estimation.asking import EstimateConfig, check
 from tilepress.jobs.estimation.codecs import Chosen, chosen_codecs
 from tilepress.jobs.estimation.display import EstimateMeter
 from tilepress.jobs.estimation.measuring import MeasureOptions
@@ -24,63 +23,10 @@ from tilepress.jobs.estimation.report import EstimateReport
 from tilepress.jobs.estimation.sampling import Rows, Sampler, engine_of
 from tilepress.jobs.estimation.strata import in_order, strata_of
 from tilepress.jobs.estimation.timing import Budget
-from tilepress.pipeline.archive.fidelity import LOSSY
-from tilepress.pipeline.archive.index_row import MAX_TILE
 from tilepress.pipeline.archive.models import store_model
-from tilepress.pipeline.engine.engine import EngineConfig
-from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.sources.collection import Collection, absolute_source
-from tilepress.pipeline.storage.base import ListedFile, Storage, is_url, open_storage, true_place
-from tilepress.pipeline.storage.listing_rules import KEEP
-from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
-
-DEFAULT_TILE = 512
-LOSSLESS = "lossless"
-DEFAULT_CODECS = (AUTO, LOSSLESS)  # where none is named; the second for some of the units
-
-
-@dataclass(frozen=True)
-class EstimateConfig:
-    """What `tilepress.estimate` was asked for; its signature describes every field."""
-
-    source: str
-    codecs: tuple[str, ...] = ()
-    quality: int | None = None
-    effort: int | None = None
-    fidelity: str = "pixels"
-    max_error: int | None = None
-    out: str | None = None
-    report: str | None = None  # where the page goes
-    minutes: float = 2.0
-    sample: int | None = None
-    seed: int = 0
-    price_storage: float | None = None
-    price_core_hour: float | None = None
-    include: Sequence[str] = ()
-    exclude: Sequence[str] = ()
-    links: str = KEEP
-    tile: int = DEFAULT_TILE
-    shard_bytes: int | None = None
-    engine: EngineConfig = field(default_factory=EngineConfig)
-    quiet: bool = True
-    storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
-
-    @property
-    def shown_codecs(self) -> tuple[str, ...]:
-        """Those that were asked for; without any, `auto` and, where it can store so, the smallest."""
-        plain = self.quality is None and self.fidelity != LOSSY
-        return self.codecs or (DEFAULT_CODECS if plain else DEFAULT_CODECS[:1])
-
-    @property
-    def alternatives(self) -> tuple[str, ...]:
-        """Codecs that nobody asked for, which not every unit is measured with."""
-        return () if self.codecs else self.shown_codecs[1:]
-
-    @property
-    def prices(self) -> tuple[float, float] | None:
-        """Those of a terabyte a month and of a core-hour, if both are given."""
-        both = self.price_storage, self.price_core_hour
-        return None if both[0] is None or both[1] is None else (both[0], both[1])
+from tilepress.pipeline.storage.base import ListedFile, Storage, is_url, open_storage
+from tilepress.pipeline.storage.options import StorageOptions
 
 
 def run_estimate(config: EstimateConfig) -> EstimateReport:
@@ -93,7 +39,7 @@ def run_estimate(config: EstimateConfig) -> EstimateReport:
     def left_out(name: str, reason: str) -> None:
         report.left_out += 1
 
-    _check(config)
+    check(config)
     collection = Collection.open(
         config.source,
         config.include,
@@ -132,21 +78,6 @@ def estimate_entries(entries: Iterable[ListedFile], config: EstimateConfig, repo
     report.seconds = round(time.monotonic() - started, 3)
     report.compiling_seconds = round(COMPILE_CLOCK.seconds - compiling, 3)
     return report
-
-
-def _check(config: EstimateConfig) -> None:
-    if not 16 <= config.tile <= MAX_TILE:
-        raise UsageError(f"`tile` {config.tile} is not within 16 to {MAX_TILE}")
-    if (config.price_storage is None) != (config.price_core_hour is None):
-        raise UsageError("`price_storage` and `price_core_hour` say together when compressing pays: give both")
-    if config.report is not None and not config.report.endswith((".html", ".htm")):
-        raise UsageError(f"`report` {config.report!r} is no name of a page: it ends in .html")
-    engine_of(config.engine)  # a wrong engine option must not leave a folder behind
-    if config.out is None:
-        if config.engine.ray_address:
-            raise UsageError("name a place for `out` that every machine of the cluster reaches")
-    elif f"{true_place(config.out)}/".startswith(f"{true_place(config.source)}/"):
-        raise UsageError(f"`out` {config.out} lies within the source and would become part of it: choose another")
 
 
 def _write_page(config: EstimateConfig, report: EstimateReport) -> None:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import tilepress
+from tilepress.jobs.estimation.asking import EstimateConfig
 from tilepress.jobs.estimation.projection import Interval
 from tilepress.jobs.estimation.report import CodecEstimate, EstimateReport
 from tilepress.jobs.pages.numbers import Kind, Value, shown
 from tilepress.jobs.pages.page import Page
 from tilepress.jobs.pages.render import render
 from tilepress.jobs.pages.sections import Bar, Bars, Column, Figure, Figures, Notes, Section, Table
-
-if TYPE_CHECKING:
-    from tilepress.jobs.estimation.estimate import EstimateConfig
 
 _READ_THIS = (
     "Files of the sample were compressed, decoded and compared here by the stages of compress. Their figures, in "

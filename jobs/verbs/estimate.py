@@ -113,7 +113,8 @@ def estimate(
         An EstimateReport: what was listed and sampled, and a CodecEstimate for each codec. UsageError for what cannot
         be done as asked, ResumeError where `out` holds another estimate.
     """
-    from tilepress.jobs.estimation.estimate import EstimateConfig, run_estimate
+    from tilepress.jobs.estimation.asking import EstimateConfig
+    from tilepress.jobs.estimation.estimate import run_estimate
     from tilepress.pipeline.engine.engine import EngineConfig
 
     return run_estimate(
