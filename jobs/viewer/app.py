@@ -31,6 +31,8 @@ _HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",  # <img> of another site would tell by its events what there is
+    "Cross-Origin-Opener-Policy": "same-origin",
 }
 
 

@@ -19,7 +19,7 @@ from tilepress.jobs.viewer.errors import Abandoned, RequestError
 from tilepress.jobs.viewer.iiif import FORMATS, ImageRequest, parse_request
 from tilepress.jobs.viewer.info import CONTEXT, PROFILE, image_info
 from tilepress.jobs.viewer.library import Library, Opened
-from tilepress.jobs.viewer.render import pixels_read, render
+from tilepress.jobs.viewer.render import pixels_held, render
 from tilepress.jobs.viewer.sources import VARIANTS, Variant, require_image
 from tilepress.jobs.viewer.work import Waiting, Workers
 from tilepress.pipeline.errors import TilepressError
@@ -27,7 +27,11 @@ from tilepress.pipeline.reading.image import Entry
 
 LATEST = "latest"
 _JSON_LD = f'application/ld+json;profile="{CONTEXT}"'
-_CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Link, ETag"}
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Link, ETag",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
 _PREFLIGHT = {"Access-Control-Allow-Methods": "GET, HEAD, OPTIONS", "Access-Control-Allow-Headers": "*"}
 
 
@@ -104,7 +108,7 @@ class ImageService:
         if (same := unchanged(request, tag, headers)) is not None:
             return same
         make = partial(self._rendered, opened, entry, variant, wanted)
-        content = await self._workers.decode(request, make, pixels_read(wanted))
+        content = await self._workers.decode(request, make, pixels_held(wanted))
         return Response(content, headers=headers, media_type=FORMATS[wanted.format])
 
     def _rendered(

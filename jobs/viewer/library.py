@@ -86,10 +86,10 @@ class Library:
     def warm(self) -> None:
         """Decode a tile of one of the first images, so that codecs and kernels are loaded before anyone waits."""
         opened = self._opened
-        entries = [opened.entry(path) for path in opened.catalogue.page("", 0, _LOOKED_THROUGH).paths]
-        tiled = [entry for entry in entries if entry.index_row.tiles and not entry.index_row.stack]
-        tiled.sort(key=lambda entry: not has_preview(entry))
-        with suppress(TilepressError):  # whoever asks for this image is told
+        with suppress(TilepressError, RequestError):  # whoever asks for this image is told
+            entries = [opened.entry(path) for path in opened.catalogue.page("", 0, _LOOKED_THROUGH).paths]
+            tiled = [entry for entry in entries if entry.index_row.tiles and not entry.index_row.stack]
+            tiled.sort(key=lambda entry: not has_preview(entry))
             for entry in tiled[:1]:
                 first = entry.index_row.tiles[0].facts
                 entry.array((first.x, first.y, first.w, first.h))

@@ -152,14 +152,13 @@ class TiledPyramid:
             wait.check()
             batch = cells[start : start + size]
             decoded = self._cache.get([(self._key, cell) for cell in batch], self._decode)
-            yield from zip(batch, decoded, strict=True)
+            for cell, pixels in zip(batch, decoded, strict=True):
+                if not self._known[cell[1], cell[0]]:  # another pyramid of this image, dropped since, may have made it
+                    self._remember(cell, reduced(pixels, COARSEST))
+                yield cell, pixels
 
     def _decode(self, keys: list[tuple[str, Cell]]) -> list[np.ndarray]:
-        cells = [cell for _, cell in keys]
-        decoded = self._source.decode(cells)
-        for cell, pixels in zip(cells, decoded, strict=True):
-            self._remember(cell, reduced(pixels, COARSEST))
-        return decoded
+        return self._source.decode([cell for _, cell in keys])
 
     def _remember(self, cell: Cell, small: np.ndarray) -> None:
         with self._lock:

@@ -70,10 +70,10 @@ def level_of(region: Box, width: int, height: int) -> int:
     return min(COARSEST, max(factor, 1).bit_length() - 1)
 
 
-def pixels_read(request: ImageRequest) -> int:
-    """Return how many pixels of a level a request is made from: what memory it takes follows from them."""
+def pixels_held(request: ImageRequest) -> int:
+    """Return how many pixels a request takes memory for: those of a level that it is made from, or its own if more."""
     outer = _outer(request.region, level_of(request.region, request.width, request.height))
-    return outer.w * outer.h
+    return max(outer.w * outer.h, request.width * request.height)
 
 
 def _outer(region: Box, level: int) -> Box:

@@ -64,7 +64,7 @@ def run_view(config: ViewConfig, told: Told) -> ViewReport:
     library = Library(config.archive, config.storage_options)
     with _listening(config.host, config.port) as bound:
         url = _url(config.host, bound.getsockname()[1])
-        app = viewer_app(library, LOOPBACK if local else None)
+        app = viewer_app(library, (*LOOPBACK, _in_url(config.host)) if local else None)
         settings = uvicorn.Config(app, lifespan="off", log_level="error", access_log=False, server_header=False)
         settings.timeout_graceful_shutdown = 1
         server = uvicorn.Server(settings)
@@ -98,7 +98,11 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _url(host: str, port: int) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    return f"http://{_in_url(host)}:{port}/"
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 @contextmanager

@@ -17,7 +17,7 @@ Otherwise upper and lower case differ. To match one of the special characters it
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tilepress.pipeline.errors import UsageError
 
@@ -61,7 +61,7 @@ def compile_glob(pattern: str, anchored: bool = False) -> re.Pattern[str]:
         inner = f"**/{inner}"
     if pattern.endswith("/"):
         inner += "/**"
-    expression = "".join(_regex(token) for token in _TOKEN.finditer(inner.removeprefix("/")))
+    expression = _expression(list(_TOKEN.finditer(inner.removeprefix("/"))))
     if not MAGIC.search(pattern) and not pattern.endswith("/"):
         expression += "(?:/.*)?"
     try:
@@ -82,10 +82,48 @@ def literal_prefix(pattern: str) -> str:
     return pattern[: magic.start()] if magic else pattern
 
 
+def _expression(tokens: list[re.Match[str]]) -> str:
+    """The regular expression of a pattern.
+
+    Of several `**/`, and of several `*` in one part of a name, all but the last take as little as they can and never
+    look back, which finds all that looking back would: a hostile pattern must not take time that grows exponentially.
+    """
+    parts = [_folder_parts(group) for group in _split(tokens, lambda token: bool(token["folders"]))]
+    return _followed("(?:[^/]+/)*", parts)
+
+
+def _folder_parts(tokens: list[re.Match[str]]) -> str:
+    groups = _split(tokens, lambda token: token[0] == "/")
+    return "/".join(_one_part(group) for group in groups)
+
+
+def _one_part(tokens: list[re.Match[str]]) -> str:
+    groups = _split(tokens, lambda token: token[0].startswith("*") and not token["below"])
+    return _followed("[^/]*", ["".join(map(_regex, group)) for group in groups])
+
+
+def _split(tokens: list[re.Match[str]], at: Callable[[re.Match[str]], bool]) -> list[list[re.Match[str]]]:
+    """What lies before, between and behind the tokens that are told."""
+    groups: list[list[re.Match[str]]] = [[]]
+    for token in tokens:
+        if at(token):
+            groups.append([])
+        else:
+            groups[-1].append(token)
+    return groups
+
+
+def _followed(repeated: str, pieces: list[str]) -> str:
+    """The first piece, and each other one behind a repetition."""
+    first, *others = pieces
+    if not others:
+        return first
+    without_looking_back = "".join(f"(?>{repeated}?{piece})" for piece in others[:-1])
+    return f"{first}{without_looking_back}{repeated}{others[-1]}"
+
+
 def _regex(token: re.Match[str]) -> str:
     text = token[0]
-    if token["folders"]:
-        return "(?:[^/]+/)*"
     if token["below"]:
         return ".+"
     if token["set"]:
@@ -95,6 +133,4 @@ def _regex(token: re.Match[str]) -> str:
         if inside.startswith("]"):
             inside = "\\" + inside
         return f"(?!/)[{'^' if negated else ''}{inside}]"
-    if text.startswith("*"):
-        return "[^/]*"
     return "[^/]" if text == "?" else re.escape(text)

@@ -18,7 +18,10 @@ from tests.support.make_archives import bilevel_tiff, encoded, palette_png, smoo
 from tests.support.make_collection import png16
 from tests.support.web.asking import HOST, Viewer, viewer_of
 from tilepress.errors import UsageError
+from tilepress.jobs.viewer import library
+from tilepress.jobs.viewer.iiif import parse_request
 from tilepress.jobs.viewer.library import Library
+from tilepress.jobs.viewer.render import pixels_held
 from tilepress.jobs.viewer.view import ViewConfig, run_view
 
 HOSTILE = "<img src=x onerror=alert(1)>.png"
@@ -176,6 +179,15 @@ def test_other_sites_may_not_read_lists_nor_find_out_what_paths_there_are(viewer
         assert "access-control-allow-origin" not in viewer.get(url, origin="https://evil.example").headers
 
 
+def test_images_of_other_sites_do_not_tell_by_their_events_what_paths_there_are(viewer: Viewer) -> None:
+    key = viewer.base("rgb.png").split("/")[5]
+    latest = f"{viewer.base('rgb.png').replace(key, 'latest')}/full/9,/0/default.jpg"
+    for url in ("/api/images", "/api/file?path=rgb.png", latest):
+        assert viewer.get(url).headers["cross-origin-resource-policy"] == "same-origin"
+    known = viewer.get(f"{viewer.base('rgb.png')}/full/9,/0/default.jpg")
+    assert known.headers["cross-origin-resource-policy"] == "cross-origin"
+
+
 segments = st.sampled_from(
     ["..", "%2e%2e", "%2F..%2F..", "etc%2Fpasswd", "archive.json", "runs", "%00", "%ff", ".", ""]
 )
@@ -191,6 +203,20 @@ def test_no_path_leaves_the_archive(viewer: Viewer, path: str) -> None:
             answer,
         )
         assert "root:" not in answer.text and "archive_id" not in answer.text
+
+
+def test_a_small_picture_of_an_image_that_was_seen_before_many_others_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "_MAX_PYRAMIDS", 1)
+    viewer = viewer_of(tmp_path, {name: encoded(smooth(700, 600, 3, seed=5)) for name in ("a.png", "b.png")})
+    first = viewer.pixels("a.png", "full/60,/0/default.png")
+    viewer.pixels("b.png", "full/60,/0/default.png")
+    assert np.array_equal(viewer.pixels("a.png", "full/60,/0/default.png"), first)
+
+
+def test_an_enlarged_pixel_counts_as_large_as_its_answer() -> None:
+    assert pixels_held(parse_request(100, 100, "0,0,1,1", "^8000,8000", "0", "default.jpg")) == 64_000_000
 
 
 def test_a_damaged_image_is_an_error_that_says_so_and_the_others_are_shown(tmp_path: Path) -> None:

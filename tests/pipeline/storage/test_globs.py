@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tilepress.pipeline.errors import UsageError
-from tilepress.pipeline.storage.globs import Selection
+from tilepress.pipeline.storage.globs import Selection, compile_glob
 
 
 @given(st.text(alphabet="a*?[]!/.^-\\\n", max_size=12), st.text(alphabet="a/.]\\\n", max_size=8))
@@ -44,3 +44,19 @@ def test_a_pattern_matches_as_documented(pattern, yes, no):
 def test_a_backward_range_in_a_pattern_is_a_clear_mistake():
     with pytest.raises(UsageError, match="backwards"):
         Selection(["[z-a]"])
+
+
+def test_a_hostile_pattern_takes_no_time_that_grows_exponentially() -> None:
+    assert not compile_glob("*a" * 200 + "*b").fullmatch("a" * 1000)
+    assert not compile_glob("**/a/" * 60 + "b").fullmatch("a/" * 400 + "c")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [
+        ("*a*a/*b", "aba/ab", True), ("*a/b", "aa/b", True), ("*a*ba", "abba", True), ("a*[bc]*d", "abcd", True),
+        ("**/a/**/b/*c*d", "a/a/x/b/b/ccd", True), ("*a*b*c", "acb", False),
+    ],
+)  # fmt: skip
+def test_several_stars(pattern: str, name: str, matches: bool) -> None:
+    assert bool(compile_glob(pattern).fullmatch(name)) is matches
