@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, pstdev
 
 _LEAST = 3  # units by which a ratio's spread is judged; strata that have fewer share one
-# Of a ratio's spread: relative to the ratio, and as many degrees of freedom as a sample of so many units more (a scaled
-# inverse chi-squared prior). A few units that agree by chance do not make an interval narrow, nor two that differ one
-# without end. infra/bench/estimate.py shows how often intervals hold.
+# Of a ratio's spread: relative to the ratio, or that of all ratios of the sample if it is larger; and as many degrees
+# of freedom as a sample of so many units more (a scaled inverse chi-squared prior). A few units that agree by chance do
+# not make an interval narrow, nor two that differ one without end; infra/bench/estimate.py shows how often they hold.
 _PRIOR_SPREAD, _PRIOR_UNITS = 0.3, 2.0
 _LEVEL = 0.95
 
@@ -113,7 +113,7 @@ def project(strata: Sequence[Sampled], of: Callable[[Sampled], bool] | None = No
             total += nbytes * ratio.mean
             variance += (part := nbytes**2 * ratio.variance)
             spread += part**2 / ratio.freedom
-    if not variance:
+    if not variance or not spread:  # nothing is open, or less than floats can tell
         return Interval(total, total, total)
     margin = student(variance**2 / spread) * math.sqrt(variance)  # Satterthwaite's degrees of freedom
     drawn = sum(draw.value for stratum in wanted for draw in stratum.draws)  # no total is less
@@ -183,6 +183,9 @@ def _ratio(pool: Sequence[Sampled], everything: Sequence[Sampled]) -> _Ratio:
     effective = 1 / sum(share**2 for share, _, _ in shares)
     freedom = max(1.0, effective - 1)
     spread = sum(share * (ratio - mean) ** 2 for share, ratio, _ in shares) * effective / freedom
-    spread = (freedom * spread + _PRIOR_UNITS * (_PRIOR_SPREAD * mean) ** 2) / (freedom + _PRIOR_UNITS)
+    prior = max(
+        _PRIOR_SPREAD * mean, pstdev(draw.value / draw.bytes for stratum in everything for draw in stratum.draws)
+    )
+    spread = (freedom * spread + _PRIOR_UNITS * prior**2) / (freedom + _PRIOR_UNITS)
     leverage = 1.0 if borrowed else sum(share**2 * rest for share, _, rest in shares)
     return _Ratio(mean, spread * leverage, freedom + _PRIOR_UNITS)
