@@ -12,7 +12,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 COMMAND = "    $ tilepress "
 MAX_LINES = 130
-DAMAGED, MAY_FAIL = "infra/samples/images", {"compress": 3, "estimate": 3, "audit": 3}  # exit code over the samples, one of which is damaged
+DAMAGED, MAY_FAIL = (
+    "infra/samples/images",
+    {"compress": 3, "estimate": 3, "audit": 3},
+)  # exit code over the samples, one of which is damaged
 
 
 def sessions() -> list[tuple[list[str], list[str]]]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from tilepress.codecs.codec import Codec
+from tilepress.codecs.model import Model
 from tilepress.jobs.codec_choice import ChosenCodec, chosen_codec, encode_settings
 from tilepress.jobs.estimation.measuring import CodecAsked
 from tilepress.pipeline.archive.fidelity import LOSSY, PIXELS
+from tilepress.pipeline.archive.models import model_files
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.storage.options import StorageOptions
 
@@ -85,7 +88,8 @@ def _asked(name: str, choice: ChosenCodec, encoding: Encoding, *, alone: bool) -
     words = [f"{option.replace('_', ' ')} {value}" for option, value in said.items() if value is not None]
     words = words if fidelity == PIXELS else [fidelity, *words]
     label = f"{name} ({', '.join(words)})" if words else name
-    models = sum(path.stat().st_size for folder in choice.models(settings) for path in folder.glob("*"))
+    stored = (model_files(Model.load(Path(folder))) for folder in choice.models(settings))
+    models = sum(len(content) for files in stored for content in files.values())
     return Chosen(CodecAsked(label, settings, models), choice, name)
 
 
