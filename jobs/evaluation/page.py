@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
@@ -58,6 +59,7 @@ _COLUMNS = (
     Column("encoding, MP/s", "number", help="megapixels a CPU second of one worker"),
     Column("decoding, MP/s", "number", help="megapixels a CPU second of one worker"),
 )
+_MARKUP = re.compile(r"\*\*|`|\*(?=\w)|(?<=\w)\*")  # of Markdown; a star alone is one of the table's
 
 
 def page_of(
@@ -76,7 +78,7 @@ def page_of(
         *_comparisons(report),
         *_crop_sections(crops),
         *_missing(report),
-        Notes(title="How to read this", paragraphs=[text.replace("**", "") for text in LEGEND]),
+        Notes(title="How to read this", paragraphs=[_MARKUP.sub("", text) for text in LEGEND]),
     ]
     return Page(
         title=config.source,
