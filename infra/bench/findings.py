@@ -90,7 +90,7 @@ FAULTS: Mapping[str, tuple[str, Change]] = {  # what was done -> what must be fo
     "8 bits shifted": (SHALLOW, lambda pixels: pixels.astype(np.uint16) << 8),
     "gain 2": (CLIPPED, brighter(2.0)),
 }
-TWICE = ((60, 85), (85, 60), (75, 90))
+TWICE = ((60, 85), (85, 60), (75, 90), (90, 75))
 COPIES: Mapping[str, Change] = {
     "brighter": brighter(1.1, 8),
     "resized 0.5": resized(0.5, _LANCZOS),
@@ -144,7 +144,7 @@ def print_hits(plain: list[Pixels]) -> None:
     """Print how many of changed pictures are found."""
     for what, (kind, change) in FAULTS.items():
         print(f"  {what}, {kind}: {percent(sum(kind in kinds(change(pixels)) for pixels in plain), len(plain))}")
-    for quality in (60, 85, 90):
+    for quality in (50, 60, 75, 85, 90):
         hits = sum(bool(inspect_jpeg(saved(pixels, quality))) for pixels in plain)
         print(f"  JPEG {quality} once, {DOUBLE_JPEG}: {percent(hits, len(plain))}")
     for first, then in TWICE:

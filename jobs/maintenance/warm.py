@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 
 import numpy as np
+from PIL import Image
 
 from tilepress.codecs.kernels.cache import cache_root
 from tilepress.codecs.registry import load_codec
@@ -15,6 +17,7 @@ from tilepress.jobs.cli.messages import MESSAGES
 from tilepress.jobs.cli.tables import print_json
 from tilepress.jobs.codec_choice import chosen_codec
 from tilepress.pipeline.errors import EngineError
+from tilepress.pipeline.findings.double_jpeg import inspect_jpeg
 from tilepress.pipeline.findings.inspect import inspect
 from tilepress.pipeline.findings.likeness import perceptual_hash
 from tilepress.pipeline.findings.near_duplicates import near_duplicates
@@ -78,6 +81,10 @@ def _warm_pictures() -> None:
             for side in (_SMALL, _LARGE):
                 shape = (side, side + 8, channels)
                 _warm_picture(np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape, dtype))
+    for progressive in (False, True):
+        file = io.BytesIO()
+        Image.effect_noise((_SMALL, _SMALL), 60).save(file, "JPEG", progressive=progressive)
+        inspect_jpeg(file.getvalue())
     near_duplicates([np.array([1, 3, 3, 7], np.uint64)])
 
 

@@ -15,7 +15,7 @@ KINDS: Mapping[str, str] = {
     CLIPPED: "Light or dark parts were cut off at the end of the scale [share of pixels in such parts].",
     SHALLOW: "Samples use fewer bits than they are stored in [bits used].",
     JPEG_GRID: "The pixels were a JPEG file before they were stored as pixels [share of blocks that fit its grid].",
-    DOUBLE_JPEG: "The JPEG file was made from the pixels of a coarser one [nats by which that explains a coefficient].",
+    DOUBLE_JPEG: "The JPEG file was made from the pixels of another one [nats by which that explains a coefficient].",
     BLURRED: "Even the sharpest parts are blurred [standard deviation of the blur, in pixels].",
     UPSCALED: "The pixels were interpolated from fewer [factor by which width and height were enlarged].",
     NEAR_DUPLICATE: "Another image looks the same [bits of 64 in which the perceptual hashes differ].",

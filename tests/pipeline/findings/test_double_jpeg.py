@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from tests.support.photo_like import picture
 from tilepress.codecs.codec import TileSpec
 from tilepress.pipeline.findings.double_jpeg import inspect_jpeg
 from tilepress.pipeline.findings.finding import DOUBLE_JPEG
+
+SAMPLES = Path(__file__).parents[3] / "infra/samples/images"
 
 
 def photograph(seed: int = 1) -> np.ndarray:
@@ -45,6 +48,14 @@ def test_files_of_pixels_of_a_coarser_file_are_found(qualities: tuple[int, int],
     pixels = photograph() if channels == 3 else photograph()[..., 0]
     (finding,) = inspect_jpeg(saved(opened(saved(pixels, qualities[0])), qualities[1]))
     assert finding.kind == DOUBLE_JPEG and finding.value >= 0.015
+
+
+def test_files_of_pixels_of_a_finer_file_are_found_with_its_quality() -> None:
+    coffee = np.asarray(Image.open(SAMPLES / "coffee.png").convert("RGB"))
+    for first, then in ((85, 60), (90, 75), (80, 70)):
+        assert inspect_jpeg(saved(coffee, then)) == []
+        (finding,) = inspect_jpeg(saved(opened(saved(coffee, first)), then))
+        assert finding.kind == DOUBLE_JPEG and f"of quality {first}," in finding.detail
 
 
 def test_pixels_off_the_grid_of_their_first_file_are_not_double() -> None:

@@ -43,7 +43,7 @@ def collections(draw) -> list[int]:
     return hashes
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(collections(), st.integers(0, MOST), st.integers(1, 9))
 def test_groups_are_those_of_comparing_all_pairs(hashes, distance, chunk):
     values = np.array(hashes, np.uint64)
