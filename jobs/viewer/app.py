@@ -36,9 +36,9 @@ _HEADERS = {
 }
 
 
-def viewer_app(library: Library, hosts: Sequence[str] | None = LOOPBACK) -> ASGIApp:
-    """Return the application. `hosts`: the names under which it answers; None: any."""
-    workers = Workers()
+def viewer_app(library: Library, hosts: Sequence[str] | None = LOOPBACK, workers: Workers | None = None) -> ASGIApp:
+    """Return the application. `hosts`: the names under which it answers; None: any. `workers`: what decodes."""
+    workers = workers or Workers()
     routes = [
         Route("/", _page),
         *PageService(library, workers).routes,

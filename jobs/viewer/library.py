@@ -80,8 +80,10 @@ class Library:
         self._lock = threading.Lock()
         self.cache = SharedCache(CACHE_BYTES)
         self._pyramids: OrderedDict[str, TiledPyramid | WholePyramid] = OrderedDict()
+        self.problem = ""  # why it could not be found out whether the archive has grown
         self._opened = self._open()
         self._looked = time.monotonic()
+        self._looks = threading.Lock()
 
     def warm(self) -> None:
         """Decode a tile of one of the first images, so that codecs and kernels are loaded before anyone waits."""
@@ -95,13 +97,21 @@ class Library:
                 entry.array((first.x, first.y, first.w, first.h))
 
     def opened(self) -> Opened:
-        """Return the archive, opened anew if runs have been added or completed since."""
-        with self._lock:
-            if time.monotonic() - self._looked > _LOOK_AGAIN:
-                self._looked = time.monotonic()
+        """Return the archive as it was opened last. A thread looks whether it has grown: nobody waits for storage."""
+        if time.monotonic() - self._looked > _LOOK_AGAIN and not self._looks.locked():
+            threading.Thread(target=self.look_again, name="look", daemon=True).start()
+        return self._opened
+
+    def look_again(self) -> None:
+        """Open the archive anew if runs have been added or completed; `problem` says why that failed."""
+        with self._looks:
+            try:
                 if _signature(self._opened.archive) != self._opened.signature:
                     self._opened = self._open()
-            return self._opened
+                self.problem = ""
+            except TilepressError as exc:
+                self.problem = str(exc)
+            self._looked = time.monotonic()
 
     def pyramid(self, opened: Opened, entry: Entry, variant: Variant) -> TiledPyramid | WholePyramid:
         """Return the pyramid of an image. What `source_of` raises."""

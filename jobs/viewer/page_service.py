@@ -77,7 +77,7 @@ class PageService:
         """Say what is shown, and what is wrong with it."""
         opened = await self._workers.look(self._library.opened)
         runs = [{"run": v.run.number, "date": v.date, "complete": v.complete} for v in opened.archive.runs]
-        problems = [*opened.archive.problems, *filter(None, [opened.catalogue.problem])]
+        problems = [*filter(None, [self._library.problem, opened.catalogue.problem]), *opened.archive.problems]
         return json_answer({"url": self._library.url, "runs": runs, "problems": problems})
 
     @_answering

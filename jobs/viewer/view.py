@@ -7,14 +7,20 @@ import signal
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from tilepress.codecs.extras import require_extra
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.storage.options import NO_OPTIONS
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from tilepress.jobs.viewer.library import Library
 
 Told = Callable[[str, str, bool], None]  # URL of the viewer, that of the archive, whether others may reach it
 
@@ -50,9 +56,7 @@ def run_view(config: ViewConfig, told: Told) -> ViewReport:
     UsageError if there is no archive, the port is taken, or others could reach the server and nobody asked for that.
     """
     require_extra("view", "tilepress view")
-    import uvicorn
-
-    from tilepress.jobs.viewer.app import LOOPBACK, viewer_app
+    from tilepress.jobs.viewer.app import LOOPBACK
     from tilepress.jobs.viewer.library import Library
 
     local = is_loopback(config.host)
@@ -64,10 +68,7 @@ def run_view(config: ViewConfig, told: Told) -> ViewReport:
     library = Library(config.archive, config.storage_options)
     with _listening(config.host, config.port) as bound:
         url = _url(config.host, bound.getsockname()[1])
-        app = viewer_app(library, (*LOOPBACK, _in_url(config.host)) if local else None)
-        settings = uvicorn.Config(app, lifespan="off", log_level="error", access_log=False, server_header=False)
-        settings.timeout_graceful_shutdown = 1
-        server = uvicorn.Server(settings)
+        server = _server(library, (*LOOPBACK, _in_url(config.host)) if local else None)
         threading.Thread(target=library.warm, name="warm", daemon=True).start()
         told(url, config.archive, not local)
         if config.open_browser:
@@ -103,6 +104,28 @@ def _url(host: str, port: int) -> str:
 
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def _server(library: Library, hosts: Sequence[str] | None) -> uvicorn.Server:
+    """A server of a library, which abandons what it decodes when a signal ends it. `hosts`: see `viewer_app`."""
+    import uvicorn
+
+    from tilepress.jobs.viewer.app import viewer_app
+    from tilepress.jobs.viewer.work import Workers
+
+    workers = Workers()
+    app = viewer_app(library, hosts, workers)
+    settings = uvicorn.Config(app, lifespan="off", log_level="error", access_log=False, server_header=False)
+    settings.timeout_graceful_shutdown = 1
+    server = uvicorn.Server(settings)
+    handle_exit = server.handle_exit
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        handle_exit(number, frame)
+        workers.end()
+
+    server.handle_exit = handle  # type: ignore[assignment, method-assign]  # looked up when it begins to serve
+    return server
 
 
 @contextmanager

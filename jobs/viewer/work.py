@@ -6,9 +6,11 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
 from starlette.requests import Request
 
 from tilepress.jobs.viewer.errors import Abandoned
@@ -42,29 +44,62 @@ class Workers:
         self._decoding = CapacityLimiter((os.cpu_count() or 1) + 1)
         self._looking = CapacityLimiter(8)
         self._large = CapacityLimiter(1)
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    def end(self) -> None:
+        """Abandon all requests that decode, since the server ends. To be called in the main thread."""
+        for task in list(self._under_way):
+            task.get_loop().call_soon_threadsafe(task.cancel)
 
     async def look(self, function: Callable[[], Result]) -> Result:
         """Run a lookup in a thread."""
-        return await to_thread.run_sync(function, limiter=self._looking)
+        return await _in_thread(function, self._looking)
 
     async def decode(self, request: Request, function: Callable[[Waiting], Result], pixels: int = 0) -> Result:
         """Run what decodes in a thread. Abandoned when the browser has gone: the thread ends at its next check.
 
         `pixels`: what the answer is made from; of answers made from many, one is made at a time.
         """
-        if pixels <= _LARGE:
-            return await self._watched(request, function)
-        async with self._large:
-            return await self._watched(request, function)
+        task = asyncio.current_task()
+        assert task is not None
+        self._under_way.add(task)
+        try:
+            if pixels <= _LARGE:
+                return await self._watched(request, function)
+            async with self._large:
+                return await self._watched(request, function)
+        except asyncio.CancelledError:
+            raise Abandoned from None
+        finally:
+            self._under_way.discard(task)
 
     async def _watched(self, request: Request, function: Callable[[Waiting], Result]) -> Result:
         waiting = Waiting()
         watching = asyncio.create_task(_watch(request, waiting))
         try:
-            return await to_thread.run_sync(function, waiting, limiter=self._decoding, abandon_on_cancel=True)
+            return await _in_thread(partial(function, waiting), self._decoding)
         finally:
             waiting.give_up()
             watching.cancel()
+
+
+async def _in_thread(function: Callable[[], Result], limiter: CapacityLimiter) -> Result:
+    """Run a function in a daemon thread: one that decodes a large file does not keep the process when the server ends.
+
+    The threads of anyio and of executors are waited for when a process ends.
+    """
+    done: Future[Result] = Future()
+    done.set_running_or_notify_cancel()  # from now on it cannot be cancelled, so a late result has its place
+
+    def work() -> None:
+        try:
+            done.set_result(function())
+        except BaseException as exc:  # noqa: BLE001 - raised again where the result is awaited
+            done.set_exception(exc)
+
+    async with limiter:
+        threading.Thread(target=work, name="request", daemon=True).start()
+        return await asyncio.wrap_future(done)
 
 
 async def _watch(request: Request, waiting: Waiting) -> None:

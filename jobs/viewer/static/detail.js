@@ -1,10 +1,11 @@
 // One image: deep zoom by OpenSeadragon. Below the tiles lies an overview, which is there at once and gets finer.
 
-import { ask, service } from "./api.js";
+import { ask, askJson, service } from "./api.js";
 import { thumbnailUrl } from "./grid.js";
 import { showFacts } from "./facts.js";
 import { Overlay } from "./overlay.js";
 
+const ASK_AGAIN = 4000;  // milliseconds after a failure
 const AT_ONCE = 4e6;  // pixels of an image that needs no overview
 const FINE = 4;  // while the overview grows, only tiles of at most this scale factor are asked for
 
@@ -157,7 +158,17 @@ export class Detail {
     this.told = url;
     const { generation } = this;
     const answer = await fetch(url).catch(() => null);
-    if (generation === this.generation && answer && !answer.ok) this.trouble((await answer.text()).trim());
+    if (generation !== this.generation || !answer || answer.ok) return;
+    this.trouble((await answer.text()).trim());
+    if (answer.status === 404 || answer.status === 503) setTimeout(() => { if (generation === this.generation) this.again(); }, ASK_AGAIN);
+  }
+
+  // Open the image as the archive has it now: it has moved, or storage did not answer.
+  async again() {
+    const { generation } = this;
+    const image = await askJson("image", { path: this.image.path }).catch(() => this.image);
+    this.told = "";
+    if (generation === this.generation) await this.open(image);
   }
 
   trouble(text) {

@@ -2,6 +2,7 @@
 
 import { askJson, bytes, element, service, whole } from "./api.js";
 
+const ASK_AGAIN = 4000;  // milliseconds after a failure
 const PAGE = 100, KEPT_PAGES = 40, GAP = 18, CAPTION = 50;
 const MAX_HEIGHT = 8e6;  // pixels: browsers cut off elements that are much taller, so longer sheets are scrolled faster
 const OWN_THUMBNAIL = 64e6;  // pixels of an image that is decoded for its thumbnail at once
@@ -29,6 +30,14 @@ export class Grid {
     this.draw();
   }
 
+  // Ask anew for what is in sight: the archive has grown, or storage answers again.
+  async again() {
+    const top = this.grid.scrollTop;
+    await this.search(this.query);
+    this.grid.scrollTop = top;
+    this.later();
+  }
+
   // Image number `at` of those that are found, null where there is none.
   async image(at) {
     if (at < 0 || (this.complete && at >= this.total)) return null;
@@ -54,7 +63,10 @@ export class Grid {
         return page;
       }).catch(error => {
         this.pages.delete(number);
-        if (generation === this.generation) this.count.textContent = error.message;
+        if (generation !== this.generation) return null;
+        this.count.textContent = "not listed: asking again";
+        this.count.title = error.message;
+        setTimeout(() => { if (generation === this.generation) this.again(); }, ASK_AGAIN);
         return null;
       });
       this.pages.set(number, asked);
@@ -64,6 +76,7 @@ export class Grid {
   }
 
   say() {
+    this.count.title = "";
     const more = this.complete ? "" : " and more, being read";
     this.count.textContent = `${whole(this.total)} ${this.total === 1 ? "image" : "images"}${more}`;
   }
@@ -141,7 +154,7 @@ function fill(card, image) {
   const frame = element("span", "frame");
   if (!image.shown) frame.append(why(image));
   else if (image.width * image.height > OWN_THUMBNAIL && !image.preview) frame.append(element("span", "why", "large: open it"));
-  else frame.append(thumbnail(image, frame));
+  else frame.append(thumbnail(image));
   if (image.gone) frame.append(element("span", "badge", "gone from the source"));
   const name = image.path.slice(image.path.lastIndexOf("/") + 1);
   const size = image.width ? `${whole(image.width)} × ${whole(image.height)} · ` : "";
@@ -158,13 +171,28 @@ export function thumbnailUrl(image) {
   return `${service(image, image.preview && !coarse ? "preview" : "original")}/full/!320,320/0/default.jpg`;
 }
 
-function thumbnail(image, frame) {
+function thumbnail(image) {
   const picture = element("img");
   picture.alt = "";
   picture.decoding = "async";
   if (Math.max(image.width, image.height) < 96) picture.classList.add("small");
   picture.addEventListener("load", () => picture.classList.add("there"));
-  picture.addEventListener("error", () => picture.replaceWith(element("span", "why bad", "damaged, or not to be decoded: open it to read why")));
+  picture.addEventListener("error", () => explain(picture, image));
   picture.src = thumbnailUrl(image);
   return picture;
+}
+
+// Say why there is no thumbnail. Where storage does not answer, or the image has moved, ask again.
+async function explain(picture, image) {
+  const answer = await fetch(thumbnailUrl(image)).catch(() => null);
+  const text = answer ? (await answer.text()).trim() : "the viewer does not answer";
+  const note = element("span", "why bad", text.length > 160 ? `${text.slice(0, 160)}…` : text);
+  note.title = text;
+  picture.replaceWith(note);
+  if (answer && answer.status !== 503 && answer.status !== 404) return;
+  setTimeout(async () => {
+    if (!note.isConnected) return;
+    const current = await askJson("image", { path: image.path }).catch(() => image);
+    if (note.isConnected) note.replaceWith(thumbnail(current));
+  }, ASK_AGAIN);
 }

@@ -6,26 +6,48 @@ import { Grid } from "./grid.js";
 
 const by = id => document.getElementById(id);
 const grid = new Grid(by("grid"), by("sheet"), by("count"));
-let detail = null, at = -1, typed = 0;
+const NEWS = 6000;  // milliseconds
+let detail = null, at = -1, typed = 0, seen = null;
 
 async function begin() {
-  const { url, problems } = await askJson("archive");
-  by("place").textContent = url;
-  by("place").title = url;
-  document.title = `${url.slice(url.replace(/\/+$/, "").lastIndexOf("/") + 1)} – tilepress`;
-  by("notes").hidden = !problems.length;
-  by("notes").textContent = problems.slice(0, 5).join(" · ") + (problems.length > 5 ? ` · and ${problems.length - 5} more` : "");
   if (window.matchMedia("(max-width: 760px)").matches) by("facts").hidden = true;
+  await news();
   await grid.search("");
   await route();
 }
 
+// Say what is shown and what is wrong with it, again and again; an archive that has grown is listed anew.
+async function news() {
+  try {
+    const { url, runs, problems } = await askJson("archive");
+    by("place").textContent = url;
+    by("place").title = url;
+    document.title = `${url.slice(url.replace(/\/+$/, "").lastIndexOf("/") + 1)} – tilepress`;
+    note(problems.slice(0, 5).join(" · ") + (problems.length > 5 ? ` · and ${problems.length - 5} more` : ""));
+    const state = JSON.stringify(runs);
+    if (seen !== null && seen !== state) await grid.again();
+    seen = state;
+  } catch (error) {
+    note(error instanceof TypeError ? "The viewer does not answer: it has ended, or the network is gone." : error.message);
+  }
+  setTimeout(news, NEWS);
+}
+
+function note(text) {
+  by("notes").hidden = !text;
+  by("notes").textContent = text;
+}
+
+function named() {
+  try { return decodeURIComponent(location.hash.slice(1)); } catch { return location.hash.slice(1); }
+}
+
 // Open what the address names, or close what is open.
 async function route() {
-  const path = decodeURIComponent(location.hash.slice(1));
+  const path = named();
   if (!path) {
     if (!by("detail").hidden) {
-      by("detail").hidden = true;
+      open(false);
       detail?.close();
       grid.draw();
       grid.cards.get(at)?.focus();
@@ -33,9 +55,18 @@ async function route() {
     return;
   }
   const image = await askJson("image", { path }).catch(error => ({ path, shown: false, reason: error.message, bytes: 0, stored: 0 }));
-  by("detail").hidden = false;
+  if (path !== named()) return;  // another one was asked for since
+  if (by("detail").hidden) open(true);
   detail ??= new Detail();
   await detail.open(image);
+}
+
+// Whoever walks by keys is in the image while it is open, and back at its card afterwards.
+function open(is) {
+  by("detail").hidden = !is;
+  by("grid").inert = by("bar").inert = is;
+  by("before").hidden = by("after").hidden = at < 0;
+  if (is) by("back").focus({ focusVisible: false });
 }
 
 async function turn(step) {
@@ -75,4 +106,4 @@ window.addEventListener("keydown", event => {
   else if (event.key === "/" && by("detail").hidden) { event.preventDefault(); by("query").focus(); }
 }, true);
 
-begin().catch(error => { by("notes").hidden = false; by("notes").textContent = error.message; });
+begin().catch(error => note(error.message));

@@ -59,7 +59,7 @@ def test_grid_search_zoom_variants_tiles_and_keys(url: str, width: int, scheme: 
         shown.keyboard.press("/")
         shown.keyboard.type("FIRST")
         shown.wait_for_selector('.card[title="a/second.png"]', state="detached")
-        assert shown.locator("#count").inner_text() == "1 image"
+        shown.wait_for_selector("#count:text-is('1 image')")
         shown.locator("#query").fill("a/*")
         shown.wait_for_selector('.card[title="a/second.png"]')
         shown.click('.card[title="a/first.png"]')

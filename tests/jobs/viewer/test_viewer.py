@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import tilepress
-from tests.support.make_archives import bilevel_tiff, encoded, palette_png, smooth, write_files
+from tests.support.make_archives import bilevel_tiff, encoded, palette_png, smooth
 from tests.support.make_collection import png16
 from tests.support.web.asking import HOST, Viewer, viewer_of
 from tilepress.errors import UsageError
-from tilepress.jobs.viewer import library
 from tilepress.jobs.viewer.iiif import parse_request
 from tilepress.jobs.viewer.library import Library
 from tilepress.jobs.viewer.render import pixels_held
@@ -205,42 +204,8 @@ def test_no_path_leaves_the_archive(viewer: Viewer, path: str) -> None:
         assert "root:" not in answer.text and "archive_id" not in answer.text
 
 
-def test_a_small_picture_of_an_image_that_was_seen_before_many_others_is_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(library, "_MAX_PYRAMIDS", 1)
-    viewer = viewer_of(tmp_path, {name: encoded(smooth(700, 600, 3, seed=5)) for name in ("a.png", "b.png")})
-    first = viewer.pixels("a.png", "full/60,/0/default.png")
-    viewer.pixels("b.png", "full/60,/0/default.png")
-    assert np.array_equal(viewer.pixels("a.png", "full/60,/0/default.png"), first)
-
-
 def test_an_enlarged_pixel_counts_as_large_as_its_answer() -> None:
     assert pixels_held(parse_request(100, 100, "0,0,1,1", "^8000,8000", "0", "default.jpg")) == 64_000_000
-
-
-def test_a_damaged_image_is_an_error_that_says_so_and_the_others_are_shown(tmp_path: Path) -> None:
-    viewer = viewer_of(tmp_path, {"a.png": FILES["rgb.png"], "b.png": FILES["rgba.png"]})
-    entry = tilepress.open(viewer.library.url)["a.png"]
-    part = Path(viewer.library.url) / entry.part
-    data = bytearray(part.read_bytes())
-    data[entry.index_row.tiles[0].latents[0] + 20] ^= 255
-    part.chmod(0o644)
-    part.write_bytes(data)
-    answer = viewer.get(f"{viewer.base('a.png')}/full/max/0/default.jpg")
-    assert (answer.status_code, "damaged" in answer.text) == (500, True)
-    assert viewer.get(f"{viewer.base('b.png')}/full/max/0/default.jpg").status_code == 200
-
-
-def test_an_archive_that_grows_is_seen_with_other_keys_for_what_has_changed(tmp_path: Path) -> None:
-    viewer = viewer_of(tmp_path, {"a.png": FILES["rgb.png"], "b.png": FILES["rgba.png"]})
-    before = {path: viewer.base(path) for path in ("a.png", "b.png")}
-    write_files(tmp_path / "source", {"a.png": FILES["gray.png"], "c.png": FILES["palette.png"]})
-    tilepress.compress(tmp_path / "source", viewer.library.url, codec="jpegxl", tile=64)
-    viewer.library._looked = 0.0  # as if the time had passed after which it looks again
-    assert listed(viewer) == ["a.png", "b.png", "c.png"]
-    assert (viewer.base("a.png") == before["a.png"], viewer.base("b.png") == before["b.png"]) == (False, True)
-    assert viewer.get(f"{before['a.png']}/info.json").status_code == 404
 
 
 def test_an_archive_on_s3(tmp_path: Path, s3_url: str) -> None:

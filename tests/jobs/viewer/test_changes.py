@@ -1,0 +1,113 @@
+"""`tilepress view` while things go on beside it: damage, archives that grow, storage that does not answer, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from starlette.requests import Request
+
+import tilepress
+from tests.support.make_archives import encoded, smooth, write_files
+from tests.support.web.asking import Viewer, viewer_of
+from tilepress.jobs.viewer import library
+from tilepress.jobs.viewer.errors import Abandoned
+from tilepress.jobs.viewer.work import Workers
+
+FILES = {
+    "rgb.png": encoded(smooth(150, 170, 3)),
+    "rgba.png": encoded(smooth(150, 170, 4)),
+    "gray.png": encoded(smooth(150, 170, 1)),
+}
+
+
+def listed(viewer: Viewer) -> list[str]:
+    return [image["path"] for image in viewer.get("/api/images").json()["images"]]
+
+
+def test_a_small_picture_of_an_image_that_was_seen_before_many_others_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "_MAX_PYRAMIDS", 1)
+    viewer = viewer_of(tmp_path, {name: encoded(smooth(700, 600, 3, seed=5)) for name in ("a.png", "b.png")})
+    first = viewer.pixels("a.png", "full/60,/0/default.png")
+    viewer.pixels("b.png", "full/60,/0/default.png")
+    assert np.array_equal(viewer.pixels("a.png", "full/60,/0/default.png"), first)
+
+
+def test_a_damaged_image_is_an_error_that_says_so_and_the_others_are_shown(tmp_path: Path) -> None:
+    viewer = viewer_of(tmp_path, {"a.png": FILES["rgb.png"], "b.png": FILES["rgba.png"]})
+    entry = tilepress.open(viewer.library.url)["a.png"]
+    part = Path(viewer.library.url) / entry.part
+    data = bytearray(part.read_bytes())
+    data[entry.index_row.tiles[0].latents[0] + 20] ^= 255
+    part.chmod(0o644)
+    part.write_bytes(data)
+    answer = viewer.get(f"{viewer.base('a.png')}/full/max/0/default.jpg")
+    assert (answer.status_code, "damaged" in answer.text) == (500, True)
+    assert viewer.get(f"{viewer.base('b.png')}/full/max/0/default.jpg").status_code == 200
+
+
+def test_an_archive_that_grows_is_seen_with_other_keys_for_what_has_changed(tmp_path: Path) -> None:
+    viewer = viewer_of(tmp_path, {"a.png": FILES["rgb.png"], "b.png": FILES["rgba.png"]})
+    before = {path: viewer.base(path) for path in ("a.png", "b.png")}
+    write_files(tmp_path / "source", {"a.png": FILES["gray.png"], "c.png": FILES["rgba.png"]})
+    tilepress.compress(tmp_path / "source", viewer.library.url, codec="jpegxl", tile=64)
+    viewer.library.look_again()
+    assert listed(viewer) == ["a.png", "b.png", "c.png"]
+    assert (viewer.base("a.png") == before["a.png"], viewer.base("b.png") == before["b.png"]) == (False, True)
+    assert viewer.get(f"{before['a.png']}/info.json").status_code == 404
+
+
+def test_storage_that_does_not_answer_is_told_while_what_is_known_is_shown(tmp_path: Path) -> None:
+    viewer = viewer_of(tmp_path, {"a.png": FILES["rgb.png"]})
+    archive = Path(viewer.library.url)
+    archive.rename(tmp_path / "away")
+    viewer.library.look_again()
+    assert listed(viewer) == ["a.png"]
+    assert viewer.get("/api/archive").json()["problems"]
+    (tmp_path / "away").rename(archive)
+    viewer.library.look_again()
+    assert not viewer.get("/api/archive").json()["problems"]
+    assert viewer.get(f"{viewer.base('a.png')}/full/max/0/default.jpg").status_code == 200
+
+
+def test_nobody_waits_while_storage_is_asked_whether_the_archive_has_grown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = viewer_of(tmp_path, {"a.png": FILES["rgb.png"]})
+    answered, asked = threading.Event(), threading.Event()
+
+    def slow(archive: object) -> object:
+        asked.set()
+        answered.wait(30)
+        return viewer.library._opened.signature
+
+    monkeypatch.setattr(library, "_signature", slow)
+    viewer.library._looked = float("-inf")
+    assert listed(viewer) == ["a.png"]
+    assert asked.wait(10) and not answered.is_set()
+    answered.set()
+
+
+def test_the_end_of_the_server_does_not_wait_for_what_decodes() -> None:
+    started, release = threading.Event(), threading.Event()
+
+    def slow(waiting: object) -> None:
+        started.set()
+        release.wait(60)
+
+    async def ended() -> None:
+        workers, nothing = Workers(), asyncio.Event()
+        decoding = asyncio.create_task(workers.decode(Request({"type": "http"}, nothing.wait), slow))
+        while not started.is_set():
+            await asyncio.sleep(0.01)
+        workers.end()
+        with pytest.raises(Abandoned):
+            await asyncio.wait_for(decoding, 10)
+
+    asyncio.run(ended())
+    release.set()
