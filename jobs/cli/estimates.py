@@ -71,6 +71,11 @@ def _about_the_sample(report: EstimateReport) -> Iterator[str]:
             f"this took {report.overrun_seconds:.0f} s longer than --minutes: files are measured whole, and "
             f"{report.slowest_file} took {report.slowest_seconds:.0f} s"
         )
+    if report.uncertain:
+        yield (
+            f"{', '.join(report.uncertain)}: too little was measured for the brackets to hold 19 times in 20; more "
+            "--minutes, or --sample, measure more"
+        )
     if report.unseen_bytes:
         yield (
             f"{size(report.unseen_bytes)} are in kinds or sizes of files of which none was measured in the time, and "

@@ -44,7 +44,8 @@ def _sections(config: EstimateConfig, report: EstimateReport) -> Iterator[Sectio
     yield from _payback(report)
     yield _kinds(report)
     yield _sample(report)
-    yield Notes(title="How to read this", paragraphs=_READ_THIS)
+    few = [f"{name}: too little was measured for the brackets to hold 19 times in 20." for name in report.uncertain]
+    yield Notes(title="How to read this", paragraphs=[*_READ_THIS, *few])
     yield _commands(config, report)
 
 

@@ -59,6 +59,7 @@ class Basis:
             scratch_bytes(self.workers, largest_shard, self.population.largest, remote=self.remote),
             sum(row["pixels"] for row in rows.values()) / seconds if seconds else 0.0,
             [self._kind(kind, measured) for kind in sorted(set(measured.kinds), key=_by_place)],
+            len(rows),
             payback(self.population.bytes, archive, core_hours, *self.prices) if self.prices else None,
         )
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from tilepress.jobs.estimation.projection import Interval
 
+_ENOUGH = 25  # units: of so many 115 of 120 intervals held, of 12 112, of 6 107 (infra/bench/estimate.py, three codecs)
+
 
 @dataclass(frozen=True)
 class KindEstimate:
@@ -47,6 +49,7 @@ class CodecEstimate:
     scratch_bytes: int  # of local disk, at most, while they are at work
     pixels_per_second: float  # of a core; 0 where the sample holds no pictures
     kinds: list[KindEstimate]
+    units: int = 0  # that were measured: large files, or groups of small ones
     payback: Payback | None = None
 
 
@@ -80,6 +83,12 @@ class EstimateReport:
     )
     out: str = ""
     page: str = ""  # the HTML page, besides that in `out`
+
+    @property
+    def uncertain(self) -> list[str]:
+        """Codecs that measured so few units of a larger collection that their intervals hold less often than said."""
+        every = self.sampled_units if self.sampled_bytes >= self.bytes else _ENOUGH
+        return [codec.codec for codec in self.codecs if codec.units < min(_ENOUGH, every)]
 
     @property
     def exit_code(self) -> int:

@@ -71,6 +71,13 @@ def test_a_sample_is_the_same_again_and_its_interval_holds(source: Path) -> None
     assert interval.low < whole.codecs[0].archive_bytes.value < interval.high
 
 
+def test_intervals_of_few_units_are_said_to_be_uncertain(source: Path, tmp_path: Path) -> None:
+    few = tilepress.estimate(source, codecs=["raw"], sample=3, report=tmp_path / "few.html", **ONE)
+    assert few.uncertain == ["raw"]
+    assert "raw: too little was measured" in (tmp_path / "few.html").read_text()
+    assert tilepress.estimate(source, codecs=["raw"], sample=1000, **ONE).uncertain == []
+
+
 def test_sources_on_s3_are_estimated_as_local_ones(s3_url: str, tmp_path: Path) -> None:
     files = {name: PICTURES[name] for name in ("a/00.jpg", "b/01.png", "c/02.png")}
     files["z/again.jpg"] = PICTURES["a/00.jpg"]
