@@ -79,8 +79,9 @@ export class Detail {
     const current = () => generation === this.generation;
     const bounds = fresh ? null : viewer.viewport.getBounds();
     const state = { ready: image.width * image.height <= AT_ONCE };
-    if (!state.ready) await this.overview(state, current, fresh);
-    else if (fresh) await this.put(thumbnailUrl(image), state, current, fresh);
+    // The browser has the thumbnail of whoever comes from the grid; that of a large JPEG costs no more than its overview.
+    if (fresh && (state.ready || image.eighth)) await this.put(thumbnailUrl(image), state, current, fresh);
+    if (!state.ready && current()) await this.overview(state, current, fresh && !state.below);
     if (!current()) return;
     const info = await (await fetch(`${service(image, variant)}/info.json`)).json().catch(() => null);
     if (!current() || !info) return;
