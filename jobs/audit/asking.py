@@ -14,6 +14,7 @@ from tilepress.jobs.audit.readers import LIMITS
 from tilepress.jobs.audit.rows import METRICS
 from tilepress.jobs.audit.thresholds import OVER, UNDER, Limit, read_limits, require_measured
 from tilepress.jobs.claim import request_text
+from tilepress.jobs.page_file import require_page_name
 from tilepress.pipeline.archive.audits import part_of_day, today
 from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import UsageError
@@ -101,8 +102,7 @@ def asked(config: AuditConfig) -> Asked:
         require_earlier(config.since, StorageOptions(config.storage_options))
     config.engine.resolve(1, 0)  # a wrong engine option must not leave a folder behind
     _require_outside(config)
-    if config.report is not None and not config.report.endswith((".html", ".htm")):
-        raise UsageError(f"`report` {config.report!r} is no name of a page: it ends in .html")
+    require_page_name("report", config.report)
     if config.rotate is None:
         return Asked(config, options, limits, slice=config.slice)
     _require_whole(config, options)

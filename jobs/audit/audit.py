@@ -24,6 +24,7 @@ from tilepress.jobs.audit.summary import summary
 from tilepress.jobs.audit.tables import read_images, write_tables
 from tilepress.jobs.audit.totals import Totals
 from tilepress.jobs.cli.meter import Meter
+from tilepress.jobs.page_file import page_file
 from tilepress.jobs.task_folder import create_part, finished_tasks
 from tilepress.pipeline.archive.audits import AuditRecord, last_audits, overdue, remember, remembered
 from tilepress.pipeline.engine.engine import open_engine
@@ -143,8 +144,7 @@ def _write_page(request: Asked, storage: Storage, totals: Totals, report: AuditR
         places.append((storage, PAGE))
         report.written.append(PAGE)
     if config.report is not None:
-        folder, slash, name = config.report.rpartition("/")
-        places.append((open_storage(folder or slash or ".", config.storage_options), name))
+        places.append(page_file(config.report, config.storage_options))
         report.page = config.report
     if places:
         made = page(request, report, totals, Examples(request.options, request.chosen(), _archive(request), totals))

@@ -8,6 +8,7 @@ from typing import Any
 
 from tilepress.jobs.codec_choice import AUTO
 from tilepress.jobs.estimation.sampling import engine_of
+from tilepress.jobs.page_file import require_page_name
 from tilepress.pipeline.archive.fidelity import LOSSY
 from tilepress.pipeline.archive.index_row import MAX_TILE
 from tilepress.pipeline.engine.engine import EngineConfig
@@ -71,8 +72,7 @@ def check(config: EstimateConfig) -> None:
         raise UsageError(f"`tile` {config.tile} is not within 16 to {MAX_TILE}")
     if (config.price_storage is None) != (config.price_core_hour is None):
         raise UsageError("`price_storage` and `price_core_hour` say together when compressing pays: give both")
-    if config.report is not None and not config.report.endswith((".html", ".htm")):
-        raise UsageError(f"`report` {config.report!r} is no name of a page: it ends in .html")
+    require_page_name("report", config.report)
     engine_of(config.engine)  # a wrong engine option must not leave a folder behind
     if config.out is None:
         if config.engine.ray_address:

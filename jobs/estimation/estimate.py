@@ -23,6 +23,7 @@ from tilepress.jobs.estimation.report import EstimateReport
 from tilepress.jobs.estimation.sampling import Rows, Sampler, engine_of
 from tilepress.jobs.estimation.strata import in_order, strata_of
 from tilepress.jobs.estimation.timing import Budget
+from tilepress.jobs.page_file import page_file
 from tilepress.pipeline.archive.models import store_model
 from tilepress.pipeline.sources.collection import Collection, absolute_source
 from tilepress.pipeline.storage.base import ListedFile, Storage, is_url, open_storage
@@ -88,8 +89,7 @@ def _write_page(config: EstimateConfig, report: EstimateReport) -> None:
     if config.out is not None:
         places.append((open_storage(config.out, config.storage_options), folder.PAGE))
     if config.report is not None:
-        parent, slash, name = config.report.rpartition("/")
-        places.append((open_storage(parent or slash or ".", config.storage_options), name))
+        places.append(page_file(config.report, config.storage_options))
         report.page = config.report
     if places:
         made = page(config, report)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import tilepress
+from tilepress.jobs.page_file import page_file
 from tilepress.jobs.pages.page import Page
 from tilepress.jobs.pages.render import render
 from tilepress.jobs.report.contents import Contents, read_contents
@@ -18,7 +19,7 @@ from tilepress.jobs.report.figures import ArchiveFigures
 from tilepress.jobs.report.sections import sections_of
 from tilepress.pipeline.errors import AlreadyExists, MissingError, UsageError
 from tilepress.pipeline.reading.archive import open_archive
-from tilepress.pipeline.storage.base import Storage, open_storage
+from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.globs import Selection
 from tilepress.pipeline.storage.options import NO_OPTIONS
 
@@ -104,10 +105,9 @@ def run_report(config: ReportConfig) -> ArchiveReport:
 def _destination(config: ReportConfig) -> tuple[Storage, str]:
     """The place of the page, and its name there; UsageError where there is a file already."""
     out = config.out or config.name + _SUFFIX
-    folder, slash, name = out.rpartition("/")
+    storage, name = page_file(out, config.storage_options)
     if not name:
         raise UsageError(f"{out} is a folder: `out` is the file to write, such as {out}{config.name}{_SUFFIX}")
-    storage = open_storage(folder or slash or ".", config.storage_options)
     try:
         there = storage.exists(name)
     except MissingError:  # not even the folder is
