@@ -51,6 +51,7 @@ _COMMANDS = (
     ("codecs", views.codecs, "The codecs that --codec takes."),
     ("models", views.models, "The trained models that --codec takes."),
     ("recipes", views.recipes, "The recipes that train takes."),
+    ("doctor", verbs.DOCTOR, "Prove that a storage, a cluster or this machine keeps its promises."),
     ("warm", views.warm, "Compile all kernels ahead of their first use."),
 )
 

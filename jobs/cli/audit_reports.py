@@ -1,4 +1,4 @@
-"""What the commands print that estimate, audit, report and view: `show_VERB`, as in `reports.py`."""
+"""What the commands print that estimate, audit, report, view and examine: `show_VERB`, as in `reports.py`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from tilepress.jobs.cli.tables import MANY, print_failures, print_notes, print_t
 
 if TYPE_CHECKING:
     from tilepress.jobs.audit.report import AuditReport
+    from tilepress.jobs.doctor.doctor import DoctorReport
     from tilepress.jobs.estimation.report import EstimateReport
     from tilepress.jobs.report.report import ArchiveReport
     from tilepress.jobs.viewer.view import ViewReport
 
+_VERDICTS = {
+    0: "all promises hold",
+    3: "no promise is broken; there is something to look at",
+    4: "A PROMISE IS BROKEN: put no archive there",
+    5: "something could not be reached or tried; nothing is proven about it",
+}  # of `doctor`, by exit code
 _LEAST_TOLD = 5  # worst images, groups of a grouping
 
 
@@ -133,3 +140,13 @@ def show_estimate(request: SimpleNamespace, report: EstimateReport) -> None:
 def show_view(request: SimpleNamespace, report: ViewReport) -> None:
     """Print that the viewer has ended."""
     print(f"{report.url} has ended; {report.archive} is as it was")
+
+
+def show_doctor(request: SimpleNamespace, report: DoctorReport) -> None:
+    """Print every check with what was found, and what all of them mean."""
+    columns = ("of", "check", "outcome", "found")
+    lines = ((each.subject, each.name, each.outcome, request.spell(each.text)) for each in report.checks)
+    print_table((dict(zip(columns, map(plain, line), strict=True)) for line in lines), columns)
+    for url in report.left:
+        print(plain(f"NOT REMOVED: {url}"))
+    print(f"{_VERDICTS[report.exit_code]} ({counted(len(report.checks), 'check')}, {took(report.seconds, 0.0)})")

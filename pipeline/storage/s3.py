@@ -33,7 +33,7 @@ from tilepress.pipeline.storage.ordered import sorted_by_name
 from tilepress.pipeline.storage.retry import retrying
 from tilepress.pipeline.storage.s3_client import S3Client, client
 from tilepress.pipeline.storage.s3_errors import errors
-from tilepress.pipeline.storage.s3_unfinished import abort_stale
+from tilepress.pipeline.storage.s3_unfinished import abort_stale, unfinished
 from tilepress.pipeline.storage.s3_upload import Target, upload
 
 SPOOL_FROM = 256 << 20  # bytes; larger objects are read by way of a local temporary file
@@ -117,6 +117,16 @@ class S3Storage(Storage):
     def remove_stale_temporaries(self, prefix: str = "", older_than_s: float = 86400.0) -> int:
         return abort_stale(self._client(), self._bucket, self._prefix + prefix, time.time() - older_than_s)
 
+    def target(self, name: str, content: Content) -> Target:
+        """Return the object of that name as one to send requests about; `content` is what it is to get."""
+        key = self._prefix + check_name(name)
+        return Target(self._client(), self._bucket, key, lambda: holds(self, name, content))
+
+    def unfinished(self, prefix: str = "") -> Names:
+        """Return the names below `prefix` for which there are uploads in parts that nobody finished, once for each."""
+        found = unfinished(self._client(), self._bucket, self._prefix + prefix)
+        return [upload["Key"][len(self._prefix) :] for upload, _ in found]
+
     def _get(self, s3: S3Client, name: str, spool: IO[bytes], condition: dict[str, str]) -> bytes | None:
         """The object, or None where it is large and went to the spool."""
         answer = s3.call_s3("get_object", **self._address(name), **condition)
@@ -173,9 +183,7 @@ class S3Storage(Storage):
         return {"Bucket": self._bucket, "Key": self._prefix + name}
 
     def _upload(self, name: str, content: Content, *, exclusive: bool) -> None:
-        key = self._prefix + check_name(name)
-        target = Target(self._client(), self._bucket, key, lambda: holds(self, name, content))
-        upload(target, content, exclusive=exclusive)
+        upload(self.target(name, content), content, exclusive=exclusive)
 
 
 def _map(spool: IO[bytes], stack: contextlib.ExitStack) -> mmap.mmap:

@@ -31,7 +31,7 @@ def abort(s3: S3Client, upload: Mapping[str, str]) -> bool:
 
 def abort_stale(s3: S3Client, bucket: str, prefix: str, before: float) -> int:
     """Give up uploads below `prefix` that were begun before that time (seconds since 1970); return how many."""
-    stale = [upload for upload, begun in _unfinished(s3, bucket, prefix) if begun.timestamp() <= before]
+    stale = [upload for upload, begun in unfinished(s3, bucket, prefix) if begun.timestamp() <= before]
     return sum(abort(s3, upload) for upload in stale)
 
 
@@ -40,15 +40,15 @@ def abort_others(s3: S3Client, upload: Mapping[str, str], seconds: float) -> Non
 
     One may be another writer's. That writer is told to try again, and finds the object then.
     """
-    same = [each for each in _unfinished(s3, upload["Bucket"], upload["Key"]) if each[0]["Key"] == upload["Key"]]
+    same = [each for each in unfinished(s3, upload["Bucket"], upload["Key"]) if each[0]["Key"] == upload["Key"]]
     for ours in (begun for other, begun in same if other == upload):
         for other, begun in same:
             if other != upload and ours - timedelta(seconds=seconds) - _CLOCK <= begun <= ours:
                 abort(s3, other)
 
 
-def _unfinished(s3: S3Client, bucket: str, prefix: str) -> Iterator[tuple[dict[str, str], Any]]:
-    """Bucket, Key and UploadId of each unfinished upload below a prefix, and the time at which it was begun."""
+def unfinished(s3: S3Client, bucket: str, prefix: str) -> Iterator[tuple[dict[str, str], Any]]:
+    """Yield Bucket, Key and UploadId of each unfinished upload below a prefix, and when it was begun."""
     marker: dict[str, str] = {}
 
     def page() -> Mapping[str, Any]:

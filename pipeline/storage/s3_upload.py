@@ -74,7 +74,7 @@ def upload(target: Target, content: Content, *, exclusive: bool) -> None:
         if size > SINGLE_LIMIT:
             if exclusive and _exists(target):  # before sending gigabytes
                 raise AlreadyExists(f"{target.where} exists already")
-            _upload_parts(target, size, read, condition)
+            upload_parts(target, size, read, condition)
             return
         body = read(0, size)
         create_once(
@@ -82,7 +82,8 @@ def upload(target: Target, content: Content, *, exclusive: bool) -> None:
         )
 
 
-def _upload_parts(target: Target, size: int, read: Reader, condition: Mapping[str, str]) -> None:
+def upload_parts(target: Target, size: int, read: Reader, condition: Mapping[str, str]) -> None:
+    """Write an object of `size` bytes in parts, under a `condition` on the request that makes it of them."""
     length = max(PART_BYTES, -(-size // _MAX_PARTS))
     begun = {"UploadId": _begin(target)}
 

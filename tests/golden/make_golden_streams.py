@@ -15,6 +15,10 @@ not affected: an archive keeps its own copies.
 Streams of jpegls, exact and near-lossless, are a file of their own:
 
     python tests/golden/make_golden_streams.py --jpegls NEW_FILE
+
+`tilepress doctor` carries streams of every codec and shipped model, which change with the models:
+
+    python tests/golden/make_golden_streams.py --known NEW_FILE
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ from stream_files import coded, digest, refuse_existing, write
 from tilepress.codecs.codec import Codec, Settings, TileSpec
 from tilepress.codecs.learned.leveled import LeveledCodec
 from tilepress.codecs.model import SHIPPED, Model
-from tilepress.codecs.registry import load_codec
+from tilepress.codecs.registry import CODECS, load_codec, needs_model, shipped_models
 
 RGB = TileSpec(29, 43, 3, "uint8", 8, "rgb")
 GRAY = TileSpec(17, 23, 1, "uint8", 8, "gray")
@@ -46,6 +50,7 @@ TILES = (
     (TileSpec(21, 10, 2, "uint16", 12, "gray"), 100),
     (TileSpec(16, 33, 4, "uint8", 8, "cmyk"), 1),
 )
+DEEP = TileSpec(21, 10, 1, "uint16", 12, "gray")
 PINNED = TileSpec(64, 64, 3, "uint8", 8, "rgb")
 NEAR = (0, 3)  # max_error of the streams of jpegls
 CHANGING = frozenset({"gdn-factorized", "lossless"})  # shipped models that are not pinned
@@ -61,6 +66,9 @@ def main(arguments: list[str]) -> None:
         return
     if arguments[0] == "--jpegls":
         write(target, (facts for near in NEAR for facts in classical("jpegls", Settings(max_error=near))))
+        return
+    if arguments[0] == "--known":
+        write(target, known())
         return
     models = {name: learned_model(name) for name in FOLDERS[arguments[0]]}
     for name, model in models.items():
@@ -87,6 +95,17 @@ def classical(codec_id: str, settings: Settings) -> Iterator[dict[str, Any]]:
         tile = picture(spec.height, spec.width, spec.channels, spec.bit_depth, 100 + seed)
         (stream,) = codec.encode(tile[None], spec, settings)
         yield described(codec_id, None, codec, spec, stream) | {"max_error": settings.max_error}
+
+
+def known() -> Iterator[dict[str, Any]]:
+    """A stream of each shipped model, the pinned ones as they are pinned, and some of each codec without a model."""
+    for name, folder in shipped_models().items():
+        yield from learned(name, Model.load(folder), ((PINNED, None),))
+    for codec_id in (name for name in CODECS if not needs_model(name)):
+        codec = load_codec(codec_id)
+        for seed, spec in enumerate(spec for spec in (RGB, DEEP) if codec.supports(spec)):
+            tile = picture(spec.height, spec.width, spec.channels, spec.bit_depth, 100 + seed)
+            yield described(codec_id, None, codec, spec, codec.encode(tile[None], spec, Settings())[0])
 
 
 def drawn(name: str, model: Model) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,7 @@ if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress import errors
     from tilepress.jobs.verbs.audit import audit
     from tilepress.jobs.verbs.compress import compress
+    from tilepress.jobs.verbs.doctor import doctor
     from tilepress.jobs.verbs.estimate import estimate
     from tilepress.jobs.verbs.evaluate import evaluate
     from tilepress.jobs.verbs.fit_lossless import fit_lossless
@@ -37,6 +38,7 @@ _VERBS = {
     "repair": ("tilepress.jobs.verbs.upkeep.repair", "repair"),
     "retry": ("tilepress.jobs.verbs.upkeep.retry", "retry"),
     "compress": ("tilepress.jobs.verbs.compress", "compress"),
+    "doctor": ("tilepress.jobs.verbs.doctor", "doctor"),
     "estimate": ("tilepress.jobs.verbs.estimate", "estimate"),
     "evaluate": ("tilepress.jobs.verbs.evaluate", "evaluate"),
     "fit_lossless": ("tilepress.jobs.verbs.fit_lossless", "fit_lossless"),
@@ -57,6 +59,7 @@ __all__ = [
     "audit",
     "compact",
     "compress",
+    "doctor",
     "errors",
     "estimate",
     "evaluate",

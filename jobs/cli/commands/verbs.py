@@ -5,6 +5,7 @@ from __future__ import annotations
 from tilepress.jobs.cli.command import command_of
 from tilepress.jobs.verbs.audit import audit
 from tilepress.jobs.verbs.compress import compress
+from tilepress.jobs.verbs.doctor import doctor
 from tilepress.jobs.verbs.estimate import estimate
 from tilepress.jobs.verbs.evaluate import evaluate
 from tilepress.jobs.verbs.fit_lossless import fit_lossless
@@ -191,5 +192,14 @@ VIEW = command_of(
     Examples:
       tilepress view photos.tp --open
       tilepress view s3://archive/2024 --port 0
+    """,
+)
+DOCTOR = command_of(
+    doctor,
+    """
+    Examples:
+      tilepress doctor                                   this machine
+      tilepress doctor s3://bucket/archives              before an archive is put there
+      tilepress doctor s3://bucket/archives --ray-address auto
     """,
 )

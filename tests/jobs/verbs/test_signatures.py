@@ -27,6 +27,7 @@ from tilepress.jobs.audit.asking import AuditConfig
 from tilepress.jobs.cli import app
 from tilepress.jobs.data.import_arrays import ImportConfig
 from tilepress.jobs.data.recover import RecoverConfig
+from tilepress.jobs.doctor.doctor import DoctorConfig
 from tilepress.jobs.estimation.estimate import EstimateConfig
 from tilepress.jobs.evaluation.evaluate import EvaluateConfig
 from tilepress.jobs.fitting.fit_lossless import FitConfig
@@ -50,6 +51,7 @@ CONFIGS = {
     "import_arrays": ImportConfig,
     "train": TrainConfig,
     "fit_lossless": FitConfig,
+    "doctor": DoctorConfig,
     "estimate": EstimateConfig,
     "evaluate": EvaluateConfig,
     "report": ReportConfig,

@@ -1,0 +1,109 @@
+"""A cluster: nodes that differ, decode wrongly, lack their GPU or are elsewhere are found out, each by its check."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+import tilepress
+from tilepress.jobs.doctor import cluster
+from tilepress.jobs.doctor.checks import BROKEN, LOOK, OK, Finding
+from tilepress.jobs.doctor.known import Decoded
+from tilepress.jobs.doctor.node import Answer, GpuAnswer
+from tilepress.jobs.doctor.scratch import Scratch
+from tilepress.pipeline.storage.base import open_storage
+
+SAME = MappingProxyType({"python": "3.11.7", "numpy": "2.4.6"})
+EXACT = Decoded(35, (), ())
+
+
+def answer(
+    versions: Mapping[str, str] = SAME, decoded: Decoded = EXACT, storage: str = "", late_s: float = 0
+) -> Answer:
+    return Answer(versions, "a processor", time.time() + late_s, decoded, storage)
+
+
+def asked(gpus: Mapping[str, GpuAnswer] | None = None, **answers: Answer) -> cluster.Asked:
+    nodes = [cluster._Node(name, name, float(name in (gpus or {}))) for name in answers]
+    now = time.time()
+    return cluster.Asked(nodes, dict(answers), dict(gpus or {}), {}, {}, now - 1, now + 1)
+
+
+def test_equal_nodes_are_well() -> None:
+    found = asked(a=answer(), b=answer())
+    assert cluster.nodes_answer(found).text == "2 x a processor"
+    assert cluster.equal_versions({name: each.versions for name, each in found.answers.items()}).outcome == OK
+    assert cluster.exact_everywhere(found).outcome == cluster.clocks(found).outcome == OK
+
+
+@pytest.mark.parametrize("other", [{"python": "3.11.7", "numpy": "2.3.0"}, {"python": "3.11.7"}])
+def test_a_node_of_another_version_is_found(other: dict[str, str]) -> None:
+    found = cluster.equal_versions({"a": SAME, "b": SAME, "c": other})
+    assert found.outcome == BROKEN and "numpy differs: 2.4.6 on a, b" in found.text
+
+
+def test_a_node_that_decodes_wrongly_is_found() -> None:
+    found = cluster.exact_everywhere(asked(a=answer(), b=answer(decoded=Decoded(34, ("raw (other samples)",), ()))))
+    assert found.outcome == BROKEN and "on b" in found.text and "raw" in found.text
+
+
+def test_a_gpu_that_decodes_wrongly_is_found() -> None:
+    gpu = GpuAnswer(Finding(OK, "a GPU"), Decoded(17, ("gan (other samples)",), ()))
+    found = cluster.exact_everywhere(asked({"a": gpu}, a=answer()))
+    assert found.outcome == BROKEN and "the GPU of a" in found.text
+
+
+def test_a_gpu_that_pytorch_does_not_see_is_found() -> None:
+    blind = GpuAnswer(Finding(LOOK, "PyTorch does not see it"), None)
+    found = cluster.gpus_seen(asked({"a": blind}, a=answer()))
+    assert found.outcome == BROKEN and "on a" in found.text
+    seen = asked({"a": GpuAnswer(Finding(OK, "a GPU"), EXACT)}, a=answer())
+    assert cluster.gpus_seen(seen).outcome == OK
+    seen.gpus.clear()
+    assert cluster.gpus_seen(seen).outcome == "not tried"
+
+
+def test_a_node_that_cannot_run_or_does_not_answer_is_named() -> None:
+    found = asked(a=answer())
+    found.silent["b"] = "no answer"
+    assert cluster.nodes_answer(found).outcome == "not tried"
+    found.failed["c"] = "No module named 'tilepress'"
+    assert cluster.nodes_answer(found).outcome == BROKEN and "c: No module" in cluster.nodes_answer(found).text
+
+
+def test_a_node_with_another_storage_is_found(tmp_path: Path) -> None:
+    scratch = Scratch(open_storage(str(tmp_path)))
+    scratch.storage.create("from-node-0", b"from-node-0")
+    assert cluster.storage_from_nodes(asked(a=answer()), scratch).outcome == OK
+    elsewhere = cluster.storage_from_nodes(asked(a=answer(), b=answer()), scratch)
+    assert elsewhere.outcome == BROKEN and "does not see what b wrote" in elsewhere.text
+    refused = cluster.storage_from_nodes(asked(a=answer(storage="access denied")), scratch)
+    assert refused.outcome == BROKEN and "access denied" in refused.text
+
+
+def test_a_clock_that_is_an_hour_off_is_told() -> None:
+    found = cluster.clocks(asked(a=answer(), b=answer(late_s=3600)))
+    assert found.outcome == LOOK and "clock of b" in found.text
+
+
+def test_a_cluster_that_is_not_there_is_not_reached() -> None:
+    report = tilepress.doctor(ray_address="127.0.0.1:9")
+    assert report.exit_code == 5
+    assert [(check.name, check.outcome) for check in report.checks] == [("reachable", "not tried")]
+
+
+@pytest.mark.slow
+def test_every_node_of_a_cluster_is_asked(ray_cluster: object, tmp_path: Path) -> None:
+    """The cluster pretends to have GPUs: where there is none, that is a promise of Ray that is broken."""
+    import torch
+
+    report = tilepress.doctor(tmp_path, ray_address="auto")
+    found = {check.name: check for check in report.checks if check.subject == "cluster"}
+    for name in ("reachable", "nodes", "equal versions", "exact decoding", "storage from nodes", "clocks"):
+        assert found[name].outcome == OK, found[name].text
+    assert found["GPUs"].outcome == (OK if torch.cuda.is_available() else BROKEN), found["GPUs"].text
+    assert [*tmp_path.iterdir()] == []
