@@ -148,5 +148,5 @@ def show_doctor(request: SimpleNamespace, report: DoctorReport) -> None:
     lines = ((each.subject, each.name, each.outcome, request.spell(each.text)) for each in report.checks)
     print_table((dict(zip(columns, map(plain, line), strict=True)) for line in lines), columns)
     for url in report.left:
-        print(plain(f"NOT REMOVED: {url}"))
+        print(plain(f"not removed: {url}"))
     print(f"{_VERDICTS[report.exit_code]} ({counted(len(report.checks), 'check')}, {took(report.seconds, 0.0)})")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tilepress.pipeline.errors import InfrastructureError
+from tilepress.pipeline.errors import InfrastructureError, InTheWay
 
 OK: Literal["ok"] = "ok"
 LOOK: Literal["look"] = "look"
@@ -38,9 +38,14 @@ class Check:
 
 
 def checked(subject: str, name: str, check: Callable[[], Finding]) -> Check:
-    """Return what `check` finds. Storage or a cluster that fails meanwhile leaves a promise neither kept nor broken."""
+    """Return what `check` finds. Storage or a cluster that fails meanwhile leaves a promise neither kept nor broken.
+
+    InTheWay where a file stands at the place that was named: nothing there failed, another place was meant.
+    """
     try:
         found = check()
+    except InTheWay:
+        raise
     except InfrastructureError as exc:
         found = Finding(NOT_TRIED, str(exc))
     return Check(subject, name, found.outcome, found.text, found.figures)

@@ -131,4 +131,4 @@ def _cleared(scratch: Scratch) -> Finding:
     if not scratch.left:
         return Finding(OK, "nothing that the checks made is left")
     count = len(scratch.left)
-    return Finding(LOOK, f"{count} objects could not be removed, remove them by hand: {', '.join(scratch.left[:5])}")
+    return Finding(LOOK, f"{count} objects are, or may be, left; remove them by hand: {', '.join(scratch.left[:5])}")

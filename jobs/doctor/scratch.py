@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tilepress.pipeline.errors import MissingError, StorageError
+from tilepress.pipeline.errors import MissingError, StorageError, TransientStorageError
 from tilepress.pipeline.storage.base import Storage, local_path_of, open_storage
 from tilepress.pipeline.storage.options import StorageOptions
 
@@ -33,18 +33,27 @@ class Scratch:
         return name
 
     def clear(self) -> None:
-        """Remove all objects, and what is unfinished; `left` says what is still there."""
-        wanted = dict.fromkeys((*self._names, *self._listed()))
+        """Remove all objects, and what is unfinished; `left` says what is still there, or may be."""
+        try:
+            wanted = dict.fromkeys((*self._names, *self._listed()))
+        except TransientStorageError:  # it does not answer: to try each name for a minute would help nobody
+            self.left = [f"{self.storage.url}/{name}" for name in self._names]
+            return
         with ThreadPoolExecutor(_THREADS) as threads:
             removed = threads.map(self._remove, wanted)
         left = [name for name, gone in zip(wanted, removed, strict=True) if not gone]
         with contextlib.suppress(StorageError):  # where nobody may list uploads, the check of them says so
             self.storage.remove_stale_temporaries("", _WHENEVER_S)
-        self.left = [f"{self.storage.url}/{name}" for name in dict.fromkeys((*left, *self._listed()))]
+        with contextlib.suppress(TransientStorageError):
+            left += self._listed()
+        self.left = [f"{self.storage.url}/{name}" for name in dict.fromkeys(left)]
 
     def _listed(self) -> list[str]:
+        """The names there; none where nobody may list them. TransientStorageError."""
         try:
             return [entry.name for entry in self.storage.list()]
+        except TransientStorageError:
+            raise
         except StorageError:
             return []
 

@@ -45,9 +45,18 @@ def test_json_names_every_check_and_its_figures(tmp_path: Path, capsys: pytest.C
     assert figures["pace"]["write_ms"] > 0 and figures["pace"]["read_mb_per_s"] > 0
 
 
-@pytest.mark.parametrize("url", ["s3:/bucket", "/proc/nothing/here"])
-def test_a_place_that_is_none_is_an_error(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(url) in (2, 5)
+@pytest.mark.parametrize(
+    ("url", "code", "words"),
+    [
+        ("s3:/bucket", 2, "looks like a URL without its slashes"),
+        (__file__, 2, "it is a file where a folder is needed"),
+        ("/proc/nothing/here", 5, "not tried"),
+    ],
+)
+def test_a_place_that_is_none_is_an_error(url: str, code: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(url) == code
+    told = capsys.readouterr()
+    assert words in told.out + told.err
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])

@@ -15,7 +15,7 @@ from tilepress.jobs.doctor import consistency, contention, file_system, pace
 from tilepress.jobs.doctor.checks import BROKEN, LOOK, OK, Finding, checked
 from tilepress.jobs.doctor.scratch import Scratch, scratch_below
 from tilepress.jobs.doctor.storage import storage_checks
-from tilepress.pipeline.storage.base import ListedFile, Storage, open_storage
+from tilepress.pipeline.storage.base import ListedFile
 from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
 from tilepress.pipeline.storage.local import LocalStorage
 from tilepress.pipeline.storage.options import NO_OPTIONS
@@ -226,65 +226,9 @@ def test_storage_in_memory_is_checked_too(tmp_path: Path) -> None:
     assert scratch.left == [] and not [*scratch.storage.list()]
 
 
-def test_folders_that_were_made_for_the_checks_go_too(tmp_path: Path) -> None:
-    with scratch_below(str(tmp_path / "a" / "b"), NO_OPTIONS) as scratch:
-        scratch.storage.create(scratch.new("x"), b"x")
-    assert [*tmp_path.iterdir()] == []
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, StorageError])
-def test_everything_is_removed_however_the_checks_end(error: type[BaseException], tmp_path: Path) -> None:
-    with pytest.raises(error), scratch_below(str(tmp_path), NO_OPTIONS) as scratch:
-        scratch.storage.create("nobody/told/of/this", b"x")
-        raise error
-    assert [*tmp_path.iterdir()] == []
-
-
-def test_what_cannot_be_removed_is_named(tmp_path: Path) -> None:
-    class Stays(LocalStorage):
-        def remove(self, name: str) -> None:
-            raise StorageError(f"{name}: access denied")
-
-    scratch = Scratch(Stays(str(tmp_path)))
-    scratch.storage.create(scratch.new("a"), b"a")
-    scratch.clear()
-    assert scratch.left == [f"{tmp_path}/a"]
-
-
-def test_what_a_stale_listing_hides_is_removed_all_the_same(tmp_path: Path) -> None:
-    class Hides(LocalStorage):
-        def list(self, prefix: str = "", rules: ListingRules = ALL) -> Iterator[ListedFile]:
-            return iter(())
-
-    scratch = Scratch(Hides(str(tmp_path)))
-    scratch.storage.create(scratch.new("a"), b"a")
-    scratch.clear()
-    assert [*tmp_path.iterdir()] == [] and scratch.left == []
-
-
 def test_a_storage_that_fails_is_neither_broken_nor_sound() -> None:
     def fails() -> Finding:
         raise StorageError("access denied")
 
     found = checked("storage", "names", fails)
     assert (found.outcome, found.text) == ("not tried", "access denied")
-
-
-def test_the_kind_of_a_file_system_is_that_of_the_deepest_mount(tmp_path: Path) -> None:
-    mounts, shared = tmp_path / "mounts", tmp_path / "on shared"
-    shared.mkdir()
-    place = str(shared).replace(" ", "\\040")
-    mounts.write_text(f"/dev/sda / ext4 rw 0 0\nserver:/x {place} nfs4 rw 0 0\ntmpfs /elsewhere tmpfs rw 0 0\n")
-    assert file_system.kind_of(shared / "below", mounts) == "nfs4"
-    assert file_system.kind_of(tmp_path, mounts) == "ext4"
-    assert file_system.kind_of(tmp_path, tmp_path / "missing") == ""
-
-
-@pytest.mark.parametrize(("kind", "words"), [("nfs4", "several"), ("fuse.sshfs", "several"), ("tmpfs", "in memory")])
-def test_file_systems_to_look_at_are_told(
-    kind: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(file_system, "kind_of", lambda folder: kind)
-    storage: Storage = open_storage(str(tmp_path))
-    found = file_system.file_system(Scratch(storage))
-    assert found.outcome == LOOK and words in found.text
