@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _VERDICTS = {
     0: "all promises hold",
     3: "no promise is broken; there is something to look at",
-    4: "A PROMISE IS BROKEN: put no archive there",
+    4: "A PROMISE IS BROKEN: trust no archive to it before that is mended",
     5: "something could not be reached or tried; nothing is proven about it",
 }  # of `doctor`, by exit code
 _LEAST_TOLD = 5  # worst images, groups of a grouping

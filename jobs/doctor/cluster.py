@@ -23,6 +23,7 @@ from tilepress.pipeline.errors import MissingError
 _WAIT_S = 900.0  # a node may have all kernels to compile
 _SKEW_S = 60.0
 _HERE = "this driver"
+RACES = tuple(f"race-of-nodes-{number}" for number in range(20))
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _shared(scratch: Scratch | None) -> SharedPlace | None:
         return None
     name, content = scratch.new("from-driver"), b"from the driver"
     scratch.storage.create(name, content)
-    return SharedPlace(scratch.storage.location.absolute(), name, content)
+    return SharedPlace(scratch.storage.location.absolute(), name, content, tuple(map(scratch.new, RACES)))
 
 
 def _sent(work: Callable[[Question], Any], question: Question, node: _Node, gpus: float) -> Any:
@@ -162,7 +163,7 @@ def gpus_seen(asked: Asked) -> Finding:
         return Finding(NOT_APPLICABLE, "Ray promises none: networks run on processors")
     for name, found in asked.gpus.items():
         if found.seen.outcome != OK:
-            return Finding(BROKEN, f"Ray promises a GPU on {name}, and {found.seen.text}")
+            return Finding(BROKEN, f"Ray promises a GPU on {name}: {found.seen.text}")
     lacking = [name for name in promised if name not in asked.gpus]
     if lacking:
         return Finding(NOT_TRIED, f"no GPU could be tried on {', '.join(lacking[:3])}: see nodes")
@@ -193,13 +194,32 @@ def storage_from_nodes(asked: Asked, scratch: Scratch | None) -> Finding:
         if found.storage:
             return Finding(BROKEN, f"{name} does not reach the storage as the driver does: {found.storage}")
     for number, node in enumerate(asked.nodes):
-        try:
-            written = scratch.storage.read(name := f"from-node-{number}")
-        except MissingError:
-            written = b""
-        if node.name in asked.answers and written != name.encode():
+        if node.name in asked.answers and not _holds(scratch, name := f"from-node-{number}", name):
             return Finding(BROKEN, f"the driver does not see what {node.name} wrote: it is not the same place")
-    return Finding(OK, f"read and written by {len(asked.answers)} nodes, and their objects seen by the driver")
+    if not (asked.silent or asked.failed) and (problem := _unlike_one_winner(asked, scratch)):
+        return Finding(BROKEN, f"{problem}: create-only does not hold between machines")
+    count = len(asked.answers)
+    return Finding(
+        OK, f"read and written by {count} nodes, seen by the driver; of {len(RACES)} names each had one winner"
+    )
+
+
+def _unlike_one_winner(asked: Asked, scratch: Scratch) -> str:
+    """What is wrong with the names that the nodes raced for."""
+    for race in RACES:
+        winners = [number for number, node in enumerate(asked.nodes) if race in asked.answers[node.name].won]
+        if len(winners) != 1:
+            return f"{len(winners)} nodes were told that they had created one and the same object"
+        if not _holds(scratch, race, f"from-node-{winners[0]}"):
+            return "a node was told that it had created an object, and another's content is there, or none"
+    return ""
+
+
+def _holds(scratch: Scratch, name: str, content: str) -> bool:
+    try:
+        return scratch.storage.read(name) == content.encode()
+    except MissingError:
+        return False
 
 
 def clocks(asked: Asked) -> Finding:

@@ -120,7 +120,7 @@ def gpu(expected: bool | None = None) -> Finding:
 
     if not torch.cuda.is_available():
         if seen:
-            return Finding(LOOK, "there is a GPU, and PyTorch does not see it: check the driver and PyTorch's build")
+            return Finding(LOOK, "PyTorch does not see the GPU: check the driver and PyTorch's build")
         return Finding(NOT_APPLICABLE, "none: networks run on processors")
     try:
         right = int((torch.arange(1000, device="cuda") * 2).sum().item()) == 999_000

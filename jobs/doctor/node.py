@@ -10,17 +10,18 @@ from typing import Any
 from tilepress.jobs.doctor.checks import OK, Finding
 from tilepress.jobs.doctor.known import Decoded, decode_known
 from tilepress.jobs.doctor.machine import gpu, processor, versions
-from tilepress.pipeline.errors import TilepressError
+from tilepress.pipeline.errors import AlreadyExists, TilepressError
 from tilepress.pipeline.storage.base import Location
 
 
 @dataclass(frozen=True)
 class SharedPlace:
-    """A storage that all nodes are to reach, and an object that the driver has made there."""
+    """A storage that all nodes are to reach, an object that the driver has made there, and names to race for."""
 
     location: Location
     name: str
     content: bytes
+    races: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,25 +42,32 @@ class Answer:
     now: float  # seconds since 1970, by the node's clock
     decoded: Decoded
     storage: str = ""
+    won: tuple[str, ...] = ()  # of the names to race for, those that this node created
 
 
 def answer(question: Question) -> Answer:
     """Return what this node has to say, by its processor alone."""
-    now, storage = time.time(), ""
+    now, problem, won = time.time(), "", list[str]()
     if question.place is not None:
-        storage = _problem_of(question.place, question.write)
-    return Answer(versions(), processor(), now, decode_known(question.streams), storage)
+        try:
+            problem = _use(question.place, question.write, won)
+        except TilepressError as exc:
+            problem = str(exc)
+    return Answer(versions(), processor(), now, decode_known(question.streams), problem, tuple(won))
 
 
-def _problem_of(place: SharedPlace, write: str) -> str:
-    """Why the place is not the driver's as seen from here."""
-    try:
-        storage = place.location.open()
-        if storage.read(place.name) != place.content:
-            return "it reads another content than the driver wrote"
-        storage.create(write, write.encode())
-    except TilepressError as exc:
-        return str(exc)
+def _use(place: SharedPlace, write: str, won: list[str]) -> str:
+    """Read, write and race, and return why the place is not the driver's as seen from here; names won are added."""
+    storage = place.location.open()
+    if storage.read(place.name) != place.content:  # MissingError where the driver has gone and cleared the place
+        return "it reads another content than the driver wrote"
+    storage.create(write, write.encode())
+    for name in place.races:
+        try:
+            storage.create(name, write.encode())
+        except AlreadyExists:
+            continue
+        won.append(name)
     return ""
 
 

@@ -32,8 +32,8 @@ def doctor(
     read and listed at once; wrong checksums are refused; unfinished uploads are found and removed. Everything is made
     in a new folder or prefix below, tilepress-doctor-..., and removed at the end. In a bucket with versions, old ones
     stay as its rules say. Of the cluster at `ray_address`: every node has the same versions, sees the GPU that Ray
-    promises, decodes known streams exactly, and reaches `url`. Without either: versions, kernels, GPU, memory and
-    exact decoding of this machine.
+    promises, decodes known streams exactly, and reaches `url`, where of all nodes one creates an object. Without
+    either: versions, kernels, GPU, memory and exact decoding of this machine.
 
     The exit code is 0 if all promises hold, 3 if there is something to look at, 4 if a promise is broken (put no
     archive there), 5 if something could not be reached or tried.

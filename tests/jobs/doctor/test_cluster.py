@@ -22,9 +22,13 @@ EXACT = Decoded(35, (), ())
 
 
 def answer(
-    versions: Mapping[str, str] = SAME, decoded: Decoded = EXACT, storage: str = "", late_s: float = 0
+    versions: Mapping[str, str] = SAME,
+    decoded: Decoded = EXACT,
+    storage: str = "",
+    late_s: float = 0,
+    won: tuple[str, ...] = (),
 ) -> Answer:
-    return Answer(versions, "a processor", time.time() + late_s, decoded, storage)
+    return Answer(versions, "a processor", time.time() + late_s, decoded, storage, won)
 
 
 def asked(gpus: Mapping[str, GpuAnswer] | None = None, **answers: Answer) -> cluster.Asked:
@@ -77,12 +81,26 @@ def test_a_node_that_cannot_run_or_does_not_answer_is_named() -> None:
 
 def test_a_node_with_another_storage_is_found(tmp_path: Path) -> None:
     scratch = Scratch(open_storage(str(tmp_path)))
-    scratch.storage.create("from-node-0", b"from-node-0")
-    assert cluster.storage_from_nodes(asked(a=answer()), scratch).outcome == OK
+    for name in ("from-node-0", *cluster.RACES):
+        scratch.storage.create(name, b"from-node-0")
+    assert cluster.storage_from_nodes(asked(a=answer(won=cluster.RACES)), scratch).outcome == OK
     elsewhere = cluster.storage_from_nodes(asked(a=answer(), b=answer()), scratch)
     assert elsewhere.outcome == BROKEN and "does not see what b wrote" in elsewhere.text
     refused = cluster.storage_from_nodes(asked(a=answer(storage="access denied")), scratch)
     assert refused.outcome == BROKEN and "access denied" in refused.text
+
+
+def test_nodes_that_both_create_one_object_are_found(tmp_path: Path) -> None:
+    """As on a file system over a network whose machines do not see each other's files at once."""
+    scratch = Scratch(open_storage(str(tmp_path)))
+    for name in ("from-node-0", "from-node-1", *cluster.RACES):
+        scratch.storage.create(name, name.encode() if name.startswith("from") else b"from-node-1")
+    lost, won = answer(), answer(won=cluster.RACES)
+    assert cluster.storage_from_nodes(asked(a=lost, b=won), scratch).outcome == OK
+    both = cluster.storage_from_nodes(asked(a=answer(won=cluster.RACES[-1:]), b=won), scratch)
+    assert both.outcome == BROKEN and "2 nodes were told" in both.text
+    wrong = cluster.storage_from_nodes(asked(a=won, b=lost), scratch)
+    assert wrong.outcome == BROKEN and "another's content" in wrong.text
 
 
 def test_a_clock_that_is_an_hour_off_is_told() -> None:
