@@ -21,7 +21,7 @@ from tilepress.pipeline.storage.ordered import merge_join
 
 _TASKS, _TASK_IMAGES = 1024, 512  # tasks that are aimed at of a large archive, and images of one at most
 _STACKED_IMAGES = 1024  # of one stack, whose images are read together
-_LEAST_BYTES, _MOST_BYTES = 2 << 20, 32 << 20  # of the files of a task: a second of work, or ten
+_LEAST_BYTES, _MOST_BYTES = 8 << 20, 64 << 20  # of the files of a task: half a second of work, or four
 NOT_IN_ARCHIVE, NOT_IN_SOURCE = "it is not there, and the source has it", "the source no longer has it"
 
 
