@@ -127,8 +127,10 @@ def _options(config: AuditConfig) -> AuditOptions:
         raise UsageError(f"`metrics` {', '.join(wrong) or 'are none'}: there are {', '.join(METRICS)}")
     if "ssimulacra2" in config.metrics and config.against is None:
         raise UsageError("`metrics` ssimulacra2 takes a source to compare with: give `against`")
-    if config.sample is not None and (config.sample <= 0 or (config.sample > 1 and config.sample % 1)):
+    if config.sample is not None and (not config.sample > 0 or (config.sample > 1 and config.sample % 1)):
         raise UsageError(f"`sample` {config.sample:g} is neither a number of images nor a share of them, below 1")
+    if config.slice is not None and not 1 <= config.slice[0] <= config.slice[1]:
+        raise UsageError(f"`slice` {config.slice[0]}/{config.slice[1]} is no part: of N there are 1/N to N/N")
     groupings = tuple(config.group_by) or DEFAULT_GROUPINGS
     require_groupings(groupings)
     source = _source(config, config.source)
