@@ -146,7 +146,9 @@ class _Looking:
         known = as_stored(item.entry[1]) if item.entry else {}
         try:
             original = self._reader.see_original(item)
-        except (PictureError, IntegrityError, MissingError, ChangedError) as exc:
+        except TransientStorageError:
+            raise
+        except (PictureError, IntegrityError, MissingPackage, StorageError) as exc:  # the image itself is proven
             return known | {"compared": f"the source could not be compared: {exc}"}
         if original is None:
             return known

@@ -46,8 +46,9 @@ class GroupFigures:
     def add(self, row: Row) -> None:
         """Count an image."""
         self.images += row["outcome"] == AUDITED
-        self.source_bytes += row["source_bytes"]
-        self.stored_bytes += row["stored_bytes"]
+        if row["method"]:  # what is missing, or was never stored, saves nothing
+            self.source_bytes += row["source_bytes"]
+            self.stored_bytes += row["stored_bytes"]
         self.pixels += (row.get("width") or 0) * (row.get("height") or 0)
         self.damaged += row["outcome"] == DAMAGED
         self.findings += bool(row["findings"])

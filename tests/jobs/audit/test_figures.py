@@ -14,6 +14,9 @@ from tests.jobs.audit.conftest import by_path, table
 from tests.support.interrupted import ONE, damage_image
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress import audit, compress
+from tilepress.jobs.audit.items import AuditItem
+from tilepress.jobs.audit.readers import Reader
+from tilepress.pipeline.errors import StorageError
 
 TABLES = {"audit.json", "findings.parquet", "groups.parquet", "images.parquet", "parts", "report.html", "summary.md"}
 
@@ -101,7 +104,7 @@ def test_a_damaged_image_of_an_archive_is_a_row_with_the_reason(shots, tmp_path)
 
 
 def test_what_either_side_lacks_or_has_otherwise_is_said(shots, exact, tmp_path):
-    write_tree(tmp_path, {"s/2023/a.png": encoded(image_of("L", 60, 80), "PNG"), "s/new.png": b"x"})
+    write_tree(tmp_path, {"s/2023/a.png": encoded(image_of("L", 60, 80), "PNG"), "s/new.png": b"x" * 10_000})
     write_tree(tmp_path, {"s/2024/large.png": encoded(image_of("RGB", 170, 165, seed=4), "PNG")})
     report = audit(str(exact), against=str(tmp_path / "s"), out=str(tmp_path / "out"), **ONE)
     rows = by_path(tmp_path / "out")
@@ -109,6 +112,17 @@ def test_what_either_side_lacks_or_has_otherwise_is_said(shots, exact, tmp_path)
     assert rows["2024/large.png"]["compared"] == "the source has other pixels than were stored"
     assert rows["new.png"]["outcome"] == "missing" and "no longer" in rows["blank.png"]["compared"]
     assert report.counts["missing"] == 1 and report.exit_code == 3
+    assert report.source_bytes == sum(row["source_bytes"] for row in rows.values()) - 10_000  # it is not "saved"
+
+
+def test_a_source_that_cannot_be_read_is_no_damage_of_the_archive(shots, exact, monkeypatch):
+    def refused(reader: Reader, item: AuditItem) -> None:
+        raise StorageError(f"{item.name}: permission denied")
+
+    monkeypatch.setattr(Reader, "see_original", refused)
+    report = audit(str(exact), against=str(shots), include=("2023/*",), **ONE)
+    assert report.exit_code == 3 and not report.outcomes["damaged"] and report.counts["differing"] == 2
+    assert "permission denied" in report.problems[0][1]
 
 
 def test_an_image_that_takes_many_more_bits_than_its_kind_is_found(tmp_path):
