@@ -54,8 +54,8 @@ def part_of_day(day: str, parts: int) -> int:
 
 def remember(storage: Storage, record: AuditRecord) -> None:
     """Write what came of an audit; the first one of a slice on a day counts, unless its record is damaged."""
-    if remembered(storage, record.day, record.part, record.parts) is None:
-        with suppress(MissingError):
+    if storage.exists(record.name) and remembered(storage, record.day, record.part, record.parts) is None:
+        with suppress(MissingError):  # another driver was faster
             storage.remove(record.name)
     with suppress(AlreadyExists):  # of another driver, a moment ago
         storage.create(record.name, seal_json({"format": FORMAT, **asdict(record)}))
@@ -134,6 +134,6 @@ def _read(storage: Storage, name: str) -> AuditRecord:
         record = AuditRecord(**{each.name: content[each.name] for each in fields(AuditRecord)})
     except KeyError as exc:
         raise IntegrityError(f"{where}: a record of an audit without {exc}") from exc
-    if record.name != name or not all(isinstance(value, int) for key, value in asdict(record).items() if key != "day"):
+    if not all(isinstance(value, int) for key, value in asdict(record).items() if key != "day") or record.name != name:
         raise IntegrityError(f"{where}: this is the record of another audit")
     return record
