@@ -4,7 +4,7 @@ What is drawn is a *unit*: a large file, or consecutive small ones of a cell, wh
 are drawn with probabilities in proportion to their bytes, by priority sampling (Duffield, Lund & Thorup, "Priority
 sampling for estimation of arbitrary subset sums", J. ACM 54(6), 2007): a unit of x bytes has the key u / x, where u in
 (0, 1) is a hash of its name, and the units of the smallest keys are the sample, of any size. Names decide, so the same
-files give the same sample, however often and in which order they are listed.
+files, listed in the order of their names, give the same sample every time.
 """
 
 from __future__ import annotations
