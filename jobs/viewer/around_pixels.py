@@ -54,7 +54,7 @@ def metadata_of(entry: Entry) -> list[tuple[str, str]]:
     try:
         with one_image():
             return [(name, _text(value)) for name, value in islice(_said(picture), _MAX_VALUES)]
-    except OSError:  # what Pillow makes of a file that is cut off
+    except Exception:  # noqa: BLE001 - whatever the metadata of a file makes Pillow raise; the image itself was read
         return []
 
 
