@@ -50,9 +50,7 @@ def run_audit(config: AuditConfig) -> AuditReport:
         report.fill(totals, request.limits)
         if config.since is not None:
             report.drift = drift(storage, config.since, StorageOptions(config.storage_options))
-        _write_summary(storage, report)
-        if config.out is not None or config.report is not None:
-            _write_page(request, storage, totals, report)
+        _write_pages(request, storage, totals, report)
     if request.day:
         _remember(request, report)
     report.seconds = round(time.monotonic() - started, 3)
@@ -129,12 +127,19 @@ def _measure(request: Asked, chosen: Chosen, storage: Storage, found: Survey, re
     return fingerprints
 
 
-def _write_summary(storage: Storage, report: AuditReport) -> None:
-    """The page of text, in place of one that says something else."""
+def _write_pages(request: Asked, storage: Storage, totals: Totals, report: AuditReport) -> None:
+    """The page and that of text, in place of ones that say something else.
+
+    By the text whoever comes next sees whether the page is of now, so it is written last.
+    """
     text = summary(report).encode()
-    if not storage.exists(SUMMARY) or storage.read(SUMMARY) != text:
-        storage.write(SUMMARY, text, overwrite=True)
+    stale = not storage.exists(SUMMARY) or storage.read(SUMMARY) != text
+    if stale:
         report.written.append(SUMMARY)
+    if request.config.out is not None or request.config.report is not None:
+        _write_page(request, storage, totals, report)
+    if stale:
+        storage.write(SUMMARY, text, overwrite=True)
 
 
 def _write_page(request: Asked, storage: Storage, totals: Totals, report: AuditReport) -> None:

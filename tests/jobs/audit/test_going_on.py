@@ -40,6 +40,23 @@ def test_a_complete_audit_is_told_again_and_nothing_is_written(shots, tmp_path):
     assert (again.figures, again.findings, again.groups) == (first.figures, first.findings, first.groups)
 
 
+def test_a_page_that_a_kill_left_behind_is_made_of_the_limits_of_now(shots, tmp_path, monkeypatch):
+    out, asked, write = tmp_path / "out", {"fail_over": ("findings.blank=0",)}, LocalStorage.write
+
+    def killing(storage: LocalStorage, name: str, data: Any, *, overwrite: bool = False) -> None:
+        if name == "report.html":
+            raise KilledError
+        write(storage, name, data, overwrite=overwrite)
+
+    audit(str(shots), out=str(out), **ONE)
+    with monkeypatch.context() as patched, pytest.raises(KilledError):
+        patched.setattr(LocalStorage, "write", killing)
+        audit(str(shots), out=str(out), **asked, **ONE)
+    report = audit(str(shots), out=str(out), **asked, **ONE)
+    assert report.written == ["summary.md", "report.html"]
+    assert "findings.blank over 0" in (out / "report.html").read_text()
+
+
 def test_killed_before_or_after_any_object_it_goes_on_without_looking_twice(shots, tmp_path, monkeypatch, small_tasks):
     audit(str(shots), out=str(tmp_path / "wanted"), **ONE)
     out, create, left = tmp_path / "out", LocalStorage.create, 0
