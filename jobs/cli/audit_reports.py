@@ -106,8 +106,9 @@ def _show_end(request: SimpleNamespace, report: AuditReport) -> None:
         print(f"page: {report.page}")
     if request.out is None:
         print(f"{took(report.seconds, report.compiling_seconds)}, engine {report.engine or 'none'}; no table was kept")
-    elif not report.written:
-        print(f"{request.out} was complete already, nothing was written")
+    elif not report.engine:
+        wrote = "pages were written anew" if report.written else "nothing was written"
+        print(f"{request.out} was complete already, {wrote}; no image was decoded again: another --out looks anew")
     else:
         resumed = f" ({report.resumed_tasks:,} of {report.tasks:,} tasks by an earlier run)"
         time = took(report.seconds, report.compiling_seconds)

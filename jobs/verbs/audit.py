@@ -102,7 +102,8 @@ def audit(
     as pixels or coded twice, duplicates, or take other bits than their kind.
 
     `out` gets images.parquet (a row an image), findings.parquet, groups.parquet, summary.md and report.html. Without it
-    nothing is left behind but the page that `report` names, and a killed audit, one of `rotate` too, begins anew. In
+    nothing is left behind but the page that `report` names, and a killed audit, one of `rotate` too, begins anew. What
+    `out` has is told again and not looked at again: for damage since then, name a new one. In
     thresholds the name of a measure (psnr, ssim, ms_ssim, max_error, ssimulacra2, bpp, misfit) means the worst image,
     mean_psnr and the like the mean; saved is the share of bytes saved; and there are counts: damaged, quarantined,
     missing, differing, findings, findings.blurred.
