@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import tilepress
-from tilepress.jobs.page_file import page_file
+from tilepress.jobs.page_file import page_file, require_page_name
 from tilepress.jobs.pages.page import Page
 from tilepress.jobs.pages.render import render
 from tilepress.jobs.report.contents import Contents, read_contents
@@ -108,6 +108,7 @@ def _destination(config: ReportConfig) -> tuple[Storage, str]:
     storage, name = page_file(out, config.storage_options)
     if not name:
         raise UsageError(f"{out} is a folder: `out` is the file to write, such as {out}{config.name}{_SUFFIX}")
+    require_page_name("out", out)  # `overwrite` must not reach any other file, such as one of an archive
     try:
         there = storage.exists(name)
     except MissingError:  # not even the folder is

@@ -140,6 +140,13 @@ def test_a_place_that_is_none_is_refused(archive: Path, out: str) -> None:
         tilepress.report(archive, out=out)
 
 
+def test_no_file_of_an_archive_is_replaced_by_a_page(archive: Path) -> None:
+    before = (archive / "archive.json").read_bytes()
+    with pytest.raises(UsageError, match=r"it ends in \.html"):
+        tilepress.report(archive, out=archive / "archive.json", overwrite=True)
+    assert (archive / "archive.json").read_bytes() == before
+
+
 def test_the_page_may_go_into_a_bucket(archive: Path, s3_url: str) -> None:
     report = tilepress.report(archive, out=f"{s3_url}/pages/x.html")
     assert len(open_storage(f"{s3_url}/pages").read("x.html")) == report.page_bytes
