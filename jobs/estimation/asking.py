@@ -74,8 +74,8 @@ def check(config: EstimateConfig) -> None:
         raise UsageError("`price_storage` and `price_core_hour` say together when compressing pays: give both")
     require_page_name("report", config.report)
     engine_of(config.engine)  # a wrong engine option must not leave a folder behind
-    if config.out is None:
-        if config.engine.ray_address:
-            raise UsageError("name a place for `out` that every machine of the cluster reaches")
-    elif f"{true_place(config.out)}/".startswith(f"{true_place(config.source)}/"):
-        raise UsageError(f"`out` {config.out} lies within the source and would become part of it: choose another")
+    if config.out is None and config.engine.ray_address:
+        raise UsageError("name a place for `out` that every machine of the cluster reaches")
+    for name, written in (("out", config.out), ("report", config.report)):
+        if written is not None and f"{true_place(written)}/".startswith(f"{true_place(config.source)}/"):
+            raise UsageError(f"`{name}` {written} lies within the source and would become part of it: choose another")
