@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 import tilepress
-from tilepress.jobs.audit.asking import FINDING_KINDS, Asked
+from tilepress.jobs.audit.asking import DEFAULT_METRICS, FINDING_KINDS, Asked
 from tilepress.jobs.audit.examples import Examples
 from tilepress.jobs.audit.report import AuditReport
 from tilepress.jobs.audit.rows import DAMAGED
@@ -58,15 +60,19 @@ def page(request: Asked, report: AuditReport, totals: Totals, examples: Examples
 
 
 def _command(request: Asked) -> str:
-    """What a person would type; arguments are quoted for a shell."""
-    import shlex
-
-    config = request.config
-    words = ["tilepress", "audit", config.source]
-    words += ["--against", config.against] if config.against else []
-    words += [word for glob in config.include for word in ("--include", glob)]
-    words += [word for glob in config.exclude for word in ("--exclude", glob)]
-    return shlex.join(words)
+    """What a person would type to look at the same images in the same way; arguments are quoted for a shell."""
+    config, part = request.config, request.slice
+    options = [("--against", config.against)] if config.against else []
+    options += [("--metrics", ",".join(config.metrics))] if set(config.metrics) != set(DEFAULT_METRICS) else []
+    options += [("--group-by", each) for each in config.group_by]
+    options += [("--include", each) for each in config.include] + [("--exclude", each) for each in config.exclude]
+    options += [("--slice", f"{part[0]}/{part[1]}")] if part else []
+    if config.sample is not None:
+        options.append(("--sample", f"{config.sample:.0f}" if config.sample >= 1 else f"{100 * config.sample:.12g}%"))
+    options += [("--fail-under", each) for each in config.fail_under]
+    options += [("--fail-over", each) for each in config.fail_over]
+    options += [("--since", config.since)] if config.since else []
+    return shlex.join(["tilepress", "audit", config.source, *chain.from_iterable(options)])
 
 
 def _sections(report: AuditReport, totals: Totals, examples: Examples, command: str) -> Iterator[Section]:
@@ -146,5 +152,5 @@ def _drift(report: AuditReport, command: str) -> Iterator[Section]:
         columns=columns,
         rows=rows,
         total=report.drift.changes.total(),
-        command=f"{command} --since {report.drift.since}",
+        command=command,
     )

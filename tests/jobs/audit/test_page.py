@@ -60,9 +60,11 @@ def test_drift_and_missed_limits_are_on_the_page(tmp_path):
     audit(str(tmp_path / "s"), out=str(tmp_path / "may"), **ONE)
     write_tree(tmp_path, {"s/b.png": encoded(image_of("L", 40, 40, seed=1), "PNG")})
     asked = {"since": str(tmp_path / "may"), "fail_over": ("files=1",), "report": str(tmp_path / "page.html")}
+    asked |= {"slice": (1, 1), "sample": 0.5 + 0.49}
     assert audit(str(tmp_path / "s"), **asked, **ONE).exit_code == 3
     text = (tmp_path / "page.html").read_text()
     assert "appeared" in text and "files over 1" in text
+    assert f"--slice 1/1 --sample 99% --fail-over files=1 --since {tmp_path / 'may'}" in text
     with pytest.raises(UsageError, match=r"it ends in \.html"):
         audit(str(tmp_path / "s"), report=str(tmp_path / "page"), **ONE)
 
