@@ -17,6 +17,7 @@ from tilepress.pipeline.quality.tile_errors import tile_errors
 
 _ROWS_APART = 4  # of the rows whose differences are counted, of an image with many
 _FEW_ROWS = 64
+_ROWS_AT_ONCE = 256
 _LEAST_BITS = 1 / 64  # a sample, of what a plain prediction takes: of a blank image nearly nothing
 _Measure = Callable[[np.ndarray, np.ndarray, int], float | None]
 
@@ -99,7 +100,10 @@ def bits(stored_bytes: int, pixels: np.ndarray) -> Row:
 def _plain_bits(pixels: np.ndarray) -> float:
     """Entropy of the differences of neighbours, in bits a sample; at least _LEAST_BITS."""
     rows = pixels[:: _ROWS_APART if len(pixels) > _FEW_ROWS else 1]
-    differences = rows[:, 1:] - rows[:, :-1] if rows.shape[1] > 1 else rows  # modulo their range, as codecs have them
-    counts = np.bincount(differences.ravel(), minlength=1)
-    shares = counts[counts > 0] / differences.size
+    counts = np.zeros(1 << 8 * pixels.itemsize, np.int64)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):  # counting takes 8 bytes a sample
+        some = rows[start : start + _ROWS_AT_ONCE]
+        differences = some[:, 1:] - some[:, :-1] if some.shape[1] > 1 else some  # modulo their range, as codecs have it
+        counts += np.bincount(differences.ravel(), minlength=len(counts))
+    shares = counts[counts > 0] / counts.sum()
     return max(_LEAST_BITS, float(-(shares * np.log2(shares)).sum()))
