@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tilepress.jobs.audit.rows import METRICS
 from tilepress.jobs.audit.totals import COUNTS, MEASURES, Totals
+from tilepress.jobs.cli.progress import counted
 from tilepress.pipeline.errors import UsageError
 
 UNDER, OVER = "fail_under", "fail_over"
@@ -93,7 +94,8 @@ def missed(limits: Sequence[Limit], totals: Totals) -> Iterator[Miss]:
             yield Miss(limit.text, value, path)
         lacking = totals.unmeasured.get(limit.name.removeprefix(_MEAN))
         if lacking:
-            yield Miss(limit.text, None, lacking.path, f"{lacking.count:,} images were not measured: give `against`")
+            who = counted(lacking.count, "image was", "images were")
+            yield Miss(limit.text, None, lacking.path, f"{who} not measured: give `against`, or one that has them")
 
 
 def _value(limit: Limit, totals: Totals) -> tuple[float | None, str]:

@@ -64,7 +64,7 @@ class EvaluateReport:
     `unreadable` and `failed` are (image, reason), `unknown` files that are no images to tilepress,
     `unsupported` counts by codec.
     `starting_s`: until the engine was there; `measuring_s`: from the first task to all rows; `seconds`: all of it.
-     `written`: empty if all was there already.
+    `written`: empty if all was there already.
     """
 
     out: str
