@@ -21,8 +21,9 @@ _INTERRUPTED = 130  # what typer makes of KeyboardInterrupt
 _EXIT_CODES = """\b
 Exit codes: 0 complete; 2 usage; 3 complete, but some files were damaged (and are stored verbatim), changed or
 vanished under way, or could not be read (or, for verify and restore, no run is complete; for verify, the source
-differs; for restore, the destination has no links); 4 damage found; 5 storage or cluster failed, try again, or a
-package is not installed; 130/143 interrupted, run the same command again to go on.
+differs; for restore, the destination has no links; for audit, a limit was missed); 4 damage found (for doctor, a
+broken promise); 5 storage or cluster failed, try again, or a package is not installed; 130/143 interrupted, run the
+same command again to go on.
 """
 # Name, function, and its line in `tilepress --help`; in the order in which people meet them.
 _COMMANDS = (
