@@ -162,13 +162,17 @@ def _archive(request: Asked) -> Storage:
 
 
 def _was_audited(request: Asked, report: AuditReport) -> bool:
-    """Whether the slice was looked at today already; what is known of that is in the report then."""
+    """Whether the slice was looked at today already, and nothing was damaged; the report has what is known then.
+
+    What was damaged may be repaired by now, and is looked at again.
+    """
     assert request.slice is not None
     part, parts = request.slice
     storage = _archive(request)
     record = remembered(storage, request.day, part, parts)
-    report.rotation = Rotation(request.day, part, parts, repeated=record is not None)
-    if record is None:
+    sound = record is not None and not record.damaged
+    report.rotation = Rotation(request.day, part, parts, repeated=sound)
+    if record is None or not sound:
         return False
     report.rotation.overdue = overdue(last_audits(storage), parts, request.day)
     report.images, report.repeated_exit_code = record.images, record.exit_code

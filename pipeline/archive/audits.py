@@ -53,8 +53,9 @@ def part_of_day(day: str, parts: int) -> int:
 
 
 def remember(storage: Storage, record: AuditRecord) -> None:
-    """Write what came of an audit; the first one of a slice on a day counts, unless its record is damaged."""
-    if storage.exists(record.name) and remembered(storage, record.day, record.part, record.parts) is None:
+    """Write what came of an audit; the first one of a slice on a day counts, unless it found or has damage itself."""
+    there = remembered(storage, record.day, record.part, record.parts)
+    if storage.exists(record.name) and (there is None or there.damaged):
         with suppress(MissingError):  # another driver was faster
             storage.remove(record.name)
     with suppress(AlreadyExists):  # of another driver, a moment ago

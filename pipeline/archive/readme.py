@@ -12,7 +12,6 @@ runs/0001/parts/00000.parquet   the images: one row an image, then one a tile, o
 runs/0001/index.parquet         where in the parts each image is
 runs/0001/manifest.parquet      which parts belong to the run; there once it was complete
 runs/0002/ ...                  files added or changed later; the newest run that holds a path counts
-audits/0030/DAY-07.json         when slice 7 of 30 was last looked at, if it was; reading takes none of these
 
 With tilepress (open source; FORMAT.md in its repository specifies every byte):
 

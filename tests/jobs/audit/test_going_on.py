@@ -272,6 +272,18 @@ def test_a_damaged_memory_is_named_and_made_again(shots, tmp_path):
     assert not verify(str(tmp_path / "a.tp"), **ONE).notes
 
 
+def test_a_slice_with_damage_is_looked_at_again_the_same_day(shots, tmp_path):
+    compress(str(shots), str(tmp_path / "a.tp"), **ONE)
+    (part,) = (tmp_path / "a.tp/runs/0001/parts").iterdir()
+    sound = part.read_bytes()
+    part.write_bytes(sound[:200] + bytes(byte ^ 255 for byte in sound[200:-4000]) + sound[-4000:])
+    found = [audit(str(tmp_path / "a.tp"), rotate=2, **ONE) for _ in range(2)]
+    assert [(each.exit_code, each.rotation.repeated) for each in found] == [(4, False)] * 2
+    part.write_bytes(sound)
+    assert audit(str(tmp_path / "a.tp"), rotate=2, **ONE).exit_code < 4
+    assert audit(str(tmp_path / "a.tp"), rotate=2, **ONE).rotation.repeated
+
+
 def test_slices_are_overdue_a_round_and_a_day_after_they_were_looked_at():
     last = {(3, 1): "2026-11-01", (3, 2): "2026-11-05"}
     assert overdue(last, 3, "2026-11-04") == []

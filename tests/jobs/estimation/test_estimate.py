@@ -190,7 +190,7 @@ def test_an_empty_source_and_places_within_the_source_are_refused(source: Path, 
         tilepress.estimate(tmp_path / "empty", **ONE)
     with pytest.raises(UsageError, match="lies within the source"):
         tilepress.estimate(source, out=source / "out", **ONE)
-    with pytest.raises(UsageError, match="`report` .* lies within the source"):
+    with pytest.raises(UsageError, match=r"`report` .* lies within the source"):
         tilepress.estimate(source, report=source / "page.html", **ONE)
     write_tree(tmp_path / "full", {"x": b"1"})
     with pytest.raises(UsageError, match="holds other files"):
