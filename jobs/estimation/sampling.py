@@ -63,7 +63,7 @@ class Sampler:
         return sorted(self._rows, key=lambda row: int(row["unit"]))
 
     def _unfinished(self, options: MeasureOptions) -> Iterator[MeasureTask]:
-        finished = folder.finished_tasks(self.storage)
+        finished = {number for number in folder.finished_tasks(self.storage) if number < len(self.order)}
         without = False  # alternatives: once there was no time for them, later units go without
         for number in self._chosen(finished):
             unit = self.order[number][1]

@@ -15,7 +15,7 @@ from datetime import date
 
 from tilepress.pipeline.archive.dates import moment, now
 from tilepress.pipeline.archive.sealed import read_json, seal_json
-from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, StorageError
+from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, StorageError, TransientStorageError
 from tilepress.pipeline.storage.base import Storage
 
 FOLDER = "audits/"
@@ -109,11 +109,15 @@ def overdue(last: dict[tuple[int, int], str], parts: int, day: str) -> list[int]
 
 
 def _names(storage: Storage) -> Iterator[tuple[str, str, str]]:
-    with suppress(StorageError):  # a place that can be read, and gives no listing
+    try:
         for entry in storage.list(FOLDER):
             match = _NAME.fullmatch(entry.name)
             if match and _is_day(match[2]):
                 yield match[1], match[2], match[3]
+    except TransientStorageError:  # must not look as if nothing had been audited
+        raise
+    except StorageError:  # a place that can be read, and gives no listing
+        return
 
 
 def _is_day(text: str) -> bool:
