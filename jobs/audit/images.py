@@ -79,7 +79,7 @@ def task_rows(task: AuditTask, storage: Storage, pool: CodecPool) -> list[Row]:
 
     rows: dict[int, Row] = {}
     stored = [pair for pair in enumerate(task.items) if pair[1].entry]
-    rows.update(map_by_stack(pool, numbered, stored, lambda pair: pair[1].entry[1]))  # type: ignore[index]  # all have one
+    rows.update(map_by_stack(pool, numbered, stored, lambda pair: pair[1].index_row))
     rows.update(pool.map(numbered, [pair for pair in enumerate(task.items) if not pair[1].entry]))
     return [rows[at] for at in range(len(task.items))]
 

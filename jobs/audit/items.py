@@ -45,6 +45,12 @@ class AuditItem:
     quarantine: str = ""
 
     @property
+    def index_row(self) -> IndexRow:
+        """Its row in the index; only of an image that an archive holds."""
+        assert self.entry is not None
+        return self.entry[1]
+
+    @property
     def held_bytes(self) -> int:
         """Bytes of its file, and of the other one."""
         return self.size + (self.other.size if self.other else 0)

@@ -103,7 +103,7 @@ def _sent(work: Callable[[Question], Any], question: Question, node: _Node, gpus
     return remote.remote(work, question, environment())
 
 
-@ray.remote(max_retries=0)  # type: ignore[untyped-decorator]  # Ray's decorator has no types
+@ray.remote(max_retries=0)  # type: ignore[untyped-decorator]  # Ray types its decorator only without arguments
 def _run(work: Callable[[Question], Any], question: Question, variables: tuple[tuple[str, str], ...]) -> Any:
     adopt(variables)
     return work(question)

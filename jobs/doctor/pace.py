@@ -6,6 +6,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 from tilepress.jobs.doctor.checks import LOOK, NOT_APPLICABLE, OK, Finding
 from tilepress.jobs.doctor.scratch import Scratch
@@ -19,8 +20,8 @@ def pace(scratch: Scratch) -> Finding:
     """Time small objects, written and read one after the other, and a large one."""
     storage, content = scratch.storage, os.urandom(_LARGE)  # which nobody compresses on the way
     names = [scratch.new(f"pace-{number}") for number in range(_SMALL_OBJECTS)]
-    writes = [_seconds(lambda name=name: storage.create(name, content[:_SMALL])) for name in names]  # type: ignore[misc]  # mypy knows no types of defaults of lambdas
-    reads = [_seconds(lambda name=name: storage.read(name)) for name in names]  # type: ignore[misc]  # likewise
+    writes = [_seconds(partial(storage.create, name, content[:_SMALL])) for name in names]
+    reads = [_seconds(partial(storage.read, name)) for name in names]
     large = scratch.new("pace-large")
     write, read = _seconds(lambda: storage.create(large, content)), _seconds(lambda: storage.read(large))
     figures = {

@@ -59,7 +59,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
-@ray.remote(max_retries=0)  # type: ignore[untyped-decorator]
+@ray.remote(max_retries=0)  # type: ignore[untyped-decorator]  # Ray types its decorator only without arguments
 def run_shard(stage: Stage, task: Any, context: WorkerContext) -> Any:
     """Return a stage's result, or the RemoteError that it raised."""
     try:
