@@ -166,12 +166,13 @@ def yardstick_class(name: str) -> type[Codec]:
     return cast(type[Codec], _load(YARDSTICKS[name]))
 
 
-def resolve(name: str) -> CodecChoice:
+def resolve(name: str, *, yardsticks: bool = False) -> CodecChoice:
     """Return the codec and model that a name typed by a person means.
 
     `name` is a codec's ("jpegxl"; "block-dnn" stands for its default model), a shipped model's
     ("block-dnn-16"), or the path or URL of a model folder. UnknownCodecError, with the nearest names, if it
-    is none of them; ModelError if it is a folder without a readable model.json.
+    is none of them; ModelError if it is a folder without a readable model.json. `yardsticks`: that error names
+    those, too, where they may be asked for.
     """
     models = shipped_models()
     if name in models:
@@ -183,7 +184,9 @@ def resolve(name: str) -> CodecChoice:
     path = Path(name).expanduser()
     if path.is_dir():
         return CodecChoice(_family(path), path)
-    raise _unknown("codec, shipped model or model folder", name, [*codec_ids(), *models])
+    raise _unknown(
+        "codec, shipped model or model folder", name, [*codec_ids(), *(YARDSTICKS if yardsticks else ()), *models]
+    )
 
 
 def _resolve_codec(codec_id: str, models: dict[str, Path]) -> CodecChoice:

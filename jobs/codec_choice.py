@@ -71,7 +71,7 @@ def chosen_codec(
         return
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            choice = resolve(_AUTO_CODEC if name == AUTO else name)
+            choice = resolve(_AUTO_CODEC if name == AUTO else name, yardsticks=yardsticks)
             if isinstance(choice.model_folder, str):
                 choice = resolve(str(_download(choice.model_folder, Path(scratch), storage_options)))
             yield _chosen(choice, name)

@@ -30,7 +30,10 @@ KINDS = [
 
 
 def spec_of(image: np.ndarray, bits: int) -> TileSpec:
-    return TileSpec(*image.shape, str(image.dtype), bits, "gray" if image.shape[2] == 1 else "rgb")  # type: ignore[arg-type]
+    height, width, channels = image.shape
+    return TileSpec(
+        height, width, channels, "uint8" if bits == 8 else "uint16", bits, "gray" if channels == 1 else "rgb"
+    )
 
 
 @pytest.mark.parametrize(("name", "bits", "planes"), KINDS)

@@ -44,6 +44,14 @@ def test_no_archive_is_written_with_a_yardstick(name, mixed, tmp_path):
     assert not (tmp_path / "a.tp").exists()
 
 
+def test_a_name_mistyped_is_answered_with_yardsticks_only_where_they_may_be_asked_for(mixed, tmp_path):
+    with pytest.raises(UsageError, match=r"no codec, .* 'avifx'.* avif, jpegxl-lossy,"):
+        evaluate(str(mixed), str(tmp_path / "out"), ["avifx"], **ONE)
+    with pytest.raises(UsageError, match="'avifx'") as refused:
+        compress(str(mixed), str(tmp_path / "a.tp"), codec="avifx", **ONE)
+    assert "jpegxl-lossy" not in str(refused.value)
+
+
 def test_nothing_exact_is_built_on_a_yardstick(mixed, tmp_path):
     with pytest.raises(UsageError, match="does not decode the same on every machine"):
         evaluate(str(mixed), str(tmp_path / "out"), ["webp"], fidelity="pixels", **ONE)

@@ -16,8 +16,19 @@ from tilepress.jobs.pages.page import Page
 from tilepress.jobs.pages.picture_sections import Comparison, Findings, Gallery, Thumb
 from tilepress.jobs.pages.pictures import thumbnail
 from tilepress.jobs.pages.render import LIMIT, render
-from tilepress.jobs.pages.sections import Bars, Column, Curves, Distributions, Downloads, Figures, Notes, Shares, Table
-from tilepress.jobs.pages.spread import Spread
+from tilepress.jobs.pages.sections import (
+    Bars,
+    Column,
+    Curves,
+    Distribution,
+    Distributions,
+    Downloads,
+    Figures,
+    Notes,
+    Shares,
+    Table,
+)
+from tilepress.jobs.pages.spread import Histogram, Spread
 
 _NOISE = np.random.default_rng(3).integers(0, 256, (40, 192, 192, 3), np.uint8)
 _CODE = 400_000  # bytes of style and scripts
@@ -133,6 +144,6 @@ def test_sections_of_nothing_say_so() -> None:
     assert "All is well." in text
 
 
-def _distribution(histogram: object) -> object:
+def _distribution(histogram: Histogram) -> Distribution:
     sections = [each for each in sample_page().sections if isinstance(each, Distributions)]
-    return dataclasses.replace(sections[0].charts[0], histogram=histogram)  # type: ignore[arg-type]
+    return dataclasses.replace(sections[0].charts[0], histogram=histogram)
