@@ -22,6 +22,7 @@ from tilepress.pipeline.storage.ordered import merge_join
 _TASKS, _TASK_IMAGES = 1024, 512  # tasks that are aimed at of a large archive, and images of one at most
 _STACKED_IMAGES = 1024  # of one stack, whose images are read together
 _LEAST_BYTES, _MOST_BYTES = 8 << 20, 64 << 20  # of the files of a task: half a second of work, or four
+MOST_PIXELS, _SAMPLE_BYTES = 1 << 28, 3  # of an image that is held whole; of a pixel, in most modes
 NOT_IN_ARCHIVE, NOT_IN_SOURCE = "it is not there, and the source has it", "the source no longer has it"
 
 
@@ -54,6 +55,19 @@ class AuditItem:
     def held_bytes(self) -> int:
         """Bytes of its file, and of the other one."""
         return self.size + (self.other.size if self.other else 0)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of its decoded samples where an archive knows their number, else of its file; as many of the other one.
+
+        Flat pictures are a thousand times their files. Those too large to be looked at are proven a band at a time.
+        """
+        held = self.size
+        if self.entry is not None:
+            facts = self.index_row.facts
+            if 0 < facts.width * facts.height <= MOST_PIXELS:
+                held = max(held, facts.width * facts.height * _SAMPLE_BYTES)
+        return max(held * (2 if self.other else 1), self.held_bytes)
 
     @property
     def identity(self) -> bytes:
@@ -113,7 +127,7 @@ class AuditTask:
     @property
     def bytes(self) -> int:
         """For memory: of the largest image, and of the one that it is compared with."""
-        return max(item.held_bytes for item in self.items)
+        return max(item.memory_bytes for item in self.items)
 
     @property
     def source_bytes(self) -> int:

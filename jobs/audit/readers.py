@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tilepress.jobs.audit.items import AuditItem, AuditOptions
+from tilepress.jobs.audit.items import MOST_PIXELS, AuditItem, AuditOptions
 from tilepress.pipeline.archive.checksums import hash_band, sha256
 from tilepress.pipeline.archive.schema import PIXEL_METHODS, TILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
@@ -21,7 +21,7 @@ from tilepress.pipeline.reading.one_image import one_image
 from tilepress.pipeline.sources.dataset import CollectedImages, DataSet, Item, whole
 from tilepress.pipeline.storage.base import SourceBytes, Storage
 
-LIMITS = Limits(max_pixels=1 << 28)  # an image is held whole, twice
+LIMITS = Limits(max_pixels=MOST_PIXELS)  # an image is held whole, twice
 _ROWS = 512
 
 

@@ -7,13 +7,16 @@ import time
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.jobs.archives.test_s3 import upload
 from tests.jobs.audit.conftest import by_path, table
 from tests.support.evaluations import snapshot
 from tests.support.interrupted import ONE, command, make_source
 from tests.support.make_collection import encoded, image_of, write_tree
-from tilepress import audit
+from tilepress import audit, compress
+from tilepress.jobs.audit import asking
+from tilepress.jobs.audit.items import Survey, audit_items, audit_tasks
 from tilepress.pipeline.archive.audits import last_audits
 from tilepress.pipeline.errors import IntegrityError, ResumeError, UsageError
 from tilepress.pipeline.storage.base import open_storage
@@ -239,3 +242,13 @@ def test_ray_and_s3_give_the_same_rows(where, shots, exact, tmp_path, ray_cluste
     assert audit(archive, against=source, out=out, engine="ray", workers=2).written == []
     day = audit(archive, rotate=2, engine="ray", workers=2)
     assert (2, day.rotation.part) in last_audits(open_storage(archive))
+
+
+def test_memory_is_asked_for_the_pixels_that_an_archive_declares(tmp_path):
+    write_tree(tmp_path, {"s/flat.png": encoded(Image.new("RGB", (2000, 1000)), "PNG")})
+    compress(str(tmp_path / "s"), str(tmp_path / "a.tp"), **ONE)
+    request, found = asking.asked(asking.AuditConfig(str(tmp_path / "a.tp"))), Survey()
+    for item in audit_items(request.options, request.chosen()):
+        found.add(item)
+    (task,) = audit_tasks(request.options, request.chosen(), found)
+    assert task.source_bytes < 20_000 and task.bytes == 6_000_000
