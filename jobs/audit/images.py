@@ -102,6 +102,8 @@ class _Looking:
             if _is_of_the_store(exc, self._options.source.url):
                 raise
             row |= {"outcome": _outcome(exc, item), "reason": _reason(exc, item)}
+            if row["outcome"] == TOO_LARGE and item.other:
+                row["compared"] = "the source could not be compared: it is too large"
             row["groups"] = [group_of(each, item.name, {}) for each in self._options.groupings]
         return row
 

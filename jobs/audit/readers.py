@@ -98,7 +98,10 @@ def _see_pixels(entry: Entry) -> Seen:
     facts = entry.index_row.facts
     if facts.width * facts.height > LIMITS.max_pixels:
         entry.prove()
-        raise LimitExceeded(f"{facts.width} x {facts.height} pixels are only proven by their hash, and not looked at")
+        size = f"{facts.width} x {facts.height} pixels"
+        raise LimitExceeded(
+            f"{size} are only proven by their hash, and not looked at; the limit is {LIMITS.max_pixels}"
+        )
     if facts.method == TILES:
         check_grid(entry.index_row)  # before room is made for the size that it declares
     with one_image():

@@ -52,8 +52,13 @@ def sentences(report: AuditReport) -> Iterator[str]:
         yield f"{counted(report.outcomes['damaged'], 'image is', 'images are')} DAMAGED."
     if report.damaged_files:
         yield f"{counted(len(report.damaged_files), 'file')} of the archive itself DAMAGED."
-    if not (report.outcomes["damaged"] or report.damaged_files or report.outcomes["not checked"]) and report.images:
-        yield "Nothing is damaged."
+    too_large = report.outcomes["too large"]
+    if too_large:
+        known = "proven by hash only" if report.archive else "not decoded"
+        yield f"{counted(too_large, 'image is', 'images are')} too large to be looked at, and {known}."
+    looked_at = report.images if report.archive else report.images - too_large
+    if not (report.outcomes["damaged"] or report.damaged_files or report.outcomes["not checked"]) and looked_at:
+        yield "Nothing is damaged." if looked_at == report.images else "Nothing that was decoded is damaged."
     if report.archive or report.against:
         yield f"{counted(report.equal, 'image', 'images')} came back exactly."
 

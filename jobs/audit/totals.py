@@ -29,6 +29,7 @@ OTHERS = "(others)"
 _MOST_GROUPS = 2000  # of a grouping; the rest is one
 _KEPT = 12  # worst images, and examples of a finding
 _MOST_NAMED = 1000  # problems that the report names
+_TOLD = (DAMAGED, UNCHECKED, MISSING, QUARANTINED, TOO_LARGE)  # outcomes that are problems
 
 
 @dataclass
@@ -137,7 +138,7 @@ class Totals:
             self.differing += 1
             self.first.setdefault("differing", path)
         self.first.setdefault("unchecked" if outcome == UNCHECKED else outcome, path)
-        texts = [f"{outcome}: {row['reason']}"] if outcome in (DAMAGED, UNCHECKED, MISSING, QUARANTINED) else []
+        texts = [f"{outcome}: {row['reason']}"] if outcome in _TOLD else []
         texts += [row["compared"]] if row["compared"] else []
         self.problems += [(path, text) for text in texts if len(self.problems) < _MOST_NAMED]
 

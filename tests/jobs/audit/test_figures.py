@@ -14,9 +14,12 @@ from tests.jobs.audit.conftest import by_path, table
 from tests.support.interrupted import ONE, damage_image
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress import audit, compress
+from tilepress.jobs.audit import readers
 from tilepress.jobs.audit.items import AuditItem
 from tilepress.jobs.audit.readers import Reader
+from tilepress.jobs.audit.summary import sentences
 from tilepress.pipeline.errors import StorageError
+from tilepress.pipeline.formats.picture import Limits
 
 TABLES = {"audit.json", "findings.parquet", "groups.parquet", "images.parquet", "parts", "report.html", "summary.md"}
 
@@ -36,6 +39,20 @@ def test_a_source_alone_gives_what_its_files_are_and_damage_never_ends_it(shots,
     assert (row["camera"], row["taken"]) == ("Nikon D1", "2024:05:01 12:00:00")
     assert row["bpp"] == pytest.approx(8 * (shots / "2024/camera.png").stat().st_size / 4800)
     assert {row[name] for row in rows.values() for name in ("psnr", "ssim", "max_error")} == {None}
+
+
+def test_images_too_large_to_be_looked_at_are_named_with_the_limit_and_never_called_sound(shots, exact, monkeypatch):
+    monkeypatch.setattr(readers, "LIMITS", Limits(max_pixels=20_000))
+    large = {"include": ["2024/large.png"], **ONE}
+    of_source, both = audit(str(shots), **large), audit(str(shots), include=["2024/*"], **ONE)
+    of_archive, compared = audit(str(exact), **large), audit(str(exact), against=str(shots), **large)
+    for report in (of_source, both, of_archive, compared):
+        assert report.outcomes["too large"] == 1 and "the limit is 20000" in dict(report.problems[:1])["2024/large.png"]
+    told = [" ".join(sentences(report)).partition(". ")[2] for report in (of_source, both)]
+    assert told[0] == "1 image is too large to be looked at, and not decoded."
+    assert told[1] == f"{told[0]} Nothing that was decoded is damaged."
+    assert "and proven by hash only. Nothing is damaged." in " ".join(sentences(of_archive))
+    assert of_archive.exit_code == 0 and compared.exit_code == 3 and compared.counts["differing"] == 1
 
 
 def test_images_of_equal_pixels_are_one_group_and_blank_ones_are_found(shots, tmp_path):
