@@ -21,6 +21,7 @@ from tilepress.pipeline.archive.schema import CONTENTLESS, NO_FILES, PIXEL_METHO
 from tilepress.pipeline.coding.decode import STORED, Shown, check_grid, decode_tiles
 from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.formats.picture import MODES
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.one_image import one_image
 
@@ -181,6 +182,8 @@ def require_image(entry: Entry, variant: Variant) -> None:
     facts = entry.index_row.facts
     if facts.method in CONTENTLESS or facts.method in NO_FILES or not facts.mode:
         raise RequestError(404, f"no image: {facts.reason or facts.method}")
+    if facts.mode not in MODES or min(facts.width, facts.height) < 1:  # of a file as it was, rows are not looked at
+        raise IntegrityError(f"an image of {facts.width} x {facts.height} pixels of mode {facts.mode!r} is none")
     if variant != "original" and not has_preview(entry):
         raise RequestError(404, "this image has no preview apart from itself")
 

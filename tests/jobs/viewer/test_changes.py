@@ -11,10 +11,13 @@ import pytest
 from starlette.requests import Request
 
 import tilepress
+from tests.jobs.archives.test_hostile_archive import column, resealed, unchanged
+from tests.jobs.viewer.test_viewer import jpeg
 from tests.support.make_archives import encoded, smooth, write_files
 from tests.support.web.asking import Viewer, viewer_of
 from tilepress.jobs.viewer import library
 from tilepress.jobs.viewer.errors import Abandoned
+from tilepress.jobs.viewer.library import Library
 from tilepress.jobs.viewer.work import Workers
 
 FILES = {
@@ -73,6 +76,19 @@ def test_storage_that_does_not_answer_is_told_while_what_is_known_is_shown(tmp_p
     viewer.library.look_again()
     assert not viewer.get("/api/archive").json()["problems"]
     assert viewer.get(f"{viewer.base('a.png')}/full/max/0/default.jpg").status_code == 200
+
+
+@pytest.mark.parametrize(("fact", "value"), [("width", 0), ("height", -1), ("mode", "XYZ")])
+def test_an_index_that_says_nonsense_of_a_file_is_told_as_damage(tmp_path: Path, fact: str, value: object) -> None:
+    viewer = viewer_of(tmp_path, {"a.jpg": jpeg("RGB")})
+    run = Path(viewer.library.url) / "runs/0001"
+    seal = resealed(run / "index.parquet", column(fact, value))
+    resealed(run / "manifest.parquet", unchanged, **{"tilepress.index": seal})
+    reopened = Viewer(Library(viewer.library.url, {}))
+    image = reopened.base("a.jpg")
+    for url in (f"{image}/full/!100,100/0/default.jpg", f"{image}/info.json", "/api/overview?path=a.jpg"):
+        answer = reopened.get(url)
+        assert answer.status_code == 500 and "is none" in answer.text, url
 
 
 def test_nobody_waits_while_storage_is_asked_whether_the_archive_has_grown(
