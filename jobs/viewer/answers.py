@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,8 +44,12 @@ def _status(error: Exception) -> int:
 
 
 def json_answer(value: Any, media_type: str = "application/json", **headers: str) -> Response:
-    """Return a value as JSON."""
-    return Response(json.dumps(value), media_type=media_type, headers={"Cache-Control": ASK_AGAIN} | headers)
+    """Return a value as JSON; numbers that JSON has not, which a damaged archive may hold, are null."""
+    return Response(
+        json.dumps(_finite(value), allow_nan=False),
+        media_type=media_type,
+        headers={"Cache-Control": ASK_AGAIN} | headers,
+    )
 
 
 def etag_of(*identity: str) -> str:
@@ -56,3 +61,11 @@ def unchanged(request: Request, tag: str, headers: Mapping[str, str]) -> Respons
     """Return 304 if the browser has what the tag names, else None."""
     given = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
     return Response(status_code=304, headers=dict(headers)) if tag in given or "*" in given else None
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from starlette.requests import Request
 
 import tilepress
-from tests.jobs.archives.test_hostile_archive import column, resealed, unchanged
+from tests.jobs.archives.test_hostile_archive import column, resealed, tile, unchanged
 from tests.jobs.viewer.test_viewer import jpeg
 from tests.support.make_archives import encoded, smooth, write_files
 from tests.support.web.asking import Viewer, viewer_of
@@ -89,6 +90,17 @@ def test_an_index_that_says_nonsense_of_a_file_is_told_as_damage(tmp_path: Path,
     for url in (f"{image}/full/!100,100/0/default.jpg", f"{image}/info.json", "/api/overview?path=a.jpg"):
         answer = reopened.get(url)
         assert answer.status_code == 500 and "is none" in answer.text, url
+
+
+@pytest.mark.parametrize("psnr", [float("nan"), float("inf")])
+def test_answers_are_json_whatever_numbers_an_archive_holds(tmp_path: Path, psnr: float) -> None:
+    viewer = viewer_of(tmp_path, {"rgb.png": FILES["rgb.png"]})
+    run = Path(viewer.library.url) / "runs/0001"
+    seal = resealed(run / "index.parquet", tile(psnr=psnr))
+    resealed(run / "manifest.parquet", unchanged, **{"tilepress.index": seal})
+    reopened = Viewer(Library(viewer.library.url, {}))
+    for url in ("/api/tiles?path=rgb.png", "/api/image?path=rgb.png", "/api/images"):
+        json.loads(reopened.get(url).text, parse_constant=pytest.fail)
 
 
 def test_nobody_waits_while_storage_is_asked_whether_the_archive_has_grown(
