@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def viewer_app(library: Library, hosts: Sequence[str] | None = LOOPBACK, workers
     routes = [
         Route("/", _page),
         *PageService(library, workers).routes,
-        Mount(IMAGES, ImageService(library, workers, IMAGES)),
+        _MountOfAnyName(IMAGES, ImageService(library, workers, IMAGES)),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
     return _Guard(Starlette(routes=routes), hosts)
@@ -50,6 +51,14 @@ def viewer_app(library: Library, hosts: Sequence[str] | None = LOOPBACK, workers
 
 async def _page(request: Request) -> Response:
     return FileResponse(_STATIC / "index.html", headers={"Cache-Control": ASK_AGAIN})
+
+
+class _MountOfAnyName(Mount):
+    """A mount below which paths may have line breaks, as names of files may: Starlette's are lines."""
+
+    def __init__(self, path: str, app: ASGIApp) -> None:
+        super().__init__(path, app)
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
 
 
 class _Guard:

@@ -204,6 +204,11 @@ def test_no_path_leaves_the_archive(viewer: Viewer, path: str) -> None:
         assert "root:" not in answer.text and "archive_id" not in answer.text
 
 
+def test_an_image_whose_name_has_a_line_break_is_shown(tmp_path: Path) -> None:
+    viewer = viewer_of(tmp_path, {"a\nb\n.png": FILES["rgb.png"]})
+    assert np.array_equal(viewer.pixels("a\nb\n.png", "full/max/0/default.png"), smooth(150, 170, 3))
+
+
 def test_an_enlarged_pixel_counts_as_large_as_its_answer() -> None:
     assert pixels_held(parse_request(100, 100, "0,0,1,1", "^8000,8000", "0", "default.jpg")) == 64_000_000
 
