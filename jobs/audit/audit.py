@@ -24,9 +24,16 @@ from tilepress.jobs.audit.summary import summary
 from tilepress.jobs.audit.tables import read_images, write_tables
 from tilepress.jobs.audit.totals import Totals
 from tilepress.jobs.cli.meter import Meter
-from tilepress.jobs.page_file import page_file
+from tilepress.jobs.page_file import page_file, require_page_place
 from tilepress.jobs.task_folder import create_part, finished_tasks
-from tilepress.pipeline.archive.audits import AuditRecord, last_audits, overdue, remember, remembered
+from tilepress.pipeline.archive.audits import (
+    AuditRecord,
+    last_audits,
+    overdue,
+    remember,
+    remembered,
+    require_memory,
+)
 from tilepress.pipeline.engine.engine import open_engine
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.storage.base import Storage, open_storage
@@ -42,6 +49,7 @@ def run_audit(config: AuditConfig) -> AuditReport:
     report.archive = request.options.archive
     if request.day and _was_audited(request, report):
         return report
+    _require_places(request)
     if report.archive:
         report.damaged_files = check_files(opened_archive(request.options), models=()).problems
     with ExitStack() as stack:
@@ -56,6 +64,13 @@ def run_audit(config: AuditConfig) -> AuditReport:
     report.seconds = round(time.monotonic() - started, 3)
     report.compiling_seconds = round(COMPILE_CLOCK.seconds - compiling, 3)
     return report
+
+
+def _require_places(request: Asked) -> None:
+    """What is written at the end can be, or nothing is begun."""
+    require_page_place("report", request.config.report, request.config.storage_options)
+    if request.day:
+        require_memory(_archive(request))
 
 
 def _folder(config: AuditConfig, stack: ExitStack) -> Storage:

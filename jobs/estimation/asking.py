@@ -8,7 +8,7 @@ from typing import Any
 
 from tilepress.jobs.codec_choice import AUTO
 from tilepress.jobs.estimation.sampling import engine_of
-from tilepress.jobs.page_file import require_page_name
+from tilepress.jobs.page_file import require_page_name, require_page_place
 from tilepress.pipeline.archive.fidelity import LOSSY
 from tilepress.pipeline.archive.index_row import MAX_TILE
 from tilepress.pipeline.engine.engine import EngineConfig
@@ -79,3 +79,4 @@ def check(config: EstimateConfig) -> None:
     for name, written in (("out", config.out), ("report", config.report)):
         if written is not None and f"{true_place(written)}/".startswith(f"{true_place(config.source)}/"):
             raise UsageError(f"`{name}` {written} lies within the source and would become part of it: choose another")
+    require_page_place("report", config.report, config.storage_options)

@@ -30,6 +30,7 @@ from tilepress.jobs.pages.sections import (
     Table,
 )
 
+MARK = '<meta name="generator" content="tilepress">'  # by which a page is known as one of ours
 LIMIT = 5_000_000  # bytes of a page
 _FILES = LIMIT // 4  # bytes that downloads may take of it
 _STATIC = Path(__file__).parent / "static"
@@ -78,6 +79,7 @@ def _meta(page: Page) -> Markup:
     return element(
         "head",
         element("meta", charset="utf-8"),
+        Markup(MARK),
         element("meta", http_equiv="Content-Security-Policy", content=_policy()),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="referrer", content="no-referrer"),

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import tilepress
-from tilepress.jobs.page_file import page_file, require_page_name
+from tilepress.jobs.page_file import page_file, require_page_name, require_replaceable
 from tilepress.jobs.pages.page import Page
 from tilepress.jobs.pages.render import render
 from tilepress.jobs.report.contents import Contents, read_contents
 from tilepress.jobs.report.figures import ArchiveFigures
 from tilepress.jobs.report.sections import sections_of
-from tilepress.pipeline.errors import AlreadyExists, MissingError, UsageError
+from tilepress.pipeline.errors import AlreadyExists, UsageError
 from tilepress.pipeline.reading.archive import open_archive
 from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.globs import Selection
@@ -108,12 +108,8 @@ def _destination(config: ReportConfig) -> tuple[Storage, str]:
     storage, name = page_file(out, config.storage_options)
     if not name:
         raise UsageError(f"{out} is a folder: `out` is the file to write, such as {out}{config.name}{_SUFFIX}")
-    require_page_name("out", out)  # `overwrite` must not reach any other file, such as one of an archive
-    try:
-        there = storage.exists(name)
-    except MissingError:  # not even the folder is
-        there = False
-    if there and not config.overwrite:
+    require_page_name("out", out)
+    if require_replaceable("out", storage, name) and not config.overwrite:  # of what may be another archive
         raise _there(out)
     return storage, name
 

@@ -28,7 +28,7 @@ def report(
     thumbnails: Annotated[
         int, typer.Option(min=0, max=500, metavar="N", help="Images to show: a sample, the same one every time.")
     ] = 48,
-    overwrite: Annotated[bool, typer.Option(help="Replace the page if it is there.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace the page if it is there; no other file is.")] = False,
     quiet: Quiet = True,
     storage_options: StorageOptions = NO_OPTIONS,
 ) -> "ArchiveReport":

@@ -17,6 +17,7 @@ from tilepress.pipeline.archive.dates import moment, now
 from tilepress.pipeline.archive.sealed import read_json, seal_json
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, StorageError, TransientStorageError
 from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.writable import require_writable
 
 FOLDER = "audits/"
 FORMAT = "tilepress-archive-audit-1"
@@ -50,6 +51,19 @@ def today() -> str:
 def part_of_day(day: str, parts: int) -> int:
     """Return which of so many parts is that day's, from 1: the next one every day, and the first after the last."""
     return date.fromisoformat(day).toordinal() % parts + 1
+
+
+def require_memory(storage: Storage) -> None:
+    """Raise StorageError unless an archive can be written to; TransientStorageError where that is to be tried again."""
+    try:
+        require_writable(storage, f"{FOLDER}writable.txt")
+    except TransientStorageError:
+        raise
+    except StorageError as exc:
+        raise StorageError(
+            f"{exc}. What `rotate` looked at is remembered in the archive: give `slice` in its place, such as 1/30, "
+            "where nothing may be written there"
+        ) from exc
 
 
 def remember(storage: Storage, record: AuditRecord) -> None:

@@ -125,10 +125,10 @@ def test_the_command_writes_beside_nothing_and_replaces_only_when_told(
     monkeypatch.chdir(tmp_path)
     code, out, _ = run(capfd, "report", archive)
     assert code == 0 and out.startswith("x.tp.html: ") and f"{len(FILES) + 1} files" in out
-    (tmp_path / "x.tp.html").write_bytes(b"mine")
+    written = (tmp_path / "x.tp.html").read_bytes()
     code, _, err = run(capfd, "report", archive)
     assert code == 2 and "x.tp.html is there already: choose another --out, or say --overwrite" in err
-    assert (tmp_path / "x.tp.html").read_bytes() == b"mine"
+    assert (tmp_path / "x.tp.html").read_bytes() == written
     code, out, _ = run(capfd, "report", archive, "--overwrite", "--json")
     told = json.loads(out)
     assert code == 0 and told["exit_code"] == 0 and told["page_bytes"] == (tmp_path / "x.tp.html").stat().st_size
