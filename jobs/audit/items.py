@@ -31,7 +31,8 @@ class AuditItem:
     """One image to be looked at. `entry`: where an archive has it; `file`: where a source has it.
 
     `other`: the image that it is compared with. `compared`: how it differs from the source, as the names alone say.
-    `outcome` and `reason`: of what cannot be looked at, how it fared.
+    `outcome` and `reason`: of what cannot be looked at, how it fared. `gone`: the archive knows that its source no
+    longer has it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class AuditItem:
     outcome: str = ""
     reason: str = ""
     quarantine: str = ""
+    gone: bool = False
 
     @property
     def index_row(self) -> IndexRow:
@@ -73,7 +75,8 @@ class AuditItem:
     def identity(self) -> bytes:
         """Name and version of the image and of the other one, for a digest."""
         other = self.other.fingerprint if self.other else ""
-        return f"{self.name}\0{self.fingerprint}\0{other}\0{self.outcome}\n".encode(errors="surrogateescape")
+        gone = "gone" if self.gone else ""
+        return f"{self.name}\0{self.fingerprint}\0{gone}\0{other}\0{self.outcome}\n".encode(errors="surrogateescape")
 
     @property
     def stack(self) -> tuple[int, int, int] | None:
@@ -182,6 +185,7 @@ def audit_items(options: AuditOptions, chosen: Chosen) -> Iterator[AuditItem]:
     if options.against is not None:
         others = (item for item in options.against.open().items() if item.name in chosen)
         mine = _joined(mine, others)
+    # Links and folders go after the join: a source reads its links as files, which are not missing from the archive.
     return (item for item in mine if item.entry is None or item.entry[1].facts.method not in NO_FILES)
 
 
@@ -211,8 +215,7 @@ def _of_entry(entry: Entry, not_stored: str) -> AuditItem:
     facts = entry.index_row.facts
     code = not_stored or (facts.reason_code if facts.reason_code in FAILURES else "")
     place = f"{entry.run.number}-{entry.index_row.part}-{facts.image}-{entry.index_row.crc:08x}"
-    gone = "gone" if entry.gone else ""
-    return AuditItem(entry.path, entry.size, place + gone, (entry.run, entry.index_row), quarantine=code)
+    return AuditItem(entry.path, entry.size, place, (entry.run, entry.index_row), quarantine=code, gone=entry.gone)
 
 
 def _of_source(item: Item) -> AuditItem:
@@ -222,8 +225,7 @@ def _of_source(item: Item) -> AuditItem:
 def _joined(mine: Iterable[AuditItem], others: Iterable[Item]) -> Iterator[AuditItem]:
     for item, other in merge_join(mine, others, lambda each: each.name, lambda each: each.name):
         if item is not None:
-            gone = item.fingerprint.endswith("gone")
-            yield replace(item, other=other, compared="" if other or gone else NOT_IN_SOURCE)
+            yield replace(item, other=other, compared="" if other or item.gone else NOT_IN_SOURCE)
         elif other is not None:
             yield AuditItem(other.name, other.size, other.fingerprint, outcome=MISSING, reason=NOT_IN_ARCHIVE)
 

@@ -132,6 +132,15 @@ def test_what_either_side_lacks_or_has_otherwise_is_said(shots, exact, tmp_path)
     assert report.source_bytes == sum(row["source_bytes"] for row in rows.values()) - 10_000  # it is not "saved"
 
 
+def test_links_are_no_images_and_a_source_that_has_them_has_nothing_more(tmp_path):
+    """A source is read with its links as the files that they lead to; an archive has them as links."""
+    write_tree(tmp_path, {"s/a.png": encoded(image_of("L", 60, 80), "PNG")})
+    (tmp_path / "s/link.png").symlink_to("a.png")
+    compress(str(tmp_path / "s"), str(tmp_path / "a.tp"), **ONE)
+    report = audit(str(tmp_path / "a.tp"), against=str(tmp_path / "s"), sample=10, **ONE)
+    assert (report.exit_code, report.files, report.images, report.counts["missing"]) == (0, 1, 1, 0)
+
+
 def test_a_source_that_cannot_be_read_is_no_damage_of_the_archive(shots, exact, monkeypatch):
     def refused(reader: Reader, item: AuditItem) -> None:
         raise StorageError(f"{item.name}: permission denied")
