@@ -19,6 +19,7 @@ from tilepress.pipeline.archive.layout import ARCHIVE_JSON
 from tilepress.pipeline.archive.sealed import SealedWriter
 from tilepress.pipeline.errors import IntegrityError, UsageError
 from tilepress.pipeline.storage.base import Storage, open_storage
+from tilepress.pipeline.storage.creating import holds
 from tilepress.pipeline.storage.options import StorageOptions
 from tilepress.pipeline.storage.ordered import merge_join
 
@@ -67,9 +68,8 @@ def drift(storage: Storage, since: str, options: StorageOptions) -> Drift:
 
 def _put(storage: Storage, made: Path) -> None:
     """The table, in place of one that says something else."""
-    data = made.read_bytes()
-    if not storage.exists(DRIFT) or storage.read(DRIFT) != data:
-        storage.write(DRIFT, data, overwrite=True)
+    if not holds(storage, DRIFT, made):
+        storage.write_file(DRIFT, made, overwrite=True)
 
 
 def require_earlier(since: str, options: StorageOptions) -> None:
