@@ -1,6 +1,6 @@
 """The folder of a job that measures images: what was asked, and the rows of each task, sealed and created once.
 
-WHAT.json             what was asked, of which images; created once, never changed
+WHAT.json             what was asked, of which images, by which version; created once, never changed
 parts/00000.parquet   rows of one task, create-only
 
 `estimate`, `evaluate` and `audit` each have a TaskFolder that names theirs; what they make of the rows is their own.
@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
+import tilepress
 from tilepress.jobs.claim import Request, differences, is_first, require_empty, require_same
 from tilepress.pipeline.archive.sealed import (
     SealedWriter,
@@ -27,7 +28,7 @@ from tilepress.pipeline.archive.sealed import (
     read_json,
     seal_json,
 )
-from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, UsageError
+from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, ResumeError, UsageError
 from tilepress.pipeline.storage.base import Storage
 
 PARTS = "parts/"
@@ -39,13 +40,15 @@ _OF_IMAGES = ("files", "images")  # keys of a request: number and fingerprint, w
 class TaskFolder:
     """How the folders of one job look.
 
-    `what`: of the job's outcome ("evaluation"), which names its JSON file and the metadata of its parts. A request has
-    `files` and `images`, the number and the fingerprint of what it is about.
+    `what`: of the job's outcome ("evaluation"), which names its JSON file and the metadata of its parts. `all_rows`:
+    the file of all rows, with which everything is measured. A request has `files` and `images`, the number and the
+    fingerprint of what it is about.
     """
 
     what: str
     format: str
     schema: pa.Schema
+    all_rows: str
 
     @property
     def record(self) -> str:
@@ -55,13 +58,15 @@ class TaskFolder:
     def claim(self, storage: Storage, request: Request) -> str:
         """Make the folder that of this request, or find that it is; return the seal of what was asked.
 
-        ResumeError where the folder is that of another request; UsageError where it holds anything else.
+        ResumeError where the folder is that of another request, or another version of tilepress has measured only a
+        part of it; UsageError where it holds anything else.
         """
         try:
             there = self._read(storage)
         except MissingError:
             require_empty(storage, "choose another `out`")
-            is_first(storage, self.record, seal_json({"format": self.format, "asked": request}))  # or another driver is
+            record = {"format": self.format, "tilepress": tilepress.__version__, "asked": request}
+            is_first(storage, self.record, seal_json(record))  # or another driver is
             there = self._read(storage)
         if there.get("format") != self.format:
             where = f"{storage.url}/{self.record}"
@@ -74,7 +79,18 @@ class TaskFolder:
             advice="Go on with the same source and options as before, or choose another `out`",
             shown=_differences,
         )
+        self._require_version(storage, there)
         return str(there["seal"])
+
+    def _require_version(self, storage: Storage, there: Mapping[str, Any]) -> None:
+        """ResumeError where figures of two versions would be put together; those that are complete are of one."""
+        began = there.get("tilepress") or "an earlier release"
+        if began != tilepress.__version__ and not storage.exists(self.all_rows):
+            raise ResumeError(
+                f"{storage.url} was begun by another version of tilepress, {began}, and this is "
+                f"{tilepress.__version__}, which might measure otherwise. Finish with that version, or choose another "
+                "`out`"
+            )
 
     def _read(self, storage: Storage) -> dict[str, Any]:
         name = f"{storage.url}/{self.record}"

@@ -1,6 +1,6 @@
 """The folder that an audit fills: what was asked, rows by task, and what is made of them.
 
-audit.json            what was asked, of which images; created once, never changed
+audit.json            what was asked, of which images, by which version; created once, never changed
 parts/00000.parquet   rows of one task, create-only
 findings.parquet      a row for each thing that was found of an image
 groups.parquet        figures by folder, camera, and what else was asked for
@@ -14,6 +14,6 @@ from __future__ import annotations
 from tilepress.jobs.audit.rows import IMAGE_SCHEMA
 from tilepress.jobs.task_folder import TaskFolder
 
-AUDIT = TaskFolder("audit", "tilepress-audit-1", IMAGE_SCHEMA)
 IMAGES, FINDINGS, GROUPS = "images.parquet", "findings.parquet", "groups.parquet"
+AUDIT = TaskFolder("audit", "tilepress-audit-2", IMAGE_SCHEMA, IMAGES)
 SUMMARY, PAGE = "summary.md", "report.html"

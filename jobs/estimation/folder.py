@@ -1,6 +1,6 @@
 """The place that `estimate` fills: what was asked, the models, measurements by unit, and all rows together.
 
-estimate.json         what was asked, of which sample; created once, never changed
+estimate.json         what was asked, of which sample, by which version; created once, never changed
 models/SHA256/        every model that is measured
 parts/00000.parquet   rows of one unit, create-only
 sample.parquet        all rows, written last: the estimate is complete, and is told again from it
@@ -52,7 +52,7 @@ ROW_SCHEMA = pa.schema(
 )
 
 
-_FOLDER = TaskFolder("estimate", FORMAT, ROW_SCHEMA)
+_FOLDER = TaskFolder("estimate", FORMAT, ROW_SCHEMA, SAMPLE)
 
 
 def claim(storage: Storage, request: Request) -> str:

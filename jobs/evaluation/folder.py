@@ -1,6 +1,6 @@
 """The folder that `evaluate` fills: what was asked, the models, measurements by task, and what is made of them.
 
-evaluation.json       what was asked, of which images; created once, never changed
+evaluation.json       what was asked, of which images, by which version; created once, never changed
 models/SHA256/        every model that was evaluated
 parts/00000.parquet   rows of one task, create-only
 crops/*.png           what codecs make of the same pixels of two images
@@ -33,10 +33,10 @@ UNREADABLE = "unreadable"  # damaged, over the limits, vanished or changed: no c
 UNKNOWN = "unknown format"  # nothing that tilepress reads as an image
 
 # One row for each image and operating point. `reason` says why where the outcome is not EVALUATED, and figures are
-# null then. `effort` is null where the codec's own was taken, or it has none. `bytes`: latents, residual and what the
-# tiles share; `bpp` = 8 bytes / (width height). `psnr` in dB is null where no pixel changed (`mse` 0: it is infinite),
-# `ssim` and `ms_ssim` also where the image is too small for them. Seconds are those of one worker: wall time, and CPU
-# time of its thread, null where networks ran in an actor.
+# null then; and why measures of perception are null of CMYK. `effort` is null where the codec's own was taken, or it
+# has none. `bytes`: latents, residual and what the tiles share; `bpp` = 8 bytes / (width height). `psnr` in dB is null
+# where no pixel changed (`mse` 0: it is infinite), `ssim` and `ms_ssim` also where the image is too small for them.
+# Seconds are those of one worker: wall time, and CPU time of its thread, null where networks ran in an actor.
 ROW_SCHEMA = pa.schema(
     [
         pa.field("image", pa.string(), nullable=False),
@@ -70,7 +70,7 @@ ROW_SCHEMA = pa.schema(
 def _folder(metrics: Sequence[str] = ()) -> TaskFolder:
     """How the folder looks: with a column, which may be null, for each metric that was asked for besides."""
     further = [pa.field(name, pa.float64()) for name in metrics]
-    return TaskFolder("evaluation", FORMAT, pa.schema([*ROW_SCHEMA, *further]))
+    return TaskFolder("evaluation", FORMAT, pa.schema([*ROW_SCHEMA, *further]), RESULTS)
 
 
 def claim(storage: Storage, request: Request) -> str:

@@ -110,6 +110,18 @@ def test_another_audit_in_the_same_folder_is_refused_and_named(shots, tmp_path):
         audit(str(shots), out=str(shots / "out"), **ONE)
 
 
+def test_another_version_tells_what_is_complete_again_and_goes_on_with_nothing(shots, tmp_path, monkeypatch):
+    out, asked = tmp_path / "out", {"include": ("2023/*",), **ONE}
+    audit(str(shots), out=str(out), **asked)
+    monkeypatch.setattr("tilepress.__version__", "99.0")
+    assert audit(str(shots), out=str(out), **asked).images == 2
+    (out / "images.parquet").unlink()
+    before = snapshot(out)
+    with pytest.raises(ResumeError, match=r"begun by another version of tilepress, 0\..*, and this is 99\.0"):
+        audit(str(shots), out=str(out), **asked)
+    assert snapshot(out) == before
+
+
 def test_a_damaged_part_is_found_and_named(shots, tmp_path):
     audit(str(shots), out=str(tmp_path / "out"), **ONE)
     part = tmp_path / "out/parts/00000.parquet"
@@ -222,6 +234,9 @@ def test_drift_names_what_came_went_and_changed(tmp_path):
     changes = {(each["path"], each["change"]) for each in table(tmp_path / "june", "drift.parquet")}
     assert {("0.png", "vanished"), ("9.png", "appeared"), ("1.png", "other pixels")} <= changes
     assert ("2.png", "new finding") in changes and report.drift.unchanged == 1
+    kept = (tmp_path / "june/drift.parquet").stat()
+    audit(str(tmp_path / "s"), out=str(tmp_path / "june"), since=str(tmp_path / "may"), **ONE)
+    assert (tmp_path / "june/drift.parquet").stat().st_ino == kept.st_ino  # and not written again
     same = audit(str(tmp_path / "s"), since=str(tmp_path / "june"), **ONE)
     assert not same.drift.changes and same.drift.unchanged == 4
 
