@@ -6,14 +6,17 @@ Memory takes some 40 bytes an image: hashes and numbers, and no names.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from tilepress.pipeline.archive.checksums import sha256
 from tilepress.pipeline.findings.likeness import FLAT, hamming
 from tilepress.pipeline.findings.near_duplicates import near_duplicates
 
-COLUMNS = ("pixels_sha256", "phash", "width", "height")
+_PIXELS = ("pixels_sha256", "palette_sha256", "mode", "bits", "width", "height")
+COLUMNS = (*_PIXELS, "phash")
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,8 @@ class Hashes:
 
     def add(self, table: pa.Table) -> None:
         """Take the hashes of some images, of which the table has at least COLUMNS."""
-        digests = table.column("pixels_sha256").to_pylist()
-        width, height = (table.column(name).fill_null(0).to_numpy().astype(np.uint64) for name in ("width", "height"))
-        found = np.zeros((len(digests), 2), np.uint64)
-        for at, digest in enumerate(digests):
-            if digest is not None:
-                found[at] = np.frombuffer(digest[:16], "<u8")
-        found[:, 1] ^= width << np.uint64(32) | height  # equal samples in another shape are another picture
-        found[[digest is None for digest in digests]] = 0
-        self._pixels.append(found)
+        facts = zip(*(table.column(name).to_pylist() for name in _PIXELS), strict=True)
+        self._pixels.append(np.frombuffer(b"".join(map(_key, facts)), "<u8").reshape(-1, 2))
         self._looks.append(table.column("phash").fill_null(0).to_numpy().astype(np.uint64))
 
     def equal(self) -> Groups:
@@ -78,6 +74,15 @@ class Hashes:
             value[group] = [hamming(leader, int(each)) for each in hashes[group]]
             value[group[0]] = value[group[1:]].min()
         return Groups(number, size, value)
+
+
+def _key(facts: tuple[Any, ...]) -> bytes:
+    """16 bytes that are those of another image only if both show the same: zeros of what was not looked at.
+
+    Equal samples in another shape, of another mode or with another palette are another picture.
+    """
+    digest, palette, *others = facts
+    return bytes(16) if digest is None else sha256(digest + (palette or b"") + repr(others).encode())[:16]
 
 
 def _groups(label: np.ndarray, counted: np.ndarray) -> Groups:

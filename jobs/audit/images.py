@@ -8,7 +8,7 @@ from tilepress.codecs.errors import MissingPackage
 from tilepress.jobs.audit.folder import AUDIT
 from tilepress.jobs.audit.grouping import group_of
 from tilepress.jobs.audit.items import AuditItem, AuditOptions, AuditTask, without_crashing
-from tilepress.jobs.audit.measuring import against, as_stored, bits, is_of_one_kind
+from tilepress.jobs.audit.measuring import against, as_stored, bits, has_same_pixels, is_of_one_kind
 from tilepress.jobs.audit.readers import Reader, Seen
 from tilepress.jobs.audit.rows import DAMAGED, NO_IMAGE, QUARANTINED, TOO_LARGE, UNCHECKED, Row, blank_row
 from tilepress.pipeline.archive.summary import codec_name
@@ -133,6 +133,7 @@ class _Looking:
             "height": height,
             "bits": seen.bits,
             "pixels_sha256": seen.pixels_sha256,
+            "palette_sha256": seen.palette_sha256,
             "file_sha256": seen.file_sha256 or None,
             "phash": None if likeness == FLAT else likeness,
             "camera": camera(fields),
@@ -158,8 +159,8 @@ class _Looking:
             kind = f"{original.mode}, {original.bits} bits, {original.pixels.shape[1]} x {original.pixels.shape[0]}"
             return known | {"compared": f"the source is an image of another kind: {kind}"}
         measured = against(original, seen, self._options.metrics)
-        exact = known.get("max_error") == 0 and original.pixels_sha256 != seen.pixels_sha256
-        return measured | ({"compared": "the source has other pixels than were stored"} if exact else {})
+        changed = known.get("max_error") == 0 and not has_same_pixels(original, seen)
+        return measured | ({"compared": "the source has other pixels than were stored"} if changed else {})
 
 
 def _outcome(exc: Exception, item: AuditItem) -> str:

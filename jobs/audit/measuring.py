@@ -12,7 +12,9 @@ from tilepress.jobs.audit.rows import AGAINST_SOURCE, AT_ENCODING, PROVEN, Row
 from tilepress.pipeline.archive.index_row import IndexRow
 from tilepress.pipeline.archive.schema import PIXEL_METHODS
 from tilepress.pipeline.coding.tiles import Box
+from tilepress.pipeline.formats.picture import MODES
 from tilepress.pipeline.quality.metrics import distortion, psnr
+from tilepress.pipeline.quality.perception import PERCEPTION, not_perceived
 from tilepress.pipeline.quality.tile_errors import tile_errors
 
 _ROWS_APART = 4  # of the rows whose differences are counted, of an image with many
@@ -30,8 +32,8 @@ def against(original: Seen, decoded: Seen, metrics: frozenset[str]) -> Row:
         decoded: The image.
         metrics: Those of rows.METRICS that are wanted.
     """
-    peak = (1 << decoded.bits) - 1
-    found = tile_errors(original.pixels, decoded.pixels, peak)
+    before, after, peak = _samples(original, decoded)
+    found = tile_errors(before, after, peak)
     measured: Row = {"measured": AGAINST_SOURCE}
     if "max_error" in metrics:
         measured["max_error"] = found.max_error
@@ -39,12 +41,30 @@ def against(original: Seen, decoded: Seen, metrics: frozenset[str]) -> Row:
         measured["psnr"] = psnr(found.mse, peak)
     if found.worst is not None:
         measured |= _worst(found.worst, found.worst_psnr)
+    colour = "rgb" if decoded.palette is not None else MODES[decoded.mode][0]
+    why_not = not_perceived(colour) if found.max_error and metrics & {*PERCEPTION} else ""
+    return measured | ({"unmeasured": why_not} if why_not else _perceived(before, after, peak, metrics))
+
+
+def _perceived(original: np.ndarray, decoded: np.ndarray, peak: int, metrics: frozenset[str]) -> Row:
+    """The columns of measures of perception."""
+    measured: Row = {}
     if metrics & {"ssim", "ms_ssim"}:
-        similarity = vars(distortion(original.pixels, decoded.pixels, peak))
+        similarity = vars(distortion(original, decoded, peak))
         measured |= {name: similarity[name] for name in ("ssim", "ms_ssim") if name in metrics}
     if "ssimulacra2" in metrics:
-        measured["ssimulacra2"] = _ssimulacra2(original.pixels, decoded.pixels, peak)
+        measured["ssimulacra2"] = _ssimulacra2(original, decoded, peak)
     return measured
+
+
+def _samples(original: Seen, decoded: Seen) -> tuple[np.ndarray, np.ndarray, int]:
+    """What is compared, and the peak: of palettes the colours, with alpha where one of them has any; else samples."""
+    palettes = original.palette, decoded.palette
+    if palettes[0] is None or palettes[1] is None:
+        return original.pixels, decoded.pixels, (1 << decoded.bits) - 1
+    planes = 3 if (palettes[0][:, 3] == 255).all() and (palettes[1][:, 3] == 255).all() else 4
+    before, after = palettes[0][original.pixels[:, :, 0]], palettes[1][decoded.pixels[:, :, 0]]
+    return before[:, :, :planes], after[:, :, :planes], 255
 
 
 def _ssimulacra2(original: np.ndarray, decoded: np.ndarray, peak: int) -> float | None:
@@ -57,6 +77,11 @@ def _ssimulacra2(original: np.ndarray, decoded: np.ndarray, peak: int) -> float 
 def is_of_one_kind(one: Seen, other: Seen) -> bool:
     """Tell whether the samples of two images can be compared one by one."""
     return (one.mode, one.bits, one.pixels.shape) == (other.mode, other.bits, other.pixels.shape)
+
+
+def has_same_pixels(one: Seen, other: Seen) -> bool:
+    """Tell whether two images of one kind have the same samples, and these the same colours."""
+    return (one.pixels_sha256, one.palette_sha256) == (other.pixels_sha256, other.palette_sha256)
 
 
 def as_stored(image: IndexRow) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from tilepress.pipeline.coding.decode import STORED, check_grid
 from tilepress.pipeline.errors import IntegrityError, LimitExceeded
 from tilepress.pipeline.formats.container import Container, unpack_container
 from tilepress.pipeline.formats.picture import Limits, Picture, mode_channels
+from tilepress.pipeline.formats.png.palette import palette_of, used_entries_sha256
 from tilepress.pipeline.formats.registry import read_picture
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.one_image import one_image
@@ -37,6 +39,16 @@ class Seen:
     file_sha256: bytes  # empty where it is not known
     container: Container
     jpeg: bytes = b""  # the file, of a JPEG
+
+    @cached_property
+    def palette(self) -> np.ndarray | None:
+        """Return what the samples are indices of, uint8 (256, 4); None where they are none."""
+        return palette_of(self.container) if self.mode == "P" else None
+
+    @cached_property
+    def palette_sha256(self) -> bytes | None:
+        """Return the SHA-256 of the colours that the image consists of; None where samples are no indices."""
+        return None if self.palette is None else used_entries_sha256(self.pixels, self.palette)
 
 
 class Reader:

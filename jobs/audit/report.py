@@ -70,6 +70,7 @@ class AuditReport:
     duplicate_groups: int = 0
     similar_groups: int = 0
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unperceived: Counter[str] = field(default_factory=Counter)  # images without measures of perception, by the reason
     groups: list[dict[str, Any]] = field(default_factory=list)
     worst: list[dict[str, Any]] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
@@ -104,6 +105,7 @@ class AuditReport:
         self.outcomes, self.quarantined, self.findings = totals.outcomes, totals.quarantined, totals.findings
         self.duplicate_groups, self.similar_groups = totals.duplicate_groups, totals.similar_groups
         self.figures = {name: spread.summary() for name, spread in totals.spreads.items() if spread.count}
+        self.unperceived = totals.unperceived
         self.groups = _largest_groups(totals)
         columns = ("path", "tile_x", "tile_y", "tile_w", "tile_h", "tile_psnr", "psnr", "measured")
         self.worst = [{name: row[name] for name in columns} for row in totals.worst]

@@ -27,7 +27,8 @@ METRICS = ("psnr", "ssim", "ms_ssim", "max_error", "ssimulacra2")
 # what the image takes where it is, and `bpp` the bits of that for each pixel. `misfit`: these bits for each bit that
 # the differences of neighbouring samples would take, by their entropy. Figures are null where they were not measured,
 # and `psnr` (dB) also where no pixel differs: it is infinite, and `max_error` is 0. `compared`: how the image differs
-# from the source otherwise, "" where it does not. `groups`: a name for each of the groupings that were asked for.
+# from the source otherwise, "" where it does not. `unmeasured`: why measures of perception are null although there is a
+# source to compare with. `groups`: a name for each of the groupings that were asked for.
 # `tile_*`: the worst tile, in pixels and dB. `duplicates` and `similar`: numbers that images of equal, or of similar
 # pixels share.
 IMAGE_SCHEMA = pa.schema(
@@ -51,6 +52,7 @@ IMAGE_SCHEMA = pa.schema(
         pa.field("quarantine", pa.string(), nullable=False),
         pa.field("compared", pa.string(), nullable=False),
         pa.field("measured", pa.string(), nullable=False),
+        pa.field("unmeasured", pa.string(), nullable=False),
         pa.field("psnr", pa.float64()),
         pa.field("ssim", pa.float64()),
         pa.field("ms_ssim", pa.float64()),
@@ -62,6 +64,7 @@ IMAGE_SCHEMA = pa.schema(
         pa.field("tile_h", pa.int32()),
         pa.field("tile_psnr", pa.float64()),
         pa.field("pixels_sha256", pa.binary()),
+        pa.field("palette_sha256", pa.binary()),
         pa.field("file_sha256", pa.binary()),
         pa.field("phash", pa.uint64()),
         pa.field("camera", pa.string(), nullable=False),
@@ -80,11 +83,12 @@ FINDING_SCHEMA = pa.schema(
     ]
 )
 
+_TEXTS = ("method", "codec", "fidelity", "quarantine", "compared", "measured", "unmeasured", "camera", "taken")
 Row = dict[str, Any]  # of IMAGE_SCHEMA; a column that is left out is null
 
 
 def blank_row(path: str, size: int, outcome: str = AUDITED, reason: str = "") -> Row:
     """Return the row of an image of which no more is known than how it fared; `size` in bytes of its file."""
-    texts = dict.fromkeys(("method", "codec", "fidelity", "quarantine", "compared", "measured", "camera", "taken"), "")
+    texts = dict.fromkeys(_TEXTS, "")
     known = {"path": path, "source_bytes": size, "stored_bytes": 0, "outcome": outcome, "reason": reason}
     return {**texts, **known, "groups": [], "findings": []}

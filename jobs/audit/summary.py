@@ -61,6 +61,8 @@ def sentences(report: AuditReport) -> Iterator[str]:
         yield "Nothing is damaged." if looked_at == report.images else "Nothing that was decoded is damaged."
     if report.archive or report.against:
         yield f"{counted(report.equal, 'image', 'images')} came back exactly."
+    for why, count in report.unperceived.items():
+        yield f"{counted(count, 'image has', 'images have')} neither SSIM nor SSIMULACRA 2: {why}."
 
 
 def figure_lines(report: AuditReport) -> Iterator[list[str]]:

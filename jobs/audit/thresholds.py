@@ -11,6 +11,7 @@ from tilepress.jobs.audit.rows import METRICS
 from tilepress.jobs.audit.totals import COUNTS, MEASURES, Totals
 from tilepress.jobs.cli.progress import counted
 from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.quality.perception import PERCEPTION
 
 UNDER, OVER = "fail_under", "fail_over"
 _MEAN, _KIND = "mean_", "findings."
@@ -95,7 +96,13 @@ def missed(limits: Sequence[Limit], totals: Totals) -> Iterator[Miss]:
         lacking = totals.unmeasured.get(limit.name.removeprefix(_MEAN))
         if lacking:
             who = counted(lacking.count, "image was", "images were")
-            yield Miss(limit.text, None, lacking.path, f"{who} not measured: give `against`, or one that has them")
+            why = "`unmeasured` says why" if _is_of_inks(limit, totals) else "give `against`, or one that has them"
+            yield Miss(limit.text, None, lacking.path, f"{who} not measured: {why}")
+
+
+def _is_of_inks(limit: Limit, totals: Totals) -> bool:
+    """Whether a figure is lacking where there is a source to compare with."""
+    return bool(totals.unperceived) and limit.name.removeprefix(_MEAN) in PERCEPTION
 
 
 def _value(limit: Limit, totals: Totals) -> tuple[float | None, str]:

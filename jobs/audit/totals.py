@@ -21,6 +21,7 @@ from tilepress.jobs.audit.rows import (
     Row,
 )
 from tilepress.jobs.audit.spread import Extremes, Measure
+from tilepress.pipeline.quality.perception import PERCEPTION
 
 MEASURES = (*METRICS, "bpp", "misfit")  # figures of single images
 COUNTS = ("images", "files", "damaged", "quarantined", "missing", "differing", "unchecked", "findings")
@@ -100,6 +101,7 @@ class Totals:
     groups: dict[tuple[str, str], GroupFigures] = field(default_factory=dict)
     spreads: dict[str, Measure] = field(default_factory=lambda: {name: Measure() for name in MEASURES})
     unmeasured: dict[str, Lacking] = field(default_factory=dict)
+    unperceived: Counter[str] = field(default_factory=Counter)  # images without measures of perception, by the reason
     equal: int = 0  # images that came back as they were, by hash or beside the source
     first: dict[str, str] = field(default_factory=dict)
     problems: list[tuple[str, str]] = field(default_factory=list)  # (image, what is wrong), the first _MOST_NAMED
@@ -147,6 +149,10 @@ class Totals:
         expected = METRICS if not row["measured"] else ("ssim", "ms_ssim", "ssimulacra2", "max_error")
         if row["measured"] in ("", AT_ENCODING):
             for name in expected:
+                self.unmeasured.setdefault(name, Lacking(row["path"])).count += 1
+        if row["unmeasured"]:
+            self.unperceived[row["unmeasured"]] += 1
+            for name in PERCEPTION:
                 self.unmeasured.setdefault(name, Lacking(row["path"])).count += 1
         if row.get("tile_psnr") is not None:
             heapq.heappush(self._worst, (-row["tile_psnr"], self._rows, row))

@@ -26,6 +26,7 @@ from tilepress.pipeline.coding.tile_coding import largest_error
 from tilepress.pipeline.coding.tiles import Tile, batches, windows
 from tilepress.pipeline.formats.picture import Picture
 from tilepress.pipeline.quality.metrics import distortion
+from tilepress.pipeline.quality.perception import PERCEPTION, not_perceived
 from tilepress.pipeline.quality.ssimulacra2 import ssimulacra2
 from tilepress.pipeline.reading.near_lossless import stays_exact
 from tilepress.pipeline.sources.dataset import picture_tiles
@@ -48,7 +49,8 @@ def measure(
 ) -> dict[str, Any]:
     """Return the figures of one row: what an image costs by a codec, and how it comes back.
 
-    Besides the columns of a row, `side_bytes`: those of `bytes` that the tiles share.
+    Besides the columns of a row, `side_bytes`: those of `bytes` that the tiles share. `reason`, if there is one, says
+    why measures of perception are left out.
 
     UnsupportedError if the codec cannot represent the picture, CodecError if it fails, or misses the error that the
     point, or losslessness, allows.
@@ -78,8 +80,11 @@ def measure(
     found = distortion(pixels, decoded, peak)
     _check_error(found.max_error, point, trip.codec, exact=exact)
     figures = cost.figures(picture.pixels, in_actor=pool.has_actors and trip.codec.networks)
+    figures |= {"side_bytes": len(trip.side_information)}
+    if why_not := not_perceived(picture.colour) if found.max_error else "":
+        return vars(found) | dict.fromkeys(PERCEPTION[:2]) | figures | {"reason": why_not}
     more = {name: compare(pixels, decoded, peak) for name, compare in besides.items()}
-    return vars(found) | more | figures | {"side_bytes": len(trip.side_information)}
+    return vars(found) | more | figures
 
 
 def _check_error(found: int, point: OperatingPoint, codec: Codec, *, exact: bool) -> None:

@@ -117,8 +117,7 @@ def _image_rows(
             yield _row(item, point, outcome, str(exc).removeprefix(f"{item.name}: "))
         return
     facts = {name: getattr(picture, name) for name in ("format", "mode", "bit_depth", "width", "height")}
-    seen = picture.colour in ("gray", "rgb")  # what metrics of perception know
-    besides = {name: METRICS[name] for name in options.metrics if seen}
+    besides = {name: METRICS[name] for name in options.metrics}
     for point in points:
         try:
             found = measure(point, picture, pixels, pool, exact=options.fidelity == PIXELS, besides=besides)

@@ -123,12 +123,18 @@ class PngFile:
 
 def has_chunk(head: bytes, kind: bytes) -> bool:
     """Tell whether a chunk of that type is among those of a file's beginning, signature included."""
+    return chunk_content(head, kind) is not None
+
+
+def chunk_content(head: bytes, kind: bytes) -> bytes | None:
+    """Return the content of the first chunk of that type in a file's beginning, signature included; None of none."""
     at = len(SIGNATURE)
     while at + 8 <= len(head):
+        size = int.from_bytes(head[at : at + 4], "big")
         if head[at + 4 : at + 8] == kind:
-            return True
-        at += 12 + int.from_bytes(head[at : at + 4], "big")
-    return False
+            return head[at + 8 : at + 8 + size]
+        at += 12 + size
+    return None
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
