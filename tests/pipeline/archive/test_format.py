@@ -22,6 +22,7 @@ from PIL import Image
 
 from tests.support.independent import reader as independent_reader
 from tests.support.independent import rows
+from tests.support.independent.image import Image as IndependentImage
 from tilepress import compress
 from tilepress.pipeline.archive.schema import PART_SCHEMA
 from tilepress.pipeline.reading.archive import open_archive
@@ -130,8 +131,13 @@ def test_it_finds_a_flipped_bit_in_every_file(tmp_path: Path) -> None:
         data[len(data) // 2] ^= 4
         damaged.write_bytes(data)
         with pytest.raises((AssertionError, OSError, ValueError, zstandard.ZstdError)):
-            for image in independent_reader.read_archive(copy).values():
+            for image in users_first(independent_reader.read_archive(copy), path.parent.name):
                 image.pixels() if image.holds_pixels else image.file()
+
+
+def users_first(images: dict[str, IndependentImage], model: str) -> list[IndependentImage]:
+    """All images, first those that need a model: decoding the others in plain Python takes long, and it is sound."""
+    return sorted(images.values(), key=lambda image: not any(model in tile["codec"] for tile in image.row["tiles"]))
 
 
 def test_the_worked_example_of_the_row_crc_is_right() -> None:
