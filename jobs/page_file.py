@@ -8,7 +8,7 @@ from typing import Any
 from tilepress.jobs.pages.render import MARK
 from tilepress.pipeline.errors import MissingError, UsageError
 from tilepress.pipeline.storage.base import Storage, open_storage
-from tilepress.pipeline.storage.writable import require_writable
+from tilepress.pipeline.storage.creating import require_writable
 
 _SUFFIXES = (".html", ".htm")
 _BEGINNING = 1024  # bytes, in which a page says what wrote it

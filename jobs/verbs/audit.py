@@ -38,7 +38,10 @@ def audit(
         typer.Option(metavar="DIR", help="A new folder or bucket prefix for tables; a killed audit goes on there."),
     ] = None,
     report: Annotated[
-        Place | None, typer.Option(metavar="FILE.html", help="Write one page, with examples and the worst places, over an older one.")
+        Place | None,
+        typer.Option(
+            metavar="FILE.html", help="Write one page, with examples and the worst places, over an older one."
+        ),
     ] = None,
     metrics: Annotated[
         Sequence[str],

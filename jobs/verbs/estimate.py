@@ -53,7 +53,10 @@ def estimate(
         typer.Option(metavar="DIR", help="A folder or bucket prefix that keeps the sample's figures, to go on from."),
     ] = None,
     report: Annotated[
-        Place | None, typer.Option(metavar="FILE.html", help="Write one page: sizes, hours, money, what was sampled; over an older one.")
+        Place | None,
+        typer.Option(
+            metavar="FILE.html", help="Write one page: sizes, hours, money, what was sampled; over an older one."
+        ),
     ] = None,
     minutes: Annotated[
         float, typer.Option(min=0.01, metavar="M", help="Time to list and measure in; kernels compile beyond it.")

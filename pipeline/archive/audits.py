@@ -17,7 +17,7 @@ from tilepress.pipeline.archive.dates import moment, now
 from tilepress.pipeline.archive.sealed import read_json, seal_json
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, StorageError, TransientStorageError
 from tilepress.pipeline.storage.base import Storage
-from tilepress.pipeline.storage.writable import require_writable
+from tilepress.pipeline.storage.creating import require_writable
 
 FOLDER = "audits/"
 FORMAT = "tilepress-archive-audit-1"

@@ -11,11 +11,12 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tilepress.pipeline.errors import AlreadyExists, MissingError, TransientStorageError
+from tilepress.pipeline.errors import AlreadyExists, MissingError, StorageError, TransientStorageError
 from tilepress.pipeline.storage.base import Buffer, Storage
 from tilepress.pipeline.storage.retry import retrying
 
 _BLOCK = 1 << 20
+_TRIAL = b"tilepress wrote this file to see whether it can, and removes it at once. It may be removed.\n"
 
 Content = Buffer | Path  # bytes, or a local file of them
 Reader = Callable[[int, int], bytes]  # (offset, length) -> bytes
@@ -53,6 +54,21 @@ def create_once(request: Callable[[], object], is_same: Callable[[], bool], in_d
     except (AlreadyExists, MissingError):
         if not (doubt and is_same()):
             raise
+
+
+def require_writable(storage: Storage, name: str) -> None:
+    """Raise the StorageError with which creating fails in a place, so that it is known before long work.
+
+    Permissions are not asked for: read-only mounts, quotas and policies of buckets show only when one writes.
+
+    Args:
+        storage: The place, in which nothing is left but where nothing may be removed, as in archives of some.
+        name: Of a file that nothing else has; what a killed command left of it is as good as what is written now.
+    """
+    with contextlib.suppress(AlreadyExists):
+        storage.create(name, _TRIAL)
+    with contextlib.suppress(StorageError):
+        storage.remove(name)
 
 
 def size_of(content: Content) -> int:
