@@ -248,7 +248,8 @@ def audit_tasks(options: AuditOptions, chosen: Chosen, found: Survey) -> Iterato
     if batch:
         yield AuditTask(number, tuple(batch), options)
     if again.fingerprint != found.fingerprint:
-        raise ResumeError(f"{options.source.url} changed while it was audited: start again, with another `out`")
+        places = " or ".join(each.url for each in (options.source, options.against) if each is not None)
+        raise ResumeError(f"{places} changed while it was audited: start again, with another `out`")
 
 
 def _is_full(batch: list[AuditItem], item: AuditItem) -> bool:

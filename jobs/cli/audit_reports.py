@@ -100,8 +100,8 @@ def _show_rotation(report: AuditReport) -> None:
 
 
 def _show_end(request: SimpleNamespace, report: AuditReport) -> None:
-    if report.slice and not report.files:
-        print("no image is in this part: nothing was decoded")
+    if not report.files and (report.slice or request.sample is not None):
+        print(f"no image is in this {'part' if report.slice else 'sample'}: nothing was decoded")
     if report.page:
         print(f"page: {report.page}")
     if request.out is None:

@@ -46,7 +46,7 @@ def _leave(ending: int) -> None:
     for number in _ENDINGS:
         signal.signal(number, signal.SIG_IGN)  # already on the way
     code, word = _ENDINGS[ending]
-    MESSAGES.error(f"{word}; run the same command again to go on from here", code, word)
+    MESSAGES.error(f"{word}; run the same command again; what it had written is not made again", code, word)
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():
         ray.shutdown()

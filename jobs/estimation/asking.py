@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,6 +73,8 @@ def check(config: EstimateConfig) -> None:
         raise UsageError(f"`tile` {config.tile} is not within 16 to {MAX_TILE}")
     if (config.price_storage is None) != (config.price_core_hour is None):
         raise UsageError("`price_storage` and `price_core_hour` say together when compressing pays: give both")
+    if config.prices is not None and not all(map(math.isfinite, config.prices)):
+        raise UsageError("`price_storage` and `price_core_hour` are amounts of money: infinity is none")
     require_page_name("report", config.report)
     engine_of(config.engine)  # a wrong engine option must not leave a folder behind
     if config.out is None and config.engine.ray_address:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -58,7 +59,7 @@ class EngineConfig:
             raise UsageError("`ray_address` has no effect with `engine` local")
         if self.workers is not None and self.workers < 1:
             raise UsageError(f"`workers` must be at least 1, not {self.workers}")
-        if self.gpus_per_actor < 0 or (self.gpus_per_actor > 1 and self.gpus_per_actor % 1):
+        if not 0 <= self.gpus_per_actor < math.inf or (self.gpus_per_actor > 1 and self.gpus_per_actor % 1):
             raise UsageError(f"`gpus_per_actor` {self.gpus_per_actor:g} is neither a share below 1 nor a whole number")
         small = shards < 2 or size < _SMALL_BYTES or self.width == 1 or not is_installed("ray")
         kind = self.kind if self.kind != "auto" else "ray" if self.ray_address or not small else "local"

@@ -13,11 +13,13 @@ _FLATTENED_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/?(?!/)")
 
 
 def place_text(place: Place) -> str:
-    """Return the text of `place`. UsageError for what would be a local path and is meant to be a URL.
+    """Return the text of `place`. UsageError for an empty one, and for what is meant to be a URL.
 
     A URL that was made a Path loses one of its slashes; in a text they are forgotten: `s3:bucket`, `s3:/bucket`.
     """
     text = os.fspath(place)
+    if not text.strip():  # of a variable that is not set, which would be the working folder
+        raise UsageError("an empty text names no place: say . for the working folder")
     flattened = _FLATTENED_URL.match(text)
     if flattened and isinstance(place, Path) and flattened[0].endswith("/"):
         raise UsageError(f"{place} is a URL that became a Path and lost a slash: give URLs as text")

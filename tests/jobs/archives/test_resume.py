@@ -102,7 +102,7 @@ def test_a_signal_ends_at_once_with_its_code_and_says_how_to_go_on(
     _, said = driver.communicate(timeout=20)
     assert time.monotonic() - asked < 5
     assert driver.returncode == 128 + number
-    assert said.strip().endswith("run the same command again to go on from here")
+    assert said.strip().endswith("run the same command again; what it had written is not made again")
     assert "Traceback" not in said
     before = identities(str(archive))
     monkeypatch.setenv("TILEPRESS_TEST_SECONDS", "0")

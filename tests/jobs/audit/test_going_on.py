@@ -16,6 +16,7 @@ from tests.support.interrupted import ONE, command, make_source
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress import audit, compress
 from tilepress.jobs.audit import asking
+from tilepress.jobs.audit import audit as audit_job
 from tilepress.jobs.audit.items import Survey, audit_items, audit_tasks
 from tilepress.pipeline.archive.audits import last_audits
 from tilepress.pipeline.errors import IntegrityError, ResumeError, UsageError
@@ -221,6 +222,19 @@ def test_what_is_written_lies_outside_and_a_folder_of_since_is_named_for_what_it
     ):
         with pytest.raises(UsageError, match=words):
             audit(str(exact), **{**ONE, **asked})
+
+
+def test_the_place_that_changed_may_be_the_one_that_is_compared_with(shots, exact, tmp_path, monkeypatch):
+    write_tree(tmp_path / "other", {"blank.png": (shots / "blank.png").read_bytes()})
+    claim = audit_job.AUDIT.claim
+
+    def changing(*arguments):
+        (tmp_path / "other/new.png").write_bytes(b"now")
+        return claim(*arguments)
+
+    monkeypatch.setattr(type(audit_job.AUDIT), "claim", lambda _, *arguments: changing(*arguments))
+    with pytest.raises(ResumeError, match=r"exact\.tp or .*/other changed while it was audited"):
+        audit(str(exact), against=str(tmp_path / "other"), **ONE)
 
 
 def test_drift_names_what_came_went_and_changed(tmp_path):

@@ -35,7 +35,7 @@ def ended(number: int, then: str, sigint: str = "signal.default_int_handler") ->
 def test_an_error_that_a_signal_caused_is_the_signal(number, code) -> None:
     done = ended(number, "raise RuntimeError('no compiled object yet')")
     assert done.returncode == code
-    assert done.stderr.splitlines()[-1].endswith("run the same command again to go on from here")
+    assert done.stderr.splitlines()[-1].endswith("run the same command again; what it had written is not made again")
     assert "no compiled object yet" not in done.stderr
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_args
@@ -166,6 +168,20 @@ def test_a_url_that_became_a_path_is_refused() -> None:
             tilepress.open(wrong)
         with pytest.raises(UsageError, match="give URLs as text"):
             tilepress.compress("a", wrong)
+
+
+@pytest.mark.parametrize("verb", [tilepress.audit, tilepress.estimate, tilepress.report, tilepress.open])
+def test_an_empty_place_is_refused(verb: Callable[[str], object]) -> None:
+    with pytest.raises(UsageError, match="an empty text names no place"):
+        verb("")  # as of a variable of a shell that is not set
+
+
+def test_numbers_without_end_are_refused_where_they_make_no_sense(tmp_path: Path) -> None:
+    write_tree(tmp_path / "s", {"a.png": encoded(image_of("RGB", 60, 60, seed=1), "PNG")})
+    with pytest.raises(UsageError, match="infinity is none"):
+        tilepress.estimate(tmp_path / "s", price_storage=math.inf, price_core_hour=1.0)
+    with pytest.raises(UsageError, match="`gpus_per_actor` nan is neither"):
+        tilepress.audit(tmp_path / "s", engine="ray", gpus_per_actor=math.nan)
 
 
 def test_messages_name_parameters_as_the_caller_wrote_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
