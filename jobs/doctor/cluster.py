@@ -193,25 +193,41 @@ def storage_from_nodes(asked: Asked, scratch: Scratch | None) -> Finding:
     for name, found in asked.answers.items():
         if found.storage:
             return Finding(BROKEN, f"{name} does not reach the storage as the driver does: {found.storage}")
-    for number, node in enumerate(asked.nodes):
-        if node.name in asked.answers and not _holds(scratch, name := f"from-node-{number}", name):
-            return Finding(BROKEN, f"the driver does not see what {node.name} wrote: it is not the same place")
+    if problem := _unseen(asked, scratch) or _unlike_one_winner(asked, scratch):
+        return Finding(BROKEN, problem)
+    untried = {name: found.untried for name, found in asked.answers.items() if found.untried}
+    if untried:
+        name, why = next(iter(untried.items()))
+        return Finding(
+            NOT_TRIED,
+            f"{len(untried)} of {len(asked.nodes)} nodes could not check it, although they tried again: {name}: {why}",
+        )
     text = f"read and written by {len(asked.answers)} nodes, seen by the driver"
     if asked.silent or asked.failed:  # whoever did not answer may have won: see nodes
         return Finding(OK, f"{text}; who created a name first could not be told")
-    if problem := _unlike_one_winner(asked, scratch):
-        return Finding(BROKEN, f"{problem}: create-only does not hold between machines")
     return Finding(OK, f"{text}; of {len(RACES)} names each had one winner")
 
 
+def _unseen(asked: Asked, scratch: Scratch) -> str:
+    """Which node wrote what the driver does not see; "" if none did."""
+    for number, node in enumerate(asked.nodes):
+        found = asked.answers.get(node.name)
+        if found and not found.untried and not _holds(scratch, name := f"from-node-{number}", name):
+            return f"the driver does not see what {node.name} wrote: it is not the same place"
+    return ""
+
+
 def _unlike_one_winner(asked: Asked, scratch: Scratch) -> str:
-    """What is wrong with the names that the nodes raced for."""
+    """What is wrong with the names that the nodes raced for; of nodes that could not tell, any may have won."""
+    broken = "create-only does not hold between machines"
+    told = [(number, asked.answers[node.name]) for number, node in enumerate(asked.nodes) if node.name in asked.answers]
+    all_told = len(told) == len(asked.nodes) and not any(found.untried for _, found in told)
     for race in RACES:
-        winners = [number for number, node in enumerate(asked.nodes) if race in asked.answers[node.name].won]
-        if len(winners) != 1:
-            return f"{len(winners)} nodes were told that they had created one and the same object"
-        if not _holds(scratch, race, f"from-node-{winners[0]}"):
-            return "a node was told that it had created an object, and another's content is there, or none"
+        winners = [number for number, found in told if race in found.won]
+        if len(winners) > 1 or (all_told and not winners):
+            return f"{len(winners)} nodes were told that they had created one and the same object: {broken}"
+        if winners and not _holds(scratch, race, f"from-node-{winners[0]}"):
+            return f"a node was told that it had created an object, and another's content is there, or none: {broken}"
     return ""
 
 

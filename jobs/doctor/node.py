@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tilepress.jobs.doctor.checks import OK, Finding
 from tilepress.jobs.doctor.known import Decoded, decode_known
 from tilepress.jobs.doctor.machine import gpu, processor, versions
-from tilepress.pipeline.errors import AlreadyExists, TilepressError
+from tilepress.pipeline.errors import AlreadyExists, TilepressError, TransientStorageError
 from tilepress.pipeline.storage.base import Location
+from tilepress.pipeline.storage.creating import create_once, holds
+from tilepress.pipeline.storage.retry import retrying
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a node says of itself; `storage`: what is wrong with it from there."""
+    """What a node says of itself.
+
+    `storage`: what is wrong with the place from there; `untried`: why that could not be found out, however often it was
+    tried.
+    """
 
     versions: Mapping[str, str]
     processor: str
@@ -43,31 +50,40 @@ class Answer:
     decoded: Decoded
     storage: str = ""
     won: tuple[str, ...] = ()  # of the names to race for, those that this node created
+    untried: str = ""
 
 
 def answer(question: Question) -> Answer:
     """Return what this node has to say, by its processor alone."""
-    now, problem, won = time.time(), "", list[str]()
+    now, problem, untried, won = time.time(), "", "", list[str]()
     if question.place is not None:
         try:
             problem = _use(question.place, question.write, won)
+        except TransientStorageError as exc:  # a promise neither kept nor broken
+            untried = str(exc)
         except TilepressError as exc:
             problem = str(exc)
-    return Answer(versions(), processor(), now, decode_known(question.streams), problem, tuple(won))
+    return Answer(versions(), processor(), now, decode_known(question.streams), problem, tuple(won), untried)
 
 
 def _use(place: SharedPlace, write: str, won: list[str]) -> str:
-    """Read, write and race, and return why the place is not the driver's as seen from here; names won are added."""
-    storage = place.location.open()
-    if storage.read(place.name) != place.content:  # MissingError where the driver has gone and cleared the place
+    """Read, write and race, and return why the place is not the driver's as seen from here; names won are added.
+
+    What fails transiently is tried again, after the storage itself has: of many nodes that begin at once some may have
+    to wait. TransientStorageError where that does not help.
+    """
+    storage, mine = place.location.open(), write.encode()
+    # MissingError where the driver has gone and cleared the place
+    if retrying(lambda: storage.read(place.name)) != place.content:
         return "it reads another content than the driver wrote"
-    storage.create(write, write.encode())
-    for name in place.races:
+    for name in (write, *place.races):
         try:
-            storage.create(name, write.encode())
+            create_once(partial(storage.create, name, mine), partial(holds, storage, name, mine))
         except AlreadyExists:
+            if name == write:
+                raise
             continue
-        won.append(name)
+        won += [name] if name != write else []
     return ""
 
 

@@ -13,12 +13,15 @@ from types import MappingProxyType
 import pytest
 
 import tilepress
-from tilepress.jobs.doctor import cluster
+from tilepress.jobs.doctor import cluster, node
 from tilepress.jobs.doctor.checks import BROKEN, LOOK, OK, Finding
 from tilepress.jobs.doctor.known import Decoded
-from tilepress.jobs.doctor.node import Answer, GpuAnswer
+from tilepress.jobs.doctor.node import Answer, GpuAnswer, Question, SharedPlace
 from tilepress.jobs.doctor.scratch import Scratch
-from tilepress.pipeline.storage.base import open_storage
+from tilepress.pipeline.errors import TransientStorageError
+from tilepress.pipeline.storage import retry
+from tilepress.pipeline.storage.base import Buffer, open_storage
+from tilepress.pipeline.storage.local import LocalStorage
 
 SAME = MappingProxyType({"python": "3.11.7", "numpy": "2.4.6"})
 EXACT = Decoded(35, (), ())
@@ -30,8 +33,9 @@ def answer(
     storage: str = "",
     late_s: float = 0,
     won: tuple[str, ...] = (),
+    untried: str = "",
 ) -> Answer:
-    return Answer(versions, "a processor", time.time() + late_s, decoded, storage, won)
+    return Answer(versions, "a processor", time.time() + late_s, decoded, storage, won, untried)
 
 
 def asked(gpus: Mapping[str, GpuAnswer] | None = None, **answers: Answer) -> cluster.Asked:
@@ -104,6 +108,61 @@ def test_nodes_that_both_create_one_object_are_found(tmp_path: Path) -> None:
     assert both.outcome == BROKEN and "2 nodes were told" in both.text
     wrong = cluster.storage_from_nodes(asked(a=won, b=lost), scratch)
     assert wrong.outcome == BROKEN and "another's content" in wrong.text
+
+
+def test_a_storage_that_fails_for_a_node_is_not_tried_and_not_broken(tmp_path: Path) -> None:
+    scratch = Scratch(open_storage(str(tmp_path)))
+    for name in ("from-node-1", *cluster.RACES):
+        scratch.storage.create(name, b"from-node-1")
+    waiting = answer(untried="503 slow down")
+    found = cluster.storage_from_nodes(asked(a=waiting, b=answer(won=cluster.RACES[1:])), scratch)
+    assert found.outcome == "not tried" and "1 of 2 nodes could not check it" in found.text and "a: 503" in found.text
+    wrong = cluster.storage_from_nodes(asked(a=waiting, b=answer(storage="access denied")), scratch)
+    assert wrong.outcome == BROKEN  # what is broken is said first
+    both = cluster.storage_from_nodes(
+        asked(a=waiting, b=answer(won=cluster.RACES), c=answer(won=cluster.RACES)), scratch
+    )
+    assert both.outcome == BROKEN
+
+
+def test_a_node_tries_again_what_failed_for_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an answer was lost, the object may be there already, and is this node's own."""
+    storage, create, read = open_storage(str(tmp_path)), LocalStorage.create, LocalStorage.read
+    place, failed = SharedPlace(storage.location, "from-driver", b"x", ("race-0", "race-1")), set[str]()
+    storage.create("from-driver", b"x")
+    storage.create("race-1", b"another node's")
+
+    def failing_once(name: str) -> None:
+        if name not in failed:
+            failed.add(name)
+            raise TransientStorageError(f"{name}: connection reset")
+
+    def losing_answers(self: LocalStorage, name: str, data: Buffer) -> None:
+        create(self, name, data)
+        failing_once(name)
+
+    def failing_to_read(self: LocalStorage, name: str) -> bytes:
+        failing_once(name)
+        return read(self, name)
+
+    monkeypatch.setattr(retry, "POLICY", retry.RetryPolicy(attempts=3, first_delay_s=0.001))
+    monkeypatch.setattr(LocalStorage, "create", losing_answers)
+    monkeypatch.setattr(LocalStorage, "read", failing_to_read)
+    found = node.answer(Question((), place, "from-node-0"))
+    assert (found.storage, found.untried, found.won) == ("", "", ("race-0",))
+
+
+def test_a_node_for_which_the_storage_keeps_failing_says_that_it_could_not_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(self: LocalStorage, name: str) -> bytes:
+        raise TransientStorageError(f"{name}: 503 slow down")
+
+    monkeypatch.setattr(retry, "POLICY", retry.RetryPolicy(attempts=2, first_delay_s=0.001))
+    monkeypatch.setattr(LocalStorage, "read", failing)
+    place = SharedPlace(open_storage(str(tmp_path)).location, "from-driver", b"x")
+    found = node.answer(Question((), place, "from-node-0"))
+    assert (found.storage, found.untried) == ("", "from-driver: 503 slow down")
 
 
 def test_a_clock_that_is_an_hour_off_is_told() -> None:
