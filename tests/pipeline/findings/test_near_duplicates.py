@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tilepress.pipeline.findings.likeness import FLAT
-from tilepress.pipeline.findings.near_duplicates import MOST, near_duplicates
+from tilepress.pipeline.findings.near_duplicates import MOST, linked, near_duplicates
 
 
 def by_all_pairs(hashes: list[int], distance: int) -> list[list[int]]:
@@ -63,6 +63,32 @@ def test_planted_copies_are_found_among_many_hashes():
     copies = np.array([flipped(rng, int(value), 6) for value in hashes[:300]], np.uint64)
     found = near_duplicates([hashes, copies])
     assert [group.tolist() for group in found] == [[place, 50_000 + place] for place in range(300)]
+
+
+def near(rng: np.random.Generator, centre: int, count: int, bits: int) -> np.ndarray:
+    """Hashes, many different, that differ from one in at most so many bits."""
+    flips = np.uint64(1) << rng.integers(0, 64, (count, bits), np.uint64)
+    return np.bitwise_xor.reduce(flips, axis=1) ^ np.uint64(centre)
+
+
+def test_hashes_of_which_half_are_nearly_equal_are_each_compared_with_a_bounded_number():
+    """As of 50,000 scans of white paper among other pictures."""
+    rng = np.random.default_rng(5)
+    scans = near(rng, 0x0123456789ABCDEF, 50_000, 4)
+    hashes = np.unique(np.concatenate([scans, rng.integers(1, 2**64, 50_000, np.uint64)]))
+    groups, compared = linked(hashes, MOST)
+    assert compared < 3000 * len(hashes) and len(hashes) > 90_000  # each with each were 45,000 for each
+    assert len(set(groups[np.isin(hashes, scans)].tolist())) == 1
+
+
+def test_no_link_is_missed_among_many_that_share_two_bytes():
+    rng = np.random.default_rng(7)
+    hashes = rng.integers(1, 2**64, 50_000, np.uint64) & ~np.uint64(0xFF00FF00) | np.uint64(0x12003400)
+    spread = sum(1 << bit for bit in (0, 17, 33, 42, 50, 63))  # a bit of each other byte: no other two are equal
+    copies = hashes[:200] ^ np.uint64(spread)
+    found = near_duplicates([hashes, copies])
+    together = {place: group for group in found for place in group.tolist()}
+    assert all(50_000 + place in together[place] for place in range(200))
 
 
 @pytest.mark.parametrize("distance", [-1, 7])
