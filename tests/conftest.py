@@ -27,6 +27,7 @@ os.environ["RAY_AUTH_MODE"] = "disabled"  # before Ray is imported: no token fil
 # Before torch is imported: as workers have it. Tests of other numbers of threads say which, and small tensors on more
 # threads than there are processors take four times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # second threads that spin take the processor of the other test
 SERVERS = re.compile(r"\b(ray_cluster|s3_server|s3_url|storage_root)\b|^def test_\w+\([^)]*\bstorage\b", re.MULTILINE)
 
 settings.register_profile("tilepress", deadline=None)  # a slow machine is no failure: benchmarks measure
