@@ -5,14 +5,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.formats.exif import FIELDS, camera
+from tilepress.pipeline.storage.globs import compile_grouping
 
 FOLDER, CAMERA, EXIF = "folder", "camera", "exif:"
 DEFAULT_GROUPINGS = (FOLDER, CAMERA)
 TOP, NOTHING = "(top)", "(none)"  # the folder of what lies in none; where nothing says which group
-_TOKEN = re.compile(r"\{\w*\}|\*\*/?|\*|\?|[^*?{]+|\{")
 
 
 def require_groupings(groupings: Sequence[str]) -> None:
@@ -22,10 +23,16 @@ def require_groupings(groupings: Sequence[str]) -> None:
     for grouping in groupings:
         if grouping.startswith(EXIF):
             _require_field(grouping.removeprefix(EXIF))
-        elif grouping not in (FOLDER, CAMERA) and not any(mark in grouping for mark in "*?{/"):
-            raise UsageError(
-                f"`group_by` {grouping!r} is neither folder, camera, exif:FIELD nor a pattern such as '{{year}}/*/'"
-            )
+        elif grouping not in (FOLDER, CAMERA):
+            _require_pattern(grouping)
+
+
+def _require_pattern(grouping: str) -> None:
+    if not any(mark in grouping for mark in "*?[{/"):
+        raise UsageError(
+            f"`group_by` {grouping!r} is neither folder, camera, exif:FIELD nor a pattern such as '{{year}}/*/'"
+        )
+    compile_grouping(grouping)
 
 
 def _require_field(name: str) -> None:
@@ -39,9 +46,8 @@ def group_of(grouping: str, path: str, fields: Mapping[str, str]) -> str:
     """Return the group of an image in one grouping.
 
     Args:
-        grouping: `folder`; `camera`; `exif:FIELD`; or a pattern of names. In that `*`, `?` and `**` mean what they do
-            in `include`, `{word}` is like `*` and names the group, and a slash at the end is the folder of the image or
-            any around it. Without a `{word}`, what the pattern matches is the group.
+        grouping: `folder`; `camera`; `exif:FIELD`; or a pattern of names as in `include`, in which `{word}` is like `*`
+            and names the group. Without a `{word}`, the file or folder that the pattern names is the group.
         path: Name of the image.
         fields: Those of its EXIF.
     """
@@ -51,19 +57,10 @@ def group_of(grouping: str, path: str, fields: Mapping[str, str]) -> str:
         return camera(fields) or NOTHING
     if grouping.startswith(EXIF):
         return fields.get(grouping.removeprefix(EXIF), "") or NOTHING
-    found = _pattern(grouping).match(path)
-    if found is None:
-        return NOTHING
-    return "/".join(found.groups()) if found.groups() else found[0].rstrip("/")
+    found = _pattern(grouping).fullmatch(path)
+    return NOTHING if found is None else "/".join(found.groups())
 
 
+@lru_cache
 def _pattern(grouping: str) -> re.Pattern[str]:
-    """The expression of a pattern, which Python keeps compiled."""
-    expression = "".join(map(_expression, _TOKEN.findall(grouping)))
-    return re.compile(expression if grouping.endswith("/") else rf"{expression}\Z", re.S)
-
-
-def _expression(token: str) -> str:
-    if token.startswith("{") and token.endswith("}"):
-        return "([^/]+)"
-    return {"**/": "(?:[^/]+/)*", "**": ".+", "*": "[^/]*", "?": "[^/]"}.get(token) or re.escape(token)
+    return compile_grouping(grouping)

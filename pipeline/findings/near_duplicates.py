@@ -176,7 +176,7 @@ def _join_many(hashes: np.ndarray, run: np.ndarray, pair: tuple[int, int], dista
 
 @kernel
 def _join_leaders(hashes: np.ndarray, run: np.ndarray, distance: Int, parents: np.ndarray) -> Any:
-    """The same for a run of hashes that share 28 bits: each with those that were like none before, the last _LEADERS."""
+    """The same for a run of hashes that share 28 bits: each with the last _LEADERS that were like none before."""
     leaders = np.empty(_LEADERS, np.int32)
     count = compared = np.int64(0)
     for number in run:

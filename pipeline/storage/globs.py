@@ -27,6 +27,9 @@ _ANY_CASE = "(?i)"
 _TOKEN = re.compile(
     r"(?P<folders>(?:(?<=/)|^)\*\*/)|(?P<below>(?:(?<=/)|^)\*\*$)|(?P<set>\[!?+\]?+[^\]/]*\])|\*+|\?|.", re.S
 )
+_WORD = re.compile(r"\{\w*\}")
+_TOKEN_OR_WORD = re.compile(f"{_WORD.pattern}|{_TOKEN.pattern}", re.S)
+_FOLDERS, _STAR, _NAMED = "(?:[^/]+/)*", "[^/]*", "([^/]+)"
 
 
 class Selection:
@@ -64,6 +67,29 @@ def compile_glob(pattern: str, anchored: bool = False) -> re.Pattern[str]:
     expression = _expression(list(_TOKEN.finditer(inner.removeprefix("/"))))
     if not MAGIC.search(pattern) and not pattern.endswith("/"):
         expression += "(?:/.*)?"
+    return _compiled(pattern, expression, flags)
+
+
+def compile_grouping(pattern: str) -> re.Pattern[str]:
+    """Return a regular expression for `fullmatch` whose groups name the one that a name belongs to. UsageError.
+
+    `{word}` matches like `*`, but one character at least, and is a group. Of a pattern without any, the group is the
+    name itself, or with a '/' at the end, or without special characters, the folder that the pattern names: of several
+    of these, the first from the root.
+    """
+    pattern, flags = _flags(pattern)
+    inner = pattern.rstrip("/")
+    if "/" not in inner:
+        inner = f"**/{inner}"
+    expression = _expression(list(_TOKEN_OR_WORD.finditer(inner.removeprefix("/"))), _lazily(_FOLDERS))
+    words = _WORD.search(pattern)
+    named = expression if words else f"({expression})"
+    if pattern.endswith("/"):
+        return _compiled(pattern, f"{named}/.+", flags)
+    return _compiled(pattern, named if words or MAGIC.search(pattern) else f"{named}(?:/.*)?", flags)
+
+
+def _compiled(pattern: str, expression: str, flags: re.RegexFlag) -> re.Pattern[str]:
     try:
         return re.compile(expression, re.S | flags)
     except re.error as exc:
@@ -82,14 +108,14 @@ def literal_prefix(pattern: str) -> str:
     return pattern[: magic.start()] if magic else pattern
 
 
-def _expression(tokens: list[re.Match[str]]) -> str:
-    """The regular expression of a pattern.
+def _expression(tokens: list[re.Match[str]], folders: str = _FOLDERS) -> str:
+    """The regular expression of a pattern; `folders`: that of its last `**/`.
 
     Of several `**/`, and of several `*` in one part of a name, all but the last take as little as they can and never
     look back, which finds all that looking back would: a hostile pattern must not take time that grows exponentially.
     """
     parts = [_folder_parts(group) for group in _split(tokens, lambda token: bool(token["folders"]))]
-    return _followed("(?:[^/]+/)*", parts)
+    return _followed([_FOLDERS] * (len(parts) - 2) + [folders], parts)
 
 
 def _folder_parts(tokens: list[re.Match[str]]) -> str:
@@ -98,8 +124,14 @@ def _folder_parts(tokens: list[re.Match[str]]) -> str:
 
 
 def _one_part(tokens: list[re.Match[str]]) -> str:
-    groups = _split(tokens, lambda token: token[0].startswith("*") and not token["below"])
-    return _followed("[^/]*", ["".join(map(_regex, group)) for group in groups])
+    groups = _split(tokens, _repeats)
+    repeated = [_STAR if token[0].startswith("*") else _NAMED for token in tokens if _repeats(token)]
+    return _followed(repeated, ["".join(map(_regex, group)) for group in groups])
+
+
+def _repeats(token: re.Match[str]) -> bool:
+    """Whether a token is a `*` or a `{word}`; a "{" alone is none."""
+    return (token[0].startswith("*") and not token["below"]) or (token[0].startswith("{") and len(token[0]) > 1)
 
 
 def _split(tokens: list[re.Match[str]], at: Callable[[re.Match[str]], bool]) -> list[list[re.Match[str]]]:
@@ -113,13 +145,19 @@ def _split(tokens: list[re.Match[str]], at: Callable[[re.Match[str]], bool]) -> 
     return groups
 
 
-def _followed(repeated: str, pieces: list[str]) -> str:
-    """The first piece, and each other one behind a repetition."""
+def _followed(repeated: list[str], pieces: list[str]) -> str:
+    """The first piece, and each other one behind its repetition."""
     first, *others = pieces
     if not others:
         return first
-    without_looking_back = "".join(f"(?>{repeated}?{piece})" for piece in others[:-1])
-    return f"{first}{without_looking_back}{repeated}{others[-1]}"
+    pairs = list(zip(repeated, others, strict=True))
+    without_looking_back = "".join(f"(?>{_lazily(each)}{piece})" for each, piece in pairs[:-1])
+    return f"{first}{without_looking_back}{''.join(pairs[-1])}"
+
+
+def _lazily(repeated: str) -> str:
+    """The repetition that takes as little as it can."""
+    return f"{repeated[:-1]}?)" if repeated == _NAMED else f"{repeated}?"
 
 
 def _regex(token: re.Match[str]) -> str:

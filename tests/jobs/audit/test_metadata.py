@@ -18,6 +18,7 @@ from tilepress.jobs.audit.grouping import NOTHING, TOP, group_of
 from tilepress.pipeline.formats.container import Container, unpack_container
 from tilepress.pipeline.formats.exif import camera, exif_fields, taken
 from tilepress.pipeline.formats.registry import read_picture
+from tilepress.pipeline.storage.globs import Selection
 
 
 def fields(data: bytes) -> dict[str, str]:
@@ -81,10 +82,35 @@ def test_hostile_exif_in_files_and_archives_is_no_damage(tmp_path):
         ("**/{camera}_*.png", "D1_007.png", "D1"),
         ("{a.b}", "{a.b}", "{a.b}"),
         ("x?/*", "x1/a", "x1/a"),
+        ("[12]*/", "2023/may/a.png", "2023"),
+        ("(?i)RAW*/", "x/raw1/RAW2/a.png", "x/raw1"),
+        ("may/", "2023/may/may/a.png", "2023/may"),
+        ("/may/", "2023/may/a.png", NOTHING),
+        ("2023/may", "2023/may/x/a.png", "2023/may"),
+        ("{a}-{b}.png", "x/1-2-3.png", "1/2-3"),
+        ("{a}{b}/", "2023/a.png", "2/023"),
+        ("2023/**", "2023/may/a.png", "2023/may/a.png"),
+        ("**/{x}/**/a.png", "1/2/a.png", "1"),
     ],
 )
 def test_groups_by_name(grouping, path, group):
     assert group_of(grouping, path, {}) == group
+
+
+@pytest.mark.parametrize("pattern", ["{a}" * 30 + "!", "{a}-" * 30 + "!", "**/{a}*" * 10 + "!", "*{a}" * 20 + "!/"])
+def test_no_pattern_takes_time_without_end(pattern):
+    """Were it looked back for, each part of the pattern would multiply the time."""
+    assert group_of(pattern, "/".join(["a-" * 100] * 20), {}) == NOTHING
+
+
+NAMES = st.text("ab-/", min_size=1, max_size=9).filter(lambda name: all(name.split("/")))
+PATTERNS = st.text("ab*?/-{", min_size=1, max_size=7).filter(lambda text: not text.rstrip("/").endswith("**"))
+
+
+@given(PATTERNS.map(lambda text: text.replace("{", "{word}")), NAMES)
+def test_a_pattern_groups_what_include_lets_pass(pattern, name):
+    lets_pass = name in Selection([pattern.replace("{word}", "?*")])
+    assert (group_of(pattern, name, {}) != NOTHING) == lets_pass
 
 
 def test_sixteen_bits_gray_and_palettes_are_audited(tmp_path):
