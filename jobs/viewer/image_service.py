@@ -23,6 +23,7 @@ from tilepress.jobs.viewer.render import pixels_held, render
 from tilepress.jobs.viewer.sources import VARIANTS, Variant, require_image
 from tilepress.jobs.viewer.work import Waiting, Workers
 from tilepress.pipeline.errors import TilepressError
+from tilepress.pipeline.formats.orientation import Orientation
 from tilepress.pipeline.reading.image import Entry
 
 LATEST = "latest"
@@ -58,8 +59,10 @@ class ImageService:
             return Response("GET or HEAD\n", 405, {"Allow": "GET, HEAD, OPTIONS"}, "text/plain")
         variant, key, identifier, rest = _segments(request, self._prefix)
         path = _decoded(identifier)
-        opened = await self._workers.look(self._library.opened)
-        entry = await self._workers.look(partial(opened.entry, path))
+        opened = self._library.opened()
+        entry = opened.known(path)
+        if entry is None:
+            entry = await self._workers.look(partial(opened.entry, path))
         current = opened.key(entry)
         base = f"{self._prefix}/{variant}/{current}/{quote(path, safe='')}"
         if key == LATEST:
@@ -80,14 +83,22 @@ class ImageService:
         if not rest:
             return RedirectResponse(f"{service}/info.json", 303, _CORS)
         if rest == ["info.json"]:
-            return self._info(request, entry, variant, service)
+            return await self._info(request, opened, entry, variant, service)
         if len(rest) != 4:
             raise RequestError(404, "REGION/SIZE/ROTATION/QUALITY.FORMAT or info.json follows the identifier")
         return await self._image(request, opened, entry, variant, service, rest)
 
-    def _info(self, request: Request, entry: Entry, variant: Variant, service: str) -> Response:
+    async def _orientation(self, request: Request, opened: Opened, entry: Entry) -> Orientation:
+        """How the stored pixels become upright; what is known is told without a thread."""
+        known = self._library.known_orientation(opened, entry)
+        if known is not None:
+            return known
+        return await self._workers.decode(request, lambda _: self._library.orientation(opened, entry))
+
+    async def _info(self, request: Request, opened: Opened, entry: Entry, variant: Variant, service: str) -> Response:
         require_image(entry, variant)
-        info = image_info(service, entry.width or 0, entry.height or 0)
+        orientation = await self._orientation(request, opened, entry)
+        info = image_info(service, *orientation.size(entry.width or 0, entry.height or 0))
         accepts = request.headers.get("accept", "")
         kind = _JSON_LD if "application/ld+json" in accepts else "application/json"
         tag = etag_of(service, kind)
@@ -101,20 +112,28 @@ class ImageService:
     ) -> Response:
         require_image(entry, variant)
         region, size, rotation, name = map(_decoded, rest)
-        wanted = parse_request(entry.width or 0, entry.height or 0, region, size, rotation, name)
+        orientation = await self._orientation(request, opened, entry)
+        sides = orientation.size(entry.width or 0, entry.height or 0)
+        wanted = parse_request(*sides, region, size, rotation, name)
         tag = etag_of(opened.key(entry), variant, wanted.canonical)
         links = f"{_link(f'{service}/{wanted.canonical}', 'canonical')}, {_link(PROFILE, 'profile')}"
         headers = {"Cache-Control": FOR_GOOD, "ETag": tag, "Link": links, **_CORS}
         if (same := unchanged(request, tag, headers)) is not None:
             return same
-        make = partial(self._rendered, opened, entry, variant, wanted)
+        make = partial(self._rendered, opened, entry, variant, orientation, wanted)
         content = await self._workers.decode(request, make, pixels_held(wanted))
         return Response(content, headers=headers, media_type=FORMATS[wanted.format])
 
     def _rendered(
-        self, opened: Opened, entry: Entry, variant: Variant, wanted: ImageRequest, waiting: Waiting
+        self,
+        opened: Opened,
+        entry: Entry,
+        variant: Variant,
+        orientation: Orientation,
+        wanted: ImageRequest,
+        waiting: Waiting,
     ) -> bytes:
-        return render(self._library.pyramid(opened, entry, variant), wanted, waiting)
+        return render(self._library.pyramid(opened, entry, variant), orientation, wanted, waiting)
 
 
 def _segments(request: Request, prefix: str) -> tuple[Variant, str, str, list[str]]:

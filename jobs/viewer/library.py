@@ -12,13 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from tilepress.jobs.around_pixels import orientation_of
 from tilepress.jobs.viewer.catalogue import Catalogue
 from tilepress.jobs.viewer.errors import RequestError
+from tilepress.jobs.viewer.held_file import held_file
 from tilepress.jobs.viewer.pyramid import TiledPyramid, WholePyramid, pyramid_of
 from tilepress.jobs.viewer.shared_cache import SharedCache
 from tilepress.jobs.viewer.sources import Variant, has_preview, source_of
 from tilepress.pipeline.archive.layout import is_complete, list_runs
 from tilepress.pipeline.errors import TilepressError, UsageError
+from tilepress.pipeline.formats.orientation import Orientation
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.image import Entry
 
@@ -26,9 +29,10 @@ CACHE_BYTES = 384 << 20  # of decoded pixels
 _OVERVIEW_BYTES = 256 << 20
 _MAX_PYRAMIDS = 64
 _KEPT_ENTRIES = 256
+_KEPT_ORIENTATIONS = 1 << 15  # of images: some 150 bytes each
 _LOOKED_THROUGH = 50  # images
 _LOOK_AGAIN = 5.0  # seconds until it is asked anew whether the archive has grown
-_RENDERING = 1  # another number where the same request gives other bytes than before: browsers keep answers for good
+_RENDERING = 2  # another number where the same request gives other bytes than before: browsers keep answers for good
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,10 @@ class Opened:
                     self._entries.popitem(last=False)
             self._entries.move_to_end(path)
             return self._entries[path]
+
+    def known(self, path: str) -> Entry | None:
+        """Return the image of a path if it was asked for lately; it takes no lock, so the event loop may ask."""
+        return self._entries.get(path)
 
     def key(self, entry: Entry) -> str:
         """Return what names the content of an image, and nobody guesses: 24 hexadecimal digits.
@@ -80,6 +88,7 @@ class Library:
         self._lock = threading.Lock()
         self.cache = SharedCache(CACHE_BYTES)
         self._pyramids: OrderedDict[str, TiledPyramid | WholePyramid] = OrderedDict()
+        self._orientations: OrderedDict[str, Orientation] = OrderedDict()
         self.problem = ""  # why it could not be found out whether the archive has grown
         self._opened = self._open()
         self._looked = time.monotonic()
@@ -120,12 +129,29 @@ class Library:
             if (found := self._pyramids.get(key)) is not None:
                 self._pyramids.move_to_end(key)
                 return found
-        made = pyramid_of(source_of(entry, variant), self.cache, key)
+        file = held_file(entry, self.cache, opened.key(entry))
+        made = pyramid_of(source_of(entry, variant, file), self.cache, key)
         with self._lock:
             made = self._pyramids.setdefault(key, made)
             while len(self._pyramids) > 1 and (len(self._pyramids) > _MAX_PYRAMIDS or self._kept() > _OVERVIEW_BYTES):
                 self._pyramids.popitem(last=False)
         return made
+
+    def orientation(self, opened: Opened, entry: Entry) -> Orientation:
+        """Return how the stored pixels of an image become upright. What `orientation_of` raises."""
+        if (known := self.known_orientation(opened, entry)) is not None:
+            return known
+        file = held_file(entry, self.cache, opened.key(entry))
+        found = orientation_of(entry, None if file is None else file.content)
+        with self._lock:
+            self._orientations[opened.key(entry)] = found
+            while len(self._orientations) > _KEPT_ORIENTATIONS:
+                self._orientations.popitem(last=False)
+        return found
+
+    def known_orientation(self, opened: Opened, entry: Entry) -> Orientation | None:
+        """Return the same, if it was asked for lately; it takes no lock, so the event loop may ask."""
+        return self._orientations.get(opened.key(entry))
 
     def _kept(self) -> int:
         return sum(each.nbytes for each in self._pyramids.values())

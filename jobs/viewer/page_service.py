@@ -15,18 +15,19 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from tilepress.jobs.archives.listing import describe
+from tilepress.jobs.around_pixels import metadata_of
 from tilepress.jobs.viewer.answers import ASK_AGAIN, NEVER, error_answer, json_answer
-from tilepress.jobs.viewer.around_pixels import metadata_of
 from tilepress.jobs.viewer.catalogue import MAX_QUERY
 from tilepress.jobs.viewer.errors import Abandoned, RequestError
 from tilepress.jobs.viewer.library import Library, Opened
 from tilepress.jobs.viewer.pyramid import TiledPyramid
 from tilepress.jobs.viewer.render import encoded
-from tilepress.jobs.viewer.sources import VARIANTS, Variant, has_preview, picture_of
+from tilepress.jobs.viewer.sources import VARIANTS, Variant, array_of, has_preview, picture_of
 from tilepress.jobs.viewer.work import Waiting, Workers
 from tilepress.pipeline.archive.index_row import TileRanges
 from tilepress.pipeline.archive.schema import CONTENTLESS, DAMAGED, FAILURES, LIMIT, NO_FILES, UNSUPPORTED
-from tilepress.pipeline.errors import TilepressError
+from tilepress.pipeline.errors import IntegrityError, TilepressError
+from tilepress.pipeline.formats.orientation import AS_STORED, Orientation
 from tilepress.pipeline.reading.image import Entry
 
 _MAX_PAGE = 500  # images of one list
@@ -75,7 +76,7 @@ class PageService:
     @_answering
     async def archive(self, request: Request) -> Response:
         """Say what is shown, and what is wrong with it."""
-        opened = await self._workers.look(self._library.opened)
+        opened = self._library.opened()
         runs = [{"run": v.run.number, "date": v.date, "complete": v.complete} for v in opened.archive.runs]
         problems = [*filter(None, [self._library.problem, opened.catalogue.problem]), *opened.archive.problems]
         return json_answer({"url": self._library.url, "runs": runs, "problems": problems})
@@ -100,15 +101,28 @@ class PageService:
         """Say what is known of an image."""
         opened, entry = await self._asked(request)
         facts = {name: value for name, value in describe(entry).items() if value not in (None, "")}
-        return json_answer(_in_short(opened, entry) | {"facts": facts, "damage": entry.index_row.damage})
+        short = _in_short(opened, entry)
+        orientation = await self._orientation(request, opened, entry) if short["shown"] else AS_STORED
+        width, height = orientation.size(entry.width or 0, entry.height or 0)
+        upright = {"width": width or None, "height": height or None, "upright": orientation.words}
+        return json_answer(short | upright | {"facts": facts, "damage": entry.index_row.damage})
+
+    async def _orientation(self, request: Request, opened: Opened, entry: Entry) -> Orientation:
+        """How an image becomes upright; as it is stored where that cannot be read: who asks for pixels is told."""
+        try:
+            return await self._workers.decode(request, lambda _: self._library.orientation(opened, entry))
+        except IntegrityError:
+            return AS_STORED
 
     @_answering
     async def tiles(self, request: Request) -> Response:
         """Say of each tile where it lies, its codec, its bytes and how near its base comes to the original."""
-        _, entry = await self._asked(request)
+        opened, entry = await self._asked(request)
         tiles = [] if entry.index_row.stack else entry.index_row.tiles[:_MAX_TILES]
         columns = ["x", "y", "w", "h", "codec", "latents", "residual", "psnr"]
-        rows = [_tile_values(tile) for tile in tiles]
+        orientation = await self._orientation(request, opened, entry) if tiles else AS_STORED
+        sides = entry.width or 0, entry.height or 0
+        rows = [[*orientation.upright(_place(tile), *sides), *_tile_values(tile)] for tile in tiles]
         return json_answer({"columns": columns, "rows": rows, "all": len(entry.index_row.tiles)})
 
     @_answering
@@ -141,9 +155,9 @@ class PageService:
         picture, known = pyramid.overview(waiting)
         if picture is None:
             raise RequestError(404, "nothing of it can be shown")
-        shown = picture_of(picture)
+        shown = picture_of(self._library.orientation(opened, entry).apply(picture))
         shown.thumbnail((_OVERVIEW_SIDE, _OVERVIEW_SIDE), reducing_gap=2.0)
-        return encoded(shown, "jpg"), known
+        return encoded(array_of(shown), "jpg"), known
 
     @_answering
     async def file(self, request: Request) -> Response:
@@ -161,8 +175,11 @@ class PageService:
         return StreamingResponse(_chunks(file), media_type="application/octet-stream", headers=headers)
 
     async def _asked(self, request: Request) -> tuple[Opened, Entry]:
-        opened = await self._workers.look(self._library.opened)
-        return opened, await self._workers.look(partial(opened.entry, request.query_params.get("path", "")))
+        opened, path = self._library.opened(), request.query_params.get("path", "")
+        entry = opened.known(path)
+        if entry is None:
+            entry = await self._workers.look(partial(opened.entry, path))
+        return opened, entry
 
 
 def _in_short(opened: Opened, entry: Entry) -> dict[str, Any]:
@@ -188,11 +205,15 @@ def _in_short(opened: Opened, entry: Entry) -> dict[str, Any]:
     }
 
 
+def _place(tile: TileRanges) -> tuple[int, int, int, int]:
+    return tile.facts.x, tile.facts.y, tile.facts.w, tile.facts.h
+
+
 def _tile_values(tile: TileRanges) -> list[Any]:
-    """Place, codec, bytes of latents and of the residual, and PSNR of the base in dB, None where it is exact."""
+    """Codec, bytes of latents and of the residual, and PSNR of the base in dB, None where it is exact."""
     facts, codec = tile.facts, tile.facts.codec.partition("@")[0]
     psnr = None if facts.psnr is None else round(facts.psnr, 2)
-    return [facts.x, facts.y, facts.w, facts.h, codec, tile.latents[1], tile.residual[1], psnr]
+    return [codec, tile.latents[1], tile.residual[1], psnr]
 
 
 def _number(request: Request, name: str, default: int, most: int) -> int:

@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image
 
 from tilepress.codecs.origins.jpeg.eighth import EIGHTH
-from tilepress.jobs.viewer.around_pixels import palette_of
+from tilepress.jobs.around_pixels import palette_of
 from tilepress.jobs.viewer.display import Display, difference, display_of
 from tilepress.jobs.viewer.errors import RequestError
+from tilepress.jobs.viewer.held_file import HeldFile
 from tilepress.pipeline.archive.index_row import TileRanges, fetch_image_row, fetch_tile_rows
 from tilepress.pipeline.archive.schema import CONTENTLESS, NO_FILES, PIXEL_METHODS, TILES
 from tilepress.pipeline.coding.decode import STORED, Shown, check_grid, decode_tiles
@@ -47,18 +48,19 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class WholeImage:
-    """An image that is decoded in one piece. `eighth`: what stands for it at an eighth of its sides, where cheap."""
+    """An image that is decoded in one piece. `file`: what it is held as, where it is a file that can be kept."""
 
     entry: Entry
     variant: Variant
     display: Display
+    file: HeldFile | None = None
 
     @property
     def eighth(self) -> np.ndarray | None:
         """The picture of the DC coefficients of a JPEG file, which is the mean of each block; None of others."""
         if self.variant == "difference" or not self.entry.has_eighth:
             return None
-        return self.display.show(self.entry.array(preview=True))
+        return self._preview()
 
     def decode(self) -> np.ndarray:
         """Return all of the shown picture, (height, width, 1 to 4) uint8. RequestError 501 if it is too large."""
@@ -72,12 +74,19 @@ class WholeImage:
 
     def _shown(self) -> np.ndarray:
         if self.variant == "original":
-            return self.display.show(self.entry.array())
+            return self._original()
         preview = self._enlarged()
-        return preview if self.variant == "preview" else difference(self.display.show(self.entry.array()), preview)
+        return preview if self.variant == "preview" else difference(self._original(), preview)
+
+    def _original(self) -> np.ndarray:
+        return self.display.show(self.entry.array() if self.file is None else self.file.samples())
+
+    def _preview(self) -> np.ndarray:
+        file = self.file if self.entry.has_eighth else None
+        return self.display.show(self.entry.array(preview=True) if file is None else file.eighth())
 
     def _enlarged(self) -> np.ndarray:
-        preview = self.display.show(self.entry.array(preview=True))
+        preview = self._preview()
         if not self.entry.has_eighth:
             return preview
         sides = preview.shape[1] * EIGHTH, preview.shape[0] * EIGHTH
@@ -167,13 +176,14 @@ def _stride(column: int, row: int) -> int:
     return both & -both or 1 << 62
 
 
-def source_of(entry: Entry, variant: Variant) -> TiledImage | WholeImage:
-    """Return where the pixels of an image come from. What `require_image` raises."""
+def source_of(entry: Entry, variant: Variant, file: HeldFile | None = None) -> TiledImage | WholeImage:
+    """Return where the pixels of an image come from; `file` is what it is held as. What `require_image` raises."""
     require_image(entry, variant)
     facts = entry.index_row.facts
     if facts.method == TILES:
         return TiledImage(entry, variant)
-    return WholeImage(entry, variant, display_of(facts, partial(_all_samples, entry), partial(palette_of, entry)))
+    display = display_of(facts, partial(_all_samples, entry), partial(palette_of, entry))
+    return WholeImage(entry, variant, display, file)
 
 
 def require_image(entry: Entry, variant: Variant) -> None:

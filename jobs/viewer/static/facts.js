@@ -6,11 +6,12 @@ const BACK = { bytes: "byte for byte", pixels: "pixel for pixel" };
 
 export async function showFacts(panel, image, current) {
   panel.replaceChildren(element("h1", "", image.path));
-  const { facts, damage } = await askJson("image", { path: image.path });
+  const { facts, damage, upright } = await askJson("image", { path: image.path });
   if (!current()) return;
   const note = damage || (image.reason && `${facts.reason_code ?? "note"}: ${image.reason}`);
   if (note) panel.append(element("p", "note", note));
   if (image.gone) panel.append(element("p", "note", "The source no longer had it at the last run."));
+  if (upright) panel.append(element("p", "note", `Shown upright: ${upright}, as its metadata says. The stored pixels are as they were.`));
   panel.append(list(stored(image, facts)));
   panel.append(links(image));
   const said = await askJson("metadata", { path: image.path }).catch(() => []);

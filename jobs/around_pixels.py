@@ -1,10 +1,10 @@
-"""What an image file says beside its pixels: palette, and metadata as text. Blank pixels stand for the stored ones."""
+"""What an image file says beside its pixels: palette, orientation, metadata as text; blank pixels stand for its own."""
 
 from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, BinaryIO, cast
 
@@ -12,8 +12,12 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from tilepress.pipeline.archive.schema import CONTENTLESS, NO_FILES, PIXEL_METHODS, ImageFacts
+from tilepress.pipeline.errors import PictureError
+from tilepress.pipeline.formats.container import unpack_container
+from tilepress.pipeline.formats.exif import exif_fields
+from tilepress.pipeline.formats.orientation import AS_STORED, Orientation, orientation
 from tilepress.pipeline.formats.picture import mode_channels
-from tilepress.pipeline.formats.registry import rebuild
+from tilepress.pipeline.formats.registry import read_picture, rebuild
 from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.one_image import one_image
 
@@ -22,7 +26,7 @@ _BAND_ROWS = 512
 _MAX_TEXT = 4000  # characters of one value
 _MAX_VALUES = 500
 _IN_MEMORY = 16 << 20
-_MAX_FILE = 1 << 28  # bytes of a file that is rebuilt for its metadata
+MAX_FILE = 1 << 28  # bytes of a file that is rebuilt for its metadata
 
 
 def palette_of(entry: Entry) -> np.ndarray | None:
@@ -41,6 +45,28 @@ def palette_of(entry: Entry) -> np.ndarray | None:
     elif isinstance(transparency, int) and transparency < len(colours):
         colours[transparency, 3] = 0
     return colours
+
+
+def orientation_of(entry: Entry, file: Callable[[], bytes] | None = None) -> Orientation:
+    """Return how an image's stored pixels become upright, by its EXIF; as they are where it says nothing of that.
+
+    `file` gives the bytes of an image that is held as a file, where they are at hand; files of more than MAX_FILE bytes
+    are not looked into. IntegrityError where what is stored is damaged.
+    """
+    facts = entry.index_row.facts
+    if facts.method in CONTENTLESS or facts.method in NO_FILES or not facts.mode:
+        return AS_STORED
+    with one_image():
+        if facts.method in PIXEL_METHODS:
+            return orientation(exif_fields(entry.reader.container(entry.index_row)))
+        if facts.source_bytes > MAX_FILE:
+            return AS_STORED
+        data = entry.bytes() if file is None else file()
+        try:
+            picture = read_picture(data, name=entry.path, byte_exact=False)
+        except PictureError:  # whoever decodes it is told
+            return AS_STORED
+        return orientation(exif_fields(unpack_container(picture.container)))
 
 
 def metadata_of(entry: Entry) -> list[tuple[str, str]]:
@@ -69,7 +95,7 @@ def open_around(entry: Entry) -> Image.Image | None:
             if facts.width * facts.height > _MAX_PIXELS:
                 return None
             rebuild(entry.reader.container(entry.index_row), _blank(facts), out)
-        elif facts.source_bytes > _MAX_FILE:
+        elif facts.source_bytes > MAX_FILE:
             return None
         else:
             entry.write(out)
