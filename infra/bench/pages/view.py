@@ -101,8 +101,10 @@ def serving(archive: Path) -> Iterator[Serving]:
         found = re.search(r"http://\S+/", process.stderr.readline())
         assert found
         time.sleep(2)  # until it has warmed: nobody clicks sooner
-        yield Serving(process, found[0])
-        process.terminate()
+        try:
+            yield Serving(process, found[0])
+        finally:
+            process.terminate()
 
 
 def key_of(viewer: Serving, path: str) -> str:
@@ -118,7 +120,8 @@ def first_pixels(archive: Path) -> None:
             wall, cpu = viewer.timed(lambda: viewer.get(f"/api/overview?path={_LARGE}"))
             print(f"first pixels of the large image: {1000 * wall:.0f} ms, CPU {1000 * cpu:.0f} ms")
             base = f"/iiif/original/{key_of(viewer, _LARGE)}/{_LARGE}"
-            tile = f"{base}/5120,5120,512,512/max/0/default.jpg"
+            near = f"{_TILE},{_TILE},{_TILE},{_TILE}"
+            tile = f"{base}/{near}/max/0/default.jpg"
             wall, cpu = viewer.timed(partial(viewer.get, tile))
             print(f"a tile of it at full size: {1000 * wall:.0f} ms, CPU {1000 * cpu:.0f} ms")
 
