@@ -30,9 +30,10 @@ def view(
     """Show `archive` in a browser: nothing is restored, and nothing is written.
 
     Only this machine can read it, unless another `host` is given. Images of any size are shown at once; parts of them
-    are decoded as they are looked at. Images are shown upright, as their EXIF says, and IIIF sizes and regions are those
-    of the upright picture; what is stored, and what a download gives, is as it was. Other IIIF viewers read /iiif/original/latest/PATH/info.json, where PATH is the
-    path of an image, percent-encoded. An interrupt (Ctrl-C) ends it, with exit code 0.
+    are decoded as they are looked at. Images are shown upright, as their EXIF says, and sizes and regions of IIIF are
+    those of the upright picture; what is stored, and what a download gives, is as it was. Other IIIF viewers read
+    /iiif/original/latest/PATH/info.json, where PATH is the path of an image, percent-encoded. An interrupt (Ctrl-C)
+    ends it, with exit code 0.
 
     Returns:
         A ViewReport, when it is interrupted: where the archive was shown. UsageError where there is no archive, where
