@@ -107,14 +107,14 @@ def _audited(request: Asked, storage: Storage, report: AuditReport) -> Totals:
 
 def _measure(request: Asked, chosen: Chosen, storage: Storage, found: Survey, report: AuditReport) -> list[str]:
     """Map over the tasks that are not done yet; the fingerprints of all."""
-    config, options = request.config, request.options
-    engine_config = config.engine.resolve(found.tasks, found.size)
-    report.engine = engine_config.kind
+    config = request.config.engine.resolve(found.tasks, found.size)
+    report.engine = config.kind
     finished, fingerprints = finished_tasks(storage), list[str]()
-    place = open_storage(options.source.url, options.source.storage_options) if options.archive else storage
+    place = _archive(request) if request.options.archive else storage
+    size = found.tasks, found.size
 
     def unfinished() -> Iterator[AuditTask]:
-        for task in audit_tasks(options, chosen, found):
+        for task in audit_tasks(request.options, chosen, found):
             fingerprints.append(task.fingerprint)
             if task.number in finished:
                 report.resumed_tasks += 1
@@ -123,21 +123,12 @@ def _measure(request: Asked, chosen: Chosen, storage: Storage, found: Survey, re
                 yield task
 
     with (
-        open_engine(
-            engine_config,
-            place.location,
-            found.tasks,
-            found.size,
-            networks=found.networks,
-            on_crash=find_crashing_images,
-        ) as engine,
-        Meter("audit", found.size, quiet=config.quiet) as meter,
+        open_engine(config, place.location, *size, networks=found.networks, on_crash=find_crashing_images) as engine,
+        Meter("audit", found.size, quiet=request.config.quiet) as meter,
     ):
         for result in engine.map_shards(audit_images, unfinished(), meter):
             create_part(storage, result.number, result.part)
-            meter.advance(
-                bytes_in=result.bytes_in, images=result.images, pixels=result.pixels, failures=result.failures
-            )
+            meter.advance(**vars(result.progress))
     report.tasks = len(fingerprints)
     return fingerprints
 

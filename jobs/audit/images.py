@@ -36,15 +36,22 @@ from tilepress.pipeline.storage.base import Storage, check_name, is_url
 
 
 @dataclass(frozen=True)
+class AuditProgress:
+    """What progress adds for a task."""
+
+    images: int
+    bytes_in: int
+    pixels: int
+    failures: int
+
+
+@dataclass(frozen=True)
 class AuditResult:
     """What a worker gives of a task: its part, and what progress adds."""
 
     number: int
     part: bytes
-    images: int
-    bytes_in: int
-    pixels: int
-    failures: int
+    progress: AuditProgress
 
 
 def audit_images(task: AuditTask, storage: Storage, pool: CodecPool) -> AuditResult:
@@ -53,7 +60,7 @@ def audit_images(task: AuditTask, storage: Storage, pool: CodecPool) -> AuditRes
     pixels = sum((row.get("width") or 0) * (row.get("height") or 0) for row in rows)
     failures = sum(row["outcome"] == DAMAGED for row in rows)
     part = AUDIT.part(task.options.seal, task.number, task.fingerprint, rows)
-    return AuditResult(task.number, part, len(rows), task.source_bytes, pixels, failures)
+    return AuditResult(task.number, part, AuditProgress(len(rows), task.source_bytes, pixels, failures))
 
 
 def look_only(task: AuditTask, storage: Storage, pool: CodecPool) -> None:
@@ -118,29 +125,11 @@ class _Looking:
         return held | {"stored_bytes": image.nbytes, "file_sha256": image.file.file_sha256 or None}
 
     def _looked(self, item: AuditItem, seen: Seen) -> Row:
-        height, width, _ = seen.pixels.shape
         fields = exif_fields(seen.container)
-        light = light_of_inks(seen.pixels, seen.bits) if seen.mode == "CMYK" else seen.pixels
-        found = [] if seen.mode == "P" else inspect(light, seen.bits, lossy_format=seen.format == "jpeg")
-        if seen.jpeg:
-            found += inspect_jpeg(seen.jpeg)
-        likeness = FLAT if seen.mode == "P" else perceptual_hash(light, seen.bits)
         stored = item.entry[1].nbytes if item.entry else item.size
-        row: Row = {
-            "format": seen.format,
-            "mode": seen.mode,
-            "width": width,
-            "height": height,
-            "bits": seen.bits,
-            "pixels_sha256": seen.pixels_sha256,
-            "palette_sha256": seen.palette_sha256,
-            "file_sha256": seen.file_sha256 or None,
-            "phash": None if likeness == FLAT else likeness,
-            "camera": camera(fields),
-            "taken": taken(fields),
-            "groups": [group_of(each, item.name, fields) for each in self._options.groupings],
-            "findings": [vars(finding) for finding in found],
-        }
+        row = _facts(seen) | _appearance(seen)
+        row |= {"camera": camera(fields), "taken": taken(fields)}
+        row["groups"] = [group_of(each, item.name, fields) for each in self._options.groupings]
         if not item.entry:
             row["codec"] = seen.format
         return row | bits(stored, seen.pixels) | self._quality(item, seen)
@@ -161,6 +150,35 @@ class _Looking:
         measured = against(original, seen, self._options.metrics)
         changed = known.get("max_error") == 0 and not has_same_pixels(original, seen)
         return measured | ({"compared": "the source has other pixels than were stored"} if changed else {})
+
+
+def _facts(seen: Seen) -> Row:
+    """What an image is, as its header and its hashes say."""
+    height, width, _ = seen.pixels.shape
+    return {
+        "format": seen.format,
+        "mode": seen.mode,
+        "width": width,
+        "height": height,
+        "bits": seen.bits,
+        "pixels_sha256": seen.pixels_sha256,
+        "palette_sha256": seen.palette_sha256,
+        "file_sha256": seen.file_sha256 or None,
+    }
+
+
+def _appearance(seen: Seen) -> Row:
+    """What is unusual about an image, and what it looks like; of indices, neither is known."""
+    found, likeness = [], FLAT
+    if seen.mode != "P":
+        light = light_of_inks(seen.pixels, seen.bits) if seen.mode == "CMYK" else seen.pixels
+        found, likeness = (
+            inspect(light, seen.bits, lossy_format=seen.format == "jpeg"),
+            perceptual_hash(light, seen.bits),
+        )
+    if seen.jpeg:
+        found += inspect_jpeg(seen.jpeg)
+    return {"phash": None if likeness == FLAT else likeness, "findings": [vars(finding) for finding in found]}
 
 
 def _outcome(exc: Exception, item: AuditItem) -> str:

@@ -77,6 +77,20 @@ def _command(request: Asked) -> str:
 
 def _sections(report: AuditReport, totals: Totals, examples: Examples, command: str) -> Iterator[Section]:
     yield parts.Figures(title="At a glance", figures=list(_figures(report)), command=command)
+    yield from _to_look_at(report, command)
+    yield Findings(title="Findings", findings=list(_findings(report, examples)), command=command)
+    if compared := examples.comparisons(report.worst):
+        lead = "The tiles that decoding changed most, the worst first: original and decoded."
+        yield Comparison(title="Worst places", lead=lead, images=compared, command=command)
+    elif tiles := examples.tiles(report.worst):
+        lead = "The tiles with the least PSNR, as it was measured when they were encoded."
+        yield Gallery(title="Worst places", lead=lead, thumbs=tiles, command=command)
+    yield parts.Distributions(title="Distributions", charts=list(_charts(totals)), command=command)
+    yield from _groups(report, command)
+    yield from _drift(report, command)
+
+
+def _to_look_at(report: AuditReport, command: str) -> Iterator[Section]:
     if report.missed:
         rows = [(each.limit, each.value, each.path, each.why) for each in report.missed]
         columns = [Column("threshold"), Column("value", "number"), Column("image"), Column("why")]
@@ -90,16 +104,6 @@ def _sections(report: AuditReport, totals: Totals, examples: Examples, command: 
             rows=report.problems,
             command=command,
         )
-    yield Findings(title="Findings", findings=list(_findings(report, examples)), command=command)
-    if compared := examples.comparisons(report.worst):
-        lead = "The tiles that decoding changed most, the worst first: original and decoded."
-        yield Comparison(title="Worst places", lead=lead, images=compared, command=command)
-    elif tiles := examples.tiles(report.worst):
-        lead = "The tiles with the least PSNR, as it was measured when they were encoded."
-        yield Gallery(title="Worst places", lead=lead, thumbs=tiles, command=command)
-    yield parts.Distributions(title="Distributions", charts=list(_charts(totals)), command=command)
-    yield from _groups(report, command)
-    yield from _drift(report, command)
 
 
 def _figures(report: AuditReport) -> Iterator[Figure]:

@@ -5,7 +5,7 @@ Rows pass in tables of a task each. Of all of them no more is held than hashes (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -38,13 +38,7 @@ def write_tables(storage: Storage, seal: str, parts: Parts, totals: Totals) -> N
         parts: The rows of all tasks.
         totals: Is added to.
     """
-    others, hashes = Others(), Hashes()
-    for table in parts():
-        others.add(table)
-        hashes.add(table)
-    others.settle()
-    equal = hashes.equal()
-    groups = equal, hashes.alike(equal)
+    others, *groups = _over_all(parts())
     with ExitStack() as stack:
         images, findings, grouped = (
             _Writer(schema, stack.enter_context(NamedTemporaryFile(suffix=".parquet")))
@@ -65,7 +59,18 @@ def write_tables(storage: Storage, seal: str, parts: Parts, totals: Totals) -> N
         images.create(storage, IMAGES, AUDIT.identity(seal))
 
 
-def _complete(row: Row, number: int, others: Others, groups: tuple[Groups, Groups]) -> None:
+def _over_all(parts: Iterable[pa.Table]) -> tuple[Others, Groups, Groups]:
+    """What takes all rows to be known: what is usual of an image's kind, which are equal, and which look alike."""
+    others, hashes = Others(), Hashes()
+    for table in parts:
+        others.add(table)
+        hashes.add(table)
+    others.settle()
+    equal = hashes.equal()
+    return others, equal, hashes.alike(equal)
+
+
+def _complete(row: Row, number: int, others: Others, groups: Sequence[Groups]) -> None:
     """Add what only all images together tell of one."""
     found = others.findings(row)
     for (kind, column, words), group in zip(_WAYS, groups, strict=True):

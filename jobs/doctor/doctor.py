@@ -60,10 +60,7 @@ def run_doctor(config: DoctorConfig, told: Told) -> DoctorReport:
         return found
 
     if config.url is None and config.ray_address is None:
-        from tilepress.jobs.doctor.machine import machine_checks
-
-        for name, check in machine_checks().items():
-            run("machine", name, check)
+        _check_machine(run)
     with _scratch(config, told) as scratch:
         if scratch is not None:
             _check_storage(scratch, config, run)
@@ -93,6 +90,13 @@ def _scratch(config: DoctorConfig, told: Told) -> Iterator[Scratch | None]:
         for url in scratch.left if scratch is not None else ():
             told(LEFT, url)
         raise
+
+
+def _check_machine(run: Run) -> None:
+    from tilepress.jobs.doctor.machine import machine_checks
+
+    for name, check in machine_checks().items():
+        run("machine", name, check)
 
 
 def _check_storage(scratch: Scratch, config: DoctorConfig, run: Run) -> None:
