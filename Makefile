@@ -4,7 +4,8 @@ BIN := .venv/bin
 IMAGES ?= ../shared/data
 WORKERS ?= 2
 DEMO_CODEC := block-dnn-16
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Bytecode is kept whatever the shell says: two workers and hundreds of child processes would compile all sources again.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup demo test slow check bench
 
