@@ -18,6 +18,9 @@ _LEAST = 3  # units by which a ratio's spread is judged; strata that have fewer 
 # of freedom as a sample of so many units more (a scaled inverse chi-squared prior). A few units that agree by chance do
 # not make an interval narrow, nor two that differ one without end; infra/bench/estimate.py shows how often they hold.
 _PRIOR_SPREAD, _PRIOR_UNITS = 0.3, 2.0
+# Files of a kind that no unit was of: of n + 1 units, the share that is expected where n showed none (Jeffreys' prior of
+# a proportion). Some files are as large after a lossy codec as before: the upper end reaches as far as so many would.
+_UNSEEN_UNITS = 0.5
 _LEVEL = 0.95
 
 
@@ -100,12 +103,13 @@ def project(strata: Sequence[Sampled], of: Callable[[Sampled], bool] | None = No
     Args:
         strata: Everything that was sampled.
         of: Which strata are meant.
-        most: The largest ratio that is possible.
+        most: The largest ratio that is possible; where there is one, the upper end allows for kinds of files that no
+            unit was of.
     """
     wanted = [stratum for stratum in strata if of is None or of(stratum)]
     known = sum(draw.value for stratum in wanted for draw in stratum.certain)
     unknown = sum(stratum.unknown for stratum in wanted)
-    total, variance, spread = known, 0.0, 0.0
+    total, variance, spread, unseen = known, 0.0, 0.0, 0.0
     for pool in _pools(strata):
         nbytes = sum(stratum.unknown for stratum in pool if stratum in wanted)
         if nbytes:
@@ -113,12 +117,15 @@ def project(strata: Sequence[Sampled], of: Callable[[Sampled], bool] | None = No
             total += nbytes * ratio.mean
             variance += (part := nbytes**2 * ratio.variance)
             spread += part**2 / ratio.freedom
+            drawn = sum(draw.bytes for stratum in pool if stratum in wanted for draw in stratum.uncertain)
+            unseen = math.hypot(unseen, (nbytes - drawn) * _unseen(pool, ratio.mean, most))
     if not variance or not spread:  # nothing is open, or less than floats can tell
         return Interval(total, total, total)
     margin = student(variance**2 / spread) * math.sqrt(variance)  # Satterthwaite's degrees of freedom
-    drawn = sum(draw.value for stratum in wanted for draw in stratum.draws)  # no total is less
-    total = max(total, drawn)
-    return Interval(total, max(total - margin, drawn), max(total, min(total + margin, known + most * unknown)))
+    least = sum(draw.value for stratum in wanted for draw in stratum.draws)
+    total = max(total, least)
+    above = min(total + math.hypot(margin, unseen), known + most * unknown)
+    return Interval(total, max(total - margin, least), max(total, above))
 
 
 def student(freedom: float) -> float:
@@ -157,6 +164,11 @@ def _pools(strata: Sequence[Sampled]) -> list[list[Sampled]]:
         else:
             short += pool
     return [*alone, *enough, short] if short else [*alone, *enough]
+
+
+def _unseen(pool: Iterable[Sampled], mean: float, most: float) -> float:
+    """The ratio that files of a kind which was not drawn may add, if they are as bad as possible."""
+    return _UNSEEN_UNITS / (_count(pool) + 1) * max(0.0, most - mean) if most < math.inf else 0.0
 
 
 def _lent(pool: Sequence[Sampled], everything: Sequence[Sampled]) -> list[tuple[float, Draw]]:
