@@ -18,8 +18,8 @@ _LEAST = 3  # units by which a ratio's spread is judged; strata that have fewer 
 # of freedom as a sample of so many units more (a scaled inverse chi-squared prior). A few units that agree by chance do
 # not make an interval narrow, nor two that differ one without end; infra/bench/estimate.py shows how often they hold.
 _PRIOR_SPREAD, _PRIOR_UNITS = 0.3, 2.0
-# Files of a kind that no unit was of: of n + 1 units, the share that is expected where n showed none (Jeffreys' prior of
-# a proportion). Some files are as large after a lossy codec as before: the upper end reaches as far as so many would.
+# Files of a kind that no unit was of: so many of n + 1 are expected where n showed none (Jeffreys' prior of a
+# proportion). Some files are as large after a lossy codec as before: the upper end reaches as far as so many would.
 _UNSEEN_UNITS = 0.5
 _LEVEL = 0.95
 
