@@ -11,8 +11,8 @@ from tilepress.jobs.doctor.checks import BROKEN, NOT_APPLICABLE, NOT_TRIED, OK, 
 from tilepress.jobs.doctor.scratch import Scratch
 from tilepress.pipeline.errors import AlreadyExists, MissingError, TransientStorageError
 from tilepress.pipeline.storage.creating import create_once, holds, reader_of
-from tilepress.pipeline.storage.s3 import S3Storage
-from tilepress.pipeline.storage.s3_upload import SINGLE_LIMIT, upload_parts
+from tilepress.pipeline.storage.s3.bucket import S3Storage
+from tilepress.pipeline.storage.s3.upload import SINGLE_LIMIT, upload_parts
 
 WRITERS = 8
 _ROUNDS = 20

@@ -11,8 +11,8 @@ from tilepress.jobs.doctor.checks import BROKEN, LOOK, NOT_APPLICABLE, OK, Findi
 from tilepress.jobs.doctor.scratch import Scratch
 from tilepress.pipeline.errors import StorageError, TransientStorageError
 from tilepress.pipeline.storage.retry import retrying
-from tilepress.pipeline.storage.s3 import S3Storage
-from tilepress.pipeline.storage.s3_upload import SentOnce
+from tilepress.pipeline.storage.s3.bucket import S3Storage
+from tilepress.pipeline.storage.s3.upload import SentOnce
 
 _BODY, _OTHER = b"what is sent" * 100, b"what is declared" * 100
 _EVERY = "CRC-32"  # that botocore declares with each write, of parts too

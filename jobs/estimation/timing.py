@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
 from tilepress.jobs.estimation.population import Unit
 
-_LISTING = 0.7  # of the time: what S3 lists of 500,000 objects, a thousand in 0.15 s, takes 75 s
+_LISTING = 0.7  # of the time, from the first entry on: stores that list in no order give it when all is listed
 _GUESS = 1e6  # bytes a second, of files of a kind that nothing is known of yet
 _ALTERNATIVES = 0.25  # of the time, for codecs that nobody asked for
 _LOOK_EVERY = 256  # entries between looks at the clock
@@ -21,6 +21,7 @@ class Budget:
         self._seconds, self._units = seconds, units
         self._began = COMPILE_CLOCK.working_time()
         self._entries = self._measured = 0
+        self._first_entry = self._listed = 0.0  # seconds
         self._bytes: Counter[str] = Counter()
         self._spent: defaultdict[str, float] = defaultdict(float)
         self._on_alternatives = 0.0
@@ -28,17 +29,26 @@ class Budget:
     def listed_long_enough(self) -> bool:
         """Count an entry; whether the time for listing is over."""
         self._entries += 1
-        return self._entries % _LOOK_EVERY == 0 and self._elapsed > _LISTING * self._seconds
+        if self._entries == 1:
+            self._first_entry = self._elapsed
+        end = self._first_entry + _LISTING * self._seconds
+        return self._entries % _LOOK_EVERY == 0 and self._elapsed > end
 
     def begin_measuring(self) -> float:
         """Return the seconds that listing took."""
-        return self._elapsed
+        self._listed = self._elapsed
+        return self._listed
 
     def has_room_for(self, begun: int, unit: Unit, kind: str) -> bool:
         """Tell whether a unit of a kind is to be begun after so many: it is expected to end in time."""
         if self._units is not None:
             return begun < self._units
-        return self._elapsed + self._expected(unit, kind) <= self._seconds
+        return self._elapsed + self._expected(unit, kind) <= self._end
+
+    @property
+    def _end(self) -> float:
+        """When measuring ends: a share of the time is for that, however long listing took."""
+        return max(self._seconds, self._listed + (1 - _LISTING) * self._seconds)
 
     @property
     def allows_alternatives(self) -> bool:

@@ -203,7 +203,7 @@ def open_storage(url: str, storage_options: Mapping[str, Any] | None = None) -> 
         return LocalStorage(path)
     options = StorageOptions(storage_options)
     if url.lower().startswith(("s3://", "s3a://")):
-        from tilepress.pipeline.storage.s3 import S3Storage
+        from tilepress.pipeline.storage.s3.bucket import S3Storage
 
         return S3Storage(url, options)
     from tilepress.pipeline.storage.generic import FsspecStorage

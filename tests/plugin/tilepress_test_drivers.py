@@ -12,7 +12,7 @@ from typing import Any
 from tilepress import compress
 from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.local import LocalStorage
-from tilepress.pipeline.storage.s3 import S3Storage
+from tilepress.pipeline.storage.s3.bucket import S3Storage
 
 BEFORE, AFTER = "before", "after"
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 
 from tilepress.pipeline.storage import retry
-from tilepress.pipeline.storage.s3_client import client
+from tilepress.pipeline.storage.s3.client import client
 
 Send = Callable[[str, dict], Awaitable[object]]
 CREATING = ("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")

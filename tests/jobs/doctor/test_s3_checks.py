@@ -16,7 +16,7 @@ from tilepress.jobs.doctor.checks import BROKEN, LOOK, OK, Finding
 from tilepress.jobs.doctor.s3_checks import rejects_wrong_checksums, unfinished_uploads
 from tilepress.jobs.doctor.scratch import Scratch
 from tilepress.pipeline.storage.base import open_storage
-from tilepress.pipeline.storage.s3_client import S3Client
+from tilepress.pipeline.storage.s3.client import S3Client
 
 Call = Callable[..., Any]
 CHECKS = (contention.create_only, rejects_wrong_checksums, unfinished_uploads)

@@ -13,9 +13,10 @@ from botocore.exceptions import ClientError
 
 from tests.support.lost_answers import Send, instead, losing_answers
 from tilepress.pipeline.errors import AlreadyExists, MissingError, StorageError, TransientStorageError
-from tilepress.pipeline.storage import retry, s3_upload
+from tilepress.pipeline.storage import retry
 from tilepress.pipeline.storage.base import Storage, open_storage
-from tilepress.pipeline.storage.s3_client import client
+from tilepress.pipeline.storage.s3 import upload
+from tilepress.pipeline.storage.s3.client import client
 
 
 def names(storage: Storage, prefix: str = "") -> list[str]:
@@ -23,12 +24,12 @@ def names(storage: Storage, prefix: str = "") -> list[str]:
 
 
 def test_large_uploads_go_in_parts_and_stay_create_only(s3_url, tmp_path, monkeypatch):
-    monkeypatch.setattr(s3_upload, "SINGLE_LIMIT", 1 << 20)
-    monkeypatch.setattr(s3_upload, "PART_BYTES", 5 << 20)  # the least that S3 accepts
+    monkeypatch.setattr(upload, "SINGLE_LIMIT", 1 << 20)
+    monkeypatch.setattr(upload, "PART_BYTES", 5 << 20)  # the least that S3 accepts
     storage, content = open_storage(s3_url), os.urandom(12 << 20)
     storage.create("big", content)
     assert storage.read("big") == content
-    monkeypatch.setattr(s3_upload, "_exists", lambda *_: False)  # as if it were created meanwhile
+    monkeypatch.setattr(upload, "_exists", lambda *_: False)  # as if it were created meanwhile
     with pytest.raises(AlreadyExists):
         storage.create("big", content[::-1])
     spool = tmp_path / "spool"
@@ -84,8 +85,8 @@ def test_a_lost_answer_to_create_changes_nothing(s3_url, monkeypatch, tmp_path, 
 
 
 def test_lost_answers_to_an_upload_in_parts_leave_the_object_and_nothing_besides(s3_url, monkeypatch):
-    monkeypatch.setattr(s3_upload, "SINGLE_LIMIT", 1 << 20)
-    monkeypatch.setattr(s3_upload, "PART_BYTES", 5 << 20)
+    monkeypatch.setattr(upload, "SINGLE_LIMIT", 1 << 20)
+    monkeypatch.setattr(upload, "PART_BYTES", 5 << 20)
     storage, content = open_storage(s3_url), os.urandom(6 << 20)
     storage.create("x", b"")
     bucket, key = s3_url.removeprefix("s3://").split("/")

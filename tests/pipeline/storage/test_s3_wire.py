@@ -11,7 +11,7 @@ from tests.support.scripted_server import CLOSE, OK, RESET, TAKEN, ScriptedServe
 from tilepress.pipeline.errors import AlreadyExists, TransientStorageError
 from tilepress.pipeline.storage import retry, s3
 from tilepress.pipeline.storage.base import Storage, open_storage
-from tilepress.pipeline.storage.s3_errors import may_have_arrived
+from tilepress.pipeline.storage.s3.errors import may_have_arrived
 
 
 @pytest.fixture

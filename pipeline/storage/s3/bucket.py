@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import mmap
 import tempfile
 import time
@@ -27,17 +28,19 @@ from tilepress.pipeline.storage.base import (
     unmap,
 )
 from tilepress.pipeline.storage.creating import Content, holds
-from tilepress.pipeline.storage.listing_rules import ALL, ListingRules, OnSkip
+from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 from tilepress.pipeline.storage.ordered import sorted_by_name
 from tilepress.pipeline.storage.retry import retrying
-from tilepress.pipeline.storage.s3_client import S3Client, client
-from tilepress.pipeline.storage.s3_errors import errors
-from tilepress.pipeline.storage.s3_unfinished import abort_stale, unfinished
-from tilepress.pipeline.storage.s3_upload import Target, upload
+from tilepress.pipeline.storage.s3.client import S3Client, client
+from tilepress.pipeline.storage.s3.errors import errors
+from tilepress.pipeline.storage.s3.ranges import Page, RangeListing
+from tilepress.pipeline.storage.s3.unfinished import abort_stale, unfinished
+from tilepress.pipeline.storage.s3.upload import Target, upload
 
 SPOOL_FROM = 256 << 20  # bytes; larger objects are read by way of a local temporary file
 _RANGE_THREADS = 8
+_IN_ORDER = frozenset({"AmazonS3", "MinIO"})  # servers that list by the bytes of keys
 
 T = TypeVar("T")
 
@@ -74,11 +77,11 @@ class S3Storage(Storage):
         return _entry(name, found, "ContentLength")
 
     def list(self, prefix: str = "", rules: ListingRules = ALL) -> Iterator[ListedFile]:
-        entries = self._list(prefix, rules.on_skip)
-        # Only Amazon's general-purpose buckets promise order; SeaweedFS puts 'a/b' before 'a.b'.
-        if self._client().custom or self._bucket.endswith("--x-s3"):
-            return sorted_by_name(entries)
-        return entries
+        for entry in self._listed(prefix):
+            if entry.size or not (entry.name.endswith("/") or not entry.name):
+                yield entry
+            elif entry.name:
+                rules.on_skip(entry.name, "an empty object that stands for a folder")
 
     def folders(self, prefix: str = "") -> Names:
         start = len(self._prefix) + len(prefix)
@@ -145,25 +148,46 @@ class S3Storage(Storage):
             raise StorageError(f"{self.url}/{name} ends before byte {offset + length}: it is truncated")
         return s3.read(answer)
 
-    def _list(self, prefix: str, on_skip: OnSkip) -> Iterator[ListedFile]:
-        for page in self._pages(prefix):
-            for each in page.get("Contents", []):
-                name = each["Key"][len(self._prefix) :]
-                if each["Size"] == 0 and (not name or name.endswith("/")):
-                    if name:
-                        on_skip(name, "an empty object that stands for a folder")
-                else:
-                    yield _entry(name, each, "Size")
+    def _listed(self, prefix: str) -> Iterator[ListedFile]:
+        """All objects, in order: by several requests at a time where the store keeps to it."""
+        pages = self._pages(prefix)
+        page = next(pages)
+        entries = self._entries(page)
+        if not page.get("IsTruncated") or not self._in_order(page):
+            yield from sorted_by_name(
+                itertools.chain(entries, itertools.chain.from_iterable(map(self._entries, pages)))
+            )
+            return
+
+        def above(name: str) -> tuple[Page, bool]:
+            page = self._page(prefix, StartAfter=self._prefix + name)
+            return self._entries(page), bool(page.get("IsTruncated"))
+
+        yield from entries
+        yield from RangeListing(above, len(prefix)).entries(entries[-1].name)
+
+    def _in_order(self, page: dict[str, Any]) -> bool:
+        """Whether keys are listed by their bytes, by what answered: SeaweedFS, for one, puts 'a/b' before 'a.b'."""
+        server = page["ResponseMetadata"].get("HTTPHeaders", {}).get("server", "")
+        return server in _IN_ORDER and not self._bucket.endswith("--x-s3")  # directory buckets promise no order
+
+    def _entries(self, page: dict[str, Any]) -> list[ListedFile]:
+        start = len(self._prefix)
+        return [_entry(each["Key"][start:], each, "Size") for each in page.get("Contents", [])]
 
     def _pages(self, prefix: str, delimiter: str = "") -> Iterator[dict[str, Any]]:
         """Answers of list_objects_v2, a thousand keys each, every one retried by itself."""
-        wanted = {"Bucket": self._bucket, "Prefix": self._prefix + prefix, "Delimiter": delimiter}
+        following = dict[str, str]()
         while True:
-            page = self._request(prefix, lambda s3: s3.call_s3("list_objects_v2", **wanted))
+            page = self._page(prefix, Delimiter=delimiter, **following)
             yield page
             if not page.get("IsTruncated"):
                 return
-            wanted["ContinuationToken"] = page["NextContinuationToken"]
+            following = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def _page(self, prefix: str, **wanted: str) -> dict[str, Any]:
+        wanted |= {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
+        return self._request(prefix, lambda s3: dict(s3.call_s3("list_objects_v2", **wanted)))
 
     def _request(self, name: str, send: Callable[[S3Client], T]) -> T:
         """Send a request that may be repeated freely."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from tilepress.pipeline.errors import MissingError
 from tilepress.pipeline.storage.retry import RetryPolicy, retrying
-from tilepress.pipeline.storage.s3_client import S3Client
-from tilepress.pipeline.storage.s3_errors import errors
+from tilepress.pipeline.storage.s3.client import S3Client
+from tilepress.pipeline.storage.s3.errors import errors
 
 _PATIENCE = RetryPolicy(attempts=3)  # whoever gives up does not wait for long
 _CLOCK = timedelta(seconds=2)  # servers tell times in whole seconds

@@ -13,9 +13,9 @@ from typing import Any
 from tilepress.pipeline.errors import AlreadyExists, MissingError, StorageError, TransientStorageError
 from tilepress.pipeline.storage.creating import Content, Reader, create_once, reader_of
 from tilepress.pipeline.storage.retry import retrying
-from tilepress.pipeline.storage.s3_client import S3Client
-from tilepress.pipeline.storage.s3_errors import errors, may_have_arrived
-from tilepress.pipeline.storage.s3_unfinished import abort, abort_others
+from tilepress.pipeline.storage.s3.client import S3Client
+from tilepress.pipeline.storage.s3.errors import errors, may_have_arrived
+from tilepress.pipeline.storage.s3.unfinished import abort, abort_others
 
 SINGLE_LIMIT = 64 << 20  # bytes; larger objects go in parts
 PART_BYTES = 32 << 20

@@ -7,18 +7,21 @@ every read, and holds whole listings, and up to 500 MB of an upload, in memory.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from datetime import datetime
 from typing import IO, Any
 
 import fsspec.asyn
+from botocore.utils import parse_timestamp
 from s3fs import S3FileSystem
 
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.storage.options import with_settings
-from tilepress.pipeline.storage.s3_errors import errors
+from tilepress.pipeline.storage.s3.errors import errors
 
 _SETTINGS = ("AWS_", "FSSPEC_")  # what the names of variables that a client depends on begin with
 _KEPT = 8  # clients; as many kinds of options may be in use at once without connecting anew
@@ -110,12 +113,30 @@ def client(options: Mapping[str, Any] | None = None) -> S3Client:
     return _CLIENTS.get(options or {})
 
 
+def _read_times_fast(made: S3Client) -> None:
+    """Let datetime read the times in answers, where these are of the usual form.
+
+    Botocore's own way is 30 times as slow, and three quarters of the work of a listing.
+    """
+    made.connect()
+    parsers = made.session.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=_timestamp)
+
+
+def _timestamp(value: Any) -> datetime:
+    if isinstance(value, str) and value.endswith("Z"):
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(value)
+    return parse_timestamp(value)  # type: ignore[no-any-return]  # botocore has no types
+
+
 def _connect(options: Mapping[str, Any]) -> S3Client:
     given = with_settings("s3", options)
     config = _CONFIG | dict(given.pop("config_kwargs", {})) | _ONE_ATTEMPT
     try:
         with errors("the S3 settings"):
             made = S3Client(**given, config_kwargs=config)
+            _read_times_fast(made)
             style = dict(made.s3.meta.config.s3 or {})
             if made.custom and "addressing_style" not in style:  # bucket.host names are rarely set up there
                 config["s3"] = style | {"addressing_style": "path"}
