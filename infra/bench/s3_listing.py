@@ -193,8 +193,8 @@ def _estimate(given: argparse.Namespace) -> None:
     listed = "all" if report.listed_all else "NOT ALL"
     print(
         f"{report.files:,} objects, {report.bytes / 1e12:.2f} TB, {listed} listed in {report.listing_seconds:.0f} s; "
-        f"{report.sampled_files} measured; {seconds:.0f} s in all, {busy:.0f} s of the processor and {memory:.0f} MB in "
-        f"this process; archive {size.value / 1e12:.2f} TB ({size.low / 1e12:.2f} to {size.high / 1e12:.2f})"
+        f"{report.sampled_files} measured; {seconds:.0f} s in all, {busy:.0f} CPU seconds and {memory:.0f} MB in this "
+        f"process; archive {size.value / 1e12:.2f} TB ({size.low / 1e12:.2f} to {size.high / 1e12:.2f})"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -103,19 +103,30 @@ def _listed(
     """The population: what most of the time allows to list, or all of it where `out` must find the same again."""
     population, repeats = Population(config.seed), Repeats(config.seed)
     nbytes = 0
-    for files, entry in enumerate(entries, 1):
-        population.add(entry)
-        repeats.add(entry)
-        nbytes += entry.size
-        meter.listed(files, nbytes)
-        if config.out is None and budget.listed_long_enough():
-            population.complete = False
-            break
+    with _closed(entries):
+        for files, entry in enumerate(entries, 1):
+            population.add(entry)
+            repeats.add(entry)
+            nbytes += entry.size
+            meter.listed(files, nbytes)
+            if config.out is None and budget.listed_long_enough():
+                population.complete = False
+                break
     population.finish()
     report.files, report.bytes, report.empty = population.files, population.bytes, population.empty
     report.listed_all, report.repeated_bytes = population.complete, repeats.bytes
     report.listing_seconds = round(budget.begin_measuring(), 3)
     return population
+
+
+@contextmanager
+def _closed(entries: Iterable[ListedFile]) -> Iterator[None]:
+    """Whatever lists entries stops at the end: requests of a large bucket run ahead."""
+    try:
+        yield
+    finally:
+        if isinstance(entries, Generator):
+            entries.close()
 
 
 @contextmanager
@@ -161,13 +172,7 @@ def _rows(
         return rows
     for model in dict.fromkeys(path for each in codecs for path in each.choice.models(each.asked.settings)):
         store_model(storage, model)
-    asked = tuple(each.asked for each in codecs)
-    options = StorageOptions(config.storage_options)
-    shared = MeasureOptions(absolute_source(config.source), asked, seal, options)
-    networks = frozenset(each.asked.label for each in codecs if each.choice.codec.networks)
-    endings = [stratum.ending for stratum in basis.strata]
-    alternatives = frozenset(each.asked.label for each in codecs if each.name in config.alternatives)
-    sampler = Sampler(storage, shared, basis.order, endings, budget, meter, networks, alternatives)
+    sampler = _sampler(storage, config, codecs, basis, seal, budget, meter)
     rows = sampler.measure(config.engine) if basis.order else []
     report.resumed_units = sampler.resumed
     report.overrun_seconds = round(budget.overrun, 3)
@@ -175,6 +180,23 @@ def _rows(
     if config.out is not None:
         folder.create_sample(storage, seal, rows)
     return rows
+
+
+def _sampler(
+    storage: Storage,
+    config: EstimateConfig,
+    codecs: Sequence[Chosen],
+    basis: Basis,
+    seal: str,
+    budget: Budget,
+    meter: EstimateMeter,
+) -> Sampler:
+    asked = tuple(each.asked for each in codecs)
+    shared = MeasureOptions(absolute_source(config.source), asked, seal, StorageOptions(config.storage_options))
+    networks = frozenset(each.asked.label for each in codecs if each.choice.codec.networks)
+    alternatives = frozenset(each.asked.label for each in codecs if each.name in config.alternatives)
+    endings = [stratum.ending for stratum in basis.strata]
+    return Sampler(storage, shared, basis.order, endings, budget, meter, networks, alternatives)
 
 
 def _fill(report: EstimateReport, codecs: Sequence[Chosen], basis: Basis, rows: Rows) -> None:
