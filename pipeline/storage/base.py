@@ -1,7 +1,7 @@
 """Where sources, archives and restored files live: one small interface over local folders and object stores.
 
     open_storage("photos")                    LocalStorage    local.py
-    open_storage("s3://bucket/prefix")        S3Storage       s3.py
+    open_storage("s3://bucket/prefix")        S3Storage       s3/bucket.py
     open_storage("memory://x"), "gs://..."    FsspecStorage   generic.py
 
 A storage is a root; objects in it are addressed by relative POSIX names. Every error is one of errors.py;

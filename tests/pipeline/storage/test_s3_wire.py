@@ -9,8 +9,9 @@ import pytest
 
 from tests.support.scripted_server import CLOSE, OK, RESET, TAKEN, ScriptedServer, content
 from tilepress.pipeline.errors import AlreadyExists, TransientStorageError
-from tilepress.pipeline.storage import retry, s3
+from tilepress.pipeline.storage import retry
 from tilepress.pipeline.storage.base import Storage, open_storage
+from tilepress.pipeline.storage.s3 import bucket
 from tilepress.pipeline.storage.s3.errors import may_have_arrived
 
 
@@ -68,7 +69,7 @@ def test_a_request_that_no_server_took_cannot_have_arrived(patience):
 
 @pytest.mark.parametrize("spool_from", [1, 1 << 30])
 def test_content_that_is_cut_short_is_fetched_again(patience, spool_from):
-    patience.setattr(s3, "SPOOL_FROM", spool_from)
+    patience.setattr(bucket, "SPOOL_FROM", spool_from)
     short, whole = content(b"half", 8), content(b"complete")
     with serving(patience, short, whole, short, whole, short, short, short) as (server, storage):
         assert storage.read_ranges("x", [(0, 8)]) == [b"complete"]

@@ -12,8 +12,9 @@ import pytest
 
 from tilepress.pipeline.archive.layout import create_archive, is_create_only
 from tilepress.pipeline.errors import AlreadyExists, ChangedError, MissingError, StorageError, UnsafeName, UsageError
-from tilepress.pipeline.storage import local, s3
+from tilepress.pipeline.storage import local
 from tilepress.pipeline.storage.base import Storage, check_name, open_storage
+from tilepress.pipeline.storage.s3 import bucket
 
 
 def names(storage: Storage, prefix: str = "") -> list[str]:
@@ -118,7 +119,7 @@ def test_removed_objects_are_gone(storage):
 
 
 def test_listing_is_recursive_sorted_by_bytes_and_limited_to_a_prefix(storage):
-    made = ["a-b", "a.b", "a/b", "a/b.c/d", "a/b/c" if isinstance(storage, s3.S3Storage) else "a/bc", "a0"]
+    made = ["a-b", "a.b", "a/b", "a/b.c/d", "a/b/c" if isinstance(storage, bucket.S3Storage) else "a/bc", "a0"]
     made += ["B", ".hidden/x", "é", "z/\U0001f600", "z/\uffff"]
     for name in made:
         storage.create(name, name.encode())
@@ -181,7 +182,7 @@ def test_a_storage_is_sent_by_its_location_and_not_pickled(storage):
 
 def test_large_objects_come_mapped_from_disk(storage_root, monkeypatch):
     monkeypatch.setattr(local, "MAP_FROM", 1000)
-    monkeypatch.setattr(s3, "SPOOL_FROM", 1000)
+    monkeypatch.setattr(bucket, "SPOOL_FROM", 1000)
     storage = open_storage(storage_root)
     content = bytes(range(250)) * 20
     storage.create("large", content)
