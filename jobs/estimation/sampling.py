@@ -95,7 +95,9 @@ class Sampler:
             begun += 1
             yield number
         if not begun and passed:
-            yield min(passed, key=lambda number: self.order[number][1].bytes)
+            smallest = min(passed, key=lambda number: self.order[number][1].bytes)
+            self.meter.beyond_the_time(self.order[smallest][1].files[0].name, self.order[smallest][1].bytes)
+            yield smallest
 
     def _tell(self, rows: Rows) -> None:
         first = rows[0]

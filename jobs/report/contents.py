@@ -19,6 +19,8 @@ from tilepress.pipeline.reading.image import Entry
 from tilepress.pipeline.reading.references import shared_contents
 from tilepress.pipeline.storage.globs import Selection
 
+_NAMED = 20  # files, of those whose rows make no sense
+
 
 @dataclass
 class Contents:
@@ -73,10 +75,14 @@ def read_contents(archive: Archive, told: Contents, selection: Selection | None,
     def chosen(path: str) -> bool:
         return selection is None or path in selection
 
+    nonsense = list[str]()
     with ReportMeter(sum(view.index.rows for view in archive.runs), quiet=quiet) as meter:
         for entry, again in _entries(archive):
             if chosen(entry.path):
                 told.figures.add(entry, again=again)
+                if entry.index_row.damage:
+                    named = len(nonsense) < _NAMED  # of the others, their number
+                    nonsense.append(f"{entry.path}: {entry.index_row.damage}" if named else "")
             meter.advance()
         rows = chain(failures(archive), left_out(archive))
         told.quarantine.add_all(row for row in rows if chosen(row["path"]))
@@ -85,11 +91,17 @@ def read_contents(archive: Archive, told: Contents, selection: Selection | None,
             meter.show_thumbnails(len(made.thumbs))
     told.runs = [described(archive, view) for view in archive.runs]
     told.archive_id, told.format = (str(archive.identity.get(name, "")) for name in ("archive_id", "format"))
-    told.problems, told.damaged = archive.problems, bool(archive.damage)
+    told.problems, told.damaged = archive.problems + _first(nonsense), bool(archive.damage or nonsense)
     told.audits = sorted(records(archive.storage), key=lambda each: (each.day, each.part), reverse=True)
     if told.audits:
         told.overdue = overdue(last_audits(archive.storage), told.audits[0].parts, today())
     told.disk_bytes = sum(file.size for file in archive.storage.list()) if selection is None else None
+
+
+def _first(nonsense: list[str]) -> list[str]:
+    """What is said of rows of the index that make no sense: of the first ones, and how many more there are."""
+    more = len(nonsense) - _NAMED
+    return nonsense[:_NAMED] + ([f"{counted(more, 'more file')} whose facts make no sense"] if more > 0 else [])
 
 
 def _entries(archive: Archive) -> Iterator[tuple[Entry, bool]]:

@@ -43,6 +43,7 @@ _TILE_SPANS = ("latents_offset", "latents_bytes", "residual_offset", "residual_b
 _TILE_VALUES = itemgetter("row_crc", *_TILE_SPANS, *TILE_COLUMNS[1:])
 _KEPT_STACKS = 8  # whose facts are kept: rows are read in an order in which stacks seldom alternate
 MAX_TILE = 16384  # pixels a side: what memory a reader needs follows from it
+_MOST_BYTES = 1 << 46  # of a file or a part: more than any storage takes; sums of sizes stay numbers of 64 bits
 Span = tuple[int, int]  # offset and length in the part
 
 
@@ -159,12 +160,16 @@ def index_row_or_damage(row: Mapping[str, Any]) -> IndexRow:
 def _known(row: Mapping[str, Any], fact: Field[Any]) -> Any:
     """A fact of a row that makes no sense: as the row says where that tells which image it is, or else nothing."""
     value, nothing = row.get(fact.name), _NOTHING.get(str(fact.type))
+    if isinstance(value, int) and not 0 <= value < _MOST_BYTES:
+        return nothing
     return value if fact.name in _TELLING and isinstance(value, type(nothing)) else _UNTOLD.get(fact.name, nothing)
 
 
 def _check_facts(facts: ImageFacts, part: int | None) -> None:
     if part is None or None in _NEEDED(facts):
         raise ValueError("a fact is missing")
+    if not 0 <= facts.source_bytes < _MOST_BYTES:
+        raise ValueError(f"no file has {facts.source_bytes} bytes")
     if facts.method not in PIXEL_METHODS:
         return
     sizes = facts.width, facts.height, facts.tile_size
@@ -220,7 +225,11 @@ def _span(row: Mapping[str, Any], name: str) -> Span:
 
 
 def _range(offset: int, length: int | None) -> Span:
-    return (offset, length) if length else _EMPTY
+    if not length:
+        return _EMPTY
+    if not (0 <= offset < _MOST_BYTES and 0 < length < _MOST_BYTES):
+        raise ValueError(f"no part has {length} bytes at {offset}")
+    return offset, length
 
 
 def fetch_spans(fetch: Fetch, spans: Iterable[Span]) -> list[bytes]:

@@ -81,6 +81,9 @@ INDEXES = {
     "codec is null": tile(codec=None),
     "length is huge": tile(latents_bytes=1 << 60),
     "offset is negative": tile(latents_offset=-1),
+    "length is negative": tile(latents_bytes=-(1 << 63)),
+    "file of all numbers": column("source_bytes", (1 << 63) - 1),
+    "file of fewer bytes than none": column("source_bytes", -1),
     "no rows": lambda table: table.slice(0, 0),
 }
 

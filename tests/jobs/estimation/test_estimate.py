@@ -18,6 +18,7 @@ from tests.support.interrupted import ONE, command
 from tests.support.make_collection import encoded, image_of, make_collection, tree, write_tree
 from tests.support.web.browser import page
 from tilepress.jobs.cli import app
+from tilepress.jobs.estimation.display import EstimateMeter
 from tilepress.jobs.estimation.report import EstimateReport
 from tilepress.pipeline.errors import ResumeError, UsageError
 from tilepress.pipeline.storage.base import open_storage
@@ -141,13 +142,18 @@ def test_a_single_file_and_damaged_files_alone(tmp_path: Path) -> None:
     assert cut.codecs[0].archive_bytes.value >= 1500
 
 
-def test_large_files_do_not_take_longer_than_there_is_time(tmp_path: Path) -> None:
+def test_large_files_do_not_take_longer_than_there_is_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[list[str]] = []
+    monkeypatch.setattr(EstimateMeter, "_tell", lambda meter: told.append(meter._facts()))
     large = encoded(image_of("RGB", 1000, 900, seed=3), "PNG")
     write_tree(tmp_path, {f"s/{at}.png": large for at in range(9)} | {"s/small.png": PICTURES["b/01.png"]})
     report = tilepress.estimate(tmp_path / "s", codecs=["png"], minutes=0.01, **ONE)
     assert report.sampled_files == 1 and report.unseen_bytes == 9 * len(large)
+    assert not any("measuring" in facts[-1] for facts in told)
     size = report.codecs[0].archive_bytes
     assert 0 < size.low < 0.9 * size.value < size.value < size.high
+    tilepress.estimate(tmp_path / "s", codecs=["png"], exclude=["small.png"], minutes=0.01, **ONE)
+    assert any(facts[-1] == "measuring 6.png (1.34 MB), for which time is short" for facts in told)
 
 
 def test_every_kind_of_file_there_is(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import tilepress
+from tests.jobs.archives.test_hostile_archive import Change, column, resealed, tile, unchanged
 from tests.jobs.pages.test_markup import read
 from tests.support.in_process import run
 from tests.support.interrupted import ONE, damage_image
@@ -201,3 +202,16 @@ def test_a_sample_depends_on_names_alone() -> None:
         chosen.append(list(sample))
     assert chosen[0] == chosen[1] and len(set(chosen[0])) == 20
     assert chosen[0] != sorted(chosen[0])
+
+
+@pytest.mark.parametrize("change", [tile(latents_bytes=-(1 << 63)), column("source_bytes", 1 << 62), tile(x=None)])
+def test_rows_that_make_no_sense_are_damage_and_count_for_nothing(change: Change, tmp_path: Path) -> None:
+    write_tree(tmp_path / "s", {f"{name}.png": encoded(smooth(60, 200, 1, seed=ord(name))) for name in "ab"})
+    tilepress.compress(tmp_path / "s", tmp_path / "a.tp", engine="local")
+    run = tmp_path / "a.tp/runs/0001"
+    resealed(run / "manifest.parquet", unchanged, **{"tilepress.index": resealed(run / "index.parquet", change)})
+    report = tilepress.report(tmp_path / "a.tp", out=tmp_path / "x.html")
+    assert report.exit_code == 4 and any("a.png: an index row cannot be read" in each for each in report.problems)
+    assert 0 <= report.figures["bytes_in"] < 1 << 20 and 0 <= report.figures["bytes_out"] < 1 << 20
+    audited = tilepress.audit(tmp_path / "a.tp", out=tmp_path / "out", engine="local")
+    assert audited.exit_code == 4 and audited.outcomes["damaged"] == audited.files
