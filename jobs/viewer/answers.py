@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from tilepress.codecs.errors import MissingPackage
 from tilepress.jobs.viewer.errors import Abandoned, RequestError
-from tilepress.pipeline.errors import StorageError, TilepressError, UsageError
+from tilepress.pipeline.errors import IntegrityError, StorageError, TilepressError, UsageError
 
 FOR_GOOD = "public, max-age=31536000, immutable"
 ASK_AGAIN = "no-cache"
@@ -21,14 +21,21 @@ NEVER = "no-store"
 _CLIENT_CLOSED = 499
 
 
-def error_answer(error: Exception) -> Response:
-    """Return what a browser gets for an error: its status and a text. What is none of tilepress is raised again."""
+def error_answer(error: Exception, archive: str) -> Response:
+    """Return what a browser gets for an error: its status and a text, which names the archive where that is damaged.
+
+    What is no error of tilepress, such as one of Python over an index that is forged, is told as well: a traceback
+    would tell the person at the browser nothing.
+    """
     if isinstance(error, Abandoned):
         return Response(status_code=_CLIENT_CLOSED)
-    if not isinstance(error, RequestError | TilepressError):
-        raise error
-    text = f"{error}\n"
-    return Response(text, _status(error), media_type="text/plain", headers={"Cache-Control": NEVER})
+    text = str(error)
+    if isinstance(error, IntegrityError):
+        text = f"{text} (damage in {archive}: `tilepress verify` finds all of it)"
+    elif not isinstance(error, RequestError | TilepressError):
+        kind = type(error).__name__
+        text = f"{archive} cannot be shown here ({kind}: {error}): `tilepress verify` says whether it is damaged"
+    return Response(f"{text}\n", _status(error), media_type="text/plain", headers={"Cache-Control": NEVER})
 
 
 def _status(error: Exception) -> int:

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from tilepress.jobs.viewer.answers import ASK_AGAIN, FOR_GOOD, error_answer, etag_of, json_answer, unchanged
-from tilepress.jobs.viewer.errors import Abandoned, RequestError
+from tilepress.jobs.viewer.errors import RequestError
 from tilepress.jobs.viewer.iiif import FORMATS, ImageRequest, parse_request
 from tilepress.jobs.viewer.info import CONTEXT, PROFILE, image_info
 from tilepress.jobs.viewer.library import Library, Opened
@@ -48,8 +48,8 @@ class ImageService:
         request = Request(scope, receive)
         try:
             answer = await self._answer(request)
-        except (RequestError, TilepressError, Abandoned) as exc:
-            answer = error_answer(exc)
+        except Exception as exc:  # noqa: BLE001 - whatever an archive makes Python raise: the server goes on
+            answer = error_answer(exc, self._library.url)
         await answer(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -73,7 +73,7 @@ class ImageService:
         try:
             return await self._of_image(request, opened, entry, variant, service, rest)
         except (RequestError, TilepressError) as exc:  # who knows the key may read why
-            answer = error_answer(exc)
+            answer = error_answer(exc, self._library.url)
             answer.headers.update(_CORS)
             return answer
 

@@ -18,7 +18,7 @@ from tilepress.jobs.archives.listing import describe
 from tilepress.jobs.around_pixels import metadata_of
 from tilepress.jobs.viewer.answers import ASK_AGAIN, NEVER, error_answer, json_answer
 from tilepress.jobs.viewer.catalogue import MAX_QUERY
-from tilepress.jobs.viewer.errors import Abandoned, RequestError
+from tilepress.jobs.viewer.errors import RequestError
 from tilepress.jobs.viewer.library import Library, Opened
 from tilepress.jobs.viewer.pyramid import TiledPyramid
 from tilepress.jobs.viewer.render import encoded
@@ -26,7 +26,7 @@ from tilepress.jobs.viewer.sources import VARIANTS, Variant, array_of, has_previ
 from tilepress.jobs.viewer.work import Waiting, Workers
 from tilepress.pipeline.archive.index_row import TileRanges
 from tilepress.pipeline.archive.schema import CONTENTLESS, DAMAGED, FAILURES, LIMIT, NO_FILES, UNSUPPORTED
-from tilepress.pipeline.errors import IntegrityError, TilepressError
+from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.formats.orientation import AS_STORED, Orientation
 from tilepress.pipeline.reading.image import Entry
 
@@ -47,8 +47,8 @@ def _answering(answer: Callable[[PageService, Request], Awaitable[Response]]) ->
     async def answered(self: PageService, request: Request) -> Response:
         try:
             return await answer(self, request)
-        except (RequestError, TilepressError, Abandoned) as exc:
-            return error_answer(exc)
+        except Exception as exc:  # noqa: BLE001 - whatever an archive makes Python raise: the server goes on
+            return error_answer(exc, self._library.url)
 
     return answered
 

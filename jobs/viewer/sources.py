@@ -31,6 +31,7 @@ VARIANTS: tuple[Variant, ...] = ("original", "preview", "difference")
 Cell = tuple[int, int]  # column and row
 _LEAST_CELL = 256  # pixels a side, of small tiles together
 _MAX_WHOLE = 1 << 30  # bytes of an image that is decoded as a whole
+_MAX_BITS = 16  # of a sample
 _SAMPLED = 16  # cells that say what is black and white in a 16-bit gray image
 _PREVIEW = Shown(preview=True)
 
@@ -194,6 +195,8 @@ def require_image(entry: Entry, variant: Variant) -> None:
         raise RequestError(404, f"no image: {facts.reason or facts.method}")
     if facts.mode not in MODES or min(facts.width, facts.height) < 1:  # of a file as it was, rows are not looked at
         raise IntegrityError(f"an image of {facts.width} x {facts.height} pixels of mode {facts.mode!r} is none")
+    if not 1 <= facts.bit_depth <= _MAX_BITS:  # numbers of very many bits take very long
+        raise IntegrityError(f"an image of {facts.bit_depth} bits is none")
     if variant != "original" and not has_preview(entry):
         raise RequestError(404, "this image has no preview apart from itself")
 

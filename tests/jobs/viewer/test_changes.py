@@ -79,7 +79,9 @@ def test_storage_that_does_not_answer_is_told_while_what_is_known_is_shown(tmp_p
     assert viewer.get(f"{viewer.base('a.png')}/full/max/0/default.jpg").status_code == 200
 
 
-@pytest.mark.parametrize(("fact", "value"), [("width", 0), ("height", -1), ("mode", "XYZ")])
+@pytest.mark.parametrize(
+    ("fact", "value"), [("width", 0), ("height", -1), ("mode", "XYZ"), ("bit_depth", (1 << 31) - 1)]
+)
 def test_an_index_that_says_nonsense_of_a_file_is_told_as_damage(tmp_path: Path, fact: str, value: object) -> None:
     viewer = viewer_of(tmp_path, {"a.jpg": jpeg("RGB")})
     run = Path(viewer.library.url) / "runs/0001"
@@ -89,7 +91,45 @@ def test_an_index_that_says_nonsense_of_a_file_is_told_as_damage(tmp_path: Path,
     image = reopened.base("a.jpg")
     for url in (f"{image}/full/!100,100/0/default.jpg", f"{image}/info.json", "/api/overview?path=a.jpg"):
         answer = reopened.get(url)
-        assert answer.status_code == 500 and "is none" in answer.text, url
+        assert answer.status_code == 500 and "is none" in answer.text and viewer.library.url in answer.text, url
+
+
+NONSENSE = {
+    "tiles that are not there": tile(latents_offset=1 << 40),
+    "a tile before the beginning": tile(latents_offset=-1),
+    "a tile of no codec": tile(codec="nope"),
+    "a tile elsewhere": tile(x=-64),
+    "more tiles than are named": column("width", (1 << 31) - 1),
+    "no tiles": column("tiles", []),
+}
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_tiles_that_an_index_names_wrongly_are_told_as_damage_with_the_archive(tmp_path: Path, name: str) -> None:
+    viewer = viewer_of(tmp_path, {"rgb.png": FILES["rgb.png"]})
+    run = Path(viewer.library.url) / "runs/0001"
+    seal = resealed(run / "index.parquet", NONSENSE[name])
+    resealed(run / "manifest.parquet", unchanged, **{"tilepress.index": seal})
+    reopened = Viewer(Library(viewer.library.url, {}))
+    assert listed(reopened) == ["rgb.png"]
+    for url in (f"{reopened.base('rgb.png')}/full/!100,100/0/default.jpg", "/api/overview?path=rgb.png"):
+        answer = reopened.get(url)
+        assert answer.status_code in (500, 501) and "Traceback" not in answer.text, url
+        assert viewer.library.url in answer.text or "codec nope" in answer.text
+
+
+def test_whatever_an_image_makes_python_raise_the_server_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = viewer_of(tmp_path, {"rgb.png": FILES["rgb.png"]})
+
+    def broken(*_: object) -> None:
+        raise OverflowError("too large")
+
+    monkeypatch.setattr(Library, "pyramid", broken)
+    for url in (f"{viewer.base('rgb.png')}/full/!9,9/0/default.jpg", "/api/overview?path=rgb.png"):
+        answer = viewer.get(url)
+        assert answer.status_code == 500 and viewer.library.url in answer.text and "verify" in answer.text
 
 
 @pytest.mark.parametrize("psnr", [float("nan"), float("inf")])
