@@ -95,6 +95,43 @@ def test_a_large_image_has_an_overview_and_then_all_tiles(tmp_path: Path) -> Non
         assert answer.value.ok
 
 
+HOSTILE_NAMES = (
+    """quotes "double" 'single' `back`.png""",
+    "two\nlines\r\tand a tab.png",
+    "left\u202egnp.right \u2066to\u200f left.png",
+    "</script><script>document.title='broken'</script>.png",
+    "javascript:document.title='broken'.png",
+    "a#b?c&d=e%2e%2e%2f;.png",
+    " .png",
+    "..%2f..%5c\\..png",
+    f"{'/'.join(['x' * 250] * 15)}/\N{ROBOT FACE}.png",  # 3,8 kB
+)
+
+
+@pytest.mark.slow
+def test_hostile_names_are_shown_as_they_are_and_run_nothing(tmp_path: Path) -> None:
+    files = {name: encoded(smooth(140, 150, 3, seed=at)) for at, name in enumerate(HOSTILE_NAMES)}
+    source = write_files(tmp_path / "s", files)
+    tilepress.compress(source, tmp_path / "a.tp", codec="jpegxl", effort=1, tile=256)
+    with serving(tmp_path / "a.tp") as url, page() as shown:
+        shown.goto(url)
+        seen = "count => document.querySelectorAll('.card img.there').length === count"
+        shown.wait_for_function(seen, arg=len(files))
+        titles = {card.get_attribute("title") for card in shown.locator(".card").all()}
+        assert titles == set(files)
+        for at in range(len(files)):
+            card = shown.locator(".card").nth(at)
+            name = card.get_attribute("title")
+            card.click()
+            shown.wait_for_function("name => document.querySelector('.facts h1')?.textContent === name", arg=name)
+            shown.wait_for_selector("#viewer canvas")
+            shown.wait_for_timeout(300)  # for requests that would fail
+            assert shown.locator("#trouble").is_hidden(), name
+            shown.keyboard.press("Escape")
+            shown.wait_for_selector("#detail", state="hidden")
+        assert "broken" not in shown.title() and shown.locator("script").count() == 2
+
+
 @pytest.mark.slow
 def test_a_name_is_never_markup(url: str) -> None:
     with page() as shown:
