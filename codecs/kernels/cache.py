@@ -4,8 +4,8 @@ numba's own cache sees a changed file, but not a changed function of another fil
 where two processes save a function for different types at once; and it fails where its folder cannot be written. Here
 
 - the folder is named by a hash of every source that a kernel can be made of (the codecs, folders below them included,
-  and the whole package of the kernel's own file), the versions of the compiler, and numba's settings: after an upgrade
-  it is another folder;
+  and the whole package of the kernel's own file, of tilepress's pipeline that alone), the versions of the compiler, and
+  numba's settings: after an upgrade it is another folder;
 - each signature has files of its own, named by types, processor and its features, and replaced atomically;
 - what cannot be read is compiled again, what cannot be written is not kept;
 - while one process compiles, others of the machine that need a kernel wait, and load what it saved (lock.py);
@@ -22,7 +22,7 @@ import inspect
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -39,6 +39,7 @@ from tilepress.codecs.kernels.lock import CompileLock, start_clock
 
 VARIABLE = "TILEPRESS_KERNEL_CACHE"
 _PACKAGE = Path(__file__).parents[1]
+_PIPELINE = _PACKAGE.parent / "pipeline"
 _COMPILERS = ("numba", "llvmlite", "numpy")
 _NO_MATTER = {"NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_DEBUG_CACHE", "NUMBA_THREADING_LAYER"}
 _log = logging.getLogger(__name__)
@@ -78,15 +79,28 @@ def sources_key(folder: Path | None) -> str:
 
 def _sources(folder: Path) -> list[tuple[str, Path]]:
     """Name (relative, with slashes) and path of every source file of a folder, in the order of names."""
-    found = folder.rglob("*.py") if (folder / "__init__.py").is_file() else folder.glob("*.py")
+    found = _below(folder) if (folder / "__init__.py").is_file() else folder.glob("*.py")
     return sorted((path.relative_to(folder).as_posix(), path) for path in found)
 
 
+def _below(folder: Path) -> Iterator[Path]:
+    """Every source file of a package. Its folders may be links, which rglob leaves out: those of a checkout are."""
+    seen = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(place))
+        folders[:] = [name for name in folders if os.path.realpath(Path(place, name)) not in seen]
+        yield from (Path(place, name) for name in files if name.endswith(".py"))
+
+
 def _package_of(function: Callable[..., Any]) -> Path | None:
-    """The outermost package of a function's file, else the file's folder; None for a file of the codecs themselves."""
+    """The outermost package of a function's file, else the file's folder; None for a file of the codecs themselves.
+
+    The pipeline imports nothing but the codecs: its own kernels stay as they are where the jobs change.
+    """
     folder = Path(inspect.getfile(function)).parent
-    if folder.resolve().is_relative_to(_PACKAGE.resolve()):
-        return None
+    for layer, sources in ((_PACKAGE, None), (_PIPELINE, _PIPELINE)):
+        if folder.resolve().is_relative_to(layer.resolve()):
+            return sources
     while (folder / "__init__.py").is_file() and (folder.parent / "__init__.py").is_file():
         folder = folder.parent
     return folder

@@ -53,8 +53,8 @@ def audit(
         Sequence[str],
         typer.Option(
             metavar="HOW",
-            help="folder, camera, exif:FIELD, or a pattern of names such as '{year}/*/'; folder and camera if not "
-            "given. May be repeated.",
+            help="folder, camera, exif:FIELD, or a pattern as of include whose words name groups, such as '{year}/*/'; "
+            "folder and camera if not given. May be repeated.",
         ),
     ] = (),
     include: Include = (),

@@ -30,7 +30,7 @@ MOST = 6  # bits: with more, two equal bytes are no longer certain
 _KEYS = 1 << 16  # values of a pair of bytes
 _BAND = 6  # bits of a band of those that two equal bytes leave: eight bands, two of which are equal
 _RUN = 1024  # hashes of a run that are compared each with each: sorting fewer by other bands takes longer
-_LEADERS = 64  # with which a hash of a longer one is compared
+_LEADERS = 128  # with which a hash of a longer one is compared
 
 
 def near_duplicates(chunks: Iterable[np.ndarray], distance: int = MOST) -> list[np.ndarray]:

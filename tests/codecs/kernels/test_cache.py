@@ -15,6 +15,7 @@ import pytest
 import tilepress
 from tilepress.codecs.errors import CodecError
 from tilepress.codecs.kernels import cache
+from tilepress.pipeline.quality.metrics import distortion
 
 PACKAGE = Path(tilepress.__file__).parent
 OUTER = """
@@ -188,6 +189,27 @@ def test_every_edit_of_the_package_is_another_folder(tmp_path) -> None:
         folders.append(done.stdout.strip())
     assert len(set(folders)) == 2
     assert all(Path(folder).parent == tmp_path / "kernels" for folder in folders)
+
+
+def test_folders_that_are_links_are_sources_too(tmp_path) -> None:
+    """As those of a checkout are: infra/src/tilepress/pipeline is a link."""
+    package, room = tmp_path / "package", tmp_path / "room"
+    for folder in (package, room / "deep"):
+        folder.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "room").symlink_to("../room")
+    (room / "again").symlink_to(".")  # a circle ends
+    keys = []
+    for content in ("a = 1", "a = 2"):
+        (room / "deep/constants.py").write_text(content)
+        keys.append(cache.sources_key(package))
+    assert keys[0] != keys[1]
+
+
+def test_kernels_of_the_pipeline_are_those_of_its_sources(tmp_path) -> None:
+    folder = cache._package_of(distortion)
+    assert folder is not None and folder.name == "pipeline"
+    assert {"quality/metrics.py", "findings/likeness.py"} <= {name for name, _ in cache._sources(folder)}
 
 
 def test_the_folder_is_named_by_sources_compiler_and_settings(plug, monkeypatch) -> None:
