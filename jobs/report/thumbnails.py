@@ -1,15 +1,23 @@
-"""Small pictures of a sample of an archive: from previews, where images have them, within a bound of work."""
+"""Small pictures of a sample of an archive, upright: from previews, where there are some, within a bound of work."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from tilepress.codecs.errors import CodecError
+from tilepress.codecs.origins.jpeg.eighth import EIGHTH
+from tilepress.jobs.around_pixels import MAX_FILE, orientation_of, palette_of
 from tilepress.jobs.pages.picture_sections import Thumb
 from tilepress.jobs.pages.pictures import thumbnail
-from tilepress.pipeline.errors import IntegrityError, UsageError
+from tilepress.pipeline.archive.schema import PIXEL_METHODS
+from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
+from tilepress.pipeline.formats.jpeg.file import read_shrunk
+from tilepress.pipeline.formats.orientation import Orientation
 from tilepress.pipeline.reading.image import Entry, Region
+from tilepress.pipeline.reading.one_image import one_image
 
 _WHOLE = 1 << 20  # pixels: larger images without a preview of an eighth are shown by their middle
 _MIDDLE = 640  # pixels a side
@@ -37,7 +45,7 @@ def make_thumbnails(entries: Iterable[Entry]) -> Iterator[Thumbnails]:
             return
         try:
             made.thumbs.append(_thumb(entry, region))
-        except (IntegrityError, UsageError, CodecError) as exc:
+        except (IntegrityError, PictureError, UsageError, CodecError) as exc:
             made.failed.append((entry.path, str(exc)))
         yield made
 
@@ -56,12 +64,25 @@ def _region(entry: Entry) -> Region | None:
 
 
 def _thumb(entry: Entry, region: Region | None) -> Thumb:
-    samples = entry.array(region=region, preview=True)
-    stored, pixels = entry.index_row.nbytes, (entry.width or 0) * (entry.height or 0)
-    note = f"{entry.width} × {entry.height}, {entry.codec}"
+    samples, orientation = _samples(entry, region)
+    mode, bits = entry.mode or "", entry.index_row.facts.bit_depth
+    if mode == "P" and (palette := palette_of(entry)) is not None:
+        samples, mode, bits = palette.take(samples[:, :, 0], axis=0, mode="clip"), "", 8
+    stored, (width, height) = entry.index_row.nbytes, orientation.size(entry.width or 0, entry.height or 0)
+    note = f"{width} × {height}, {entry.codec}"
     return Thumb(
-        thumbnail(samples, entry.mode or "", entry.index_row.facts.bit_depth),
+        thumbnail(orientation.apply(samples), mode, bits),
         entry.path,
-        badge=f"{8 * stored / pixels:.2f} bpp" if pixels else "",
+        badge=f"{8 * stored / (width * height):.2f} bpp" if width * height else "",
         note=f"{note}, the middle" if region else note,
     )
+
+
+def _samples(entry: Entry, region: Region | None) -> tuple[np.ndarray, Orientation]:
+    """A preview as it is stored, and how it becomes upright. A JPEG file is unpacked once for both."""
+    facts = entry.index_row.facts
+    if not entry.has_eighth or facts.method in PIXEL_METHODS or facts.source_bytes > MAX_FILE:
+        return entry.array(region=region, preview=True), orientation_of(entry)
+    with one_image():
+        file = entry.bytes()
+        return read_shrunk(file, EIGHTH), orientation_of(entry, lambda: file)
