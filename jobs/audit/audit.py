@@ -51,7 +51,8 @@ def run_audit(config: AuditConfig) -> AuditReport:
         return report
     _require_places(request)
     if report.archive:
-        report.damaged_files = check_files(opened_archive(request.options), models=()).problems
+        checked = check_files(opened_archive(request.options), models=())
+        report.damaged_files, report.notes = checked.problems, checked.notes
     with ExitStack() as stack:
         storage = _folder(config, stack)
         totals = _audited(request, storage, report)

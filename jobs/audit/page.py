@@ -91,6 +91,8 @@ def _sections(report: AuditReport, totals: Totals, examples: Examples, command: 
 
 
 def _to_look_at(report: AuditReport, command: str) -> Iterator[Section]:
+    if report.notes:
+        yield parts.Notes(title="Of the archive itself", paragraphs=report.notes, command=command)
     if report.missed:
         rows = [(each.limit, each.value, each.path, each.why) for each in report.missed]
         columns = [Column("threshold"), Column("value", "number"), Column("image"), Column("why")]

@@ -37,7 +37,8 @@ class AuditReport:
     `outcomes` counts rows by how the image fared, `quarantined` by reason, `findings` images by kind. `figures` are
     spreads of each measure over images, with the images at both ends; `equal` images came back as they were. `problems`
     are (image or file of the archive, what is wrong), the first thousand of them. `damaged_files` are the archive's own
-    files that are not as they were written, whatever became of the images: an index, say. `missed` are thresholds that
+    files that are not as they were written, whatever became of the images: an index, say; `notes` are what else is to
+    be known of them, such as runs that are not complete. `missed` are thresholds that
     were not kept.
     """
 
@@ -75,6 +76,7 @@ class AuditReport:
     worst: list[dict[str, Any]] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
     damaged_files: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     missed: list[Miss] = field(default_factory=list)
     drift: Drift | None = None
     repeated_exit_code: int | None = None  # of an audit that was not made again

@@ -115,6 +115,7 @@ def _finding_section(report: AuditReport) -> Iterator[str]:
 def _problem_section(report: AuditReport) -> Iterator[str]:
     lines = [f"- threshold missed: {each.limit}: {_missed(each)}" for each in report.missed]
     lines += [f"- quarantined, {code}: {counted(count, 'file')}" for code, count in report.quarantined.items()]
+    lines += [f"- note: {note}" for note in report.notes]
     lines += [f"- {path}: {text}" for path, text in report.problems[:_MANY]]
     if len(report.problems) > _MANY:
         lines.append("- more: see the columns `outcome` and `compared` of images.parquet")

@@ -33,6 +33,7 @@ def show_audit(request: SimpleNamespace, report: AuditReport) -> None:
     if report.rotation and report.rotation.repeated:
         _show_rotation(report)
         return
+    print_notes(report.notes)
     if report.figures:
         columns = (*FIGURES[:4], "of ", *FIGURES[5:])  # two columns "of" of a table by name
         print_table((dict(zip(columns, map(plain, line), strict=True)) for line in figure_lines(report)), columns)

@@ -151,6 +151,15 @@ def test_a_source_that_cannot_be_read_is_no_damage_of_the_archive(shots, exact, 
     assert "permission denied" in report.problems[0][1]
 
 
+def test_a_run_that_is_not_complete_is_noted(shots, tmp_path):
+    compress(str(shots), str(tmp_path / "a.tp"), **ONE)
+    (tmp_path / "a.tp/runs/0001/manifest.parquet").unlink()  # as a killed `compress` leaves it
+    report = audit(str(tmp_path / "a.tp"), out=str(tmp_path / "out"), **ONE)
+    assert report.notes == ["runs/0001 is not complete: only what it has committed so far is read"]
+    for name in ("summary.md", "report.html"):
+        assert "runs/0001 is not complete" in (tmp_path / "out" / name).read_text()
+
+
 def test_an_image_that_takes_many_more_bits_than_its_kind_is_found(tmp_path):
     files = {f"s/{n:02d}.png": encoded(image_of("L", 60, 80, seed=n), "PNG") for n in range(24)}
     odd = np.random.default_rng(0).integers(0, 256, (60, 80), np.uint8)
