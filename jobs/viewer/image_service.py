@@ -22,7 +22,7 @@ from tilepress.jobs.viewer.library import Library, Opened
 from tilepress.jobs.viewer.render import pixels_held, render
 from tilepress.jobs.viewer.sources import VARIANTS, Variant, require_image
 from tilepress.jobs.viewer.work import Waiting, Workers
-from tilepress.pipeline.errors import TilepressError
+from tilepress.pipeline.errors import IntegrityError, TilepressError
 from tilepress.pipeline.formats.orientation import Orientation
 from tilepress.pipeline.reading.image import Entry
 
@@ -73,9 +73,17 @@ class ImageService:
         try:
             return await self._of_image(request, opened, entry, variant, service, rest)
         except (RequestError, TilepressError) as exc:  # who knows the key may read why
-            answer = error_answer(exc, self._library.url)
+            answer = error_answer(await self._cause(exc, opened), self._library.url)
             answer.headers.update(_CORS)
             return answer
+
+    async def _cause(self, error: Exception, opened: Opened) -> Exception:
+        """The error itself; of damage, that the archive has changed, if it has: `compact` removes what was read."""
+        if isinstance(error, IntegrityError):
+            await self._workers.look(self._library.look_again)
+            if self._library.opened() is not opened:
+                return RequestError(503, "the archive has changed since it was opened: ask again")
+        return error
 
     async def _of_image(
         self, request: Request, opened: Opened, entry: Entry, variant: Variant, service: str, rest: list[str]

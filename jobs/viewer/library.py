@@ -25,9 +25,11 @@ from tilepress.pipeline.formats.orientation import Orientation
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.image import Entry
 
-CACHE_BYTES = 384 << 20  # of decoded pixels
-_OVERVIEW_BYTES = 256 << 20
-_MAX_PYRAMIDS = 64
+# What the viewer holds at most, beside what it works on: this many decoded pixels and unpacked files, or, instead, one
+# image of up to 1 GiB that is held in one piece; and this many overviews of images in tiles.
+CACHE_BYTES = 384 << 20
+OVERVIEW_BYTES = 256 << 20
+_MAX_PYRAMIDS = 4096  # each takes a little beside its overview
 _KEPT_ENTRIES = 256
 _KEPT_ORIENTATIONS = 1 << 15  # of images: some 150 bytes each
 _LOOKED_THROUGH = 50  # images
@@ -133,7 +135,9 @@ class Library:
         made = pyramid_of(source_of(entry, variant, file), self.cache, key)
         with self._lock:
             made = self._pyramids.setdefault(key, made)
-            while len(self._pyramids) > 1 and (len(self._pyramids) > _MAX_PYRAMIDS or self._kept() > _OVERVIEW_BYTES):
+            while len(self._pyramids) > 1 and (
+                len(self._pyramids) > _MAX_PYRAMIDS or self.overview_bytes > OVERVIEW_BYTES
+            ):
                 self._pyramids.popitem(last=False)
         return made
 
@@ -153,8 +157,13 @@ class Library:
         """Return the same, if it was asked for lately; it takes no lock, so the event loop may ask."""
         return self._orientations.get(opened.key(entry))
 
-    def _kept(self) -> int:
-        return sum(each.nbytes for each in self._pyramids.values())
+    def _too_many(self) -> bool:
+        return len(self._pyramids) > _MAX_PYRAMIDS or self.overview_bytes > OVERVIEW_BYTES
+
+    @property
+    def overview_bytes(self) -> int:
+        """Bytes of the overviews that are kept, and of the lists of tiles behind them."""
+        return sum(each.nbytes for each in list(self._pyramids.values()))
 
     def _open(self) -> Opened:
         archive = open_archive(

@@ -16,6 +16,7 @@ from tilepress.jobs.viewer.sources import Cell, TiledImage, WholeImage, cell_box
 from tilepress.pipeline.coding.tiles import Box
 
 COARSEST = 3  # level of an eighth of the sides
+_CELL_BYTES = 1000  # of the facts of the tiles of a cell, about
 _BATCH_PIXELS = 1 << 20  # decoded together: between two batches a request may be given up
 
 
@@ -93,8 +94,8 @@ class TiledPyramid:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it keeps: an eighth of the sides."""
-        return 0 if self._eighth is None else self._eighth.nbytes
+        """Bytes that it keeps: an eighth of the sides, and where the tiles lie."""
+        return len(self._order) * _CELL_BYTES + (0 if self._eighth is None else self._eighth.nbytes)
 
     def area(self, level: int, box: Box, wait: Wait) -> np.ndarray:
         """Return an area: see Pyramid."""

@@ -35,11 +35,46 @@ def listed(viewer: Viewer) -> list[str]:
 def test_a_small_picture_of_an_image_that_was_seen_before_many_others_is_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library, "_MAX_PYRAMIDS", 1)
+    monkeypatch.setattr(library, "OVERVIEW_BYTES", 1)
     viewer = viewer_of(tmp_path, {name: encoded(smooth(700, 600, 3, seed=5)) for name in ("a.png", "b.png")})
     first = viewer.pixels("a.png", "full/60,/0/default.png")
     viewer.pixels("b.png", "full/60,/0/default.png")
     assert np.array_equal(viewer.pixels("a.png", "full/60,/0/default.png"), first)
+
+
+def test_what_is_kept_of_many_images_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {f"{n}.png": encoded(smooth(300, 300, 3, seed=n)) for n in range(6)} | {"z.jpg": jpeg("RGB")}
+    monkeypatch.setattr(library, "CACHE_BYTES", 700_000)
+    monkeypatch.setattr(library, "OVERVIEW_BYTES", 20_000)
+    viewer = viewer_of(tmp_path, files)
+    for path in [*files, "0.png"]:
+        viewer.pixels(path, "full/max/0/default.png")
+        viewer.pixels(path, "full/!64,64/0/default.png")
+        assert viewer.library.cache.nbytes <= 700_000
+        assert viewer.library.overview_bytes <= 20_000
+    assert viewer.library.cache.nbytes > 0
+
+
+def test_what_compact_removed_is_not_called_damaged_and_the_next_request_is_answered(tmp_path: Path) -> None:
+    files = {"a.png": FILES["rgb.png"], "b.png": FILES["rgba.png"]}
+    viewer = viewer_of(tmp_path, files)
+    viewer.base("a.png")
+    tilepress.forget(viewer.library.url, include=["b.png"])
+    tilepress.compact(viewer.library.url, write=True, engine="local")
+    tilepress.compact(viewer.library.url, remove=True, engine="local")
+    url = f"{viewer.base('a.png')}/full/max/0/default.png"
+    assert viewer.get(url).status_code == 503
+    assert np.array_equal(viewer.pixels("a.png", "full/max/0/default.png"), smooth(150, 170, 3))
+    assert listed(viewer) == ["a.png"]
+
+
+def test_an_archive_whose_only_run_is_not_complete_says_so(tmp_path: Path) -> None:
+    viewer = viewer_of(tmp_path, {"a.png": FILES["rgb.png"]})
+    for name in ("manifest.parquet", "index.parquet"):
+        (Path(viewer.library.url) / "runs/0001" / name).unlink()
+    reopened = Viewer(Library(viewer.library.url, {}))
+    assert listed(reopened) == ["a.png"]
+    assert "not complete" in reopened.get("/api/archive").json()["problems"][0]
 
 
 def test_a_damaged_image_is_an_error_that_says_so_and_the_others_are_shown(tmp_path: Path) -> None:
