@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,8 +11,9 @@ from itertools import chain
 from typing import Any
 
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
+from tilepress.jobs.archives.encode_tasks import Tasks, known_content
 from tilepress.jobs.archives.run_plan import claim_run, new_run, other_source, require_place, unfinished_run
-from tilepress.jobs.claim import request_text
+from tilepress.jobs.claim import Request, request_text
 from tilepress.jobs.cli.messages import MESSAGES
 from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.cli.progress import counted
@@ -22,22 +23,21 @@ from tilepress.jobs.estimation.estimate import estimate_entries
 from tilepress.jobs.estimation.report import EstimateReport
 from tilepress.pipeline.archive.index import IndexSpool, create_index
 from tilepress.pipeline.archive.index_row import MAX_TILE
-from tilepress.pipeline.archive.layout import Run, list_runs
+from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run, create_archive
 from tilepress.pipeline.archive.manifest import Manifest, write_manifest
-from tilepress.pipeline.archive.plan import STORED, LeftOut, Plan, Shard
+from tilepress.pipeline.archive.plan import STORED, LeftOut, Plan
 from tilepress.pipeline.archive.schema import FAILURES
 from tilepress.pipeline.archive.summary import Summary
 from tilepress.pipeline.coding.settings import EncodeSettings
-from tilepress.pipeline.compress.commit import EncodeTask, encode_shard
+from tilepress.pipeline.compress.commit import encode_shard
 from tilepress.pipeline.compress.committed import CommittedContent
 from tilepress.pipeline.compress.crash_search import find_crashing_files
 from tilepress.pipeline.compress.known import KnownContent
-from tilepress.pipeline.compress.same import Candidates
+from tilepress.pipeline.compress.lease import IfBusy, Lease
 from tilepress.pipeline.compress.sharing import SharedShards
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import UsageError
-from tilepress.pipeline.reading.archive import Archive
-from tilepress.pipeline.sources.collection import Collection, absolute_source
+from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import Storage, open_storage
 from tilepress.pipeline.storage.listing_rules import KEEP
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
@@ -62,6 +62,7 @@ class CompressConfig:
     links: str = KEEP
     dry_run: bool = False
     allow_other_files: bool = False
+    if_busy: IfBusy = "share"
     tile: int = DEFAULT_TILE
     shard_bytes: int | None = None
     engine: EngineConfig = field(default_factory=EngineConfig)
@@ -88,6 +89,7 @@ class CompressReport:
     notes: list[str] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)  # of the source, and not stored
     packages: dict[str, list[str]] = field(default_factory=dict)  # besides tilepress, to read tiles of these codecs
+    busy: str = ""  # who was at work on the archive, which this command left alone
     estimate: EstimateReport | None = None  # of a dry run: what these files would take, from a sample of them
 
     @property
@@ -106,31 +108,52 @@ def run_compress(config: CompressConfig, again: Sequence[str] = ()) -> CompressR
         raise UsageError(f"`tile` {config.tile} is not within 16 to {MAX_TILE}")
     config.engine.resolve(1, 0)  # a wrong engine option must not leave an unfinished run behind
     report = CompressReport()
-    with chosen_codec(config.codec, config.storage_options) as choice:
-        settings = _settings(config, choice)
-        storage = open_storage(config.archive, config.storage_options)
+    storage = open_storage(config.archive, config.storage_options)
+    with (
+        chosen_codec(config.codec, config.storage_options) as choice,
+        Lease(storage, "retry" if again else "compress", config.if_busy) as lease,
+    ):
         require_place(storage, config.source, allow_other_files=config.allow_other_files)
+        if not config.dry_run and storage.exists(ARCHIVE_JSON) and _is_busy(lease, report):
+            return report
+        settings = _settings(config, choice)
         request = _request(config, settings) | ({"again": [*again]} if again else {})
-        run, plan = unfinished_run(storage, request) or _new_run(storage, config, request, report)
-        report.left_out = report.left_out or list(plan.left_out)  # a run that goes on does not list the source again
-        report.planned_files, report.planned_bytes = plan.totals.files, plan.totals.bytes
-        report.gone, report.shards = plan.totals.gone, plan.totals.shards
+        run, plan = _planned(storage, config, request, report)
         report.packages = choice.packages()
-        if report.gone and (before := other_source(storage, run, request)):
-            report.notes.append(
-                f"the run before was of {before}, and names are relative to their source: what {config.source} does "
-                "not have under the same name counts as gone from it"
-            )
         if config.dry_run and plan.totals.files and not again:
             report.estimate = _estimate(config, plan)
         if config.dry_run or not plan.totals.shards:
             return report
         with _engine(storage, config, plan, networks=choice.codec.networks) as engine:
+            create_archive(storage)
+            if _is_busy(lease, report):
+                return report
             report.engine = config.engine.resolve(plan.totals.shards, plan.totals.bytes).kind
             plan = claim_run(storage, run, plan, request, choice.models(settings), report.packages)
             report.run = run.number
             _execute(engine, storage, config, settings, run, plan, report)
     return report
+
+
+def _is_busy(lease: Lease, report: CompressReport) -> bool:
+    """Whether the archive is to be left alone, which the report then says."""
+    holder = lease.begin()
+    report.busy = "" if holder is None else str(holder)
+    return holder is not None
+
+
+def _planned(storage: Storage, config: CompressConfig, request: Request, report: CompressReport) -> tuple[Run, Plan]:
+    """The run that is unfinished, or a new one, and what the report says of it."""
+    run, plan = unfinished_run(storage, request) or _new_run(storage, config, request, report)
+    report.left_out = report.left_out or list(plan.left_out)  # a run that goes on does not list the source again
+    report.planned_files, report.planned_bytes = plan.totals.files, plan.totals.bytes
+    report.gone, report.shards = plan.totals.gone, plan.totals.shards
+    if report.gone and (before := other_source(storage, run, request)):
+        report.notes.append(
+            f"the run before was of {before}, and names are relative to their source: what {config.source} does "
+            "not have under the same name counts as gone from it"
+        )
+    return run, plan
 
 
 def _estimate(config: CompressConfig, plan: Plan) -> EstimateReport:
@@ -190,9 +213,7 @@ def _request(config: CompressConfig, settings: EncodeSettings) -> dict[str, Any]
     }
 
 
-def _new_run(
-    storage: Storage, config: CompressConfig, request: dict[str, Any], report: CompressReport
-) -> tuple[Run, Plan]:
+def _new_run(storage: Storage, config: CompressConfig, request: Request, report: CompressReport) -> tuple[Run, Plan]:
     def leave_out(name: str, reason: str, *, unreadable: bool = False) -> None:
         report.left_out.append(LeftOut(name, reason, unreadable))
 
@@ -226,9 +247,10 @@ def _execute(
             SharedShards(storage, run, plan, None if config.quiet else _say_waiting) as shared,
         ):
             committed = CommittedContent(run, plan, spool)
-            places: list[KnownContent | CommittedContent] = [committed, *_known(storage, run, plan, settings)]
-            rounds = (_tasks(shards, plan, run, settings, config, places) for shards in shared.rounds())
-            for result in chain.from_iterable(engine.map_shards(encode_shard, tasks, meter) for tasks in rounds):
+            places: list[KnownContent | CommittedContent] = [committed, *known_content(storage, run, plan, settings)]
+            tasks = Tasks(plan, run, settings, config.source, StorageOptions(config.storage_options), places)
+            rounds = map(tasks.of, shared.rounds())
+            for result in chain.from_iterable(engine.map_shards(encode_shard, each, meter) for each in rounds):
                 entries.append(result.entry)
                 spool.put(result.entry.shard, result.index)
                 committed.add(result.entry.shard)
@@ -248,32 +270,3 @@ def _execute(
 
 def _say_waiting(shards: int) -> None:
     MESSAGES.say(f"compress: waiting for {counted(shards, 'shard')} of other drivers", "waiting")
-
-
-def _known(storage: Storage, run: Run, plan: Plan, settings: EncodeSettings) -> list[KnownContent]:
-    """What the runs before have of the sizes of the plan's files, where there are runs before."""
-    before = [each.number for each in list_runs(storage) if each.number < run.number]
-    if not before or not plan.totals.files:
-        return []
-    archive = Archive(storage, run=before[-1], include_deleted=True)
-    return [KnownContent(archive, plan, settings.wanted, plan.settings.get("again", ()))]
-
-
-def _tasks(
-    shards: Iterable[tuple[Shard, bool]],
-    plan: Plan,
-    run: Run,
-    settings: EncodeSettings,
-    config: CompressConfig,
-    places: Sequence[KnownContent | CommittedContent],
-) -> Iterator[EncodeTask]:
-    source, options = absolute_source(config.source), StorageOptions(config.storage_options)
-    for shard, committed in shards:
-        known = {} if committed else _candidates(shard, places)
-        yield EncodeTask(shard, run, plan.seal, settings, source, committed, known=known, storage_options=options)
-
-
-def _candidates(shard: Shard, places: Sequence[KnownContent | CommittedContent]) -> Candidates:
-    """The rows that may have the content of the files of a shard, by the files' numbers."""
-    found = {file.image: list(chain(*(place.candidates(file) for place in places))) for file in shard.additions}
-    return {number: rows for number, rows in found.items() if rows}

@@ -61,6 +61,9 @@ def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
         if report.estimate is not None:
             show_projection(report.estimate)
         return
+    if report.busy:
+        print(f"{request.archive} is busy with {report.busy}; nothing was done")
+        return
     if report.run is None:
         print(f"nothing new in {request.source}: {request.archive} is up to date, nothing was written")
         return

@@ -61,6 +61,10 @@ def compress(
     allow_other_files: Annotated[
         bool, typer.Option(help="Make the archive in a folder that holds other files.")
     ] = False,
+    if_busy: Annotated[
+        Literal["share", "skip"],
+        typer.Option(help="Where another command is at work on the archive: share its work; skip: leave it, exit 0."),
+    ] = "share",
     engine: EngineName = "auto",
     workers: Workers = None,
     ray_address: RayAddress = None,
@@ -104,6 +108,7 @@ def compress(
             shard_bytes=shard_size,
             dry_run=dry_run,
             allow_other_files=allow_other_files,
+            if_busy=if_busy,
             engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
             quiet=quiet,
             storage_options=storage_options,

@@ -147,7 +147,7 @@ class StoredCollection(Collection):
                 if not folder:
                     raise UsageError(f"{self.source} is an archive; to get its images, `tilepress restore` it")
                 self._rules.on_skip(folder, "an archive of tilepress, not part of the collection")
-                own += (f"{folder}audits/", f"{folder}models/", f"{folder}runs/")
+                own += (f"{folder}audits/", f"{folder}lease/", f"{folder}models/", f"{folder}runs/")
             elif not f"{entry.name}/".startswith(own or "\0") and not self._explains_archive(entry):
                 yield entry
 

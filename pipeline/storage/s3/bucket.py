@@ -171,7 +171,7 @@ class S3Storage(Storage):
         server = page["ResponseMetadata"].get("HTTPHeaders", {}).get("server", "")
         return server in _IN_ORDER and not self._bucket.endswith("--x-s3")  # directory buckets promise no order
 
-    def _entries(self, page: dict[str, Any]) -> list[ListedFile]:
+    def _entries(self, page: dict[str, Any]) -> Page:
         start = len(self._prefix)
         return [_entry(each["Key"][start:], each, "Size") for each in page.get("Contents", [])]
 
