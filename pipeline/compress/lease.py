@@ -137,10 +137,7 @@ class Lease:
         host = printable(platform.node())[:255] or "?"
         times = {"since": self._since.isoformat(), "until": until.isoformat()}
         content = seal_json({"format": FORMAT, "verb": self._verb, "host": host, **times, **asdict(self._me)})
-        if overwrite:
-            self._storage.write(_name(number), content, overwrite=True)
-        else:
-            self._storage.create(_name(number), content)
+        self._storage.write(_name(number), content, overwrite=overwrite)  # need not survive a power failure
 
 
 def holder_of(storage: Storage) -> Holder | None:

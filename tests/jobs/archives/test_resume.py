@@ -55,7 +55,7 @@ def test_killed_at_every_object_it_creates_a_run_still_completes_as_if_nothing_h
     moment, storage_root, source, wanted, drivers
 ):
     kills = 0
-    for number in range(1, 60):
+    for number in range(1, 40):
         parts = identities(storage_root)
         nth, options = number if moment == "before" else 1, SMALL | {**ONE}
         child = drivers.start(drivers.run_until, nth, moment, str(source), storage_root, options, aws())

@@ -149,7 +149,7 @@ def test_a_place_that_takes_none_is_worked_in_and_not_skipped(tmp_path: Path, mo
         raise StorageError("read-only")
 
     storage = LocalStorage(str(tmp_path))
-    monkeypatch.setattr(storage, "create", fails)
+    monkeypatch.setattr(storage, "write", fails)
     with Lease(storage, "compress") as mine:
         assert mine.begin() is None
     with Lease(storage, "compress", "skip") as mine, pytest.raises(StorageError):
