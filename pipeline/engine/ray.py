@@ -27,6 +27,7 @@ from tilepress.pipeline.storage.base import Location
 
 _BATCHES_IN_FLIGHT = 2
 _POLL_S = 0.5
+_LOOK_S = 5.0  # between looks at which nodes the cluster has
 _DEATHS = (ray_errors.WorkerCrashedError, ray_errors.OutOfMemoryError)  # of the very worker that ran the task
 _LOSSES = (ray_errors.NodeDiedError, ray_errors.ObjectLostError, ray_errors.RayActorError)
 
@@ -73,8 +74,7 @@ class RayEngine:
             self._end()
             raise
         width = min(config.workers or self._capacity.cpus, self._capacity.cpus)
-        # Twice the width, so that workers need not wait for the driver; on others' clusters -j is a limit to keep.
-        self._abreast = width if config.workers and not self._started else 2 * width
+        self._looked, self._abreast = time.monotonic(), self._capacity.abreast(config.workers, own=self._started)
         self._cpus = min(max(1, width // max(1, shards)), self._capacity.most_cpus)
         threads = max(self._cpus, _BATCHES_IN_FLIGHT) if self._actors else self._cpus
         board = cast(Any, ProgressBoard).remote()
@@ -99,6 +99,7 @@ class RayEngine:
         running: dict[Any, _Attempt] = {}
         again: list[_Attempt] = []
         while task is not None or running or again:
+            self._look()
             for attempt in [a for a in again if a.not_before <= time.monotonic()]:
                 again.remove(attempt)
                 running[self._submit(stage, attempt)] = attempt
@@ -140,6 +141,13 @@ class RayEngine:
             ray.kill(actor)
         if self._started:
             ray.shutdown()
+
+    def _look(self) -> None:
+        """See, now and then, which nodes there are: they come, where an autoscaler sees shards waiting, and go."""
+        if time.monotonic() < self._looked + _LOOK_S:
+            return
+        self._looked, self._capacity = time.monotonic(), Capacity.of(ray.nodes())
+        self._abreast = self._capacity.abreast(self._config.workers, own=self._started)
 
     def _admissible(self, memory: int) -> int:
         return min(memory, self._capacity.most_memory)

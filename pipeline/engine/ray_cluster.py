@@ -49,6 +49,16 @@ class Capacity:
         memory = max((int(node.get("memory", 0)) for node in alive), default=0)
         return cls(max(1, sum(cpus)), max(1, *cpus), memory, tuple(node.get("GPU", 0.0) for node in alive))
 
+    def abreast(self, workers: int | None, *, own: bool) -> int:
+        """Return how many shards to keep under way: twice the processors.
+
+        So workers need not wait for the driver, and an autoscaler sees what waits for nodes. `workers` (-j) is a limit
+        to keep on clusters that others use too, and the processors of one's `own`.
+        """
+        if workers and own:
+            return 2 * min(workers, self.cpus)
+        return min(workers or 2 * self.cpus, 2 * self.cpus)
+
     def gpu_actors(self, share: float) -> int:
         """Return how many actors of `share` GPUs fit: a share never spans two GPUs, nor several GPUs two nodes."""
         if share <= 0:

@@ -149,3 +149,13 @@ def tells(task: Note, archive: Any, pool: Any) -> int:
         pool.progress.tile_coded(10, 5)
     time.sleep(task.what)
     return task.number
+
+
+def waits_for_file(task: Note, archive: Any, pool: Any) -> int:
+    """End once the file named by `what` is there, or fail after half a minute."""
+    deadline = time.monotonic() + 30
+    while not Path(task.what).exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(task.what)
+        time.sleep(0.02)
+    return task.number

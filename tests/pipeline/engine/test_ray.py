@@ -19,6 +19,7 @@ from tilepress.jobs.archives import compress as compress_job
 from tilepress.jobs.archives.compress import CompressConfig, run_compress
 from tilepress.pipeline.archive.schema import FILE, FILE_ZSTD, TILES
 from tilepress.pipeline.engine import engine as engines
+from tilepress.pipeline.engine import ray as rays
 from tilepress.pipeline.engine import ray_cluster as clusters
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.engine.ray_cluster import Capacity
@@ -217,3 +218,40 @@ def test_actors_are_as_many_as_fit_on_the_gpus_of_each_node(gpus, share, actors)
     capacity = Capacity.of([*nodes, dead])
     assert capacity.gpu_actors(share) == actors
     assert (capacity.cpus, capacity.most_cpus, capacity.most_memory) == (8 * len(gpus), 8, 9_000_000_000)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "workers", "own", "abreast"),
+    [
+        (14, None, False, 28),
+        (0, None, False, 2),
+        (2, 4, True, 4),
+        (8, 4, True, 8),
+        (14, 6, False, 6),
+        (14, 99, False, 28),
+    ],
+)
+def test_twice_as_many_shards_are_under_way_as_there_are_processors_within_the_limit_given(cpus, workers, own, abreast):
+    node = {"Alive": True, "Resources": {"CPU": float(cpus), "memory": 9e9}}
+    assert Capacity.of([node]).abreast(workers, own=own) == abreast
+
+
+def test_a_cluster_that_grows_while_shards_wait_gets_more_of_them(tmp_path, monkeypatch):
+    """As autoscaling ones do: at first there is a head without processors, and a node comes for what waits."""
+    head = {"Alive": True, "Resources": {"memory": 2e9}}
+    node = {"Alive": True, "Resources": {"CPU": 4.0, "memory": 9e9}}
+    there = [head]
+    monkeypatch.setattr(rays.ray, "nodes", lambda: list(there))
+    monkeypatch.setattr(rays, "_LOOK_S", 0.1)
+
+    def tasks() -> Iterator[Note]:
+        for number in range(12):
+            if number == 2:  # two are under way, and this one is at hand
+                there.append(node)
+            if number == 8:  # never asked for, by an engine that keeps to the first nodes
+                (tmp_path / "enough").touch()
+            yield Note(number, str(tmp_path), what=str(tmp_path / "enough"))
+
+    with open_engine(EngineConfig("ray"), Location(str(tmp_path)), 12, 0, networks=False) as engine:
+        done = sorted(engine.map_shards(engine_stages.waits_for_file, tasks()))
+    assert done == list(range(12))
