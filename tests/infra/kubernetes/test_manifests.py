@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,18 @@ def test_all_overlays_are_tested_and_named_in_the_readme() -> None:
     assert {folder.name for folder in (KUBERNETES / "overlays").iterdir()} == set(OVERLAYS)
     readme = (KUBERNETES / "README.md").read_text()
     assert all(f"`overlays/{name}" in readme for name in OVERLAYS)
+
+
+def test_the_readme_names_what_is_there_and_needs_ten_commands() -> None:
+    readme = (KUBERNETES / "README.md").read_text()
+    root = KUBERNETES.parents[1]
+    named = set(re.findall(r"\binfra/[\w./-]*\w", readme))
+    named |= {
+        f"infra/kubernetes/{name}" for name in re.findall(r"`((?:base|bucket|overlays|components)/[\w./-]+)`", readme)
+    }
+    assert len(named) > 12 and [name for name in sorted(named) if not (root / name).exists()] == []
+    commands = readme.split("```sh\n")[1].split("```")[0].splitlines()
+    assert len(commands) == 10
 
 
 def test_a_patch_that_no_longer_fits_fails_loudly(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from botocore.session import get_session
 from botocore.validate import validate_parameters
 
 from tests.support.kubernetes.network import Peer, reaches
-from tests.support.kubernetes.overlays import KUBERNETES, OVERLAYS, of_kind, pods, quantity, ray_jobs, rendered
+from tests.support.kubernetes.overlays import KUBERNETES, OVERLAYS, build, of_kind, pods, quantity, ray_jobs, rendered
+from tests.support.kubernetes.schemas import problems
 from tilepress.pipeline.engine.memory import BASE_BYTES
 
 SPOT = {"karpenter.sh/capacity-type", "eks.amazonaws.com/capacityType", "cloud.google.com/gke-spot"}
@@ -52,10 +54,19 @@ def test_only_what_asks_kubernetes_holds_a_token_for_it(overlay: str) -> None:
         one["metadata"]["name"]: one["automountServiceAccountToken"] for one in of_kind(objects, "ServiceAccount")
     }
     assert accounts["tilepress-head"] is (overlay != "kueue"), "the autoscaler beside the head"
-    assert not accounts["tilepress-worker"]
+    assert not accounts["tilepress-worker"] and not accounts["tilepress-submit"]
     for template in pods(objects):
-        if template["spec"]["serviceAccountName"] == "tilepress-worker":
+        if template["spec"]["serviceAccountName"] in ("tilepress-worker", "tilepress-submit"):
             assert template["spec"]["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_only_ray_nodes_hold_credentials_for_buckets_and_no_manifest_holds_a_secret(overlay: str) -> None:
+    for template in pods(rendered(overlay)):
+        node = template["spec"]["serviceAccountName"] in ("tilepress-head", "tilepress-worker")
+        assert node is ("tilepress-storage" in json.dumps(template))
+    assert of_kind(rendered(overlay), "Secret") == []
+    assert not re.search(r"AWS_|SECRET_ACCESS|auth_token\b", json.dumps(of_kind(rendered(overlay), "ConfigMap")))
 
 
 def test_the_schedule_may_read_and_create_rayjobs_and_nothing_else() -> None:
@@ -194,6 +205,20 @@ BUCKET, NODE_CREDENTIALS = Peer(address="52.218.1.1"), Peer(address="169.254.169
 )
 def test_who_reaches_whom(source: Peer, target: Peer, port: int, allowed: bool) -> None:
     assert reaches(of_kind(rendered("cron"), "NetworkPolicy"), source, target, port) is allowed
+
+
+def test_prometheus_reaches_the_metrics_where_the_component_says_so(tmp_path: Path) -> None:
+    for name in ("base", "overlays", "components"):
+        (tmp_path / name).symlink_to(KUBERNETES / name)
+    (tmp_path / "mine").mkdir()
+    settings = "resources: [../overlays/cpu]\ncomponents: [../components/metrics]\n"
+    (tmp_path / "mine/kustomization.yaml").write_text(settings)
+    prometheus = Peer((("app.kubernetes.io/name", "prometheus"),), "monitoring")
+    for objects, allowed in ((rendered("cpu"), False), (tuple(build(tmp_path / "mine")), True)):
+        assert [one for one in objects if problems(one)] == []
+        policies = of_kind(objects, "NetworkPolicy")
+        assert [reaches(policies, prometheus, node, 8080) for node in (HEAD, WORKER)] == [allowed, allowed]
+        assert not reaches(policies, prometheus, HEAD, 8265)
 
 
 def test_the_buckets_rule_ends_uploads_that_nobody_finished_and_expires_nothing() -> None:
