@@ -89,7 +89,7 @@ def run_compact(config: CompactConfig) -> CompactReport:
 
 
 def _opened(config: CompactConfig) -> Archive:
-    return open_archive(config.archive, include_deleted=True, storage_options=config.storage_options)
+    return open_archive(config.archive, include_deleted=True, checked=True, storage_options=config.storage_options)
 
 
 def _wasteful(uses: Mapping[Place, PartUse], percent: int) -> frozenset[Place]:

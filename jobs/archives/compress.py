@@ -262,8 +262,8 @@ def _execute(
                 report.coded_pixels += 0 if result.resumed else result.summary.pixels
                 meter.advance(**result.summary.progress(), found=result.resumed)
         report.others_shards.sort()
-        seal = create_index(storage, run.index, plan.shards(), spool)
-        write_manifest(storage, run, Manifest(tuple(entries), plan.seal, seal, plan.date))
+        seal, footer = create_index(storage, run.index, plan.shards(), spool)
+        write_manifest(storage, run, Manifest(tuple(entries), plan.seal, seal, plan.date, index_footer=footer))
         report.seconds = round(time.monotonic() - started, 3)
         report.compiling_seconds = round(COMPILE_CLOCK.seconds - compiling, 3)
 

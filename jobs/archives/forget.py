@@ -55,7 +55,7 @@ def run_forget(config: ForgetConfig) -> ForgetReport:
     """Mark the images that are selected, in a run of its own."""
     if not config.include and not config.deleted:
         raise UsageError("say what to forget: `include` with a pattern, or `deleted`")
-    archive = open_archive(config.archive, include_deleted=True, storage_options=config.storage_options)
+    archive = open_archive(config.archive, include_deleted=True, checked=True, storage_options=config.storage_options)
     storage = archive.storage
     request = {"verb": "forget", "include": [*config.include], "exclude": [*config.exclude], "deleted": config.deleted}
     begun = None if config.dry_run else unfinished_run(storage, request)
@@ -72,8 +72,8 @@ def run_forget(config: ForgetConfig) -> ForgetReport:
         return report
     plan = claim_run(storage, run, plan, request, (), {})
     with closing(IndexSpool()) as spool:
-        seal = create_index(storage, run.index, plan.shards(), spool)
-    write_manifest(storage, run, Manifest((), plan.seal, seal, plan.date))
+        seal, footer = create_index(storage, run.index, plan.shards(), spool)
+    write_manifest(storage, run, Manifest((), plan.seal, seal, plan.date, index_footer=footer))
     report.run = run.number
     return report
 

@@ -104,8 +104,9 @@ def execute_moves(
             except AlreadyExists:  # and removed what was being copied
                 raise UsageError(f"{storage.url}: another process completed {run.folder} meanwhile") from exc
             raise IntegrityError(f"{exc}; nothing was changed: `tilepress repair {storage.url}` first") from exc
-        seal = create_index(storage, run.index, plan.shards(), spool)
-        write_manifest(storage, run, Manifest(tuple(entries), plan.seal, seal, plan.date, replaces=plan.replaces))
+        seal, footer = create_index(storage, run.index, plan.shards(), spool)
+        committed = Manifest(tuple(entries), plan.seal, seal, plan.date, replaces=plan.replaces, index_footer=footer)
+        write_manifest(storage, run, committed)
     return summary
 
 

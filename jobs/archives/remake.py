@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -24,7 +24,7 @@ from tilepress.pipeline.archive.packages import PACKAGES
 from tilepress.pipeline.archive.part_index import part_index
 from tilepress.pipeline.archive.plan import Plan, Shard, plan_from_bytes
 from tilepress.pipeline.archive.plan_writer import plan_again
-from tilepress.pipeline.archive.sealed import check_seal, read_json, seal_json
+from tilepress.pipeline.archive.sealed import check_seal, footer_hash, read_json, seal_json
 from tilepress.pipeline.compress.commit import ShardTask, accept_part, to_ipc
 from tilepress.pipeline.errors import IntegrityError, MissingError
 from tilepress.pipeline.reading.archive import Archive
@@ -82,6 +82,7 @@ def _remake_manifest(archive: Archive, view: RunView, behind: RunView | None) ->
             entries = [_part_entry(archive, run, plan, shard, spool) for shard in shards]
             out, index_seal = write_index(plan.shards(), spool)
         manifest = Manifest(tuple(entries), plan.seal, index_seal, plan.date, replaces=plan.replaces)
+        manifest = replace(manifest, index_footer=footer_hash(out))
         named = plan_from_bytes(storage.read(behind.run.plan), "").parent if behind else ""
     except (IntegrityError, MissingError):
         return

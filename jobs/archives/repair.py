@@ -85,7 +85,7 @@ def run_repair(config: RepairConfig) -> RepairReport:
 
 
 def _opened(config: RepairConfig) -> Archive:
-    return open_archive(config.archive, include_deleted=True, storage_options=config.storage_options)
+    return open_archive(config.archive, include_deleted=True, checked=True, storage_options=config.storage_options)
 
 
 def _problems(config: RepairConfig) -> list[tuple[str, str, str]]:

@@ -99,7 +99,7 @@ class VerifyReport:
 
 def run_verify(config: VerifyConfig) -> VerifyReport:
     """Check files, then parts, then images; damage is collected, never raised."""
-    archive = open_archive(config.archive, include_deleted=True, storage_options=config.storage_options)
+    archive = open_archive(config.archive, include_deleted=True, checked=True, storage_options=config.storage_options)
     models, coders = _needed(archive)
     files = check_files(archive, models | _residual_models(coders))
     report = VerifyReport(problems=[(name, "", problem) for name, problem in files.problems], notes=files.notes)

@@ -6,8 +6,8 @@ import io
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property, lru_cache
-from typing import Any, BinaryIO, TypeVar, cast
+from functools import lru_cache
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,21 +18,26 @@ from tilepress.pipeline.archive.schema import FILE, FORGOTTEN, GONE, INDEX_SCHEM
 from tilepress.pipeline.archive.sealed import (
     REMADE_KEY,
     SealedWriter,
+    check_footer,
     check_schema,
     check_seal,
+    footer_hash,
     footer_metadata,
     open_parquet,
 )
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError
 from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.range_file import RangeFile
 
 FORMAT = "tilepress-index-1"
 _ENCODINGS = {name: kind for name, kind in ENCODINGS.items() if name in INDEX_SCHEMA.names}
 _UNIQUE = ("etag", "file_sha256", "pixels_sha256")
 _GROUP_ROWS = 4096
+_SMALL_GROUPS, _LARGE_GROUP_ROWS = 1 << 18, 1 << 14  # rows in small groups, and of a group behind them: small footers
 _CACHED_GROUPS = 16
+_AHEAD = 16 << 20  # bytes that are read at once where all rows are
 _MARKS = {GONE: "the source no longer had it", FORGOTTEN: "it was to be forgotten"}
-Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
+_PATH = INDEX_SCHEMA.names.index("path")  # no nested column comes before it
 
 
 class IndexSpool:
@@ -72,26 +77,28 @@ def write_index(shards: Iterable[Shard], spool: IndexSpool, remade: str = "") ->
         use_dictionary=_repeated(),
         column_encoding=_ENCODINGS,
     )
-    pending: list[pa.Table] = []
+    pending, written = list[pa.Table](), 0
     for shard in shards:
         pending.append(_shard_rows(shard, spool))
-        if sum(table.num_rows for table in pending) >= _GROUP_ROWS:
-            writer.write(pa.concat_tables(pending), _GROUP_ROWS)
-            pending = []
+        group = _GROUP_ROWS if written < _SMALL_GROUPS else _LARGE_GROUP_ROWS
+        if (rows := sum(table.num_rows for table in pending)) >= group:
+            writer.write(pa.concat_tables(pending), group)
+            pending, written = [], written + rows
     if pending:
-        writer.write(pa.concat_tables(pending), _GROUP_ROWS)
+        writer.write(pa.concat_tables(pending), _LARGE_GROUP_ROWS if written >= _SMALL_GROUPS else _GROUP_ROWS)
     return out, writer.close({"tilepress.format": FORMAT} | ({REMADE_KEY: remade} if remade else {}))
 
 
-def create_index(storage: Storage, name: str, shards: Iterable[Shard], spool: IndexSpool) -> str:
-    """Store the index of a run as `name`, or accept the same one that is there; returns its seal."""
+def create_index(storage: Storage, name: str, shards: Iterable[Shard], spool: IndexSpool) -> tuple[str, str]:
+    """Store the index of a run as `name`, or accept the same one that is there; return its seal and footer's hash."""
     file, seal = write_index(shards, spool)
+    footer = footer_hash(file)
     file.seek(0)
     try:
         storage.create(name, file.read())
     except AlreadyExists:  # by another driver, or by this one before it was killed
         Index(storage.read(name), f"{storage.url}/{name}", seal)
-    return seal
+    return seal, footer
 
 
 def _repeated() -> list[str]:
@@ -146,11 +153,18 @@ def _unread_row(file: PlannedFile) -> dict[str, Any]:
 class Index:
     """A stored index: looks up a path, or walks all rows in path order; holds a few row groups at a time."""
 
-    def __init__(self, file: Any, name: str, expected_seal: str | None = None) -> None:
-        """IntegrityError if the file is damaged or not the one `expected_seal` names."""
+    def __init__(self, file: Any, name: str, expected_seal: str | None = None, footer: str = "") -> None:
+        """IntegrityError if the file is damaged or not the one `expected_seal` names.
+
+        With the hash of its footer only that is read and checked; what else is damaged is told when it is read.
+        """
         if isinstance(file, bytes):
             file = io.BytesIO(file)
-        check_seal(file, name, expected_seal, or_remade=True)
+        self._ranges = file if isinstance(file, RangeFile) else None
+        if footer:
+            check_footer(file, name, footer)
+        else:
+            check_seal(file, name, expected_seal, or_remade=True)
         self._parquet = open_parquet(file, name)
         if footer_metadata(self._parquet).get("tilepress.format") != FORMAT:
             raise IntegrityError(f"{name}: not an index that this tilepress reads")
@@ -171,7 +185,7 @@ class Index:
 
     def at(self, image: int) -> Mapping[str, Any] | None:
         """Return the row of the image of a number."""
-        group = bisect_right(self._numbers, image) - 1
+        group = bisect_right(range(self._parquet.num_row_groups), image, key=self._first_number) - 1
         if group < 0:
             return None
         table, _ = self._group(group)
@@ -180,28 +194,43 @@ class Index:
 
     def walk(self, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
         """Yield all rows in path order."""
-        for batch in self._parquet.iter_batches(_GROUP_ROWS, columns=columns):
-            yield from self._named(batch).to_pylist()
+        for group in range(self._parquet.num_row_groups):
+            for batch in self._read(group, columns, _AHEAD).to_batches(_GROUP_ROWS):
+                yield from batch.to_pylist()
 
-    @cached_property
-    def _numbers(self) -> list[int]:
-        """Number of the first image of each row group."""
-        groups = range(self._parquet.num_row_groups)
-        columns = (self._parquet.read_row_group(group, columns=["image"]).column("image") for group in groups)
-        return [column[0].as_py() if len(column) else -1 for column in columns]
+    def _first_number(self, group: int) -> int:
+        """Number of the first image of a row group."""
+        column = self._read(group, ["image"]).column("image")
+        return cast(int, column[0].as_py()) if len(column) else -1
 
     def _first_path(self, group: int) -> bytes:
-        rows = self._named(self._parquet.read_row_group(group, columns=["path"]))
+        """Path of the first row of a group, which is the least: the footer has it, unless it is very long."""
+        column = self._parquet.metadata.row_group(group).column(_PATH)
+        if column.is_stats_set and column.statistics.has_min_max:
+            return cast(str, column.statistics.min).encode()
+        rows = self._read(group, ["path"])
         return cast(str, rows.column("path")[0].as_py()).encode() if rows.num_rows else b""
 
-    def _named(self, rows: Rows) -> Rows:
+    def _read(self, group: int, columns: list[str] | None = None, ahead: int = 0) -> pa.Table:
+        """Rows of a group; from a store the whole group by one request, or as much as `ahead`."""
+        if self._ranges is not None:
+            facts = self._parquet.metadata.row_group(group)
+            chunks = [facts.column(at) for at in range(facts.num_columns)]
+            start = min(chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks)
+            self._ranges.hold(start, max(ahead, sum(chunk.total_compressed_size for chunk in chunks)))
+        try:
+            return self._named(self._parquet.read_row_group(group, columns=columns))
+        except (pa.ArrowException, OSError) as exc:
+            raise IntegrityError(f"{self._name}: its rows cannot be read ({exc})") from exc
+
+    def _named(self, rows: pa.Table) -> pa.Table:
         for column in ("path", "method"):
             if column in rows.schema.names and rows.column(column).null_count:
                 raise IntegrityError(f"{self._name}: a row has no {column}")
         return rows
 
     def _read_group(self, group: int) -> tuple[pa.Table, dict[str, int]]:
-        table = self._named(self._parquet.read_row_group(group))
+        table = self._read(group)
         return table, {path: at for at, path in enumerate(table.column("path").to_pylist())}
 
 

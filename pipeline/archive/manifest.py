@@ -59,6 +59,7 @@ class Manifest:
     date: str = ""  # of the plan; empty where that has none
     abandoned: bool = False  # the run was given up: it holds nothing
     replaces: tuple[Place, ...] = ()  # run and shard of each earlier part that this run stands for
+    index_footer: str = ""  # SHA-256 of the index's footer, by which a large one is opened; empty in older archives
     seal: str = ""  # its own; of one that was made again, that of the lost one that it stands for
 
 
@@ -104,6 +105,7 @@ def manifest_bytes(run: Run, manifest: Manifest, remade: str = "") -> bytes:
         "tilepress.run": str(run.number),
         "tilepress.plan": manifest.plan_seal,
         "tilepress.index": manifest.index_seal,
+        "tilepress.index_footer": manifest.index_footer,
         "tilepress.date": manifest.date,
         "tilepress.abandoned": _ABANDONED if manifest.abandoned else "",
         "tilepress.replaces": json.dumps(manifest.replaces) if manifest.replaces else "",
@@ -129,6 +131,7 @@ def read_manifest(storage: Storage, run: Run) -> Manifest:
         tuple(PartEntry(**row) for row in file.read().to_pylist()),
         plan_seal=metadata.get("tilepress.plan", ""),
         index_seal=metadata.get("tilepress.index", ""),
+        index_footer=metadata.get("tilepress.index_footer", ""),
         date=metadata.get("tilepress.date", ""),
         abandoned=metadata.get("tilepress.abandoned") == _ABANDONED,
         replaces=read_places(metadata.get("tilepress.replaces", "[]"), name),

@@ -117,6 +117,19 @@ def check_seal(file: BinaryIO, name: str, expected: str | None = None, *, or_rem
     return seal
 
 
+def footer_hash(file: BinaryIO) -> str:
+    """Return the SHA-256 of a Parquet file's footer, seal and all, to its end."""
+    file.seek(-_footer_size(file), io.SEEK_END)
+    return hashlib.sha256(file.read()).hexdigest()
+
+
+def check_footer(file: BinaryIO, name: str, expected: str) -> None:
+    """IntegrityError unless the footer is the one of this hash. What it is the footer of has checksums of its own."""
+    size = file.seek(0, io.SEEK_END)
+    if size < _footer_size(file) or footer_hash(file) != expected:
+        raise IntegrityError(f"{name}: its footer is not the one that was committed here")
+
+
 def read_seal(file: BinaryIO, name: str) -> str:
     """Return the seal in a Parquet footer, unchecked."""
     metadata = footer_metadata(open_parquet(file, name))

@@ -48,6 +48,7 @@ class Archive(Mapping[str, Entry]):
         run: int | None = None,
         as_of: str | None = None,
         include_deleted: bool = False,
+        checked: bool = False,
     ) -> None:
         """Open for reading; see `open_archive`. UsageError if there is no archive."""
         self.storage = storage
@@ -56,7 +57,7 @@ class Archive(Mapping[str, Entry]):
         self.identity = self._identify()
         self.pool = pool or CodecPool(storage)
         runs = list_runs(storage)
-        views = [view_run(storage, each, last=each == runs[-1]) for each in runs]
+        views = [view_run(storage, each, last=each == runs[-1], checked=checked) for each in runs]
         self.runs = runs_until(views, run, as_of)
         self._until = self.runs[-1].run.number if len(self.runs) < len(views) else None
         self._views = {view.run.number: view for view in self.runs}
@@ -202,6 +203,7 @@ def open_archive(
     as_of: str | None = None,
     include_deleted: bool = False,
     threads: int = 1,
+    checked: bool = False,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Archive:
     """Open an archive at a local path or any fsspec URL for reading: `tilepress.open`.
@@ -213,8 +215,9 @@ def open_archive(
             8601, UTC unless it has an offset. UsageError if there was none yet.
         include_deleted: Also the files that the source no longer had then.
         threads: Decode on so many.
+        checked: Check every index whole on opening. Otherwise one of over 16 MB is checked where it is read.
         storage_options: How its place is reached, as fsspec takes it ({"profile": "work"}); see StorageOptions.
     """
     storage = open_storage(place_text(url), storage_options)
     pool = CodecPool(storage, threads=threads)
-    return Archive(storage, pool, run=run, as_of=as_of, include_deleted=include_deleted)
+    return Archive(storage, pool, run=run, as_of=as_of, include_deleted=include_deleted, checked=checked)

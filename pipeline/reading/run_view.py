@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ from tilepress.pipeline.archive.part_index import part_index
 from tilepress.pipeline.archive.places import Place
 from tilepress.pipeline.archive.plan import Plan, plan_from_bytes
 from tilepress.pipeline.errors import IntegrityError, MissingError, StorageError, UsageError
+from tilepress.pipeline.reading.run_index import LargeIndex, open_index
 from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.range_file import RangeFile
 
@@ -28,7 +30,7 @@ class RunView:
     run: Run
     complete: bool
     manifest: Manifest | None
-    index: Index | DerivedIndex
+    index: Index | LargeIndex | DerivedIndex
     problems: list[Problem]
     date: str = ""  # when it was planned; empty where nothing says so
     replaces: tuple[Place, ...] = ()  # parts of earlier runs that it stands for
@@ -50,10 +52,11 @@ class RunView:
         return bool(self.replaces)
 
 
-def view_run(storage: Storage, run: Run, *, last: bool = True) -> RunView:
+def view_run(storage: Storage, run: Run, *, last: bool = True, checked: bool = False) -> RunView:
     """Return a run through its index, or through its parts where the index is damaged or not written yet.
 
-    `last`: no run was begun after it. Only that one may be without a manifest.
+    `last`: no run was begun after it. Only that one may be without a manifest. `checked`: a large index is checked
+    whole now, and not where it is read.
     """
     problems: list[Problem] = []
     manifest = None
@@ -64,14 +67,15 @@ def view_run(storage: Storage, run: Run, *, last: bool = True) -> RunView:
             manifest = read_manifest(storage, run)
             if manifest.abandoned:
                 return RunView(run, True, manifest, DerivedIndex([]), problems)
-            index = Index(storage.read(run.index), run.index, manifest.index_seal)
+            derive = partial(_derive_later, storage, run, manifest, problems)
+            index = open_index(storage, run, manifest, derive, checked=checked)
             return RunView(run, True, manifest, index, problems, manifest.date, manifest.replaces)
         begun = last and not storage.exists(run.index)
         if not begun:
             problems.append((run.manifest, "missing; repeat the command of this run, if it is the last, to write it"))
     except (IntegrityError, MissingError) as exc:
         name = run.index if manifest else run.manifest
-        problems.append((name, f"{exc}; the rows of the parts are used instead"))
+        problems.append((name, _instead(exc)))
     plan = _plan(storage, run, problems)
     told = manifest or plan  # both say the same
     date, replaces = (told.date, told.replaces) if told else ("", ())
@@ -80,6 +84,18 @@ def view_run(storage: Storage, run: Run, *, last: bool = True) -> RunView:
     shards = frozenset(list_parts(storage, run)).union(_promised(manifest, None if begun else plan))
     rows = _derive_index(storage, run, shards, plan, problems, begun=begun)
     return RunView(run, complete, manifest, rows, problems, date, replaces, shards)
+
+
+def _derive_later(storage: Storage, run: Run, manifest: Manifest, problems: list[Problem], damage: str) -> DerivedIndex:
+    """The rows of the parts of a run whose index turned out to be damaged when it was read."""
+    problems.append((run.index, _instead(damage)))
+    plan = _plan(storage, run, problems)
+    shards = frozenset(list_parts(storage, run)).union(_promised(manifest, plan))
+    return _derive_index(storage, run, shards, plan, problems, begun=False)
+
+
+def _instead(damage: object) -> str:
+    return f"{damage}; the rows of the parts are used instead"
 
 
 def _promised(manifest: Manifest | None, plan: Plan | None) -> set[int]:

@@ -19,7 +19,14 @@ class RangeFile(io.RawIOBase):
         self.size = storage.size(name)
         self._tail_at = max(0, self.size - self._TAIL)
         self._tail = self._read(self._tail_at, self.size - self._tail_at)
+        self._held = (0, b"")
         self._position = 0
+
+    def hold(self, offset: int, length: int) -> None:
+        """Read bytes at once that are about to be read piece by piece, in place of those that were held before."""
+        at, held = self._held
+        if not (at <= offset and offset + length <= at + len(held)) and offset < self._tail_at:
+            self._held = offset, self._read(offset, min(length, self.size - offset))
 
     def readable(self) -> bool:
         """Say so."""
@@ -46,6 +53,9 @@ class RangeFile(io.RawIOBase):
         self._position += length
         if start >= self._tail_at:
             return self._tail[start - self._tail_at : start - self._tail_at + length]
+        at, held = self._held
+        if at <= start and start + length <= at + len(held):
+            return held[start - at : start - at + length]
         return self._read(start, length)
 
     def readinto(self, buffer: Any) -> int:

@@ -42,6 +42,6 @@ def commit(source: Path, archive: Path, number: int, *, finish: bool, **settings
         entries.append(result.entry)
         spool.put(shard.number, result.index)
     if finish:
-        seal = create_index(storage, run.index, plan.shards(), spool)
-        write_manifest(storage, run, Manifest(tuple(entries), plan.seal, seal, plan.date))
+        seal, footer = create_index(storage, run.index, plan.shards(), spool)
+        write_manifest(storage, run, Manifest(tuple(entries), plan.seal, seal, plan.date, index_footer=footer))
     spool.close()
