@@ -93,6 +93,13 @@ class CompressReport:
     estimate: EstimateReport | None = None  # of a dry run: what these files would take, from a sample of them
 
     @property
+    def first_problem(self) -> str:
+        """What there is to look at, one of it: for the run report."""
+        failed = (f"{counted(count, 'file')}: {reason}" for reason, count in self.summary.failures.items())
+        unread = (f"{each.name}: {each.reason}" for each in self.left_out if each.unreadable)
+        return next(chain(failed, unread), "")
+
+    @property
     def exit_code(self) -> int:
         """0 complete; 3 complete, but some files are damaged, changed, vanished or could not be read."""
         failed = sum(self.summary.failures[reason] for reason in FAILURES)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import tilepress
 from tilepress.jobs.claim import Request, is_first, require_empty, require_same
+from tilepress.jobs.run_report.recorder import note_run
 from tilepress.pipeline.archive import dates
 from tilepress.pipeline.archive.layout import (
     ARCHIVE_JSON,
@@ -129,6 +130,7 @@ def claim_run(
         models: Folders of the models that parts of the run will name.
         packages: What reading them takes besides tilepress.
     """
+    note_run(run.number)
     create_archive(storage)
     if not is_create_only(storage):
         raise UsageError(

@@ -34,6 +34,7 @@ from tilepress.pipeline.storage.globs import Selection
 from tilepress.pipeline.storage.listing_rules import READ
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.ordered import merge_join
+from tilepress.pipeline.tally import TALLY
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class VerifyReport:
     complete: bool = True  # some run is: what it planned is all there
 
     images: int = 0
+    tiles: int = 0
     source_bytes: int = 0
     parts: int = 0
     problems: list[tuple[str, str, str]] = field(default_factory=list)
@@ -78,6 +80,13 @@ class VerifyReport:
     unchecked: list[tuple[str, str]] = field(default_factory=list)  # (path, reason): a codec is not installed here
     differing: list[tuple[str, str]] = field(default_factory=list)  # with --against: (path, how)
     inexact: Counter[str] = field(default_factory=Counter)  # images that are not held exactly, by how near they are
+
+    @property
+    def first_problem(self) -> str:
+        """What is wrong, one of it: for the run report."""
+        wrong = (*self.problems, *self.unchecked, *self.differing)
+        said = (": ".join(filter(None, each)) for each in wrong)
+        return next(said, "" if self.complete else "no run is complete")
 
     @property
     def exit_code(self) -> int:
@@ -89,6 +98,7 @@ class VerifyReport:
     def merge(self, other: VerifyReport) -> None:
         """Add another report."""
         self.images += other.images
+        self.tiles += other.tiles
         self.source_bytes += other.source_bytes
         self.parts += other.parts
         self.problems += other.problems
@@ -108,11 +118,13 @@ def run_verify(config: VerifyConfig) -> VerifyReport:
     if not tasks and (config.include or config.exclude):
         raise UsageError(f"{config.archive} holds nothing that matches: see `tilepress ls {config.archive}`")
     shards = max(tasks, len(files.parts))
+    TALLY.add(shards_planned=(tasks + len(files.parts) if config.whole else tasks) - shards)  # the engine adds those
     with open_engine(config.engine, archive.storage.location, shards, size, networks=bool(models)) as engine:
         if config.whole:
             _check_parts(engine, files.parts, config, report)
         _check_images(engine, archive, config, size, report)
     report.problems = sorted(set(report.problems))
+    TALLY.add(verify_failures=len(report.problems))
     return report
 
 
@@ -146,7 +158,8 @@ def _check_images(engine: Engine, archive: Archive, config: VerifyConfig, size: 
         tasks = entry_tasks(_selected(archive, config, report), replace(config, against=against))
         for result in engine.map_shards(verify_entries, tasks, meter):
             report.merge(result)
-            meter.advance(bytes_in=result.source_bytes, images=result.images, failures=len(result.problems))
+            done = {"bytes_in": result.source_bytes, "images": result.images, "tiles": result.tiles}
+            meter.advance(**done, failures=len(result.problems))
 
 
 def _selected(archive: Archive, config: VerifyConfig, report: VerifyReport) -> Iterator[Compared]:
@@ -198,7 +211,7 @@ def verify_entries(task: EntryTask, archive: Storage, pool: CodecPool) -> Verify
 
 def _verified(entry: Entry, source: ListedFile | None, config: VerifyConfig) -> VerifyReport:
     facts = entry.index_row.facts
-    report = VerifyReport(images=1, source_bytes=facts.source_bytes)
+    report = VerifyReport(images=1, tiles=len(entry.index_row.tiles), source_bytes=facts.source_bytes)
     if facts.method in PIXEL_METHODS and not facts.promised.is_exact:
         report.inexact[facts.promised.text] += 1
     try:

@@ -10,6 +10,7 @@ from typing import BinaryIO, TypeVar, cast
 
 import pyarrow as pa
 
+from tilepress.jobs.run_report.places import problem_of
 from tilepress.pipeline.archive.audits import damaged_records
 from tilepress.pipeline.archive.index import Index
 from tilepress.pipeline.archive.layout import README, Run, list_parts
@@ -55,6 +56,7 @@ def check_files(archive: Archive, models: Iterable[str]) -> FileCheck:
     check = FileCheck(problems=list(archive.damage), notes=list(archive.notes))
     _check_readme(archive.storage, check)
     check.notes += damaged_records(archive.storage)
+    check.notes += filter(None, [problem_of(archive.storage)])
     manifests = {view.run.number: view.manifest for view in archive.runs}
     for view in archive.runs:
         _check_run(archive, view, manifests.get(view.run.number - 1), check)

@@ -15,12 +15,17 @@ import typer
 from typer.core import TyperCommand
 
 from tilepress.jobs.cli.spelling import spelled
+from tilepress.jobs.run_report.recorder import reporting_to
 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 EVENTS = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of text; on standard error, one an event.")
 ]
 LOG = Annotated[Path | None, typer.Option("--log", metavar="FILE", help="Append what is said, with the time, to FILE.")]
+RUN_REPORT = Annotated[
+    str | None,
+    typer.Option("--run-report", metavar="FILE", help="Write how this command ends, as JSON, to FILE or a URL."),
+]
 _NOT_OFFERED = ("quiet", "storage_options")  # see jobs/verbs/parameters.py
 _PYTHON_ONLY = ("Args:", "Returns:")  # paragraphs of a docstring that no help shows
 
@@ -59,12 +64,13 @@ class Command(TyperCommand):
 def command_of(verb: Callable[..., Any], examples: str) -> Callable[..., None]:
     """Return a function for `typer.Typer.command` that runs `verb` and shows its report by `show_VERB`.
 
-    Its signature is the verb's, in types that typer can read, with --json and --log in the place of `quiet`.
+    Its signature is the verb's, in types that typer can read, with --json, --log and --run-report in the place of
+    `quiet`.
     """
     given = [each for each in inspect.signature(verb).parameters.values() if each.name not in _NOT_OFFERED]
     several = next((each.name for each in given if each.kind is Parameter.VAR_POSITIONAL), "")
 
-    def run(ctx: typer.Context, as_json: bool, log: Path | None, **options: Any) -> None:
+    def run(ctx: typer.Context, as_json: bool, log: Path | None, run_report: str | None, **options: Any) -> None:
         from tilepress.jobs.cli import reports
         from tilepress.jobs.cli.messages import MESSAGES
 
@@ -73,7 +79,8 @@ def command_of(verb: Callable[..., Any], examples: str) -> Callable[..., None]:
             MESSAGES.log(f"tilepress {ctx.command.name}")
         options = {each.name: _collected(each, options[each.name]) for each in given}
         keywords = {name: value for name, value in options.items() if name != several}
-        report = verb(*options.get(several, ()), **keywords, quiet=False)
+        with reporting_to(run_report):
+            report = verb(*options.get(several, ()), **keywords, quiet=False)
         if as_json:
             reports.print_report(report)
         else:
@@ -87,6 +94,7 @@ def command_of(verb: Callable[..., Any], examples: str) -> Callable[..., None]:
         *map(_readable, given),
         Parameter("as_json", Parameter.KEYWORD_ONLY, default=False, annotation=EVENTS),
         Parameter("log", Parameter.KEYWORD_ONLY, default=None, annotation=LOG),
+        Parameter("run_report", Parameter.KEYWORD_ONLY, default=None, annotation=RUN_REPORT),
     ]
     vars(run).update(__signature__=inspect.Signature(parameters))
     run.__annotations__ = {each.name: each.annotation for each in parameters}

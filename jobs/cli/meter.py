@@ -6,6 +6,7 @@ from typing import Any
 
 from tilepress.jobs.cli.progress import LiveDisplay, counted, size
 from tilepress.pipeline.coding.progress import Progress
+from tilepress.pipeline.tally import TALLY
 
 
 class Meter(LiveDisplay):
@@ -23,18 +24,29 @@ class Meter(LiveDisplay):
         self._under_way: dict[int, Progress] = {}  # by shard
 
     def advance(
-        self, *, bytes_in: int, images: int, bytes_out: int = 0, pixels: int = 0, failures: int = 0, found: bool = False
+        self,
+        *,
+        bytes_in: int,
+        images: int,
+        bytes_out: int = 0,
+        pixels: int = 0,
+        tiles: int = 0,
+        failures: int = 0,
+        found: bool = False,
     ) -> None:
-        """Add finished work.
+        """Add finished work, here and, unless it is of no image, to what run reports count.
 
         Args:
             bytes_in: Of source files.
             images: How many.
             bytes_out: Written for them.
             pixels: Of them.
+            tiles: Of them.
             failures: How many of them need a look.
             found: An earlier command did it.
         """
+        if images:
+            TALLY.add(images=images, tiles=tiles, bytes_in=bytes_in, bytes_out=bytes_out)
         with self._lock:
             self._bytes += bytes_in
             self._out += bytes_out

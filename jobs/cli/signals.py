@@ -17,6 +17,8 @@ _ENDINGS: dict[int, tuple[int, str]] = {signal.SIGINT: (130, "interrupted"), sig
 class _Terminated(BaseException):
     """SIGTERM, raised in the main thread."""
 
+    exit_code = 143
+
 
 @contextmanager
 def ending_by_signal() -> Iterator[None]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast, get_args
 
 import typer
 
+from tilepress.jobs.run_report.recorder import recorded
 from tilepress.jobs.verbs.arguments import check_arguments
 from tilepress.pipeline.storage.place import Place
 
@@ -53,14 +54,19 @@ StorageOptions = Annotated[
 
 
 def public(verb: Verb) -> Verb:
-    """Return `verb` as callers get it: it checks its arguments first, and its docstring lists its parameters."""
+    """Return `verb` as callers get it: it checks its arguments first, and its end is recorded (`jobs/run_report/`).
+
+    Its docstring lists its parameters.
+    """
     signature = inspect.signature(verb)
 
     @functools.wraps(verb)
     def checked(*arguments: Any, **keywords: Any) -> Any:
         given = signature.bind(*arguments, **keywords)
-        check_arguments(given)
-        return verb(*given.args, **given.kwargs)
+        with recorded(verb.__name__, given.arguments) as outcome:
+            check_arguments(given)
+            outcome.report = verb(*given.args, **given.kwargs)
+        return outcome.report
 
     text, _, returns = (inspect.getdoc(verb) or "").partition("\nReturns:")
     lines = [

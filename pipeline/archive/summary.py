@@ -24,6 +24,7 @@ class Summary:
     failures: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     pixels: int = 0  # of images that were decoded
+    tiles: int = 0
 
     @property
     def stored_bytes_in(self) -> int:
@@ -36,6 +37,7 @@ class Summary:
         self.images[key] += 1
         self.bytes_in[key] += image.facts.source_bytes
         self.bytes_out[key] += 0 if again else image.nbytes
+        self.tiles += len(image.tiles)
         if image.facts.method in (*PIXEL_METHODS, JPEG):
             self.pixels += image.facts.width * image.facts.height
         if image.facts.reason_code in FAILURES:
@@ -49,6 +51,7 @@ class Summary:
             "bytes_out": self.bytes_out.total(),
             "pixels": self.pixels,
             "failures": self.failures.total(),
+            "tiles": self.tiles,
         }
 
     def merge(self, other: Summary) -> None:
@@ -63,6 +66,7 @@ class Summary:
         for text, count in other.warnings.items():
             warn(self.warnings, text, count)
         self.pixels += other.pixels
+        self.tiles += other.tiles
 
 
 def warn(warnings: Counter[str], text: str, count: int = 1) -> None:

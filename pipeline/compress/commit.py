@@ -38,6 +38,7 @@ from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 from tilepress.pipeline.storage.range_file import RangeFile
+from tilepress.pipeline.tally import TALLY
 
 _MEMORY_PART = 64 << 20
 
@@ -109,6 +110,7 @@ def commit_part(task: ShardTask, archive: Storage, part: BuiltPart, rows: PartRo
     try:
         _create(archive, task.run.part(task.number), part)
     except AlreadyExists:
+        TALLY.add(commit_conflicts=1)
         return accept_part(task, archive)
     finally:
         size = part.nbytes
@@ -143,6 +145,7 @@ def build_part(task: EncodeTask, archive: Storage, pool: CodecPool) -> tuple[Bui
         part.close()
         if failed.keys() <= quarantined.keys():
             raise IntegrityError(f"shard {task.number} cannot be stored right: {failed}")
+        TALLY.add(verify_failures=len(failed))
         quarantined |= failed
 
 

@@ -9,6 +9,7 @@ from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.compress.commit import EncodeTask, build_part
 from tilepress.pipeline.engine.engine import RunsAlone
 from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.tally import TALLY
 
 _REASON = "compressing it crashed the worker process, or took too long, every time"
 
@@ -21,6 +22,7 @@ def find_crashing_files(task: EncodeTask, runs_alone: RunsAlone) -> EncodeTask:
         if file.image not in task.quarantined
         and not runs_alone(encode_alone, replace(task, shard=Shard(task.number, (file,))))
     }
+    TALLY.add(quarantined=len(crashing))
     return replace(task, quarantined={**task.quarantined, **crashing})
 
 

@@ -15,6 +15,7 @@ from tilepress.pipeline.coding.codec_pool import CodecPool, one_torch_thread
 from tilepress.pipeline.coding.progress import Progress
 from tilepress.pipeline.errors import EngineError, UsageError
 from tilepress.pipeline.storage.base import Location, Storage
+from tilepress.pipeline.tally import TALLY
 
 ATTEMPTS = 3  # of a shard, for transient failures
 FIRST_DELAY_S = 1.0  # before the second attempt; four times that before the third
@@ -137,6 +138,7 @@ def open_engine(
         on_crash: Is asked for another task where one keeps crashing its worker. Only worker processes can be lost so.
     """
     config = config.resolve(shards, size)
+    TALLY.add(shards_planned=shards)
     if config.kind == "ray":
         from tilepress.pipeline.engine.ray import RayEngine
 

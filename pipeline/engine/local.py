@@ -14,6 +14,7 @@ from tilepress.pipeline.engine.engine import ATTEMPTS, UNWATCHED, Stage, Task, W
 from tilepress.pipeline.engine.memory import budget, declared_bytes
 from tilepress.pipeline.errors import EngineError, TransientStorageError
 from tilepress.pipeline.storage.base import Location
+from tilepress.pipeline.tally import TALLY
 
 
 class LocalEngine:
@@ -39,7 +40,9 @@ class LocalEngine:
                     task = next(waiting, None)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     watcher.ended(running.pop(future).number)
-                    yield future.result()
+                    result = future.result()
+                    TALLY.add(shards_done=1)
+                    yield result
         finally:
             for future in running:
                 future.cancel()
@@ -71,5 +74,6 @@ class LocalEngine:
                 return run_stage(stage, task, self._archive, self._pool.told_to(listener))
             except TransientStorageError:
                 watcher.ended(task.number)
+                TALLY.retried("storage")
                 time.sleep(delay_s(attempt))
         return run_stage(stage, task, self._archive, self._pool.told_to(listener))

@@ -20,16 +20,24 @@ from tilepress.pipeline.engine.engine import ATTEMPTS, UNWATCHED, EngineConfig, 
 from tilepress.pipeline.engine.memory import declared_bytes
 from tilepress.pipeline.engine.ray_cluster import Capacity, connect, start_actors
 from tilepress.pipeline.engine.ray_progress import ProgressBoard, Reader
-from tilepress.pipeline.engine.ray_workers import WorkerContext, environment, run_shard
+from tilepress.pipeline.engine.ray_workers import Done, WorkerContext, environment, run_shard
 from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import ActorLostError, EngineError, TransientStorageError
 from tilepress.pipeline.storage.base import Location
+from tilepress.pipeline.tally import TALLY
 
 _BATCHES_IN_FLIGHT = 2
 _POLL_S = 0.5
 _LOOK_S = 5.0  # between looks at which nodes the cluster has
 _DEATHS = (ray_errors.WorkerCrashedError, ray_errors.OutOfMemoryError)  # of the very worker that ran the task
 _LOSSES = (ray_errors.NodeDiedError, ray_errors.ObjectLostError, ray_errors.RayActorError)
+
+_CAUSES: dict[type[Exception], str] = {
+    ray_errors.WorkerCrashedError: "worker died",
+    ray_errors.OutOfMemoryError: "out of memory",
+    ActorLostError: "actor died",
+    TransientStorageError: "storage",
+}  # of retries, as run reports name them
 
 
 @dataclass(frozen=True)
@@ -158,7 +166,7 @@ class RayEngine:
 
     def _collect(self, attempt: _Attempt, ref: Any, again: list[_Attempt]) -> Iterator[Any]:
         try:
-            result = ray.get(ref)
+            done: Done = ray.get(ref)
         except _DEATHS as exc:
             again.append(self._after_death(attempt, exc))
             return
@@ -167,10 +175,12 @@ class RayEngine:
             return
         except ray_errors.RayError as exc:
             raise EngineError(f"Ray could not run shard {attempt.task.number}: {exc}") from exc
-        if not isinstance(result, RemoteError):
-            yield result
+        TALLY.merge(done.counts)
+        if not isinstance(done.result, RemoteError):
+            TALLY.add(shards_done=1)
+            yield done.result
             return
-        error = result.error()
+        error = done.result.error()
         if isinstance(error, ActorLostError):
             again.append(self._after_death(attempt, error))
         elif isinstance(error, TransientStorageError):
@@ -192,6 +202,7 @@ class RayEngine:
 
     def _next_attempt(self, attempt: _Attempt, cause: Exception) -> _Attempt:
         if attempt.number < ATTEMPTS:
+            TALLY.retried(_CAUSES.get(type(cause), "lost node or object"))
             later = time.monotonic() + delay_s(attempt.number)
             return replace(attempt, number=attempt.number + 1, not_before=later)
         if isinstance(cause, TransientStorageError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from tilepress.pipeline.engine.ray_progress import poster
 from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import ActorLostError
 from tilepress.pipeline.storage.base import Location
+from tilepress.pipeline.tally import TALLY
 
 _FORWARDED = ("AWS_", "FSSPEC_")  # environment variables that a driver's workers need as much as the driver does
 
@@ -59,9 +61,26 @@ def _time_limit(seconds: float) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
+@dataclass(frozen=True)
+class Done:
+    """What came of a shard: a stage's result, or the RemoteError that it raised; and what the worker counted."""
+
+    result: Any
+    counts: Counter[str]
+
+
 @ray.remote(max_retries=0)  # type: ignore[untyped-decorator]  # Ray types its decorator only without arguments
-def run_shard(stage: Stage, task: Any, context: WorkerContext) -> Any:
-    """Return a stage's result, or the RemoteError that it raised."""
+def run_shard(stage: Stage, task: Any, context: WorkerContext) -> Done:
+    """Run a stage over one shard; a worker has one at a time."""
+    return _counted(stage, task, context)  # by reference: Ray copies what this very function names to the workers
+
+
+def _counted(stage: Stage, task: Any, context: WorkerContext) -> Done:
+    before = TALLY.now()
+    return Done(_result_or_error(stage, task, context), TALLY.since(before))
+
+
+def _result_or_error(stage: Stage, task: Any, context: WorkerContext) -> Any:
     try:
         with _time_limit(context.timeout_s):
             adopt(context.environment)

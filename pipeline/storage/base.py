@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
-from tilepress.pipeline.errors import MissingError, StorageError, UnsafeName, UnusableName
+from tilepress.pipeline.errors import ChangedError, MissingError, StorageError, UnsafeName, UnusableName
 from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
@@ -151,6 +151,23 @@ class Storage(ABC):
     @abstractmethod
     def write_file(self, name: str, local_path: Path, *, overwrite: bool = False) -> None:
         """Do what `write` does, with the content of a local file."""
+
+    def replace(self, name: str, data: Buffer, expect: ListedFile | None) -> None:
+        """Write an object in the place of the version `expect`, as `stat` gave it; None: only where there is none.
+
+        ChangedError, or AlreadyExists for None, if something else is there: of several writers one succeeds. That is
+        the store's promise on S3, and kept by a lock on a local disk; elsewhere writers at the very same moment are
+        not told apart.
+        """
+        if self._fingerprint(name) != (expect and expect.fingerprint):
+            raise ChangedError(f"{self.url}/{name} is another one by now")
+        self.write(name, data, overwrite=True)
+
+    def _fingerprint(self, name: str) -> str | None:
+        try:
+            return self.stat(name).fingerprint
+        except MissingError:
+            return None
 
     @abstractmethod
     def remove(self, name: str) -> None:

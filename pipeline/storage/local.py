@@ -44,6 +44,7 @@ from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
 from tilepress.pipeline.storage.local_create import (
     is_there,
     link_exclusively,
+    locked,
     make_folder,
     make_folders,
     make_link,
@@ -148,6 +149,10 @@ class LocalStorage(Storage):
 
     def write_file(self, name: str, local_path: Path, *, overwrite: bool = False) -> None:
         self._create(name, local_path, exclusive=not overwrite, durable=False)
+
+    def replace(self, name: str, data: Buffer, expect: ListedFile | None) -> None:
+        with _Errors(f"{self.url}/{name}"), locked(os.path.dirname(self._target(name))):
+            super().replace(name, data, expect)
 
     def remove(self, name: str) -> None:
         with _Errors(f"{self.url}/{name}"):

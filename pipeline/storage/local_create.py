@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import secrets
@@ -51,6 +52,22 @@ def temporary_in(folder: str, *, nameless: bool = False) -> Iterator[tuple[str, 
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
+
+
+@contextlib.contextmanager
+def locked(folder: str) -> Iterator[None]:
+    """Open a context in which no other process or thread of this machine is, for the same folder.
+
+    A file system that locks no folders, as many over a network, lets everybody in.
+    """
+    make_folders(folder)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def link_exclusively(temporary: str, target: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tilepress.pipeline.errors import TransientStorageError
+from tilepress.pipeline.tally import TALLY
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -40,5 +41,6 @@ def retrying(action: Callable[[], T], policy: RetryPolicy | None = None) -> T:
         except TransientStorageError as exc:
             delay = policy.delay(attempt)
             logger.info("attempt %d of %d failed, again in %.1f s: %s", attempt, policy.attempts, delay, exc)
+            TALLY.retried("storage request")
             time.sleep(delay)
     return action()

@@ -30,10 +30,13 @@ def make_source(folder: Path, count: int = 6) -> Path:
     return folder
 
 
+_OF_ITS_OWN = ("archive.json", "run-report.json")
+
+
 def contents(archive: str) -> dict[str, bytes]:
-    """Every object of an archive but its identity."""
+    """Every object of an archive but its identity, and the report of the last command."""
     storage = open_storage(archive)
-    return {entry.name: storage.read(entry.name) for entry in storage.list() if entry.name != "archive.json"}
+    return {entry.name: storage.read(entry.name) for entry in storage.list() if entry.name not in _OF_ITS_OWN}
 
 
 def identities(archive: str) -> dict[str, tuple[int, ...]]:

@@ -130,10 +130,12 @@ def make_collection(folder: Path) -> None:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder; names that are not Unicode as tilepress shows them."""
+    """Every file below a folder but the run report of an archive, which tells of one command: by names as tilepress
+    shows them.
+    """
     found = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
+        if path.is_file() and path.name != "run-report.json":
             raw = os.fsencode(path.relative_to(folder))
             found[raw.decode("utf-8", "backslashreplace")] = path.read_bytes()
     return found

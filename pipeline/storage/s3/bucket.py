@@ -36,7 +36,7 @@ from tilepress.pipeline.storage.s3.client import S3Client, client
 from tilepress.pipeline.storage.s3.errors import errors
 from tilepress.pipeline.storage.s3.ranges import Page, RangeListing
 from tilepress.pipeline.storage.s3.unfinished import abort_stale, unfinished
-from tilepress.pipeline.storage.s3.upload import Target, upload
+from tilepress.pipeline.storage.s3.upload import Target, replace_version, upload
 
 SPOOL_FROM = 256 << 20  # bytes; larger objects are read by way of a local temporary file
 _RANGE_THREADS = 8
@@ -113,6 +113,12 @@ class S3Storage(Storage):
 
     def write_file(self, name: str, local_path: Path, *, overwrite: bool = False) -> None:
         self._upload(name, local_path, exclusive=not overwrite)
+
+    def replace(self, name: str, data: Buffer, expect: ListedFile | None) -> None:
+        if expect is None:
+            self.create(name, data)
+        else:
+            replace_version(self.target(name, data), bytes(data), expect.etag)
 
     def remove(self, name: str) -> None:
         self._request(name, lambda s3: s3.call_s3("delete_object", **self._address(name)))

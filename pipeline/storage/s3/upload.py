@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from tilepress.pipeline.errors import AlreadyExists, MissingError, StorageError, TransientStorageError
+from tilepress.pipeline.errors import AlreadyExists, ChangedError, MissingError, StorageError, TransientStorageError
 from tilepress.pipeline.storage.creating import Content, Reader, create_once, reader_of
 from tilepress.pipeline.storage.retry import retrying
 from tilepress.pipeline.storage.s3.client import S3Client
@@ -80,6 +80,17 @@ def upload(target: Target, content: Content, *, exclusive: bool) -> None:
         create_once(
             lambda: target.send("put_object", Body=SentOnce(body), **condition), target.is_same, may_have_arrived
         )
+
+
+def replace_version(target: Target, content: bytes, etag: str) -> None:
+    """Write a small object in the place of the version `etag`; ChangedError if it is no longer that one."""
+    only_that = {"IfMatch": f'"{etag}"'}
+    try:
+        create_once(
+            lambda: target.send("put_object", Body=SentOnce(content), **only_that), target.is_same, may_have_arrived
+        )
+    except (AlreadyExists, MissingError) as exc:  # HTTP 412, or it was removed
+        raise ChangedError(f"{target.where} is another one by now") from exc
 
 
 def upload_parts(target: Target, size: int, read: Reader, condition: Mapping[str, str]) -> None:

@@ -36,9 +36,9 @@ def make_source(folder: Path, shades: dict[str, int] | None = None, count: int =
 
 
 def tree(archive: Path) -> dict[str, bytes]:
-    """All files of an archive but its identity."""
+    """All files of an archive but its identity, and the report of the command."""
     files = {str(path.relative_to(archive)): path for path in archive.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in files.items() if name != "archive.json"}
+    return {name: path.read_bytes() for name, path in files.items() if name not in ("archive.json", "run-report.json")}
 
 
 @pytest.fixture(scope="module")

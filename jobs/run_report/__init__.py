@@ -1,0 +1,1 @@
+"""How a command ended, in a way that machines read: run-report.json."""
