@@ -87,6 +87,8 @@ def recorded(verb: str, given: Mapping[str, Any]) -> Iterator[Outcome]:
         raise
     finally:
         _CURRENT.reset(token)
+    if getattr(outcome.report, "busy", ""):
+        record.leave_archive()  # to whoever is at work there
     code = getattr(outcome.report, "exit_code", 0)
     error = getattr(outcome.report, "first_problem", "") if code else ""
     record.end(code, getattr(outcome.report, "run", None) or outcome.run, error, failed=False)
@@ -101,15 +103,20 @@ class _Record:
     place: str | None
     started: str = field(default_factory=now)
     before: Counter[str] = field(default_factory=TALLY.now)
+    in_archive: bool = True
 
     def begin(self) -> None:
         """Write a report of a command that runs: a place that nothing can be written to is known before any work."""
         self._put_at(self._report())
 
+    def leave_archive(self) -> None:
+        """Write no report into the archive."""
+        self.in_archive = False
+
     def end(self, exit_code: int, run: Any, error: str, *, failed: bool) -> None:
         """Write how it ended: `run` of the archive, the first `error`. `failed`: an error is on its way already."""
         writes = _WRITERS.get(self.verb)
-        in_archive = exit_code != _NOT_IN_ARCHIVE and writes is not None and writes(self.given)
+        in_archive = self.in_archive and exit_code != _NOT_IN_ARCHIVE and writes is not None and writes(self.given)
         if self.place is None and not in_archive:
             return
         ended = replace(

@@ -31,6 +31,7 @@ from tilepress.pipeline.storage.options import StorageOptions
 
 _ARCHIVE_README = "README.txt"
 _ARCHIVE_JSON, _ARCHIVE_MARK, _ARCHIVE_JSON_LIMIT = "archive.json", b'"tilepress-archive-', 1 << 16
+_ARCHIVE_OWN = ("audits", "lease", "models", "run-report.json", "runs")  # beside these two
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ class StoredCollection(Collection):
                 if not folder:
                     raise UsageError(f"{self.source} is an archive; to get its images, `tilepress restore` it")
                 self._rules.on_skip(folder, "an archive of tilepress, not part of the collection")
-                own += (f"{folder}audits/", f"{folder}lease/", f"{folder}models/", f"{folder}runs/")
+                own += tuple(f"{folder}{name}/" for name in _ARCHIVE_OWN)
             elif not f"{entry.name}/".startswith(own or "\0") and not self._explains_archive(entry):
                 yield entry
 

@@ -63,7 +63,7 @@ def test_a_collection_in_a_bucket_becomes_an_archive_in_a_bucket_and_comes_back(
     assert report.exit_code == 0 and report.shards > 1
     parts = [f"runs/0001/parts/{shard:05d}.parquet" for shard in range(report.shards)]
     others = ["README.txt", "archive.json", *(f"runs/0001/{name}.parquet" for name in ("index", "manifest", "plan"))]
-    assert names(open_storage(archive)) == sorted([*parts, *others, "runs/0001/run.json"])
+    assert names(open_storage(archive)) == sorted([*parts, *others, "run-report.json", "runs/0001/run.json"])
     assert verify(archive, against=source_url, **engine).exit_code == 0
     assert restore(archive, target, **engine).exit_code == 0
     assert restore(archive, str(tmp_path / "out"), **engine).exit_code == 0
@@ -110,7 +110,7 @@ def test_every_answer_to_what_creates_may_be_lost_once(local_source, s3_url, s3_
     folder = s3_url.removeprefix("s3://").partition("/")[2]
     created = {request.removeprefix(f"PutObject {folder}/") for request in lost}
     marks = {f"runs/0001/taken-{name[-13:-8]}-1" for name in wanted if "/parts/" in name}  # gone again
-    assert marks and created == wanted.keys() | marks | {"archive.json", "lease/00000001.json"}
+    assert marks and created == wanted.keys() | marks | {"archive.json", "run-report.json", "lease/00000001.json"}
     assert restore(s3_url, s3_server.new_prefix(), **ONE).restored.keys() == {"byte-identical"}
 
 

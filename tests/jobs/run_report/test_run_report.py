@@ -19,6 +19,7 @@ from tilepress.jobs.cli.app import _run
 from tilepress.jobs.run_report.places import NAME, problem_of, put_at, put_in_archive, read_at
 from tilepress.jobs.run_report.redaction import redacted
 from tilepress.jobs.run_report.report import RunReport
+from tilepress.pipeline.compress.lease import Lease
 from tilepress.pipeline.storage.base import Storage, open_storage
 
 
@@ -163,3 +164,15 @@ def test_credentials_of_urls_are_in_no_report(text: str, tmp_path: Path) -> None
     assert "hunter2" not in (tmp_path / "r.json").read_text()
     assert json.loads((tmp_path / "r.json").read_text())["format"] == "tilepress-run-report-1"
     assert redacted("plain a@b.c://x") == "plain a@b.c://x"
+
+
+def test_who_leaves_an_archive_to_another_command_leaves_its_report(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "a.tp"
+    tilepress.compress(source, archive, **ONE)
+    before = (archive / NAME).read_bytes()
+    with Lease(open_storage(str(archive)), "compress", "share") as lease:
+        lease.begin()
+        left = tilepress.compress(source, archive, if_busy="skip", **ONE)
+    assert left.busy and (archive / NAME).read_bytes() == before
