@@ -29,6 +29,7 @@ from tilepress.pipeline.archive.plan import LeftOut, Plan, plan_from_bytes
 from tilepress.pipeline.archive.plan_writer import write_plan
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.compress.changes import planned_files
+from tilepress.pipeline.engine.machine import this_machine
 from tilepress.pipeline.errors import (
     IntegrityError,
     MissingError,
@@ -39,6 +40,8 @@ from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import Storage, true_place
 from tilepress.pipeline.storage.listing_rules import FOLLOW, KEEP
+
+WRITTEN_BY = "written_by"  # in run.json: the machine that claimed the run; hashes, see `this_machine`
 
 
 def unfinished_run(storage: Storage, request: Request) -> tuple[Run, Plan] | None:
@@ -147,7 +150,7 @@ def claim_run(
         plan = _resumed_plan(storage, run, request)
     summary = {"run": run.number, "date": plan.date, "software": f"tilepress {tilepress.__version__}"}
     asked = {"plan": plan.seal, "settings": plan.settings, "totals": asdict(plan.totals)}
-    write_summary(storage, run, summary | asked | {PACKAGES: packages})
+    write_summary(storage, run, summary | asked | {PACKAGES: packages, WRITTEN_BY: this_machine()})
     return plan
 
 

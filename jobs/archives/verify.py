@@ -110,8 +110,8 @@ class VerifyReport:
 def run_verify(config: VerifyConfig) -> VerifyReport:
     """Check files, then parts, then images; damage is collected, never raised."""
     archive = open_archive(config.archive, include_deleted=True, checked=True, storage_options=config.storage_options)
-    models, coders = _needed(archive)
-    files = check_files(archive, models | _residual_models(coders))
+    models, coders = needed_models(archive)
+    files = check_files(archive, models | residual_models(coders))
     report = VerifyReport(problems=[(name, "", problem) for name, problem in files.problems], notes=files.notes)
     report.complete = archive.complete
     size, tasks = _measure(archive, config)
@@ -128,8 +128,8 @@ def run_verify(config: VerifyConfig) -> VerifyReport:
     return report
 
 
-def _needed(archive: Archive) -> tuple[set[str], set[str]]:
-    """What decoding the archive's tiles takes: SHA-256 of every codec's model, and the residual coders."""
+def needed_models(archive: Archive) -> tuple[set[str], set[str]]:
+    """Return what decoding the archive's tiles takes: SHA-256 of every codec's model, and the residual coders."""
     models, coders = set(), set()
     for row in (row for view in archive.runs for row in view.index.walk(["tiles"])):
         for tile in row["tiles"] or ():
@@ -138,8 +138,8 @@ def _needed(archive: Archive) -> tuple[set[str], set[str]]:
     return models - {""}, coders
 
 
-def _residual_models(coders: set[str]) -> set[str]:
-    """SHA-256 of the models of residual coders. One that is unknown here is reported with its images."""
+def residual_models(coders: set[str]) -> set[str]:
+    """Return SHA-256 of the models of residual coders. One that is unknown here is reported with its images."""
     folders = (load_residual(coder).model_folder for coder in coders & RESIDUALS.keys())
     return {Model.load(folder).name for folder in folders if folder is not None}
 

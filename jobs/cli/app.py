@@ -31,6 +31,7 @@ _COMMANDS = (
     ("estimate", verbs.ESTIMATE, "What compressing would save, take and cost, from a sample."),
     ("restore", verbs.RESTORE, "Bring files of an archive back."),
     ("verify", verbs.VERIFY, "Check that everything stored is as it was written."),
+    ("certify", verbs.CERTIFY, "Certify what an archive gives back, file by file, signed."),
     ("audit", verbs.AUDIT, "Look at everything: damage, quality, and what is unlike the rest."),
     ("ls", views.ls, "List images."),
     ("cat", views.cat, "Write one file to standard output."),

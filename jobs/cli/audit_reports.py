@@ -12,6 +12,7 @@ from tilepress.jobs.cli.tables import MANY, print_failures, print_notes, print_t
 
 if TYPE_CHECKING:
     from tilepress.jobs.audit.report import AuditReport
+    from tilepress.jobs.certification.certify import CertifyReport
     from tilepress.jobs.doctor.doctor import DoctorReport
     from tilepress.jobs.estimation.report import EstimateReport
     from tilepress.jobs.report.report import ArchiveReport
@@ -24,6 +25,14 @@ _VERDICTS = {
     5: "something could not be reached or tried; nothing is proven about it",
 }  # of `doctor`, by exit code
 _LEAST_TOLD = 5  # worst images, groups of a grouping
+
+_RETURNED = {  # what comes back, as certificates say it
+    "file": "come back as the same file",
+    "pixels": "come back with equal pixels",
+    "lossy": "come back near it: lossy",
+    "link": "are symbolic links",
+    "folder": "are folders",
+}
 
 
 def show_audit(request: SimpleNamespace, report: AuditReport) -> None:
@@ -115,6 +124,26 @@ def _show_end(request: SimpleNamespace, report: AuditReport) -> None:
         time = took(report.seconds, report.compiling_seconds)
         more = resumed if report.resumed_tasks else ""
         print(f"{time}{more}, engine {report.engine or 'none'}: see {request.out}/report.html")
+
+
+def show_certify(request: SimpleNamespace, report: CertifyReport) -> None:
+    """Print what was certified, by whom as far as that matters, and whatever is wrong."""
+    print_notes([request.spell(note) for note in report.notes])
+    for name, image, problem in report.problems:
+        print(plain(f"DAMAGED {name}{': ' + image if image else ''}: {problem}"))
+    print_failures("not checked", report.unchecked)
+    if not report.certificate:
+        print(f"{request.archive} was not certified: `tilepress repair` comes first, then the same command again")
+        return
+    done = "certified" if report.written else "certified already" if request.check is None else "the certificate holds"
+    runs = f"{'run' if len(report.runs) == 1 else 'runs'} {ranges(report.runs)}"
+    print(f"{done}: {counted(report.files, 'file')}, {size(report.source_bytes)}, of {runs} of {request.archive}")
+    for kind, count in report.comes_back.items():
+        print(f"  {count:,} {_RETURNED.get(kind, f'come back {kind}')}")
+    print(f"independent: {'yes' if report.independent else 'no'}; {report.independence}")
+    if report.signed_by:
+        print(f"signed by {report.signed_by}{', the key that was given' if report.confirmed else ''}")
+    print(plain(f"certificate: {report.certificate}"))
 
 
 def show_report(request: SimpleNamespace, report: ArchiveReport) -> None:

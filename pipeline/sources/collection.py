@@ -31,7 +31,7 @@ from tilepress.pipeline.storage.options import StorageOptions
 
 _ARCHIVE_README = "README.txt"
 _ARCHIVE_JSON, _ARCHIVE_MARK, _ARCHIVE_JSON_LIMIT = "archive.json", b'"tilepress-archive-', 1 << 16
-_ARCHIVE_OWN = ("audits", "lease", "models", "run-report.json", "runs")  # beside these two
+_ARCHIVE_OWN = ("audits", "certificates", "lease", "models", "run-report.json", "runs")  # beside these two
 
 logger = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.verbs.restore import restore
     from tilepress.jobs.verbs.train import train
     from tilepress.jobs.verbs.upkeep.abandon import abandon
+    from tilepress.jobs.verbs.upkeep.certify import certify
     from tilepress.jobs.verbs.upkeep.compact import compact
     from tilepress.jobs.verbs.upkeep.forget import forget
     from tilepress.jobs.verbs.upkeep.repair import repair
@@ -34,6 +35,7 @@ _VERBS = {
     "abandon": ("tilepress.jobs.verbs.upkeep.abandon", "abandon"),
     "audit": ("tilepress.jobs.verbs.audit", "audit"),
     "forget": ("tilepress.jobs.verbs.upkeep.forget", "forget"),
+    "certify": ("tilepress.jobs.verbs.upkeep.certify", "certify"),
     "compact": ("tilepress.jobs.verbs.upkeep.compact", "compact"),
     "repair": ("tilepress.jobs.verbs.upkeep.repair", "repair"),
     "retry": ("tilepress.jobs.verbs.upkeep.retry", "retry"),
@@ -57,6 +59,7 @@ __all__ = [
     "__version__",
     "abandon",
     "audit",
+    "certify",
     "compact",
     "compress",
     "doctor",

@@ -16,6 +16,7 @@ from tilepress.jobs.verbs.reproduce import reproduce
 from tilepress.jobs.verbs.restore import restore
 from tilepress.jobs.verbs.train import train
 from tilepress.jobs.verbs.upkeep.abandon import abandon
+from tilepress.jobs.verbs.upkeep.certify import certify
 from tilepress.jobs.verbs.upkeep.compact import compact
 from tilepress.jobs.verbs.upkeep.forget import forget
 from tilepress.jobs.verbs.upkeep.repair import repair
@@ -65,6 +66,15 @@ VERIFY = command_of(
       tilepress verify photos.tp --subset 3/30          a thirtieth a day makes the whole in a month
       tilepress verify photos.tp --against photos/      and every source file is the one that was stored
       tilepress verify photos.tp --against photos/ --exclude raw/
+    """,
+)
+CERTIFY = command_of(
+    certify,
+    """
+    Examples:
+      tilepress certify photos.tp                                  in photos.tp/certificates/
+      tilepress certify s3://archive/2024 --out s3://certificates/2024 --key key.pem --require-independent
+      tilepress certify photos.tp --check photos.tp/certificates/2026-11-28-0003-5e2c91ab --public-key public.pem
     """,
 )
 AUDIT = command_of(

@@ -1,0 +1,182 @@
+"""`tilepress certify`: everything is read back and hashed, and a certificate says so, by which originals may go."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tilepress.jobs.archives.verify import needed_models, residual_models
+from tilepress.jobs.archives.verify_files import FileCheck, check_files, verify_part
+from tilepress.jobs.certification.certificate import (
+    CERTIFICATE,
+    TASKS,
+    Certificate,
+    read_certificate,
+    write_certificate,
+)
+from tilepress.jobs.certification.decoder import decoder_facts, independence, writers
+from tilepress.jobs.certification.images import CertifyOptions, PartSeals, certify_entries, certify_tasks, fingerprint
+from tilepress.jobs.certification.place import default_place
+from tilepress.jobs.certification.signature import key_text, private_key
+from tilepress.jobs.certification.state import part_seals, require_finished, require_unchanged, run_facts
+from tilepress.jobs.certification.table import contents, write_table
+from tilepress.jobs.cli.meter import Meter
+from tilepress.jobs.task_folder import finished_tasks
+from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
+from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.reading.archive import Archive, open_archive
+from tilepress.pipeline.reading.batches import EntryTask
+from tilepress.pipeline.storage.base import Storage, open_storage
+from tilepress.pipeline.storage.options import NO_OPTIONS
+
+
+@dataclass(frozen=True)
+class CertifyConfig:
+    """What `tilepress.certify` was asked for; its signature describes every field."""
+
+    archive: str
+    out: str | None = None
+    key: str | None = None
+    require_independent: bool = False
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    quiet: bool = True
+    storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
+
+
+@dataclass
+class CertifyReport:
+    """What was read and certified. `certificate`: its place; "" where none was written, since something is wrong."""
+
+    certificate: str = ""
+    archive_id: str = ""
+    runs: list[int] = field(default_factory=list)
+    files: int = 0
+    source_bytes: int = 0
+    parts: int = 0
+    comes_back: dict[str, int] = field(default_factory=dict)
+    begun: str = ""
+    independent: bool = False
+    independence: str = ""
+    signed_by: str = ""  # the public key, 64 hexadecimal digits
+    confirmed: bool = False  # that key was the one that was given
+    resumed_tasks: int = 0
+    written: bool = False  # by this command; else it was there, or none is
+    problems: list[tuple[str, str, str]] = field(default_factory=list)  # file of the archive, image, what is wrong
+    unchecked: list[tuple[str, str]] = field(default_factory=list)  # path, reason: a codec is not installed here
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0 certified; 4 damage; 5 not all could be decoded here: there is no certificate then."""
+        return 4 if self.problems else 5 if self.unchecked else 0
+
+    def fill(self, certificate: Certificate) -> None:
+        """Add what a certificate says."""
+        self.certificate = f"{certificate.storage.url}/{CERTIFICATE}"
+        self.archive_id, self.begun = certificate.archive_id, certificate.begun
+        self.runs = sorted(certificate.run_seals)
+        self.files, self.source_bytes = certificate.files["rows"], certificate.files["source_bytes"]
+        self.comes_back, self.parts = certificate.files["comes_back"], certificate.parts
+        self.independent, self.independence = certificate.independent, certificate.independence
+        self.signed_by = certificate.signed_by
+
+
+def run_certify(config: CertifyConfig) -> CertifyReport:
+    """Read everything that no earlier attempt has, and write the certificate, unless it is there or something is wrong.
+
+    UsageError where a run is unfinished, or the certificate would not be as independent as was asked for; ResumeError
+    where the folder holds another one.
+    """
+    key = private_key(config.key) if config.key is not None else None
+    archive = open_archive(config.archive, include_deleted=True, checked=True, storage_options=config.storage_options)
+    require_finished(archive)
+    if config.engine.kind != "ray" and not config.engine.ray_address:  # on Ray the driver decodes nothing
+        _require_independent(config, *independence(writers(archive), [decoder_facts()]))
+    signed_by = key_text(key.public_key()) if key is not None else ""
+    request = {"archive_id": archive.identity["archive_id"], "runs": run_facts(archive), "signed_by": signed_by}
+    storage = open_storage(config.out or default_place(archive, signed_by), config.storage_options)
+    seal = TASKS.claim(storage, request)
+    report = CertifyReport()
+    if not storage.exists(CERTIFICATE):
+        made = _read_all(config, archive, storage, seal, report)
+        if made is None:
+            return report
+        _require_independent(config, made["independent"], made["independence"])
+        require_unchanged(archive, request["runs"])
+        write_certificate(storage, {**request, **made}, key)
+        report.written = True
+    certificate = read_certificate(storage, signed_by or None)
+    certificate.require_files()
+    report.fill(certificate)
+    _require_independent(config, certificate.independent, certificate.independence)
+    return report
+
+
+def _require_independent(config: CertifyConfig, independent: bool, why: str) -> None:
+    if config.require_independent and not independent:
+        raise UsageError(f"`require_independent`: {why}. Certify on another machine")
+
+
+def _read_all(
+    config: CertifyConfig, archive: Archive, storage: Storage, seal: str, report: CertifyReport
+) -> dict[str, Any] | None:
+    """Read the archive's files and images, as `verify` does; what the certificate says, None if something is wrong."""
+    models, coders = needed_models(archive)
+    models |= residual_models(coders)
+    files = check_files(archive, models)
+    report.problems += [(name, "", problem) for name, problem in files.problems]
+    report.notes += files.notes
+    seals = part_seals(archive)
+    options = CertifyOptions(seal, storage.location.absolute())
+    prints = [fingerprint(task) for task in _tasks(archive, options, seals)]
+    size = sum(view.bytes for view in files.parts)
+    with open_engine(
+        config.engine, archive.storage.location, max(len(prints), len(files.parts)), size, networks=bool(models)
+    ) as engine:
+        _check_parts(engine, files, config, report)
+        _check_images(engine, _tasks(archive, options, seals), storage, config, report)
+    report.problems = sorted(set(report.problems))
+    if report.problems or report.unchecked:
+        return None
+    report.parts = len(files.parts)
+    write_table(storage, seal, prints)
+    found = contents(storage)
+    independent, why = independence(writers(archive), found["decoders"])
+    made = {"parts": len(files.parts), "models": sorted(models), "independent": independent, "independence": why}
+    return {**found, **made}
+
+
+def _tasks(archive: Archive, options: CertifyOptions, seals: PartSeals) -> Iterator[EntryTask]:
+    return certify_tasks(archive.entries(), options, seals)
+
+
+def _check_parts(engine: Engine, files: FileCheck, config: CertifyConfig, report: CertifyReport) -> None:
+    with Meter("certify files", sum(part.bytes for part in files.parts), quiet=config.quiet) as meter:
+        for part, problems in engine.map_shards(verify_part, files.parts, meter):
+            report.problems += [(name, "", problem) for name, problem in problems]
+            meter.advance(bytes_in=part.bytes, images=0, failures=len(problems))
+
+
+def _check_images(
+    engine: Engine, tasks: Iterator[EntryTask], storage: Storage, config: CertifyConfig, report: CertifyReport
+) -> None:
+    """Map over the tasks that no earlier attempt has finished."""
+    finished, known = finished_tasks(storage), Counter[str]()
+    with Meter("certify", 0, quiet=config.quiet) as meter:
+
+        def unfinished() -> Iterator[EntryTask]:
+            for task in tasks:
+                if task.number in finished:
+                    known["tasks"] += 1
+                    meter.advance(bytes_in=task.source_bytes, images=len(task.images), found=True)
+                else:
+                    yield task
+
+        for result in engine.map_shards(certify_entries, unfinished(), meter):
+            report.problems += result.problems
+            report.unchecked += result.unchecked
+            failures = len(result.problems)
+            meter.advance(bytes_in=result.source_bytes, images=result.images, failures=failures)
+    report.resumed_tasks = known["tasks"]
