@@ -23,12 +23,12 @@ _AGAIN = "`tilepress certify` it again"
 
 def require_finished(archive: Archive) -> None:
     """Raise UsageError unless every run is complete: what is not may still change."""
-    if archive.damage:
-        name, problem = archive.damage[0]
-        raise IntegrityError(f"{archive.storage.url}/{name} is damaged ({problem}): `tilepress repair` comes first")
     unfinished = [view.run.folder for view in archive.runs if view.manifest is None]
     if unfinished:
         raise UsageError(f"{archive.storage.url}: {unfinished[0]} is not complete: repeat its command first")
+    if archive.damage:
+        name, problem = archive.damage[0]
+        raise IntegrityError(f"{archive.storage.url}/{name} is damaged ({problem}): `tilepress repair` comes first")
     if not archive.complete:
         raise UsageError(f"{archive.storage.url} holds no complete run: there is nothing to certify")
 
