@@ -12,10 +12,10 @@ import pytest
 from botocore.session import get_session
 from botocore.validate import validate_parameters
 
+from tests.support.kubernetes.checks import assert_confined, assert_fits_memory, assert_restricted
 from tests.support.kubernetes.network import Peer, reaches
-from tests.support.kubernetes.overlays import KUBERNETES, OVERLAYS, build, of_kind, pods, quantity, ray_jobs, rendered
+from tests.support.kubernetes.overlays import KUBERNETES, OVERLAYS, build, of_kind, pods, ray_jobs, rendered
 from tests.support.kubernetes.schemas import problems
-from tilepress.pipeline.engine.memory import BASE_BYTES
 
 SPOT = {"karpenter.sh/capacity-type", "eks.amazonaws.com/capacityType", "cloud.google.com/gke-spot"}
 SPOT |= {"kubernetes.azure.com/scalesetpriority"}
@@ -26,25 +26,10 @@ def test_every_pod_is_admitted_by_the_restricted_standard_and_can_write_only_whe
     found = list(pods(rendered(overlay)))
     assert found
     for template in found:
-        spec = template["spec"]
-        assert spec["securityContext"]["runAsNonRoot"] and spec["securityContext"]["runAsUser"] >= 1000
-        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
-        assert all(set(volume) - {"name"} <= {"emptyDir", "configMap"} for volume in spec["volumes"])
-        assert all(volume["emptyDir"]["sizeLimit"] for volume in spec["volumes"] if "emptyDir" in volume)
-        assert {volume["name"] for volume in spec["volumes"] if "configMap" in volume} <= {"program"}
-        for container in spec["containers"]:
-            assert_confined(container)
+        assert_restricted(template)
     for job in ray_jobs(rendered(overlay)):
         if job["rayClusterSpec"]["enableInTreeAutoscaling"]:
             assert_confined(job["rayClusterSpec"]["autoscalerOptions"])
-
-
-def assert_confined(container: dict[str, Any]) -> None:
-    context = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
-    assert container["securityContext"] == context
-    for name in ("cpu", "memory"):
-        assert quantity(container["resources"]["requests"][name]) <= quantity(container["resources"]["limits"][name])
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -80,20 +65,7 @@ def test_the_schedule_may_read_and_create_rayjobs_and_nothing_else() -> None:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_ray_promises_shards_no_more_memory_than_the_limit_leaves(overlay: str) -> None:
     for job in ray_jobs(rendered(overlay)):
-        cluster = job["rayClusterSpec"]
-        for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
-            container, params = group["template"]["spec"]["containers"][0], group["rayStartParams"]
-            limit, shared = quantity(container["resources"]["limits"]["memory"]), int(params["object-store-memory"])
-            (shm,) = (v["emptyDir"] for v in group["template"]["spec"]["volumes"] if v["name"] == "shm")
-            assert shm["medium"] == "Memory" and shared < quantity(shm["sizeLimit"])
-            assert int(params.get("memory", 0)) <= 0.7 * limit
-            assert int(params.get("memory", 0)) + quantity(shm["sizeLimit"]) < limit
-            assert int(params["num-cpus"]) * 2 * BASE_BYTES <= int(params.get("memory", 0)), "a shard on each processor"
-            assert int(params["num-cpus"]) <= quantity(container["resources"]["requests"]["cpu"])
-            files = [
-                quantity(v["emptyDir"]["sizeLimit"]) for v in group["template"]["spec"]["volumes"] if v["name"] == "tmp"
-            ]
-            assert sum(files) < quantity(container["resources"]["limits"]["ephemeral-storage"])
+        assert_fits_memory(job["rayClusterSpec"])
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
