@@ -12,6 +12,7 @@ EXTRAS = {
     "ray": ("ray",),
     "train": ("torch", "ray", "matplotlib", "tensorboardX", "pytorch_optimizer"),
     "view": ("starlette", "uvicorn"),
+    "metrics": ("prometheus_client",),
     "certify": ("cryptography",),
 }
 

@@ -6,6 +6,7 @@ added there comes back with its result, and is added here. Two commands at the s
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from threading import Lock
@@ -21,6 +22,7 @@ COUNTED = {
     "verify_failures": "images, or files of an archive, that are not what they should be",
     "quarantined": "files that crash whoever compresses them, and are stored verbatim",
 }  # retries are counted beside them, by their cause
+ACTOR_BUSY_MS, ACTOR_MS = "actor busy ms", "actor ms"  # that processes for networks worked, and were there to work
 _RETRY = "retry: "
 
 
@@ -30,6 +32,7 @@ class Tally:
     def __init__(self) -> None:
         self._lock = Lock()
         self._counts: Counter[str] = Counter()
+        self._grew: dict[str, float] = {}
 
     def add(self, **counts: int) -> None:
         """Count work, by the names of COUNTED."""
@@ -43,7 +46,9 @@ class Tally:
     def merge(self, counts: Mapping[str, int]) -> None:
         """Add what another process counted: the `since` of its tally."""
         with self._lock:
-            self._counts.update({name: value for name, value in counts.items() if value})
+            grown = {name: value for name, value in counts.items() if value}
+            self._counts.update(grown)
+            self._grew.update(dict.fromkeys(grown, time.time()))
 
     def now(self) -> Counter[str]:
         """Return a copy of all counts, to compare with later."""
@@ -53,6 +58,11 @@ class Tally:
     def since(self, before: Counter[str]) -> Counter[str]:
         """Return what was counted since `now` gave `before`."""
         return self.now() - before
+
+    def last(self, name: str) -> float:
+        """Return when a count last grew, in seconds since 1970; 0 if it never did."""
+        with self._lock:
+            return self._grew.get(name, 0.0)
 
 
 TALLY = Tally()

@@ -37,7 +37,7 @@ ROOMS = {
     "pipeline": [
         {room}
         for room in (
-            *("errors", "tally", "storage", "formats", "archive", "coding"),
+            *("errors", "tally", "monitoring", "storage", "formats", "archive", "coding"),
             *("engine", "reading", "sources", "compress", "quality", "findings"),
         )
     ],

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 from tilepress.jobs.cli.spelling import spelled
+from tilepress.jobs.monitoring.watch import measured_to
 from tilepress.jobs.run_report.recorder import reporting_to
 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
@@ -26,6 +27,16 @@ RUN_REPORT = Annotated[
     str | None,
     typer.Option("--run-report", metavar="FILE", help="Write how this command ends, as JSON, to FILE or a URL."),
 ]
+METRICS_FILE = Annotated[
+    Path | None,
+    typer.Option("--metrics-file", metavar="FILE", help="Keep metrics for Prometheus in FILE, such as x.prom."),
+]
+_OF_COMMANDS: dict[str, tuple[Any, Any]] = {
+    "as_json": (False, EVENTS),
+    "log": (None, LOG),
+    "run_report": (None, RUN_REPORT),
+    "metrics_file": (None, METRICS_FILE),
+}  # options that commands have and verbs of Python have not: default and annotation
 _NOT_OFFERED = ("quiet", "storage_options")  # see jobs/verbs/parameters.py
 _PYTHON_ONLY = ("Args:", "Returns:")  # paragraphs of a docstring that no help shows
 
@@ -64,24 +75,25 @@ class Command(TyperCommand):
 def command_of(verb: Callable[..., Any], examples: str) -> Callable[..., None]:
     """Return a function for `typer.Typer.command` that runs `verb` and shows its report by `show_VERB`.
 
-    Its signature is the verb's, in types that typer can read, with --json, --log and --run-report in the place of
-    `quiet`.
+    Its signature is the verb's, in types that typer can read, with --json, --log, --run-report and --metrics-file in
+    the place of `quiet`.
     """
     given = [each for each in inspect.signature(verb).parameters.values() if each.name not in _NOT_OFFERED]
     several = next((each.name for each in given if each.kind is Parameter.VAR_POSITIONAL), "")
 
-    def run(ctx: typer.Context, as_json: bool, log: Path | None, run_report: str | None, **options: Any) -> None:
+    def run(ctx: typer.Context, **options: Any) -> None:
         from tilepress.jobs.cli import reports
         from tilepress.jobs.cli.messages import MESSAGES
 
-        if log is not None:
-            MESSAGES.open_log(log)
+        own = {name: options.pop(name) for name in _OF_COMMANDS}
+        if own["log"] is not None:
+            MESSAGES.open_log(own["log"])
             MESSAGES.log(f"tilepress {ctx.command.name}")
         options = {each.name: _collected(each, options[each.name]) for each in given}
         keywords = {name: value for name, value in options.items() if name != several}
-        with reporting_to(run_report):
+        with reporting_to(own["run_report"]), measured_to(own["metrics_file"]):
             report = verb(*options.get(several, ()), **keywords, quiet=False)
-        if as_json:
+        if own["as_json"]:
             reports.print_report(report)
         else:
             show = _shown(verb)
@@ -92,9 +104,10 @@ def command_of(verb: Callable[..., Any], examples: str) -> Callable[..., None]:
     parameters = [
         Parameter("ctx", Parameter.KEYWORD_ONLY, annotation=typer.Context),
         *map(_readable, given),
-        Parameter("as_json", Parameter.KEYWORD_ONLY, default=False, annotation=EVENTS),
-        Parameter("log", Parameter.KEYWORD_ONLY, default=None, annotation=LOG),
-        Parameter("run_report", Parameter.KEYWORD_ONLY, default=None, annotation=RUN_REPORT),
+        *(
+            Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for name, (default, annotation) in _OF_COMMANDS.items()
+        ),
     ]
     vars(run).update(__signature__=inspect.Signature(parameters))
     run.__annotations__ = {each.name: each.annotation for each in parameters}

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import tilepress
 from tilepress.jobs.cli.messages import MESSAGES
+from tilepress.jobs.monitoring.watch import watched
 from tilepress.jobs.run_report.redaction import redacted, safe_arguments
 from tilepress.jobs.run_report.report import RunReport, now
 from tilepress.pipeline.errors import StorageError, TilepressError, UsageError
+from tilepress.pipeline.monitoring.scope import COMMAND
 from tilepress.pipeline.storage.options import StorageOptions
 from tilepress.pipeline.tally import COUNTED, TALLY, retries
 
@@ -64,9 +66,11 @@ _CURRENT: ContextVar[Outcome | None] = ContextVar("outcome of the verb that runs
 
 def note_run(number: int) -> None:
     """Note which run of its archive a verb works on, for its report: one that fails returns none."""
-    outcome = _CURRENT.get()
+    outcome, command = _CURRENT.get(), COMMAND.get()
     if outcome is not None:
         outcome.run = number
+    if command is not None:
+        command.run = number
 
 
 @contextmanager
@@ -78,20 +82,29 @@ def recorded(verb: str, given: Mapping[str, Any]) -> Iterator[Outcome]:
     """
     record = _Record(verb, given, _PLACE.get())
     outcome = Outcome()
+    with watched(verb, given) as watch, _current(outcome):
+        record.begin()
+        try:
+            yield outcome
+        except BaseException as exc:
+            watch.exit_code = _exit_code(exc)
+            record.end(watch.exit_code, outcome.run, str(exc) or type(exc).__name__, failed=True)
+            raise
+        code = watch.exit_code = getattr(outcome.report, "exit_code", 0)
+        if getattr(outcome.report, "busy", ""):
+            watch.in_vain = True
+            record.leave_archive()  # to whoever is at work there
+        error = getattr(outcome.report, "first_problem", "") if code else ""
+        record.end(code, getattr(outcome.report, "run", None) or outcome.run, error, failed=False)
+
+
+@contextmanager
+def _current(outcome: Outcome) -> Iterator[None]:
     token = _CURRENT.set(outcome)
-    record.begin()
     try:
-        yield outcome
-    except BaseException as exc:
-        record.end(_exit_code(exc), outcome.run, str(exc) or type(exc).__name__, failed=True)
-        raise
+        yield
     finally:
         _CURRENT.reset(token)
-    if getattr(outcome.report, "busy", ""):
-        record.leave_archive()  # to whoever is at work there
-    code = getattr(outcome.report, "exit_code", 0)
-    error = getattr(outcome.report, "first_problem", "") if code else ""
-    record.end(code, getattr(outcome.report, "run", None) or outcome.run, error, failed=False)
 
 
 @dataclass

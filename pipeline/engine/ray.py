@@ -19,6 +19,7 @@ from ray import exceptions as ray_errors
 from tilepress.pipeline.engine.engine import ATTEMPTS, UNWATCHED, EngineConfig, OnCrash, Stage, Watcher, delay_s
 from tilepress.pipeline.engine.memory import declared_bytes
 from tilepress.pipeline.engine.ray_cluster import Capacity, connect, start_actors
+from tilepress.pipeline.engine.ray_metrics import RayMetrics
 from tilepress.pipeline.engine.ray_progress import ProgressBoard, Reader
 from tilepress.pipeline.engine.ray_workers import Done, WorkerContext, environment, run_shard
 from tilepress.pipeline.engine.remote_error import RemoteError
@@ -73,6 +74,7 @@ class RayEngine:
         self._on_crash = on_crash
         self._actors: tuple[Any, ...] = ()
         self._boards: tuple[Any, ...] = ()
+        self._metrics = RayMetrics()
         self._started = connect(config)
         try:
             self._capacity = Capacity.of(ray.nodes())
@@ -87,6 +89,7 @@ class RayEngine:
         threads = max(self._cpus, _BATCHES_IN_FLIGHT) if self._actors else self._cpus
         board = cast(Any, ProgressBoard).remote()
         self._boards, self._reader = (board,), Reader(board)
+        self._metrics = RayMetrics(self._actors)
         self._context = WorkerContext(archive, environment(), config.shard_timeout_s, threads, self._actors, board)
 
     def map_shards(self, stage: Stage, tasks: Iterable[Any], watcher: Watcher = UNWATCHED) -> Iterator[Any]:
@@ -108,6 +111,7 @@ class RayEngine:
         again: list[_Attempt] = []
         while task is not None or running or again:
             self._look()
+            self._metrics.tell_often()
             for attempt in [a for a in again if a.not_before <= time.monotonic()]:
                 again.remove(attempt)
                 running[self._submit(stage, attempt)] = attempt
@@ -145,6 +149,7 @@ class RayEngine:
 
     def _end(self) -> None:
         """Stop the actors, and the cluster if it was started here."""
+        self._metrics.tell()
         for actor in (*self._actors, *self._boards):
             ray.kill(actor)
         if self._started:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -154,6 +155,7 @@ class CodecActor:
     def __init__(self, archive: Location, variables: tuple[tuple[str, str], ...], device: str) -> None:
         """`device`: "cpu" or "cuda"."""
         adopt(variables)
+        self._began, self._busy_s = time.monotonic(), 0.0
         self._device = device
         self._pool = CodecPool(archive.open(), device)
 
@@ -167,12 +169,24 @@ class CodecActor:
             return RemoteError.of(exc)
         return self._device
 
+    def spent(self) -> tuple[int, int]:
+        """Return milliseconds that it worked, and that it was there to work."""
+        return round(1000 * self._busy_s), round(1000 * (time.monotonic() - self._began))
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._busy_s += time.monotonic() - began
+
     def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> Any:
         """See Networks; or the RemoteError."""
         try:
             one_torch_thread()
-            # what comes out of the object store is read-only
-            return self._pool.codec(reference).prepare([tile.copy() for tile in tiles], spec, settings)
+            with self._working():  # what comes out of the object store is read-only
+                return self._pool.codec(reference).prepare([tile.copy() for tile in tiles], spec, settings)
         except Exception as exc:  # noqa: BLE001 - raised again by the caller
             return RemoteError.of(exc)
 
@@ -180,7 +194,8 @@ class CodecActor:
         """See Networks; or the RemoteError."""
         try:
             one_torch_thread()
-            return self._pool.codec(reference).analyse(tiles, spec, settings, side_information)
+            with self._working():
+                return self._pool.codec(reference).analyse(tiles, spec, settings, side_information)
         except Exception as exc:  # noqa: BLE001 - raised again by the caller
             return RemoteError.of(exc)
 
@@ -188,6 +203,7 @@ class CodecActor:
         """See Networks; or the RemoteError."""
         try:
             one_torch_thread()
-            return self._pool.codec(reference).synthesise(symbols, side_information)
+            with self._working():
+                return self._pool.codec(reference).synthesise(symbols, side_information)
         except Exception as exc:  # noqa: BLE001 - raised again by the caller
             return RemoteError.of(exc)
