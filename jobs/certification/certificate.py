@@ -10,6 +10,7 @@ certificate.json    the certificate; created last
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ IN_ARCHIVE = "certificates/"
 TASKS = TaskFolder("certify", FORMAT, ROW_SCHEMA, CERTIFICATE)
 _MAX_JSON = 64 << 20
 _BATCH = 8192  # rows that are read at a time
-_MEMBERS: dict[str, type] = {
+_MEMBERS: dict[str, Any] = {
     "archive_id": str,
     "runs": list,
     "decoders": list,
@@ -54,6 +55,7 @@ class Certificate:
 
     storage: Storage
     content: Mapping[str, Any]
+    sha256: str  # of certificate.json
 
     def __getattr__(self, name: str) -> Any:
         if name in _MEMBERS:
@@ -103,10 +105,25 @@ def read_certificate(storage: Storage, confirmed: str | None = None) -> Certific
     content = read_json(data, where)
     if content.get("format") != FORMAT:
         raise UsageError(f"{where} has the format {content.get('format')!r}; this tilepress reads {FORMAT!r}")
-    if wrong := [name for name, kind in _MEMBERS.items() if not isinstance(content.get(name), kind)]:
+    if wrong := [name for name in _MEMBERS if not _makes_sense(content, name)]:
         raise IntegrityError(f"{where}: {wrong[0]} is missing, or makes no sense")
     _require_signed(storage, data, content["signed_by"], confirmed, where)
-    return Certificate(storage, content)
+    return Certificate(storage, content, hashlib.sha256(data).hexdigest())
+
+
+def _makes_sense(content: Mapping[str, Any], name: str) -> bool:
+    """Whether a member is of the type that it has in a certificate, as far as anything depends on it."""
+    value = content.get(name)
+    if not isinstance(value, _MEMBERS[name]):
+        return False
+    if name == "files":
+        kinds: dict[str, type] = {"seal": str, "rows": int, "source_bytes": int, "comes_back": dict}
+        return all(isinstance(value.get(key), kind) for key, kind in kinds.items())
+    if name == "runs":
+        runs = [each for each in value if isinstance(each, dict)]
+        known = all(isinstance(each.get("run"), int) and isinstance(each.get("manifest"), str) for each in runs)
+        return known and len(runs) == len(value) > 0
+    return True
 
 
 def _require_signed(storage: Storage, data: bytes, signed_by: str, confirmed: str | None, where: str) -> None:

@@ -20,7 +20,7 @@ from tilepress.jobs.certification.decoder import decoder_facts, independence, wr
 from tilepress.jobs.certification.images import CertifyOptions, PartSeals, certify_entries, certify_tasks, fingerprint
 from tilepress.jobs.certification.place import default_place
 from tilepress.jobs.certification.signature import key_text, private_key
-from tilepress.jobs.certification.state import part_seals, require_finished, require_unchanged, run_facts
+from tilepress.jobs.certification.state import part_seals, require_finished, require_runs, run_facts
 from tilepress.jobs.certification.table import contents, write_table
 from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.task_folder import finished_tasks
@@ -104,7 +104,7 @@ def run_certify(config: CertifyConfig) -> CertifyReport:
         if made is None:
             return report
         _require_independent(config, made["independent"], made["independence"])
-        require_unchanged(archive, request["runs"])
+        require_runs(archive.storage, [view.run.number for view in archive.runs])
         write_certificate(storage, {**request, **made}, key)
         report.written = True
     certificate = read_certificate(storage, signed_by or None)

@@ -60,10 +60,10 @@ def live_parts(archive: Archive) -> Iterator[tuple[RunView, PartEntry]]:
                 yield view, part
 
 
-def require_unchanged(archive: Archive, runs: Sequence[dict[str, Any]]) -> None:
-    """Raise UsageError if the archive got another run while it was read."""
-    if [run.number for run in list_runs(archive.storage)] != [each["run"] for each in runs]:
-        raise UsageError(f"{archive.storage.url} got another run while it was read: {_AGAIN}")
+def require_runs(storage: Storage, runs: Sequence[int]) -> None:
+    """Raise UsageError if an archive has other runs than these, which it had a moment ago."""
+    if [run.number for run in list_runs(storage)] != [*runs]:
+        raise UsageError(f"{storage.url} got another run meanwhile: {_AGAIN}")
 
 
 def require_as_certified(archive: Archive, certificate: Certificate) -> None:
@@ -89,18 +89,20 @@ def require_parts(archive: Archive) -> int:
 
     Their bytes are not read: `certify` and `verify` do.
     """
-    parts = [(view.run.part(part.shard), part) for view, part in live_parts(archive)]
+    parts = [(view.run.part(part.shard), part.bytes, part.seal) for view, part in live_parts(archive)]
     with ThreadPoolExecutor(_THREADS) as threads:
-        return sum(threads.map(lambda each: _check_part(archive.storage, *each), parts))
+        for _ in threads.map(lambda part: require_part(archive.storage, *part), parts):
+            pass
+    return len(parts)
 
 
-def _check_part(storage: Storage, name: str, part: PartEntry) -> int:
+def require_part(storage: Storage, name: str, size: int, seal: str) -> None:
+    """Raise IntegrityError unless a part is there, of so many bytes, with this seal in it; it is not read whole."""
     where = f"{storage.url}/{name}"
     try:
-        if storage.size(name) != part.bytes:
-            raise IntegrityError(f"{where} has not the {part.bytes:,} bytes that were committed")
-        if read_seal(cast(BinaryIO, RangeFile(storage, name)), where) != part.seal:
+        if storage.size(name) != size:
+            raise IntegrityError(f"{where} has not the {size:,} bytes that were committed")
+        if read_seal(cast(BinaryIO, RangeFile(storage, name)), where) != seal:
             raise IntegrityError(f"{where} is another part than was committed")
     except MissingError as exc:
         raise IntegrityError(f"{where} is missing") from exc
-    return 1

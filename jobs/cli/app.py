@@ -32,6 +32,7 @@ _COMMANDS = (
     ("restore", verbs.RESTORE, "Bring files of an archive back."),
     ("verify", verbs.VERIFY, "Check that everything stored is as it was written."),
     ("certify", verbs.CERTIFY, "Certify what an archive gives back, file by file, signed."),
+    ("delete-source", verbs.DELETE_SOURCE, "Remove originals, by a certificate alone."),
     ("audit", verbs.AUDIT, "Look at everything: damage, quality, and what is unlike the rest."),
     ("ls", views.ls, "List images."),
     ("cat", views.cat, "Write one file to standard output."),

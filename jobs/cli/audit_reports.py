@@ -13,6 +13,7 @@ from tilepress.jobs.cli.tables import MANY, print_failures, print_notes, print_t
 if TYPE_CHECKING:
     from tilepress.jobs.audit.report import AuditReport
     from tilepress.jobs.certification.certify import CertifyReport
+    from tilepress.jobs.deletion.delete_source import DeleteSourceReport
     from tilepress.jobs.doctor.doctor import DoctorReport
     from tilepress.jobs.estimation.report import EstimateReport
     from tilepress.jobs.report.report import ArchiveReport
@@ -144,6 +145,21 @@ def show_certify(request: SimpleNamespace, report: CertifyReport) -> None:
     if report.signed_by:
         print(f"signed by {report.signed_by}{', the key that was given' if report.confirmed else ''}")
     print(plain(f"certificate: {report.certificate}"))
+
+
+def show_delete_source(request: SimpleNamespace, report: DeleteSourceReport) -> None:
+    """Print what was removed, or would be, and how many files stay for which reason."""
+    print_notes([request.spell(note) for note in report.notes])
+    print_failures("stays", report.named)
+    for reason, count in report.kept.items():
+        print(plain(f"{counted(count, 'entry stays', 'entries stay')}: {reason}"))
+    for kind, count in report.by_what_comes_back.items():
+        print(f"  {count:,} {_RETURNED.get(kind, f'come back {kind}')}")
+    done = f"{counted(report.removed, 'file')}, {size(report.removed_bytes)}, of {request.source}"
+    if report.dry_run:
+        print(f"would remove {done}, each read again before; nothing was removed: add --yes")
+    else:
+        print(f"removed {done}; written down in {report.log}")
 
 
 def show_report(request: SimpleNamespace, report: ArchiveReport) -> None:

@@ -84,12 +84,15 @@ class Collection(ABC):
     def entries(self) -> Iterator[ListedFile]:
         """Yield every wanted file, sorted by the UTF-8 bytes of its name. UsageError if there is none."""
         empty = True
-        for entry in self._all():
-            if entry.name in self._selection:
-                empty = False
-                yield entry
+        for entry in self.wanted():
+            empty = False
+            yield entry
         if empty:
             raise UsageError(f"{self.source}: no files there, or none that `include` and `exclude` let pass{CASE}")
+
+    def wanted(self) -> Iterator[ListedFile]:
+        """Yield what `entries` does, and nothing where there is none. UsageError if a local place is not there."""
+        return (entry for entry in self._all() if entry.name in self._selection)
 
     def covers(self, name: str) -> bool:
         """Tell whether a file of this name would be listed if the source had it."""
@@ -120,6 +123,11 @@ class StoredCollection(Collection):
             self._matches = lambda name: glob.fullmatch(name) is not None
         else:
             self._storage, self._single = _locate(path, options)
+
+    @property
+    def storage(self) -> Storage:
+        """Where the files are: their names are those in it."""
+        return self._storage
 
     def covers(self, name: str) -> bool:
         """See Collection."""

@@ -88,12 +88,12 @@ class LocalStorage(Storage):
         return os.path.realpath(self.url)
 
     def read(self, name: str) -> bytes:
-        with _Errors(f"{self.url}/{name}"), open_regular(self._path(name)) as file:
+        with Translating(f"{self.url}/{name}"), open_regular(self._path(name)) as file:
             return file.read()
 
     def read_ranges(self, name: str, ranges: Ranges) -> Blobs:
         check_ranges(f"{self.url}/{name}", ranges)
-        with _Errors(f"{self.url}/{name}"), open_regular(self._path(name)) as file:
+        with Translating(f"{self.url}/{name}"), open_regular(self._path(name)) as file:
             found = [read_fully(file.fileno(), *each) for each in ranges]
         for (offset, length), data in zip(ranges, found, strict=True):
             if len(data) != length:
@@ -101,7 +101,7 @@ class LocalStorage(Storage):
         return found
 
     def stat(self, name: str, locator: bytes = b"") -> ListedFile:
-        with _Errors(f"{self.url}/{name}"):
+        with Translating(f"{self.url}/{name}"):
             facts = os.stat(self._path(name, locator))
             if not stat.S_ISREG(facts.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "not a file")
@@ -109,13 +109,13 @@ class LocalStorage(Storage):
 
     def list(self, prefix: str = "", rules: ListingRules = ALL) -> Iterator[ListedFile]:
         _check_prefix(prefix)
-        with _Errors(f"{self.url}/{prefix}"):
+        with Translating(f"{self.url}/{prefix}"):
             yield from walk(self.url, prefix, rules)
 
     def folders(self, prefix: str = "") -> Names:
         _check_prefix(prefix)
         try:
-            with _Errors(f"{self.url}/{prefix}"), os.scandir(f"{self.url}/{prefix}") as items:
+            with Translating(f"{self.url}/{prefix}"), os.scandir(f"{self.url}/{prefix}") as items:
                 return sorted(item.name for item in items if item.is_dir(follow_symlinks=False))
         except MissingError:
             return []
@@ -126,7 +126,7 @@ class LocalStorage(Storage):
         if expect is not None and expect.kind:
             return nullcontext(self._read_entry(name, expect))
         where = f"{self.url}/{name}"
-        with _Errors(where), open_regular(self._path(name, locator)) as file:
+        with Translating(where), open_regular(self._path(name, locator)) as file:
             if os.fstat(file.fileno()).st_size < MAP_FROM:
                 return nullcontext(read_source(file, where, expect))
         return self._mapped(where, self._path(name, locator), expect)
@@ -134,7 +134,7 @@ class LocalStorage(Storage):
     @contextlib.contextmanager
     def _mapped(self, where: str, path: str, expect: ListedFile | None) -> Iterator[mmap.mmap]:
         with contextlib.ExitStack() as stack:
-            with _Errors(where):
+            with Translating(where):
                 data = stack.enter_context(mapped_source(path, where, expect))
             yield data
 
@@ -151,11 +151,11 @@ class LocalStorage(Storage):
         self._create(name, local_path, exclusive=not overwrite, durable=False)
 
     def replace(self, name: str, data: Buffer, expect: ListedFile | None) -> None:
-        with _Errors(f"{self.url}/{name}"), locked(os.path.dirname(self._target(name))):
+        with Translating(f"{self.url}/{name}"), locked(os.path.dirname(self._target(name))):
             super().replace(name, data, expect)
 
     def remove(self, name: str) -> None:
-        with _Errors(f"{self.url}/{name}"):
+        with Translating(f"{self.url}/{name}"):
             os.unlink(self._target(name))
 
     def remove_stale_temporaries(self, prefix: str = "", older_than_s: float = 86400.0) -> int:
@@ -164,7 +164,7 @@ class LocalStorage(Storage):
             pass
         removed = 0
         for path in (f"{self.url}/{name}" for name in stale if name.endswith(TEMPORARY_SUFFIX)):
-            with contextlib.suppress(MissingError), _Errors(path):
+            with contextlib.suppress(MissingError), Translating(path):
                 if time.time() - os.lstat(path).st_mtime >= older_than_s:
                     os.unlink(path)
                     removed += 1
@@ -174,7 +174,7 @@ class LocalStorage(Storage):
         return Path(self._path(name))
 
     def set_facts(self, name: str, modified_ns: int | None, permissions: int | None) -> None:
-        with _Errors(f"{self.url}/{name}"):
+        with Translating(f"{self.url}/{name}"):
             path = self._target(name)
             if modified_ns is not None:
                 os.utime(path, ns=(modified_ns, modified_ns), follow_symlinks=False)
@@ -190,7 +190,7 @@ class LocalStorage(Storage):
         path = self._target(name)
         if is_there(path, kind, target):
             return False
-        with _Errors(f"{self.url}/{name}"):
+        with Translating(f"{self.url}/{name}"):
             if kind == LINK:
                 make_link(path, target, overwrite=overwrite)
             else:
@@ -202,7 +202,7 @@ class LocalStorage(Storage):
 
     def _read_entry(self, name: str, expect: ListedFile) -> bytes:
         """The content of a link or folder, if it is as it was listed."""
-        with _Errors(f"{self.url}/{name}"):
+        with Translating(f"{self.url}/{name}"):
             content, found = read_entry(self._path(name, expect.locator), expect)
         if found.fingerprint != expect.fingerprint:
             raise ChangedError(f"{self.url}/{name} changed since it was listed")
@@ -221,7 +221,7 @@ class LocalStorage(Storage):
         """Fill a temporary file of `needed` bytes beside the target, then give it the target's name in one step."""
         target = self._target(name)
         folder = os.path.dirname(target)
-        with _Errors(f"{self.url}/{name}", needed):
+        with Translating(f"{self.url}/{name}", needed):
             if exclusive and os.path.lexists(target):
                 raise FileExistsError(errno.EEXIST, "already there")
             make_folders(folder)
@@ -250,7 +250,7 @@ class LocalStorage(Storage):
         return path
 
 
-class _Errors:
+class Translating:
     """A context that is the boundary at which the operating system's errors become those of errors.py.
 
     A class, since a generator would take as long as reading a tiny file does.

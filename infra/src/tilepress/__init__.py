@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.verbs.upkeep.abandon import abandon
     from tilepress.jobs.verbs.upkeep.certify import certify
     from tilepress.jobs.verbs.upkeep.compact import compact
+    from tilepress.jobs.verbs.upkeep.delete_source import delete_source
     from tilepress.jobs.verbs.upkeep.forget import forget
     from tilepress.jobs.verbs.upkeep.repair import repair
     from tilepress.jobs.verbs.upkeep.retry import retry
@@ -37,6 +38,7 @@ _VERBS = {
     "forget": ("tilepress.jobs.verbs.upkeep.forget", "forget"),
     "certify": ("tilepress.jobs.verbs.upkeep.certify", "certify"),
     "compact": ("tilepress.jobs.verbs.upkeep.compact", "compact"),
+    "delete_source": ("tilepress.jobs.verbs.upkeep.delete_source", "delete_source"),
     "repair": ("tilepress.jobs.verbs.upkeep.repair", "repair"),
     "retry": ("tilepress.jobs.verbs.upkeep.retry", "retry"),
     "compress": ("tilepress.jobs.verbs.compress", "compress"),
@@ -62,6 +64,7 @@ __all__ = [
     "certify",
     "compact",
     "compress",
+    "delete_source",
     "doctor",
     "errors",
     "estimate",

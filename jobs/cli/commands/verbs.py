@@ -18,6 +18,7 @@ from tilepress.jobs.verbs.train import train
 from tilepress.jobs.verbs.upkeep.abandon import abandon
 from tilepress.jobs.verbs.upkeep.certify import certify
 from tilepress.jobs.verbs.upkeep.compact import compact
+from tilepress.jobs.verbs.upkeep.delete_source import delete_source
 from tilepress.jobs.verbs.upkeep.forget import forget
 from tilepress.jobs.verbs.upkeep.repair import repair
 from tilepress.jobs.verbs.upkeep.retry import retry
@@ -75,6 +76,15 @@ CERTIFY = command_of(
       tilepress certify photos.tp                                  in photos.tp/certificates/
       tilepress certify s3://archive/2024 --out s3://certificates/2024 --key key.pem --require-independent
       tilepress certify photos.tp --check photos.tp/certificates/2026-11-28-0003-5e2c91ab --public-key public.pem
+    """,
+)
+DELETE_SOURCE = command_of(
+    delete_source,
+    """
+    Examples:
+      tilepress delete-source photos.tp --source photos/ --certificate photos.tp/certificates/2026-11-28-0003-5e2c91ab
+      tilepress delete-source s3://archive/2024 --source s3://raw/2024 --certificate s3://certificates/2024 \\
+          --public-key public.pem --require-independent --yes
     """,
 )
 AUDIT = command_of(

@@ -123,6 +123,11 @@ class S3Storage(Storage):
     def remove(self, name: str) -> None:
         self._request(name, lambda s3: s3.call_s3("delete_object", **self._address(name)))
 
+    def remove_version(self, name: str, etag: str) -> None:
+        """Delete the object if it has this ETag, where the store knows such conditions; AlreadyExists if it has not."""
+        condition = {"IfMatch": f'"{etag}"'}
+        self._request(name, lambda s3: s3.call_s3("delete_object", **self._address(name), **condition))
+
     def remove_stale_temporaries(self, prefix: str = "", older_than_s: float = 86400.0) -> int:
         return abort_stale(self._client(), self._bucket, self._prefix + prefix, time.time() - older_than_s)
 

@@ -1,0 +1,1 @@
+"""Originals removed by a certificate, and in no other way."""
