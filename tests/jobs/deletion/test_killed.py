@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tilepress
-from tests.jobs.deletion.test_delete_source import files, given_back, logged
+from tests.jobs.deletion.originals import files, given_back, logged
 from tests.support.interrupted import ONE, command
 from tests.support.make_collection import write_tree
 
