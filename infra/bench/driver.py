@@ -13,6 +13,7 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "plugin"))
@@ -24,11 +25,12 @@ import tifffile
 
 from tilepress import compress
 from tilepress.jobs.archives import compress as job
+from tilepress.pipeline.archive.index_row import index_row
 from tilepress.pipeline.archive.layout import create_archive, list_runs
 from tilepress.pipeline.archive.manifest import PartEntry
 from tilepress.pipeline.archive.plan import ADD, PlannedFile
 from tilepress.pipeline.archive.plan_writer import write_plan
-from tilepress.pipeline.archive.schema import INDEX_SCHEMA, facts_dict
+from tilepress.pipeline.archive.schema import INDEX_SCHEMA
 from tilepress.pipeline.archive.summary import summarise
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.compress.commit import EncodeResult, EncodeTask, to_ipc
@@ -56,25 +58,28 @@ def made_up(task: EncodeTask, archive: Storage, pool: CodecPool) -> EncodeResult
     """A result such as `encode_shard` gives, without any work."""
     rows = []
     for file in task.shard.additions:
-        facts = facts_dict(image_facts(file, None, task.settings)) | {"method": "file", "file_sha256": os.urandom(32)}
+        facts = vars(image_facts(file, None, task.settings)) | {"method": "file", "file_sha256": os.urandom(32)}
         spans = {f"{name}_{end}": 0 for name in ("container", "shared", "payload") for end in ("offset", "bytes")}
         rows.append({**facts, **spans, "part": task.number, "row_crc": 1, "pieces": [], "tiles": []})
     index = pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)
     entry = PartEntry(task.number, len(rows), len(rows), 1, "0" * 64)
-    return EncodeResult(entry, to_ipc(index), summarise(index))
+    return EncodeResult(entry, to_ipc(index), summarise(map(index_row, index.to_pylist())))
 
 
-def memory(images: int) -> list[tuple[int, float]]:
-    """(images done, resident MB of this process) while the driver's loop runs over a plan of that many images."""
+def memory(images: int) -> list[tuple[int, float, float]]:
+    """(images done, seconds, MB of this process) as that many are planned and pass through the loop of the driver."""
     process = psutil.Process()
-    samples: list[tuple[int, float]] = []
-    done = 0
+    samples: list[tuple[int, float, float]] = []
+    done, began = 0, time.monotonic()
+
+    def note(images: int) -> None:
+        samples.append((images, time.monotonic() - began, process.memory_info().rss / _MB))
 
     def watched(task: EncodeTask, archive: Storage, pool: CodecPool) -> EncodeResult:
         nonlocal done
         done += len(task.shard.additions)
         if done * 10 // images > (done - len(task.shard.additions)) * 10 // images:
-            samples.append((done, process.memory_info().rss / _MB))
+            note(done)
         return made_up(task, archive, pool)
 
     job.encode_shard = watched  # type: ignore[assignment]
@@ -87,12 +92,12 @@ def memory(images: int) -> list[tuple[int, float]]:
             settings = job._settings(config, choice)
             request = job._request(config, settings)
             plan = write_plan(files, request, request["shard_bytes"])
-            samples.append((0, process.memory_info().rss / _MB))
+            note(0)
             run = job.Run(1)
             storage.create(run.plan, plan.file.seek(0) or plan.file.read())
             with job._engine(storage, config, plan, networks=False) as engine:
                 job._execute(engine, storage, config, settings, run, plan, job.CompressReport())
-        samples.append((images, process.memory_info().rss / _MB))
+        note(images)
         assert len(list_runs(storage)) == 1
     return samples
 
@@ -105,9 +110,9 @@ def main() -> None:
     options = parser.parse_args()
     commit_rate(20)
     print(f"shards committed a second, one tiny file each: {commit_rate(options.shards):.0f} (target 50)")
-    print("images done, resident MB of the driver:")
-    for done, megabytes in memory(options.images):
-        print(f"  {done:>9,}  {megabytes:7.0f}")
+    print("images done, seconds (planned at 0 images; with index and manifest at the end), resident MB of the driver:")
+    for done, seconds, megabytes in memory(options.images):
+        print(f"  {done:>10,}  {seconds:7.0f}  {megabytes:7.0f}")
 
 
 if __name__ == "__main__":

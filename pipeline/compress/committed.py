@@ -25,6 +25,7 @@ from tilepress.pipeline.compress.known import MOST_NEAR, MOST_OF_A_SIZE, content
 _COLUMNS = ["image", "path", "source_bytes", "modified_ns", "method", "reason_code", "file_sha256"]
 _MOST = 1 << 20  # stored files that are remembered: about 200 MB
 _CACHED_SHARDS = 8  # whose rows are at hand: copies of a folder's files come in its order
+_CACHED_ROWS = 1 << 12  # all files of one size have the same few candidates by their size
 _SHARD_BITS = 32
 _Key = tuple[str, int]
 
@@ -43,6 +44,7 @@ class CommittedContent:
         self._places: dict[_Key, array[int]] = {}  # by what is alike: where the first few are
         self._count = 0
         self._rows = lru_cache(maxsize=_CACHED_SHARDS)(spool.get)
+        self._row = lru_cache(maxsize=_CACHED_ROWS)(self._read_row)
 
     def add(self, shard: int) -> None:
         """Take note of the files of a shard that was committed."""
@@ -77,7 +79,7 @@ class CommittedContent:
     def _at(self, key: _Key) -> Sequence[int]:
         return self._places.get(key, ())
 
-    def _row(self, at: int) -> IndexRow:
+    def _read_row(self, at: int) -> IndexRow:
         table: pa.Table = self._rows(at >> _SHARD_BITS)
         images = table.column("image").to_numpy()
         where = int(np.searchsorted(images, at & ((1 << _SHARD_BITS) - 1)))

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import zlib
 from array import array
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Hashable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from tilepress.pipeline.reading.history import has_content
 
 _COLUMNS = ["image", "source_bytes", "modified_ns", "fidelity", "reason_code"]
 MOST_NEAR, MOST_OF_A_SIZE = 4, 16  # candidates of a file: those of its path or time, and any others of its size
+_CACHED_ROWS = 1 << 12  # all files of one size have the same few candidates by their size
 
 
 class KnownContent:
@@ -49,6 +51,7 @@ class KnownContent:
         self._runs, self._images, *keys_of_rows = (np.frombuffer(c, np.int64) for c in columns)
         self._by_size, self._by_path, self._by_time = map(_Sorted, keys_of_rows)
         self._views = {view.run.number: view for view in archive.runs}
+        self._held = lru_cache(maxsize=_CACHED_ROWS)(self._read)
 
     def candidates(self, file: PlannedFile) -> tuple[tuple[Run, IndexRow], ...]:
         """Return the rows that may have the content of a file, each with its run; what is held most exactly first."""
@@ -57,18 +60,24 @@ class KnownContent:
         size, path, time = content_keys(file.bytes, file.path, file.modified_ns)
         near = [*self._by_path.find(path, MOST_NEAR), *self._by_time.find(time, MOST_NEAR)]
         others = self._by_size.find(size, MOST_OF_A_SIZE)
-        found: dict[tuple[int, int], tuple[Run, IndexRow]] = {}
+        found: dict[Hashable, tuple[Run, IndexRow]] = {}
         for at in dict.fromkeys([*near, *others]):
-            view = self._views[int(self._runs[at])]
-            row = view.index.at(int(self._images[at]))
-            if row is None:
+            if (held := self._held(at)) is None:
                 continue
-            held, content = version = self._archive.content((view, dict(row)))
-            image = index_row_or_damage(content)
+            key, run, image = held
             likely = at in near or image.file.file_sha256  # others of unknown hash would all have to be decoded
             if likely and not image.damage and image.facts.source_bytes == file.bytes:
-                found.setdefault(key_of(version), (held.run, image))
+                found.setdefault(key, (run, image))
         return tuple(sorted(found.values(), key=lambda each: _looseness(each[1])))
+
+    def _read(self, at: int) -> tuple[Hashable, Run, IndexRow] | None:
+        """The content of a stored file: what is the same for files that refer to it, its run, and its row."""
+        view = self._views[int(self._runs[at])]
+        row = view.index.at(int(self._images[at]))
+        if row is None:
+            return None
+        held, content = version = self._archive.content((view, dict(row)))
+        return key_of(version), held.run, index_row_or_damage(content)
 
 
 def _stored(archive: Archive, wanted: Fidelity, again: Collection[str]) -> Iterator[tuple[int, dict[str, Any]]]:

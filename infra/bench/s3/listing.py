@@ -1,7 +1,7 @@
 """How long `tilepress estimate` takes for a large collection on S3, of which every page of a listing takes a while.
 
-    python infra/bench/s3/listing.py photos/eval                               # 2 TB in 500,000 objects
-    python infra/bench/s3/listing.py photos/eval --objects 2000000 --flat      # of 1 MB, in one folder
+    python infra/bench/s3/listing.py photos/eval                         # 2 TB of pictures of 4 MB, in 250 folders
+    python infra/bench/s3/listing.py photos/eval --megabytes 2 --flat    # of 2 MB, in one folder
 
 A small server in a process of its own pretends to be the store: it makes up keys and sizes, answers ListObjectsV2 a
 thousand keys at a time after `--page-seconds` (0.15: what Amazon's takes from a machine near by), and gives the same
@@ -48,7 +48,7 @@ def main() -> None:
     """Start the server, estimate what it pretends to hold, and print how long that took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--objects", type=int, default=500_000)
+    parser.add_argument("--megabytes", type=float, default=4.0, help="of a picture, about")
     parser.add_argument("--terabytes", type=float, default=2.0)
     parser.add_argument("--flat", action="store_true", help="all in one folder")
     parser.add_argument("--unordered", action="store_true", help="a store that does not promise the order of keys")
@@ -56,9 +56,10 @@ def main() -> None:
     parser.add_argument("--read-seconds", type=float, default=0.05)
     parser.add_argument("--codec", default="auto")
     given = parser.parse_args()
-    pictures = mosaics(given.folder, 1e12 * given.terabytes / given.objects)
-    per_folder = given.objects if given.flat else 2000
-    store = Store(pictures, given.objects, per_folder, given.page_seconds, given.read_seconds, not given.unordered)
+    pictures = mosaics(given.folder, 1e6 * given.megabytes)
+    objects = round(1e12 * given.terabytes * len(pictures) / sum(map(len, pictures)))
+    per_folder = objects if given.flat else 2000
+    store = Store(pictures, objects, per_folder, given.page_seconds, given.read_seconds, not given.unordered)
     ours, theirs = multiprocessing.Pipe()
     server = multiprocessing.get_context("fork").Process(target=serve, args=(store, theirs), daemon=True)
     server.start()

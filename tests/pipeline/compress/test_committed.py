@@ -10,7 +10,7 @@ import tilepress
 from tests.jobs.archives.test_same_content import FILES, assert_restored, compress
 from tests.support.interrupted import ONE, contents
 from tests.support.make_collection import write_tree
-from tilepress.pipeline.compress import committed
+from tilepress.pipeline.compress import committed, known
 
 
 def test_copies_in_other_shards_of_a_run_are_stored_once(tmp_path: Path) -> None:
@@ -45,3 +45,18 @@ def test_few_of_a_runs_files_may_be_remembered(most: str, tmp_path: Path, monkey
     report = compress(tmp_path, shard_size=20_000)
     assert report.summary.images["same"] == (0 if most == "_MOST" else len(FILES) - 1), "by their names"
     assert tilepress.verify(tmp_path / "archive", against=tmp_path / "source", **ONE).exit_code == 0
+
+
+def test_many_files_of_one_size_do_not_cost_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CT slices that are not compressed are all of one size: each has the same few candidates."""
+    read: list[object] = []
+    for module, reader in ((committed, "index_row"), (known, "index_row_or_damage")):
+        original = getattr(module, reader)
+        monkeypatch.setattr(module, reader, lambda row, original=original: (read.append(row), original(row))[1])
+    write_tree(tmp_path / "source", {f"{number:03d}.raw": number.to_bytes(2, "big") * 50 for number in range(200)})
+    assert compress(tmp_path, shard_size=2_000).shards == 10
+    assert len(read) <= committed.MOST_OF_A_SIZE
+    read.clear()
+    write_tree(tmp_path / "source", {f"b{number:03d}.raw": number.to_bytes(2, "little") * 50 for number in range(200)})
+    assert compress(tmp_path, shard_size=2_000).shards == 10
+    assert 0 < len(read) <= 2 * committed.MOST_OF_A_SIZE + 200 * committed.MOST_NEAR
