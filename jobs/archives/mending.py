@@ -17,7 +17,7 @@ from tilepress.pipeline.errors import IntegrityError, MissingError, StorageError
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.reading.history import Version, content_place, place, places
 from tilepress.pipeline.reading.references import referred
-from tilepress.pipeline.sources.collection import Collection
+from tilepress.pipeline.sources.collection import Collection, require_source_of_data
 from tilepress.pipeline.storage.base import ListedFile
 from tilepress.pipeline.storage.listing_rules import KEEP
 from tilepress.pipeline.storage.ordered import merge_join
@@ -52,6 +52,7 @@ class _Source:
     """Where damaged images are looked for."""
 
     source: str
+    named_in: str  # the data that name it; "" of a place that was given
     links: str
     options: Mapping[str, Any]
     needed: bool  # UsageError if it cannot be listed
@@ -64,6 +65,8 @@ class _Source:
                 raise
 
     def open(self) -> Collection:
+        if self.named_in:
+            require_source_of_data(self.source, self.named_in)
         return Collection.open(self.source, links=self.links, storage_options=self.options)
 
 
@@ -84,7 +87,8 @@ def mended_images(
     requests = _requests(archive)
     found = source or next((request["source"] for request in reversed(requests.values())), "")
     links = next((request["links"] for request in reversed(requests.values()) if "links" in request), KEEP)
-    place_of_files = _Source(found, links, options, needed or source is not None)
+    named_in = "" if source else f"a plan of {archive.storage.url}"
+    place_of_files = _Source(found, named_in, links, options, needed or source is not None)
     images = list(_images(archive, damaged, place_of_files, requests))
     return list(_found_elsewhere(images, place_of_files, requests))
 

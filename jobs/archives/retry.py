@@ -12,6 +12,7 @@ from tilepress.pipeline.archive.schema import FAILURES, INCOMPRESSIBLE, LIMIT, U
 from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import open_archive
+from tilepress.pipeline.sources.collection import require_source_of_data
 from tilepress.pipeline.storage.listing_rules import KEEP
 from tilepress.pipeline.storage.options import NO_OPTIONS
 
@@ -34,6 +35,8 @@ class RetryConfig:
 def run_retry(config: RetryConfig) -> CompressReport:
     """Do a run of these files, with what the newest `compress` was asked for."""
     request = _newest_request(config)
+    if not config.source:
+        require_source_of_data(request["source"], f"a plan of {config.archive}")
     encoding = request["press"]
     again = FAILURES if config.failed else FAILURES | _VERBATIM
     asked = CompressConfig(

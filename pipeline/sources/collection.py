@@ -25,6 +25,7 @@ from typing import Any
 
 from tilepress.pipeline.errors import MissingError, UsageError
 from tilepress.pipeline.storage.base import ListedFile, Storage, absolute, is_url, local_path_of, open_storage
+from tilepress.pipeline.storage.data_urls import place_from_data
 from tilepress.pipeline.storage.globs import CASE, MAGIC, Selection, compile_glob, literal_prefix
 from tilepress.pipeline.storage.listing_rules import READ, ListingRules, OnSkip
 from tilepress.pipeline.storage.options import StorageOptions
@@ -175,6 +176,13 @@ class StoredCollection(Collection):
             return False
         with self._storage.open_source(entry.name, entry.locator) as data:
             return _ARCHIVE_MARK in bytes(data)
+
+
+def require_source_of_data(source: str, named_in: str) -> None:
+    """Raise UsageError for a source that data may not name: see `place_from_data`."""
+    from tilepress.pipeline.sources.file_list import LIST_PREFIX
+
+    place_from_data(source.removeprefix(LIST_PREFIX), named_in)
 
 
 def absolute_source(source: str) -> str:

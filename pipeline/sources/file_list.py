@@ -2,7 +2,8 @@
 
 One local path or URL a line, UTF-8; empty lines and lines that begin with '#' are skipped. Relative paths
 start at the folder of FILE, which may be a URL itself. A file's name in the collection is its line: relative
-paths as they are, absolute ones without the first '/', URLs without their scheme.
+paths as they are, absolute ones without the first '/', URLs without their scheme. A list is data: which URLs it may
+name is said in storage/data_urls.py, and one that is not of this machine names none of its files.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from contextlib import AbstractContextManager
 from tilepress.pipeline.errors import MissingError, UsageError
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import ListedFile, Storage, is_url, local_path_of, open_storage
+from tilepress.pipeline.storage.data_urls import place_from_data
 from tilepress.pipeline.storage.globs import Selection
 from tilepress.pipeline.storage.listing_rules import ListingRules
 from tilepress.pipeline.storage.options import StorageOptions
@@ -76,6 +78,7 @@ class FileListCollection(Collection):
 
     def _resolve(self, line: str) -> tuple[str, str]:
         """Name and place of a line."""
+        place_from_data(line, self.source, local=not is_url(self._folder) or not _is_absolute(line))
         if is_url(line):
             return line.split("://", 1)[1].lstrip("/"), line
         path = local_path_of(line) or line
@@ -87,6 +90,10 @@ class FileListCollection(Collection):
         if name.startswith("../"):
             name = (place if mark else posixpath.abspath(place)).lstrip("/")
         return name, scheme + mark + place
+
+
+def _is_absolute(line: str) -> bool:
+    return "://" in line or line.startswith("/")
 
 
 def _split(place: str, options: StorageOptions) -> tuple[Storage, str]:

@@ -7,19 +7,21 @@ import re
 from pathlib import Path
 
 from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.storage.data_urls import require_no_secret
 
 Place = str | Path
 _FLATTENED_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/?(?!/)")
 
 
 def place_text(place: Place) -> str:
-    """Return the text of `place`. UsageError for an empty one, and for what is meant to be a URL.
+    """Return the text of `place`. UsageError for an empty one, a URL with a password, and what is meant to be a URL.
 
     A URL that was made a Path loses one of its slashes; in a text they are forgotten: `s3:bucket`, `s3:/bucket`.
     """
     text = os.fspath(place)
     if not text.strip():  # of a variable that is not set, which would be the working folder
         raise UsageError("an empty text names no place: say . for the working folder")
+    require_no_secret(text)
     flattened = _FLATTENED_URL.match(text)
     if flattened and isinstance(place, Path) and flattened[0].endswith("/"):
         raise UsageError(f"{place} is a URL that became a Path and lost a slash: give URLs as text")
