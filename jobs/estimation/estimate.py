@@ -75,7 +75,7 @@ def estimate_entries(entries: Iterable[ListedFile], config: EstimateConfig, repo
         basis = Basis(population, strata, order, workers, is_url(config.source), config.shard_bytes, config.prices)
         with _place(config) as storage:
             rows = _rows(storage, config, codecs, basis, budget, meter, report)
-        _fill(report, codecs, basis, rows)
+        _fill(report, codecs, basis, rows, config.alternatives)
     report.seconds = round(time.monotonic() - started, 3)
     report.compiling_seconds = round(COMPILE_CLOCK.seconds - compiling, 3)
     return report
@@ -199,7 +199,9 @@ def _sampler(
     return Sampler(storage, shared, basis.order, endings, budget, meter, networks, alternatives)
 
 
-def _fill(report: EstimateReport, codecs: Sequence[Chosen], basis: Basis, rows: Rows) -> None:
+def _fill(
+    report: EstimateReport, codecs: Sequence[Chosen], basis: Basis, rows: Rows, alternatives: Sequence[str]
+) -> None:
     by_codec: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
     for row in rows:
         by_codec[row["codec"]][row["unit"]] = row
@@ -207,7 +209,8 @@ def _fill(report: EstimateReport, codecs: Sequence[Chosen], basis: Basis, rows: 
     report.sampled_units = len(units)
     report.sampled_files = sum(len(unit.files) for unit in units.values())
     report.sampled_bytes = sum(unit.bytes for unit in units.values())
-    report.codecs = [basis.codec(each.asked, by_codec[each.asked.label]) for each in codecs]
+    shown = [each for each in codecs if each.name not in alternatives or by_codec[each.asked.label] or not rows]
+    report.codecs = [basis.codec(each.asked, by_codec[each.asked.label]) for each in shown]
     seen = {basis.order[number][0] for number in units}
     report.unseen_bytes = sum(each.bytes for number, each in enumerate(basis.strata) if number not in seen)
     worst: dict[int, int] = defaultdict(int)

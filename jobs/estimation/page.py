@@ -152,7 +152,8 @@ def _sample(report: EstimateReport) -> Section:
 
 def _commands(config: EstimateConfig, report: EstimateReport) -> Section:
     rows: list[Sequence[Value]] = [("estimate again", _command(config, "estimate"))]
-    for codec, each in zip(config.shown_codecs, report.codecs, strict=True):
+    for each in report.codecs:
+        codec = next(name for name in config.shown_codecs if each.codec == name or each.codec.startswith(f"{name} ("))
         options = [] if codec == "auto" else ["--codec", codec]
         rows.append((f"compress with {each.codec}", _command(config, "compress", "ARCHIVE", *options)))
     return Table(title="Commands", columns=[Column("for"), Column("command")], rows=rows)

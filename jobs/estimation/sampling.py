@@ -73,7 +73,7 @@ class Sampler:
                 self.resumed += 1
                 without = without or len(rows) < len(options.codecs)
             else:
-                without = without or not self.budget.allows_alternatives
+                without = without or not self.budget.allows_alternatives(unit)
                 codecs = tuple(each for each in options.codecs if each.label not in self.alternatives)
                 yield MeasureTask(number, unit, replace(options, codecs=codecs) if without else options)
 

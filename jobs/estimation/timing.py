@@ -10,6 +10,7 @@ from tilepress.jobs.estimation.population import Unit
 _LISTING = 0.7  # of the time, from the first entry on: stores that list in no order give it when all is listed
 _GUESS = 1e6  # bytes a second, of files of a kind that nothing is known of yet
 _ALTERNATIVES = 0.25  # of the time, for codecs that nobody asked for
+_SLOW_GUESS = 2e5  # bytes a second that the slowest of these takes, until one was measured
 _LOOK_EVERY = 256  # entries between looks at the clock
 
 
@@ -50,10 +51,12 @@ class Budget:
         """When measuring ends: a share of the time is for that, however long listing took."""
         return max(self._seconds, self._listed + (1 - _LISTING) * self._seconds)
 
-    @property
-    def allows_alternatives(self) -> bool:
-        """Whether there is time for codecs that nobody asked for."""
-        return self._units is not None or self._on_alternatives < _ALTERNATIVES * self._seconds
+    def allows_alternatives(self, unit: Unit) -> bool:
+        """Whether there is time to measure a unit with codecs that nobody asked for, too."""
+        if self._units is not None:
+            return True
+        rate = self._on_alternatives / self._bytes.total() if self._on_alternatives else 1 / _SLOW_GUESS
+        return self._on_alternatives + rate * unit.bytes < _ALTERNATIVES * self._seconds
 
     @property
     def overrun(self) -> float:

@@ -33,8 +33,8 @@ def view(
     are decoded as they are looked at. Images are shown upright, as their EXIF says, and sizes and regions of IIIF are
     those of the upright picture; what is stored, and what a download gives, is as it was. Other IIIF viewers read
     /iiif/original/latest/PATH/info.json, where PATH is the path of an image, percent-encoded. An interrupt (Ctrl-C)
-    ends it, with exit code 0. It keeps at most 640 MiB of decoded pixels, or one image of up to 1 GiB that is held in
-    one piece, beside what it works on.
+    ends it, with exit code 0. It keeps at most 640 MiB of decoded pixels, or 1.25 GiB where one image is held in one
+    piece, beside what it works on.
 
     Returns:
         A ViewReport, when it is interrupted: where the archive was shown. UsageError where there is no archive, where
