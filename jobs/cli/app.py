@@ -13,9 +13,10 @@ from typer.core import TyperGroup
 import tilepress
 from tilepress.jobs.cli.command import Command
 from tilepress.jobs.cli.commands import verbs, views
+from tilepress.jobs.cli.log_choice import log_format_of, names_log_file
 from tilepress.jobs.cli.messages import MESSAGES
 from tilepress.jobs.cli.spelling import spelled
-from tilepress.pipeline.errors import TilepressError
+from tilepress.pipeline.errors import TilepressError, UsageError
 
 _INTERRUPTED = 130  # what typer makes of KeyboardInterrupt
 _EXIT_CODES = """\b
@@ -144,7 +145,7 @@ class _WrongUse(Protocol):
 
 
 def _show_wrong_use(error: _WrongUse) -> None:
-    if MESSAGES.as_json:
+    if MESSAGES.as_json or MESSAGES.as_log:
         MESSAGES.error(error.format_message(), error.exit_code, "UsageError")
     else:
         error.show()
@@ -169,7 +170,14 @@ def _open_streams() -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    MESSAGES.begin(as_json="--json" in arguments)  # before they are parsed: what is wrong with them is said so, too
+    as_json = "--json" in arguments  # before they are parsed: what is wrong with them is said so, too
+    MESSAGES.begin(as_json=as_json)
+    try:
+        log_format = log_format_of(arguments)
+    except UsageError as exc:
+        MESSAGES.error(str(exc), exc.exit_code, type(exc).__name__)
+        return exc.exit_code
+    MESSAGES.begin(as_json=as_json, log_format=log_format, to_file=names_log_file(arguments))
     code = _exit_code(arguments)
     if code == _INTERRUPTED:
         raise KeyboardInterrupt  # see ending_by_signal

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Protocol, get_args, get_origin, runtime_check
 import typer
 from typer.core import TyperCommand
 
+from tilepress.jobs.cli.log_choice import log_format_option
 from tilepress.jobs.cli.spelling import spelled
 from tilepress.jobs.monitoring.watch import measured_to
 from tilepress.jobs.run_report.recorder import reporting_to
@@ -22,7 +23,10 @@ JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 EVENTS = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of text; on standard error, one an event.")
 ]
-LOG = Annotated[Path | None, typer.Option("--log", metavar="FILE", help="Append what is said, with the time, to FILE.")]
+LOG = Annotated[
+    Path | None,
+    typer.Option("--log", "--log-file", metavar="FILE", help="Append what is said, with the time, to FILE."),
+]
 RUN_REPORT = Annotated[
     str | None,
     typer.Option("--run-report", metavar="FILE", help="Write how this command ends, as JSON, to FILE or a URL."),
@@ -52,8 +56,9 @@ class Command(TyperCommand):
     """A command with its parameters as people type them in its help, and arguments without braces in its usage."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
-        """Make it as typer does."""
+        """Make it as typer does, with the option that says what logs are written in."""
         super().__init__(*arguments, **settings)
+        self.params.append(log_format_option())
         texts: Iterable[Any] = (self, *self.params)
         for each in texts:
             each.help = spelled(each.help or "", self.params)

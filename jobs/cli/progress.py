@@ -66,7 +66,7 @@ class LiveDisplay(ABC):
     def __init__(self, task: str, *, quiet: bool = False) -> None:
         self._task_name, self._quiet = task, quiet
         self._console = Console(stderr=True)
-        self._on_terminal = not quiet and not MESSAGES.as_json and self._console.is_terminal
+        self._on_terminal = not (quiet or MESSAGES.as_json or MESSAGES.as_log) and self._console.is_terminal
         self._bar = self._on_terminal and self._console.width >= _WIDE
         self._live = Progress(
             TextColumn("{task.description}"),
@@ -146,7 +146,7 @@ class LiveDisplay(ABC):
             self._next_line = COMPILE_CLOCK.working_time() + self.line_every_s
             elapsed, *left = self._times()
             line = f"{self._task_name}: {', '.join([*self._facts(), f'{elapsed} elapsed', *left])}"
-            MESSAGES.log(line)
+            MESSAGES.log(line, event="progress", task=self._task_name, **self._for_programs())
             if not self._on_terminal and not MESSAGES.as_json:
                 MESSAGES.show(line)
         if time.monotonic() >= self._next_event:
@@ -154,13 +154,16 @@ class LiveDisplay(ABC):
 
     def _tell_program(self) -> None:
         self._next_event = time.monotonic() + _EVENT_EVERY_S
+        MESSAGES.event("progress", task=self._task_name, **self._for_programs())
+
+    def _for_programs(self) -> dict[str, Any]:
         left = self._left()
         times = {
             "share": round(self._share, 4),
             "seconds": round(time.monotonic() - self._began, 1),
             "seconds_left": None if left is None else round(left, 1),
         }
-        MESSAGES.event("progress", task=self._task_name, **(self._figures() | times))
+        return self._figures() | times
 
     def _line(self) -> str:
         """The facts that fit on the terminal; times always."""

@@ -44,7 +44,7 @@ def print_report(report: Any) -> None:
     properties = (name for name, value in vars(type(report)).items() if isinstance(value, property))
     fields = vars(report) | {name: getattr(report, name) for name in properties}
     print_json(fields)
-    MESSAGES.log(json_text(fields, indent=None))
+    MESSAGES.log(json_text(fields, indent=None), event="report")
 
 
 def show_compress(request: SimpleNamespace, report: CompressReport) -> None:

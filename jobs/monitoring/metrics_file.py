@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tilepress.codecs.extras import require_extra
 from tilepress.pipeline.errors import UsageError
-from tilepress.pipeline.monitoring.metrics import PREFIX, Reading, progress_readings, state_readings
+from tilepress.pipeline.monitoring.metrics import PREFIX, Reading, end_readings, progress_readings
 from tilepress.pipeline.monitoring.scope import Command
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class MetricsFile:
         self._over = threading.Event()
         try:
             self._check()
-            self._write(state_readings(command, None, success=False))
+            self._write(progress_readings(command))
         except OSError as exc:
             raise UsageError(f"`metrics_file` {path} cannot be written: {exc.strerror}") from exc
         self._thread = threading.Thread(target=self._keep_writing, name="tilepress-metrics", daemon=True)
@@ -41,7 +41,8 @@ class MetricsFile:
         """Write how the command ended; a place that has become unwritable is no error of the command."""
         self._over.set()
         self._thread.join()
-        self._write_quietly(state_readings(self._command, exit_code, success=success))
+        progress = progress_readings(self._command, running=False)
+        self._write_quietly([*progress, *end_readings(self._command, exit_code, success=success)])
 
     def _check(self) -> None:
         """UsageError for a file that somebody else wrote: it would be lost."""
@@ -52,20 +53,20 @@ class MetricsFile:
 
     def _keep_writing(self) -> None:
         while not self._over.wait(EVERY_S):
-            self._write_quietly(state_readings(self._command, None, success=False))
+            self._write_quietly(progress_readings(self._command))
 
-    def _write_quietly(self, state: Iterable[Reading]) -> None:
+    def _write_quietly(self, readings: Iterable[Reading]) -> None:
         try:
-            self._write(state)
+            self._write(readings)
         except OSError as exc:
             logger.info("%s was not written: %s", self._path, exc)
 
-    def _write(self, state: Iterable[Reading]) -> None:
+    def _write(self, readings: Iterable[Reading]) -> None:
         """Write to a file beside it, then rename that."""
         from prometheus_client import CollectorRegistry, write_to_textfile
 
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Readings([*progress_readings(self._command), *state]))
+        registry.register(_Readings(readings))
         write_to_textfile(str(self._path), registry)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,10 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tilepress
 from tilepress.jobs.monitoring.metrics_file import MetricsFile
-from tilepress.jobs.run_report.redaction import redacted
+from tilepress.jobs.run_report.redaction import redacted, safe_arguments
 from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.monitoring.lines import tell
 from tilepress.pipeline.monitoring.scope import Command, command_at_work
+from tilepress.pipeline.tally import COUNTED, retries
+
+logger = logging.getLogger(__name__)
 
 METRICS_FILE = "TILEPRESS_METRICS_FILE"  # environment variable: the same as --metrics-file
 _FAILED = 1
@@ -55,12 +62,22 @@ def watched(verb: str, given: Mapping[str, Any]) -> Iterator[Watch]:
     with command_at_work(command) as outer:
         place = _PLACE.get() or os.environ.get(METRICS_FILE)
         metrics = MetricsFile(Path(place), command) if place and outer is command else None
+        tell(logger, "command_started", verb, arguments=safe_arguments(given), version=tilepress.__version__)
         try:
             yield watch
         finally:
+            code = _FAILED if watch.exit_code is None else watch.exit_code
             if metrics is not None:
-                code = _FAILED if watch.exit_code is None else watch.exit_code
                 metrics.end(code, success=watch.success)
+            _tell_end(command, code)
+
+
+def _tell_end(command: Command, code: int) -> None:
+    counts, seconds = command.counts, round(time.time() - command.started, 3)
+    facts = {"exit_code": code, "seconds": seconds, "counts": {name: counts[name] for name in COUNTED}}
+    severity = "info" if not code else "warning" if code in _SUCCESSES else "error"
+    told = f"{command.verb}: exit code {code} after {seconds:.1f} s"
+    tell(logger, "command_ended", told, severity=severity, **facts, retries=retries(counts))
 
 
 def _archive(given: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from tilepress.jobs.monitoring.watch import watched
 from tilepress.jobs.run_report.redaction import redacted, safe_arguments
 from tilepress.jobs.run_report.report import RunReport, now
 from tilepress.pipeline.errors import StorageError, TilepressError, UsageError
+from tilepress.pipeline.monitoring.lines import tell
 from tilepress.pipeline.monitoring.scope import COMMAND
 from tilepress.pipeline.storage.options import StorageOptions
 from tilepress.pipeline.tally import COUNTED, TALLY, retries
@@ -69,8 +70,9 @@ def note_run(number: int) -> None:
     outcome, command = _CURRENT.get(), COMMAND.get()
     if outcome is not None:
         outcome.run = number
-    if command is not None:
+    if command is not None and command.run != number:
         command.run = number
+        tell(logger, "run_begun", f"run {number}")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ it is of the same plan and shard. Nothing is ever compared by bytes.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +32,7 @@ from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.compress.same import Candidates, StoredContent
 from tilepress.pipeline.compress.shard import ShardEncoder
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, TilepressError, TransientStorageError
+from tilepress.pipeline.monitoring.lines import tell
 from tilepress.pipeline.reading.near_lossless import prove_within
 from tilepress.pipeline.reading.pixels import PartReader, map_by_stack
 from tilepress.pipeline.reading.rebuild import prove
@@ -39,6 +41,8 @@ from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 from tilepress.pipeline.storage.range_file import RangeFile
 from tilepress.pipeline.tally import TALLY
+
+logger = logging.getLogger(__name__)
 
 _MEMORY_PART = 64 << 20
 
@@ -111,6 +115,7 @@ def commit_part(task: ShardTask, archive: Storage, part: BuiltPart, rows: PartRo
         _create(archive, task.run.part(task.number), part)
     except AlreadyExists:
         TALLY.add(commit_conflicts=1)
+        tell(logger, "commit_conflict", f"shard {task.number}: another process has committed it")
         return accept_part(task, archive)
     finally:
         size = part.nbytes
@@ -146,6 +151,8 @@ def build_part(task: EncodeTask, archive: Storage, pool: CodecPool) -> tuple[Bui
         if failed.keys() <= quarantined.keys():
             raise IntegrityError(f"shard {task.number} cannot be stored right: {failed}")
         TALLY.add(verify_failures=len(failed))
+        told = f"shard {task.number}: stored verbatim, since they did not decode to what they were"
+        tell(logger, "verify_failed", told, severity="error", images=failed)
         quarantined |= failed
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from tilepress.pipeline.archive.plan import Shard
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.compress.commit import EncodeTask, build_part
 from tilepress.pipeline.engine.engine import RunsAlone
+from tilepress.pipeline.monitoring.lines import tell
 from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.tally import TALLY
+
+logger = logging.getLogger(__name__)
 
 _REASON = "compressing it crashed the worker process, or took too long, every time"
 
@@ -23,6 +27,9 @@ def find_crashing_files(task: EncodeTask, runs_alone: RunsAlone) -> EncodeTask:
         and not runs_alone(encode_alone, replace(task, shard=Shard(task.number, (file,))))
     }
     TALLY.add(quarantined=len(crashing))
+    names = [file.entry.name for file in task.shard.additions if file.image in crashing]
+    told = f"shard {task.number}: {len(names)} files crash workers, and are stored verbatim"
+    tell(logger, "files_quarantined", told, severity="error", files=names)
     return replace(task, quarantined={**task.quarantined, **crashing})
 
 

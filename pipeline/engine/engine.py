@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import logging
 import math
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -14,8 +16,12 @@ from tilepress.codecs.extras import is_installed, require_extra
 from tilepress.pipeline.coding.codec_pool import CodecPool, one_torch_thread
 from tilepress.pipeline.coding.progress import Progress
 from tilepress.pipeline.errors import EngineError, UsageError
+from tilepress.pipeline.monitoring.lines import tell
+from tilepress.pipeline.monitoring.scope import attempt_at_work
 from tilepress.pipeline.storage.base import Location, Storage
 from tilepress.pipeline.tally import TALLY
+
+logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3  # of a shard, for transient failures
 FIRST_DELAY_S = 1.0  # before the second attempt; four times that before the third
@@ -148,8 +154,23 @@ def open_engine(
     return LocalEngine(config.width, archive, shards)
 
 
-def run_stage(stage: Stage, task: Task, archive: Storage, pool: CodecPool) -> Any:
-    """Attempt a stage once and return its result; this machine's shortages become errors that say what to do."""
+def run_stage(stage: Stage, task: Task, archive: Storage, pool: CodecPool, attempt: int = 1) -> Any:
+    """Make attempt number `attempt` at a stage, tell of it, and return its result."""
+    with attempt_at_work(task.number, attempt):
+        began = time.monotonic()
+        tell(logger, "shard_started", f"shard {task.number}: {task.bytes:,} bytes", bytes=task.bytes)
+        try:
+            result = _run(stage, task, archive, pool)
+        except Exception as exc:
+            tell(logger, "shard_failed", f"shard {task.number}: {exc}", severity="warning", kind=type(exc).__name__)
+            raise
+        seconds = round(time.monotonic() - began, 3)
+        tell(logger, "shard_done", f"shard {task.number}: done in {seconds:.1f} s", seconds=seconds)
+    return result
+
+
+def _run(stage: Stage, task: Task, archive: Storage, pool: CodecPool) -> Any:
+    """The result of a stage; this machine's shortages become errors that say what to do."""
     one_torch_thread()
     try:
         return stage(task, archive, pool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -13,8 +14,12 @@ from tilepress.pipeline.coding.codec_pool import CodecPool, one_torch_thread
 from tilepress.pipeline.engine.engine import ATTEMPTS, UNWATCHED, Stage, Task, Watcher, delay_s, run_stage
 from tilepress.pipeline.engine.memory import budget, declared_bytes
 from tilepress.pipeline.errors import EngineError, TransientStorageError
+from tilepress.pipeline.monitoring.lines import tell
+from tilepress.pipeline.monitoring.scope import attempt_at_work
 from tilepress.pipeline.storage.base import Location
 from tilepress.pipeline.tally import TALLY
+
+logger = logging.getLogger(__name__)
 
 
 class LocalEngine:
@@ -71,9 +76,11 @@ class LocalEngine:
         listener = partial(watcher.progressed, task.number)
         for attempt in range(1, ATTEMPTS):
             try:
-                return run_stage(stage, task, self._archive, self._pool.told_to(listener))
+                return run_stage(stage, task, self._archive, self._pool.told_to(listener), attempt)
             except TransientStorageError:
                 watcher.ended(task.number)
                 TALLY.retried("storage")
+                with attempt_at_work(task.number, attempt):
+                    tell(logger, "shard_retried", f"shard {task.number}: storage", severity="warning", cause="storage")
                 time.sleep(delay_s(attempt))
-        return run_stage(stage, task, self._archive, self._pool.told_to(listener))
+        return run_stage(stage, task, self._archive, self._pool.told_to(listener), ATTEMPTS)

@@ -7,6 +7,7 @@ create-only, so a task that ran twice leaves one part.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -24,8 +25,12 @@ from tilepress.pipeline.engine.ray_progress import ProgressBoard, Reader
 from tilepress.pipeline.engine.ray_workers import Done, WorkerContext, environment, run_shard
 from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import ActorLostError, EngineError, TransientStorageError
+from tilepress.pipeline.monitoring.lines import is_heard, tell, tell_again
+from tilepress.pipeline.monitoring.scope import attempt_at_work
 from tilepress.pipeline.storage.base import Location
 from tilepress.pipeline.tally import TALLY
+
+logger = logging.getLogger(__name__)
 
 _BATCHES_IN_FLIGHT = 2
 _POLL_S = 0.5
@@ -90,7 +95,9 @@ class RayEngine:
         board = cast(Any, ProgressBoard).remote()
         self._boards, self._reader = (board,), Reader(board)
         self._metrics = RayMetrics(self._actors)
-        self._context = WorkerContext(archive, environment(), config.shard_timeout_s, threads, self._actors, board)
+        self._context = WorkerContext(
+            archive, environment(), config.shard_timeout_s, threads, self._actors, board, is_heard()
+        )
 
     def map_shards(self, stage: Stage, tasks: Iterable[Any], watcher: Watcher = UNWATCHED) -> Iterator[Any]:
         """See Engine. After an error, shards under way end by themselves, as the cluster's or this process's end does.
@@ -149,7 +156,7 @@ class RayEngine:
 
     def _end(self) -> None:
         """Stop the actors, and the cluster if it was started here."""
-        self._metrics.tell()
+        self._metrics.tell(running=False)
         for actor in (*self._actors, *self._boards):
             ray.kill(actor)
         if self._started:
@@ -167,7 +174,7 @@ class RayEngine:
 
     def _submit(self, stage: Stage, attempt: _Attempt, context: WorkerContext | None = None) -> Any:
         options = {"num_cpus": self._cpus, "memory": attempt.memory or None}
-        return run_shard.options(**options).remote(stage, attempt.task, context or self._context)
+        return run_shard.options(**options).remote(stage, attempt.task, context or self._context, attempt.number)
 
     def _collect(self, attempt: _Attempt, ref: Any, again: list[_Attempt]) -> Iterator[Any]:
         try:
@@ -181,6 +188,7 @@ class RayEngine:
         except ray_errors.RayError as exc:
             raise EngineError(f"Ray could not run shard {attempt.task.number}: {exc}") from exc
         TALLY.merge(done.counts)
+        tell_again(done.lines)
         if not isinstance(done.result, RemoteError):
             TALLY.add(shards_done=1)
             yield done.result
@@ -207,7 +215,9 @@ class RayEngine:
 
     def _next_attempt(self, attempt: _Attempt, cause: Exception) -> _Attempt:
         if attempt.number < ATTEMPTS:
-            TALLY.retried(_CAUSES.get(type(cause), "lost node or object"))
+            TALLY.retried(why := _CAUSES.get(type(cause), "lost node or object"))
+            with attempt_at_work(attempt.task.number, attempt.number):
+                tell(logger, "shard_retried", f"shard {attempt.task.number}: {why}", severity="warning", cause=why)
             later = time.monotonic() + delay_s(attempt.number)
             return replace(attempt, number=attempt.number + 1, not_before=later)
         if isinstance(cause, TransientStorageError):

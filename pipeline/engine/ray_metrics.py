@@ -38,10 +38,10 @@ class RayMetrics:
             self._clock.look()
             self.tell()
 
-    def tell(self) -> None:
-        """Tell Ray the readings now."""
+    def tell(self, *, running: bool = True) -> None:
+        """Tell Ray the readings now; the last time, that nothing is running any more."""
         told = self._command.told
-        for reading in progress_readings(self._command):
+        for reading in progress_readings(self._command, running=running):
             if reading.metric.kind == "gauge":
                 self._of(reading.metric).set(reading.value, tags=dict(reading.labels))
             elif (more := reading.value - told.get(key := _key(reading), 0.0)) > 0:

@@ -22,6 +22,7 @@ from tilepress.pipeline.engine.engine import Stage, run_stage
 from tilepress.pipeline.engine.ray_progress import poster
 from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import ActorLostError
+from tilepress.pipeline.monitoring.lines import Line, gathered
 from tilepress.pipeline.storage.base import Location
 from tilepress.pipeline.tally import TALLY
 
@@ -38,6 +39,7 @@ class WorkerContext:
     threads: int = 1
     actors: tuple[Any, ...] = ()
     board: Any = None  # hears of progress; see ray_progress.py
+    heard: bool = False  # whether anybody listens to events; see monitoring/lines.py
 
 
 def environment() -> tuple[tuple[str, str], ...]:
@@ -64,31 +66,36 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a shard: a stage's result, or the RemoteError that it raised; and what the worker counted."""
+    """What came of a shard: a stage's result, or the RemoteError that it raised; what the worker counted and told."""
 
     result: Any
     counts: Counter[str]
+    lines: tuple[Line, ...] = ()
 
 
 @ray.remote(max_retries=0)  # type: ignore[untyped-decorator]  # Ray types its decorator only without arguments
-def run_shard(stage: Stage, task: Any, context: WorkerContext) -> Done:
-    """Run a stage over one shard; a worker has one at a time."""
-    return _counted(stage, task, context)  # by reference: Ray copies what this very function names to the workers
+def run_shard(stage: Stage, task: Any, context: WorkerContext, attempt: int) -> Done:
+    """Make an attempt at a stage over one shard; a worker has one at a time."""
+    return _counted(
+        stage, task, context, attempt
+    )  # by reference: Ray copies what this very function names to the workers
 
 
-def _counted(stage: Stage, task: Any, context: WorkerContext) -> Done:
+def _counted(stage: Stage, task: Any, context: WorkerContext, attempt: int) -> Done:
     before = TALLY.now()
-    return Done(_result_or_error(stage, task, context), TALLY.since(before))
+    with gathered(wanted=context.heard) as lines:
+        result = _result_or_error(stage, task, context, attempt)
+    return Done(result, TALLY.since(before), tuple(lines))
 
 
-def _result_or_error(stage: Stage, task: Any, context: WorkerContext) -> Any:
+def _result_or_error(stage: Stage, task: Any, context: WorkerContext, attempt: int) -> Any:
     try:
         with _time_limit(context.timeout_s):
             adopt(context.environment)
             pool = _pool(context, task.number)
             if context.board is not None:
                 pool = pool.told_to(poster(context.board, task.number))
-            return run_stage(stage, task, context.archive.open(), pool)
+            return run_stage(stage, task, context.archive.open(), pool, attempt)
     except Exception as exc:  # noqa: BLE001 - raised again by the driver
         return RemoteError.of(exc)
 

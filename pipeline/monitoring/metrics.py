@@ -68,7 +68,7 @@ _LAST_SUCCESS = Metric(
 METRICS = (*_COUNTED.values(), *_TIMES.values(), _RETRIES, _STARTED, _LAST_COMMIT, _RUNNING, _EXIT_CODE, _LAST_SUCCESS)
 
 
-def progress_readings(command: Command) -> Iterator[Reading]:
+def progress_readings(command: Command, *, running: bool = True) -> Iterator[Reading]:
     """Yield what a command has done so far."""
     counts, labels = command.counts, _labels(command)
     for name, metric in _COUNTED.items():
@@ -80,14 +80,13 @@ def progress_readings(command: Command) -> Iterator[Reading]:
         yield Reading(_RETRIES, {**labels, "cause": cause}, count)
     yield Reading(_STARTED, labels, command.started)
     yield Reading(_LAST_COMMIT, labels, max(command.started, TALLY.last("shards_done")))
+    yield Reading(_RUNNING, labels, float(running))
 
 
-def state_readings(command: Command, exit_code: int | None, *, success: bool) -> Iterator[Reading]:
-    """Yield how a command is: it runs while there is no exit code; a `success` is dated with the present moment."""
+def end_readings(command: Command, exit_code: int, *, success: bool) -> Iterator[Reading]:
+    """Yield how a command has ended; a `success` is dated with the present moment."""
     labels = _labels(command)
-    yield Reading(_RUNNING, labels, float(exit_code is None))
-    if exit_code is not None:
-        yield Reading(_EXIT_CODE, labels, exit_code)
+    yield Reading(_EXIT_CODE, labels, exit_code)
     if success:
         yield Reading(_LAST_SUCCESS, {name: labels[name] for name in _LAST_SUCCESS.labels}, time.time())
 

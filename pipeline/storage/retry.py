@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tilepress.pipeline.errors import TransientStorageError
+from tilepress.pipeline.monitoring.lines import tell
 from tilepress.pipeline.tally import TALLY
 
 T = TypeVar("T")
@@ -40,7 +41,8 @@ def retrying(action: Callable[[], T], policy: RetryPolicy | None = None) -> T:
             return action()
         except TransientStorageError as exc:
             delay = policy.delay(attempt)
-            logger.info("attempt %d of %d failed, again in %.1f s: %s", attempt, policy.attempts, delay, exc)
+            told = f"attempt {attempt} of {policy.attempts} failed, again in {delay:.1f} s: {exc}"
+            tell(logger, "request_retried", told, severity="warning", request_attempt=attempt)
             TALLY.retried("storage request")
             time.sleep(delay)
     return action()

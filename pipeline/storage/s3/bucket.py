@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from tilepress.pipeline.errors import AlreadyExists, ChangedError, StorageError, UnsafeName, UsageError
+from tilepress.pipeline.monitoring.scope import carried
 from tilepress.pipeline.storage.base import (
     Blobs,
     Buffer,
@@ -69,7 +70,7 @@ class S3Storage(Storage):
         if len(ranges) < 2:
             return [read(each) for each in ranges]
         with ThreadPoolExecutor(min(_RANGE_THREADS, len(ranges))) as threads:
-            return list(threads.map(read, ranges))
+            return list(threads.map(carried(read), ranges))
 
     def stat(self, name: str, locator: bytes = b"") -> ListedFile:
         name = located(name, locator)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tilepress.pipeline.errors import AlreadyExists, ChangedError, MissingError, StorageError, TransientStorageError
+from tilepress.pipeline.monitoring.scope import carried
 from tilepress.pipeline.storage.creating import Content, Reader, create_once, reader_of
 from tilepress.pipeline.storage.retry import retrying
 from tilepress.pipeline.storage.s3.client import S3Client
@@ -105,7 +106,7 @@ def upload_parts(target: Target, size: int, read: Reader, condition: Mapping[str
 
     try:
         with ThreadPoolExecutor(_THREADS) as threads:
-            parts = {"Parts": list(threads.map(send, range(1, -(-size // length) + 1)))}
+            parts = {"Parts": list(threads.map(carried(send), range(1, -(-size // length) + 1)))}
         finish = {**begun, **condition, "MultipartUpload": parts}
         create_once(lambda: target.send("complete_multipart_upload", **finish), target.is_same, may_have_arrived)
     except BaseException as exc:

@@ -96,7 +96,10 @@ def test_a_job_that_is_asked_for_nothing_does_what_the_signature_says(verb: str)
 def test_a_command_offers_every_parameter_of_its_verb_and_help_says_what_it_is(verb: str) -> None:
     command = app.cli.commands[COMMANDS.get(verb, verb)]
     offered = {parameter.name: parameter.help for parameter in command.params}
-    assert set(offered) - {"as_json", "log", "run_report", "metrics_file"} == parameters(verb).keys() - PYTHON_ONLY
+    assert (
+        set(offered) - {"as_json", "log", "run_report", "metrics_file", "log_format"}
+        == parameters(verb).keys() - PYTHON_ONLY
+    )
     assert all(offered.values())
     options = [name for each in command.params if each.param_type_name == "option" for name in each.opts]
     assert options == [name.lower() for name in options]

@@ -50,5 +50,6 @@ def test_the_driver_tells_what_was_done_and_how_busy_actors_were(told, tmp_path)
     assert told["tilepress_shards_done_total", *labels] == told["tilepress_shards_planned", *labels] == report.shards
     assert told["tilepress_images_total", *labels] == report.summary.images.total()
     assert 0 < told["tilepress_actor_busy_seconds_total", *labels] < told["tilepress_actor_seconds_total", *labels]
+    assert told["tilepress_running", *labels] == 0
     checked = verify(archive, **ON_CPUS)
     assert told["tilepress_images_total", "verify", archive, ""] == checked.images
