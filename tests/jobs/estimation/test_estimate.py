@@ -279,6 +279,6 @@ def test_ray_projects_the_same_as_this_process(source: Path, tmp_path: Path, ray
 def test_codecs_that_nobody_asked_for_take_no_more_than_their_share_of_the_time(tmp_path: Path) -> None:
     write_tree(tmp_path, {"s/large.png": encoded(image_of("RGB", 192, 160, seed=3), "PNG")})
     report = tilepress.estimate(tmp_path / "s", minutes=0.01, report=tmp_path / "page.html", **ONE)
-    assert [codec.codec for codec in report.codecs] == ["auto"] and report.overrun_seconds > 0
-    report = tilepress.estimate(tmp_path / "s", sample=1, **ONE)
+    assert [codec.codec for codec in report.codecs] == ["auto"]
+    report = tilepress.estimate(tmp_path / "s", sample=2, **ONE)
     assert [codec.codec for codec in report.codecs] == ["auto", "lossless"]
