@@ -38,13 +38,8 @@ SPELLED = {  # what metadata say that came before SPDX expressions
     "python software foundation license": "psf-2.0",
     "dual license": "apache-2.0",
 }
-# imported, and of that package's versions
+# Imported, and of that package's versions.
 BROUGHT = {"botocore": "s3fs", "aiohttp": "s3fs", "llvmlite": "numba", "anyio": "starlette"}
-    "botocore": "s3fs",
-    "aiohttp": "s3fs",
-    "llvmlite": "numba",
-    "anyio": "starlette",
-}  # imported, and of that package's versions
 
 
 def normal(name: str) -> str:
