@@ -48,6 +48,7 @@ _COMMANDS = (
     ("retry", verbs.RETRY, "Store files again that were not stored as they should."),
     ("recover", verbs.RECOVER, "Write the JPEG files that pictures were made from."),
     ("import", verbs.IMPORT, "Make a collection of arrays: MNIST idx, .npz, CIFAR."),
+    ("submit", verbs.SUBMIT, "Hand in a job of a file: on Ray, on Kubernetes, or for cron."),
     ("train", verbs.TRAIN, "Train a learned codec on a collection or an archive."),
     ("fit-lossless", verbs.FIT_LOSSLESS, "Fit the lossless codec to an archive of similar images."),
     ("evaluate", verbs.EVALUATE, "Compare codecs on your images: rate, quality, speed."),

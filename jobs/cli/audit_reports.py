@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.doctor.doctor import DoctorReport
     from tilepress.jobs.estimation.report import EstimateReport
     from tilepress.jobs.report.report import ArchiveReport
+    from tilepress.jobs.submission.submit import SubmitReport
     from tilepress.jobs.viewer.view import ViewReport
 
 _VERDICTS = {
@@ -197,3 +198,18 @@ def show_doctor(request: SimpleNamespace, report: DoctorReport) -> None:
     for url in report.left:
         print(plain(f"not removed: {url}"))
     print(f"{_VERDICTS[report.exit_code]} ({counted(len(report.checks), 'check')}, {took(report.seconds, 0.0)})")
+
+
+def show_submit(request: SimpleNamespace, report: SubmitReport) -> None:
+    """Print texts as they are to be used, or the id of a job, and how it ended."""
+    if report.texts:
+        for name, text in report.texts.items():
+            print(f"# --- {name}\n{text}" if len(report.texts) > 1 else text, end="")
+        return
+    if not report.waited:
+        print(f"{report.id}: {report.why or ('submitted' if report.new else 'is there already')}")
+        return
+    print(plain(f"{report.id}: exit code {report.exit_code}{f', {report.why}' if report.why else ''}"))
+    if report.run_report:
+        counts = report.run_report["counts"]
+        print(f"{counts['images']:,} images, {size(counts['bytes_in'])} to {size(counts['bytes_out'])}")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.verbs.report import report
     from tilepress.jobs.verbs.reproduce import reproduce
     from tilepress.jobs.verbs.restore import restore
+    from tilepress.jobs.verbs.submit import submit
     from tilepress.jobs.verbs.train import train
     from tilepress.jobs.verbs.upkeep.abandon import abandon
     from tilepress.jobs.verbs.upkeep.certify import certify
@@ -51,6 +52,7 @@ _VERBS = {
     "report": ("tilepress.jobs.verbs.report", "report"),
     "reproduce": ("tilepress.jobs.verbs.reproduce", "reproduce"),
     "restore": ("tilepress.jobs.verbs.restore", "restore"),
+    "submit": ("tilepress.jobs.verbs.submit", "submit"),
     "train": ("tilepress.jobs.verbs.train", "train"),
     "verify": ("tilepress.jobs.verbs.verify", "verify"),
     "view": ("tilepress.jobs.verbs.view", "view"),
@@ -80,6 +82,7 @@ __all__ = [
     "reproduce",
     "restore",
     "retry",
+    "submit",
     "train",
     "verify",
     "view",

@@ -14,6 +14,7 @@ from tilepress.jobs.verbs.recover import recover
 from tilepress.jobs.verbs.report import report
 from tilepress.jobs.verbs.reproduce import reproduce
 from tilepress.jobs.verbs.restore import restore
+from tilepress.jobs.verbs.submit import submit
 from tilepress.jobs.verbs.train import train
 from tilepress.jobs.verbs.upkeep.abandon import abandon
 from tilepress.jobs.verbs.upkeep.certify import certify
@@ -221,5 +222,24 @@ DOCTOR = command_of(
       tilepress doctor                                   this machine
       tilepress doctor s3://bucket/archives              before an archive is put there
       tilepress doctor s3://bucket/archives --ray-address auto
+    """,
+)
+SUBMIT = command_of(
+    submit,
+    """
+    Examples:
+      tilepress submit nightly.yaml --wait                          on the Ray cluster of $RAY_API_SERVER_ADDRESS
+      tilepress submit nightly.yaml --at 2026-11-28T02:00Z --wait   that night: the job that was, or a new one
+      tilepress submit nightly.yaml --on kuberay --dry-run          the manifest
+      tilepress submit nightly.yaml --on cron                       a crontab line, a timer and a service
+
+    \b
+    nightly.yaml:
+      name: photos
+      verb: compress
+      arguments: {source: "s3://raw/${YEAR:-2026}", archive: s3://archive/2026, if_busy: skip}
+      schedule: "0 2 * * *"
+      timeouts: {start: 30m, run: 20h}
+      secrets: {AWS_SECRET_ACCESS_KEY: {env: AWS_SECRET_ACCESS_KEY}}
     """,
 )
