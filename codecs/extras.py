@@ -14,7 +14,7 @@ EXTRAS = {
     "view": ("starlette", "uvicorn"),
     "metrics": ("prometheus_client",),
     "certify": ("cryptography",),
-    "jobs": ("pydantic", "ray", "aiohttp_cors"),
+    "jobs": ("pydantic", "ray"),
 }
 
 

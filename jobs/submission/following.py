@@ -122,13 +122,15 @@ class _Log:
 
     def _run(self) -> None:
         while True:
+            last = self._ended.is_set()  # once more after the end: what broke off has last lines
             self._passed = 0
             try:
                 self._cluster.logs(self._submission, self._line)
                 return
             except EngineError:
-                if self._ended.wait(1.0):
+                if last:
                     return
+                self._ended.wait(1.0)
 
     def _line(self, line: str) -> None:
         self._passed += 1

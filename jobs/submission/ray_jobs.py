@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,9 +57,10 @@ class RayJobs:
 
     def __init__(self, dashboard: str) -> None:
         """Connect. EngineError if nothing answers there."""
-        require_extra("jobs", "`on` ray")
+        require_extra("jobs", "`on` ray", "ray", "aiohttp_cors")  # the second is of ray[default] alone
         from ray.job_submission import JobSubmissionClient
 
+        logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.ERROR)  # it tells of every connection
         self._dashboard = dashboard
         with self._errors():
             self._client = JobSubmissionClient(dashboard)

@@ -137,7 +137,7 @@ def _say(*, quiet: bool) -> Callable[[str], None]:
         if MESSAGES.as_json:
             MESSAGES.event("log", line=line)
         else:
-            MESSAGES.show(plain(line))
+            MESSAGES.show(plain(line.expandtabs()))
 
     return (lambda line: None) if quiet else say
 

@@ -35,6 +35,7 @@ from tilepress.jobs.evaluation.evaluate import EvaluateConfig
 from tilepress.jobs.fitting.fit_lossless import FitConfig
 from tilepress.jobs.report.report import ReportConfig
 from tilepress.jobs.reproduction.reproduce import ReproduceConfig
+from tilepress.jobs.submission.submit import SubmitConfig
 from tilepress.jobs.training.train import TrainConfig
 from tilepress.pipeline.engine.engine import EngineConfig
 
@@ -58,6 +59,7 @@ CONFIGS = {
     "evaluate": EvaluateConfig,
     "report": ReportConfig,
     "reproduce": ReproduceConfig,
+    "submit": SubmitConfig,
 }
 COMMANDS = {"import_arrays": "import", "fit_lossless": "fit-lossless"}  # where the names differ
 PYTHON_ONLY = {"quiet", "storage_options"}
