@@ -70,7 +70,9 @@ def _ray_job_spec(job: Job, name: str, report: str) -> Manifest:
 
 def _cluster(job: Job) -> Manifest:
     where = job.kubernetes
-    workers = [_worker_group(job, "cpu", _image(job), where.workers.min, where.workers.max, gpus=0)]
+    # Kueue counts a cluster's pods when it admits it, and takes none that changes its size: all workers, or none yet.
+    least = where.workers.max if where.queue is not None else where.workers.min
+    workers = [_worker_group(job, "cpu", _image(job), least, where.workers.max, gpus=0)]
     if where.gpu_workers:
         image = where.gpu_image or _image(job)
         workers.append(_worker_group(job, "gpu", image, where.gpu_workers, where.gpu_workers, gpus=1))
@@ -83,7 +85,7 @@ def _cluster(job: Job) -> Manifest:
     return {
         "rayVersion": _ray_version(),
         "authOptions": dict(_TOKEN),
-        "enableInTreeAutoscaling": where.workers.min < where.workers.max,
+        "enableInTreeAutoscaling": least < where.workers.max,
         "autoscalerOptions": autoscaler,
         "headGroupSpec": {
             "rayStartParams": {"num-cpus": "0", "object-store-memory": str(_OBJECT_STORE)},
