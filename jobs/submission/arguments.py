@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from inspect import Parameter
+from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
 
@@ -14,12 +15,17 @@ import typer
 import tilepress
 from tilepress.jobs.verbs.arguments import check_arguments
 from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.sources.file_list import LIST_PREFIX
+from tilepress.pipeline.storage.data_urls import place_from_data
 
 _NOT_OFFERED = ("quiet", "storage_options")  # of Python only: see jobs/verbs/parameters.py
 
 
 def check_job_arguments(verb: str, given: Mapping[str, Any], place: str) -> None:
-    """UsageError where the command of the verb would refuse an argument: its name, type, words or range."""
+    """UsageError where the command of the verb would refuse an argument: its name, type, words or range.
+
+    And where an argument names a place that data may not name: whoever submits a file may not have written it.
+    """
     try:
         known = _parameters(verb)
         values = {name: _value(value, known[name]) for name, value in _by_parameter(verb, known, given).items()}
@@ -28,8 +34,17 @@ def check_job_arguments(verb: str, given: Mapping[str, Any], place: str) -> None
             raise UsageError(f"{verb} takes {', '.join(f'`{name}`' for name in missing)}, which is not given")
         signature = inspect.Signature([each.replace(kind=Parameter.KEYWORD_ONLY) for each in known.values()])
         check_arguments(signature.bind(**values))
+        for name, value in values.items():
+            if _is_place(known[name].annotation):
+                for text in [value] if isinstance(value, str) else value or ():
+                    place_from_data(str(text).removeprefix(LIST_PREFIX), f"`{name}`")
     except UsageError as exc:
         raise UsageError(f"{place}: arguments: {exc}") from None
+
+
+def _is_place(type_: Any) -> bool:
+    """Whether a type is that of a place, or of several."""
+    return type_ is Path or any(map(_is_place, get_args(type_)))
 
 
 def argument(verb: str, given: Mapping[str, Any], name: str) -> str | None:

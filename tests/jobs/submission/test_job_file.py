@@ -43,6 +43,8 @@ def refusal(**changes: Any) -> str:
         ({"arguments": {"source": "a", "archive": "b", "include": "*.png"}}, "`include` takes a list"),
         ({"arguments": {"source": "a", "archive": "b", "quiet": True}}, "`quiet` is no argument of compress"),
         ({"arguments": {"source": "a", "archive": "b", "tile": 256, "--tile": 512}}, "`tile` is given twice"),
+        ({"arguments": {"source": "http://169.254.169.254/x", "archive": "b"}}, "`source` names a place by http://"),
+        ({"arguments": {"source": "a", "archive": "zip://b::http://c"}}, "`archive` names a chain of file systems"),
         ({"secrets": {"KEY_ID": {"env": "A", "file": "/b"}}}, "a secret is one of"),
         ({"secrets": {"KEY_ID": {"kubernetes": "a"}}}, "say both"),
     ],
