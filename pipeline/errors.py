@@ -7,6 +7,7 @@ TilepressError                    1
 │   ├── UnsupportedPicture            not an image, or a kind that no codec represents
 │   ├── LimitExceeded                 larger than the limits allow
 │   ├── DamagedPicture                an image file that does not decode
+│   ├── CrashingPicture               decoding it crashed the process that did, or took too long
 │   └── NotSmaller                    nothing made it smaller than the file
 ├── IntegrityError                4   an archive that is damaged; never answered with wrong pixels
 └── InfrastructureError           5   storage or cluster; trying again later may help
@@ -57,6 +58,12 @@ class DamagedPicture(PictureError):
     """An image file that does not decode completely."""
 
     code = "damaged"
+
+
+class CrashingPicture(PictureError):
+    """Decoding the file crashed the process that did it, or took too long: nothing else was harmed."""
+
+    code = "untrusted"
 
 
 class NotSmaller(PictureError):

@@ -83,6 +83,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     return ByServers(config, log)
 
 
+@pytest.fixture
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Image files are read in this process, where a test puts its own functions in place of a decoder's."""
+    monkeypatch.setenv("TILEPRESS_READ_APART", "0")
+
+
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[object]:
     """A running infra/bench/s3_server.py S3Server; the AWS variables point to it, for child processes too."""

@@ -29,6 +29,7 @@ from tilepress.pipeline.archive.sealed import SEAL_KEY
 from tilepress.pipeline.archive.summary import Summary, summarise
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.settings import EncodeSettings
+from tilepress.pipeline.compress.apart.reading import prepare
 from tilepress.pipeline.compress.same import Candidates, StoredContent
 from tilepress.pipeline.compress.shard import ShardEncoder
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, TilepressError, TransientStorageError
@@ -128,6 +129,7 @@ def commit_part(task: ShardTask, archive: Storage, part: BuiltPart, rows: PartRo
 
 def build_part(task: EncodeTask, archive: Storage, pool: CodecPool) -> tuple[BuiltPart, PartRows]:
     """Return a part whose every image was decoded again and compared; images that fail are kept as files instead."""
+    prepare()
     quarantined = dict(task.quarantined)
     source = Collection.open(task.source, storage_options=task.storage_options)
     stored = StoredContent(archive, pool, task.known)

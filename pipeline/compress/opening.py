@@ -9,12 +9,11 @@ from tilepress.pipeline.archive.checksums import sha256
 from tilepress.pipeline.archive.plan import PlannedFile
 from tilepress.pipeline.archive.schema import CHANGED, UNREADABLE, VANISHED
 from tilepress.pipeline.coding.codec_pool import CodecPool
+from tilepress.pipeline.compress.apart.reading import read_small_pictures, transcoding_of
 from tilepress.pipeline.compress.file_state import FileState
 from tilepress.pipeline.compress.same import StoredContent
-from tilepress.pipeline.compress.transcoding import try_transcoding
 from tilepress.pipeline.errors import ChangedError, MissingError, StorageError, TransientStorageError
 from tilepress.pipeline.formats.picture import Limits
-from tilepress.pipeline.formats.registry import read_small_pictures
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import is_url
 
@@ -90,7 +89,7 @@ class Opener:
             state.picture = picture
 
     def _transcode(self, state: FileState) -> None:
-        state.jpeg = try_transcoding(state.data)
+        state.jpeg = transcoding_of(state.data)
 
     def _read(self, state: FileState) -> Failure | None:
         """Open the file; why it cannot be had. Errors of a remote store end the shard."""

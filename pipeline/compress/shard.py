@@ -27,17 +27,17 @@ from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.fallbacks import code_tiles
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.coding.tiles import Tile
+from tilepress.pipeline.compress.apart.reading import read_picture
 from tilepress.pipeline.compress.byte_exact import comes_back
 from tilepress.pipeline.compress.file_state import FileState, image_facts
 from tilepress.pipeline.compress.image import ImageEncoder
 from tilepress.pipeline.compress.opening import CHANGED_MEANWHILE, Opener
 from tilepress.pipeline.compress.same import Repeats, StoredContent
 from tilepress.pipeline.compress.stack import Stacker, read_samples, stack_state, stage_stack
-from tilepress.pipeline.compress.transcoding import Transcoding, why_verbatim
-from tilepress.pipeline.compress.verbatim import stage_rest, store_verbatim
+from tilepress.pipeline.compress.transcoding import Transcoding
+from tilepress.pipeline.compress.verbatim import stage_rest, store_verbatim, why_verbatim
 from tilepress.pipeline.errors import ChangedError, PictureError
 from tilepress.pipeline.formats.picture import Picture
-from tilepress.pipeline.formats.registry import read_picture
 from tilepress.pipeline.sources.collection import Collection
 
 _BAND_ROWS = 512

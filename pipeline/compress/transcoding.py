@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tilepress.codecs.classical.jpeg_transcode import MAX_JPEG_BYTES, pack_jpeg
-from tilepress.pipeline.archive.schema import FILE_ZSTD
 from tilepress.pipeline.errors import LimitExceeded, NotSmaller, PictureError
 from tilepress.pipeline.formats.jpeg.markers import end_of_image, reading_jpeg
 from tilepress.pipeline.storage.base import SourceBytes
@@ -23,10 +22,15 @@ class Transcoding:
     end: int
 
 
+def is_jpeg(data: SourceBytes) -> bool:
+    """Tell whether a file begins as JPEG files do."""
+    return data[: len(_JPEG)] == _JPEG
+
+
 def try_transcoding(data: SourceBytes) -> Transcoding | PictureError | None:
     """Return what `transcode` returns or raises; None for a file that is no JPEG."""
     try:
-        return transcode(data) if data[: len(_JPEG)] == _JPEG else None
+        return transcode(data) if is_jpeg(data) else None
     except PictureError as exc:
         return exc
 
@@ -47,13 +51,3 @@ def transcode(data: SourceBytes) -> Transcoding:
     if len(payload) + (len(data) - end >> _FRAMES) >= end:
         raise NotSmaller("JPEG XL's reversible transcoding makes this JPEG file no smaller")
     return Transcoding(payload, end)
-
-
-def why_verbatim(found: Transcoding | PictureError | None, method: str) -> dict[str, str]:
-    """Return the facts `reason_code` and `reason` of a JPEG file without a transcoding that is stored by `method`.
-
-    Nothing is amiss where Zstandard makes a file smaller that transcoding does not.
-    """
-    if not isinstance(found, PictureError) or (isinstance(found, NotSmaller) and method == FILE_ZSTD):
-        return {}
-    return {"reason_code": found.code, "reason": str(found)}

@@ -8,6 +8,8 @@ import zstandard
 
 from tilepress.pipeline.archive.part import PartBuilder, StagedRows
 from tilepress.pipeline.archive.schema import FILE, FILE_ZSTD, PieceFacts
+from tilepress.pipeline.compress.transcoding import Transcoding
+from tilepress.pipeline.errors import NotSmaller, PictureError
 from tilepress.pipeline.storage.base import SourceBytes
 
 _PIECE_BYTES = 64 << 20  # a file larger than this is stored in pieces
@@ -33,6 +35,16 @@ def store_verbatim(
 def stage_rest(image: int, data: SourceBytes, start: int, builder: PartBuilder) -> list[StagedRows]:
     """Return staged pieces, each a Zstandard frame, of a file from byte `start` on."""
     return _stage_pieces(image, map(_squeeze, _pieces(data, start)), builder)
+
+
+def why_verbatim(found: Transcoding | PictureError | None, method: str) -> dict[str, str]:
+    """Return the facts `reason_code` and `reason` of a JPEG file without a transcoding that is stored by `method`.
+
+    Nothing is amiss where Zstandard makes a file smaller that transcoding does not.
+    """
+    if not isinstance(found, PictureError) or (isinstance(found, NotSmaller) and method == FILE_ZSTD):
+        return {}
+    return {"reason_code": found.code, "reason": str(found)}
 
 
 def _store_pieces(image: int, data: SourceBytes, builder: PartBuilder, thorough: bool) -> tuple[str, list[StagedRows]]:

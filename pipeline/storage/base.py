@@ -20,12 +20,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 from urllib.parse import unquote
 
 from tilepress.pipeline.errors import ChangedError, MissingError, StorageError, UnsafeName, UnusableName
 from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
+
+
+class MappedFile(mmap.mmap):
+    """A file, mapped for reading, that another process can map again while it is open: it has its `descriptor`."""
+
+    descriptor: int
+
 
 SourceBytes = bytes | mmap.mmap  # a whole file as it is read: in memory, or mapped
 Buffer = bytes | bytearray | memoryview | mmap.mmap
@@ -270,6 +277,13 @@ def check_name(name: str) -> str:
     if any(part in ("", ".", "..") for part in name.split("/")):
         raise UnsafeName(f"{name!r} is refused: it is absolute, or has an empty, '.' or '..' part")
     return name
+
+
+def map_file(file: IO[bytes]) -> MappedFile:
+    """Return an open file, mapped; it is to stay open as long as the mapping is used. OSError."""
+    data = MappedFile(file.fileno(), 0, access=mmap.ACCESS_READ)
+    data.descriptor = file.fileno()
+    return data
 
 
 def unmap(data: mmap.mmap) -> None:

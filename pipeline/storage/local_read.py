@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from tilepress.pipeline.errors import ChangedError, StorageError
-from tilepress.pipeline.storage.base import LINK, ListedFile, unmap
+from tilepress.pipeline.storage.base import LINK, ListedFile, map_file, unmap
 from tilepress.pipeline.storage.local_listing import entry_of, listed
 
 
@@ -46,7 +46,7 @@ def mapped_source(path: str, where: str, expect: ListedFile | None) -> Iterator[
     """Open a context with the content of a file, mapped. ChangedError as `read_source`, at the end too; OSError."""
     with open_regular(path) as file:
         before = os.fstat(file.fileno())
-        data = mmap.mmap(file.fileno(), before.st_size, access=mmap.ACCESS_READ)
+        data = map_file(file)
         try:
             _require(expect, before, where)
             yield data

@@ -74,6 +74,11 @@ def read_small_pngs(sources: Sequence[bytes], limits: Limits) -> list[Picture | 
     return pictures
 
 
+def may_be_small(source: bytes) -> bool:
+    """Tell whether a file may be one that `read_small_pngs` reads, by its size and its first bytes."""
+    return len(source) <= _MOST_FILE_BYTES and source.startswith(SIGNATURE)
+
+
 def _inflated(at: int, source: bytes, limits: Limits) -> _Inflated | None:
     """A file whose pixels are all in the first IDAT chunk; chunks, checksums and lengths are right."""
     found = source.find(b"IDAT") + 4  # where the chunk begins, unless a chunk before it has these bytes too

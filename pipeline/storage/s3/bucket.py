@@ -26,6 +26,7 @@ from tilepress.pipeline.storage.base import (
     check_name,
     check_ranges,
     located,
+    map_file,
     unmap,
 )
 from tilepress.pipeline.storage.creating import Content, holds
@@ -223,7 +224,7 @@ class S3Storage(Storage):
 
 
 def _map(spool: IO[bytes], stack: contextlib.ExitStack) -> mmap.mmap:
-    data = mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ)
+    data = map_file(spool)
     stack.callback(unmap, data)
     return data
 

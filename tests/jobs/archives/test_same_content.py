@@ -60,7 +60,7 @@ def parts(archive: Path, run: int) -> int:
 
 
 @pytest.fixture
-def coding_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def coding_fails(read_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing may be coded any more."""
 
     def refuse(*arguments: Any) -> Any:

@@ -38,7 +38,7 @@ def cmyk_jpeg() -> bytes:
 
 
 @pytest.fixture
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_pieces(read_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """What 4 MB behind an image and pieces of 64 MB are to real files are 1 kB and 10 kB to those here."""
     monkeypatch.setattr(transcoding, "_BEHIND", 1000)
     monkeypatch.setattr(verbatim, "_PIECE_BYTES", 10_000)
@@ -119,6 +119,7 @@ CAUSES = {
 }
 
 
+@pytest.mark.usefixtures("read_here")
 @pytest.mark.parametrize("cause", CAUSES)
 def test_a_jpeg_that_is_not_transcoded_is_verbatim_with_its_own_reason(cause: str, tmp_path: Path, monkeypatch) -> None:
     error, code = CAUSES[cause]

@@ -88,6 +88,7 @@ def test_fidelity_file_keeps_every_byte_of_every_file(tmp_path: Path) -> None:
     assert method_and_reason(encoded_shard, "a.png")[1] == ""
 
 
+@pytest.mark.usefixtures("read_here")
 def test_a_file_that_other_libraries_compressed_is_kept_for_fidelity_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
