@@ -65,7 +65,7 @@ def hostile_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         def encode_task(shard: Shard, *rest: Any, **options: Any) -> commit.EncodeTask:
             return original(Shard(shard.number, tuple(map(renamed, shard.files))), *rest, **options)
 
-        monkeypatch.setattr("tilepress.jobs.archives.compress.EncodeTask", encode_task)
+        monkeypatch.setattr("tilepress.jobs.archives.encode_tasks.EncodeTask", encode_task)
         tilepress.compress(str(source), str(archive), **LOCAL)
         return archive
 
