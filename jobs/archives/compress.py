@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
 from tilepress.jobs.archives.encode_tasks import Tasks, known_content
@@ -42,6 +42,9 @@ from tilepress.pipeline.storage.base import Storage, open_storage
 from tilepress.pipeline.storage.listing_rules import KEEP
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
+if TYPE_CHECKING:
+    from tilepress.jobs.deletion.delete_source import DeleteSourceReport
+
 DEFAULT_TILE = 512
 _DRY_RUN_MINUTES = 0.5  # in which a sample of the files is measured
 
@@ -63,6 +66,7 @@ class CompressConfig:
     dry_run: bool = False
     allow_other_files: bool = False
     if_busy: IfBusy = "share"
+    delete_source: Literal["never", "after-certificate"] = "never"  # and then only what might go is counted
     tile: int = DEFAULT_TILE
     shard_bytes: int | None = None
     engine: EngineConfig = field(default_factory=EngineConfig)
@@ -90,6 +94,7 @@ class CompressReport:
     left_out: list[LeftOut] = field(default_factory=list)  # of the source, and not stored
     packages: dict[str, list[str]] = field(default_factory=dict)  # besides tilepress, to read tiles of these codecs
     busy: str = ""  # who was at work on the archive, which this command left alone
+    deletable: DeleteSourceReport | None = None  # what originals might go by a certificate, where that was asked
     estimate: EstimateReport | None = None  # of a dry run: what these files would take, from a sample of them
 
     @property

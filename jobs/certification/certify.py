@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 from tilepress.jobs.archives.verify import needed_models, residual_models
 from tilepress.jobs.archives.verify_files import FileCheck, check_files, verify_part
-from tilepress.jobs.certification.certificate import (
-    CERTIFICATE,
-    TASKS,
-    Certificate,
-    read_certificate,
-    write_certificate,
-)
+from tilepress.jobs.certification.asking import CertifyConfig, CertifyReport
+from tilepress.jobs.certification.certificate import CERTIFICATE, TASKS, read_certificate, write_certificate
+from tilepress.jobs.certification.check import run_check
 from tilepress.jobs.certification.decoder import decoder_facts, independence, writers
 from tilepress.jobs.certification.images import CertifyOptions, PartSeals, certify_entries, certify_tasks, fingerprint
 from tilepress.jobs.certification.place import default_place
@@ -24,71 +19,25 @@ from tilepress.jobs.certification.state import part_seals, require_finished, req
 from tilepress.jobs.certification.table import contents, write_table
 from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.task_folder import finished_tasks
-from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
+from tilepress.pipeline.engine.engine import Engine, open_engine
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.batches import EntryTask
 from tilepress.pipeline.storage.base import Storage, open_storage
-from tilepress.pipeline.storage.options import NO_OPTIONS
-
-
-@dataclass(frozen=True)
-class CertifyConfig:
-    """What `tilepress.certify` was asked for; its signature describes every field."""
-
-    archive: str
-    out: str | None = None
-    key: str | None = None
-    require_independent: bool = False
-    engine: EngineConfig = field(default_factory=EngineConfig)
-    quiet: bool = True
-    storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # of all places: see StorageOptions
-
-
-@dataclass
-class CertifyReport:
-    """What was read and certified. `certificate`: its place; "" where none was written, since something is wrong."""
-
-    certificate: str = ""
-    archive_id: str = ""
-    runs: list[int] = field(default_factory=list)
-    files: int = 0
-    source_bytes: int = 0
-    parts: int = 0
-    comes_back: dict[str, int] = field(default_factory=dict)
-    begun: str = ""
-    independent: bool = False
-    independence: str = ""
-    signed_by: str = ""  # the public key, 64 hexadecimal digits
-    confirmed: bool = False  # that key was the one that was given
-    resumed_tasks: int = 0
-    written: bool = False  # by this command; else it was there, or none is
-    problems: list[tuple[str, str, str]] = field(default_factory=list)  # file of the archive, image, what is wrong
-    unchecked: list[tuple[str, str]] = field(default_factory=list)  # path, reason: a codec is not installed here
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def exit_code(self) -> int:
-        """0 certified; 4 damage; 5 not all could be decoded here: there is no certificate then."""
-        return 4 if self.problems else 5 if self.unchecked else 0
-
-    def fill(self, certificate: Certificate) -> None:
-        """Add what a certificate says."""
-        self.certificate = f"{certificate.storage.url}/{CERTIFICATE}"
-        self.archive_id, self.begun = certificate.archive_id, certificate.begun
-        self.runs = sorted(certificate.run_seals)
-        self.files, self.source_bytes = certificate.files["rows"], certificate.files["source_bytes"]
-        self.comes_back, self.parts = certificate.files["comes_back"], certificate.parts
-        self.independent, self.independence = certificate.independent, certificate.independence
-        self.signed_by = certificate.signed_by
 
 
 def run_certify(config: CertifyConfig) -> CertifyReport:
     """Read everything that no earlier attempt has, and write the certificate, unless it is there or something is wrong.
 
+    Or check one: see `run_check`.
+
     UsageError where a run is unfinished, or the certificate would not be as independent as was asked for; ResumeError
     where the folder holds another one.
     """
+    if config.check is not None:
+        return run_check(config)
+    if config.public_key is not None:
+        raise UsageError("`public_key` has no effect without `check`")
     key = private_key(config.key) if config.key is not None else None
     archive = open_archive(config.archive, include_deleted=True, checked=True, storage_options=config.storage_options)
     require_finished(archive)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tilepress.jobs.certification.asking import CertifyConfig, CertifyReport
 from tilepress.jobs.certification.certificate import CERTIFICATE, Certificate, read_certificate
-from tilepress.jobs.certification.certify import CertifyReport
 from tilepress.jobs.certification.signature import key_text, public_key
 from tilepress.jobs.certification.state import require_as_certified, require_parts
+from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.storage.base import open_storage
 
@@ -38,12 +39,17 @@ def checked_certificate(
     return opened, certificate
 
 
-def run_check(archive: str, place: str, public: str | None, storage_options: Mapping[str, Any]) -> CertifyReport:
+def run_check(config: CertifyConfig) -> CertifyReport:
     """Return what a certificate says, once all of that is checked: see `checked_certificate`."""
-    _, certificate = checked_certificate(archive, place, public, storage_options)
+    assert config.check is not None
+    if config.out is not None or config.key is not None:
+        raise UsageError("`out` and `key` have no effect with `check`, which writes nothing")
+    _, certificate = checked_certificate(config.archive, config.check, config.public_key, config.storage_options)
+    if config.require_independent and not certificate.independent:
+        raise UsageError(f"`require_independent`: {certificate.independence}")
     report = CertifyReport()
     report.fill(certificate)
-    report.confirmed = public is not None
-    if certificate.signed_by and public is None:
+    report.confirmed = config.public_key is not None
+    if certificate.signed_by and not report.confirmed:
         report.notes.append("the signature is right, by the key that the certificate names; `public_key` says whose")
     return report

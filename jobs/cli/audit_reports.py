@@ -12,7 +12,7 @@ from tilepress.jobs.cli.tables import MANY, print_failures, print_notes, print_t
 
 if TYPE_CHECKING:
     from tilepress.jobs.audit.report import AuditReport
-    from tilepress.jobs.certification.certify import CertifyReport
+    from tilepress.jobs.certification.asking import CertifyReport
     from tilepress.jobs.deletion.delete_source import DeleteSourceReport
     from tilepress.jobs.doctor.doctor import DoctorReport
     from tilepress.jobs.estimation.report import EstimateReport
@@ -158,7 +158,7 @@ def show_delete_source(request: SimpleNamespace, report: DeleteSourceReport) -> 
         print(f"  {count:,} {_RETURNED.get(kind, f'come back {kind}')}")
     done = f"{counted(report.removed, 'file')}, {size(report.removed_bytes)}, of {request.source}"
     if report.dry_run:
-        print(f"would remove {done}, each read again before; nothing was removed: add --yes")
+        print(f"delete-source --yes would remove {done}, each read again before; nothing was removed")
     else:
         print(f"removed {done}; written down in {report.log}")
 

@@ -50,6 +50,7 @@ def print_report(report: Any) -> None:
 def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
     """Print the summary of a run by method, with bytes in and out."""
     _show_left_out(report)
+    _show_deletable(request, report)
     print_notes(report.notes)
     for codec, packages in report.packages.items():
         print(f"reading it takes {' and '.join(packages)} besides tilepress, for codec {codec}")
@@ -77,6 +78,14 @@ def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
     print(f"{took(report.seconds, report.compiling_seconds)}, {rate:.3g} MP/s, engine {report.engine}")
     if report.exit_code:
         print(f"Some files need a look: tilepress errors {request.archive}")
+
+
+def _show_deletable(request: SimpleNamespace, report: CompressReport) -> None:
+    """Print which originals a certificate would let go."""
+    if report.deletable is not None:
+        from tilepress.jobs.cli.audit_reports import show_delete_source
+
+        show_delete_source(request, report.deletable)
 
 
 def _show_left_out(report: CompressReport) -> None:

@@ -65,6 +65,10 @@ def compress(
         Literal["share", "skip"],
         typer.Option(help="Where another command is at work on the archive: share its work; skip: leave it, exit 0."),
     ] = "share",
+    delete_source: Annotated[
+        Literal["never", "after-certificate"],
+        typer.Option(help="Then say which originals a certificate lets go, by `tilepress delete-source`."),
+    ] = "never",
     engine: EngineName = "auto",
     workers: Workers = None,
     ray_address: RayAddress = None,
@@ -84,6 +88,9 @@ def compress(
     bits from N = 128 on), and those one of whose values stands for transparency or no data (PNG tRNS, GDAL_NODATA)
     stay exact. Masks and labels do not: their values are names, and need a run of their own without `max_error`.
 
+    No original is ever removed here. With `delete_source`, a second command does it: once the archive is certified
+    (`tilepress certify`, best on another machine), repeat this one, and it says what would go and by which command.
+
     Returns:
         A CompressReport: the run's number, counts and bytes by method, failures by reason. UsageError for what cannot
         be done as asked, ResumeError where an unfinished run was begun with other settings, InfrastructureError where
@@ -92,25 +99,30 @@ def compress(
     from tilepress.jobs.archives.compress import CompressConfig, run_compress
     from tilepress.pipeline.engine.engine import EngineConfig
 
-    return run_compress(
-        CompressConfig(
-            source=place_text(source),
-            archive=place_text(archive),
-            codec=place_text(codec),
-            quality=quality,
-            effort=effort,
-            fidelity=fidelity,
-            max_error=max_error,
-            include=include,
-            exclude=exclude,
-            links=links,
-            tile=tile,
-            shard_bytes=shard_size,
-            dry_run=dry_run,
-            allow_other_files=allow_other_files,
-            if_busy=if_busy,
-            engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
-            quiet=quiet,
-            storage_options=storage_options,
-        )
+    config = CompressConfig(
+        source=place_text(source),
+        archive=place_text(archive),
+        codec=place_text(codec),
+        quality=quality,
+        effort=effort,
+        fidelity=fidelity,
+        max_error=max_error,
+        include=include,
+        exclude=exclude,
+        links=links,
+        tile=tile,
+        shard_bytes=shard_size,
+        dry_run=dry_run,
+        allow_other_files=allow_other_files,
+        if_busy=if_busy,
+        delete_source=delete_source,
+        engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
+        quiet=quiet,
+        storage_options=storage_options,
     )
+    report = run_compress(config)
+    if delete_source != "never" and not dry_run and not report.busy:
+        from tilepress.jobs.deletion.after_compress import say_what_may_go
+
+        say_what_may_go(config, report)
+    return report

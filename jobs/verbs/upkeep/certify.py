@@ -14,12 +14,11 @@ from tilepress.jobs.verbs.parameters import (
     Workers,
     public,
 )
-from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.storage.options import NO_OPTIONS
 from tilepress.pipeline.storage.place import Place, place_text
 
 if TYPE_CHECKING:
-    from tilepress.jobs.certification.certify import CertifyReport
+    from tilepress.jobs.certification.asking import CertifyReport
 
 
 @public
@@ -63,29 +62,20 @@ def certify(
         run is unfinished, or the archive has other runs than the certificate to `check`; IntegrityError where that is
         damaged, or not signed by `public_key`.
     """
-    if check is None:
-        from tilepress.jobs.certification.certify import CertifyConfig, run_certify
-        from tilepress.pipeline.engine.engine import EngineConfig
+    from tilepress.jobs.certification.asking import CertifyConfig
+    from tilepress.jobs.certification.certify import run_certify
+    from tilepress.pipeline.engine.engine import EngineConfig
 
-        if public_key is not None:
-            raise UsageError("`public_key` has no effect without `check`")
-        return run_certify(
-            CertifyConfig(
-                archive=place_text(archive),
-                out=None if out is None else place_text(out),
-                key=None if key is None else place_text(key),
-                require_independent=require_independent,
-                engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
-                quiet=quiet,
-                storage_options=storage_options,
-            )
+    return run_certify(
+        CertifyConfig(
+            archive=place_text(archive),
+            out=None if out is None else place_text(out),
+            key=None if key is None else place_text(key),
+            require_independent=require_independent,
+            check=None if check is None else place_text(check),
+            public_key=None if public_key is None else place_text(public_key),
+            engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
+            quiet=quiet,
+            storage_options=storage_options,
         )
-    from tilepress.jobs.certification.check import run_check
-
-    if out is not None or key is not None:
-        raise UsageError("`out` and `key` have no effect with `check`, which writes nothing")
-    signer = None if public_key is None else place_text(public_key)
-    report = run_check(place_text(archive), place_text(check), signer, storage_options)
-    if require_independent and not report.independent:
-        raise UsageError(f"`require_independent`: {report.independence}")
-    return report
+    )

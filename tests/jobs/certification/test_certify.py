@@ -20,7 +20,7 @@ from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.errors import IntegrityError, TilepressError, UsageError
 from tilepress.jobs.archives import compress
 from tilepress.jobs.certification import decoder
-from tilepress.jobs.certification.certify import CertifyReport
+from tilepress.jobs.certification.asking import CertifyReport
 
 _WRONG = b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
 PNG = encoded(image_of("RGB", 150, 150), "PNG")

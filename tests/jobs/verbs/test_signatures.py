@@ -26,9 +26,11 @@ from tilepress.jobs.archives.restore import RestoreConfig
 from tilepress.jobs.archives.retry import RetryConfig
 from tilepress.jobs.archives.verify import VerifyConfig
 from tilepress.jobs.audit.asking import AuditConfig
+from tilepress.jobs.certification.asking import CertifyConfig
 from tilepress.jobs.cli import app
 from tilepress.jobs.data.import_arrays import ImportConfig
 from tilepress.jobs.data.recover import RecoverConfig
+from tilepress.jobs.deletion.delete_source import DeleteSourceConfig
 from tilepress.jobs.doctor.doctor import DoctorConfig
 from tilepress.jobs.estimation.estimate import EstimateConfig
 from tilepress.jobs.evaluation.evaluate import EvaluateConfig
@@ -60,8 +62,14 @@ CONFIGS = {
     "report": ReportConfig,
     "reproduce": ReproduceConfig,
     "submit": SubmitConfig,
+    "certify": CertifyConfig,
+    "delete_source": DeleteSourceConfig,
 }
-COMMANDS = {"import_arrays": "import", "fit_lossless": "fit-lossless"}  # where the names differ
+COMMANDS = {
+    "import_arrays": "import",
+    "fit_lossless": "fit-lossless",
+    "delete_source": "delete-source",
+}  # where the names differ
 PYTHON_ONLY = {"quiet", "storage_options"}
 OF_ENGINE = {"engine": "kind", "workers": "workers", "ray_address": "ray_address", "gpus_per_actor": "gpus_per_actor"}
 LOCAL: dict[str, Any] = {"engine": "local", "workers": 1}
