@@ -83,6 +83,12 @@ class AuditReport:
     limited: list[str] = field(default_factory=list)  # counts that a threshold judges
 
     @property
+    def first_problem(self) -> str:
+        """What there is to look at, one of it: for the run report."""
+        missed = (f"threshold missed: {each.limit}{f', {each.path}' if each.path else ''}" for each in self.missed)
+        return next((": ".join(filter(None, each)) for each in self.problems), next(missed, ""))
+
+    @property
     def exit_code(self) -> int:
         """0 nothing to look at; 4 damage; 5 not all could be checked; 3 a threshold was missed, or there is something.
 

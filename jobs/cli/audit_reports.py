@@ -210,6 +210,8 @@ def show_submit(request: SimpleNamespace, report: SubmitReport) -> None:
         print(f"{report.id}: {report.why or ('submitted' if report.new else 'is there already')}")
         return
     print(plain(f"{report.id}: exit code {report.exit_code}{f', {report.why}' if report.why else ''}"))
+    if report.exit_code and not report.new:
+        print("this job was there already, and is over: the --at of another slot makes a new one")
     if report.run_report:
         counts = report.run_report["counts"]
         print(f"{counts['images']:,} images, {size(counts['bytes_in'])} to {size(counts['bytes_out'])}")

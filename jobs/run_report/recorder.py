@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 SUBMISSION = "TILEPRESS_SUBMISSION"  # environment variable: the id under which `submit` started this command
 _INTERRUPTED = 130
+_ENDINGS = {_INTERRUPTED: "interrupted", 143: "terminated"}  # what an error without a message means
 _PLACE: ContextVar[str | None] = ContextVar("place of a run report", default=None)
 _NOT_IN_ARCHIVE = UsageError.exit_code  # nothing was done: what another command did there still stands
 _WRITERS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
@@ -90,7 +91,8 @@ def recorded(verb: str, given: Mapping[str, Any]) -> Iterator[Outcome]:
             yield outcome
         except BaseException as exc:
             watch.exit_code = _exit_code(exc)
-            record.end(watch.exit_code, outcome.run, str(exc) or type(exc).__name__, failed=True)
+            error = str(exc) or _ENDINGS.get(watch.exit_code, type(exc).__name__)
+            record.end(watch.exit_code, outcome.run, error, failed=True)
             raise
         code = watch.exit_code = getattr(outcome.report, "exit_code", 0)
         if getattr(outcome.report, "busy", ""):

@@ -75,7 +75,7 @@ def test_a_command_that_fails_says_so(source: Path, tmp_path: Path, monkeypatch:
     with pytest.raises(KeyboardInterrupt):
         tilepress.compress(source, archive, **ONE)
     report = read_at(f"{archive}/{NAME}")
-    assert (report.exit_code, report.run, report.error) == (130, 2, "KeyboardInterrupt")
+    assert (report.exit_code, report.run, report.error) == (130, 2, "interrupted")
 
 
 def test_any_command_writes_a_report_where_it_is_told_to(source: Path, tmp_path: Path) -> None:

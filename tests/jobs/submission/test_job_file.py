@@ -11,6 +11,7 @@ from tests.jobs.submission.job_files import NIGHTLY, job_of
 from tilepress.errors import UsageError
 from tilepress.jobs.cli.app import cli
 from tilepress.jobs.submission.arguments import command_words
+from tilepress.jobs.submission.identity import submission_of
 from tilepress.jobs.submission.job_file import load_job, parse_job
 
 HIDDEN = "hunter2hunter2hunter2"
@@ -137,3 +138,11 @@ def test_the_example_of_the_help_is_a_job(monkeypatch: pytest.MonkeyPatch) -> No
     example = text.partition("nightly.yaml:\n")[2].partition("\n\n")[0]
     job = parse_job("\n".join(line.removeprefix("  ") for line in example.splitlines()).encode(), "nightly.yaml")
     assert job.name == NIGHTLY["name"] and job.timeouts.start == 1800 and job.timeouts.run == 72000
+
+
+def test_the_example_of_the_map_is_a_job_and_has_the_id_that_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("YEAR", raising=False)
+    text = (Path(__file__).parents[3] / "jobs/README.md").read_text()
+    example = text.partition("## Jobs from a file")[2].partition("\n\n    ")[2].partition("\n\n")[0]
+    job = parse_job("\n".join(line.removeprefix("    ") for line in example.splitlines()).encode(), "nightly.yaml")
+    assert submission_of(job, "2026-11-28T02:00Z").id in example

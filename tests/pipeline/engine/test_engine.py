@@ -19,6 +19,7 @@ from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.engine.local import LocalEngine
 from tilepress.pipeline.errors import EngineError, TransientStorageError, UsageError
 from tilepress.pipeline.storage.base import Location
+from tilepress.pipeline.tally import TALLY, retries
 
 
 def make_source(folder: Path, shades: dict[str, int] | None = None, count: int = 4) -> Path:
@@ -97,9 +98,12 @@ def test_tasks_are_taken_as_workers_become_free(engine, tmp_path):
         assert taken - done <= 2 + 2  # those that run, one looked at, one counted late
 
 
-def test_transient_errors_are_tried_again(engine, tmp_path):
+def test_transient_errors_are_tried_again_and_counted(engine, tmp_path):
+    before = TALLY.now()
     assert sorted(engine.map_shards(engine_stages.fails_twice, notes(tmp_path, 3, what=2))) == [0, 1, 2]
     assert [len(note.lines) for note in notes(tmp_path, 3)] == [3, 3, 3]
+    counted = TALLY.since(before)
+    assert retries(counted) == {"storage": 6} and counted["shards_done"] == 3
 
 
 def test_transient_errors_that_stay_are_raised_in_the_end(engine, tmp_path):
