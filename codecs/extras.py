@@ -15,6 +15,7 @@ EXTRAS = {
     "metrics": ("prometheus_client",),
     "certify": ("cryptography",),
     "jobs": ("pydantic", "ray"),
+    "parity": ("pyeclib",),
 }
 
 

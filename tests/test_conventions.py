@@ -38,7 +38,7 @@ ROOMS = {
         {room}
         for room in (
             *("errors", "tally", "monitoring", "storage", "formats", "archive", "coding"),
-            *("engine", "reading", "sources", "compress", "quality", "findings"),
+            *("engine", "reading", "parity", "sources", "compress", "quality", "findings"),
         )
     ],
 }  # layer -> rooms from the ground up; a module imports its own room and those below, at the ground its neighbours

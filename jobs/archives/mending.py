@@ -151,9 +151,10 @@ def _by_content(source: _Source, wanted: list[Mended]) -> dict[tuple[int, bytes]
     """The first file of the source with each wanted content; only files of a wanted size are read."""
     contents = {content for content in map(_content, wanted) if all(content)}
     sizes, found = {size for size, _ in contents}, dict[tuple[int, bytes], ListedFile]()
-    collection = source.open() if contents else None
+    collection = None
     for file in source.files() if contents else ():
-        if collection and file.size in sizes and not file.kind:
+        collection = collection or source.open()  # behind the listing, which may find no source where none is needed
+        if file.size in sizes and not file.kind:
             with suppress(StorageError), collection.open_source(file) as data:
                 found.setdefault((file.size, sha256(data).digest()), file)
     return {content: file for content, file in found.items() if content in contents}

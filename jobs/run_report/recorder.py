@@ -37,6 +37,7 @@ _NOT_IN_ARCHIVE = UsageError.exit_code  # nothing was done: what another command
 _WRITERS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "compress": lambda given: not given.get("dry_run"),
     "forget": lambda given: not given.get("dry_run"),
+    "protect": lambda given: True,
     "repair": lambda given: not given.get("dry_run"),
     "retry": lambda given: not given.get("dry_run"),
     "compact": lambda given: bool(given.get("write") or given.get("remove")),

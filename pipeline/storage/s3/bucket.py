@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -37,6 +38,7 @@ from tilepress.pipeline.storage.retry import retrying
 from tilepress.pipeline.storage.s3.client import S3Client, client
 from tilepress.pipeline.storage.s3.errors import errors
 from tilepress.pipeline.storage.s3.ranges import Page, RangeListing
+from tilepress.pipeline.storage.s3.retention import require_object_lock, retain
 from tilepress.pipeline.storage.s3.unfinished import abort_stale, unfinished
 from tilepress.pipeline.storage.s3.upload import Target, replace_version, upload
 
@@ -133,6 +135,12 @@ class S3Storage(Storage):
     def remove_stale_temporaries(self, prefix: str = "", older_than_s: float = 86400.0) -> int:
         return abort_stale(self._client(), self._bucket, self._prefix + prefix, time.time() - older_than_s)
 
+    def require_retention(self) -> None:
+        require_object_lock(self._send, self._bucket)
+
+    def retain(self, name: str, until: datetime, mode: str) -> bool:
+        return retain(self._send, self._address(name), until, mode)
+
     def target(self, name: str, content: Content) -> Target:
         """Return the object of that name as one to send requests about; `content` is what it is to get."""
         key = self._prefix + check_name(name)
@@ -210,6 +218,10 @@ class S3Storage(Storage):
                 return send(self._client())
 
         return retrying(attempt)
+
+    def _send(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Send a request that may be repeated freely; its answer without a body."""
+        return self._request(parameters.get("Key", ""), lambda s3: dict(s3.call_s3(operation, **parameters)))
 
     def _client(self) -> S3Client:
         return client(self._reached_by)

@@ -1,0 +1,144 @@
+"""Makes the parity of a group: files are proven and their blocks summed first, then read again by stripes and coded.
+
+Everything follows from the files and the layout, so that whoever makes the parity of a group again makes the same
+bytes. The description is created last: with it the group is protected.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+import pyarrow as pa
+
+from tilepress.pipeline.archive.models import load_model
+from tilepress.pipeline.archive.sealed import check_seal, read_json
+from tilepress.pipeline.coding.codec_pool import CodecPool
+from tilepress.pipeline.errors import AlreadyExists, IntegrityError
+from tilepress.pipeline.parity.blocks import WINDOW_BYTES, Blocks, crcs, sums_by_row
+from tilepress.pipeline.parity.code import Code
+from tilepress.pipeline.parity.description import Description, Sums, description_bytes, read_stored, trailer_of
+from tilepress.pipeline.parity.group import CoveredFile, Group
+from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.creating import holds
+
+_MODELS = "models/"
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class GroupTask:
+    """A group whose parity is to be made; with `again`, wrong bytes that lie under its names are replaced."""
+
+    number: int
+    group: Group
+    percent: float
+    again: bool = False
+
+    @property
+    def bytes(self) -> int:
+        """What a worker holds in memory, by and large."""
+        return 4 * WINDOW_BYTES
+
+
+@dataclass(frozen=True)
+class MadeGroup:
+    """Parity that was made, or was there."""
+
+    group: Group
+    stored: int  # bytes of all its files
+
+
+def make_parity(task: GroupTask, archive: Storage, pool: CodecPool) -> MadeGroup:
+    """Make the parity of a group (a stage). IntegrityError if a file is not as it was written."""
+    group = task.group
+    hashes, sums = zip(*(_proven(archive, file, group.block) for file in group.files), strict=True)
+    data_crc = np.concatenate(sums)
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tilepress-")))
+        rows = [stack.enter_context((scratch / f"{row}").open("w+b")) for row in range(group.parity)]
+        parity_crc, row_hashes = _encode(archive, group, data_crc, rows)
+        data = description_bytes(Description(group, task.percent, hashes, row_hashes, data_crc, parity_crc))
+        for number, row in enumerate(rows):
+            row.write(trailer_of(data))
+            row.close()
+            _create(archive, group.row(number), scratch / f"{number}", replace=task.again)
+        (scratch / "description").write_bytes(data)
+        _create(archive, group.description, scratch / "description", replace=task.again)
+    return MadeGroup(group, group.parity_bytes + (group.parity + 1) * len(data))
+
+
+def _proven(storage: Storage, file: CoveredFile, block: int) -> tuple[str, Sums]:
+    """SHA-256 of a file, and the CRC-32 of its blocks; IntegrityError unless it is what is to be protected."""
+    name = f"{storage.url}/{file.name}"
+    if file.name.startswith(_MODELS):
+        load_model(storage, file.name.split("/")[1])
+    with storage.open_source(file.name) as data:
+        if len(data) != file.bytes:
+            raise IntegrityError(f"{name}: it has {len(data):,} bytes in place of {file.bytes:,}: `tilepress repair`")
+        if file.name.endswith(".parquet"):
+            buffer = pa.BufferReader(pa.py_buffer(data))
+            check_seal(cast(BinaryIO, buffer), name, file.seal or None, or_remade=True)
+            del buffer  # a mapping that something looks at cannot be closed
+        elif file.name.endswith(".json"):
+            read_json(bytes(data), name)
+        return hashlib.sha256(data).hexdigest(), crcs(data, block)
+
+
+def _encode(storage: Storage, group: Group, data_crc: Sums, rows: Sequence[BinaryIO]) -> tuple[Sums, tuple[str, ...]]:
+    """Write the parity rows; CRC-32 of their blocks (parity, stripes), and SHA-256 of each row."""
+    code, blocks = Code(group.data, group.parity), Blocks(storage, group)
+    expected, digests = sums_by_row(group, data_crc), [hashlib.sha256() for _ in rows]
+    found = np.zeros((group.parity, group.stripes), np.uint32)
+    for stripe, count in windows(group.stripes, blocks.window):
+        data = blocks.data(stripe, count)
+        if (crcs(data, group.block).reshape(group.data, count) != expected[:, stripe : stripe + count]).any():
+            raise IntegrityError(f"{storage.url}/{group.folder}: files changed while their parity was made")
+        for number, parity in enumerate(code.encode(bytes(data))):
+            rows[number].write(parity)
+            digests[number].update(parity)
+            found[number, stripe : stripe + count] = crcs(parity, group.block)
+    return found, tuple(digest.hexdigest() for digest in digests)
+
+
+def windows(stripes: int, most: int) -> Iterator[tuple[int, int]]:
+    """Yield first stripe and number of stripes of each window."""
+    for first in range(0, stripes, most):
+        yield first, min(most, stripes - first)
+
+
+def _create(storage: Storage, name: str, path: Path, *, replace: bool) -> None:
+    """Create a file of the parity; one that is there must be the same."""
+    try:
+        storage.create_file(name, path)
+    except AlreadyExists:
+        if holds(storage, name, path):
+            return
+        if not replace:
+            raise IntegrityError(
+                f"{storage.url}/{name} is there and is not what follows from the files: `tilepress repair` the archive"
+            ) from None
+        storage.write_file(name, path, overwrite=True)
+
+
+def row_problem(storage: Storage, description: Description, data: bytes, number: int) -> str:
+    """Return what is wrong with a parity row; nothing if it is as it was written. MissingError.
+
+    `data`: the description as it is stored.
+    """
+    group, digest = description.group, hashlib.sha256()
+    name, length = group.row(number), group.stripes * group.block
+    with storage.open_source(name) as there:
+        if len(there) != length + len(trailer_of(data)):
+            return f"it has {len(there):,} bytes in place of {length + len(trailer_of(data)):,}"
+        for start in range(0, length, _BLOCK):
+            digest.update(there[start : min(length, start + _BLOCK)])
+    if digest.hexdigest() != description.rows_sha256[number]:
+        return "its bytes are not what was written (its SHA-256 does not match)"
+    return "" if read_stored(storage, name) == data else "its description is not that of its group"
