@@ -17,6 +17,7 @@ from tilepress.jobs.archives.moving import Moves, by_path, execute_moves, moved_
 from tilepress.jobs.archives.run_plan import unfinished_run
 from tilepress.jobs.archives.verify_files import PartTask, verify_part
 from tilepress.jobs.claim import Request
+from tilepress.jobs.protection.making import protect_again
 from tilepress.pipeline.archive.layout import Run, list_parts
 from tilepress.pipeline.archive.places import Place
 from tilepress.pipeline.archive.plan import Plan, Shard
@@ -76,7 +77,9 @@ def run_compact(config: CompactConfig) -> CompactReport:
         run, plan = begun or next_run(archive, map(moved_file, _kept(archive, parts)), request, parts)
         _rewrite(config, archive, parts, run, plan, request)
         report.run = run.number
-        archive = _opened(config)
+    if config.write or config.remove:  # also of runs whose parts are to be removed, before they are
+        protect_again(config.archive, config.storage_options, config.engine, quiet=config.quiet)
+    archive = _opened(config)
     old = _replaced(archive)
     report.replaced_parts, report.replaced_bytes = len(old), sum(old.values())
     if config.remove and old:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tilepress.jobs.protection.coverage import coverage, is_parity
+from tilepress.jobs.protection.making import RunParity
 from tilepress.pipeline.archive.audits import last_audits, overdue, today
 from tilepress.pipeline.archive.fidelity import WHOLE_FILE, Fidelity
 from tilepress.pipeline.archive.layout import Run
@@ -95,6 +97,8 @@ class ArchiveInfo:
     disk_bytes: int = 0  # of all of them
     superseded_bytes: int = 0  # of these, payloads of versions that newer ones replaced, and parts that were rewritten
     problems: list[str] = field(default_factory=list)
+    parity: list[RunParity] = field(default_factory=list)  # by run, what it is good for
+    parity_bytes: int = 0  # of `disk_bytes`
     audits: list[dict[str, Any]] = field(default_factory=list)  # rotations: what was audited of each, and is overdue
 
 
@@ -116,6 +120,9 @@ def archive_info(url: str, run: int | None = None, as_of: str | None = None) -> 
         info.objects += 1
         info.disk_bytes += stored.size
         info.superseded_bytes += stored.size if stored.name in replaced else 0
+        info.parity_bytes += stored.size if is_parity(stored.name) else 0
+    if info.parity_bytes and not archive.damage:
+        info.parity = [RunParity.of(each) for each in coverage(archive)]
     info.packages.update(recorded_packages(archive.storage))
     info.audits = _rotations(archive)
     if len(archive.runs) > 1:

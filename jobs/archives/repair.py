@@ -1,7 +1,8 @@
 """`tilepress repair`: what is damaged is put right from the rest of the archive and from the source.
 
-Files that follow from others are made again (remake.py). A damaged part is replaced by a run that stands for it, as
-`compact` makes them: its sound images are copied, its damaged ones stored again from the source.
+Whatever parity restores comes first. Files that follow from others are made again (remake.py). A damaged part is
+replaced by a run that stands for it, as `compact` makes them: its sound images are copied, its damaged ones stored
+again from the source.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from tilepress.jobs.archives.mending import Mended, mended_images
 from tilepress.jobs.archives.moving import Moves, execute_moves, in_the_way, next_run
 from tilepress.jobs.archives.remake import remake
 from tilepress.jobs.archives.verify import VerifyConfig, run_verify
+from tilepress.jobs.protection.by_parity import restore_by_parity
+from tilepress.jobs.protection.making import protect_again
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.manifest import abandon_run
 from tilepress.pipeline.archive.places import Place
@@ -31,6 +34,8 @@ from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 _REQUEST = {"verb": "repair"}
 _MODELS = "models/"
+
+Damage = tuple[str, str, str]  # file of the archive, path of an image or nothing, what is wrong
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class RepairReport:
     """What was damaged, and what became of it."""
 
     problems: list[tuple[str, str, str]] = field(default_factory=list)  # as `verify` found them
+    restored: list[str] = field(default_factory=list)  # files that are as they were again, by parity
+    beyond_parity: dict[str, str] = field(default_factory=dict)  # files that it did not restore, and why
     remade: list[str] = field(default_factory=list)  # files that follow from others
     run: int | None = None  # that stands for damaged parts
     parts: int = 0  # that it stands for
@@ -69,26 +76,57 @@ class RepairReport:
 
 def run_repair(config: RepairConfig) -> RepairReport:
     """Find what is damaged, put it right, and look again."""
-    archive = _opened(config)
+    report = RepairReport(dry_run=config.dry_run)
+    archive = _with_manifests(config, report)
     _clear_the_way(archive, dry_run=config.dry_run)
-    report = RepairReport(dry_run=config.dry_run, problems=_problems(config))
+    report.problems = _problems(config)
     if config.dry_run or not report.problems:
         return report
-    models = frozenset(name.removeprefix(_MODELS) for name, _, _ in report.problems if name.startswith(_MODELS))
-    report.remade += remake(archive, models)
+    problems = _restore_by_parity(config, report)
+    if not problems:
+        return report
+    models = frozenset(name.removeprefix(_MODELS) for name, _, _ in problems if name.startswith(_MODELS))
+    report.remade += remake(_opened(config), models)
     if models:  # images may be right with them
-        report.problems = sorted({*report.problems, *_problems(config)})
-    _replace_parts(config, _opened(config), report)
+        problems = sorted({*problems, *_problems(config)})
+        report.problems = sorted({*report.problems, *problems})
+    _replace_parts(config, _opened(config), problems, report)
     report.remade += remake(_opened(config), frozenset())  # an index may have waited for a part to be replaced
+    if report.run:
+        protect_again(config.archive, config.storage_options, config.engine, quiet=config.quiet)
     report.left = _problems(config)
     return report
+
+
+def _restore_by_parity(config: RepairConfig, report: RepairReport) -> list[Damage]:
+    """Restore what parity tells, before anything else: it needs no source, and gives the very bytes. What is left."""
+    problems = report.problems
+    while problems:
+        done = restore_by_parity(_opened(config), {name for name, _, _ in problems})
+        report.restored += done.files
+        report.beyond_parity = done.failed
+        if not done.files:
+            break
+        problems = _problems(config)  # a manifest that is back may tell of more
+        report.problems = sorted({*report.problems, *problems})
+    return problems
 
 
 def _opened(config: RepairConfig) -> Archive:
     return open_archive(config.archive, include_deleted=True, checked=True, storage_options=config.storage_options)
 
 
-def _problems(config: RepairConfig) -> list[tuple[str, str, str]]:
+def _with_manifests(config: RepairConfig, report: RepairReport) -> Archive:
+    """The archive, opened once manifests are back that parity tells: a run with parity was complete."""
+    archive = _opened(config)
+    lost = {view.run.manifest for view in archive.runs if not view.complete}
+    if not lost or config.dry_run:
+        return archive
+    report.restored = restore_by_parity(archive, lost).files
+    return _opened(config)
+
+
+def _problems(config: RepairConfig) -> list[Damage]:
     asked = VerifyConfig(
         config.archive, engine=config.engine, quiet=config.quiet, storage_options=config.storage_options
     )
@@ -109,9 +147,9 @@ def _clear_the_way(archive: Archive, *, dry_run: bool) -> None:
         abandon_run(archive.storage, run)
 
 
-def _replace_parts(config: RepairConfig, archive: Archive, report: RepairReport) -> None:
+def _replace_parts(config: RepairConfig, archive: Archive, problems: list[Damage], report: RepairReport) -> None:
     """Make a run that stands for the damaged parts."""
-    damaged = _damaged(archive, report)
+    damaged = _damaged(archive, problems)
     if not damaged:
         return
     images = mended_images(archive, damaged, config.source, config.storage_options, needed=config.give_up)
@@ -136,11 +174,11 @@ def _is_stored(image: Mended, replaced: set[Place]) -> bool:
     return image.settings is not None or not replaced.isdisjoint((image.place, image.own))
 
 
-def _damaged(archive: Archive, report: RepairReport) -> dict[Place, set[str]]:
+def _damaged(archive: Archive, problems: list[Damage]) -> dict[Place, set[str]]:
     """The parts with problems, each with the paths of its images that have some; all of a part that is not there."""
     places = {view.run.part(shard): (view.run.number, shard) for view in archive.runs for shard in view.shards}
     found: dict[Place, set[str]] = defaultdict(set)
-    for name, path, _ in report.problems:
+    for name, path, _ in problems:
         if name in places and places[name] not in archive.replaced:
             found[places[name]] |= {path} - {""}
     return dict(found)

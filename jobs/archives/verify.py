@@ -15,11 +15,13 @@ from tilepress.codecs.registry import RESIDUALS, load_residual
 from tilepress.jobs.archives.run_plan import links_of
 from tilepress.jobs.archives.verify_files import PartTask, check_files, verify_part
 from tilepress.jobs.cli.meter import Meter
+from tilepress.jobs.protection.checking import ParityCheck, find_checks
 from tilepress.pipeline.archive.checksums import sha256
 from tilepress.pipeline.archive.schema import PIXEL_METHODS, kind_of
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import ChangedError, IntegrityError, MissingError, UnsafeName, UsageError
+from tilepress.pipeline.parity.check import check_parity
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.batches import Compared, EntryTask, entry_tasks, task_entries
 from tilepress.pipeline.reading.history import has_content
@@ -122,6 +124,7 @@ def run_verify(config: VerifyConfig) -> VerifyReport:
     with open_engine(config.engine, archive.storage.location, shards, size, networks=bool(models)) as engine:
         if config.whole:
             _check_parts(engine, files.parts, config, report)
+            _check_parity(engine, find_checks(archive), config, report)
         _check_images(engine, archive, config, size, report)
     report.problems = sorted(set(report.problems))
     TALLY.add(verify_failures=len(report.problems))
@@ -150,6 +153,15 @@ def _check_parts(engine: Engine, parts: list[PartTask], config: VerifyConfig, re
             report.parts += 1
             report.problems += [(name, "", problem) for name, problem in problems]
             meter.advance(bytes_in=part.bytes, images=0, failures=len(problems))
+
+
+def _check_parity(engine: Engine, parity: ParityCheck, config: VerifyConfig, report: VerifyReport) -> None:
+    report.notes += parity.notes
+    report.problems += [(name, "", problem) for name, problem in parity.problems]
+    with Meter("verify parity", sum(task.bytes for task in parity.tasks), quiet=config.quiet) as meter:
+        for task, problems in engine.map_shards(check_parity, parity.tasks, meter):
+            report.problems += [(name, "", problem) for name, problem in problems]
+            meter.advance(bytes_in=task.bytes, images=0, failures=len(problems))
 
 
 def _check_images(engine: Engine, archive: Archive, config: VerifyConfig, size: int, report: VerifyReport) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tilepress.jobs.cli.estimates import show_projection
 from tilepress.jobs.cli.messages import plain
 from tilepress.jobs.cli.progress import counted, size, took
+from tilepress.jobs.cli.protection import show_parity
 from tilepress.jobs.cli.tables import MANY, print_failures, print_notes, print_table, ranges
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tilepress.jobs.deletion.delete_source import DeleteSourceReport
     from tilepress.jobs.doctor.doctor import DoctorReport
     from tilepress.jobs.estimation.report import EstimateReport
+    from tilepress.jobs.protection.protect import ProtectReport
     from tilepress.jobs.report.report import ArchiveReport
     from tilepress.jobs.submission.submit import SubmitReport
     from tilepress.jobs.viewer.view import ViewReport
@@ -215,3 +217,14 @@ def show_submit(request: SimpleNamespace, report: SubmitReport) -> None:
     if report.run_report:
         counts = report.run_report["counts"]
         print(f"{counts['images']:,} images, {size(counts['bytes_in'])} to {size(counts['bytes_out'])}")
+
+
+def show_protect(request: SimpleNamespace, report: ProtectReport) -> None:
+    """Print what was made of parity and what it restores, and what is retained until when."""
+    if report.parity is not None:
+        show_parity(report.parity)
+        if not report.parity.made and not report.parity.removed:
+            print(f"{request.archive} has nothing without parity: nothing was written")
+    if report.until is not None:
+        kept = f", {report.longer:,} were for at least as long" if report.longer else ""
+        print(f"retained until {report.until} ({request.mode}): {counted(report.retained, 'object')}{kept}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tilepress.jobs.cli.estimates import show_projection
 from tilepress.jobs.cli.messages import MESSAGES, plain
 from tilepress.jobs.cli.progress import counted, size, took
+from tilepress.jobs.cli.protection import show_parity
 from tilepress.jobs.cli.tables import (
     MANY,
     json_text,
@@ -62,6 +63,16 @@ def show_compress(request: SimpleNamespace, report: CompressReport) -> None:
         if report.estimate is not None:
             show_projection(report.estimate)
         return
+    _show_run(request, report)
+    if report.parity is not None:
+        show_parity(report.parity)
+
+
+def _show_run(request: SimpleNamespace, report: CompressReport) -> None:
+    """Print the summary of a run that was done, or why there was none."""
+    shards = counted(report.shards, "shard")
+    planned = f"{counted(report.planned_files, 'file')}, {size(report.planned_bytes)}, in {shards}"
+    gone = f"; {report.gone:,} gone from the source" if report.gone else ""
     if report.busy:
         print(f"{request.archive} is busy with {report.busy}; nothing was done")
         return
@@ -195,11 +206,14 @@ def show_compact(request: SimpleNamespace, report: CompactReport) -> None:
 
 def show_repair(request: SimpleNamespace, report: RepairReport) -> None:
     """Print what was damaged, and what became of it."""
-    if report.dry_run or not report.problems:
+    if report.dry_run or not (report.problems or report.restored):
         for part, image, problem in report.problems:
             print(plain(f"DAMAGED {part}{': ' + image if image else ''}: {problem}"))
         print(f"{counted(len(report.problems), 'problem')} found; nothing was written")
         return
+    for name in report.restored:
+        print(f"restored by parity: {name}")
+    print_failures("not restored by parity", sorted(report.beyond_parity.items()))
     for name in report.remade:
         print(f"written again: {name}")
     if report.run:

@@ -45,6 +45,14 @@ def qualities(text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
+def percentage(text: str) -> float:
+    """Return the number of "3%", "3" or "0.5%": from 0 to 100."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%?", text.strip())
+    if not match or float(match[1]) > 100:
+        raise typer.BadParameter(f"{text!r} is not a share from 0% to 100%, such as 3%")
+    return float(match[1])
+
+
 def names(text: str) -> tuple[str, ...]:
     """Return the names of "fast,default"."""
     return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))

@@ -12,6 +12,7 @@ from typing import IO, Any, BinaryIO, cast
 from tilepress.jobs.archives import listing
 from tilepress.jobs.cli.messages import MESSAGES, plain
 from tilepress.jobs.cli.progress import counted, size
+from tilepress.jobs.cli.protection import show_protection
 from tilepress.jobs.cli.tables import print_json, print_notes, print_summary, ranges
 from tilepress.pipeline.archive.fidelity import bound_text
 from tilepress.pipeline.archive.schema import NO_FILES
@@ -80,6 +81,7 @@ def show_info(url: str, path: str | None, run: int | None, as_of: str | None, *,
     print_summary(info.summary)
     print(f"sure to come back: {_back(info.comes_back)}")
     _print_disk(info)
+    show_protection(info)
     for each in info.audits:
         late = f"; overdue: {ranges(each['overdue'])}" if each["overdue"] else ""
         print(f"audited in parts: {each['audited']} of {each['parts']}, last on {each['last']}{late}")

@@ -6,6 +6,7 @@ small, by parity of the archive that is as large as they are: a second copy.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from tilepress.pipeline.storage.base import Storage
 
 ARCHIVE_FOLDER = "parity"  # of what no run holds
 _MODELS = "models/"
+_PARITY_OF_RUN = re.compile(r"runs/\d+/parity/", re.ASCII)
 _ALL = 100.0  # percent of parity of what no run holds
 
 
@@ -68,6 +70,16 @@ def parity_folder(run: Run) -> str:
     return f"{run.folder}/parity"
 
 
+def is_parity(name: str) -> bool:
+    """Tell whether a file of an archive is one of parity."""
+    return name.startswith(f"{ARCHIVE_FOLDER}/") or _PARITY_OF_RUN.match(name) is not None
+
+
+def replaced_names(archive: Archive) -> set[str]:
+    """Return the names of the parts that later runs stand for."""
+    return {Run(number).part(shard) for number, shard in archive.replaced}
+
+
 def all_parity(storage: Storage, runs: Iterable[Run]) -> Iterator[tuple[int, Parity]]:
     """Yield all parity that there is, with the number of its run (0: of what no run holds).
 
@@ -86,11 +98,13 @@ def coverage(archive: Archive) -> list[Coverage]:
     """Return the parity of what no run holds, then of every complete run. IntegrityError if a manifest is damaged."""
     views = [view for view in archive.runs if view.complete and not view.abandoned]
     parity: dict[int, list[Parity]] = {}
-    for number, found in all_parity(archive.storage, [view.run for view in views]):
-        parity.setdefault(number, []).append(found)
-    found = {number: tuple(each) for number, each in parity.items()}
-    of_runs = [Coverage(view.run.number, found.get(view.run.number, ()), run_files(archive, view)) for view in views]
-    return [Coverage(0, found.get(0, ()), tuple(_common_files(archive))), *of_runs]
+    for number, each in all_parity(archive.storage, [view.run for view in views]):
+        parity.setdefault(number, []).append(each)
+
+    def of(run: int, files: Iterable[CoveredFile]) -> Coverage:
+        return Coverage(run, tuple(parity.get(run, ())), tuple(files))
+
+    return [of(0, _common_files(archive)), *(of(view.run.number, run_files(archive, view)) for view in views)]
 
 
 def run_files(archive: Archive, view: RunView) -> tuple[CoveredFile, ...]:

@@ -1,8 +1,8 @@
-"""Makes the parity that an archive lacks, and removes what is outdated: for `protect`, `compress`, `compact`, `repair`."""
+"""Makes the parity that an archive lacks, and removes what is outdated; for every verb that adds runs or moves them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from tilepress.codecs.extras import require_extra
 from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.protection.coverage import Coverage, coverage, wanted_groups
-from tilepress.pipeline.archive.layout import Run
+from tilepress.pipeline.archive.layout import ARCHIVE_JSON
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import IntegrityError, MissingError
 from tilepress.pipeline.parity.code import EXTRA
@@ -18,7 +18,7 @@ from tilepress.pipeline.parity.description import Parity
 from tilepress.pipeline.parity.group import Group
 from tilepress.pipeline.parity.make import GroupTask, make_parity
 from tilepress.pipeline.reading.archive import Archive, open_archive
-from tilepress.pipeline.storage.base import Storage
+from tilepress.pipeline.storage.base import Storage, open_storage
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class RunParity:
             sum(group.parity_bytes for group in groups),
             sum(len(group.files) for group in groups),
             min((group.whole_files for group in groups), default=0),
-            min((group.stretch for group in groups), default=0),
+            min((group.parity_bytes for group in groups), default=0),
             min((group.parity for group in groups), default=0),
             max((group.block for group in groups), default=0),
         )
@@ -64,9 +64,7 @@ class ParityReport:
     notes: list[str] = field(default_factory=list)
 
 
-def make_missing(
-    archive: Archive, percent: float, engine: EngineConfig, *, quiet: bool, keep: Iterable[str] = ()
-) -> ParityReport:
+def make_missing(archive: Archive, percent: float, engine: EngineConfig, *, quiet: bool) -> ParityReport:
     """Give parity to every complete run that lacks it, then remove parity that is outdated.
 
     Args:
@@ -74,7 +72,6 @@ def make_missing(
         percent: Above 0; runs that have parity keep it, however much it is.
         engine: Where the work is done.
         quiet: Show no progress.
-        keep: Names of parity files that are not to be removed yet.
     """
     require_extra(EXTRA, "parity")
     if archive.damage:
@@ -90,7 +87,7 @@ def make_missing(
         for each in found
         if each.run and not each.missing and each.percent != percent
     ]
-    report.removed = remove_parity(archive.storage, (each for of_run in found for each in of_run.outdated), keep)
+    report.removed = remove_parity(archive.storage, (each for of_run in found for each in of_run.outdated))
     report.runs = [RunParity.of(each) for each in (coverage(archive) if wanted else found)]
     return report
 
@@ -112,11 +109,11 @@ def _make(
             meter.advance(bytes_in=made.group.bytes, images=0, bytes_out=made.stored)
 
 
-def remove_parity(storage: Storage, found: Iterable[Parity], keep: Iterable[str] = ()) -> list[str]:
+def remove_parity(storage: Storage, found: Iterable[Parity]) -> list[str]:
     """Remove parity, the descriptions first; return the names of its files."""
-    kept, removed = set(keep), []
+    removed = []
     for each in found:
-        for name in sorted(each.objects - kept, key=lambda name: (not name.endswith(".json"), name)):
+        for name in sorted(each.objects, key=lambda name: (not name.endswith(".json"), name)):
             with suppress(MissingError):  # removed by another process
                 storage.remove(name)
             removed.append(name)
@@ -129,18 +126,21 @@ def protection_of(archive: Archive) -> float | None:
     return found[-1] if found else None
 
 
-def protect_again(
-    url: str, options: Any, engine: EngineConfig, *, quiet: bool, like: float | None = None
+def protect(
+    url: str, options: Mapping[str, Any], percent: float, engine: EngineConfig, *, quiet: bool
 ) -> ParityReport | None:
-    """Make the parity that a protected archive lacks after a run was added, or parts were removed.
+    """Make the parity that an archive lacks, as `make_missing` does; None if there is no archive yet."""
+    if not open_storage(url, options).exists(ARCHIVE_JSON):
+        return None
+    archive = open_archive(url, include_deleted=True, storage_options=options)
+    return make_missing(archive, percent, engine, quiet=quiet)
 
-    None if no run has parity, nor is `like` given: how much there was of it.
+
+def protect_again(url: str, options: Mapping[str, Any], engine: EngineConfig, *, quiet: bool) -> ParityReport | None:
+    """Make the parity that an archive with parity lacks after a run was added that stands for others' parts.
+
+    As much as the newest run has that has any; None if no run has.
     """
     archive = open_archive(url, include_deleted=True, storage_options=options)
-    percent = like or protection_of(archive)
+    percent = protection_of(archive)
     return make_missing(archive, percent, engine, quiet=quiet) if percent else None
-
-
-def runs_of(found: Iterable[RunParity]) -> list[Run]:
-    """Return the runs that have parity."""
-    return [Run(each.run) for each in found if each.run and each.files]

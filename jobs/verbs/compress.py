@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tilepress.jobs.cli.texts import size
+from tilepress.jobs.cli.texts import percentage, size
 from tilepress.jobs.verbs.parameters import (
     EngineName,
     Exclude,
@@ -69,6 +69,10 @@ def compress(
         Literal["never", "after-certificate"],
         typer.Option(help="Then say which originals a certificate lets go, by `tilepress delete-source`."),
     ] = "never",
+    parity: Annotated[
+        float | None,
+        typer.Option(parser=percentage, metavar="PERCENT", help="Then make parity of runs without: see `protect`."),
+    ] = None,
     engine: EngineName = "auto",
     workers: Workers = None,
     ray_address: RayAddress = None,
@@ -116,6 +120,7 @@ def compress(
         allow_other_files=allow_other_files,
         if_busy=if_busy,
         delete_source=delete_source,
+        parity=parity,
         engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
         quiet=quiet,
         storage_options=storage_options,

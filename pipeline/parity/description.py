@@ -1,12 +1,12 @@
 """The description of a group's parity: sealed JSON, that stands alone and behind every parity row.
 
-It has all that restoring takes but the bytes: the files with their sizes, seals and SHA-256, the layout, and CRC-32 of
-every block, by which damaged blocks are told from sound ones.
+It has all that restoring takes but bytes: the files with their sizes, seals and SHA-256, and the layout. Beside it, and
+before its copies, stand the sums: CRC-32 of every block, by which damaged blocks are told from sound ones.
 """
 
 from __future__ import annotations
 
-import base64
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tilepress.pipeline.archive.sealed import read_json, seal_json
-from tilepress.pipeline.errors import IntegrityError, MissingError, UnsafeName
+from tilepress.pipeline.errors import IntegrityError, MissingError, StorageError, TransientStorageError, UnsafeName
 from tilepress.pipeline.parity.code import MOST_ROWS
 from tilepress.pipeline.parity.group import MAX_BLOCK, MIN_BLOCK, CoveredFile, Group
 from tilepress.pipeline.storage.base import Storage, check_name
@@ -25,7 +25,7 @@ FORMAT = "tilepress-parity-1"
 MAGIC = b"TPPARITY"
 TRAILER = 8 + len(MAGIC)  # bytes: length of the description as uint64, then the magic
 _MAX_JSON = 256 << 20
-_NAME = re.compile(r"(?P<key>[0-9a-f]{16})(?:\.json|-(?P<row>\d{3})\.parity)", re.ASCII)
+_NAME = re.compile(r"(?P<key>[0-9a-f]{16})(?:\.json|\.crc|-(?P<row>\d{3})\.parity)", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 Sums = npt.NDArray[np.uint32]
@@ -39,8 +39,7 @@ class Description:
     percent: float  # as asked for
     files_sha256: tuple[str, ...]  # hex digits, of each file
     rows_sha256: tuple[str, ...]  # of the blocks of each parity row
-    data_crc: Sums  # (blocks,)
-    parity_crc: Sums  # (parity, stripes)
+    sums_sha256: str
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,7 @@ def description_bytes(found: Description) -> bytes:
             "stripes": group.stripes,
             "files": [{**asdict(file), "content": content} for file, content in files],
             "rows": list(found.rows_sha256),
-            "data_crc": _text(found.data_crc),
-            "parity_crc": _text(found.parity_crc),
+            "sums": found.sums_sha256,
         }
     )
 
@@ -100,6 +98,7 @@ def _description(content: dict[str, Any]) -> Description:
     )
     group = Group(str(content["folder"]), files, *layout)
     contents, rows = (tuple(map(str, each)) for each in ([f["content"] for f in content["files"]], content["rows"]))
+    sums = str(content["sums"])
     block, data, parity = layout
     if not (MIN_BLOCK <= block <= MAX_BLOCK and data >= 1 and parity >= 1 and data + parity <= MOST_ROWS):
         raise ValueError("a layout that no code has")
@@ -107,23 +106,9 @@ def _description(content: dict[str, Any]) -> Description:
         raise ValueError("its files")
     if group.key != content["key"] or group.stripes != content["stripes"] or len(rows) != parity:
         raise ValueError("its key, stripes or rows")
-    if not all(map(_HEX.fullmatch, (*contents, *rows))):
+    if not all(map(_HEX.fullmatch, (*contents, *rows, sums))):
         raise ValueError("its hashes")
-    sums = _sums(content["data_crc"], group.blocks), _sums(content["parity_crc"], parity * group.stripes)
-    return Description(
-        group, float(content["percent"]), contents, rows, sums[0], sums[1].reshape(parity, group.stripes)
-    )
-
-
-def _text(sums: Sums) -> str:
-    return base64.b64encode(sums.astype("<u4").tobytes()).decode()
-
-
-def _sums(text: str, count: int) -> Sums:
-    data = base64.b64decode(text, validate=True)
-    if len(data) != 4 * count:
-        raise ValueError(f"{len(data)} bytes of CRCs for {count} blocks")
-    return np.frombuffer(data, "<u4").astype(np.uint32)
+    return Description(group, float(content["percent"]), contents, rows, sums)
 
 
 def find_parity(storage: Storage, folder: str) -> Iterator[Parity]:
@@ -139,7 +124,8 @@ def find_parity(storage: Storage, folder: str) -> Iterator[Parity]:
 
 def _found(storage: Storage, folder: str, key: str, objects: frozenset[str]) -> Parity:
     problem = ""
-    for name in sorted(objects, key=lambda name: (not name.endswith(".json"), name)):
+    telling = (name for name in objects if not name.endswith(".crc"))
+    for name in sorted(telling, key=lambda name: (not name.endswith(".json"), name)):
         try:
             data = read_stored(storage, name)
             description = read_description(data, f"{storage.url}/{name}")
@@ -166,6 +152,36 @@ def read_stored(storage: Storage, name: str) -> bytes:
     return storage.read_ranges(name, [(start, length)])[0] if length else b""
 
 
-def trailer_of(data: bytes) -> bytes:
-    """Return what a parity row has behind the blocks: its group's description, and how long that is."""
-    return data + len(data).to_bytes(8, "little") + MAGIC
+def sums_bytes(data_crc: Sums, parity_crc: Sums) -> bytes:
+    """Return CRC-32 of every block of the files, then of every parity row, as they are stored."""
+    return np.concatenate([data_crc, parity_crc.reshape(-1)]).astype("<u4").tobytes()
+
+
+def sums_size(group: Group) -> int:
+    """Return the bytes of the sums of a group."""
+    return 4 * (group.blocks + group.parity * group.stripes)
+
+
+def read_sums(storage: Storage, description: Description) -> tuple[Sums, Sums]:
+    """Return CRC-32 of the data blocks (blocks,) and of the parity blocks (parity, stripes), from whatever has them.
+
+    IntegrityError where nothing has them any more.
+    """
+    group = description.group
+    places = [(group.sums, 0), *((group.row(number), group.stripes * group.block) for number in group.copies)]
+    for name, offset in places:
+        try:
+            data = storage.read_ranges(name, [(offset, sums_size(group))])[0]
+        except TransientStorageError:
+            raise
+        except StorageError:  # missing, or cut off
+            continue
+        if hashlib.sha256(data).hexdigest() == description.sums_sha256:
+            found = np.frombuffer(data, "<u4").astype(np.uint32)
+            return found[: group.blocks], found[group.blocks :].reshape(group.parity, group.stripes)
+    raise IntegrityError(f"{storage.url}/{group.sums}: the sums of this parity are damaged, and so are all copies")
+
+
+def behind_blocks(sums: bytes, description: bytes) -> bytes:
+    """Return what a parity row has behind its blocks: sums and description of its group, and how long the latter is."""
+    return sums + description + len(description).to_bytes(8, "little") + MAGIC

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
-from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.parity.code import MOST_ROWS
 
 MAX_BLOCK, MIN_BLOCK = 64 << 10, 512
 MOST_DATA = 200  # data rows
 GROUP_BYTES = 32 << 30  # of files; scratch space for the parity of so many is needed at a time
 _KEY_DIGITS = 16
+_COPIES = 3
 
 
 @dataclass(frozen=True)
@@ -96,25 +96,30 @@ class Group:
         """Name of the file that describes the group."""
         return f"{self.folder}/{self.key}.json"
 
+    @property
+    def sums(self) -> str:
+        """Name of the file with the CRC-32 of every block."""
+        return f"{self.folder}/{self.key}.crc"
+
     def row(self, number: int) -> str:
         """Return the name of the file of a parity row."""
         return f"{self.folder}/{self.key}-{number:03d}.parity"
 
     @property
+    def copies(self) -> range:
+        """Parity rows with copies of sums and description behind the blocks."""
+        return range(min(_COPIES, self.parity))
+
+    @property
     def objects(self) -> list[str]:
         """Names of all files of the group's parity."""
-        return [self.description, *map(self.row, range(self.parity))]
+        return [self.description, self.sums, *map(self.row, range(self.parity))]
 
     @property
     def whole_files(self) -> int:
         """How many whole files of the group may be lost at once, whichever they are, and are restored."""
         costs = sorted((math.ceil(_blocks_of(file, self.block) / self.stripes) for file in self.files), reverse=True)
         return sum(1 for total in accumulate(costs) if total <= self.parity)
-
-    @property
-    def stretch(self) -> int:
-        """Bytes that may be lost where they follow each other: as many as there is parity."""
-        return self.parity_bytes
 
     def spans(self, first: int, count: int) -> Iterator[tuple[int, int, int, int]]:
         """Yield where blocks lie: (number of the file, offset in it, bytes, offset within the blocks).
@@ -151,14 +156,3 @@ def groups_of(folder: str, files: Iterable[CoveredFile], percent: float) -> Iter
         size += file.bytes
     if found:
         yield Group.of(folder, found, percent)
-
-
-def percentage(text: str) -> float:
-    """Return the percentage of "3%", "3" or "0.5%": 0 to 100. UsageError otherwise."""
-    try:
-        value = float(text.strip().removesuffix("%"))
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 100:
-        raise UsageError(f"`parity` {text!r} is not a share from 0% to 100%, such as 3%")
-    return value

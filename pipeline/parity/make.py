@@ -23,13 +23,18 @@ from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError
 from tilepress.pipeline.parity.blocks import WINDOW_BYTES, Blocks, crcs, sums_by_row
 from tilepress.pipeline.parity.code import Code
-from tilepress.pipeline.parity.description import Description, Sums, description_bytes, read_stored, trailer_of
+from tilepress.pipeline.parity.description import (
+    Description,
+    Sums,
+    behind_blocks,
+    description_bytes,
+    sums_bytes,
+)
 from tilepress.pipeline.parity.group import CoveredFile, Group
 from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.creating import holds
 
 _MODELS = "models/"
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -57,21 +62,30 @@ class MadeGroup:
 
 def make_parity(task: GroupTask, archive: Storage, pool: CodecPool) -> MadeGroup:
     """Make the parity of a group (a stage). IntegrityError if a file is not as it was written."""
+    return write_parity(task, archive)
+
+
+def write_parity(task: GroupTask, archive: Storage) -> MadeGroup:
+    """Make the parity of a group, in scratch space as large as that; see `make_parity`."""
     group = task.group
     hashes, sums = zip(*(_proven(archive, file, group.block) for file in group.files), strict=True)
     data_crc = np.concatenate(sums)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tilepress-")))
-        rows = [stack.enter_context((scratch / f"{row}").open("w+b")) for row in range(group.parity)]
+        paths = [scratch / f"{number:03d}" for number in range(group.parity)]
+        rows = [stack.enter_context(path.open("w+b")) for path in paths]
         parity_crc, row_hashes = _encode(archive, group, data_crc, rows)
-        data = description_bytes(Description(group, task.percent, hashes, row_hashes, data_crc, parity_crc))
-        for number, row in enumerate(rows):
-            row.write(trailer_of(data))
+        told = sums_bytes(data_crc, parity_crc)
+        sums_hash = hashlib.sha256(told).hexdigest()
+        data = description_bytes(Description(group, task.percent, hashes, row_hashes, sums_hash))
+        for number, (row, path) in enumerate(zip(rows, paths, strict=True)):
+            if number in group.copies:
+                row.write(behind_blocks(told, data))
             row.close()
-            _create(archive, group.row(number), scratch / f"{number}", replace=task.again)
-        (scratch / "description").write_bytes(data)
-        _create(archive, group.description, scratch / "description", replace=task.again)
-    return MadeGroup(group, group.parity_bytes + (group.parity + 1) * len(data))
+            _create(archive, group.row(number), path, replace=task.again)
+    _create(archive, group.sums, told, replace=task.again)
+    _create(archive, group.description, data, replace=task.again)
+    return MadeGroup(group, group.parity_bytes + len(group.copies) * len(behind_blocks(told, data)) + len(told) + len(data))
 
 
 def _proven(storage: Storage, file: CoveredFile, block: int) -> tuple[str, Sums]:
@@ -113,32 +127,18 @@ def windows(stripes: int, most: int) -> Iterator[tuple[int, int]]:
         yield first, min(most, stripes - first)
 
 
-def _create(storage: Storage, name: str, path: Path, *, replace: bool) -> None:
+def _create(storage: Storage, name: str, content: Path | bytes, *, replace: bool) -> None:
     """Create a file of the parity; one that is there must be the same."""
     try:
-        storage.create_file(name, path)
+        storage.create_file(name, content) if isinstance(content, Path) else storage.create(name, content)
     except AlreadyExists:
-        if holds(storage, name, path):
+        if holds(storage, name, content):
             return
         if not replace:
             raise IntegrityError(
                 f"{storage.url}/{name} is there and is not what follows from the files: `tilepress repair` the archive"
             ) from None
-        storage.write_file(name, path, overwrite=True)
-
-
-def row_problem(storage: Storage, description: Description, data: bytes, number: int) -> str:
-    """Return what is wrong with a parity row; nothing if it is as it was written. MissingError.
-
-    `data`: the description as it is stored.
-    """
-    group, digest = description.group, hashlib.sha256()
-    name, length = group.row(number), group.stripes * group.block
-    with storage.open_source(name) as there:
-        if len(there) != length + len(trailer_of(data)):
-            return f"it has {len(there):,} bytes in place of {length + len(trailer_of(data)):,}"
-        for start in range(0, length, _BLOCK):
-            digest.update(there[start : min(length, start + _BLOCK)])
-    if digest.hexdigest() != description.rows_sha256[number]:
-        return "its bytes are not what was written (its SHA-256 does not match)"
-    return "" if read_stored(storage, name) == data else "its description is not that of its group"
+        if isinstance(content, Path):
+            storage.write_file(name, content, overwrite=True)
+        else:
+            storage.write(name, content, overwrite=True)

@@ -17,16 +17,16 @@ import numpy.typing as npt
 
 from tilepress.pipeline.parity.blocks import Blocks, as_rows, crcs, sums_by_row
 from tilepress.pipeline.parity.code import Code
-from tilepress.pipeline.parity.description import Description
+from tilepress.pipeline.parity.description import Description, read_sums
 from tilepress.pipeline.storage.base import Storage
 
 Flags = npt.NDArray[np.bool_]
 
 
 def restore_files(storage: Storage, description: Description, names: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Restore those of the named files that the group has; yield each with why it could not be, or nothing.
+    """Restore those of the named files that the group has; yield each that was damaged, and why it still is, if so.
 
-    A file that is as it was is written again if its size is wrong, and else left alone.
+    IntegrityError if the sums of the group are lost.
     """
     group = description.group
     numbers = [number for number, file in enumerate(group.files) if file.name in names]
@@ -35,7 +35,8 @@ def restore_files(storage: Storage, description: Description, names: Collection[
         damaged = {number: mended.damaged_blocks(number) for number in numbers}
         mended.decode(np.concatenate([np.zeros(0, np.int64), *damaged.values()]))
         for number in numbers:
-            yield group.files[number].name, mended.write(number, damaged[number])
+            if len(damaged[number]) or not mended.is_as_large(number):
+                yield group.files[number].name, mended.write(number, damaged[number])
 
 
 class _Mended:
@@ -46,16 +47,15 @@ class _Mended:
         self._group = description.group
         self._blocks = Blocks(storage, self._group)
         self._places = dict[int, int]()  # by number of the block, where it lies in the temporary file
-        self._expected = np.concatenate(
-            [sums_by_row(self._group, description.data_crc), description.parity_crc]
-        )  # (data + parity, stripes)
+        self._data_crc, parity_crc = read_sums(storage, description)
+        self._expected = np.concatenate([sums_by_row(self._group, self._data_crc), parity_crc])  # (rows, stripes)
 
     def damaged_blocks(self, number: int) -> npt.NDArray[np.int64]:
         """Return the numbers of the blocks of a file that are not as they were."""
         found = [np.zeros(0, np.int64)]
         for first, data in self._blocks.of_file(number):
             sums = crcs(data, self._group.block)
-            wrong = np.flatnonzero(sums != self._description.data_crc[first : first + len(sums)])
+            wrong = np.flatnonzero(sums != self._data_crc[first : first + len(sums)])
             found.append(first + wrong.astype(np.int64))
         return np.concatenate(found)
 
@@ -93,14 +93,12 @@ class _Mended:
             self._scratch.write(content)
 
     def write(self, number: int, damaged: npt.NDArray[np.int64]) -> str:
-        """Write a file as it was, unless it is; return why that cannot be done."""
+        """Write a file as it was; return why that cannot be done."""
         group, file = self._group, self._group.files[number]
         lost = [block for block in damaged.tolist() if block not in self._places]
         if lost:
             blocks = group.starts[number + 1] - group.starts[number]
             return f"{len(lost):,} of its {blocks:,} blocks are damaged beyond its parity"
-        if not len(damaged) and self._is_as_large(number):
-            return ""
         with tempfile.TemporaryDirectory(prefix="tilepress-") as folder:
             path = Path(folder) / "file"
             if self._assemble(number, damaged, path) != self._description.files_sha256[number]:
@@ -108,7 +106,8 @@ class _Mended:
             self._storage.write_file(file.name, path, overwrite=True)
         return ""
 
-    def _is_as_large(self, number: int) -> bool:
+    def is_as_large(self, number: int) -> bool:
+        """Tell whether a file has the bytes that it had."""
         file = self._group.files[number]
         return self._storage.exists(file.name) and self._storage.size(file.name) == file.bytes
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # what __getattr__ gives
     from tilepress.jobs.verbs.upkeep.compact import compact
     from tilepress.jobs.verbs.upkeep.delete_source import delete_source
     from tilepress.jobs.verbs.upkeep.forget import forget
+    from tilepress.jobs.verbs.upkeep.protect import protect
     from tilepress.jobs.verbs.upkeep.repair import repair
     from tilepress.jobs.verbs.upkeep.retry import retry
     from tilepress.jobs.verbs.verify import verify
@@ -40,6 +41,7 @@ _VERBS = {
     "certify": ("tilepress.jobs.verbs.upkeep.certify", "certify"),
     "compact": ("tilepress.jobs.verbs.upkeep.compact", "compact"),
     "delete_source": ("tilepress.jobs.verbs.upkeep.delete_source", "delete_source"),
+    "protect": ("tilepress.jobs.verbs.upkeep.protect", "protect"),
     "repair": ("tilepress.jobs.verbs.upkeep.repair", "repair"),
     "retry": ("tilepress.jobs.verbs.upkeep.retry", "retry"),
     "compress": ("tilepress.jobs.verbs.compress", "compress"),
@@ -75,6 +77,7 @@ __all__ = [
     "forget",
     "import_arrays",
     "open",
+    "protect",
     "ray_dataset",
     "recover",
     "repair",

@@ -21,6 +21,7 @@ from tilepress.jobs.verbs.upkeep.certify import certify
 from tilepress.jobs.verbs.upkeep.compact import compact
 from tilepress.jobs.verbs.upkeep.delete_source import delete_source
 from tilepress.jobs.verbs.upkeep.forget import forget
+from tilepress.jobs.verbs.upkeep.protect import protect
 from tilepress.jobs.verbs.upkeep.repair import repair
 from tilepress.jobs.verbs.upkeep.retry import retry
 from tilepress.jobs.verbs.verify import verify
@@ -130,6 +131,14 @@ REPAIR = command_of(
     Examples:
       tilepress repair photos.tp
       tilepress repair photos.tp --source photos/ --dry-run
+    """,
+)
+PROTECT = command_of(
+    protect,
+    """
+    Examples:
+      tilepress protect photos.tp --parity 3%           damage of up to 3 % of a run is repaired without the source
+      tilepress protect s3://archive/2024 --days 365    nobody removes or replaces an object for a year
     """,
 )
 RETRY = command_of(

@@ -32,8 +32,9 @@ def retain(send: Send, address: dict[str, str], until: datetime, mode: str) -> b
         now = send("get_object_retention", **address).get("Retention", {})
     except MissingError:  # never retained; if there is no such object, the next request says so
         now = {}
-    wanted, ends = mode.upper(), now.get("RetainUntilDate")
-    if ends is not None and ends.astimezone(UTC) >= until and now.get("Mode") in (wanted, "COMPLIANCE"):
+    wanted = "COMPLIANCE" if now.get("Mode") == "COMPLIANCE" else mode.upper()  # which nothing makes less strict
+    ends = now.get("RetainUntilDate")
+    if ends is not None and ends.astimezone(UTC) >= until and now.get("Mode") == wanted:
         return False
     latest = until if ends is None else max(until, ends.astimezone(UTC))
     send("put_object_retention", **address, Retention={"Mode": wanted, "RetainUntilDate": latest})
