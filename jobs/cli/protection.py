@@ -44,6 +44,7 @@ def show_protection(info: ArchiveInfo) -> None:
 
 
 def _restores(each: RunParity) -> str:
-    whole = f"any {counted(each.whole_files, 'whole file')}" if each.whole_files else f"no file larger than {size(each.stretch_bytes)} whole"
-    stretch = f"{size(each.stretch_bytes)} in one stretch"
-    return f"{whole}, {stretch}, any {counted(each.damaged_blocks, 'block')} of {size(each.block_bytes)}"
+    stretch = size(each.stretch_bytes)
+    whole = f"any {counted(each.whole_files, 'whole file')}" if each.whole_files else f"no file larger than {stretch}"
+    blocks = f"any {counted(each.damaged_blocks, 'block')} of {size(each.block_bytes)}"
+    return f"{whole}, {stretch} in one stretch, {blocks}"

@@ -85,7 +85,9 @@ def write_parity(task: GroupTask, archive: Storage) -> MadeGroup:
             _create(archive, group.row(number), path, replace=task.again)
     _create(archive, group.sums, told, replace=task.again)
     _create(archive, group.description, data, replace=task.again)
-    return MadeGroup(group, group.parity_bytes + len(group.copies) * len(behind_blocks(told, data)) + len(told) + len(data))
+    return MadeGroup(
+        group, group.parity_bytes + len(group.copies) * len(behind_blocks(told, data)) + len(told) + len(data)
+    )
 
 
 def _proven(storage: Storage, file: CoveredFile, block: int) -> tuple[str, Sums]:

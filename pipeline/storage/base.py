@@ -24,8 +24,14 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 from urllib.parse import unquote
 
-from tilepress.pipeline.errors import ChangedError, MissingError, StorageError, UnsafeName, UnusableName
-from tilepress.pipeline.errors import MissingError, StorageError, UnsafeName, UnusableName, UsageError
+from tilepress.pipeline.errors import (
+    ChangedError,
+    MissingError,
+    StorageError,
+    UnsafeName,
+    UnusableName,
+    UsageError,
+)
 from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
@@ -208,18 +214,12 @@ class Storage(ABC):
 
     def require_retention(self) -> None:
         """Raise UsageError unless objects here can be retained."""
-        raise UsageError(
-            f"{self.url} retains nothing: `days` needs an S3 bucket with object lock (local files are protected by "
-            "the permissions, snapshots or write-once media of their system)"
-        )
+        raise UsageError(f"{self.url} retains nothing: `days` needs an S3 bucket with object lock")
 
     def retain(self, name: str, until: datetime, mode: str) -> bool:
-        """Let nobody remove or replace this version of an object before a moment; False if that was so already.
+        """Let nobody remove or replace an object before a moment; False if that was so already. MissingError.
 
-        Args:
-            name: Of the object. MissingError.
-            until: The moment, with its time zone. Retention that ends later is left alone.
-            mode: "governance" or "compliance": whether some rights of the store suffice to end it, or none.
+        `mode`: "governance" or "compliance": whether some rights of the store suffice to end it, or none.
         """
         self.require_retention()
         return False
