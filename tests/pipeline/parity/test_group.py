@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ def test_spans_tell_every_byte_once(sizes, percent, cut):
     for number, size in enumerate(sizes):
         places = sorted((offset, length) for each, offset, length, _ in rows if each == number)
         assert sum(length for _, length in places) == size
-        assert all(a + b == c for (a, b), (c, _) in zip(places, places[1:], strict=False))
+        assert all(a + b == c for (a, b), (c, _) in pairwise(places))
 
 
 @given(SIZES, PERCENTS)

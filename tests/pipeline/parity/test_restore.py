@@ -140,7 +140,7 @@ def test_damaged_parity_is_found_by_name_and_still_restores(tmp_path):
 
 def test_other_bytes_under_the_names_of_parity_are_refused_unless_it_is_repaired(tmp_path):
     storage = open_storage(str(tmp_path))
-    parity, everything = filled(storage)
+    parity, _ = filled(storage)
     assert parity.description is not None
     name = parity.description.group.row(1)
     storage.write(name, b"something else", overwrite=True)
