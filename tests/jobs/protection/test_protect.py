@@ -174,7 +174,8 @@ def test_compact_makes_parity_of_what_it_writes_and_keeps_the_rest_protected(pla
     info = {each.run: each.files for each in protected(archive)}
     assert info[1] and info[2] and info[4]
     expected = contents(archive)
-    next((archive / "runs/0004/parts").iterdir()).unlink()
+    (part,) = (archive / "runs/0004/parts").iterdir()
+    part.write_bytes(part.read_bytes()[:-1000])
     assert tilepress.repair(archive, **ONE).exit_code == 0
     assert contents(archive) == expected
 
