@@ -9,7 +9,7 @@ from typing import Any
 
 from tilepress.codecs.extras import require_extra
 from tilepress.jobs.cli.meter import Meter
-from tilepress.jobs.protection.coverage import Coverage, coverage, wanted_groups
+from tilepress.jobs.protection.coverage import Coverage, all_parity, coverage, wanted_groups
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import IntegrityError, MissingError
@@ -122,8 +122,9 @@ def remove_parity(storage: Storage, found: Iterable[Parity]) -> list[str]:
 
 def protection_of(archive: Archive) -> float | None:
     """Return the percentage of the newest run that has parity; None where no run has."""
-    found = [each.percent for each in coverage(archive) if each.run and each.percent]
-    return found[-1] if found else None
+    found = all_parity(archive.storage, (view.run for view in archive.runs))
+    percents = {run: each.description.percent for run, each in found if run and each.description}
+    return percents[max(percents)] if percents else None
 
 
 def protect(
@@ -139,8 +140,8 @@ def protect(
 def protect_again(url: str, options: Mapping[str, Any], engine: EngineConfig, *, quiet: bool) -> ParityReport | None:
     """Make the parity that an archive with parity lacks after a run was added that stands for others' parts.
 
-    As much as the newest run has that has any; None if no run has.
+    As much as the newest run has that has any. None if no run has, or something is still damaged.
     """
     archive = open_archive(url, include_deleted=True, storage_options=options)
-    percent = protection_of(archive)
+    percent = None if archive.damage else protection_of(archive)
     return make_missing(archive, percent, engine, quiet=quiet) if percent else None
