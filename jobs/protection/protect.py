@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from tilepress.jobs.protection.coverage import all_parity
 from tilepress.jobs.protection.making import ParityReport, make_missing, remove_parity
-from tilepress.jobs.protection.retention import retain
+from tilepress.jobs.protection.retention import retain, retaining
 from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import Archive, open_archive
@@ -53,7 +53,7 @@ def run_protect(config: ProtectConfig) -> ProtectReport:
     archive = open_archive(config.archive, include_deleted=True, storage_options=config.storage_options)
     until = None if config.days is None else datetime.now(UTC).replace(microsecond=0) + timedelta(days=config.days)
     if until is not None:
-        archive.storage.require_retention()  # before long work
+        retaining(archive.storage)  # before long work
     report = ProtectReport()
     if config.parity is not None:
         report.parity = _parity(archive, config, config.parity)

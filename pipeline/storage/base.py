@@ -19,19 +19,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, NoReturn
 from urllib.parse import unquote
 
-from tilepress.pipeline.errors import (
-    ChangedError,
-    MissingError,
-    StorageError,
-    UnsafeName,
-    UnusableName,
-    UsageError,
-)
+from tilepress.pipeline.errors import ChangedError, MissingError, StorageError, UnsafeName, UnusableName
 from tilepress.pipeline.storage.listing_rules import ALL, ListingRules
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
@@ -211,18 +203,6 @@ class Storage(ABC):
     def set_facts(self, name: str, modified_ns: int | None, permissions: int | None) -> None:
         """Set modification time and permissions of a local file, where they are known; object stores have none."""
         return
-
-    def require_retention(self) -> None:
-        """Raise UsageError unless objects here can be retained."""
-        raise UsageError(f"{self.url} retains nothing: `days` needs an S3 bucket with object lock")
-
-    def retain(self, name: str, until: datetime, mode: str) -> bool:
-        """Let nobody remove or replace an object before a moment; False if that was so already. MissingError.
-
-        `mode`: "governance" or "compliance": whether some rights of the store suffice to end it, or none.
-        """
-        self.require_retention()
-        return False
 
     def flush(self) -> None:
         """Make everything written so far survive a power failure."""

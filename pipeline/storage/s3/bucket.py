@@ -136,9 +136,14 @@ class S3Storage(Storage):
         return abort_stale(self._client(), self._bucket, self._prefix + prefix, time.time() - older_than_s)
 
     def require_retention(self) -> None:
+        """Raise UsageError unless objects here can be retained."""
         require_object_lock(self._send, self._bucket)
 
     def retain(self, name: str, until: datetime, mode: str) -> bool:
+        """Let nobody remove or replace this version of an object before a moment; False if that was so. MissingError.
+
+        `mode`: "governance" or "compliance": whether some rights suffice to end it, or none.
+        """
         return retain(self._send, self._address(name), until, mode)
 
     def target(self, name: str, content: Content) -> Target:

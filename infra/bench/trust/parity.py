@@ -1,6 +1,6 @@
 """Parity: speed of `protect` and of `repair` beside a plain read with SHA-256, and what it takes.
 
-    python infra/bench/parity.py [--megabytes 1000] [--parts 8] [--parity 3 10 30] [--url s3://bucket/prefix]
+    python infra/bench/trust/parity.py [--megabytes 1000] [--parts 8] [--parity 3 10 30] [--url s3://bucket/prefix]
 
 An archive's worth of random bytes is protected, a whole part is removed where the parity is as large (else as much of
 one as it restores), and restored. The plain read opens every file and hashes it, by the same process: figures are
