@@ -10,7 +10,6 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
-from tilepress.codecs.extras import require_extra
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
 from tilepress.jobs.archives.encode_tasks import Tasks, known_content
 from tilepress.jobs.archives.run_plan import claim_run, new_run, other_source, require_place, unfinished_run
@@ -22,7 +21,7 @@ from tilepress.jobs.codec_choice import AUTO, ChosenCodec, chosen_codec, encode_
 from tilepress.jobs.estimation.asking import EstimateConfig
 from tilepress.jobs.estimation.estimate import estimate_entries
 from tilepress.jobs.estimation.report import EstimateReport
-from tilepress.jobs.protection.making import ParityReport, protect
+from tilepress.jobs.protection.making import ParityReport
 from tilepress.pipeline.archive.index import IndexSpool, create_index
 from tilepress.pipeline.archive.index_row import MAX_TILE
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run, create_archive
@@ -39,7 +38,6 @@ from tilepress.pipeline.compress.lease import IfBusy, Lease
 from tilepress.pipeline.compress.sharing import SharedShards
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import UsageError
-from tilepress.pipeline.parity.code import EXTRA
 from tilepress.pipeline.sources.collection import Collection
 from tilepress.pipeline.storage.base import Storage, open_storage
 from tilepress.pipeline.storage.listing_rules import KEEP
@@ -70,7 +68,6 @@ class CompressConfig:
     allow_other_files: bool = False
     if_busy: IfBusy = "share"
     delete_source: Literal["never", "after-certificate"] = "never"  # and then only what might go is counted
-    parity: float | None = None  # percent, of every complete run that has none
     tile: int = DEFAULT_TILE
     shard_bytes: int | None = None
     engine: EngineConfig = field(default_factory=EngineConfig)
@@ -117,21 +114,10 @@ class CompressReport:
 
 
 def run_compress(config: CompressConfig, again: Sequence[str] = ()) -> CompressReport:
-    """Do one run, resumed if one is unfinished, else planned anew, then parity if asked for; return the report.
+    """Do one run, resumed if one is unfinished, else planned anew, and return its report.
 
     With reason codes in `again`, of those files alone of which the archive has one of these to say.
     """
-    if config.parity:
-        require_extra(EXTRA, "`parity`")
-    report = _run(config, again)
-    if config.parity and not (config.dry_run or report.busy):
-        report.parity = protect(
-            config.archive, config.storage_options, config.parity, config.engine, quiet=config.quiet
-        )
-    return report
-
-
-def _run(config: CompressConfig, again: Sequence[str]) -> CompressReport:
     if not 16 <= config.tile <= MAX_TILE:
         raise UsageError(f"`tile` {config.tile} is not within 16 to {MAX_TILE}")
     config.engine.resolve(1, 0)  # a wrong engine option must not leave an unfinished run behind

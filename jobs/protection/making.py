@@ -64,6 +64,11 @@ class ParityReport:
     notes: list[str] = field(default_factory=list)
 
 
+def require_parity() -> None:
+    """Raise MissingExtra unless parity can be made here."""
+    require_extra(EXTRA, "parity")
+
+
 def make_missing(archive: Archive, percent: float, engine: EngineConfig, *, quiet: bool) -> ParityReport:
     """Give parity to every complete run that lacks it, then remove parity that is outdated.
 
@@ -73,7 +78,7 @@ def make_missing(archive: Archive, percent: float, engine: EngineConfig, *, quie
         engine: Where the work is done.
         quiet: Show no progress.
     """
-    require_extra(EXTRA, "parity")
+    require_parity()
     if archive.damage:
         name, problem = archive.damage[0]
         url = archive.storage.url

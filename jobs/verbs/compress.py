@@ -101,6 +101,7 @@ def compress(
         storage or cluster failed.
     """
     from tilepress.jobs.archives.compress import CompressConfig, run_compress
+    from tilepress.jobs.protection.making import protect, require_parity
     from tilepress.pipeline.engine.engine import EngineConfig
 
     config = CompressConfig(
@@ -120,12 +121,15 @@ def compress(
         allow_other_files=allow_other_files,
         if_busy=if_busy,
         delete_source=delete_source,
-        parity=parity,
         engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
         quiet=quiet,
         storage_options=storage_options,
     )
+    if parity:
+        require_parity()
     report = run_compress(config)
+    if parity and not dry_run and not report.busy:
+        report.parity = protect(config.archive, storage_options, parity, config.engine, quiet=quiet)
     if delete_source != "never" and not dry_run and not report.busy:
         from tilepress.jobs.deletion.after_compress import say_what_may_go
 
