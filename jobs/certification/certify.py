@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,13 +78,16 @@ def _read_all(
     report.notes += files.notes
     seals = part_seals(archive)
     options = CertifyOptions(seal, storage.location.absolute())
-    prints = [fingerprint(task) for task in _tasks(archive, options, seals)]
-    size = sum(view.bytes for view in files.parts)
+    prints, size = list[str](), 0
+    for task in _tasks(archive, options, seals):
+        prints.append(fingerprint(task))
+        size += task.source_bytes
     with open_engine(
         config.engine, archive.storage.location, max(len(prints), len(files.parts)), size, networks=bool(models)
     ) as engine:
         _check_parts(engine, files, config, report)
-        _check_images(engine, _tasks(archive, options, seals), storage, config, report)
+        with Meter("certify", size, quiet=config.quiet) as meter:
+            _check_images(engine, _tasks(archive, options, seals), storage, meter, report)
     report.problems = sorted(set(report.problems))
     if report.problems or report.unchecked:
         return None
@@ -109,23 +111,20 @@ def _check_parts(engine: Engine, files: FileCheck, config: CertifyConfig, report
 
 
 def _check_images(
-    engine: Engine, tasks: Iterator[EntryTask], storage: Storage, config: CertifyConfig, report: CertifyReport
+    engine: Engine, tasks: Iterator[EntryTask], storage: Storage, meter: Meter, report: CertifyReport
 ) -> None:
     """Map over the tasks that no earlier attempt has finished."""
-    finished, known = finished_tasks(storage), Counter[str]()
-    with Meter("certify", 0, quiet=config.quiet) as meter:
+    finished = finished_tasks(storage)
 
-        def unfinished() -> Iterator[EntryTask]:
-            for task in tasks:
-                if task.number in finished:
-                    known["tasks"] += 1
-                    meter.advance(bytes_in=task.source_bytes, images=len(task.images), found=True)
-                else:
-                    yield task
+    def unfinished() -> Iterator[EntryTask]:
+        for task in tasks:
+            if task.number in finished:
+                report.resumed_tasks += 1
+                meter.advance(bytes_in=task.source_bytes, images=len(task.images), found=True)
+            else:
+                yield task
 
-        for result in engine.map_shards(certify_entries, unfinished(), meter):
-            report.problems += result.problems
-            report.unchecked += result.unchecked
-            failures = len(result.problems)
-            meter.advance(bytes_in=result.source_bytes, images=result.images, failures=failures)
-    report.resumed_tasks = known["tasks"]
+    for result in engine.map_shards(certify_entries, unfinished(), meter):
+        report.problems += result.problems
+        report.unchecked += result.unchecked
+        meter.advance(bytes_in=result.source_bytes, images=result.images, failures=len(result.problems))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -22,6 +23,7 @@ from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.range_file import RangeFile
 
 _GROUP_ROWS = 65536
+_AT_ONCE, _THREADS = 1024, 8  # parts of at most 64 rows, or of a stack each
 _COUNTED = ["source_bytes", "comes_back", "decoder", "checked"]
 
 
@@ -46,15 +48,12 @@ def write_table(storage: Storage, seal: str, fingerprints: Sequence[str]) -> Non
 
 
 def _groups(storage: Storage, seal: str, fingerprints: Sequence[str]) -> Iterator[pa.Table]:
-    """The rows of all tasks as tables of thousands."""
-    held: list[pa.Table] = []
-    for task, images in enumerate(fingerprints):
-        held.append(TASKS.read_part(storage, seal, task, images))
-        if sum(table.num_rows for table in held) >= _GROUP_ROWS:
-            yield pa.concat_tables(held)
-            held = []
-    if held:
-        yield pa.concat_tables(held)
+    """The rows of all tasks as tables of thousands: parts are small and many, so several are read at a time."""
+    with ThreadPoolExecutor(_THREADS) as threads:
+        for start in range(0, len(fingerprints), _AT_ONCE):
+            tasks = range(start, min(start + _AT_ONCE, len(fingerprints)))
+            parts = threads.map(lambda task: TASKS.read_part(storage, seal, task, fingerprints[task]), tasks)
+            yield pa.concat_tables(parts)
 
 
 def contents(storage: Storage) -> dict[str, Any]:

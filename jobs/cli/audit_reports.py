@@ -137,7 +137,8 @@ def show_certify(request: SimpleNamespace, report: CertifyReport) -> None:
         print(plain(f"DAMAGED {name}{': ' + image if image else ''}: {problem}"))
     print_failures("not checked", report.unchecked)
     if not report.certificate:
-        print(f"{request.archive} was not certified: `tilepress repair` comes first, then the same command again")
+        first = "`tilepress repair` comes first" if report.problems else "install what is missing"
+        print(f"{request.archive} was not certified: {first}, then the same command again")
         return
     done = "certified" if report.written else "certified already" if request.check is None else "the certificate holds"
     runs = f"{'run' if len(report.runs) == 1 else 'runs'} {ranges(report.runs)}"
