@@ -171,3 +171,4 @@ def test_verbs_do_with_the_rights_of_their_rows_and_ask_for_no_others(s3_server,
     run("forget", "--include", "0.png")
     run("compact --write", "--write", *local)
     run("compact --remove", "--remove", *local)
+    run("protect --parity", "--parity", "10%", *local)

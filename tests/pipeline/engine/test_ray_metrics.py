@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tests.support.interrupted import make_source
 from tilepress import compress, verify
 from tilepress.pipeline.engine import ray_metrics
-
-from .test_engine import make_source
+from tilepress.pipeline.engine.ray_metrics import ActorClock
+from tilepress.pipeline.tally import ACTOR_BUSY_MS, ACTOR_MS, TALLY
 
 ON_CPUS = {"engine": "ray", "workers": 2, "gpus_per_actor": 0}
 
@@ -41,15 +42,43 @@ def told(ray_cluster, monkeypatch: pytest.MonkeyPatch) -> Any:
     return Told.sums
 
 
-def test_the_driver_tells_what_was_done_and_how_busy_actors_were(told, tmp_path) -> None:
+def test_the_driver_tells_what_was_done_each_count_once(told, tmp_path) -> None:
     archive = str(tmp_path / "a")
-    report = compress(
-        str(make_source(tmp_path / "source")), archive, codec="block-dnn-16", shard_size=40_000, **ON_CPUS
-    )
+    report = compress(str(make_source(tmp_path / "source", 3)), archive, shard_size=1, **ON_CPUS)
     labels = ("compress", archive, "1")
     assert told["tilepress_shards_done_total", *labels] == told["tilepress_shards_planned", *labels] == report.shards
     assert told["tilepress_images_total", *labels] == report.summary.images.total()
-    assert 0 < told["tilepress_actor_busy_seconds_total", *labels] < told["tilepress_actor_seconds_total", *labels]
     assert told["tilepress_running", *labels] == 0
-    checked = verify(archive, **ON_CPUS)
+    checked = verify(archive, **ON_CPUS)  # files, then images, in one command
     assert told["tilepress_images_total", "verify", archive, ""] == checked.images
+
+
+def test_time_of_actors_is_counted_also_when_they_begin_anew(ray_cluster) -> None:
+    """An actor that answers with one pair after the other; `ray_cluster` is the module `ray`."""
+
+    class Answers:
+        def __init__(self) -> None:
+            self._left = [(300, 1000), (700, 2000), (100, 500)]
+
+        def spent(self) -> tuple[int, int]:
+            return self._left.pop(0) if len(self._left) > 1 else self._left[0]
+
+    actor = ray_cluster.remote(num_cpus=0)(Answers).remote()
+    before, clock = TALLY.now(), ActorClock([actor])
+    for _ in range(4):
+        clock.look()
+        ray_cluster.wait([clock._asked[actor]])
+    ray_cluster.kill(actor)
+    clock.look()
+    clock.look()
+    assert TALLY.since(before) == {ACTOR_BUSY_MS: 800, ACTOR_MS: 2500}
+
+
+@pytest.mark.slow
+def test_networks_in_actors_are_busy_for_a_part_of_their_time(told, tmp_path) -> None:
+    archive = str(tmp_path / "a")
+    compress(str(make_source(tmp_path / "source")), archive, codec="block-dnn-16", shard_size=40_000, **ON_CPUS)
+    busy, there = (
+        told[f"tilepress_actor_{name}", "compress", archive, "1"] for name in ("busy_seconds_total", "seconds_total")
+    )
+    assert 0 < busy < there
