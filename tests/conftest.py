@@ -18,6 +18,7 @@ from types import ModuleType
 import pytest
 from hypothesis import settings
 
+from tests.support.faults import figures as counted
 from tilepress.pipeline.errors import AlreadyExists
 from tilepress.pipeline.storage.base import Storage, open_storage
 
@@ -87,6 +88,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Image files are read in this process, where a test puts its own functions in place of a decoder's."""
     monkeypatch.setenv("TILEPRESS_READ_APART", "0")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests have counted."""
+    counted.summarise(terminalreporter)
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> dict[str, object]:
+    """Numbers that a test puts here are shown at the end."""
+    found: dict[str, object] = {}
+    record_property(counted.PROPERTY, found)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from tilepress.pipeline.archive.layout import Run, is_complete, list_runs, read_archive
+from tilepress.pipeline.archive.layout import Run, is_complete, list_parts, list_runs, read_archive
 from tilepress.pipeline.archive.manifest import abandon_run, read_manifest
+from tilepress.pipeline.archive.plan import plan_from_bytes
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, UsageError
 from tilepress.pipeline.storage.base import Storage, open_storage
 from tilepress.pipeline.storage.options import NO_OPTIONS
@@ -47,6 +48,7 @@ def run_abandon(config: AbandonConfig) -> AbandonReport:
     read_archive(storage)
     runs, report = list_runs(storage), AbandonReport()
     if runs and not is_complete(storage, runs[-1]):
+        require_replaced(storage, runs[-1])
         try:
             abandon_run(storage, runs[-1])
         except AlreadyExists:
@@ -61,6 +63,20 @@ def run_abandon(config: AbandonConfig) -> AbandonReport:
     if report.run is None and not report.removed_files:
         raise UsageError(f"{config.archive}: no run is unfinished, so there is nothing to give up")
     return report
+
+
+def require_replaced(storage: Storage, run: Run) -> None:
+    """Raise UsageError unless all parts are there that a run stands for: it has been complete if some were removed."""
+    try:
+        replaces = plan_from_bytes(storage.read(run.plan), run.plan).replaces
+    except (IntegrityError, MissingError):
+        return  # not even `compact` knows what it stood for
+    there = {number: list_parts(storage, Run(number)) for number in {number for number, _ in replaces}}
+    if any(shard not in there[number] for number, shard in replaces):
+        raise UsageError(
+            f"{storage.url}: {run.folder} has been complete, since parts that it stands for are removed, and lacks its "
+            f"manifest now: giving it up would lose images. Repeat the command that made it"
+        )
 
 
 def _remove_files(storage: Storage, run: Run, report: AbandonReport) -> None:

@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from tilepress.jobs.archives.moving import Moves, by_path, execute_moves, moved_file, next_run, require_sound
+from tilepress.jobs.archives.remake import finish_run
 from tilepress.jobs.archives.run_plan import unfinished_run
 from tilepress.jobs.archives.verify_files import PartTask, verify_part
 from tilepress.jobs.claim import Request
@@ -68,8 +69,12 @@ def run_compact(config: CompactConfig) -> CompactReport:
     archive = _opened(config)
     request = {"verb": "compact", "unused": config.unused}
     begun = unfinished_run(archive.storage, request) if config.write else None
+    if begun and finish_run(archive):
+        report.run, archive, begun = begun[0].number, _opened(config), None
     if begun is None:
         require_sound(archive)
+    elif archive.storage.exists(begun[0].index):
+        raise IntegrityError(f"{config.archive}/{begun[0].folder} lost parts: see `tilepress verify {config.archive}`")
     uses = part_uses(archive)
     parts = frozenset(begun[1].replaces) if begun else _wasteful(uses, config.unused)
     _add_up([uses[place] for place in parts], report)

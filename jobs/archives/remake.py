@@ -17,7 +17,15 @@ import tilepress
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import RESIDUALS, load_residual, needed_packages, shipped_models
 from tilepress.pipeline.archive.index import Index, IndexSpool, unread_rows, write_index
-from tilepress.pipeline.archive.layout import ARCHIVE_JSON, README, Run, create_archive, new_identity
+from tilepress.pipeline.archive.layout import (
+    ARCHIVE_JSON,
+    README,
+    Run,
+    create_archive,
+    list_parts,
+    new_identity,
+    write_summary,
+)
 from tilepress.pipeline.archive.manifest import Manifest, PartEntry, manifest_bytes
 from tilepress.pipeline.archive.models import model_files
 from tilepress.pipeline.archive.packages import PACKAGES
@@ -54,6 +62,26 @@ def remake(archive: Archive, models: frozenset[str]) -> Iterator[str]:
         elif not view.abandoned:
             yield from _remake_run(archive, view, seals.get(view.run.number - 1, ""))
     storage.flush()
+
+
+def finish_run(archive: Archive) -> bool:
+    """Write what the last run lacks, if it has all its parts: run.json, index, manifest. Return whether it has.
+
+    So it is where a run that moves content was killed in the last moment, and where its manifest got lost. In the
+    second case the parts that it stands for may be gone: to give it up would lose what it has of them.
+    """
+    storage, last = archive.storage, archive.runs[-1]
+    try:
+        plan = plan_from_bytes(storage.read(last.run.plan), last.run.plan)
+    except (IntegrityError, MissingError):
+        return False
+    there = list_parts(storage, last.run)
+    if last.complete or any(shard.number not in there for shard in plan.shards() if shard.additions):
+        return False
+    write_summary(storage, last.run, _summary(last, plan))
+    finished = bool(list(_remake_manifest(archive, last, None)))
+    storage.flush()
+    return finished
 
 
 def _shipped() -> list[str]:

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+from tilepress.jobs.archives.abandon import require_replaced
 from tilepress.jobs.archives.mending import Mended, mended_images
 from tilepress.jobs.archives.moving import Moves, execute_moves, in_the_way, next_run
-from tilepress.jobs.archives.remake import remake
+from tilepress.jobs.archives.remake import finish_run, remake
 from tilepress.jobs.archives.verify import VerifyConfig, run_verify
 from tilepress.jobs.protection.by_parity import restore_by_parity
 from tilepress.jobs.protection.making import protect_again
@@ -77,8 +78,7 @@ class RepairReport:
 def run_repair(config: RepairConfig) -> RepairReport:
     """Find what is damaged, put it right, and look again."""
     report = RepairReport(dry_run=config.dry_run)
-    archive = _with_manifests(config, report)
-    _clear_the_way(archive, dry_run=config.dry_run)
+    _clear_the_way(_with_manifests(config, report), dry_run=config.dry_run)
     report.problems = _problems(config)
     if config.dry_run or not report.problems:
         return report
@@ -134,7 +134,10 @@ def _problems(config: RepairConfig) -> list[Damage]:
 
 
 def _clear_the_way(archive: Archive, *, dry_run: bool) -> None:
-    """Give up an unfinished repair, which is planned anew; UsageError for another unfinished run."""
+    """Finish an unfinished repair that has all its parts; give up another, which is planned anew.
+
+    UsageError for an unfinished run that is no repair.
+    """
     if not archive.runs or archive.runs[-1].complete:
         return
     run, url = archive.runs[-1].run, archive.storage.url
@@ -143,7 +146,8 @@ def _clear_the_way(archive: Archive, *, dry_run: bool) -> None:
         settings = plan_from_bytes(archive.storage.read(run.plan), run.plan).settings
     if settings != _REQUEST:
         raise in_the_way(url)
-    if not dry_run:
+    if not dry_run and not finish_run(archive):
+        require_replaced(archive.storage, run)
         abandon_run(archive.storage, run)
 
 

@@ -99,9 +99,13 @@ class Lease:
         if self._renewing is not None:
             self._renewing.join()
         if self._number is not None:
-            with suppress(StorageError):
-                self._write(self._number, until=datetime.now(UTC), overwrite=True)  # where nothing may be removed
+            try:
                 self._storage.remove(_name(self._number))
+            except MissingError:  # another command took it, and removed this one
+                return
+            except StorageError:  # where nothing may be removed; not first, since a full disk takes nothing more
+                with suppress(StorageError):
+                    self._write(self._number, until=datetime.now(UTC), overwrite=True)
 
     def _renew(self) -> None:
         """Write the lease again and again; where another command has it, take it when that has ended."""

@@ -144,6 +144,30 @@ def test_killed_at_every_object_nothing_is_lost_and_it_goes_on(step: dict[str, b
     assert kills >= 2 and (report.run == 4 or report.removed)
 
 
+def test_killed_before_its_manifest_or_without_it_later_it_is_completed(place: Path) -> None:
+    archive, wanted = place / "archive", seen(place / "archive")
+    for removed in (False, True):
+        tilepress.compact(archive, write=True, remove=removed, unused=1, **ONE)
+        manifest = archive / "runs/0004/manifest.parquet"
+        lost = manifest.read_bytes()
+        manifest.unlink()
+        assert seen(archive) == wanted
+        assert tilepress.compact(archive, write=True, unused=1, **ONE).run == 4
+        assert manifest.read_bytes() == lost and seen(archive) == wanted
+    assert tilepress.verify(archive, **ONE).exit_code == 0
+
+
+def test_one_that_was_complete_is_not_given_up_by_mistake(place: Path) -> None:
+    archive, wanted = place / "archive", seen(place / "archive")
+    tilepress.compact(archive, write=True, remove=True, unused=1, **ONE)
+    for name in ("manifest", "index"):
+        (archive / f"runs/0004/{name}.parquet").unlink()
+        with pytest.raises(UsageError, match=r"runs/0004 has been complete.* giving it up would lose images"):
+            tilepress.abandon(archive)
+    assert tilepress.compact(archive, write=True, unused=1, **ONE).run == 4
+    assert seen(archive) == wanted and tilepress.verify(archive, **ONE).exit_code == 0
+
+
 def test_an_unfinished_one_is_in_the_way_of_other_runs_and_can_be_given_up(place: Path, monkeypatch) -> None:
     archive, wanted = place / "archive", seen(place / "archive")
     with monkeypatch.context() as patch, pytest.raises(Killed):

@@ -223,3 +223,16 @@ def test_a_run_of_which_nothing_tells_what_it_was_to_be_stays_damaged(place: Pat
     assert {name for name, _, _ in report.left} >= {"runs/0001/plan.parquet"}
     assert tree(place / "archive") == before
     assert {path: entry.bytes() for path, entry in tilepress.open(place / "archive").items()} == NOW
+
+
+def test_a_repair_without_its_manifest_is_completed_and_not_given_up(place: Path) -> None:
+    """The damaged part is gone: what the repair had of it is nowhere else."""
+    damage_image(place / "archive", "1.png")
+    run = repair(place).run
+    assert tilepress.compact(place / "archive", remove=True, **ONE).removed
+    shutil.rmtree(place / "source")
+    manifest = place / "archive" / f"runs/000{run}/manifest.parquet"
+    lost = manifest.read_bytes()
+    manifest.unlink()
+    assert (repair(place).exit_code, manifest.read_bytes()) == (0, lost)
+    assert {path: entry.bytes() for path, entry in tilepress.open(place / "archive").items()} == NOW
