@@ -118,11 +118,16 @@ def _require_fresh(certificate: Certificate, max_age: int) -> None:
 
 def _source(config: DeleteSourceConfig, archive: Storage, report: DeleteSourceReport) -> tuple[Storage, Iterator[Any]]:
     """The storage of the originals, and their listing: links are entries, and nothing behind them is listed."""
-    wanted = config.include, config.exclude
+    wanted, skipped = (config.include, config.exclude), set[str]()
+
+    def skip(name: str, reason: str) -> None:
+        skipped.add(name)
+        report.keep(name, LINKS)
+
     collection = Collection.open(
         config.source,
         *wanted,
-        on_skip=lambda name, reason: report.keep(name, LINKS),
+        on_skip=skip,
         on_unreadable=lambda name, reason: report.keep(name, "it may not be read"),
         links=KEEP,
         storage_options=config.storage_options,
@@ -132,7 +137,8 @@ def _source(config: DeleteSourceConfig, archive: Storage, report: DeleteSourceRe
     Remover(collection.storage)
     if f"{true_place(collection.storage.url)}/".startswith(f"{true_place(archive.url)}/"):
         raise UsageError(f"`source` {config.source} lies within the archive")
-    return collection.storage, collection.wanted()
+    # Links that lead out of the source are told of, and entries too.
+    return collection.storage, (entry for entry in collection.wanted() if entry.name not in skipped)
 
 
 def _remove(

@@ -45,6 +45,16 @@ def test_a_part_of_a_source_may_go(place: Path) -> None:
         tilepress.delete_source(place / "archive", f"list:{place}/x", place / "certificate")
 
 
+def test_what_is_no_file_stays_and_is_counted_once(place: Path) -> None:
+    (place / "source/out").symlink_to("/etc")
+    (place / "source/in").symlink_to("top.txt")
+    (place / "source/empty").mkdir()
+    os.mkfifo(place / "source/pipe")
+    report = delete(place)
+    assert (report.removed, report.exit_code) == (len(FILES), 0) and list(report.kept.values()) == [4]
+    assert {path for path, _ in report.named} == {"out", "in", "empty", "pipe"}
+
+
 def test_links_and_what_is_behind_them_stay(place: Path) -> None:
     source = place / "source"
     shutil.move(source / "b", place / "outside")
