@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -30,12 +31,13 @@ from tilepress.pipeline.storage.base import Storage
 
 LEASE_S = 60.0  # how long another driver may do nothing, at least; or 3 times the slowest shard of this one
 _POLLS_S = (0.1, 5.0)  # between two looks at what others do: at first, and at most
+_PROCESSES = Path("/proc/self/ns/pid")
 _NUMBERS = re.compile("([0-9]{1,9})-([0-9]{1,9})")
 
 
 @dataclass(frozen=True)
 class Driver:
-    """Who made a mark. `machine` is a hash of its name."""
+    """Who made a mark. `machine` is a hash of what has a table of processes of its own: see _process_table."""
 
     machine: str
     process: int
@@ -44,7 +46,7 @@ class Driver:
     @classmethod
     def new(cls) -> Driver:
         """Return the identity of a driver in this process, different from that of any other."""
-        machine = sha256(platform.node().encode(errors="surrogateescape")).hexdigest()[:16]
+        machine = sha256(_process_table().encode(errors="surrogateescape")).hexdigest()[:16]
         return cls(machine, os.getpid(), uuid.uuid4().hex)
 
     @classmethod
@@ -64,6 +66,17 @@ class Driver:
         except (OSError, OverflowError):  # another user's, or no number of a process
             return False
         return False
+
+
+def _process_table() -> str:
+    """What tells numbers of processes here from those elsewhere: the machine's name and, on Linux, that of the table.
+
+    Containers may have the name of their machine, as pods on its network do, and see none of its processes.
+    """
+    try:
+        return f"{platform.node()} {_PROCESSES.readlink()}"
+    except OSError:  # another system, or no /proc
+        return platform.node()
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,19 @@ def test_a_process_that_lives_is_not_gone() -> None:
     assert not replace(me, process=1 << 70).is_gone(me.machine) and not replace(me, process=0).is_gone(me.machine)
 
 
+def test_a_process_of_a_container_with_the_name_of_this_machine_is_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pods on the network of their node have it: their numbers of processes are not those that are seen here."""
+    here = Driver.new()
+    (tmp_path / "pid").symlink_to("pid:[4026539999]")
+    monkeypatch.setattr(sharing, "_PROCESSES", tmp_path / "pid")
+    there = replace(Driver.new(), process=ended_process())
+    assert not there.is_gone(here.machine) and there.is_gone(Driver.new().machine)
+    monkeypatch.setattr(sharing, "_PROCESSES", tmp_path / "none")
+    assert len(Driver.new().machine) == 16
+
+
 def test_two_drivers_at_once_encode_each_shard_once(
     tmp_path: Path, plugin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
