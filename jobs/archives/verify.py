@@ -158,6 +158,8 @@ def _check_parts(engine: Engine, parts: list[PartTask], config: VerifyConfig, re
 def _check_parity(engine: Engine, parity: ParityCheck, config: VerifyConfig, report: VerifyReport) -> None:
     report.notes += parity.notes
     report.problems += [(name, "", problem) for name, problem in parity.problems]
+    if not parity.tasks:
+        return
     with Meter("verify parity", sum(task.bytes for task in parity.tasks), quiet=config.quiet) as meter:
         for task, problems in engine.map_shards(check_parity, parity.tasks, meter):
             report.problems += [(name, "", problem) for name, problem in problems]
