@@ -24,7 +24,7 @@ from tilepress.pipeline.archive.part import BuiltPart, Fetch, PartBuilder
 from tilepress.pipeline.archive.part_index import part_index, read_part_footer
 from tilepress.pipeline.archive.places import Place
 from tilepress.pipeline.archive.plan import PlannedFile, Shard
-from tilepress.pipeline.archive.schema import NOT_STORED, SAME, ImageFacts
+from tilepress.pipeline.archive.schema import NOT_STORED, SAME, UNTRUSTED, ImageFacts
 from tilepress.pipeline.archive.sealed import SEAL_KEY
 from tilepress.pipeline.archive.summary import Summary, summarise
 from tilepress.pipeline.coding.codec_pool import CodecPool
@@ -148,6 +148,7 @@ def build_part(task: EncodeTask, archive: Storage, pool: CodecPool) -> tuple[Bui
         check_references(rows.images, place)
         failed = check_images(rows.images, part.fetch, pool, near, encoder.cells)
         if not failed:
+            _count_crashing(task, rows, quarantined)
             return part, rows
         part.close()
         if failed.keys() <= quarantined.keys():
@@ -156,6 +157,16 @@ def build_part(task: EncodeTask, archive: Storage, pool: CodecPool) -> tuple[Bui
         told = f"shard {task.number}: stored verbatim, since they did not decode to what they were"
         tell(logger, "verify_failed", told, severity="error", images=failed)
         quarantined |= failed
+
+
+def _count_crashing(task: EncodeTask, rows: PartRows, known: Mapping[int, str]) -> None:
+    """Count the files that crashed the process which read them; those that are `known` were counted when found."""
+    untrusted = {row.facts.image for row in rows.images if row.facts.reason_code == UNTRUSTED} - known.keys()
+    names = [file.entry.name for file in task.shard.additions if file.image in untrusted]
+    if names:
+        TALLY.add(quarantined=len(names))
+        told = f"shard {task.number}: stored verbatim, since they crash whatever reads them"
+        tell(logger, "files_quarantined", told, severity="error", files=names)
 
 
 @dataclass(frozen=True)

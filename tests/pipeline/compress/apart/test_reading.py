@@ -67,6 +67,7 @@ def test_a_file_that_crashes_its_decoder_becomes_a_verbatim_file(tmp_path: Path)
     assert report.exit_code == 3 and report.summary.failures == {"untrusted": 1}
     facts = open_archive(str(tmp_path / "a.tp"))["crash.png"].index_row.facts
     assert facts.method in (FILE, FILE_ZSTD) and "crashed (SIGSEGV)" in facts.reason
+    assert json.loads((tmp_path / "a.tp/run-report.json").read_text())["counts"]["quarantined"] == 1
 
 
 @pytest.mark.slow
