@@ -24,6 +24,7 @@ from tilepress.pipeline.archive.sealed import (
     footer_hash,
     footer_metadata,
     open_parquet,
+    read_group,
 )
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError
 from tilepress.pipeline.storage.base import Storage
@@ -219,7 +220,7 @@ class Index:
             start = min(chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks)
             self._ranges.hold(start, max(ahead, sum(chunk.total_compressed_size for chunk in chunks)))
         try:
-            return self._named(self._parquet.read_row_group(group, columns=columns))
+            return self._named(read_group(self._parquet, group, columns))
         except (pa.ArrowException, OSError) as exc:
             raise IntegrityError(f"{self._name}: its rows cannot be read ({exc})") from exc
 

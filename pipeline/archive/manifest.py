@@ -17,12 +17,14 @@ from tilepress.pipeline.archive.sealed import (
     check_seal,
     footer_metadata,
     open_parquet,
+    read_batches,
 )
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, UsageError
 from tilepress.pipeline.storage.base import Storage
 
 FORMAT = "tilepress-manifest-1"
 _ABANDONED = "yes"
+_BATCH_ROWS = 8192
 
 MANIFEST_SCHEMA = pa.schema(
     [
@@ -128,7 +130,7 @@ def read_manifest(storage: Storage, run: Run) -> Manifest:
     if metadata.get("tilepress.run") != str(run.number):
         raise IntegrityError(f"{name}: this is the manifest of another run ({metadata.get('tilepress.run')})")
     return Manifest(
-        tuple(PartEntry(**row) for row in file.read().to_pylist()),
+        tuple(PartEntry(**row) for batch in read_batches(file, _BATCH_ROWS) for row in batch.to_pylist()),
         plan_seal=metadata.get("tilepress.plan", ""),
         index_seal=metadata.get("tilepress.index", ""),
         index_footer=metadata.get("tilepress.index_footer", ""),

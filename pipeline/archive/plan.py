@@ -18,6 +18,7 @@ from tilepress.pipeline.archive.sealed import (
     check_seal,
     footer_metadata,
     open_parquet,
+    read_batches,
 )
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.storage.base import FOLDER, LINK, ListedFile
@@ -151,7 +152,7 @@ class Plan:
 
     def files(self) -> Iterator[PlannedFile]:
         """Yield all files in path order."""
-        for batch in self._parquet().iter_batches(_BATCH_ROWS):
+        for batch in read_batches(self._parquet(), _BATCH_ROWS):
             for row in batch.to_pylist():
                 yield PlannedFile(**row)
 
