@@ -45,10 +45,8 @@ def _name(parity: Parity) -> str:
 
 
 def _begun(parity: Parity) -> bool:
-    """Whether this is what a killed command left: the description is created last, and more than that is missing."""
-    objects = parity.description.group.objects if parity.description else []
-    missing = set(objects) - parity.objects
-    return f"{_name(parity)}.json" not in parity.objects and len(missing) != 1
+    """Whether this may be what a killed command left, which is no damage: the description is created last."""
+    return f"{_name(parity)}.json" not in parity.objects
 
 
 def runs_with_files(archive: Archive) -> list[Run]:

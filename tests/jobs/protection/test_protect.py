@@ -68,12 +68,23 @@ def test_every_file_of_a_run_that_is_lost_comes_back_as_it_was(made, place):
     expected = contents(made / "archive")
     assert is_right(made / "archive")
     for name in sorted(expected):
-        if name == "README.txt":
+        if name == "README.txt" or ("parity" in name and name.endswith(".json")):
             continue
         (place / "archive" / name).unlink()
         report = tilepress.repair(place / "archive", **ONE)
         assert (report.exit_code, report.left, report.run) == (0, [], None), name
         assert contents(place / "archive") == expected, name
+
+
+def test_parity_without_its_description_is_as_a_killed_command_leaves_it_and_made_whole_by_the_same(made, place):
+    expected = contents(made / "archive")
+    next((place / "archive/runs/0001/parity").glob("*.json")).unlink()
+    report = tilepress.verify(place / "archive", **ONE)
+    assert report.exit_code == 0 and "`tilepress protect` again goes on with it" in report.notes[0]
+    (place / "archive/runs/0001/manifest.parquet").unlink()
+    assert tilepress.repair(place / "archive", **ONE).restored == ["runs/0001/manifest.parquet"]
+    tilepress.protect(place / "archive", parity=40, **ONE)
+    assert contents(place / "archive") == expected
 
 
 def test_many_damages_at_once_are_undone(made, place):
