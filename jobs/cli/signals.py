@@ -12,6 +12,7 @@ from types import FrameType
 from tilepress.jobs.cli.messages import MESSAGES
 
 _ENDINGS: dict[int, tuple[int, str]] = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}
+_RECEIVED: list[int] = []  # since `ending_by_signal` began
 
 
 class _Terminated(BaseException):
@@ -23,10 +24,10 @@ class _Terminated(BaseException):
 @contextmanager
 def ending_by_signal() -> Iterator[None]:
     """Open a context in which SIGINT and SIGTERM end the program with 130 and 143; nothing half is left."""
-    received: list[int] = []
+    _RECEIVED.clear()
 
     def end(number: int, frame: FrameType | None) -> None:
-        received.append(number)
+        _RECEIVED.append(number)
         raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
 
     for number in _ENDINGS:
@@ -39,15 +40,20 @@ def ending_by_signal() -> Iterator[None]:
     except _Terminated:
         _leave(signal.SIGTERM)
     except Exception:
-        if not received:
+        if not _RECEIVED:
             raise
-        _leave(received[0])  # the compiler of kernels makes an error of its own of what the handler raised
+        _leave(_RECEIVED[0])  # the compiler of kernels makes an error of its own of what the handler raised, Ray too
 
 
-def _leave(ending: int) -> None:
+def ending() -> tuple[int, str] | None:
+    """Return the exit code and the word of the signal that ends this program, None if there was none."""
+    return _ENDINGS[_RECEIVED[0]] if _RECEIVED else None
+
+
+def _leave(by: int) -> None:
     for number in _ENDINGS:
         signal.signal(number, signal.SIG_IGN)  # already on the way
-    code, word = _ENDINGS[ending]
+    code, word = _ENDINGS[by]
     MESSAGES.error(f"{word}; run the same command again; what it had written is not made again", code, word)
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():

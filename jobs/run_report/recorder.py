@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import tilepress
 from tilepress.jobs.cli.messages import MESSAGES
+from tilepress.jobs.cli.signals import ending
 from tilepress.jobs.monitoring.watch import watched
 from tilepress.jobs.run_report.redaction import redacted, safe_arguments
 from tilepress.jobs.run_report.report import RunReport, now
@@ -91,8 +92,7 @@ def recorded(verb: str, given: Mapping[str, Any]) -> Iterator[Outcome]:
         try:
             yield outcome
         except BaseException as exc:
-            watch.exit_code = _exit_code(exc)
-            error = str(exc) or _ENDINGS.get(watch.exit_code, type(exc).__name__)
+            watch.exit_code, error = _ending(exc)
             record.end(watch.exit_code, outcome.run, error, failed=True)
             raise
         code = watch.exit_code = getattr(outcome.report, "exit_code", 0)
@@ -195,6 +195,15 @@ class _Record:
                 logger.warning(text)
             else:
                 MESSAGES.say(text, "warning")
+
+
+def _ending(error: BaseException) -> tuple[int, str]:
+    """The exit code after an error, and a message. Libraries make errors of their own of what a signal raises."""
+    by_signal = ending()
+    if by_signal is not None:
+        return by_signal
+    code = _exit_code(error)
+    return code, str(error) or _ENDINGS.get(code, type(error).__name__)
 
 
 def _exit_code(error: BaseException) -> int:

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from tilepress.jobs.run_report.places import read_at
+
 PROGRAM = """
 import ctypes, os, signal
 from tilepress.jobs.cli.signals import ending_by_signal
@@ -37,6 +39,18 @@ def test_an_error_that_a_signal_caused_is_the_signal(number, code) -> None:
     assert done.returncode == code
     assert done.stderr.splitlines()[-1].endswith("run the same command again; what it had written is not made again")
     assert "no compiled object yet" not in done.stderr
+
+
+def test_its_run_report_says_the_signal_too(tmp_path) -> None:
+    """Ray, too, makes an error of its own of what a signal raises; `submit` takes the exit code of the report."""
+    place = str(tmp_path / "run-report.json")
+    recording = f"""
+    from tilepress.jobs.run_report.recorder import recorded, reporting_to
+    with reporting_to({place!r}), recorded("verify", {{}}):
+        raise RuntimeError("no compiled object yet")"""
+    assert ended(signal.SIGTERM, recording).returncode == 143
+    report = read_at(place)
+    assert (report.exit_code, report.error) == (143, "terminated")
 
 
 def test_an_error_without_a_signal_is_an_error() -> None:
