@@ -104,9 +104,16 @@ def figures(record_property: Callable[[str, object], None]) -> dict[str, object]
 
 
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[object]:
-    """A running infra/bench/s3_server.py S3Server; the AWS variables point to it, for child processes too."""
-    with _load(REPOSITORY / "infra/bench/s3_server.py").S3Server() as server, pytest.MonkeyPatch.context() as patch:
+def server_class() -> type:
+    """S3Server of infra/bench/s3_server.py, for tests that need a server of their own."""
+    found: type = _load(REPOSITORY / "infra/bench/s3_server.py").S3Server
+    return found
+
+
+@pytest.fixture(scope="session")
+def s3_server(server_class) -> Iterator[object]:
+    """A running S3Server; the AWS variables point to it, for child processes too."""
+    with server_class() as server, pytest.MonkeyPatch.context() as patch:
         for name, value in server.environment.items():
             patch.setenv(name, value)
         yield server

