@@ -7,7 +7,7 @@ DEMO_CODEC := block-dnn-16
 # Bytecode is kept whatever the shell says: two workers and hundreds of child processes would compile all sources again.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup demo test slow cluster check bench
+.PHONY: setup demo test slow cluster check bench fuzz
 
 # Makes .venv and compiles the kernels that the demo uses. Without a folder to keep them in, each process compiles its own.
 setup: .venv/.ready
@@ -40,3 +40,7 @@ check: setup
 # Figures of infra/bench/README.md. What IMAGES holds is said in infra/bench/all.py.
 bench: setup
 	$(BIN)/python infra/bench/all.py $(IMAGES)
+
+# A million mutants for each parser of bytes from elsewhere; takes an hour or so. `make test` tries a few hundred.
+fuzz: setup
+	$(BIN)/python -m tests.fuzz.run

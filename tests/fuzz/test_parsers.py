@@ -1,0 +1,17 @@
+"""Parsers of bytes from elsewhere raise one kind of error, whatever the bytes are. `run.py` tries a million."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fuzz.parsers import PARSERS
+from tests.fuzz.run import failure, kept, mutants
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_parsers_raise_nothing_but_what_they_say(name: str) -> None:
+    parser = PARSERS[name]
+    seeds = [*parser.seeds(), *kept(name)]
+    assert [failure(parser, seed) for seed in seeds] == [None] * len(seeds)
+    found = [error for data in mutants(seeds, 200, seed=1) if (error := failure(parser, data)) is not None]
+    assert found == []
