@@ -7,7 +7,9 @@ DEMO_CODEC := block-dnn-16
 # Bytecode is kept whatever the shell says: two workers and hundreds of child processes would compile all sources again.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup demo test slow cluster check bench fuzz
+SOAK_MINUTES ?= 60
+
+.PHONY: setup demo test slow cluster soak check bench fuzz
 
 # Makes .venv and compiles the kernels that the demo uses. Without a folder to keep them in, each process compiles its own.
 setup: .venv/.ready
@@ -28,9 +30,9 @@ test: setup
 slow: setup
 	$(PYTEST) -m slow
 
-# Jobs on a Ray cluster of three machines: network namespaces, for which root is needed, else addresses of this one.
-cluster: setup
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -m slow tests/jobs/submission/test_on_cluster.py
+SOAK_MINUTES ?= 60
+
+.PHONY: setup demo test slow cluster soak check bench fuzz
 
 check: setup
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from tilepress.codecs.registry import shipped_models
 from tilepress.jobs.archives.restore import RestoreReport
 from tilepress.jobs.archives.verify import VerifyReport
 
-EXPLAINS_ONLY = "README.txt"
+TELLS_ONLY = ("README.txt", "run-report.json")  # no program needs them
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def payload_spans(archive: Path) -> dict[str, list[tuple[str, int, int]]]:
 
 def files_of(archive: Path) -> list[str]:
     names = (str(path.relative_to(archive)) for path in archive.rglob("*") if path.is_file())
-    return sorted(name for name in names if name != EXPLAINS_ONLY)
+    return sorted(name for name in names if name not in TELLS_ONLY)
 
 
 def hit(sound: Sound, name: str, start: int, end: int) -> frozenset[str]:
