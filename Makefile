@@ -30,9 +30,15 @@ test: setup
 slow: setup
 	$(PYTEST) -m slow
 
-SOAK_MINUTES ?= 60
+# Jobs on a Ray cluster of three machines: network namespaces, for which root is needed, else addresses of this one.
+cluster: setup
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -m slow tests/jobs/submission/test_on_cluster.py
 
-.PHONY: setup demo test slow cluster soak check bench fuzz
+# Every kill, damage and broken request of tests/faults, of which `make slow` tries a few, and an hour of work under
+# faults with memory, descriptors and temporary files flat. The figures are shown at the end, and in build/faults.json.
+soak: setup
+	FAULTS=full SOAK_MINUTES=$(SOAK_MINUTES) FIGURES_JSON=build/faults.json \
+	    $(BIN)/python -m pytest -m 'slow or not slow' --timeout 7200 tests/faults
 
 check: setup
 	$(BIN)/ruff check .
