@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tilepress.jobs.archives.moving import next_run, require_sound
+from tilepress.jobs.archives.only_copies import require_none
 from tilepress.jobs.archives.run_plan import claim_run, unfinished_run
 from tilepress.pipeline.archive.index import IndexSpool, create_index
 from tilepress.pipeline.archive.manifest import Manifest, write_manifest
@@ -28,6 +29,7 @@ class ForgetConfig:
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     deleted: bool = False
+    only_copies: bool = False
     dry_run: bool = False
     quiet: bool = True
     storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # see StorageOptions
@@ -57,6 +59,8 @@ def run_forget(config: ForgetConfig) -> ForgetReport:
         raise UsageError("say what to forget: `include` with a pattern, or `deleted`")
     archive = open_archive(config.archive, include_deleted=True, checked=True, storage_options=config.storage_options)
     storage = archive.storage
+    if config.deleted and not config.only_copies:
+        require_none(storage)
     request = {"verb": "forget", "include": [*config.include], "exclude": [*config.exclude], "deleted": config.deleted}
     begun = None if config.dry_run else unfinished_run(storage, request)
     if begun is None:

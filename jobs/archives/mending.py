@@ -58,6 +58,8 @@ class _Source:
     needed: bool  # UsageError if it cannot be listed
 
     def files(self) -> Iterator[ListedFile]:
+        if not self.source:  # no run says where files came from
+            return
         try:
             yield from self.open().entries()
         except UsageError:

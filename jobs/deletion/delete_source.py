@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from tilepress.jobs.archives.only_copies import remember
 from tilepress.jobs.certification.certificate import Certificate
 from tilepress.jobs.certification.check import checked_certificate
 from tilepress.jobs.certification.state import live_parts, part_seals
+from tilepress.jobs.claim import request_text
 from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.deletion.candidates import LINKS, Accept, Candidate, candidates
 from tilepress.jobs.deletion.removing import LOG, RemoveOptions, remove_files, remove_tasks
@@ -160,6 +162,8 @@ def _remove(
         tuple(sorted(certificate.run_seals)),
     )
     report.log = f"{certificate.storage.url}/{LOG}{options.session}-*.json"
+    note = remember(archive.storage, options.session, request_text(source.url), certificate.sha256)
+    report.notes += [note] if note else []
     sizes = {view.run.part(part.shard): part.bytes for view, part in live_parts(archive)}
     size = certificate.files["source_bytes"]
     with (

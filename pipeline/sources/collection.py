@@ -32,7 +32,8 @@ from tilepress.pipeline.storage.options import StorageOptions
 
 _ARCHIVE_README = "README.txt"
 _ARCHIVE_JSON, _ARCHIVE_MARK, _ARCHIVE_JSON_LIMIT = "archive.json", b'"tilepress-archive-', 1 << 16
-_ARCHIVE_OWN = ("audits", "certificates", "lease", "models", "run-report.json", "runs")  # beside these two
+# Beside these two:
+_ARCHIVE_OWN = ("audits", "certificates", "lease", "models", "only-copies", "parity", "run-report.json", "runs")
 
 logger = logging.getLogger(__name__)
 

@@ -19,6 +19,9 @@ def forget(
     include: Include = (),
     exclude: Exclude = (),
     deleted: Annotated[bool, typer.Option(help="Only files that the source no longer had.")] = False,
+    only_copies: Annotated[
+        bool, typer.Option(help="With --deleted: also where `delete-source` removed originals.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Say what would be forgotten, and write nothing.")] = False,
     quiet: Quiet = True,
     storage_options: StorageOptions = NO_OPTIONS,
@@ -30,7 +33,8 @@ def forget(
 
     Returns:
         A ForgetReport: the number of the run, and what is forgotten. UsageError where nothing matches, or nothing is
-        said.
+        said, and for `deleted` where `delete-source` removed originals of the archive, unless `only_copies` is said: it
+        may be all that is left of them.
     """
     from tilepress.jobs.archives.forget import ForgetConfig, run_forget
 
@@ -40,6 +44,7 @@ def forget(
             include=include,
             exclude=exclude,
             deleted=deleted,
+            only_copies=only_copies,
             dry_run=dry_run,
             quiet=quiet,
             storage_options=storage_options,
