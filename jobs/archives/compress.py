@@ -67,6 +67,7 @@ class CompressConfig:
     dry_run: bool = False
     allow_other_files: bool = False
     if_busy: IfBusy = "share"
+    parity: float | None = None  # made when the run is complete: see jobs/protection/
     delete_source: Literal["never", "after-certificate"] = "never"  # and then only what might go is counted
     tile: int = DEFAULT_TILE
     shard_bytes: int | None = None

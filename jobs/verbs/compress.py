@@ -120,6 +120,7 @@ def compress(
         dry_run=dry_run,
         allow_other_files=allow_other_files,
         if_busy=if_busy,
+        parity=parity,
         delete_source=delete_source,
         engine=EngineConfig(engine, workers, ray_address, gpus_per_actor),
         quiet=quiet,
