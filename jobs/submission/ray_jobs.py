@@ -125,8 +125,17 @@ class RayJobs:
         try:
             yield
         except Exception as exc:  # of requests, aiohttp and Ray, which raises bare RuntimeErrors
-            raise EngineError(f"the job server at {self._dashboard} failed: {_first_line(exc)}") from exc
+            raise EngineError(f"the job server at {self._dashboard} failed: {_first_line(exc)}{_advice(exc)}") from exc
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _advice(error: Exception) -> str:
+    """What to do about an error, where that is known."""
+    from ray.exceptions import AuthenticationError
+
+    if isinstance(error, AuthenticationError):
+        return "; set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to a file with the token of the cluster"
+    return ""
