@@ -130,13 +130,10 @@ def pictures(bucket: str, folder: Path, patch: pytest.MonkeyPatch) -> tuple[str,
 
 
 @pytest.fixture
-def figures(site: Site, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Iterator[dict[str, Any]]:
-    """What a test counts; shown when it has run."""
-    found: dict[str, Any] = {}
-    yield found
-    with capsys.disabled():
-        counted = ", ".join(f"{name} {value}" for name, value in found.items())
-        print(f"\n{request.node.name} ({site.nodes.machines.kind}): {counted}")
+def figures(site: Site, figures: dict[str, Any]) -> dict[str, Any]:
+    """What a test counts: shown when all have run."""
+    figures["machines"] = site.nodes.machines.kind
+    return figures
 
 
 def await_parts(archive: str, count: int, client: Client) -> None:
