@@ -157,6 +157,16 @@ def test_killed_before_its_manifest_or_without_it_later_it_is_completed(place: P
     assert tilepress.verify(archive, **ONE).exit_code == 0
 
 
+def test_one_that_lost_its_manifest_and_parts_is_damaged_and_says_so(place: Path) -> None:
+    archive = place / "archive"
+    tilepress.compact(archive, write=True, unused=1, **ONE)
+    (archive / "runs/0004/manifest.parquet").unlink()
+    for part in archive.glob("runs/0004/parts/*"):
+        part.unlink()
+    with pytest.raises(IntegrityError, match="runs/0004 lost parts: see `tilepress verify"):
+        tilepress.compact(archive, write=True, unused=1, **ONE)
+
+
 def test_one_that_was_complete_is_not_given_up_by_mistake(place: Path) -> None:
     archive, wanted = place / "archive", seen(place / "archive")
     tilepress.compact(archive, write=True, remove=True, unused=1, **ONE)

@@ -37,5 +37,5 @@ def summarise(reporter: pytest.TerminalReporter) -> None:
         reporter.write_line(f"{test}: {', '.join(f'{name} {value}' for name, value in of_test.items())}")
     if path := os.environ.get(FILE):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(json.dumps(found, indent=2, default=str) + "\n")
+        Path(path).write_text(json.dumps(found, indent=2) + "\n")
         reporter.write_line(f"as JSON: {path}")
