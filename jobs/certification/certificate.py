@@ -11,6 +11,7 @@ certificate.json    the certificate; created last
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ CERTIFICATE, SIGNATURE, FILES = "certificate.json", "certificate.sig", "files.pa
 IN_ARCHIVE = "certificates/"
 TASKS = TaskFolder("certify", FORMAT, ROW_SCHEMA, CERTIFICATE)
 _MAX_JSON = 64 << 20
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _BATCH = 8192  # rows that are read at a time
 _MEMBERS: dict[str, Any] = {
     "archive_id": str,
@@ -123,6 +125,8 @@ def _makes_sense(content: Mapping[str, Any], name: str) -> bool:
         runs = [each for each in value if isinstance(each, dict)]
         known = all(isinstance(each.get("run"), int) and isinstance(each.get("manifest"), str) for each in runs)
         return known and len(runs) == len(value) > 0
+    if name == "models":  # they become names of objects
+        return all(isinstance(each, str) and _SHA256.fullmatch(each) for each in value)
     return True
 
 

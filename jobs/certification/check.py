@@ -8,7 +8,7 @@ from typing import Any
 from tilepress.jobs.certification.asking import CertifyConfig, CertifyReport
 from tilepress.jobs.certification.certificate import CERTIFICATE, Certificate, read_certificate
 from tilepress.jobs.certification.signature import key_text, public_key
-from tilepress.jobs.certification.state import require_as_certified, require_parts
+from tilepress.jobs.certification.state import require_as_certified, require_models, require_parts
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.storage.base import open_storage
@@ -17,7 +17,7 @@ from tilepress.pipeline.storage.base import open_storage
 def checked_certificate(
     archive: str, place: str, public: str | None, storage_options: Mapping[str, Any]
 ) -> tuple[Archive, Certificate]:
-    """Return an archive and a certificate of it: signature and seals right, runs and parts as they were certified.
+    """Return an archive and a certificate of it: signature and seals right, runs, parts and models as certified.
 
     Args:
         archive: Its place.
@@ -36,6 +36,7 @@ def checked_certificate(
     opened = open_archive(archive, include_deleted=True, checked=True, storage_options=storage_options)
     require_as_certified(opened, certificate)
     require_parts(opened)
+    require_models(opened.storage, certificate.models)
     return opened, certificate
 
 

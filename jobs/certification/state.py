@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO, cast
 
@@ -10,6 +10,7 @@ from tilepress.jobs.certification.certificate import Certificate
 from tilepress.jobs.certification.decoder import writers
 from tilepress.pipeline.archive.layout import list_runs
 from tilepress.pipeline.archive.manifest import PartEntry
+from tilepress.pipeline.archive.models import load_model, model_objects
 from tilepress.pipeline.archive.sealed import read_seal
 from tilepress.pipeline.errors import IntegrityError, MissingError, UsageError
 from tilepress.pipeline.reading.archive import Archive
@@ -106,3 +107,22 @@ def require_part(storage: Storage, name: str, size: int, seal: str) -> None:
             raise IntegrityError(f"{where} is another part than was committed")
     except MissingError as exc:
         raise IntegrityError(f"{where} is missing") from exc
+
+
+def require_models(storage: Storage, models: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    """Read the models of these SHA-256 whole and hash them; return name and bytes of their objects. IntegrityError."""
+    names = list[str]()
+    for sha256 in models:
+        load_model(storage, sha256)
+        names += model_objects(sha256)
+    return tuple((name, storage.size(name)) for name in names)
+
+
+def require_sizes(storage: Storage, objects: Iterable[tuple[str, int]]) -> None:
+    """Raise IntegrityError unless objects are there, each of so many bytes; they are not read."""
+    for name, size in objects:
+        try:
+            if storage.size(name) != size:
+                raise IntegrityError(f"{storage.url}/{name} has not the {size:,} bytes that it had a moment ago")
+        except MissingError as exc:
+            raise IntegrityError(f"{storage.url}/{name} is missing: images cannot be decoded without it") from exc

@@ -11,7 +11,7 @@ from typing import Any
 from tilepress.jobs.archives.only_copies import remember
 from tilepress.jobs.certification.certificate import Certificate
 from tilepress.jobs.certification.check import checked_certificate
-from tilepress.jobs.certification.state import live_parts, part_seals
+from tilepress.jobs.certification.state import live_parts, part_seals, require_models
 from tilepress.jobs.claim import request_text
 from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.deletion.candidates import LINKS, Accept, Candidate, candidates
@@ -160,6 +160,7 @@ def _remove(
         certificate.sha256,
         f"{dates.now()[:10]}-{secrets.token_hex(6)}",
         tuple(sorted(certificate.run_seals)),
+        require_models(archive.storage, certificate.models),
     )
     report.log = f"{certificate.storage.url}/{LOG}{options.session}-*.json"
     note = remember(archive.storage, options.session, request_text(source.url), certificate.sha256)

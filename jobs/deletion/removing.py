@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tilepress.jobs.certification.state import require_part, require_runs
+from tilepress.jobs.certification.state import require_part, require_runs, require_sizes
 from tilepress.jobs.deletion.candidates import CHANGED, Candidate
 from tilepress.pipeline.archive import dates
 from tilepress.pipeline.archive.sealed import seal_json
@@ -41,6 +41,7 @@ class RemoveOptions:
     certified: str  # SHA-256 of certificate.json
     session: str
     runs: tuple[int, ...]
+    models: tuple[tuple[str, int], ...]  # name and bytes of each of their objects
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def remove_files(task: RemoveTask, archive: Storage, pool: CodecPool) -> Removed
     require_runs(archive, options.runs)
     for part in task.parts:
         require_part(archive, *part)
+    require_sizes(archive, options.models)
     log, name = options.certificate.open(), f"{LOG}{options.session}-{task.number:06d}-{secrets.token_hex(4)}"
     log.create(f"{name}.json", _about_to(task))
     remover = Remover(options.source.open())

@@ -31,9 +31,14 @@ def model_files(model: Model) -> dict[str, bytes]:
     """Return the files of a model as an archive holds them, by name."""
     squeezer = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
     return {
-        f"models/{model.name}/{name}{_COMPRESSED}": squeezer.compress(content)
-        for name, content in zip(MODEL_FILES, model.to_bytes(), strict=True)
+        name: squeezer.compress(content)
+        for name, content in zip(model_objects(model.name), model.to_bytes(), strict=True)
     }
+
+
+def model_objects(sha256: str) -> tuple[str, ...]:
+    """Return the names of a model's objects in an archive, in the order of MODEL_FILES."""
+    return tuple(f"models/{sha256}/{name}{_COMPRESSED}" for name in MODEL_FILES)
 
 
 def load_model(storage: Storage, sha256: str) -> Model:
@@ -41,8 +46,8 @@ def load_model(storage: Storage, sha256: str) -> Model:
     folder = f"models/{sha256}"
     try:
         description, weights = (
-            _inflated(storage.read(f"{folder}/{name}{_COMPRESSED}"), limit)
-            for name, limit in zip(MODEL_FILES, (MAX_JSON_BYTES, MAX_WEIGHTS_BYTES), strict=True)
+            _inflated(storage.read(name), limit)
+            for name, limit in zip(model_objects(sha256), (MAX_JSON_BYTES, MAX_WEIGHTS_BYTES), strict=True)
         )
         model = Model.from_bytes(description, weights)
     except MissingError as exc:

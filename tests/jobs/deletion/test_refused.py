@@ -70,6 +70,40 @@ def test_a_damaged_archive_removes_nothing(place: Path) -> None:
     assert files(place / "source") == FILES
 
 
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """The weights of the model that an archive of one picture needs; it lies in `tmp_path`, and is certified."""
+    write_tree(tmp_path / "source", {"a.png": encoded(image_of("L", 64, 64), "PNG")})
+    tilepress.compress(tmp_path / "source", tmp_path / "archive", codec="lossless", **ONE)
+    assert tilepress.certify(tmp_path / "archive", out=tmp_path / "certificate", **ONE).exit_code == 0
+    return next((tmp_path / "archive/models").glob("*/weights.safetensors.zst"))
+
+
+def test_a_model_that_is_lost_or_damaged_removes_nothing(tmp_path: Path, weights: Path) -> None:
+    weights.write_bytes(weights.read_bytes()[:-9] + bytes(9))
+    with pytest.raises(IntegrityError, match=weights.parent.name):
+        delete(tmp_path)
+    weights.unlink()
+    with pytest.raises(IntegrityError, match="lacks a model"):
+        delete(tmp_path, yes=False)
+    with pytest.raises(IntegrityError, match="lacks a model"):
+        tilepress.certify(tmp_path / "archive", check=tmp_path / "certificate")
+    assert set(files(tmp_path / "source")) == {"a.png"}
+
+
+def test_a_model_that_is_lost_meanwhile_ends_it(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = job.remove_tasks
+
+    def losing(*arguments: Any) -> Any:
+        weights.unlink()
+        return original(*arguments)
+
+    monkeypatch.setattr(job, "remove_tasks", losing)
+    with pytest.raises(IntegrityError, match="is missing: images cannot be decoded"):
+        delete(tmp_path)
+    assert set(files(tmp_path / "source")) == {"a.png"}
+
+
 def test_damage_is_found_before_there_is_a_certificate(place: Path) -> None:
     damage_image(place / "archive", "a/0.png")
     assert tilepress.certify(place / "archive", out=place / "anew", **ONE).exit_code == 4
