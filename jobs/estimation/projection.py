@@ -107,17 +107,18 @@ def project(strata: Sequence[Sampled], of: Callable[[Sampled], bool] | None = No
             unit was of.
     """
     wanted = [stratum for stratum in strata if of is None or of(stratum)]
+    chosen = {id(stratum) for stratum in wanted}  # two may be equal
     known = sum(draw.value for stratum in wanted for draw in stratum.certain)
     unknown = sum(stratum.unknown for stratum in wanted)
     total, variance, spread, unseen = known, 0.0, 0.0, 0.0
     for pool in _pools(strata):
-        nbytes = sum(stratum.unknown for stratum in pool if stratum in wanted)
+        nbytes = sum(stratum.unknown for stratum in pool if id(stratum) in chosen)
         if nbytes:
             ratio = _ratio(pool, strata)
             total += nbytes * ratio.mean
             variance += (part := nbytes**2 * ratio.variance)
             spread += part**2 / ratio.freedom
-            drawn = sum(draw.bytes for stratum in pool if stratum in wanted for draw in stratum.uncertain)
+            drawn = sum(draw.bytes for stratum in pool if id(stratum) in chosen for draw in stratum.uncertain)
             unseen = math.hypot(unseen, (nbytes - drawn) * _unseen(pool, ratio.mean, most))
     if not variance or not spread:  # nothing is open, or less than floats can tell
         return Interval(total, total, total)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
@@ -173,6 +175,9 @@ class Index:
         self._name = name
         self.rows = self._parquet.metadata.num_rows
         self._first = [self._first_path(group) for group in range(self._parquet.num_row_groups)]
+        rows = (self._parquet.metadata.row_group(group).num_rows for group in range(self._parquet.num_row_groups))
+        self._starts = [0, *accumulate(rows)][:-1]
+        self._first_number = lru_cache(maxsize=None)(self._read_first_number)
         self._group = lru_cache(maxsize=_CACHED_GROUPS)(self._read_group)
 
     def find(self, path: str) -> Mapping[str, Any] | None:
@@ -186,7 +191,9 @@ class Index:
 
     def at(self, image: int) -> Mapping[str, Any] | None:
         """Return the row of the image of a number."""
-        group = bisect_right(range(self._parquet.num_row_groups), image, key=self._first_number) - 1
+        group = bisect_right(self._starts, image) - 1  # rows are numbered from 0, unless some are missing
+        if group >= 0 and not self._first_number(group) <= image < self._first_of_next(group):
+            group = bisect_right(range(self._parquet.num_row_groups), image, key=self._first_number) - 1
         if group < 0:
             return None
         table, _ = self._group(group)
@@ -199,7 +206,10 @@ class Index:
             for batch in self._read(group, columns, _AHEAD).to_batches(_GROUP_ROWS):
                 yield from batch.to_pylist()
 
-    def _first_number(self, group: int) -> int:
+    def _first_of_next(self, group: int) -> float:
+        return self._first_number(group + 1) if group + 1 < self._parquet.num_row_groups else math.inf
+
+    def _read_first_number(self, group: int) -> int:
         """Number of the first image of a row group."""
         column = self._read(group, ["image"]).column("image")
         return cast(int, column[0].as_py()) if len(column) else -1

@@ -29,6 +29,7 @@ FOLDER = "lease/"
 FORMAT = "tilepress-lease-1"
 LENGTH_S = 90.0  # for which a killed holder keeps others away, at most
 RENEW_S = 30.0
+_LEAVE_S = 10.0  # for which a command waits at its end for a renewal under way
 _NAME = re.compile(r"lease/(\d{8})\.json", re.ASCII)
 _MAX_JSON = 1 << 16
 
@@ -97,7 +98,7 @@ class Lease:
         """Let others have it."""
         self._end.set()
         if self._renewing is not None:
-            self._renewing.join()
+            self._renewing.join(_LEAVE_S)
         if self._number is not None:
             try:
                 self._storage.remove(_name(self._number))

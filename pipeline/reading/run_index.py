@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
+from threading import Lock
 from typing import Any
 
 from tilepress.pipeline.archive.index import DerivedIndex, Index
@@ -27,7 +28,7 @@ class LargeIndex:
 
     def __init__(self, index: Index, derive: Derive) -> None:
         self._index: Index | DerivedIndex = index
-        self._derive = derive
+        self._derive, self._deriving = derive, Lock()
         self.rows = index.rows
 
     def find(self, path: str) -> Mapping[str, Any] | None:
@@ -46,18 +47,30 @@ class LargeIndex:
 
     def walk(self, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
         """Yield all rows in path order."""
-        rows = 0
+        last, rows = dict[str, Any](), 0
         try:
             for row in self._index.walk(columns):
                 yield row
-                rows += 1
+                last, rows = row, rows + 1
         except IntegrityError as exc:
-            yield from islice(self._derived(exc).walk(columns), rows, None)
+            yield from _behind(last, rows, self._derived(exc).walk(columns))
 
     def _derived(self, damage: IntegrityError) -> DerivedIndex:
-        if not isinstance(self._index, DerivedIndex):
-            self._index = self._derive(str(damage))
-        return self._index
+        with self._deriving:  # once, whatever thread comes first: it reads all parts
+            if not isinstance(self._index, DerivedIndex):
+                self._index = self._derive(str(damage))
+            return self._index
+
+
+def _behind(last: Mapping[str, Any], rows: int, walk: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows behind the last one; parts may have more rows than an index, or fewer: then only their order counts."""
+    if not rows:
+        return walk
+    if last.get("image") is not None:
+        return (row for row in walk if row["image"] > last["image"])
+    if "path" in last:
+        return (row for row in walk if row["path"].encode() > last["path"].encode())
+    return islice(walk, rows, None)
 
 
 def open_index(storage: Storage, run: Run, manifest: Manifest, derive: Derive, *, checked: bool) -> Index | LargeIndex:

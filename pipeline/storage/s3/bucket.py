@@ -179,7 +179,7 @@ class S3Storage(Storage):
         pages = self._pages(prefix)
         page = next(pages)
         entries = self._entries(page)
-        if not page.get("IsTruncated") or not self._in_order(page):
+        if not entries or not page.get("IsTruncated") or not self._in_order(page):
             yield from sorted_by_name(
                 itertools.chain(entries, itertools.chain.from_iterable(map(self._entries, pages)))
             )
@@ -187,6 +187,8 @@ class S3Storage(Storage):
 
         def above(name: str) -> tuple[Page, bool]:
             page = self._page(prefix, StartAfter=self._prefix + name)
+            while page.get("IsTruncated") and not page.get("Contents"):  # stores may look through keys in vain
+                page = self._page(prefix, ContinuationToken=page["NextContinuationToken"])
             return self._entries(page), bool(page.get("IsTruncated"))
 
         yield from entries

@@ -12,17 +12,17 @@ import json
 import os
 import sys
 import tempfile
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Condition, Thread
 from typing import IO
 
 from tilepress.pipeline.errors import StorageError
 from tilepress.pipeline.storage.base import ListedFile
 
 THREADS = 8
+_NAME = "tilepress-listing"
 _IN_MEMORY = 64  # pages that are held; some 25 MB
 _MOST_HELD = 10_000  # pages, in memory and in the file; then only what is read next is listed on
 _LAST_BEFORE_SURROGATES, _AFTER_THEM = 0xD7FF, 0xE000
@@ -49,7 +49,7 @@ class RangeListing:
 
     def __init__(self, fetch: Fetch, start: int = 0, threads: int = THREADS) -> None:
         self._fetch, self._start, self._threads = fetch, start, threads
-        self._changed = threading.Condition()
+        self._changed = Condition()
         self._ranges: list[_Range] = []  # in order; the first is being read
         self._held = self._in_memory = 0
         self._stopped = False
@@ -58,25 +58,26 @@ class RangeListing:
     def entries(self, after: str) -> Iterator[ListedFile]:
         """Yield all entries above a name, ascending. Once; closing the generator stops the threads."""
         self._ranges = [_Range(after, None)]
-        pool = ThreadPoolExecutor(self._threads, "tilepress-listing")
         with tempfile.TemporaryFile() as file:
+            # Daemons: whoever forgets a listing half read must be able to leave.
+            threads = [Thread(target=self._work, args=(file,), name=_NAME, daemon=True) for _ in range(self._threads)]
             try:
-                for _ in range(self._threads):
-                    pool.submit(self._work, file)
+                for thread in threads:
+                    thread.start()
                 while (page := self._next_page(file)) is not None:
                     yield from page
             finally:
                 with self._changed:
                     self._stopped = True
                     self._changed.notify_all()
-                pool.shutdown()
+                for thread in threads:
+                    thread.join()
 
     def _next_page(self, file: IO[bytes]) -> Page | None:
         """The page that follows, when it is there; None after the last."""
         with self._changed:
             while self._ranges:
-                if self._failure is not None:
-                    raise self._failure
+                self._raise_failure()
                 head = self._ranges[0]
                 if head.pages:
                     self._changed.notify_all()
@@ -87,6 +88,12 @@ class RangeListing:
                 else:
                     self._changed.wait()
         return None
+
+    def _raise_failure(self) -> None:
+        if isinstance(self._failure, OSError):
+            raise StorageError(f"the temporary folder holds no more of a listing: {self._failure}") from self._failure
+        if self._failure is not None:
+            raise self._failure
 
     def _work(self, file: IO[bytes]) -> None:
         """List one range after another, until all are listed."""
@@ -168,7 +175,10 @@ class RangeListing:
             self._in_memory -= 1
             return held
         file.seek(held[0])
-        return [ListedFile(*row) for row in json.loads(file.read(held[1]))]
+        page = [ListedFile(*row) for row in json.loads(file.read(held[1]))]
+        if self._held == self._in_memory:  # nothing there is still to be read
+            file.truncate(0)
+        return page
 
 
 def cut_after(name: str, until: str | None, start: int = 0) -> str | None:

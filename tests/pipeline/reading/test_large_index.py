@@ -114,6 +114,32 @@ def test_damage_is_worked_around_where_it_is_read(archive: Path) -> None:
     assert len(chunks) > 20 and told > 0.8 * len(chunks)
 
 
+def test_an_image_is_found_by_its_number_in_few_requests(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    hold = RangeFile.hold
+    monkeypatch.setattr(RangeFile, "hold", lambda file, *span: (held.append(span[0]), hold(file, *span))[1])
+    large = opened(archive).runs[0].index
+    for image in range(IMAGES):
+        row = large.at(image)
+        assert row is not None and row["image"] == image
+    groups = pq.ParquetFile(archive / INDEX).metadata.num_row_groups
+    assert len(held) <= 2 * groups, "for the first number of each, and for its rows"
+
+
+def test_rows_behind_damage_are_those_of_the_parts_behind_it(archive: Path) -> None:
+    """Parts may have more rows than an index that was made without some, or fewer."""
+    rows = list(opened(archive, checked=True).runs[0].index.walk())
+    for left in (rows[:5] + rows[6:], rows[:30], rows):
+        for columns in (None, ["path"], ["part"]):
+            damaged = opened(archive).runs[0].index
+            assert isinstance(damaged, LargeIndex)
+            walk = damaged.walk(columns)
+            seen = [next(walk) for _ in range(20)]
+            rest = run_index._behind(seen[-1], len(seen), iter(left))
+            if columns != ["part"]:
+                assert [row["image"] for row in rest] == [row["image"] for row in left if row["image"] >= 20]
+
+
 def test_verify_finds_it_and_repair_mends_it(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     offset, length = spans(archive)[20]
     damage(archive, offset + length // 2)

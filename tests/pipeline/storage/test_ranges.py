@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import subprocess
+import sys
 import threading
 import time
 from bisect import bisect_right
@@ -96,6 +99,27 @@ def test_a_reader_that_stops_early_stops_the_requests() -> None:
     assert next(entries).name == DIGITS[0]
     entries.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("tilepress-listing")]
+
+
+def test_a_listing_that_is_left_half_read_does_not_keep_a_process_from_ending() -> None:
+    code = (
+        "from tilepress.pipeline.storage.base import ListedFile\n"
+        "from tilepress.pipeline.storage.s3 import ranges\n"
+        "ranges._MOST_HELD = 2\n"
+        "page = lambda after: ([ListedFile(f'{int(after or 0) + 1:09d}', 1)], True)\n"
+        "entries = ranges.RangeListing(page).entries('')\n"
+        "next(entries)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_full_disk_is_told_as_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RangeListing, "_held_page", full)
+    with pytest.raises(StorageError, match="temporary folder"):
+        listed(Store(DIGITS, 10))
 
 
 @pytest.mark.parametrize("names", [["b", "a"], ["a", "a"]])
