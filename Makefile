@@ -28,11 +28,11 @@ test: setup
 	$(PYTEST)
 
 slow: setup
-	$(PYTEST) -m slow
+	$(PYTEST) -m 'slow and not cluster'
 
 # Jobs on a Ray cluster of three machines: network namespaces, for which root is needed, else addresses of this one.
 cluster: setup
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -m slow tests/jobs/submission/test_on_cluster.py
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -m cluster tests/jobs/submission/test_on_cluster.py
 
 # Every kill, damage and broken request of tests/faults, of which `make slow` tries a few, and an hour of work under
 # faults with memory, descriptors and temporary files flat. The figures are shown at the end, and in build/faults.json.

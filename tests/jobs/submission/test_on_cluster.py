@@ -31,7 +31,7 @@ SETTINGS = {"codec": "test-slow", "tile": 64, "shard_size": 9000}
 SHOWN = ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED")
 SECRET = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 SLOTS = ("2026-11-27T02:00Z", "2026-11-28T02:00Z")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.timeout(900)]
 
 
 @dataclass
