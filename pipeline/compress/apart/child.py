@@ -87,9 +87,9 @@ class _Reader:
             with _time_limits(asked.facts["seconds"], self._spent(asked)):
                 return self._questions[asked.facts["ask"]](asked)
         except PictureError as exc:
-            return _failed(exc)
+            return _failed(exc, short=isinstance(exc.__cause__, MemoryError))
         except MemoryError:
-            return _failed(LimitExceeded("decoding it needs more memory than there is"))
+            return _failed(LimitExceeded("decoding it needs more memory than there is"), short=True)
         except Exception as exc:  # noqa: BLE001 - a decoder may raise anything on a hostile file
             return _failed(DamagedPicture(f"does not decode ({type(exc).__name__}: {exc})"))
 
@@ -146,9 +146,10 @@ def _facts(picture: Picture) -> dict[str, Any]:
     return {name: getattr(picture, name) for name in _FACTS}
 
 
-def _failed(error: PictureError) -> Message:
+def _failed(error: PictureError, *, short: bool = False) -> Message:
+    """The answer that is an error. `short` of memory: perhaps because of other pictures that are open here."""
     text = str(error).encode(errors="backslashreplace").decode()
-    return Message({"error": type(error).__name__, "message": text[:_MOST_TEXT]})
+    return Message({"error": type(error).__name__, "message": text[:_MOST_TEXT], "short": short})
 
 
 def _processor_seconds() -> float:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ PROCESSOR_S = 180.0  # of one question; and on top of that
 BYTES_A_SECOND = 100_000  # of the file: decoding at a tenth of what the slowest machine does
 CLOCK = 4  # times as long by the clock: a decoder that waits, or a machine that is busy
 _LATE_S = 10.0  # after which a process that should have ended itself is ended
+_EXIT_S = 1.0  # for a process that is let go; one that crashed
+_CRASH_S = 30.0  # may have gigabytes to give back, on a busy machine
 _START_S = 120.0
 _START = "import sys, json; sys.path[:] = json.loads(sys.argv[3]); from {} import main; main(*map(int, sys.argv[1:3]))"
 _CHILD = "tilepress.pipeline.compress.apart.child"
@@ -30,11 +33,15 @@ _TIMES = (signal.SIGALRM, signal.SIGXCPU)
 
 
 class DiedError(Exception):
-    """The process ended while it was asked; the message says how. `slow`: it had taken too long."""
+    """The process ended while it was asked; the message says how.
 
-    def __init__(self, how: str, *, slow: bool = False) -> None:
+    `slow`: it had taken too long. `killed`: by somebody else, as a machine does that has no memory left.
+    """
+
+    def __init__(self, how: str, *, slow: bool = False, killed: bool = False) -> None:
         super().__init__(how)
         self.slow = slow
+        self.killed = killed
 
 
 class GoneError(Exception):
@@ -60,9 +67,11 @@ class Question:
 class ReadingProcess:
     """A process that reads image files; questions are asked one at a time, from any thread."""
 
-    def __init__(self) -> None:
-        """Start it, without waiting until it can be asked. EngineError."""
+    def __init__(self, *, alone: bool = False) -> None:
+        """Start it, without waiting until it can be asked. EngineError. `alone`: to serve one file only."""
+        self.alone = alone
         self.lock = threading.RLock()
+        self.pictures: set[int] = set()  # that are open
         self._forgotten: deque[int] = deque()
         ours, theirs = socket.socketpair()
         memory = min(MEMORY, budget())
@@ -89,17 +98,27 @@ class ReadingProcess:
             asked = question.message
             facts = {**asked.facts, "seconds": seconds, "forget": forget}
             self._channel.settimeout(seconds[1] + _LATE_S)
+            began = time.monotonic()
             try:
                 send(self._channel, Message(facts, asked.blobs, asked.file))
-                return receive(self._channel, question.most)
+                answer = receive(self._channel, question.most)
+                self._note(asked, answer)
+                return answer
             except ChannelError as exc:
-                raise self._death(seconds) from exc
+                raise self._death(seconds, time.monotonic() - began) from exc
             except BaseException:  # an interrupted question has no answer that belongs to it
                 self._end()
                 raise
 
+    def _note(self, asked: Message, answer: Message) -> None:
+        """Count a picture as open until it is forgotten."""
+        number = answer.facts.get("picture")
+        if asked.facts["ask"] == "open" and type(number) is int:
+            self.pictures.add(number)
+
     def forget(self, picture: int) -> None:
         """Let go of a picture when something is asked the next time."""
+        self.pictures.discard(picture)
         self._forgotten.append(picture)
 
     def close(self) -> None:
@@ -123,20 +142,29 @@ class ReadingProcess:
                 "import tilepress, and repeat the command"
             ) from exc
 
-    def _death(self, seconds: Sequence[int]) -> DiedError:
-        status = self._end()
-        if status < 0 and -status in _TIMES:
+    def _death(self, seconds: Sequence[int], after_s: float) -> DiedError:
+        late = after_s >= seconds[1]
+        status, by_us = self._ended(_EXIT_S if late else _CRASH_S)
+        if -status in _TIMES or (by_us and late):
             return DiedError(f"took more than {seconds[0]} s of a processor, or {seconds[1]} s in all", slow=True)
-        return DiedError(f"crashed ({signal.Signals(-status).name if status < 0 else f'exit code {status}'})")
+        if by_us:
+            return DiedError("broke off its answer and did not end")
+        how = signal.Signals(-status).name if status < 0 else f"exit code {status}"
+        return DiedError(f"crashed ({how})", killed=status == -signal.SIGKILL)
 
     def _end(self) -> int:
         """The exit status of the process, ended if need be."""
+        return self._ended(_EXIT_S)[0]
+
+    def _ended(self, wait_s: float) -> tuple[int, bool]:
+        """The exit status of the process, and whether it was killed here because it did not exit in time."""
         self._channel.close()
         try:
-            return self._process.wait(1.0)
+            return self._process.wait(wait_s), False
         except subprocess.TimeoutExpired:
             self._process.kill()
-            return -signal.SIGALRM if self._process.wait() == -signal.SIGKILL else self._process.returncode
+            status = self._process.wait()
+            return status, status == -signal.SIGKILL
 
 
 def _started(arguments: Sequence[str], channel: socket.socket) -> subprocess.Popen[bytes]:

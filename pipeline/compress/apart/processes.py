@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import atexit
 import os
-import random
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,7 +13,10 @@ from tilepress.pipeline.compress.apart.process import ReadingProcess
 
 
 class ReadingProcesses:
-    """As many as are asked at the same time, but no more than the machine has processors."""
+    """As many as are asked or hold pictures at the same time, but no more than the machine has processors.
+
+    Pictures are spread over them: those of one process share its memory, and their bands are read one after another.
+    """
 
     def __init__(self) -> None:
         """Of this process; one that is forked has none."""
@@ -23,6 +26,8 @@ class ReadingProcesses:
         self._lock = threading.Lock()
         self._processes: list[ReadingProcess] = []
         self._starting = 0
+        self._waiting: Counter[ReadingProcess] = Counter()
+        self._one_alone = threading.Lock()
 
     @contextmanager
     def idle(self) -> Iterator[ReadingProcess]:
@@ -32,6 +37,23 @@ class ReadingProcesses:
             yield process
         finally:
             process.lock.release()
+
+    @contextmanager
+    def alone(self) -> Iterator[ReadingProcess]:
+        """Open a context with a new process that serves one file only, and while no other is asked so.
+
+        It ends with the picture that it opens, or with the context if it opens none.
+        """
+        with self._one_alone:
+            with self._lock:
+                self._starting += 1
+            process = self._start(alone=True)
+            try:
+                yield process
+            finally:
+                process.lock.release()
+                if not process.pictures:
+                    process.close()
 
     def prepare(self) -> None:
         """Start one if there is none, so that it starts while something else is done."""
@@ -47,22 +69,52 @@ class ReadingProcesses:
             process.close()
 
     def _locked(self) -> ReadingProcess:
-        with self._lock:
-            self._processes = [process for process in self._processes if process.alive]
-            for process in self._processes:
-                if process.lock.acquire(blocking=False):
-                    return process
-            full = len(self._processes) + self._starting >= (os.cpu_count() or 1)
-            waited_for = random.choice(self._processes) if full and self._processes else None
-            self._starting += waited_for is None
-        if waited_for is not None:
-            waited_for.lock.acquire()
-            return waited_for
+        """A process that lives, locked: the one with the fewest pictures, or a new one while there may be more."""
+        while True:
+            with self._lock:
+                self._tidy()
+                shared = sorted((each for each in self._processes if not each.alone), key=self._load)
+                full = len(shared) + self._starting >= (os.cpu_count() or 1)
+                free = next((each for each in shared if each.lock.acquire(blocking=False)), None)
+                if free is not None and (full or not free.pictures):
+                    return free
+                if free is not None:
+                    free.lock.release()
+                if not full or not shared:
+                    self._starting += 1
+                    break
+                self._waiting[shared[0]] += 1
+            if self._waited_for(shared[0]):
+                return shared[0]
         return self._start()
 
-    def _start(self) -> ReadingProcess:
+    def _load(self, process: ReadingProcess) -> int:
+        return len(process.pictures) + self._waiting[process]
+
+    def _waited_for(self, process: ReadingProcess) -> bool:
+        """Wait until nobody else asks a process; whether it then still lives, locked."""
         try:
-            process = ReadingProcess()
+            process.lock.acquire()
+        finally:
+            with self._lock:
+                self._waiting[process] -= 1
+        if process.alive:
+            return True
+        process.lock.release()  # it died of the question that was waited for
+        return False
+
+    def _tidy(self) -> None:
+        """Drop the processes that are dead, and end those that served one file which nobody reads any more."""
+        for process in self._processes:
+            if process.alone and not process.pictures and process.lock.acquire(blocking=False):
+                process.close()
+                process.lock.release()
+        self._processes = [process for process in self._processes if process.alive]
+        self._waiting = Counter({each: count for each, count in self._waiting.items() if count})
+
+    def _start(self, *, alone: bool = False) -> ReadingProcess:
+        try:
+            process = ReadingProcess(alone=alone)
             process.lock.acquire()
         except BaseException:
             with self._lock:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from tilepress.pipeline.compress.apart.messages import Message
 from tilepress.pipeline.compress.apart.process import DiedError, GoneError, Question, ReadingProcess
 from tilepress.pipeline.compress.apart.processes import PROCESSES
 from tilepress.pipeline.compress.apart.sharing import shared_source
+from tilepress.pipeline.compress.apart.tries import CrowdedError, Tries
 from tilepress.pipeline.compress.transcoding import Transcoding, is_jpeg, try_transcoding
 from tilepress.pipeline.errors import (
     CrashingPicture,
@@ -36,7 +37,6 @@ from tilepress.pipeline.storage.base import SourceBytes
 SWITCH = "TILEPRESS_READ_APART"  # environment variable: 0 reads files in the process that asks
 _MORE = 2 << 20  # bytes of an answer beyond what is bounded elsewhere
 _HASTE = 0.1  # small files together take a moment, and each may still be read alone
-_ATTEMPTS = 2  # of a file whose process crashes: somebody else may have ended that
 _ERRORS = {kind.__name__: kind for kind in (UnsupportedPicture, LimitExceeded, DamagedPicture, NotSmaller)}
 _NONSENSE = CrashingPicture("the process that read it gave an answer that is none")
 
@@ -69,7 +69,7 @@ def read_small_pictures(sources: Sequence[SourceBytes], limits: Limits) -> list[
         asked = Message({"ask": "small", "limits": _limits(limits)}, [source for _, source in small])
         size = sum(len(source) for _, source in small)
         try:
-            answer = _ask(Question(asked, size, len(small) * _MORE, _HASTE), attempts=1)[1]
+            answer = _ask(Question(asked, size, len(small) * _MORE, _HASTE), Tries(1))[1]
             for (at, _), picture in zip(small, _small_pictures(answer, limits), strict=True):
                 pictures[at] = picture
         except (PictureError, ValueError):  # of one file, which must not keep the others from being read
@@ -93,29 +93,25 @@ def transcoding_of(data: SourceBytes) -> Transcoding | PictureError | None:
     return Transcoding(bytes(answer.blobs[0]), end)
 
 
-def _ask(question: Question, attempts: int = _ATTEMPTS) -> tuple[ReadingProcess, Message]:
+def _ask(question: Question, tries: Tries | None = None) -> tuple[ReadingProcess, Message]:
     """What a process answers, and which: a PictureError if it answers with one, or dies of the question."""
-    for attempt in range(1, attempts + 1):
-        with PROCESSES.idle() as process:
-            try:
-                return process, _checked(process.ask(question))
-            except GoneError:
-                continue
-            except DiedError as exc:
-                if exc.slow or attempt == attempts:
-                    raise _crashing(exc) from exc
-    raise CrashingPicture("the processes that were to read it were ended by somebody else")
+    tries = tries or Tries()
+    while True:
+        try:
+            with PROCESSES.alone() if tries.alone else PROCESSES.idle() as process:
+                return process, _checked(process.ask(question), process)
+        except (GoneError, DiedError, CrowdedError) as exc:
+            tries.go_on(exc)
 
 
-def _checked(answer: Message) -> Message:
-    """The answer, unless it is an error."""
-    if "error" in answer.facts:
-        raise _ERRORS.get(answer.facts["error"], DamagedPicture)(str(answer.facts.get("message")))
-    return answer
-
-
-def _crashing(death: DiedError) -> CrashingPicture:
-    return CrashingPicture(f"the process that decoded it {death}")
+def _checked(answer: Message, process: ReadingProcess, picture: int | None = None) -> Message:
+    """The answer about a picture, or about one to be opened, unless it is an error."""
+    if "error" not in answer.facts:
+        return answer
+    text = str(answer.facts.get("message"))
+    if answer.facts.get("short") and process.pictures - {picture} and not process.alone:
+        raise CrowdedError(text)
+    raise _ERRORS.get(answer.facts["error"], DamagedPicture)(text)
 
 
 def _limits(limits: Limits) -> list[int]:
@@ -176,27 +172,32 @@ class _PictureApart:
     def __init__(self, source: SourceBytes, limits: Limits) -> None:
         self._source = source
         self._limits = limits
-        self._facts = self._open()
+        self._let_go: Callable[[], object] = lambda: None
+        self._facts = self._open(Tries())
 
     def picture(self) -> Picture:
         """The picture, whose bands keep this alive."""
         return _with_bands(self._facts, self._read_bands)
 
-    def _open(self) -> Picture:
+    def _open(self, tries: Tries) -> Picture:
         facts = {"ask": "open", "limits": _limits(self._limits), "byte_exact": True}
         with shared_source(self._source) as (blobs, file):
             question = Question(Message(facts, blobs, file), len(self._source), MAX_BYTES + _MORE)
-            self._process, answer = _ask(question)
+            self._process, answer = _ask(question, tries)
         self._number = answer.facts.pop("picture", None)
-        if type(self._number) is not int or len(answer.blobs) != 1:
+        if type(self._number) is not int:
             raise _NONSENSE
-        weakref.finalize(self, self._process.forget, self._number).atexit = False
+        self._let_go()  # of where it was open before
+        self._let_go = finalizer = weakref.finalize(self, self._process.forget, self._number)
+        finalizer.atexit = False
+        if len(answer.blobs) != 1:
+            raise _NONSENSE
         return _picture(answer.facts, bytes(answer.blobs[0]), self._limits)
 
     def _read_bands(self, rows: int) -> Bands:
         if rows < 1:
             raise ValueError(f"a band has at least one row, not {rows}")
-        done = deaths = 0
+        done, tries = 0, Tries()
         while True:
             try:
                 for at, band in enumerate(self._bands(rows)):
@@ -204,13 +205,9 @@ class _PictureApart:
                         done += 1
                         yield band
                 return
-            except GoneError:  # with another file
-                pass
-            except DiedError as exc:
-                deaths += 1
-                if exc.slow or deaths == _ATTEMPTS:
-                    raise _crashing(exc) from exc
-            self._open()
+            except (GoneError, DiedError, CrowdedError) as exc:
+                tries.go_on(exc)
+            self._open(tries)
 
     def _bands(self, rows: int) -> Bands:
         facts, row = self._facts, self._facts.nbytes // self._facts.height
@@ -225,4 +222,5 @@ class _PictureApart:
 
     def _asked(self, most: int, **facts: Any) -> Message:
         asked = Message({**facts, "picture": self._number})
-        return _checked(self._process.ask(Question(asked, len(self._source), most)))
+        answer = self._process.ask(Question(asked, len(self._source), most))
+        return _checked(answer, self._process, self._number)

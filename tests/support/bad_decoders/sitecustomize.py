@@ -29,11 +29,35 @@ def _eat() -> None:
         eaten.append(bytearray(16 << 20))
 
 
-BUGS = {b"SEGFAULTS": _segfault, b"SPINS": _spin, b"SLEEPS": lambda: time.sleep(3600), b"EATS": _eat}
+def _be_killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _break_off() -> None:
+    os.closerange(3, 1000)
+    time.sleep(3600)
+
+
+def _crowd() -> None:
+    if len(_READ) > 1:
+        raise MemoryError
+
+
+_READ: list[bytes] = []  # a file each that this process has read
+BUGS = {
+    b"SEGFAULTS": _segfault,
+    b"SPINS": _spin,
+    b"SLEEPS": lambda: time.sleep(3600),
+    b"EATS": _eat,
+    b"KILLED": _be_killed,
+    b"BREAKS OFF": _break_off,
+    b"CROWDS": _crowd,
+}
 
 
 def _broken(reader):
     def read(source, *rest):
+        _READ.append(b"")
         for name, bug in BUGS.items():
             if name in bytes(source):
                 bug()

@@ -22,7 +22,7 @@ from tests.conftest import REPOSITORY
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.pipeline.archive.schema import FILE, FILE_ZSTD
 from tilepress.pipeline.compress.apart import process as processes
-from tilepress.pipeline.compress.apart import reading
+from tilepress.pipeline.compress.apart import reading, tries
 from tilepress.pipeline.compress.apart.processes import PROCESSES
 from tilepress.pipeline.compress.transcoding import Transcoding
 from tilepress.pipeline.errors import CrashingPicture, LimitExceeded, PictureError
@@ -109,14 +109,67 @@ def test_on_ray_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("bad_decoders")
-@pytest.mark.parametrize(("comment", "cost"), [(b"SEGFAULTS", 2), (b"SPINS", 1)])
-def test_a_crash_costs_two_processes_and_a_hang_costs_one(comment: bytes, cost: int, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("comment", "cost", "blame"),
+    [
+        (b"SEGFAULTS", 2, CrashingPicture),
+        (b"BREAKS OFF", 2, CrashingPicture),
+        (b"KILLED", 2, LimitExceeded),  # as a machine does that has no memory left
+        (b"SPINS", 1, CrashingPicture),
+    ],
+)
+def test_a_crash_costs_two_processes_and_a_hang_costs_one(comment: bytes, cost: int, blame: type, monkeypatch) -> None:
     started: list[object] = []
+    monkeypatch.setattr(processes, "_CRASH_S", 0.2)
+    monkeypatch.setattr(tries, "_PAUSE_S", 0.0)
     start = processes._started
     monkeypatch.setattr(processes, "_started", lambda *a: started.append(a) or start(*a))
-    with pytest.raises(CrashingPicture):
+    with pytest.raises(blame):
         reading.read_picture(png(comment), LIMITS)
     assert len(started) == cost
+
+
+@pytest.mark.usefixtures("bad_decoders")
+def test_a_file_that_lacks_memory_beside_others_is_read_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    other = reading.read_picture(png(), LIMITS)
+    picture = reading.read_picture(png(b"CROWDS"), LIMITS)
+    for each in (other, picture):
+        assert np.concatenate(list(each.read_bands(20))).shape == (60, 60, 3)
+    (alone,) = [each for each in PROCESSES._processes if each.alone]
+    del picture, each
+    assert reading.read_picture(png(), LIMITS).width == 60 and not alone.alive
+    del other
+    with pytest.raises(LimitExceeded, match="more memory than there is"):
+        reading.read_picture(png(b"CROWDS"), LIMITS)
+
+
+def test_pictures_are_spread_over_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    PROCESSES.close()
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    pictures = [reading.read_picture(png(seed=number), LIMITS) for number in range(6)]
+    assert [len(each.pictures) for each in PROCESSES._processes] == [3, 3]
+    del pictures
+    assert [len(each.pictures) for each in PROCESSES._processes] == [0, 0]
+
+
+def test_who_waits_for_a_process_that_dies_gets_one_that_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    PROCESSES.close()
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    alive: list[bool] = []
+
+    def wait() -> None:
+        with PROCESSES.idle() as other:
+            alive.append(other.alive)
+
+    waiting = threading.Thread(target=wait)
+    with PROCESSES.idle() as process:
+        waiting.start()
+        while not any(PROCESSES._waiting.values()):
+            time.sleep(0.01)
+        process.close()
+    waiting.join()
+    assert alive == [True]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG"])
