@@ -152,7 +152,8 @@ def _remove(
     report: DeleteSourceReport,
 ) -> None:
     require_writable(certificate.storage, f"{LOG}writable.txt")
-    if not Remover(source).is_conditional:
+    conditional = Remover(source).is_conditional  # asked once, for all tasks
+    if not conditional:
         report.notes.append(f"{source.url} knows no conditional deletion: files are looked at once more just before")
     options = RemoveOptions(
         source.location.absolute(),
@@ -161,6 +162,7 @@ def _remove(
         f"{dates.now()[:10]}-{secrets.token_hex(6)}",
         tuple(sorted(certificate.run_seals)),
         require_models(archive.storage, certificate.models),
+        conditional,
     )
     report.log = f"{certificate.storage.url}/{LOG}{options.session}-*.json"
     note = remember(archive.storage, options.session, request_text(source.url), certificate.sha256)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
 from tilepress.jobs.certification.state import require_part, require_runs, require_sizes
 from tilepress.jobs.deletion.candidates import CHANGED, Candidate
 from tilepress.pipeline.archive import dates
-from tilepress.pipeline.archive.sealed import seal_json
+from tilepress.pipeline.archive.sealed import read_json, seal_json
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.engine.machine import host_name
 from tilepress.pipeline.errors import ChangedError, MissingError, StorageError, TransientStorageError, UnsafeName
@@ -23,8 +24,9 @@ from tilepress.pipeline.storage.removal import Remover
 
 LOG = "removals/"
 FORMAT = "tilepress-removals-1"
+GONE = "it was gone already"
 _REASONS: tuple[tuple[type[StorageError], str], ...] = (
-    (MissingError, "it was gone already"),
+    (MissingError, GONE),
     (ChangedError, CHANGED),
     (UnsafeName, "symbolic or hard links lead there"),
     (StorageError, "the storage did not remove it"),
@@ -42,6 +44,7 @@ class RemoveOptions:
     session: str
     runs: tuple[int, ...]
     models: tuple[tuple[str, int], ...]  # name and bytes of each of their objects
+    conditional: bool  # the driver's `Remover.is_conditional`
 
 
 @dataclass(frozen=True)
@@ -96,22 +99,36 @@ def remove_files(task: RemoveTask, archive: Storage, pool: CodecPool) -> Removed
     for part in task.parts:
         require_part(archive, *part)
     require_sizes(archive, options.models)
-    log, name = options.certificate.open(), f"{LOG}{options.session}-{task.number:06d}-{secrets.token_hex(4)}"
+    log, begun = options.certificate.open(), f"{LOG}{options.session}-{task.number:06d}-"
+    earlier = _begun_before(log, begun)
+    name = f"{begun}{secrets.token_hex(4)}"
     log.create(f"{name}.json", _about_to(task))
-    remover = Remover(options.source.open())
+    remover = Remover(options.source.open(), options.conditional)
     try:
         for each in task.files:
-            _remove(remover, each, done)
+            _remove(remover, each, done, earlier)
     finally:  # also where a disk fails in the middle
         outcome = {"format": FORMAT, "removed": done.files, "kept": [list(each) for each in done.kept]}
         log.create(f"{name}-done.json", seal_json({**outcome, "when": dates.now()}))
     return done
 
 
-def _remove(remover: Remover, each: Candidate, done: Removed) -> None:
+def _begun_before(log: Storage, name: str) -> set[str]:
+    """The files that an earlier attempt at a task, whose worker died, was about to remove and did not find gone."""
+    begun, gone = set[str](), set[str]()
+    for entry in list(log.list(name)):
+        content = read_json(log.read(entry.name), f"{log.url}/{entry.name}")
+        begun |= {each["path"] for each in content.get("files", ())}
+        gone |= {path for path, reason, _ in content.get("kept", ()) if reason == GONE}
+    return begun - gone
+
+
+def _remove(remover: Remover, each: Candidate, done: Removed, earlier: Set[str]) -> None:
+    """Remove a file. One that is gone was removed, if an earlier attempt of this task was about to."""
     done.read_bytes += each.file.size
     try:
-        remover.remove(each.file, each.sha256)
+        with suppress(MissingError) if each.file.name in earlier else nullcontext():
+            remover.remove(each.file, each.sha256)
     except TransientStorageError:
         raise
     except StorageError as exc:

@@ -16,21 +16,22 @@ _NO_TAG = "tilepress"  # no store gives an ETag like that
 class Remover:
     """Removes files of one storage. UsageError for a storage of which it cannot prove enough."""
 
-    def __init__(self, storage: Storage) -> None:
-        """Touches nothing yet."""
+    def __init__(self, storage: Storage, conditional: bool | None = None) -> None:
+        """Touch nothing yet. `conditional`: what `is_conditional` said before, so that nobody asks the store again."""
         # Imported here: local folders do without botocore.
         from tilepress.pipeline.storage.s3.bucket import S3Storage
 
         if not isinstance(storage, LocalStorage | S3Storage):
             raise UsageError(f"{storage.url}: originals are removed from local folders and from S3 only")
         self._storage = storage
-        self._conditional: bool | None = None
+        self._conditional = conditional
 
     @property
     def is_conditional(self) -> bool:
         """Whether the file that was read is removed, or none: not so of stores that know no conditional deletion.
 
-        Such a store is told to delete an object that there is not, under a condition that cannot hold.
+        To find out, the store is told to delete an object that there is not, under a condition that cannot hold. That
+        leaves a delete marker where versions are kept and conditions ignored: one process asks, and tells the others.
         """
         if isinstance(self._storage, LocalStorage):
             return True
@@ -59,7 +60,11 @@ class Remover:
                 raise ChangedError(f"{where} is not the file that was certified")
         if not self.is_conditional and storage.stat(entry.name, entry.locator).fingerprint != entry.fingerprint:
             raise ChangedError(f"{where} changed while it was read")
+        name = located(entry.name, entry.locator)
         try:
-            storage.remove_version(located(entry.name, entry.locator), entry.etag)
-        except AlreadyExists as exc:  # HTTP 412: the condition did not hold
-            raise ChangedError(f"{where} changed, or was removed, while it was read") from exc
+            storage.remove_version(name, entry.etag)
+        except (AlreadyExists, MissingError) as exc:  # HTTP 412, 404: the condition did not hold
+            # The request may have been sent before, by us or by aiohttp without a word, and its answer been lost: what
+            # was there when it was read and is gone now is removed. What is there is another object, and stays.
+            if storage.exists(name):
+                raise ChangedError(f"{where} changed while it was read") from exc

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from botocore.exceptions import ConnectionClosedError
@@ -21,14 +21,16 @@ def instead(monkeypatch: pytest.MonkeyPatch, behaviour: Callable[[Send, str, dic
     monkeypatch.setattr(s3, "_make_api_call", lambda name, params: behaviour(send, name, params))
 
 
-def losing_answers(monkeypatch: pytest.MonkeyPatch, *, arrived: bool = True) -> list[str]:
-    """The first answer to each request that creates is lost from now on; gives the requests whose answers were."""
+def losing_answers(
+    monkeypatch: pytest.MonkeyPatch, *, arrived: bool = True, requests: Sequence[str] = CREATING
+) -> list[str]:
+    """The first answer to each of these requests is lost from now on; gives those whose answers were."""
     monkeypatch.setattr(retry, "POLICY", retry.RetryPolicy(first_delay_s=0.01))
     lost: list[str] = []
 
     async def lossy(send: Send, name: str, params: dict) -> object:
         request = f"{name} {params.get('Key')} {params.get('PartNumber', '')}".rstrip()
-        if name not in CREATING or request in lost:
+        if name not in requests or request in lost:
             return await send(name, params)
         lost.append(request)
         if arrived:

@@ -18,6 +18,9 @@ from tests.jobs.deletion.originals import delete, files, given_back, logged
 from tests.support.interrupted import ONE, Killed, dying
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.errors import TilepressError, UsageError
+from tilepress.jobs.deletion import delete_source as job
+from tilepress.jobs.deletion import removing
+from tilepress.jobs.deletion.removing import Removed, RemoveTask
 from tilepress.pipeline.storage import local_remove, removal
 
 
@@ -211,6 +214,26 @@ def test_what_comes_back_otherwise_goes_only_if_that_is_accepted(tmp_path: Path)
     assert delete(tmp_path, accept="lossy").removed == 0
     write_tree(tmp_path / "source", {"a.png": data})
     assert delete(tmp_path, accept="lossy").by_what_comes_back == {"lossy": 1}
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_task_that_runs_again_counts_what_it_removed_before(
+    place: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    original = job.remove_files
+
+    def twice(task: RemoveTask, *given: Any) -> Removed:
+        (place / "source/b/notes.txt").unlink()  # by somebody else, since it was listed
+        original(task, *given)
+        done = next((place / "certificate/removals").glob("*-done.json"))
+        if killed:  # before it could tell
+            done.unlink()
+        return original(task, *given)
+
+    monkeypatch.setattr(job, "remove_files", twice)
+    report = delete(place)
+    assert report.removed == len(FILES) - (not killed) and files(place / "source") == {}
+    assert report.kept == ({} if killed else {removing.GONE: 1})
 
 
 def test_other_places_than_folders_and_buckets_are_refused(place: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 import tilepress
 from tests.jobs.deletion.conftest import FILES
 from tests.support.interrupted import ONE
+from tests.support.lost_answers import losing_answers
+from tilepress.jobs.deletion import removing
 from tilepress.jobs.deletion.delete_source import DeleteSourceReport
 from tilepress.pipeline.storage.base import open_storage
 from tilepress.pipeline.storage.removal import Remover
@@ -37,9 +39,19 @@ def names(bucket: str) -> set[str]:
     return {entry.name for entry in open_storage(f"{bucket}/source").list()}
 
 
-def test_objects_go_and_the_command_may_be_repeated(bucket: str) -> None:
+def test_objects_go_and_the_command_may_be_repeated(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+    original = S3Storage.remove_version
+
+    def noting(self: S3Storage, name: str, etag: str) -> None:
+        asked.append(name)
+        original(self, name, etag)
+
+    monkeypatch.setattr(S3Storage, "remove_version", noting)
+    monkeypatch.setattr(removing, "_BATCH_FILES", 2)  # files of a task
     assert delete(bucket, yes=False).removed == len(FILES) and names(bucket) == set(FILES)
     report = delete(bucket)
+    assert len([name for name in asked if name not in FILES]) == 1  # whether there is conditional deletion
     assert (report.exit_code, report.removed, names(bucket)) == (0, len(FILES), set())
     assert not [note for note in report.notes if "conditional" in note]
     assert delete(bucket).removed == 0
@@ -66,6 +78,13 @@ def test_an_object_that_changes_after_it_was_read_stays(
     report = delete(bucket)
     assert names(bucket) == {"a/0.png"} and report.kept == STAYS
     assert bool([note for note in report.notes if "conditional" in note]) is not conditional
+
+
+def test_an_object_is_removed_though_the_answer_was_lost(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = losing_answers(monkeypatch, requests=("DeleteObject",))
+    report = delete(bucket)
+    assert len(lost) > len(FILES)  # also of the question whether there is conditional deletion
+    assert (report.exit_code, report.removed, report.kept, names(bucket)) == (0, len(FILES), {}, set())
 
 
 class _Given:
