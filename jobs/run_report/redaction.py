@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tilepress.pipeline.storage.data_urls import PASSWORD
+
 _BLOT = "***"
-_USER = re.compile(r"(?<=://)[^/\s@'\"]+(?=@)")  # of scheme://user:password@host
+_USER = re.compile(rf"{PASSWORD}|(?<=://)[^/\s'\"]+(?=@)")  # of scheme://user:password@host
 _SIGNED = re.compile(
     r"(?i)([?&;](?:[\w.-]*(?:signature|credential|token|secret|password|passwd|key)|sig)=)[^&;\s'\"]+"
 )  # parameters of signed URLs

@@ -41,3 +41,6 @@ class Cluster(Protocol):
 
     def logs(self, submission: Submission, say: Say) -> None:
         """Say the lines of its log until it has ended, from the first one on; EngineError if the connection breaks."""
+
+    def end_logs(self) -> None:
+        """Break off, in any thread, a log that would not end by itself; from then on, logs end where they are."""

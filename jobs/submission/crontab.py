@@ -45,7 +45,8 @@ def _tilepress() -> list[str]:
 def _crontab(job: Job, schedule: Schedule, line: str) -> str:
     escaped = line.replace("%", r"\%")  # which cron makes a new line of
     about = f"# {job.name}: times are UTC; a cron that does not know CRON_TZ takes them for those of the machine"
-    return f"{about}\nCRON_TZ=UTC\n{schedule.text} {escaped}\n"
+    apart = "# CRON_TZ is also that of all lines below it: put these last, or into a crontab of their own"
+    return f"{about}\n{apart}\nCRON_TZ=UTC\n{schedule.text} {escaped}\n"
 
 
 def _timer(job: Job, schedule: Schedule) -> str:

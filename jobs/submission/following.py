@@ -71,9 +71,12 @@ def _awaited(cluster: Cluster, submission: Submission, on_start: Callable[[], No
 
 
 def _given_up(cluster: Cluster, submission: Submission, exit_code: int, why: str) -> End:
-    with suppress(EngineError):
+    try:
         cluster.stop(submission)
-    return End(exit_code, f"{submission.id} {why}, and was stopped", _report(submission))
+        then = "and was stopped"
+    except EngineError as exc:
+        then = f"and may still run, as it could not be stopped ({exc}): see to it"
+    return End(exit_code, f"{submission.id} {why}, {then}", _report(submission))
 
 
 def _end(submission: Submission, state: JobState) -> End:
@@ -118,6 +121,7 @@ class _Log:
         """Say what is left, for some seconds at most."""
         self._ended.set()
         if self._thread.ident is not None:
+            self._cluster.end_logs()
             self._thread.join(_LAST_LINES_S)
 
     def _run(self) -> None:

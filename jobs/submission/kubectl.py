@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import threading
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,9 @@ class KubeRay:
     def __init__(self, namespace: str) -> None:
         """UsageError where there is no kubectl."""
         self._namespace = namespace
+        self._lock = threading.Lock()
+        self._tail: subprocess.Popen[str] | None = None
+        self._follows = True
         if shutil.which("kubectl") is None:
             raise UsageError("there is no kubectl here: `dry_run` prints the manifests, for whoever has it")
 
@@ -62,12 +66,23 @@ class KubeRay:
         pod = self._kubectl("get", "pod", head, "-o", "name").strip()
         if not cluster or not pod:
             raise EngineError(f"{submission.id} has no head yet")
-        words = [*self._words("exec", pod), "--", "tail", "-n", "+1", "-F", _LOG.format(submission.id)]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as tail:
-            assert tail.stdout is not None
-            for line in tail.stdout:
-                say(line.rstrip("\n"))
-        raise EngineError(f"the log of {submission.id} broke off")
+        with self._lock:  # so that `end_logs` finds each one that follows
+            follows = self._follows
+            words = [*self._words("exec", pod), "--", "tail", "-n", "+1", *(["-F"] if follows else [])]
+            words.append(_LOG.format(submission.id))
+            self._tail = tail = subprocess.Popen(
+                words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace"
+            )
+        _say_lines(tail, say)
+        if follows or tail.returncode:
+            raise EngineError(f"the log of {submission.id} broke off")
+
+    def end_logs(self) -> None:
+        """See Cluster: `tail -F` outlasts the job."""
+        with self._lock:
+            self._follows = False
+            if self._tail is not None:
+                self._tail.kill()
 
     def _get(self, submission: Submission) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(self._kubectl("get", "rayjob", submission.id, "-o", "json"))
@@ -86,6 +101,18 @@ class KubeRay:
         if done.returncode:
             raise EngineError(f"kubectl {words[0]}: {done.stderr.strip()}")
         return done.stdout
+
+
+def _say_lines(tail: subprocess.Popen[str], say: Say) -> None:
+    """Say the lines of a process until it ends; end it if they cannot be said."""
+    with tail:
+        assert tail.stdout is not None
+        try:
+            for line in tail.stdout:
+                say(line.rstrip("\n"))
+        except BaseException:
+            tail.kill()
+            raise
 
 
 def _seconds(text: str | None) -> float | None:

@@ -109,6 +109,9 @@ class RayJobs:
         if begun:
             say(begun)
 
+    def end_logs(self) -> None:
+        """See Cluster: these end with the job."""
+
     def _find(self, submission: Submission) -> Any:
         """The details of a job, None if there is none of that id."""
         try:

@@ -6,11 +6,13 @@ import math
 import re
 from collections import Counter
 
+from tilepress.pipeline.storage.data_urls import PASSWORD
+
 _NAME = re.compile(r"(?i)secret|passw|passphrase|token|credential|private|api_?key|access_?key|_key$|_sas$|^sas$")
 _VALUES = (
     re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),  # of AWS: the number of a key
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
-    re.compile(r"://[^/\s:@]*:[^/\s@]+@"),  # scheme://user:password@host
+    re.compile(PASSWORD),  # scheme://user:password@host
     re.compile(r"(?i)[?&;](?:[\w.-]*(?:signature|credential|token|secret|password)|sig)=\S"),  # signed URLs
     re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|hf_|xox[abp]-|sk-)[A-Za-z0-9_-]{16,}"),  # tokens that say so
     re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\."),  # JSON web tokens

@@ -17,7 +17,9 @@ VARIABLE = "TILEPRESS_DATA_SCHEMES"  # environment variable: further schemes, "h
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*)://")  # what has none is a local path, "a::b" too
 _CHAIN = "::"
 _LOCAL = frozenset({"", "file", "local"})
-_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]*@")
+# user:password of scheme://user:password@host: up to the last "@" of the word, as passwords hold "/" and "@", too.
+PASSWORD = r"(?<=://)[^/:@\s'\"]*:\S*(?=@)"
+_PASSWORD = re.compile(PASSWORD)
 _SIGNED = re.compile(r"(?i)://[^\s]*[?&](?:[\w.-]*(?:signature|credential|token|secret|password)|sig)=")
 
 
@@ -57,7 +59,7 @@ def require_no_secret(place: str) -> None:
         scheme = place.partition("://")[0].rpartition(":")[2]
         raise UsageError(
             f"this URL ({scheme}://) holds credentials, and places are recorded: give them by `storage_options`, "
-            f"FSSPEC_{scheme.upper()}_* variables or a file of fsspec"
+            f"FSSPEC_{scheme.upper()}_* variables or a file of fsspec, and write %40 for an @ behind a port"
         )
 
 

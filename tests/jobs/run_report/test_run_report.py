@@ -156,14 +156,23 @@ def test_a_place_that_may_not_be_written_fails_nothing_that_only_reads(source: P
 
 
 @pytest.mark.parametrize(
-    "text", ["s3://user:hunter2@host/x", "https://h/x?X-Amz-Signature=hunter2&a=1", "https://h/?sig=hunter2"]
+    "text",
+    [
+        "s3://user:hunter2@host/x",
+        "s3://user:w/hunter2@host/x",
+        "s3://user:w@hunter2@host/x",
+        "s3://us@hunter2@host/x",
+        "https://h/x?X-Amz-Signature=hunter2&a=1",
+        "https://h/?sig=hunter2",
+    ],
 )
 def test_credentials_of_urls_are_in_no_report(text: str, tmp_path: Path) -> None:
     assert "hunter2" not in redacted(f"no answer from {text}")
     put_at(str(tmp_path / "r.json"), replace(ended("x"), error=redacted(text)))
     assert "hunter2" not in (tmp_path / "r.json").read_text()
     assert json.loads((tmp_path / "r.json").read_text())["format"] == "tilepress-run-report-1"
-    assert redacted("plain a@b.c://x") == "plain a@b.c://x"
+    for harmless in ("plain a@b.c://x", "s3://b/a:b@2x.png", "http://host:80/a b@c"):
+        assert redacted(harmless) == harmless
 
 
 def test_who_leaves_an_archive_to_another_command_leaves_its_report(

@@ -126,7 +126,8 @@ def test_a_schedule_may_be_kubernetes_own(dry: Any) -> None:
 def test_cron_and_systemd_call_submit_and_need_no_lock(dry: Any, tmp_path: Path) -> None:
     texts = dry("cron", schedule="30 2 * * mon-fri").texts
     assert list(texts) == ["crontab", "photos.timer", "photos.service"]
-    *_, zone, line = texts["crontab"].splitlines()
+    *_, warning, zone, line = texts["crontab"].splitlines()
+    assert warning.startswith("# CRON_TZ is also that of all lines below it")
     assert zone == "CRON_TZ=UTC" and line.startswith("30 2 * * mon-fri ")
     words = shlex.split(line)[5:]
     assert words[-5:] == ["submit", str(tmp_path / "job.yaml"), "--on", "ray", "--wait"]

@@ -47,6 +47,9 @@ class Scripted:
             raise EngineError("broken")
         say("three")
 
+    def end_logs(self) -> None:
+        pass
+
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +112,18 @@ def test_a_job_that_does_not_start_or_end_in_time_is_stopped(submission: Submiss
     attached = JobState("running", since=time.time() - 2)
     began = time.monotonic()
     assert followed(submission, attached)[0].exit_code == RUN_TIMEOUT and time.monotonic() - began < 0.9
+
+
+def test_a_job_that_could_not_be_stopped_is_not_said_to_be(
+    submission: Submission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Scripted, submission: Submission) -> None:
+        raise EngineError("forbidden")
+
+    monkeypatch.setattr(Scripted, "stop", refuse)
+    end, _, _ = followed(submission, JobState("waiting", since=time.time() - 2))
+    assert end.exit_code == START_TIMEOUT
+    assert "may still run" in end.why and "forbidden" in end.why and "was stopped" not in end.why
 
 
 def test_an_outage_is_waited_for_and_no_longer_than_it_may_be(

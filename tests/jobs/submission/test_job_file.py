@@ -62,6 +62,7 @@ def test_what_is_wrong_is_said_by_name(changes: dict[str, Any], said: str) -> No
         {"secrets": {"AWS_SECRET_ACCESS_KEY": {"env": f"{HIDDEN}!"}}},
         {"secrets": {"AWS_SECRET_ACCESS_KEY": {"value": HIDDEN}}},
         {"arguments": {"source": f"https://me:{HIDDEN}@host/x", "archive": "b"}},
+        {"arguments": {"source": f"https://me:w/{HIDDEN}@host/x", "archive": "b"}},
         {"arguments": {"source": f"https://host/x?X-Amz-Signature={HIDDEN}", "archive": "b"}},
         {"arguments": {"source": "a", "archive": "b", "codec": f"ghp_{HIDDEN}"}},
         {"environment": {"X": f"-----BEGIN RSA PRIVATE KEY-----{HIDDEN}"}},

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -69,6 +72,28 @@ def test_the_end_of_a_rayjob_is_waited_for(told: dict[str, str], exit_code: int,
     status(store, **told)
     done = tilepress.submit(store / "job.yaml", on="kuberay", at="2026-11-28T02:00Z", wait=True)
     assert (done.exit_code, done.waited) == (exit_code, True)
+
+
+def test_the_log_is_not_followed_any_longer_than_the_job_runs(store: Path) -> None:
+    follows = (
+        'case "$*" in *" -F "*) echo $$ > "$STORE/tail"; echo one; exec sleep 600 ;; '
+        r"*) printf 'one\ntwo\n' ;; esac"
+    )
+    (store / "bin/kubectl").write_text(KUBECTL.replace("printf 'one\\ntwo\\n'", follows))
+    status(store, jobDeploymentStatus="Running", jobStatus="RUNNING")
+
+    def finish() -> None:
+        while not (store / "tail").exists() or not (store / "tail").read_text():
+            time.sleep(0.01)
+        status(store, jobDeploymentStatus="Complete", jobStatus="SUCCEEDED")
+
+    finisher = threading.Thread(target=finish)
+    finisher.start()
+    began = time.monotonic()
+    tilepress.submit(store / "job.yaml", on="kuberay", at="2026-11-28T02:00Z", wait=True)
+    finisher.join()
+    assert not psutil.pid_exists(int((store / "tail").read_text())) and time.monotonic() - began < 9
+    assert "-- tail -n +1 /tmp/ray" in (store / "calls").read_text(), "what was not said yet is asked for once more"
 
 
 def test_a_schedule_is_applied_and_has_no_end(store: Path) -> None:

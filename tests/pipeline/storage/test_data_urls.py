@@ -37,6 +37,8 @@ REFUSED = [
 SECRETS = [
     "sftp://user:pa55word@host/folder",
     "list:sftp://user:pa55word@host/list.txt",
+    "s3://user:w/pa55word@host",
+    "s3://user:w@/pa55word@host",
     "https://bucket.example/a.png?X-Amz-Signature=pa55word",
     "https://account.example/a.png?sv=1&sig=pa55word",
     "https://host/a.png?access_token=pa55word",
@@ -56,7 +58,8 @@ def test_data_name_no_other_places_than_object_stores(place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["s3://b/a", "S3://b/a", "gs://b/a", "az://c/a", "abfs://c@account/a", "a.png", "/a", "a::b"]
+    "place",
+    ["s3://b/a", "S3://b/a", "gs://b/a", "az://c/a", "abfs://c@account/a", "a.png", "/a", "a::b", "s3://b/a:b@2x.png"],
 )
 def test_object_stores_and_local_files_may_be_named(place: str) -> None:
     assert place_from_data(place, "the list") == place
