@@ -93,7 +93,8 @@ def run_repair(config: RepairConfig) -> RepairReport:
     _replace_parts(config, _opened(config), problems, report)
     report.remade += remake(_opened(config), frozenset())  # an index may have waited for a part to be replaced
     if report.run:
-        protect_again(config.archive, config.storage_options, config.engine, quiet=config.quiet)
+        with suppress(IntegrityError):  # of what is still damaged, as `left` tells
+            protect_again(config.archive, config.storage_options, config.engine, quiet=config.quiet)
     report.left = _problems(config)
     return report
 

@@ -10,8 +10,7 @@ from functools import cached_property
 from typing import Any, BinaryIO, cast
 
 from tilepress.codecs.errors import MissingPackage
-from tilepress.codecs.model import Model
-from tilepress.codecs.registry import RESIDUALS, load_residual
+from tilepress.jobs.archives.needed_models import needed_models, residual_models
 from tilepress.jobs.archives.run_plan import links_of
 from tilepress.jobs.archives.verify_files import PartTask, check_files, verify_part
 from tilepress.jobs.cli.meter import Meter
@@ -129,22 +128,6 @@ def run_verify(config: VerifyConfig) -> VerifyReport:
     report.problems = sorted(set(report.problems))
     TALLY.add(verify_failures=len(report.problems))
     return report
-
-
-def needed_models(archive: Archive) -> tuple[set[str], set[str]]:
-    """Return what decoding the archive's tiles takes: SHA-256 of every codec's model, and the residual coders."""
-    models, coders = set(), set()
-    for row in (row for view in archive.runs for row in view.index.walk(["tiles"])):
-        for tile in row["tiles"] or ():
-            models.add((tile["codec"] or "").partition("@")[2])
-            coders.add(tile["residual_codec"])
-    return models - {""}, coders
-
-
-def residual_models(coders: set[str]) -> set[str]:
-    """Return SHA-256 of the models of residual coders. One that is unknown here is reported with its images."""
-    folders = (load_residual(coder).model_folder for coder in coders & RESIDUALS.keys())
-    return {Model.load(folder).name for folder in folders if folder is not None}
 
 
 def _check_parts(engine: Engine, parts: list[PartTask], config: VerifyConfig, report: VerifyReport) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tilepress.jobs.archives.verify import needed_models, residual_models
+from tilepress.jobs.archives.needed_models import needed_models, residual_models
 from tilepress.jobs.archives.verify_files import FileCheck, check_files, verify_part
 from tilepress.jobs.certification.asking import CertifyConfig, CertifyReport
 from tilepress.jobs.certification.certificate import CERTIFICATE, TASKS, read_certificate, write_certificate

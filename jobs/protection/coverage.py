@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON, Run
 from tilepress.pipeline.archive.sealed import read_json
-from tilepress.pipeline.errors import IntegrityError, StorageError, TransientStorageError
+from tilepress.pipeline.errors import IntegrityError, MissingError, StorageError, TransientStorageError
 from tilepress.pipeline.parity.description import Parity, find_parity
 from tilepress.pipeline.parity.group import CoveredFile, Group, groups_of
 from tilepress.pipeline.reading.archive import Archive
@@ -20,7 +20,7 @@ from tilepress.pipeline.reading.run_view import RunView
 from tilepress.pipeline.storage.base import Storage
 
 ARCHIVE_FOLDER = "parity"  # of what no run holds
-_MODELS = "models/"
+MODELS = "models/"
 _PARITY_OF_RUN = re.compile(r"runs/\d+/parity/", re.ASCII)
 _ALL = 100.0  # percent of parity of what no run holds
 
@@ -95,7 +95,10 @@ def all_parity(storage: Storage, runs: Iterable[Run]) -> Iterator[tuple[int, Par
 
 
 def coverage(archive: Archive) -> list[Coverage]:
-    """Return the parity of what no run holds, then of every complete run. IntegrityError if a manifest is damaged."""
+    """Return the parity of what no run holds, then of every complete run.
+
+    IntegrityError if a manifest is damaged, or a file beside it is missing.
+    """
     views = [view for view in archive.runs if view.complete and not view.abandoned]
     parity: dict[int, list[Parity]] = {}
     for number, each in all_parity(archive.storage, [view.run for view in views]):
@@ -113,7 +116,10 @@ def run_files(archive: Archive, view: RunView) -> tuple[CoveredFile, ...]:
     if manifest is None:
         raise IntegrityError(f"{storage.url}/{run.manifest} is damaged: `tilepress repair {storage.url}` first")
     named = ((run.plan, manifest.plan_seal), (run.summary, ""), (run.index, manifest.index_seal))
-    small = [CoveredFile(name, storage.size(name), seal) for name, seal in (*named, (run.manifest, manifest.seal))]
+    try:
+        small = [CoveredFile(name, storage.size(name), seal) for name, seal in (*named, (run.manifest, manifest.seal))]
+    except MissingError as exc:
+        raise IntegrityError(f"{exc}: `tilepress repair {storage.url}` first") from exc
     live = [part for part in manifest.parts if (run.number, part.shard) not in archive.replaced]
     return (*small, *(CoveredFile(run.part(part.shard), part.bytes, part.seal) for part in live))
 
@@ -121,7 +127,7 @@ def run_files(archive: Archive, view: RunView) -> tuple[CoveredFile, ...]:
 def _common_files(archive: Archive) -> Iterator[CoveredFile]:
     data = archive.storage.read(ARCHIVE_JSON)
     yield CoveredFile(ARCHIVE_JSON, len(data), str(read_json(data, ARCHIVE_JSON)["archive_id"]))
-    for entry in archive.storage.list(_MODELS):
+    for entry in archive.storage.list(MODELS):
         if entry.name.endswith(".zst"):
             yield CoveredFile(entry.name, entry.size)
 

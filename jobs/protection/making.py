@@ -10,9 +10,10 @@ from typing import Any
 from tilepress.codecs.extras import require_extra
 from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.protection.coverage import Coverage, all_parity, coverage, wanted_groups
+from tilepress.jobs.protection.keeping import require_replaceable, require_undamaged
 from tilepress.pipeline.archive.layout import ARCHIVE_JSON
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
-from tilepress.pipeline.errors import IntegrityError, MissingError
+from tilepress.pipeline.errors import MissingError
 from tilepress.pipeline.parity.code import EXTRA
 from tilepress.pipeline.parity.description import Parity
 from tilepress.pipeline.parity.group import Group
@@ -73,17 +74,16 @@ def make_missing(archive: Archive, percent: float, engine: EngineConfig, *, quie
     """Give parity to every complete run that lacks it, then remove parity that is outdated.
 
     Args:
-        archive: Opened since it was last written to. IntegrityError where it is damaged.
+        archive: Opened since it was last written to. IntegrityError where it is damaged, or lacks a file that only
+            outdated parity gives back: nothing is removed then.
         percent: Above 0; runs that have parity keep it, however much it is.
         engine: Where the work is done.
         quiet: Show no progress.
     """
     require_parity()
-    if archive.damage:
-        name, problem = archive.damage[0]
-        url = archive.storage.url
-        raise IntegrityError(f"{url}/{name} is damaged ({problem}): `tilepress repair {url}` first")
+    require_undamaged(archive)
     report, found = ParityReport(notes=list(archive.notes)), coverage(archive)
+    require_replaceable(archive, found)
     wanted = [each for of_run in found for each in wanted_groups(of_run, percent)]
     _make(archive, wanted, engine, report, quiet=quiet)
     report.made = [of_run.run for of_run in found if of_run.missing]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from tilepress.jobs.protection.coverage import all_parity
+from tilepress.jobs.protection.coverage import all_parity, coverage
+from tilepress.jobs.protection.keeping import require_spare, require_undamaged
 from tilepress.jobs.protection.making import ParityReport, make_missing, remove_parity
 from tilepress.jobs.protection.retention import retain, retaining
 from tilepress.pipeline.engine.engine import EngineConfig
@@ -66,5 +67,7 @@ def run_protect(config: ProtectConfig) -> ProtectReport:
 def _parity(archive: Archive, config: ProtectConfig, percent: float) -> ParityReport:
     if percent:
         return make_missing(archive, percent, config.engine, quiet=config.quiet)
+    require_undamaged(archive)
+    require_spare(archive, coverage(archive), config.engine, quiet=config.quiet)
     found = [each for _, each in all_parity(archive.storage, (view.run for view in archive.runs))]
     return ParityReport(removed=remove_parity(archive.storage, found))

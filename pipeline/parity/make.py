@@ -20,7 +20,7 @@ import pyarrow as pa
 from tilepress.pipeline.archive.models import load_model
 from tilepress.pipeline.archive.sealed import check_seal, read_json
 from tilepress.pipeline.coding.codec_pool import CodecPool
-from tilepress.pipeline.errors import AlreadyExists, IntegrityError
+from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError
 from tilepress.pipeline.parity.blocks import WINDOW_BYTES, Blocks, crcs, sums_by_row
 from tilepress.pipeline.parity.code import Code
 from tilepress.pipeline.parity.description import (
@@ -65,6 +65,13 @@ def make_parity(task: GroupTask, archive: Storage, pool: CodecPool) -> MadeGroup
     return write_parity(task, archive)
 
 
+def prove_files(task: GroupTask, archive: Storage, pool: CodecPool) -> GroupTask:
+    """Read the files of a group whole (a stage). IntegrityError if one is missing, or not as it was written."""
+    for file in task.group.files:
+        _proven(archive, file, task.group.block)
+    return task
+
+
 def write_parity(task: GroupTask, archive: Storage) -> MadeGroup:
     """Make the parity of a group, in scratch space as large as that; see `make_parity`."""
     group = task.group
@@ -92,6 +99,13 @@ def write_parity(task: GroupTask, archive: Storage) -> MadeGroup:
 
 def _proven(storage: Storage, file: CoveredFile, block: int) -> tuple[str, Sums]:
     """SHA-256 of a file, and the CRC-32 of its blocks; IntegrityError unless it is what is to be protected."""
+    try:
+        return _read_proven(storage, file, block)
+    except MissingError as exc:
+        raise IntegrityError(f"{exc}: `tilepress repair {storage.url}` first") from exc
+
+
+def _read_proven(storage: Storage, file: CoveredFile, block: int) -> tuple[str, Sums]:
     name = f"{storage.url}/{file.name}"
     if file.name.startswith(_MODELS):
         load_model(storage, file.name.split("/")[1])
