@@ -1,7 +1,7 @@
 """The certificate: one sealed JSON file of facts, which names a sealed Parquet file of rows, and may be signed.
 
 certify.json        what was asked; created first
-parts/00000.parquet rows of one task, create-only: a killed `certify` goes on behind them
+parts/00000.parquet rows of one task, create-only: a killed `certify` goes on behind them; see `marked`
 decoders/ID.json    who decoded: each is written before the first row that names it
 files.parquet       the rows of all files, in the order of their paths
 certificate.sig     64 bytes: Ed25519 over the bytes of certificate.json, where a key was given

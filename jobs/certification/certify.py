@@ -13,9 +13,9 @@ from tilepress.jobs.certification.check import run_check
 from tilepress.jobs.certification.decoder import decoder_facts, independence, writers
 from tilepress.jobs.certification.images import CertifyOptions, PartSeals, certify_entries, certify_tasks, fingerprint
 from tilepress.jobs.certification.place import default_place
-from tilepress.jobs.certification.signature import key_text, private_key
+from tilepress.jobs.certification.signature import key_text, private_key, row_secret
 from tilepress.jobs.certification.state import part_seals, require_finished, require_runs, run_facts
-from tilepress.jobs.certification.table import contents, write_table
+from tilepress.jobs.certification.table import write_table
 from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.task_folder import finished_tasks
 from tilepress.pipeline.engine.engine import Engine, open_engine
@@ -45,10 +45,12 @@ def run_certify(config: CertifyConfig) -> CertifyReport:
     signed_by = key_text(key.public_key()) if key is not None else ""
     request = {"archive_id": archive.identity["archive_id"], "runs": run_facts(archive), "signed_by": signed_by}
     storage = open_storage(config.out or default_place(archive, signed_by), config.storage_options)
-    seal = TASKS.claim(storage, request)
+    options = CertifyOptions(
+        TASKS.claim(storage, request), storage.location.absolute(), row_secret(key) if key is not None else b""
+    )
     report = CertifyReport()
     if not storage.exists(CERTIFICATE):
-        made = _read_all(config, archive, storage, seal, report)
+        made = _read_all(config, archive, storage, options, report)
         if made is None:
             return report
         _require_independent(config, made["independent"], made["independence"])
@@ -68,7 +70,7 @@ def _require_independent(config: CertifyConfig, independent: bool, why: str) -> 
 
 
 def _read_all(
-    config: CertifyConfig, archive: Archive, storage: Storage, seal: str, report: CertifyReport
+    config: CertifyConfig, archive: Archive, storage: Storage, options: CertifyOptions, report: CertifyReport
 ) -> dict[str, Any] | None:
     """Read the archive's files and images, as `verify` does; what the certificate says, None if something is wrong."""
     models, coders = needed_models(archive)
@@ -77,7 +79,6 @@ def _read_all(
     report.problems += [(name, "", problem) for name, problem in files.problems]
     report.notes += files.notes
     seals = part_seals(archive)
-    options = CertifyOptions(seal, storage.location.absolute())
     prints, size = list[str](), 0
     for task in _tasks(archive, options, seals):
         prints.append(fingerprint(task))
@@ -92,8 +93,7 @@ def _read_all(
     if report.problems or report.unchecked:
         return None
     report.parts = len(files.parts)
-    write_table(storage, seal, prints)
-    found = contents(storage)
+    found = write_table(storage, options, prints)
     independent, why = independence(writers(archive), found["decoders"])
     made = {"parts": len(files.parts), "models": sorted(models), "independent": independent, "independence": why}
     return {**found, **made}

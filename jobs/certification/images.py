@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tilepress.codecs.errors import MissingPackage
-from tilepress.jobs.certification.certificate import TASKS
 from tilepress.jobs.certification.decoder import ELSEWHERE, HERE, decoder_facts, decoder_id
+from tilepress.jobs.certification.marked import marked_part
 from tilepress.jobs.certification.rows import checked_row
 from tilepress.jobs.task_folder import create_part
 from tilepress.pipeline.archive.sealed import seal_json
@@ -27,10 +27,14 @@ PartSeals = dict[str, str]
 
 @dataclass(frozen=True)
 class CertifyOptions:
-    """What a task needs besides its images. `seal`: of what was asked; `part_seal`: of the part that they lie in."""
+    """What a task needs besides its images.
+
+    `seal`: of what was asked; `secret`: see `row_secret`; `part_seal`: of the part that they lie in.
+    """
 
     seal: str
     out: Location
+    secret: bytes = field(default=b"", repr=False)
     part_seal: str = ""
 
 
@@ -99,4 +103,5 @@ def _write(task: EntryTask, facts: dict[str, Any], rows: list[dict[str, Any]]) -
     out = task.options.out.open()
     with suppress(AlreadyExists):
         out.create(f"{DECODERS}{decoder_id(facts)}.json", seal_json(facts))
-    create_part(out, task.number, TASKS.part(task.options.seal, task.number, fingerprint(task), rows))
+    options = task.options
+    create_part(out, task.number, marked_part(options.seal, task.number, fingerprint(task), rows, options.secret))

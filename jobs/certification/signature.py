@@ -58,6 +58,14 @@ def key_text(key: Ed25519PublicKey) -> str:
     return key.public_bytes_raw().hex()
 
 
+def row_secret(key: Ed25519PrivateKey) -> bytes:
+    """Return 32 bytes that only a holder of the key can know, and that tell nothing of it: HKDF-SHA256 (RFC 5869)."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return HKDF(SHA256(), 32, salt=None, info=b"tilepress certify: rows of parts").derive(key.private_bytes_raw())
+
+
 def require_signature(signed_by: str, signature: bytes, content: bytes, where: str) -> None:
     """Raise IntegrityError unless `signature` is that of `content` by the public key `signed_by`, as `key_text`."""
     require_extra("certify", "checking a signature")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,8 +20,12 @@ from tests.support.interrupted import ONE, Killed, damage_image, dying
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.errors import IntegrityError, TilepressError, UsageError
 from tilepress.jobs.archives import compress
+from tilepress.jobs.certification import certify as job
 from tilepress.jobs.certification import decoder
+from tilepress.jobs.certification import marked as marked_rows
 from tilepress.jobs.certification.asking import CertifyReport
+from tilepress.jobs.certification.rows import ROW_SCHEMA
+from tilepress.pipeline.archive.sealed import SEAL_KEY, SealedWriter, footer_metadata, open_parquet
 
 _WRONG = b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
 PNG = encoded(image_of("RGB", 150, 150), "PNG")
@@ -179,6 +184,51 @@ def test_a_signature_holds_for_its_key_alone(place: Path) -> None:
     (place / "certificate/certificate.sig").unlink()
     with pytest.raises(IntegrityError, match="signed"):
         tilepress.certify(place / "archive", **check)
+
+
+def replanted(path: Path, rows: pa.Table) -> None:
+    """Put these rows in the place of a sealed file's, under the metadata that it has: what anybody can."""
+    known = footer_metadata(open_parquet(path, path.name))
+    with path.open("wb+") as out:
+        writer = SealedWriter(out, ROW_SCHEMA)
+        writer.write(rows)
+        writer.close({key: text for key, text in known.items() if key != SEAL_KEY})
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_rows_that_were_planted_are_not_signed(place: Path, monkeypatch: pytest.MonkeyPatch, marked: bool) -> None:
+    private, public = keys(place, "ours")
+    with monkeypatch.context() as patch:  # killed behind its part, and once its MAC is in it
+        patch.setattr(marked_rows, "_MAC", "tilepress.mac" if marked else "tilepress.other")
+        patch.setattr(job, "write_table", dead)
+        with pytest.raises(Killed):
+            certify(place, key=private)
+    part = place / "certificate/parts/00000.parquet"
+    made = pq.read_table(part)
+    lies = [row | {"returned_sha256": bytes(32)} for row in made.to_pylist()] if marked else made.to_pylist()
+    replanted(part, pa.Table.from_pylist(lies, schema=ROW_SCHEMA))
+    with pytest.raises(IntegrityError, match="was not written with the key"):
+        certify(place, key=private)
+    assert not (place / "certificate/certificate.json").exists()
+    part.unlink()  # as it says
+    assert certify(place, key=private).files == len(FILES)
+    assert tilepress.certify(place / "archive", check=place / "certificate", public_key=public).confirmed
+
+
+def test_a_table_that_was_planted_is_not_certified(place: Path) -> None:
+    certify(place)
+    (place / "certificate/certificate.json").unlink()
+    table = place / "certificate/files.parquet"
+    data, found = table.read_bytes(), pq.read_table(table)
+    replanted(table, pa.Table.from_pylist(found.to_pylist()[1:], schema=ROW_SCHEMA))
+    with pytest.raises(IntegrityError, match="does not hold the rows of the parts"):
+        certify(place)
+    table.write_bytes(data)  # what an earlier attempt wrote is taken
+    assert certify(place).files == len(FILES)
+
+
+def dead(*_: object) -> None:
+    raise Killed
 
 
 def test_an_unsigned_certificate_is_not_taken_for_a_signed_one(place: Path) -> None:
