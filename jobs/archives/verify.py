@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import Any, BinaryIO, cast
 
 from tilepress.codecs.errors import MissingPackage
-from tilepress.jobs.archives.needed_models import needed_models, residual_models
 from tilepress.jobs.archives.run_plan import links_of
 from tilepress.jobs.archives.verify_files import PartTask, check_files, verify_part
 from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.protection.checking import ParityCheck, find_checks
+from tilepress.jobs.protection.needed_models import needed_models, residual_models
 from tilepress.pipeline.archive.checksums import sha256
 from tilepress.pipeline.archive.schema import PIXEL_METHODS, kind_of
 from tilepress.pipeline.coding.codec_pool import CodecPool

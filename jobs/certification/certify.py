@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tilepress.jobs.archives.needed_models import needed_models, residual_models
 from tilepress.jobs.archives.verify_files import FileCheck, check_files, verify_part
 from tilepress.jobs.certification.asking import CertifyConfig, CertifyReport
 from tilepress.jobs.certification.certificate import CERTIFICATE, TASKS, read_certificate, write_certificate
@@ -17,6 +16,7 @@ from tilepress.jobs.certification.signature import key_text, private_key, row_se
 from tilepress.jobs.certification.state import part_seals, require_finished, require_runs, run_facts
 from tilepress.jobs.certification.table import write_table
 from tilepress.jobs.cli.meter import Meter
+from tilepress.jobs.protection.needed_models import needed_models, residual_models
 from tilepress.jobs.task_folder import finished_tasks
 from tilepress.pipeline.engine.engine import Engine, open_engine
 from tilepress.pipeline.errors import UsageError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tilepress.jobs.archives.needed_models import needed_models, residual_models
 from tilepress.jobs.cli.meter import Meter
 from tilepress.jobs.protection.coverage import (
     ARCHIVE_FOLDER,
@@ -13,6 +12,7 @@ from tilepress.jobs.protection.coverage import (
     all_parity,
     replaced_names,
 )
+from tilepress.jobs.protection.needed_models import needed_models, residual_models
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.parity.group import Group

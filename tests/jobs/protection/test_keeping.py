@@ -14,8 +14,8 @@ from tests.support.interrupted import ONE
 from tests.support.lossless_cases import drawn_model
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.errors import IntegrityError, TilepressError
-from tilepress.jobs.archives.needed_models import needed_models
 from tilepress.jobs.protection import keeping
+from tilepress.jobs.protection.needed_models import needed_models
 from tilepress.jobs.run_report.places import NAME
 from tilepress.pipeline.archive.models import model_files
 from tilepress.pipeline.reading.archive import Archive
