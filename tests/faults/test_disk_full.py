@@ -112,7 +112,8 @@ def test_an_archive_on_a_full_disk_is_compacted_when_there_is_room(
 
         command = ("compact", archive, "--write", *ALONE)
         full = until_it_fits(disk, 4 * KB, lambda: run(capfd, *command), nothing_lost, used(disk.folder))
-        assert contents(str(archive)) == contents(str(twin))
+        assert without_claims(archive) == without_claims(twin)
+        assert tilepress.verify(archive, against=source, **ONE).exit_code == 0
         figures |= {"full": full, "disk": type(disk).__name__}
     assert full >= 2
 
@@ -130,6 +131,11 @@ def test_an_archive_on_a_full_disk_is_repaired_when_there_is_room(source: Path, 
         assert tilepress.verify(archive, against=source, **ONE).exit_code == 0
         figures |= {"full": full, "disk": type(disk).__name__}
     assert full >= 2
+
+
+def without_claims(archive: Path) -> dict[str, bytes]:
+    """The contents but run.json, which says who claimed a run: of one that is finished from its parts nobody knows."""
+    return {name: data for name, data in contents(str(archive)).items() if not name.endswith("run.json")}
 
 
 def images_of(archive: Path) -> dict[str, bytes]:
