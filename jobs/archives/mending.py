@@ -60,15 +60,19 @@ class _Source:
     def files(self) -> Iterator[ListedFile]:
         if not self.source:  # no run says where files came from
             return
+        self._require_allowed()
         try:
             yield from self.open().entries()
         except UsageError:
             if self.needed:
                 raise
 
-    def open(self) -> Collection:
+    def _require_allowed(self) -> None:
         if self.named_in:
             require_source_of_data(self.source, self.named_in)
+
+    def open(self) -> Collection:
+        self._require_allowed()
         return Collection.open(self.source, links=self.links, storage_options=self.options)
 
 
