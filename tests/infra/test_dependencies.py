@@ -38,6 +38,8 @@ SPELLED = {  # what metadata say that came before SPDX expressions
     "python software foundation license": "psf-2.0",
     "dual license": "apache-2.0",
 }
+# What a build of torch for GPUs brings: pinned by torch itself, under NVIDIA's terms, and not there on other machines.
+WITH_CUDA = re.compile("nvidia-.*|cuda-.*|triton")
 # Imported, and of that package's versions.
 BROUGHT = {"botocore": "s3fs", "aiohttp": "s3fs", "llvmlite": "numba", "anyio": "starlette"}
 
@@ -81,7 +83,8 @@ def closure(roots: Iterable[tuple[str, frozenset[str]]]) -> set[str]:
         seen.add((name, extra))
         for text in metadata.requires(name) or ():
             wanted = Requirement(text)
-            if wanted.marker is None or wanted.marker.evaluate({"extra": extra}):
+            for_gpus = name == "torch" and WITH_CUDA.fullmatch(normal(wanted.name))
+            if not for_gpus and (wanted.marker is None or wanted.marker.evaluate({"extra": extra})):
                 waiting += [(normal(wanted.name), each) for each in (*wanted.extras, "")]
     return {name for name, _ in seen}
 

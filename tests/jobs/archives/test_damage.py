@@ -38,7 +38,7 @@ def damaged(sound: Sound, tmp_path: Path) -> Damager:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_damage_is_found_and_named_and_never_restored(kind, sound: Sound, damaged, tmp_path: Path) -> None:
     rng = random.Random(f"{SEED}{kind.__name__}")
-    for _ in rounds(5):
+    for _ in rounds(3):
         copy, damage = damaged(kind, rng)
         check(sound, copy, damage, tmp_path / "restored")
 

@@ -50,7 +50,7 @@ def projected(population: dict[ListedFile, int], units: int, seed: int) -> Inter
     return Basis(listed, strata, order, 1, remote=False).files(rows)
 
 
-@pytest.mark.parametrize(("count", "units"), [(60, 12), (300, 25), (300, 80)])
+@pytest.mark.parametrize(("count", "units"), [(60, 12), (300, 25), pytest.param(300, 80, marks=pytest.mark.slow)])
 def test_the_truth_lies_in_the_interval_19_times_in_20(count: int, units: int) -> None:
     held, widths = 0, []
     for seed in range(100):

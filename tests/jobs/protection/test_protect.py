@@ -64,6 +64,7 @@ def place(made: Path, tmp_path: Path) -> Path:
     return tmp_path / "copy"
 
 
+@pytest.mark.slow  # fast ones: tests/pipeline/parity/test_restore.py
 def test_every_file_of_a_run_that_is_lost_comes_back_as_it_was(made, place):
     expected = contents(made / "archive")
     assert is_right(made / "archive")

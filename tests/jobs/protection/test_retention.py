@@ -29,6 +29,7 @@ def retention(name: str) -> dict:
     return client().call_s3("get_object_retention", Bucket=LOCKED, Key=name)["Retention"]
 
 
+@pytest.mark.slow  # the requests are tested by themselves
 def test_every_object_of_an_archive_is_kept_by_its_bucket(bucket, tmp_path):
     write_tree(tmp_path, {"a.png": encoded(image_of("RGB", 40, 40), "PNG"), "b.txt": b"text"})
     archive = f"{bucket}/archive"

@@ -94,7 +94,7 @@ def side_by_side(function: Callable[..., Any]) -> Callable[..., Any]:
     return waiting
 
 
-@pytest.mark.parametrize(("module", "name", "format"), [(opening, "try_transcoding", "JPEG"), (commit, "prove", "PNG")])
+@pytest.mark.parametrize(("module", "name", "format"), [(opening, "transcoding_of", "JPEG"), (commit, "prove", "PNG")])
 def test_all_workers_are_at_work_on_the_first_shard(tmp_path, monkeypatch, module, name, format) -> None:
     """Small files are one shard: JPEGs are transcoded, and every image is proven, by two threads at a time."""
     monkeypatch.setattr(module, name, side_by_side(getattr(module, name)))
