@@ -58,4 +58,5 @@ def test_the_commands_of_the_readme_print_what_it_shows(tmp_path: Path) -> None:
         assert done.returncode == (MAY_FAIL.get(arguments[0], 0) if DAMAGED in arguments else 0), done.stderr
         assert missing(shown, done.stdout) == [], done.stdout
         verbs.add(arguments[0])
-    assert {"compress", "verify", "restore", "errors", "recover", "estimate", "audit", "report"} <= verbs
+    named = {"compress", "verify", "restore", "errors", "recover", "estimate", "audit", "report", "certify"}
+    assert named | {"delete-source"} <= verbs
