@@ -7,38 +7,37 @@ import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 from tilepress.jobs.run_report.redaction import redacted
 from tilepress.pipeline.monitoring.lines import LOGGER, Line
 from tilepress.pipeline.monitoring.scope import COMMAND, Command
 
 
-class JsonLines(logging.Handler):
+class JsonLines(logging.StreamHandler[TextIO]):
     """Writes records as JSON without secrets, to a file or to standard error, as long as it is open."""
 
     def __init__(self, path: Path | None = None) -> None:
         """Append to a file; None: standard error. OSError. Events of the package are heard from now on."""
-        super().__init__(logging.INFO)
-        self._file = None if path is None else path.open("a", encoding="utf-8")
+        super().__init__(sys.stderr if path is None else path.open("a", encoding="utf-8"))
+        self.setLevel(logging.INFO)
+        self._own = path is not None
         self._command = Command()
         self._level_before = LOGGER.level
         LOGGER.addHandler(self)
         LOGGER.setLevel(logging.INFO)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line. Threads without a command of their own speak for the latest."""
-        try:
-            self._command = COMMAND.get() or self._command
-            print(json_line(Line.of(record), self._command), file=self._file or sys.stderr, flush=True)
-        except Exception:  # noqa: BLE001 - as handlers of logging do: no log ends a command
-            self.handleError(record)
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line. Threads without a command of their own speak for the latest."""
+        self._command = COMMAND.get() or self._command
+        return json_line(Line.of(record), self._command)
 
     def close(self) -> None:
         """Hear no more."""
         LOGGER.removeHandler(self)
         LOGGER.setLevel(self._level_before)
-        if self._file is not None:
-            self._file.close()
+        if self._own:
+            self.stream.close()
         super().close()
 
 

@@ -99,11 +99,10 @@ def _shared(scratch: Scratch | None) -> SharedPlace | None:
 
 def _sent(work: Callable[[Question], Any], question: Question, node: _Node, gpus: float) -> Any:
     bound = NodeAffinitySchedulingStrategy(node.id, soft=False)
-    remote = _run.options(num_cpus=0, num_gpus=gpus, scheduling_strategy=bound)
+    remote = ray.remote(_run).options(num_cpus=0, num_gpus=gpus, max_retries=0, scheduling_strategy=bound)
     return remote.remote(work, question, environment())
 
 
-@ray.remote(max_retries=0)  # type: ignore[untyped-decorator]  # Ray types its decorator only without arguments
 def _run(work: Callable[[Question], Any], question: Question, variables: tuple[tuple[str, str], ...]) -> Any:
     adopt(variables)
     return work(question)

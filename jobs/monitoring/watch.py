@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from tilepress.jobs.monitoring.metrics_file import MetricsFile
 from tilepress.jobs.run_report.redaction import redacted, safe_arguments
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.monitoring.lines import tell
-from tilepress.pipeline.monitoring.scope import Command, command_at_work
+from tilepress.pipeline.monitoring.scope import Command, command_at_work, during
 from tilepress.pipeline.tally import COUNTED, retries
 
 logger = logging.getLogger(__name__)
@@ -28,14 +28,9 @@ _SUCCESSES = (0, 3)  # complete, and complete with something to look at
 _PLACE: ContextVar[Path | None] = ContextVar("place of metrics", default=None)
 
 
-@contextmanager
-def measured_to(place: Path | None) -> Iterator[None]:
-    """Open a context in which verbs write their metrics to a local file; None: where the environment says."""
-    token = _PLACE.set(place)
-    try:
-        yield
-    finally:
-        _PLACE.reset(token)
+def measured_to(place: Path | None) -> AbstractContextManager[Path | None]:
+    """Return a context in which verbs write their metrics to a local file; None: where the environment says."""
+    return during(_PLACE, place)
 
 
 @dataclass

@@ -10,7 +10,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from tilepress.jobs.run_report.redaction import redacted, safe_arguments
 from tilepress.jobs.run_report.report import RunReport, now
 from tilepress.pipeline.errors import StorageError, TilepressError, UsageError
 from tilepress.pipeline.monitoring.lines import tell
-from tilepress.pipeline.monitoring.scope import COMMAND
+from tilepress.pipeline.monitoring.scope import COMMAND, during
 from tilepress.pipeline.storage.options import StorageOptions
 from tilepress.pipeline.tally import COUNTED, TALLY, retries
 
@@ -47,14 +47,9 @@ _WRITERS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
 logger = logging.getLogger(__name__)
 
 
-@contextmanager
-def reporting_to(place: str | None) -> Iterator[None]:
-    """Open a context in which verbs also write their report to a file or URL."""
-    token = _PLACE.set(place)
-    try:
-        yield
-    finally:
-        _PLACE.reset(token)
+def reporting_to(place: str | None) -> AbstractContextManager[str | None]:
+    """Return a context in which verbs also write their report to a file or URL."""
+    return during(_PLACE, place)
 
 
 @dataclass
@@ -87,7 +82,7 @@ def recorded(verb: str, given: Mapping[str, Any]) -> Iterator[Outcome]:
     """
     record = _Record(verb, given, _PLACE.get())
     outcome = Outcome()
-    with watched(verb, given) as watch, _current(outcome):
+    with watched(verb, given) as watch, during(_CURRENT, outcome):
         record.begin()
         try:
             yield outcome
@@ -101,15 +96,6 @@ def recorded(verb: str, given: Mapping[str, Any]) -> Iterator[Outcome]:
             record.leave_archive()  # to whoever is at work there
         error = getattr(outcome.report, "first_problem", "") if code else ""
         record.end(code, getattr(outcome.report, "run", None) or outcome.run, error, failed=False)
-
-
-@contextmanager
-def _current(outcome: Outcome) -> Iterator[None]:
-    token = _CURRENT.set(outcome)
-    try:
-        yield
-    finally:
-        _CURRENT.reset(token)
 
 
 @dataclass

@@ -54,7 +54,7 @@ def _read(place: str) -> bytes:
         raise UsageError(f"there is no job file {place}") from exc
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+class _Loader(yaml.SafeLoader):
     """YAML as values, in which a key twice is an error: the first of the two would be forgotten."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:

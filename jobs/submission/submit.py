@@ -146,7 +146,7 @@ def _yaml(content: dict[str, Any]) -> str:
     return str(yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
-class _Dumper(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML has no types
+class _Dumper(yaml.SafeDumper):
     """Every value in full where it stands: no anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -14,6 +15,8 @@ from starlette.responses import Response
 from tilepress.codecs.errors import MissingPackage
 from tilepress.jobs.viewer.errors import Abandoned, RequestError
 from tilepress.pipeline.errors import IntegrityError, StorageError, TilepressError, UsageError
+
+logger = logging.getLogger(__name__)
 
 FOR_GOOD = "public, max-age=31536000, immutable"
 ASK_AGAIN = "no-cache"
@@ -36,6 +39,20 @@ def error_answer(error: Exception, archive: str) -> Response:
         kind = type(error).__name__
         text = f"{archive} cannot be shown here ({kind}: {error}): `tilepress verify` says whether it is damaged"
     return Response(f"{text}\n", _status(error), media_type="text/plain", headers={"Cache-Control": NEVER})
+
+
+async def answer_or_error(answer: Awaitable[Response], archive: str) -> Response:
+    """Return an answer, or what a browser gets for the error that came of it: the server goes on.
+
+    An error that is none of tilepress's is logged, too: an archive may be forged, or tilepress be wrong.
+    """
+    try:
+        return await answer
+    except (RequestError, TilepressError, Abandoned) as exc:
+        return error_answer(exc, archive)
+    except Exception as exc:
+        logger.exception("view: a request failed")
+        return error_answer(exc, archive)
 
 
 def _status(error: Exception) -> int:

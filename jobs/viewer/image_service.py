@@ -14,7 +14,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from tilepress.jobs.viewer.answers import ASK_AGAIN, FOR_GOOD, error_answer, etag_of, json_answer, unchanged
+from tilepress.jobs.viewer.answers import (
+    ASK_AGAIN,
+    FOR_GOOD,
+    answer_or_error,
+    error_answer,
+    etag_of,
+    json_answer,
+    unchanged,
+)
 from tilepress.jobs.viewer.errors import RequestError
 from tilepress.jobs.viewer.iiif import FORMATS, ImageRequest, parse_request
 from tilepress.jobs.viewer.info import CONTEXT, PROFILE, image_info
@@ -45,11 +53,7 @@ class ImageService:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        request = Request(scope, receive)
-        try:
-            answer = await self._answer(request)
-        except Exception as exc:  # noqa: BLE001 - whatever an archive makes Python raise: the server goes on
-            answer = error_answer(exc, self._library.url)
+        answer = await answer_or_error(self._answer(Request(scope, receive)), self._library.url)
         await answer(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:

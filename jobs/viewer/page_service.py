@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from tilepress.jobs.archives.listing import describe
 from tilepress.jobs.around_pixels import metadata_of
-from tilepress.jobs.viewer.answers import ASK_AGAIN, NEVER, error_answer, json_answer
+from tilepress.jobs.viewer.answers import ASK_AGAIN, NEVER, answer_or_error, json_answer
 from tilepress.jobs.viewer.catalogue import MAX_QUERY
 from tilepress.jobs.viewer.errors import RequestError
 from tilepress.jobs.viewer.library import Library, Opened
@@ -45,10 +45,7 @@ def _answering(answer: Callable[[PageService, Request], Awaitable[Response]]) ->
 
     @wraps(answer)
     async def answered(self: PageService, request: Request) -> Response:
-        try:
-            return await answer(self, request)
-        except Exception as exc:  # noqa: BLE001 - whatever an archive makes Python raise: the server goes on
-            return error_answer(exc, self._library.url)
+        return await answer_or_error(answer(self, request), self._library.url)
 
     return answered
 

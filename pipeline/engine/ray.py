@@ -173,7 +173,7 @@ class RayEngine:
         return min(memory, self._capacity.most_memory)
 
     def _submit(self, stage: Stage, attempt: _Attempt, context: WorkerContext | None = None) -> Any:
-        options = {"num_cpus": self._cpus, "memory": attempt.memory or None}
+        options = {"num_cpus": self._cpus, "memory": attempt.memory or None, "max_retries": 0}
         return run_shard.options(**options).remote(stage, attempt.task, context or self._context, attempt.number)
 
     def _collect(self, attempt: _Attempt, ref: Any, again: list[_Attempt]) -> Iterator[Any]:

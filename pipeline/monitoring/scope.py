@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -46,27 +46,29 @@ ATTEMPT: ContextVar[Attempt | None] = ContextVar("attempt at work", default=None
 
 
 @contextmanager
+def during(variable: ContextVar[Given], value: Given) -> Iterator[Given]:
+    """Open a context in which a variable has a value."""
+    token = variable.set(value)
+    try:
+        yield value
+    finally:
+        variable.reset(token)
+
+
+@contextmanager
 def command_at_work(command: Command) -> Iterator[Command]:
     """Open a context in which `command` is at work; one inside another is a part of that, which is yielded."""
     outer = COMMAND.get()
     if outer is not None:
         yield outer
         return
-    token = COMMAND.set(command)
-    try:
+    with during(COMMAND, command):
         yield command
-    finally:
-        COMMAND.reset(token)
 
 
-@contextmanager
-def attempt_at_work(shard: int, number: int) -> Iterator[None]:
-    """Open a context in which attempt `number` at a shard is at work."""
-    token = ATTEMPT.set(Attempt(shard, number))
-    try:
-        yield
-    finally:
-        ATTEMPT.reset(token)
+def attempt_at_work(shard: int, number: int) -> AbstractContextManager[Attempt | None]:
+    """Return a context in which attempt `number` at a shard is at work."""
+    return during(ATTEMPT, Attempt(shard, number))
 
 
 def carried(action: Callable[[Given], Result]) -> Callable[[Given], Result]:
