@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,9 +49,8 @@ def test_a_server_that_says_yes_to_every_writer_is_found_out(proxied, s3_url: st
 
 @pytest.mark.slow
 def test_of_eight_processes_that_write_two_hundred_objects_one_each(
-    storage_root: str, figures: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    storage_root: str, figures: dict[str, object]
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[2]), os.environ["PYTHONPATH"]]))
     assert contend(partial(opened, Location(storage_root)), 200, ProcessPoolExecutor) == []
     figures |= {"objects": 200, "writers": WRITERS}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -42,7 +43,15 @@ def contend(place: Place, count: int, executor: type[Executor] = ThreadPoolExecu
 
 
 def _context(executor: type[Executor]) -> dict[str, object]:
-    return {"mp_context": multiprocessing.get_context("forkserver")} if executor is ProcessPoolExecutor else {}
+    if executor is not ProcessPoolExecutor:
+        return {}
+    # The server that forks writers may be older than the S3 server that the environment names.
+    context = multiprocessing.get_context("forkserver")
+    return {"mp_context": context, "initializer": _adopt, "initargs": (dict(os.environ),)}
+
+
+def _adopt(environment: dict[str, str]) -> None:
+    os.environ.update(environment)
 
 
 def _broken(storage: Storage, names: list[str], won: list[Won]) -> list[str]:
