@@ -28,6 +28,8 @@ def cron_texts(job: Job, place: str, dashboard: str | None) -> dict[str, str]:
     schedule = Schedule.parse(job.schedule)
     words = [*_tilepress(), "submit", absolute(place), "--on", "ray", "--wait"]
     words += [] if dashboard is None else ["--ray-dashboard", dashboard]
+    if any(not word.isprintable() for word in words):  # cron ends a command where a line ends
+        raise UsageError("a path or URL with a line break or such cannot stand in a crontab: rename the job file")
     line = shlex.join(words)
     return {
         "crontab": _crontab(job, schedule, line),

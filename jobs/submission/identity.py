@@ -13,6 +13,7 @@ from tilepress.jobs.submission.schema import Job
 from tilepress.pipeline.errors import UsageError
 
 _DIGITS = 8
+_FIRST_YEAR = 1970
 _OUTPUTS = {"compress": "archive", "verify": "archive", "train": "out", "evaluate": "out", "audit": "out"}
 
 
@@ -60,6 +61,9 @@ def reports_of(job: Job) -> str:
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(f"`at` {text!r} is no time such as 2026-11-28T02:00Z") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment.year < _FIRST_YEAR:  # what was due before may have no date
+        raise UsageError(f"`at` {text!r} is before {_FIRST_YEAR}")
+    return moment

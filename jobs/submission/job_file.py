@@ -18,6 +18,8 @@ from tilepress.pipeline.errors import MissingError, UsageError
 from tilepress.pipeline.storage.base import open_storage
 
 _MAX_BYTES = 1 << 20
+# What PyYAML raises; all but the first two where a value is not what it claims, such as 2026-99-99 and `!!int x`.
+_UNREADABLE = (yaml.YAMLError, RecursionError, ValueError, AttributeError, LookupError, OverflowError, TypeError)
 _REFERENCES = "secrets"  # the section whose names are those of secrets
 
 
@@ -55,12 +57,20 @@ def _read(place: str) -> bytes:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as values, in which a key twice is an error: the first of the two would be forgotten."""
+    """YAML as values, in which a key twice is an error: the first of the two would be forgotten.
+
+    So is an alias: by few of them a short text holds itself, or thousands of millions of values.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(None, None, "an alias (*NAME) stands for a value: write the value there")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = {key for key in keys if isinstance(key, Hashable) and keys.count(key) > 1}
-        if twice:
+        known = [key for key in keys if isinstance(key, Hashable)]
+        if len(set(known)) < len(known):
             raise yaml.MarkedYAMLError(None, None, "a key is there twice", node.start_mark)
         found: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return found
@@ -69,10 +79,10 @@ class _Loader(yaml.SafeLoader):
 def _yaml(data: bytes, place: str) -> Any:
     try:
         return yaml.load(data, _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as exc:  # whose text would quote the file
+    except _UNREADABLE as exc:  # whose text would quote the file
         mark = getattr(exc, "problem_mark", None)
         line = f" in line {mark.line + 1}" if mark else ""
-        problem = getattr(exc, "problem", None) or type(exc).__name__
+        problem = getattr(exc, "problem", None) or f"a value cannot be read ({type(exc).__name__})"
         raise UsageError(f"{place} is no YAML{line}: {problem}") from None
 
 

@@ -21,7 +21,7 @@ _NICKNAMES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-_RANGE = re.compile(r"(?:(\*)|(\w+)(?:-(\w+))?)(?:/(\d+))?", re.A)
+_RANGE = re.compile(r"(?:(\*)|(\w{1,9})(?:-(\w{1,9}))?)(?:/0*([1-9]\d{0,8}))?", re.A)
 _LONGEST_DAYS = 8 * 366 + 1  # between two 29ths of February, where a century has none
 
 
@@ -91,7 +91,7 @@ def _numbers(field: str, name: str, low: int, high: int) -> tuple[int, ...]:
     found: set[int] = set()
     for part in field.split(","):
         match = _RANGE.fullmatch(part)
-        if not match or match[4] == "0":
+        if not match:
             raise UsageError(f"`schedule`: {field!r} is no {name} of cron")
         first = low if match[1] else _number(match[2], name, low, high)
         open_end = match[1] or (match[4] and not match[3])

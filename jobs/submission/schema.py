@@ -10,11 +10,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 VerbName = Literal["compress", "train", "evaluate", "audit", "verify"]
 _DNS = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_MOST_SECONDS = 10 * 366 * 86400
 
 
 def _seconds(value: Any) -> Any:
     """Seconds of 90, "90s", "15m", "6h" or "2d"."""
-    match = re.fullmatch(r"(\d+)\s*([smhd]?)", value.strip()) if isinstance(value, str) else None
+    match = re.fullmatch(r"(\d{1,9})\s*([smhd]?)", value.strip(), re.A) if isinstance(value, str) else None
     if match:
         return int(match[1]) * _UNITS[match[2] or "s"]
     if isinstance(value, bool) or not isinstance(value, int):
@@ -22,7 +23,7 @@ def _seconds(value: Any) -> Any:
     return value
 
 
-Seconds = Annotated[int, BeforeValidator(_seconds), Field(gt=0)]
+Seconds = Annotated[int, BeforeValidator(_seconds), Field(gt=0, le=_MOST_SECONDS)]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -61,7 +62,7 @@ class Ray(Section):
 
     dashboard: str | None = None
     command: str = "tilepress"
-    cpus: Annotated[float, Field(ge=0)] = 0
+    cpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
 
 
 class Workers(Section):

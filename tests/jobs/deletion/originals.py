@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ def files(folder: Path) -> dict[str, bytes]:
     """Every file below, by its name; what a link leads to is no file of the folder."""
     found = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def names(folder: Path) -> set[str]:
+    """The name of every file below, which another process may remove in the meantime."""
+    return {str((Path(at) / name).relative_to(folder)) for at, _, found in os.walk(folder) for name in found}
 
 
 def logged(place: Path) -> set[str]:

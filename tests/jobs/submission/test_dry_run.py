@@ -13,11 +13,12 @@ import pytest
 import yaml
 
 import tilepress
-from tests.jobs.submission.job_files import NIGHTLY
+from tests.jobs.submission.job_files import NIGHTLY, job_of
 from tests.support.kubernetes.checks import assert_confined, assert_fits_memory, assert_restricted
 from tests.support.kubernetes.schemas import problems
 from tilepress.errors import UsageError
 from tilepress.jobs.cli.app import _run
+from tilepress.jobs.submission.crontab import cron_texts
 from tilepress.jobs.submission.submit import SubmitReport
 
 HIDDEN = "hunter2hunter2hunter2"
@@ -133,6 +134,8 @@ def test_cron_and_systemd_call_submit_and_need_no_lock(dry: Any, tmp_path: Path)
     assert words[-5:] == ["submit", str(tmp_path / "job.yaml"), "--on", "ray", "--wait"]
     assert "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 02:30:00 UTC\nPersistent=true" in texts["photos.timer"]
     assert f"submit {tmp_path / 'job.yaml'} --on ray --wait\n" in texts["photos.service"]
+    with pytest.raises(UsageError, match="rename the job file"):  # its second line would be a command of its own
+        cron_texts(job_of(), "photos\n* * * * * x.yaml", None)
 
 
 def test_the_command_prints_what_can_be_piped_on(dry: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,9 @@ def refusal(**changes: Any) -> str:
         ({"name": "Nightly Photos"}, "`name`: String should match pattern"),
         ({"timeouts": {"run": "soon"}}, "`timeouts.run`: a time is a number of seconds, or such as 15m, 6h or 2d"),
         ({"timeouts": {"run": 0}}, "`timeouts.run`: Input should be greater than 0"),
+        ({"timeouts": {"run": "999999999d"}}, "`timeouts.run`: Input should be less than or equal to"),
+        ({"timeouts": {"run": "9" * 5000}}, "`timeouts.run`: a time is a number of seconds, or such as 15m, 6h or 2d"),
+        ({"ray": {"cpus": float("inf")}}, "`ray.cpus`: Input should be a finite number"),
         ({"arguments": {"source": "a"}}, "arguments: compress takes `archive`, which is not given"),
         ({"arguments": {"source": "a", "archive": "b", "qality": 5}}, "did you mean `quality`?"),
         ({"arguments": {"source": "a", "archive": "b", "quality": 101}}, "`quality` 101 is not within 1 to 100"),
@@ -110,6 +113,20 @@ def test_a_file_that_is_no_job_is_an_error(tmp_path: Path) -> None:
         assert HIDDEN not in str(caught.value)
     with pytest.raises(UsageError, match="there is no job file"):
         load_job(str(tmp_path / "none.yaml"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]",  # doubles with every line
+        "arguments: &a {include: *a}",
+        *("name: !!int x", "name: !!float ''", "name: !!bool x", "name: !!timestamp x", "name: !!set [a]"),
+        *("name: 2026-99-99", f"timeouts: {{run: {'9' * 5000}}}", "[" * 5000),
+    ],
+)
+def test_values_that_hold_themselves_or_are_not_what_they_claim_are_refused_at_once(text: str) -> None:
+    with pytest.raises(UsageError, match=r"job\.yaml is no YAML"):
+        parse_job(text.encode(), "job.yaml")
 
 
 WORDS = [

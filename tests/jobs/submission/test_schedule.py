@@ -39,7 +39,10 @@ def test_the_slot_is_the_last_time_that_was_due(text: str, slot: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "* * * *", "60 * * * *", "* 24 * * *", "0 0 0 * *", "x * * * *", "*/0 * * * *", "5-1 * * * *", "0 0 31 2 *"],
+    [
+        *("", "* * * *", "60 * * * *", "* 24 * * *", "0 0 0 * *", "x * * * *", "*/0 * * * *", "*/00 * * * *"),
+        *("5-1 * * * *", "0 0 31 2 *", f"{'1' * 5000} * * * *", f"*/{'1' * 5000} * * * *"),
+    ],
 )
 def test_what_is_no_schedule_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="`schedule`"):
@@ -92,3 +95,9 @@ def test_reports_have_a_place() -> None:
     with pytest.raises(UsageError, match="`reports` is missing"):
         submission_of(job_of(**audit), None).report  # noqa: B018
     assert submission_of(job_of(**audit, reports="r/"), None).report.startswith("r/photos-")
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00Z", "0001-01-01T00:00+23:00", "9999-12-31T23:59-23:00", "tomorrow"])
+def test_a_time_that_no_schedule_reaches_is_refused(at: str) -> None:
+    with pytest.raises(UsageError, match="`at`"):
+        submission_of(job_of(), at)
