@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 from tilepress.pipeline.archive.plan import Shard
@@ -18,8 +19,13 @@ logger = logging.getLogger(__name__)
 _REASON = "compressing it crashed the worker process, or took too long, every time"
 
 
-def find_crashing_files(task: EncodeTask, runs_alone: RunsAlone) -> EncodeTask:
-    """Return the task with every file marked that no worker survives compressing, each tried alone."""
+def find_crashing_files(
+    task: EncodeTask, runs_alone: RunsAlone, on_found: Callable[[str, str], None] = lambda name, reason: None
+) -> EncodeTask:
+    """Return the task with every file marked that no worker survives compressing, each tried alone.
+
+    `on_found` is told the name of each, and the reason with which it is stored verbatim.
+    """
     crashing = {
         file.image: _REASON
         for file in task.shard.additions
@@ -30,6 +36,8 @@ def find_crashing_files(task: EncodeTask, runs_alone: RunsAlone) -> EncodeTask:
     names = [file.entry.name for file in task.shard.additions if file.image in crashing]
     told = f"shard {task.number}: {len(names)} files crash workers, and are stored verbatim"
     tell(logger, "files_quarantined", told, severity="error", files=names)
+    for name in names:
+        on_found(name, _REASON)
     return replace(task, quarantined={**task.quarantined, **crashing})
 
 

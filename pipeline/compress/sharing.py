@@ -5,6 +5,9 @@ parts are created once too, and a shard on which two drivers work is stored once
 waits for the others, and takes over what they give up: their process is gone, they removed the mark without a part, or
 they did nothing for a while. Whoever takes over creates the next mark of the shard, so again one driver does.
 
+A shard whose mark stays behind is an orphan: its driver was killed, or a file of the shard crashed it, and would crash
+the next one. So it comes in a round of orphans; those of this machine first, since they show whether files crash.
+
     runs/0001/taken-00012-1    shard 12: the machine, process and number of the driver; gone when the part is there
 """
 
@@ -16,7 +19,7 @@ import platform
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -88,6 +91,14 @@ class _Mark:
     seen: float
 
 
+@dataclass(frozen=True)
+class Round:
+    """Shards to work on, each with whether its part is there."""
+
+    shards: Iterator[tuple[Shard, bool]]
+    orphans: bool = False  # their drivers vanished while they worked on them
+
+
 class SharedShards:
     """The shards of a run, in the order in which this driver takes them. A context that removes its marks."""
 
@@ -100,18 +111,26 @@ class SharedShards:
         self._first_seen: dict[str, float] = {}  # name of a mark -> when
         self._mine: dict[int, tuple[str, float]] = {}  # shards under way: the mark, and when it was made
         self._theirs: set[int] = set()
+        self._adopted: set[int] = set()  # orphans that this driver took over
         self._slowest_s = 0.0
-        self._marks()
+        self._left = self._marks()  # by drivers before this one, and beside it
 
-    def rounds(self) -> Iterator[Iterator[tuple[Shard, bool]]]:
-        """Yield rounds of shards with whether a part is there; each shard that stores anything occurs once in all.
+    def rounds(self) -> Iterator[Round]:
+        """Yield rounds of shards; each shard that stores anything occurs once in all of them.
 
         A round is to be finished, and `finish` called for each of its shards, before the next one is asked for, which
         may wait for other drivers.
         """
-        yield self._untaken()
+        orphans = {shard for shard, mark in self._left.items() if shard not in self._committed and self._is_gone(mark)}
+        if orphans:
+            yield Round(self._orphans(orphans), orphans=True)
+        yield Round(self._untaken())
         while self._theirs:
-            yield self._given_up()
+            ready = self._given_up()
+            for orphaned in (False, True):
+                chosen = {shard: there for shard, there in ready.items() if (shard in self._adopted) == orphaned}
+                if chosen:
+                    yield Round(self._chosen(chosen), orphaned)
 
     def finish(self, shard: int) -> bool:
         """Remove the mark of a shard whose part is there; return whether it was there when this driver began."""
@@ -134,9 +153,14 @@ class SharedShards:
             for file in list(self._storage.list(self._prefix)):
                 self._remove(file.name)
 
+    def _orphans(self, numbers: Set[int]) -> Iterator[tuple[Shard, bool]]:
+        for shard in self._plan.shards():
+            if shard.number in numbers and self._adopt(shard.number, self._left[shard.number]):
+                yield shard, False
+
     def _untaken(self) -> Iterator[tuple[Shard, bool]]:
         for shard in self._plan.shards():
-            if not shard.additions:
+            if not shard.additions or shard.number in self._adopted:
                 continue
             if shard.number in self._committed:
                 yield shard, True
@@ -145,8 +169,11 @@ class SharedShards:
             else:
                 self._theirs.add(shard.number)
 
-    def _given_up(self) -> Iterator[tuple[Shard, bool]]:
-        """Shards that others have committed by now, or gave up; waits until there is one."""
+    def _chosen(self, ready: Mapping[int, bool]) -> Iterator[tuple[Shard, bool]]:
+        return ((shard, ready[shard.number]) for shard in self._plan.shards() if shard.number in ready)
+
+    def _given_up(self) -> dict[int, bool]:
+        """The shards that others have committed by now, with True, or gave up; waits until there is one."""
         delay, longest = _POLLS_S
         while not (ready := self._ready()):
             if self._on_wait and delay == _POLLS_S[0]:
@@ -154,7 +181,7 @@ class SharedShards:
             time.sleep(delay)
             delay = min(2 * delay, longest)
         self._theirs -= ready.keys()
-        return ((shard, ready[shard.number]) for shard in self._plan.shards() if shard.number in ready)
+        return ready
 
     def _ready(self) -> dict[int, bool]:
         """Number of each shard that waits no longer, and whether its part is there."""
@@ -162,19 +189,38 @@ class SharedShards:
         parts = list_parts(self._storage, self._run)
         ready = dict.fromkeys(self._theirs & parts.keys(), True)
         for shard in sorted(self._theirs - parts.keys()):
-            mark = marks.get(shard)
-            if (mark is None or self._is_given_up(mark)) and self._take(shard, mark.attempt + 1 if mark else 1):
+            if self._takes_over(shard, marks.get(shard)):
                 ready[shard] = False
         return ready
 
+    def _takes_over(self, shard: int, mark: _Mark | None) -> bool:
+        if mark is None:
+            return self._take(shard, 1)
+        return self._is_given_up(mark) and self._adopt(shard, mark)
+
     def _is_given_up(self, mark: _Mark) -> bool:
-        try:
-            owner = Driver.parse(self._storage.read(mark.name))
-        except (StorageError, ValueError, TypeError, KeyError):  # removed just now, or written by something else
+        owner = self._owner(mark)
+        if owner is None:
             return time.monotonic() - mark.seen > LEASE_S
-        if owner.is_gone(self._me.machine):
-            return True
-        return time.monotonic() - mark.seen > max(LEASE_S, 3 * self._slowest_s)
+        return owner.is_gone(self._me.machine) or time.monotonic() - mark.seen > max(LEASE_S, 3 * self._slowest_s)
+
+    def _is_gone(self, mark: _Mark) -> bool:
+        owner = self._owner(mark)
+        return owner is not None and owner.is_gone(self._me.machine)
+
+    def _owner(self, mark: _Mark) -> Driver | None:
+        """Who made a mark; None of one that was removed just now, or written by something else."""
+        try:
+            return Driver.parse(self._storage.read(mark.name))
+        except (StorageError, ValueError, TypeError, KeyError):
+            return None
+
+    def _adopt(self, shard: int, mark: _Mark) -> bool:
+        """Mark a shard in the place of the driver whose mark was left; whether this driver is to work on it."""
+        if not self._take(shard, mark.attempt + 1):
+            return False
+        self._adopted.add(shard)
+        return True
 
     def _take(self, shard: int, attempt: int) -> bool:
         """Mark a shard; whether this driver is to work on it."""

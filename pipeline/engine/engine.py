@@ -106,10 +106,13 @@ UNWATCHED = Unwatched()
 class Engine(Protocol):
     """Runs stages over tasks."""
 
-    def map_shards(self, stage: Stage, tasks: Iterable[Any], watcher: Watcher = UNWATCHED) -> Iterator[Any]:
+    def map_shards(
+        self, stage: Stage, tasks: Iterable[Any], watcher: Watcher = UNWATCHED, *, apart: bool = False
+    ) -> Iterator[Any]:
         """Yield results in the order in which they are ready; raise the first error that retries do not cure.
 
-        The watcher hears that an attempt has ended just before its result is yielded.
+        The watcher hears that an attempt has ended just before its result is yielded. `apart`: the tasks may crash
+        their process, which is to be another one than this.
         """
 
     def __enter__(self) -> Self:
@@ -141,7 +144,8 @@ def open_engine(
         networks: Some codec has a device step, for which Ray gets actors.
         cpu_actors: Those too where there is no GPU. Without, each task then runs networks itself, by one thread: every
             worker loads the models, and no tile travels.
-        on_crash: Is asked for another task where one keeps crashing its worker. Only worker processes can be lost so.
+        on_crash: Is asked for another task where one keeps crashing its worker. Only worker processes can be lost so:
+            those of Ray, and those that work `apart` from this process.
     """
     config = config.resolve(shards, size)
     TALLY.add(shards_planned=shards)
@@ -151,7 +155,7 @@ def open_engine(
         return RayEngine(config, archive, shards, networks=networks, cpu_actors=cpu_actors, on_crash=on_crash)
     from tilepress.pipeline.engine.local import LocalEngine
 
-    return LocalEngine(config.width, archive, shards)
+    return LocalEngine(config.width, archive, shards, on_crash=on_crash)
 
 
 def run_stage(stage: Stage, task: Task, archive: Storage, pool: CodecPool, attempt: int = 1) -> Any:

@@ -22,8 +22,9 @@ from tilepress.pipeline.engine.memory import declared_bytes
 from tilepress.pipeline.engine.ray_cluster import Capacity, connect, start_actors
 from tilepress.pipeline.engine.ray_metrics import RayMetrics
 from tilepress.pipeline.engine.ray_progress import ProgressBoard, Reader
-from tilepress.pipeline.engine.ray_workers import Done, WorkerContext, environment, run_shard
+from tilepress.pipeline.engine.ray_workers import WorkerContext, environment, run_shard
 from tilepress.pipeline.engine.remote_error import RemoteError
+from tilepress.pipeline.engine.remote_result import Done
 from tilepress.pipeline.errors import ActorLostError, EngineError, TransientStorageError
 from tilepress.pipeline.monitoring.lines import is_heard, tell, tell_again
 from tilepress.pipeline.monitoring.scope import attempt_at_work
@@ -99,9 +100,12 @@ class RayEngine:
             archive, environment(), config.shard_timeout_s, threads, self._actors, board, is_heard()
         )
 
-    def map_shards(self, stage: Stage, tasks: Iterable[Any], watcher: Watcher = UNWATCHED) -> Iterator[Any]:
-        """See Engine. After an error, shards under way end by themselves, as the cluster's or this process's end does.
+    def map_shards(
+        self, stage: Stage, tasks: Iterable[Any], watcher: Watcher = UNWATCHED, *, apart: bool = False
+    ) -> Iterator[Any]:
+        """See Engine; no stage runs in the driver, `apart` or not.
 
+        After an error, shards under way end by themselves, as the cluster's or this process's end does.
         They are not cancelled: by force that races with a task's end and aborts this process (a failed check in Ray
         2.60's task_manager.cc), gently it is lost where a task is just beginning. What they still commit counts.
         """

@@ -6,7 +6,6 @@ import faulthandler
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,10 +20,9 @@ from tilepress.pipeline.coding.codec_pool import CodecPool, one_torch_thread
 from tilepress.pipeline.engine.engine import Stage, run_stage
 from tilepress.pipeline.engine.ray_progress import poster
 from tilepress.pipeline.engine.remote_error import RemoteError
+from tilepress.pipeline.engine.remote_result import Done, done
 from tilepress.pipeline.errors import ActorLostError
-from tilepress.pipeline.monitoring.lines import Line, gathered
 from tilepress.pipeline.storage.base import Location
-from tilepress.pipeline.tally import TALLY
 
 _FORWARDED = ("AWS_", "FSSPEC_")  # environment variables that a driver's workers need as much as the driver does
 
@@ -64,36 +62,21 @@ def _time_limit(seconds: float) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
-@dataclass(frozen=True)
-class Done:
-    """What came of a shard: a stage's result, or the RemoteError that it raised; what the worker counted and told."""
-
-    result: Any
-    counts: Counter[str]
-    lines: tuple[Line, ...] = ()
-
-
 def attempt_shard(stage: Stage, task: Any, context: WorkerContext, attempt: int) -> Done:
     """Make an attempt at a stage over one shard; a worker has one at a time."""
-    before = TALLY.now()
-    with gathered(wanted=context.heard) as lines:
-        result = _result_or_error(stage, task, context, attempt)
-    return Done(result, TALLY.since(before), tuple(lines))
+    return done(lambda: _result(stage, task, context, attempt), heard=context.heard)
 
 
 run_shard: Any = ray.remote(attempt_shard)  # which workers import: Ray would copy what a decorated function names
 
 
-def _result_or_error(stage: Stage, task: Any, context: WorkerContext, attempt: int) -> Any:
-    try:
-        with _time_limit(context.timeout_s):
-            adopt(context.environment)
-            pool = _pool(context, task.number)
-            if context.board is not None:
-                pool = pool.told_to(poster(context.board, task.number))
-            return run_stage(stage, task, context.archive.open(), pool, attempt)
-    except Exception as exc:  # noqa: BLE001 - raised again by the driver
-        return RemoteError.of(exc)
+def _result(stage: Stage, task: Any, context: WorkerContext, attempt: int) -> Any:
+    with _time_limit(context.timeout_s):
+        adopt(context.environment)
+        pool = _pool(context, task.number)
+        if context.board is not None:
+            pool = pool.told_to(poster(context.board, task.number))
+        return run_stage(stage, task, context.archive.open(), pool, attempt)
 
 
 _LATEST: list[tuple[Any, CodecPool]] = []  # the codec pool of this process, so that models are loaded once
@@ -119,21 +102,21 @@ class RemoteNetworks:
 
     def prepare(self, reference: str, tiles: Sequence[np.ndarray], spec: TileSpec, settings: Settings) -> bytes:
         """See Networks."""
-        side_information: bytes = _result(self._actor().prepare.remote(reference, list(tiles), spec, settings))
+        side_information: bytes = _of_actor(self._actor().prepare.remote(reference, list(tiles), spec, settings))
         return side_information
 
     def analyse(
         self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, side_information: bytes
     ) -> Symbols:
         """See Networks."""
-        symbols: Symbols = _result(self._actor().analyse.remote(reference, tiles, spec, settings, side_information))
+        symbols: Symbols = _of_actor(self._actor().analyse.remote(reference, tiles, spec, settings, side_information))
         # what comes out of the object store is read-only, and kernels are compiled for writable arrays
         symbols.arrays = {name: array.copy() for name, array in symbols.arrays.items()}
         return symbols
 
     def synthesise(self, reference: str, symbols: Symbols, side_information: bytes) -> Tiles:
         """See Networks."""
-        tiles: Tiles = _result(self._actor().synthesise.remote(reference, symbols, side_information))
+        tiles: Tiles = _of_actor(self._actor().synthesise.remote(reference, symbols, side_information))
         return tiles.copy()
 
     def _actor(self) -> Any:
@@ -141,7 +124,7 @@ class RemoteNetworks:
         return self._actors[self._next % len(self._actors)]
 
 
-def _result(ref: Any) -> Any:
+def _of_actor(ref: Any) -> Any:
     try:
         found = ray.get(ref)
     except ray_errors.RayActorError as exc:

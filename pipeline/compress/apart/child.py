@@ -13,13 +13,13 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tilepress.pipeline.compress.apart.messages import ChannelError, Message, receive, send
 from tilepress.pipeline.compress.transcoding import transcode
+from tilepress.pipeline.engine.child_process import limit_child
 from tilepress.pipeline.errors import DamagedPicture, LimitExceeded, PictureError
 from tilepress.pipeline.formats.picture import Bands, Limits, Picture
 from tilepress.pipeline.formats.registry import Source, read_picture, read_small_pictures
@@ -41,12 +41,7 @@ _FACTS = [
 
 def main(descriptor: int, memory: int) -> None:
     """Answer what is asked on an open socket until its other end is closed, with at most `memory` bytes of data."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError, ValueError):  # a lower hard limit is the machine's own
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    with contextlib.suppress(OSError):  # not on Linux
-        Path("/proc/self/oom_score_adj").write_text("1000")  # whoever has to die, let it be this process
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the owner decides
+    limit_child(memory)
     channel = socket.socket(fileno=descriptor)
     send(channel, Message({"ready": True}))
     reader = _Reader()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import socket
 import subprocess
@@ -13,9 +11,9 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tilepress.pipeline.compress.apart.messages import ChannelError, Message, receive, send
+from tilepress.pipeline.engine.child_process import ending, start_child
 from tilepress.pipeline.engine.memory import budget
 from tilepress.pipeline.errors import EngineError
 
@@ -27,7 +25,7 @@ _LATE_S = 10.0  # after which a process that should have ended itself is ended
 _EXIT_S = 1.0  # for a process that is let go; one that crashed
 _CRASH_S = 30.0  # may have gigabytes to give back, on a busy machine
 _START_S = 120.0
-_START = "import sys, json; sys.path[:] = json.loads(sys.argv[3]); from {} import main; main(*map(int, sys.argv[1:3]))"
+_WHAT = "the process that reads image files"
 _CHILD = "tilepress.pipeline.compress.apart.child"
 _TIMES = (signal.SIGALRM, signal.SIGXCPU)
 
@@ -74,11 +72,9 @@ class ReadingProcess:
         self.pictures: set[int] = set()  # that are open
         self._forgotten: deque[int] = deque()
         ours, theirs = socket.socketpair()
-        memory = min(MEMORY, budget())
-        arguments = [str(theirs.fileno()), str(memory), json.dumps([path for path in sys.path if path])]
         with theirs:
             self._channel = ours
-            self._process = _started(arguments, theirs)
+            self._process = start_child(_CHILD, theirs, min(MEMORY, budget()), _WHAT)
         self._ready = False
 
     @property
@@ -138,7 +134,7 @@ class ReadingProcess:
             self._ready = receive(self._channel, 0).facts == {"ready": True}
         except ChannelError as exc:
             raise EngineError(
-                f"the process that reads image files did not start ({self._end()}): see that {sys.executable} can "
+                f"{_WHAT} did not start ({self._end()}): see that {sys.executable} can "
                 "import tilepress, and repeat the command"
             ) from exc
 
@@ -149,8 +145,7 @@ class ReadingProcess:
             return DiedError(f"took more than {seconds[0]} s of a processor, or {seconds[1]} s in all", slow=True)
         if by_us:
             return DiedError("broke off its answer and did not end")
-        how = signal.Signals(-status).name if status < 0 else f"exit code {status}"
-        return DiedError(f"crashed ({how})", killed=status == -signal.SIGKILL)
+        return DiedError(f"crashed ({ending(status)})", killed=status == -signal.SIGKILL)
 
     def _end(self) -> int:
         """The exit status of the process, ended if need be."""
@@ -165,13 +160,3 @@ class ReadingProcess:
             self._process.kill()
             status = self._process.wait()
             return status, status == -signal.SIGKILL
-
-
-def _started(arguments: Sequence[str], channel: socket.socket) -> subprocess.Popen[bytes]:
-    quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", _START.format(_CHILD), *arguments]
-    try:
-        return subprocess.Popen(command, pass_fds=(channel.fileno(),), env=environment, **quiet)
-    except OSError as exc:
-        raise EngineError(f"the process that reads image files did not start: {exc}") from exc

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -24,7 +25,7 @@ from tilepress.pipeline.archive.plan import ADD, Plan, PlannedFile
 from tilepress.pipeline.archive.plan_writer import write_plan
 from tilepress.pipeline.archive.schema import GONE
 from tilepress.pipeline.compress import commit, sharing
-from tilepress.pipeline.compress.sharing import Driver, SharedShards
+from tilepress.pipeline.compress.sharing import Driver, Round, SharedShards
 from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.local import LocalStorage
 
@@ -57,11 +58,17 @@ def mark(storage: Storage, shard: int, owner: Driver, attempt: int = 1) -> None:
     storage.create(f"{RUN.folder}/taken-{shard:05d}-{attempt}", json.dumps(asdict(owner)).encode())
 
 
+def of_round(rounds: Iterator[Round]) -> tuple[bool, list[int]]:
+    """Whether the shards of the next round are orphans, and their numbers."""
+    found = next(rounds)
+    return found.orphans, [shard.number for shard, _ in found.shards]
+
+
 def numbers(shared: SharedShards, storage: Storage, do: int = 99) -> list[tuple[int, bool]]:
     """Work on up to `do` shards; number and whether the part was there."""
     done = []
-    for shards in shared.rounds():
-        for shard, committed in shards:
+    for each in shared.rounds():
+        for shard, committed in each.shards:
             if not committed:
                 commit_part(storage, shard.number)
             shared.finish(shard.number)
@@ -81,7 +88,7 @@ def test_a_driver_alone_takes_all_in_order_and_leaves_no_mark(storage: Storage, 
 
 def test_drivers_take_different_shards_and_each_hears_of_all(storage: Storage, plan: Plan) -> None:
     with SharedShards(storage, RUN, plan) as first, SharedShards(storage, RUN, plan) as second:
-        mine, theirs = next(first.rounds()), next(second.rounds())
+        mine, theirs = next(first.rounds()).shards, next(second.rounds()).shards
         taken = [next(each)[0].number for each in (mine, mine, theirs, mine)]
         assert taken == [0, 1, 2, 3] and len(marks(storage)) == 4
         for shard in taken:
@@ -125,31 +132,42 @@ def test_what_another_driver_gives_up_is_taken_over(
     monkeypatch.setattr(sharing.time, "sleep", waits.append)
     monkeypatch.setattr(sharing, "LEASE_S", 0.05)
     with SharedShards(local, RUN, plan) as shared:
-        assert numbers(shared, local)[-1] == (1, False)
+        assert numbers(shared, local)[0 if how == "ended here" else -1] == (1, False)
     assert marks(local) == [] and (how != "ended here" or not waits)
+
+
+def test_what_a_driver_left_that_ended_without_a_word_comes_apart_from_the_rest(
+    local: Storage, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of such a shard may have crashed it: on this machine, which is known first, or on another one."""
+    monkeypatch.setattr(sharing, "LEASE_S", 0.05)
+    mark(local, 1, replace(Driver.new(), process=ended_process()))
+    mark(local, 3, ELSEWHERE)
+    with SharedShards(local, RUN, plan) as shared:
+        rounds = shared.rounds()
+        assert [of_round(rounds) for _ in range(3)] == [(True, [1]), (False, [0, 2, 4, 5]), (True, [3])]
 
 
 def test_a_mark_that_is_removed_without_a_part_is_no_mark(local: Storage, plan: Plan) -> None:
     gave_up = SharedShards(local, RUN, plan)
     with suppress(KeyboardInterrupt), gave_up:
-        next(next(gave_up.rounds()))
+        next(next(gave_up.rounds()).shards)
         shared = SharedShards(local, RUN, plan)
         rounds = shared.rounds()
-        assert [shard.number for shard, _ in next(rounds)] == [1, 2, 3, 4, 5]
+        assert of_round(rounds) == (False, [1, 2, 3, 4, 5])
         raise KeyboardInterrupt
-    assert [shard.number for shard, _ in next(rounds)] == [0]
+    assert of_round(rounds) == (False, [0])
 
 
 def test_one_of_two_drivers_takes_over(local: Storage, plan: Plan) -> None:
     mark(local, 0, replace(Driver.new(), process=ended_process()))
     both = [SharedShards(local, RUN, plan) for _ in range(2)]
     first, second = (each.rounds() for each in both)
-    assert [shard.number for shard, _ in next(first)] == [1, 2, 3, 4, 5] and not list(next(second))
-    assert [shard.number for shard, _ in next(first)] == [0]
-    commit_part(local, 0)
-    for shard in range(1, SHARDS):
+    assert of_round(first) == (True, [0]) and of_round(second) == (True, [])
+    assert of_round(first) == (False, [1, 2, 3, 4, 5]) and of_round(second) == (False, [])
+    for shard in range(SHARDS):
         commit_part(local, shard)
-    assert [(shard.number, there) for shard, there in next(second)] == [(n, True) for n in range(SHARDS)]
+    assert [(shard.number, there) for shard, there in next(second).shards] == [(n, True) for n in range(SHARDS)]
 
 
 def test_a_process_that_lives_is_not_gone() -> None:

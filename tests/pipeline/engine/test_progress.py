@@ -74,7 +74,9 @@ def test_tiles_of_one_image_are_told_of_before_it_is_done(tmp_path, monkeypatch)
     heard = Heard()
     original = LocalEngine.map_shards
     monkeypatch.setattr(
-        LocalEngine, "map_shards", lambda self, stage, tasks, watcher: original(self, stage, tasks, heard)
+        LocalEngine,
+        "map_shards",
+        lambda self, stage, tasks, watcher, **more: original(self, stage, tasks, heard, **more),
     )
     compress(str(tmp_path / "source"), str(tmp_path / "archive"), tile=32, engine="local", workers=2)
     coded = sorted({each.coded_bytes for _, each in heard.told if not each.images})

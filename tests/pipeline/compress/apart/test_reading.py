@@ -122,8 +122,8 @@ def test_a_crash_costs_two_processes_and_a_hang_costs_one(comment: bytes, cost: 
     started: list[object] = []
     monkeypatch.setattr(processes, "_CRASH_S", 0.2)
     monkeypatch.setattr(tries, "_PAUSE_S", 0.0)
-    start = processes._started
-    monkeypatch.setattr(processes, "_started", lambda *a: started.append(a) or start(*a))
+    start = processes.start_child
+    monkeypatch.setattr(processes, "start_child", lambda *a: started.append(a) or start(*a))
     with pytest.raises(blame):
         reading.read_picture(png(comment), LIMITS)
     assert len(started) == cost
