@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -21,6 +23,7 @@ from tilepress.pipeline.archive.models import load_model
 from tilepress.pipeline.archive.sealed import check_seal, read_json
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError
+from tilepress.pipeline.monitoring.scope import carried
 from tilepress.pipeline.parity.blocks import WINDOW_BYTES, Blocks, crcs, sums_by_row
 from tilepress.pipeline.parity.code import Code
 from tilepress.pipeline.parity.description import (
@@ -35,6 +38,8 @@ from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.creating import holds
 
 _MODELS = "models/"
+_AT_ONCE = 8  # files that are proven at the same time
+_AT_ONCE_BYTES = 256 << 20  # of them together, if there are several; S3 gives larger ones by way of a temporary file
 
 
 @dataclass(frozen=True)
@@ -67,15 +72,14 @@ def make_parity(task: GroupTask, archive: Storage, pool: CodecPool) -> MadeGroup
 
 def prove_files(task: GroupTask, archive: Storage, pool: CodecPool) -> GroupTask:
     """Read the files of a group whole (a stage). IntegrityError if one is missing, or not as it was written."""
-    for file in task.group.files:
-        _proven(archive, file, task.group.block)
+    _proven_files(archive, task.group)
     return task
 
 
 def write_parity(task: GroupTask, archive: Storage) -> MadeGroup:
     """Make the parity of a group, in scratch space as large as that; see `make_parity`."""
     group = task.group
-    hashes, sums = zip(*(_proven(archive, file, group.block) for file in group.files), strict=True)
+    hashes, sums = zip(*_proven_files(archive, group), strict=True)
     data_crc = np.concatenate(sums)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tilepress-")))
@@ -97,7 +101,28 @@ def write_parity(task: GroupTask, archive: Storage) -> MadeGroup:
     )
 
 
-def _proven(storage: Storage, file: CoveredFile, block: int) -> tuple[str, Sums]:
+def _proven_files(storage: Storage, group: Group) -> list[tuple[str, Sums]]:
+    """What `_proven` says of each file; those that are small enough together are read at the same time."""
+    found = list[tuple[str, Sums]]()
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        for files in _batches(group.files):
+            found += threads.map(carried(partial(_proven, storage, group.block)), files)
+    return found
+
+
+def _batches(files: Iterable[CoveredFile]) -> Iterator[list[CoveredFile]]:
+    """Yield files in their order, as many at a time as may be in memory: one, or several of `_AT_ONCE_BYTES`."""
+    batch, size = list[CoveredFile](), 0
+    for file in files:
+        if batch and (size + file.bytes > _AT_ONCE_BYTES or len(batch) == _AT_ONCE):
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += file.bytes
+    yield batch
+
+
+def _proven(storage: Storage, block: int, file: CoveredFile) -> tuple[str, Sums]:
     """SHA-256 of a file, and the CRC-32 of its blocks; IntegrityError unless it is what is to be protected."""
     try:
         return _read_proven(storage, file, block)

@@ -1,6 +1,7 @@
 """Parity: speed of `protect` and of `repair` beside a plain read with SHA-256, and what it takes.
 
     python infra/bench/trust/parity.py [--megabytes 1000] [--parts 8] [--parity 3 10 30] [--url s3://bucket/prefix]
+    python infra/bench/trust/parity.py --delay 0.03 --parts 128            # of each answer, as of a distant store
 
 An archive's worth of random bytes is protected, a whole part is removed where the parity is as large (else as much of
 one as it restores), and restored. The plain read opens every file and hashes it, by the same process: figures are
@@ -11,11 +12,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
+import mmap
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +29,8 @@ from tilepress.pipeline.parity.description import find_parity
 from tilepress.pipeline.parity.group import CoveredFile, Group
 from tilepress.pipeline.parity.make import GroupTask, write_parity
 from tilepress.pipeline.parity.restore import restore_files
-from tilepress.pipeline.storage.base import Storage, open_storage
+from tilepress.pipeline.storage.base import ListedFile, Ranges, Storage, open_storage
+from tilepress.pipeline.storage.local import LocalStorage
 
 COLUMNS = ("parity", "code alone", "protect", "repair", "of the part", "read+SHA-256", "takes", "whole parts")
 
@@ -35,10 +41,11 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=8)
     parser.add_argument("--parity", type=float, nargs="+", default=[3, 10, 30])
     parser.add_argument("--url", help="an empty place; a temporary folder, if not given")
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds that a temporary folder takes to answer")
     given = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="tilepress-parity-")
     try:
-        storage = open_storage(given.url or folder)
+        storage = Distant(folder, given.delay) if given.delay else open_storage(given.url or folder)
         files = [CoveredFile(f"part-{number}", size) for number, size in enumerate(sizes(given))]
         for file in files:
             storage.create(file.name, np.random.default_rng(file.bytes).bytes(file.bytes))
@@ -48,6 +55,29 @@ def main() -> None:
             print(" | ".join(measured(storage, files, percent)))
     finally:
         shutil.rmtree(Path(folder))
+
+
+class Distant(LocalStorage):
+    """A local folder that answers as a store does, each time after a while; ranges of a call eight at a time."""
+
+    def __init__(self, path: str, delay: float) -> None:
+        super().__init__(path)
+        self._delay = delay
+
+    def read_ranges(self, name: str, ranges: Ranges) -> list[bytes]:
+        time.sleep(self._delay * math.ceil(len(ranges) / 8))
+        return super().read_ranges(name, ranges)
+
+    def stat(self, name: str, locator: bytes = b"") -> ListedFile:
+        time.sleep(self._delay)
+        return super().stat(name, locator)
+
+    def open_source(self, *given: Any, **more: Any) -> AbstractContextManager[bytes | mmap.mmap]:
+        time.sleep(self._delay)
+        return super().open_source(*given, **more)
+
+    def local_path(self, name: str) -> Path | None:
+        return None
 
 
 def sizes(given: argparse.Namespace) -> list[int]:

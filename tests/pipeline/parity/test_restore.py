@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +19,8 @@ from tilepress.pipeline.parity.description import Parity, find_parity
 from tilepress.pipeline.parity.group import CoveredFile, Group
 from tilepress.pipeline.parity.make import GroupTask, write_parity
 from tilepress.pipeline.parity.restore import restore_files
-from tilepress.pipeline.storage.base import Storage, open_storage
+from tilepress.pipeline.storage.base import Ranges, Storage, open_storage
+from tilepress.pipeline.storage.local import LocalStorage
 
 SIZES = (0, 1, 511, 512, 513, 5000, 20_000, 1024 * 12)
 
@@ -51,6 +54,45 @@ def test_parity_lies_beside_files_and_is_the_same_when_made_again(storage):
     assert parity.description is not None
     write_parity(GroupTask(0, parity.description.group, 30), storage)
     assert {entry.name: storage.read(entry.name) for entry in storage.list()} == everything
+
+
+class Store(LocalStorage):
+    """Answers after a while, as a distant store does; knows how many requests there were at a time, and how large."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._lock, self._now = Lock(), 0
+        self.most = self.longest = 0
+
+    def read_ranges(self, name: str, ranges: Ranges) -> list[bytes]:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+            if name.startswith("file-"):
+                self.longest = max(self.longest, sum(length for _, length in ranges))
+        time.sleep(0.005)
+        with self._lock:
+            self._now -= 1
+        return super().read_ranges(name, ranges)
+
+    def local_path(self, name: str) -> Path | None:
+        return None
+
+
+def test_a_store_is_asked_for_many_short_pieces_at_a_time_and_for_no_more_than_memory_has_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "_PIECE_BYTES", 200)
+    store = Store(str(tmp_path / "distant"))
+    parity, everything = filled(store)
+    assert {name: (tmp_path / "distant" / name).read_bytes() for name in everything} == everything
+    filled(LocalStorage(str(tmp_path / "near")))
+    assert {name: (tmp_path / "near" / name).read_bytes() for name in everything} == everything
+    store.remove("file-5")
+    assert parity.description is not None
+    assert dict(restore_files(store, parity.description, {"file-5"})) == {"file-5": ""}
+    assert store.read("file-5") == everything["file-5"]
+    assert 1 < store.most <= blocks._PIECES and store.longest <= 200
 
 
 def test_files_that_are_lost_cut_off_too_long_or_swapped_come_back(storage):
