@@ -19,15 +19,8 @@ import pyarrow as pa
 
 import tilepress
 from tilepress.jobs.claim import Request, differences, is_first, require_empty, require_same
-from tilepress.pipeline.archive.sealed import (
-    SealedWriter,
-    check_schema,
-    check_seal,
-    footer_metadata,
-    open_parquet,
-    read_json,
-    seal_json,
-)
+from tilepress.pipeline.archive.parquet.reading import check_schema, footer_metadata, open_parquet, read_table
+from tilepress.pipeline.archive.sealed import SealedWriter, check_seal, read_json, seal_json
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, ResumeError, UsageError
 from tilepress.pipeline.storage.base import Storage
 
@@ -140,7 +133,7 @@ class TaskFolder:
                 f"{where} is of another {self.what} or task: move it away and run the same command again"
             )
         check_schema(file, self.schema, where)
-        return file.read()
+        return read_table(file, where)
 
 
 def part_name(task: int) -> str:

@@ -18,7 +18,8 @@ from tilepress.jobs.audit.folder import AUDIT, FINDINGS, GROUPS, IMAGES
 from tilepress.jobs.audit.rows import FINDING_SCHEMA, IMAGE_SCHEMA, Row
 from tilepress.jobs.audit.totals import Totals
 from tilepress.jobs.audit.unlike import Others
-from tilepress.pipeline.archive.sealed import SealedWriter, check_schema, check_seal, footer_metadata, open_parquet
+from tilepress.pipeline.archive.parquet.reading import check_schema, footer_metadata, open_parquet, read_batches
+from tilepress.pipeline.archive.sealed import SealedWriter, check_seal
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError
 from tilepress.pipeline.findings.finding import DUPLICATE, NEAR_DUPLICATE, Finding
 from tilepress.pipeline.storage.base import Storage
@@ -133,5 +134,5 @@ def read_images(storage: Storage, seal: str | None = None) -> Iterator[Row]:
     if seal is not None and footer_metadata(file).get(f"tilepress.{AUDIT.what}") != seal:
         raise IntegrityError(f"{where} is of another audit: move it away and run the same command again")
     check_schema(file, IMAGE_SCHEMA, where)
-    for batch in file.iter_batches(_BATCH):
+    for batch in read_batches(file, where, _BATCH):
         yield from batch.to_pylist()

@@ -20,7 +20,8 @@ from typing import Any, BinaryIO, cast
 from tilepress.jobs.certification.rows import ROW_SCHEMA
 from tilepress.jobs.certification.signature import SIGNATURE_BYTES, require_signature
 from tilepress.jobs.task_folder import TaskFolder
-from tilepress.pipeline.archive.sealed import check_schema, check_seal, open_parquet, read_json, seal_json
+from tilepress.pipeline.archive.parquet.reading import check_schema, open_parquet, read_batches
+from tilepress.pipeline.archive.sealed import check_seal, read_json, seal_json
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, UsageError
 from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.range_file import RangeFile
@@ -81,7 +82,7 @@ class Certificate:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of all files in the order of their paths; call `require_files` first."""
         file, where = self._table()
-        for batch in open_parquet(file, where).iter_batches(_BATCH):
+        for batch in read_batches(open_parquet(file, where), where, _BATCH):
             yield from batch.to_pylist()
 
     def _table(self) -> tuple[BinaryIO, str]:

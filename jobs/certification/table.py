@@ -17,7 +17,8 @@ from tilepress.jobs.certification.images import DECODERS, CertifyOptions
 from tilepress.jobs.certification.marked import read_marked
 from tilepress.jobs.certification.rows import ROW_SCHEMA
 from tilepress.pipeline.archive import dates
-from tilepress.pipeline.archive.sealed import SealedWriter, check_seal, open_parquet, read_json
+from tilepress.pipeline.archive.parquet.reading import open_parquet, read_batches
+from tilepress.pipeline.archive.sealed import SealedWriter, check_seal, read_json
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError
 from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.range_file import RangeFile
@@ -79,7 +80,7 @@ def _contents(storage: Storage, file: BinaryIO, seal: str) -> dict[str, Any]:
     """What the rows of a table come to, as members of the certificate."""
     counts, decoders, rows, size = Counter[str](), set[str](), 0, 0
     begun = ended = ""
-    for batch in open_parquet(file, FILES).iter_batches(_GROUP_ROWS, columns=_COUNTED):
+    for batch in read_batches(open_parquet(file, FILES), FILES, _GROUP_ROWS, _COUNTED):
         found = {name: batch.column(name).to_pylist() for name in _COUNTED}
         counts.update(found["comes_back"])
         decoders.update(found["decoder"])

@@ -5,12 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from tilepress.jobs.reproduction.models import log_name
 from tilepress.jobs.reproduction.page import MadeCurves
 from tilepress.jobs.reproduction.table import Curves
+from tilepress.pipeline.archive.parquet.reading import open_parquet, read_table
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.storage.base import Storage
 
@@ -33,9 +31,9 @@ def made_curves(curves: Curves, work: Storage, plot: str) -> MadeCurves:
 def _points(work: Storage, model: str) -> Points:
     name = log_name(model)
     try:
-        log = pq.read_table(io.BytesIO(work.read(name))).to_pylist()
+        log = read_table(open_parquet(io.BytesIO(work.read(name)), name), name).to_pylist()
         return [(float(row["step"]), float(row[_ERROR])) for row in log if row.get(_ERROR) is not None]
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as exc:
+    except (IntegrityError, ValueError, KeyError, TypeError) as exc:
         advice = f"remove {work.url}/models/{model} to train it again"
         raise IntegrityError(f"{work.url}/{name}: not the log of a training ({exc}); {advice}") from exc
 

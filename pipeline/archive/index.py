@@ -14,20 +14,11 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tilepress.pipeline.archive.parquet.reading import check_schema, footer_metadata, open_parquet, read_group
 from tilepress.pipeline.archive.part import ENCODINGS
 from tilepress.pipeline.archive.plan import PlannedFile, Shard
 from tilepress.pipeline.archive.schema import FILE, FORGOTTEN, GONE, INDEX_SCHEMA, NAMING_FACTS
-from tilepress.pipeline.archive.sealed import (
-    REMADE_KEY,
-    SealedWriter,
-    check_footer,
-    check_schema,
-    check_seal,
-    footer_hash,
-    footer_metadata,
-    open_parquet,
-    read_group,
-)
+from tilepress.pipeline.archive.sealed import REMADE_KEY, SealedWriter, check_footer, check_seal, footer_hash
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError
 from tilepress.pipeline.storage.base import Storage
 from tilepress.pipeline.storage.range_file import RangeFile
@@ -218,7 +209,7 @@ class Index:
         """Path of the first row of a group, which is the least: the footer has it, unless it is very long."""
         column = self._parquet.metadata.row_group(group).column(_PATH)
         if column.is_stats_set and column.statistics.has_min_max:
-            return cast(str, column.statistics.min).encode()
+            return cast(bytes, column.statistics.min_raw)
         rows = self._read(group, ["path"])
         return cast(str, rows.column("path")[0].as_py()).encode() if rows.num_rows else b""
 
@@ -229,10 +220,7 @@ class Index:
             chunks = [facts.column(at) for at in range(facts.num_columns)]
             start = min(chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks)
             self._ranges.hold(start, max(ahead, sum(chunk.total_compressed_size for chunk in chunks)))
-        try:
-            return self._named(read_group(self._parquet, group, columns))
-        except (pa.ArrowException, OSError) as exc:
-            raise IntegrityError(f"{self._name}: its rows cannot be read ({exc})") from exc
+        return self._named(read_group(self._parquet, self._name, group, columns))
 
     def _named(self, rows: pa.Table) -> pa.Table:
         for column in ("path", "method"):

@@ -9,16 +9,9 @@ from dataclasses import asdict, dataclass, replace
 import pyarrow as pa
 
 from tilepress.pipeline.archive.layout import Run
+from tilepress.pipeline.archive.parquet.reading import check_schema, footer_metadata, open_parquet, read_batches
 from tilepress.pipeline.archive.places import Place, read_places
-from tilepress.pipeline.archive.sealed import (
-    REMADE_KEY,
-    SealedWriter,
-    check_schema,
-    check_seal,
-    footer_metadata,
-    open_parquet,
-    read_batches,
-)
+from tilepress.pipeline.archive.sealed import REMADE_KEY, SealedWriter, check_seal
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, UsageError
 from tilepress.pipeline.storage.base import Storage
 
@@ -130,7 +123,7 @@ def read_manifest(storage: Storage, run: Run) -> Manifest:
     if metadata.get("tilepress.run") != str(run.number):
         raise IntegrityError(f"{name}: this is the manifest of another run ({metadata.get('tilepress.run')})")
     return Manifest(
-        tuple(PartEntry(**row) for batch in read_batches(file, _BATCH_ROWS) for row in batch.to_pylist()),
+        tuple(PartEntry(**row) for batch in read_batches(file, name, _BATCH_ROWS) for row in batch.to_pylist()),
         plan_seal=metadata.get("tilepress.plan", ""),
         index_seal=metadata.get("tilepress.index", ""),
         index_footer=metadata.get("tilepress.index_footer", ""),

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tilepress.pipeline.archive.parquet.reading import check_schema, footer_metadata, open_parquet, read_group
 from tilepress.pipeline.archive.part import FORMAT
 from tilepress.pipeline.archive.schema import (
     IMAGE_COLUMNS,
@@ -23,7 +24,6 @@ from tilepress.pipeline.archive.schema import (
     TILE_COLUMNS,
     TILE_ROW,
 )
-from tilepress.pipeline.archive.sealed import check_schema, footer_metadata, open_parquet, read_group
 from tilepress.pipeline.archive.stack_members import foreign_members
 from tilepress.pipeline.errors import IntegrityError
 
@@ -56,7 +56,7 @@ def part_index(file: Any, name: str, shard: int) -> pa.Table:
     facts = [column for column in PART_SCHEMA.names if column not in PAYLOADS]
     try:
         for group in range(part.num_row_groups):
-            rows = read_group(part, group, facts).to_pylist()
+            rows = read_group(part, name, group, facts).to_pylist()
             ranges = {column: _value_offsets(part.metadata, group, column, rows, name) for column in PAYLOADS}
             for row, *offsets in zip(rows, *ranges.values(), strict=True):
                 _add_to_index(found, row, dict(zip(ranges, offsets, strict=True)), shard)

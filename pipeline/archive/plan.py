@@ -11,15 +11,9 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tilepress.pipeline.archive.parquet.reading import check_schema, footer_metadata, open_parquet, read_batches
 from tilepress.pipeline.archive.places import read_places
-from tilepress.pipeline.archive.sealed import (
-    REMADE_KEY,
-    check_schema,
-    check_seal,
-    footer_metadata,
-    open_parquet,
-    read_batches,
-)
+from tilepress.pipeline.archive.sealed import REMADE_KEY, check_seal
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.storage.base import FOLDER, LINK, ListedFile
 
@@ -152,7 +146,7 @@ class Plan:
 
     def files(self) -> Iterator[PlannedFile]:
         """Yield all files in path order."""
-        for batch in read_batches(self._parquet(), _BATCH_ROWS):
+        for batch in read_batches(self._parquet(), self._name, _BATCH_ROWS):
             for row in batch.to_pylist():
                 yield PlannedFile(**row)
 

@@ -1,10 +1,7 @@
-"""Files that prove themselves, read within bounds: the Parquet and JSON files of an archive carry their own SHA-256.
+"""Files that prove themselves: the Parquet and JSON files of an archive carry their own SHA-256.
 
 The seal is 64 hex digits of the SHA-256 of the whole file, taken with those 64 digits as zeros. In Parquet it is
 `tilepress.seal` in the footer's key-value metadata, in JSON the member `sha256`.
-A few kilobytes of Parquet can stand for gigabytes of rows: a dictionary of one long name, a million times. So what a
-footer claims is checked before rows are read, and then they are read so few at a time that no column of text can grow
-beyond a bound before it is counted.
 """
 
 from __future__ import annotations
@@ -12,25 +9,19 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tilepress.pipeline.archive.parquet.reading import footer_metadata, open_parquet
 from tilepress.pipeline.errors import IntegrityError
 
 SEAL_KEY = "tilepress.seal"
 REMADE_KEY = "tilepress.remade"  # of a file that was made again: the seal that it stands for
 _BLANK = b"0" * 64
 _PLACE = SEAL_KEY.encode() + b"\x18\x40" + _BLANK  # Thrift: the key, then field 2, a string of 64 bytes
-_MAX_FOOTER = 64 << 20
-MOST_ROWS = 1 << 22  # of a row group, which has 8,192 at most but in manifests, where it has a row a part
-MOST_VALUES = 1 << 23  # of a column of a row group: tiles of all of its images
-MOST_TEXT = 16 << 20  # bytes of a column of text of a row group, and on top of that
-MOST_ROW_TEXT = 16 << 10  # a row
-MOST_GROUP = 1 << 30  # bytes of a row group in memory
-_STEP = 64 << 20  # bytes that a column of text can become before it is counted
 
 
 class SealedWriter:
@@ -145,72 +136,6 @@ def read_seal(file: BinaryIO, name: str) -> str:
     if len(metadata.get(SEAL_KEY, "")) != 64:
         raise IntegrityError(f"{name}: the Parquet footer has no seal")
     return metadata[SEAL_KEY]
-
-
-def open_parquet(file: Any, name: str) -> pq.ParquetFile:
-    """Open a Parquet file; IntegrityError if its footer cannot be read."""
-    try:
-        return pq.ParquetFile(file, page_checksum_verification=True, thrift_string_size_limit=_MAX_FOOTER)
-    except (pa.ArrowException, OSError, ValueError, EOFError) as exc:
-        raise IntegrityError(f"{name}: not a readable Parquet file ({exc})") from exc
-
-
-def check_schema(file: pq.ParquetFile, schema: pa.Schema, name: str) -> None:
-    """IntegrityError unless the columns and their types are those of `schema`."""
-    if not file.schema_arrow.equals(schema):
-        raise IntegrityError(f"{name}: its columns are not those that this tilepress reads")
-
-
-def footer_metadata(file: pq.ParquetFile) -> dict[str, str]:
-    """Return key-value metadata of a Parquet footer."""
-    found = file.metadata.metadata or {}
-    return {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in found.items()}
-
-
-def read_group(file: pq.ParquetFile, group: int, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return some columns of a row group, or all; IntegrityError for one beyond the limits."""
-    batches = list(read_batches(file, MOST_ROWS, columns, [group]))
-    if not batches:
-        return file.schema_arrow.empty_table().select(columns or file.schema_arrow.names)
-    return pa.Table.from_batches(batches)
-
-
-def read_batches(
-    file: pq.ParquetFile, rows: int, columns: Sequence[str] | None = None, groups: Sequence[int] | None = None
-) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a file, at most so many at a time; IntegrityError where a row group is beyond the limits."""
-    for group in range(file.num_row_groups) if groups is None else groups:
-        facts = file.metadata.row_group(group)
-        step = min(rows, _check_claims(facts, columns))
-        size, most_text = 0, _most_text(facts)
-        for batch in file.iter_batches(step, row_groups=[group], columns=columns and list(columns)):
-            size += batch.nbytes
-            text = max((column.nbytes for column in batch.columns if not pa.types.is_nested(column.type)), default=0)
-            if size > MOST_GROUP or text > most_text:
-                raise IntegrityError(f"row group {group} has {size:,} bytes, {text:,} in a column: beyond the limits")
-            yield batch
-
-
-def _most_text(group: pq.RowGroupMetaData) -> int:
-    return MOST_TEXT + MOST_ROW_TEXT * int(group.num_rows)
-
-
-def _check_claims(group: pq.RowGroupMetaData, columns: Sequence[str] | None) -> int:
-    """How many rows of a row group may be read at a time; IntegrityError if it claims more than it may."""
-    if not 0 <= group.num_rows <= MOST_ROWS:
-        raise IntegrityError(f"a row group claims {group.num_rows:,} rows; {MOST_ROWS:,} are the most")
-    step = max(1, int(group.num_rows))
-    for chunk in map(group.column, range(group.num_columns)):
-        if columns is not None and chunk.path_in_schema.partition(".")[0] not in columns:
-            continue
-        size, text = chunk.total_uncompressed_size, chunk.physical_type == "BYTE_ARRAY"
-        if not 0 <= chunk.num_values <= MOST_VALUES or not 0 <= size <= (_most_text(group) if text else MOST_GROUP):
-            raise IntegrityError(
-                f"column {chunk.path_in_schema} claims {chunk.num_values:,} values of {size:,} bytes: beyond the limits"
-            )
-        if text:
-            step = min(step, max(1, _STEP // max(1, size)))
-    return step
 
 
 def seal_json(content: Mapping[str, Any]) -> bytes:

@@ -7,18 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 import zstandard
 
 from tests.support.make_collection import encoded, image_of
+from tests.support.parquet.footers import joined, small_file, split
+from tests.support.parquet.hostile import look_at
 from tilepress.codecs.classical.jpeg_transcode import pack_jpeg, unpack_jpeg
-from tilepress.codecs.errors import StreamError, TilepressError, TooLarge, UnsupportedError
+from tilepress.codecs.errors import StreamError, TooLarge, UnsupportedError
 from tilepress.codecs.stream import read_frame, write_frame
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.manifest import Manifest, PartEntry, manifest_bytes
+from tilepress.pipeline.archive.parquet.reading import open_parquet, read_batches
 from tilepress.pipeline.archive.places import read_places
 from tilepress.pipeline.archive.plan import plan_from_bytes
-from tilepress.pipeline.archive.sealed import open_parquet, read_batches, read_json, seal_json
+from tilepress.pipeline.archive.sealed import read_json, seal_json
 from tilepress.pipeline.errors import IntegrityError, PictureError
 from tilepress.pipeline.formats.container import StackedContainers, pack_containers, unpack_container
 from tilepress.pipeline.formats.picture import Limits
@@ -74,12 +76,9 @@ def _manifest() -> list[bytes]:
 
 
 def _parquet(data: bytes) -> None:
-    file = open_parquet(io.BytesIO(data), "fuzzed")
-    try:
-        for batch in read_batches(file, 100):
-            batch.to_pylist()
-    except (pa.ArrowException, OSError, ValueError) as exc:  # as the callers of read_batches translate
-        raise IntegrityError(str(exc)) from exc
+    look_at(data)
+    for batch in read_batches(open_parquet(io.BytesIO(data), "fuzzed"), "fuzzed", 100):
+        batch.to_pylist()
 
 
 def _containers() -> list[bytes]:
@@ -119,5 +118,10 @@ PARSERS = {
         lambda data: read_places(data.decode(errors="replace"), "fuzzed"), (IntegrityError,), lambda: [b"[[1, 2]]"]
     ),
     "plan": Parser(lambda data: plan_from_bytes(data, "fuzzed"), (IntegrityError,), _manifest),
-    "parquet": Parser(_parquet, (TilepressError,), _manifest),
+    "parquet": Parser(_parquet, (IntegrityError,), lambda: [*_manifest(), small_file()]),
+    "parquet-footer": Parser(
+        lambda data: _parquet(joined(split(small_file())[0], data)),
+        (IntegrityError,),
+        lambda: [split(small_file(compression=each))[1] for each in ("NONE", "ZSTD")],
+    ),
 }

@@ -4,9 +4,6 @@
 
 Prints executions, executions a second and failures of each parser. An input that fails is written to
 tests/fuzz/corpus/PARSER/, where tests find it from then on.
-
-tests/fuzz/aborts/ holds an input that still ends the interpreter, and is in no test for that reason: of a Parquet
-footer with wrong size statistics, pyarrow 26.0.1 throws in `RowGroupMetaData.column`, and nothing catches that.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ from tilepress.jobs.certification import decoder
 from tilepress.jobs.certification import marked as marked_rows
 from tilepress.jobs.certification.asking import CertifyReport
 from tilepress.jobs.certification.rows import ROW_SCHEMA
-from tilepress.pipeline.archive.sealed import SEAL_KEY, SealedWriter, footer_metadata, open_parquet
+from tilepress.pipeline.archive.parquet.reading import footer_metadata, open_parquet
+from tilepress.pipeline.archive.sealed import SEAL_KEY, SealedWriter
 
 _WRONG = b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
 PNG = encoded(image_of("RGB", 150, 150), "PNG")
@@ -188,7 +189,8 @@ def test_a_signature_holds_for_its_key_alone(place: Path) -> None:
 
 def replanted(path: Path, rows: pa.Table) -> None:
     """Put these rows in the place of a sealed file's, under the metadata that it has: what anybody can."""
-    known = footer_metadata(open_parquet(path, path.name))
+    with path.open("rb") as file:
+        known = footer_metadata(open_parquet(file, path.name))
     with path.open("wb+") as out:
         writer = SealedWriter(out, ROW_SCHEMA)
         writer.write(rows)

@@ -10,16 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tilepress.pipeline.archive.sealed import (
-    SEAL_KEY,
-    SealedWriter,
-    check_seal,
-    footer_metadata,
-    open_parquet,
-    read_json,
-    read_seal,
-    seal_json,
-)
+from tilepress.pipeline.archive.parquet.reading import footer_metadata, open_parquet
+from tilepress.pipeline.archive.sealed import SEAL_KEY, SealedWriter, check_seal, read_json, read_seal, seal_json
 from tilepress.pipeline.errors import IntegrityError
 
 SCHEMA = pa.schema([("path", pa.string()), ("data", pa.binary())])
