@@ -13,7 +13,7 @@ from typing import Any
 
 from tilepress.pipeline.archive.layout import Run, is_complete, list_parts, list_runs, read_archive
 from tilepress.pipeline.archive.manifest import abandon_run, read_manifest
-from tilepress.pipeline.archive.plan import plan_from_bytes
+from tilepress.pipeline.archive.plan import Plan, plan_from_bytes
 from tilepress.pipeline.errors import AlreadyExists, IntegrityError, MissingError, UsageError
 from tilepress.pipeline.storage.base import Storage, open_storage
 from tilepress.pipeline.storage.options import NO_OPTIONS
@@ -24,6 +24,7 @@ class AbandonConfig:
     """What `tilepress.abandon` was asked for; its signature describes every field."""
 
     archive: str
+    yes: bool = False
     quiet: bool = True
     storage_options: Mapping[str, Any] = field(default=NO_OPTIONS, repr=False)  # see StorageOptions
 
@@ -49,6 +50,8 @@ def run_abandon(config: AbandonConfig) -> AbandonReport:
     runs, report = list_runs(storage), AbandonReport()
     if runs and not is_complete(storage, runs[-1]):
         require_replaced(storage, runs[-1])
+        if not config.yes:
+            _require_unfinished(storage, runs[-1])
         try:
             abandon_run(storage, runs[-1])
         except AlreadyExists:
@@ -65,17 +68,40 @@ def run_abandon(config: AbandonConfig) -> AbandonReport:
     return report
 
 
+def plan_of(storage: Storage, run: Run) -> Plan | None:
+    """Return the plan of a run; None if it is damaged or lost."""
+    try:
+        return plan_from_bytes(storage.read(run.plan), run.plan)
+    except (IntegrityError, MissingError):
+        return None
+
+
+def has_all_parts(storage: Storage, run: Run, plan: Plan) -> bool:
+    """Tell whether all parts of a run are there, so that it lacks no more than files that follow from them."""
+    there = list_parts(storage, run)
+    return all(shard.number in there for shard in plan.shards() if shard.additions)
+
+
 def require_replaced(storage: Storage, run: Run) -> None:
     """Raise UsageError unless all parts are there that a run stands for: it has been complete if some were removed."""
-    try:
-        replaces = plan_from_bytes(storage.read(run.plan), run.plan).replaces
-    except (IntegrityError, MissingError):
-        return  # not even `compact` knows what it stood for
+    plan = plan_of(storage, run)
+    replaces = plan.replaces if plan else ()  # not even `compact` knows what it stood for
     there = {number: list_parts(storage, Run(number)) for number in {number for number, _ in replaces}}
     if any(shard not in there[number] for number, shard in replaces):
         raise UsageError(
             f"{storage.url}: {run.folder} has been complete, since parts that it stands for are removed, and lacks its "
             f"manifest now: giving it up would lose images. Repeat the command that made it"
+        )
+
+
+def _require_unfinished(storage: Storage, run: Run) -> None:
+    """Raise UsageError for a run of files from a source that has all its parts: it may have been complete."""
+    plan = plan_of(storage, run)
+    if plan and plan.totals.files and "press" in plan.settings and has_all_parts(storage, run, plan):
+        raise UsageError(
+            f"{storage.url}: {run.folder} has all its parts, and lacks no more than what `tilepress repair "
+            f"{storage.url}` makes again: it may have been complete. Say `yes` to give it up nevertheless, and remove "
+            f"its {plan.totals.files:,} files from the archive"
         )
 
 

@@ -16,13 +16,13 @@ from typing import Any
 import tilepress
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import RESIDUALS, load_residual, needed_packages, shipped_models
+from tilepress.jobs.archives.abandon import has_all_parts, plan_of
 from tilepress.pipeline.archive.index import Index, IndexSpool, unread_rows, write_index
 from tilepress.pipeline.archive.layout import (
     ARCHIVE_JSON,
     README,
     Run,
     create_archive,
-    list_parts,
     new_identity,
     write_summary,
 )
@@ -67,16 +67,12 @@ def remake(archive: Archive, models: frozenset[str]) -> Iterator[str]:
 def finish_run(archive: Archive) -> bool:
     """Write what the last run lacks, if it has all its parts: run.json, index, manifest. Return whether it has.
 
-    So it is where a run that moves content was killed in the last moment, and where its manifest got lost. In the
-    second case the parts that it stands for may be gone: to give it up would lose what it has of them.
+    So it is where a run was killed in the last moment, and where its manifest got lost. In the second case, to give it
+    up would lose what it has: the parts that it stands for, or the files of the source, may be gone.
     """
     storage, last = archive.storage, archive.runs[-1]
-    try:
-        plan = plan_from_bytes(storage.read(last.run.plan), last.run.plan)
-    except (IntegrityError, MissingError):
-        return False
-    there = list_parts(storage, last.run)
-    if last.complete or any(shard.number not in there for shard in plan.shards() if shard.additions):
+    plan = plan_of(storage, last.run)
+    if last.complete or plan is None or not has_all_parts(storage, last.run, plan):
         return False
     write_summary(storage, last.run, _summary(last, plan))
     finished = bool(list(_remake_manifest(archive, last, None)))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from tilepress.jobs.archives.abandon import require_replaced
+from tilepress.jobs.archives.abandon import has_all_parts, plan_of, require_replaced
 from tilepress.jobs.archives.mending import Mended, mended_images
 from tilepress.jobs.archives.moving import Moves, execute_moves, in_the_way, next_run
 from tilepress.jobs.archives.remake import finish_run, remake
@@ -24,10 +24,11 @@ from tilepress.jobs.protection.making import protect_again
 from tilepress.pipeline.archive.layout import Run
 from tilepress.pipeline.archive.manifest import abandon_run
 from tilepress.pipeline.archive.places import Place
-from tilepress.pipeline.archive.plan import Plan, Shard, plan_from_bytes
+from tilepress.pipeline.archive.plan import Plan, Shard
+from tilepress.pipeline.compress.lease import holder_of
 from tilepress.pipeline.compress.move import MoveTask
 from tilepress.pipeline.engine.engine import EngineConfig, open_engine
-from tilepress.pipeline.errors import IntegrityError, MissingError
+from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.reading.archive import Archive, open_archive
 from tilepress.pipeline.reading.references import shared_contents
 from tilepress.pipeline.sources.collection import absolute_source
@@ -78,7 +79,7 @@ class RepairReport:
 def run_repair(config: RepairConfig) -> RepairReport:
     """Find what is damaged, put it right, and look again."""
     report = RepairReport(dry_run=config.dry_run)
-    _clear_the_way(_with_manifests(config, report), dry_run=config.dry_run)
+    _clear_the_way(_with_manifests(config, report), report)
     report.problems = _problems(config)
     if config.dry_run or not report.problems:
         return report
@@ -134,22 +135,27 @@ def _problems(config: RepairConfig) -> list[Damage]:
     return run_verify(asked).problems
 
 
-def _clear_the_way(archive: Archive, *, dry_run: bool) -> None:
-    """Finish an unfinished repair that has all its parts; give up another, which is planned anew.
+def _clear_the_way(archive: Archive, report: RepairReport) -> None:
+    """Finish the last run if it has all its parts; give up a repair that has not, which is planned anew.
 
-    UsageError for an unfinished run that is no repair.
+    UsageError for another unfinished run, and for one that a command seems to be at work on.
     """
     if not archive.runs or archive.runs[-1].complete:
         return
-    run, url = archive.runs[-1].run, archive.storage.url
-    settings: Mapping[str, Any] = {}
-    with suppress(IntegrityError, MissingError):
-        settings = plan_from_bytes(archive.storage.read(run.plan), run.plan).settings
-    if settings != _REQUEST:
-        raise in_the_way(url)
-    if not dry_run and not finish_run(archive):
-        require_replaced(archive.storage, run)
-        abandon_run(archive.storage, run)
+    storage, run = archive.storage, archive.runs[-1].run
+    plan = plan_of(storage, run)
+    ours = plan is not None and plan.settings == _REQUEST
+    if report.dry_run and (ours or (plan is not None and has_all_parts(storage, run, plan))):
+        return
+    if not ours and (report.dry_run or holder_of(storage)):
+        raise in_the_way(storage.url)
+    if finish_run(archive):
+        report.remade.append(run.manifest)
+    elif not ours:
+        raise in_the_way(storage.url)
+    else:
+        require_replaced(storage, run)
+        abandon_run(storage, run)
 
 
 def _replace_parts(config: RepairConfig, archive: Archive, problems: list[Damage], report: RepairReport) -> None:

@@ -206,7 +206,7 @@ def show_compact(request: SimpleNamespace, report: CompactReport) -> None:
 
 def show_repair(request: SimpleNamespace, report: RepairReport) -> None:
     """Print what was damaged, and what became of it."""
-    if report.dry_run or not (report.problems or report.restored):
+    if report.dry_run or not (report.problems or report.restored or report.remade):
         for part, image, problem in report.problems:
             print(plain(f"DAMAGED {part}{': ' + image if image else ''}: {problem}"))
         print(f"{counted(len(report.problems), 'problem')} found; nothing was written")

@@ -72,7 +72,7 @@ def view_run(storage: Storage, run: Run, *, last: bool = True, checked: bool = F
             return RunView(run, True, manifest, index, problems, manifest.date, manifest.replaces)
         begun = last and not storage.exists(run.index)
         if not begun:
-            problems.append((run.manifest, "missing; repeat the command of this run, if it is the last, to write it"))
+            problems.append((run.manifest, "missing; `tilepress repair` writes it, if all parts are there"))
     except (IntegrityError, MissingError) as exc:
         name = run.index if manifest else run.manifest
         problems.append((name, _instead(exc)))

@@ -104,8 +104,9 @@ AUDIT = command_of(
 ABANDON = command_of(
     abandon,
     """
-    Example:
+    Examples:
       tilepress abandon photos.tp
+      tilepress abandon photos.tp --yes
     """,
 )
 FORGET = command_of(

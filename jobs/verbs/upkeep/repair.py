@@ -47,14 +47,15 @@ def repair(
     """Put right what `verify` finds damaged in `archive`.
 
     What parity restores (see `protect`) comes back byte for byte, without the source. Files that follow from others,
-    such as an index, are written again. A new run stands for damaged parts: it has their
-    sound images, and the damaged ones stored again from the source: their content, whatever name it has there by now,
-    or else whatever the source has under their name. Parts with an image that is found nowhere stay as they are, unless
-    you say `give_up`. The old parts are removed by `compact`. Exit code 4 if something is still damaged, or lost.
+    such as an index or a manifest, are written again; so a run that has all its parts is completed. A new run stands
+    for damaged parts: it has their sound images, and the damaged ones stored again from the source: their content,
+    whatever name it has there by now, or else whatever the source has under their name. Parts with an image that is
+    found nowhere stay as they are, unless you say `give_up`. The old parts are removed by `compact`. Exit code 4 if
+    something is still damaged, or lost.
 
     Returns:
         A RepairReport: what was damaged, restored, written again, mended, lost, and what is still damaged. UsageError
-        where another run is unfinished.
+        where another run is unfinished, and lacks parts.
     """
     from tilepress.jobs.archives.repair import RepairConfig, run_repair
     from tilepress.pipeline.engine.engine import EngineConfig

@@ -12,6 +12,7 @@ from tests.support.interrupted import ONE, Killed, make_source
 from tests.support.make_collection import encoded, image_of, tree, write_tree
 from tilepress.errors import EngineError, UsageError
 from tilepress.jobs.archives import compress as job
+from tilepress.jobs.cli import app
 from tilepress.pipeline.archive.layout import Run, list_runs
 from tilepress.pipeline.engine import engine as engines
 from tilepress.pipeline.storage.base import open_storage
@@ -35,12 +36,12 @@ def kill(monkeypatch: pytest.MonkeyPatch, method: str, name: str) -> None:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """`source`, and an `archive` of it whose second run was killed before its index."""
+    """`source`, and an `archive` of it whose second run was killed before its last part."""
     make_source(tmp_path / "source")
     tilepress.compress(tmp_path / "source", tmp_path / "archive", **SMALL)
     write_tree(tmp_path / "source", {f"new/{n}.png": encoded(image_of("L", 90, 99, n), "PNG") for n in range(3)})
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        kill(patch, "create", "0002/index")
+        kill(patch, "create", "0002/parts/00001")
         tilepress.compress(tmp_path / "source", tmp_path / "archive", **SMALL)
     return tmp_path
 
@@ -70,7 +71,7 @@ def test_nothing_is_given_up_where_no_run_is_unfinished(place: Path) -> None:
     assert tree(place / "archive") == before
 
 
-@pytest.mark.parametrize(("method", "name"), [("create", "manifest"), ("remove", "plan"), ("remove", "parts/00001")])
+@pytest.mark.parametrize(("method", "name"), [("create", "manifest"), ("remove", "plan"), ("remove", "parts/00000")])
 def test_killed_on_the_way_it_is_done_by_the_next_attempt(method: str, name: str, place: Path, monkeypatch) -> None:
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill(patch, method, name)
@@ -85,7 +86,7 @@ def test_whoever_still_works_on_it_cannot_complete_it_and_leaves_no_harm(place: 
     original = job.create_index
 
     def given_up_meanwhile(*arguments: Any) -> str:
-        tilepress.abandon(place / "archive")
+        tilepress.abandon(place / "archive", yes=True)
         return original(*arguments)
 
     monkeypatch.setattr(job, "create_index", given_up_meanwhile)
@@ -100,6 +101,30 @@ def test_a_run_whose_plan_is_lost_can_be_given_up(place: Path) -> None:
     assert tilepress.abandon(place / "archive").run == 2
     assert tilepress.compress(place / "source", place / "archive", **SMALL).run == 3
     assert tilepress.verify(place / "archive", against=place / "source", **ONE).exit_code == 0
+
+
+@pytest.mark.parametrize("lost", [["manifest"], ["manifest", "index"]])
+def test_a_run_that_has_all_its_parts_is_completed_by_repair_and_given_up_only_if_told_to(
+    lost: list[str], place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = place / "archive"
+    tilepress.compress(place / "source", archive, **SMALL)
+    before = tree(archive)
+    for name in lost:
+        (archive / f"runs/0002/{name}.parquet").unlink()
+    harmed = tree(archive)
+    assert app._run(["abandon", str(archive)]) == 2
+    said = capsys.readouterr().err
+    assert f"tilepress repair {archive}" in said and "--yes" in said and "3 files" in said
+    assert tree(archive).keys() - {"run-report.json"} == harmed.keys() - {"run-report.json"}
+    assert app._run(["repair", str(archive), "--dry-run", "--engine", "local", "-j", "1"]) == (0 if lost[1:] else 4)
+    assert app._run(["repair", str(archive), "--engine", "local", "-j", "1"]) == 0
+    assert "written again: runs/0002/manifest.parquet" in capsys.readouterr().out
+    assert {name: data for name, data in tree(archive).items() if name != "run-report.json"} == {
+        name: data for name, data in before.items() if name != "run-report.json"
+    }
+    (archive / MANIFEST).unlink()
+    assert tilepress.abandon(archive, yes=True).run == 2
 
 
 def test_an_engine_that_cannot_be_had_leaves_nothing_claimed(place: Path, monkeypatch) -> None:

@@ -72,7 +72,7 @@ def test_without_a_complete_run_neither_verify_nor_restore_end_with_0(
     assert {path.name: path.read_bytes() for path in (place / "out/a").iterdir()} == {
         f"{at}.png": FILES[f"a/{at}.png"] for at in range(2)
     }
-    tilepress.abandon(place / "archive")
+    tilepress.abandon(place / "archive", yes=True)
     report = tilepress.verify(place / "archive", **LOCAL)
     assert (report.exit_code, report.complete, report.problems) == (3, False, [])
 

@@ -18,6 +18,8 @@ from tilepress.errors import UsageError
 from tilepress.jobs.archives import listing
 from tilepress.jobs.cli import app
 from tilepress.pipeline.archive import index
+from tilepress.pipeline.compress.lease import Lease
+from tilepress.pipeline.storage.base import open_storage
 
 
 def test_nothing_is_written_where_nothing_is_damaged_or_for_a_dry_run(place: Path) -> None:
@@ -197,10 +199,19 @@ def test_killed_at_every_object_it_goes_on_and_nothing_is_lost(place: Path) -> N
 
 
 def test_an_unfinished_run_of_another_kind_is_in_the_way(place: Path) -> None:
-    for name in ("index", "manifest"):
+    for name in ("index", "manifest", "parts/00000"):
         (place / f"archive/runs/0002/{name}.parquet").unlink()
     with pytest.raises(UsageError, match="unfinished run: repeat its command"):
         repair(place)
+
+
+def test_a_run_that_a_command_is_at_work_on_is_left_to_it(place: Path) -> None:
+    (place / "archive/runs/0002/manifest.parquet").unlink()
+    with Lease(open_storage(str(place / "archive")), "compress") as lease:
+        assert lease.begin() is None
+        with pytest.raises(UsageError, match="unfinished run: repeat its command"):
+            repair(place)
+    assert repair(place).remade == ["runs/0002/manifest.parquet"]
 
 
 @pytest.mark.parametrize(("number", "harm"), [(1, unlink), (1, tear), (2, tear)])
