@@ -210,11 +210,14 @@ def show_submit(request: SimpleNamespace, report: SubmitReport) -> None:
             print(f"# --- {name}\n{text}" if len(report.texts) > 1 else text, end="")
         return
     if not report.waited:
-        print(f"{report.id}: {report.why or ('submitted' if report.new else 'is there already')}")
+        there = "has ended well, and is not repeated" if report.done else "is there already"
+        print(f"{report.id}: {report.why or ('submitted' if report.new else there)}")
         return
     print(plain(f"{report.id}: exit code {report.exit_code}{f', {report.why}' if report.why else ''}"))
-    if report.exit_code and not report.new:
-        print("this job was there already, and is over: the --at of another slot makes a new one")
+    if report.done:
+        print("this job has ended well, and is not repeated")
+    elif report.exit_code and not report.new:
+        print("this job was there already, and is over: --again makes another attempt")
     if report.run_report:
         counts = report.run_report["counts"]
         print(f"{counts['images']:,} images, {size(counts['bytes_in'])} to {size(counts['bytes_out'])}")

@@ -33,6 +33,9 @@ class Cluster(Protocol):
     def submit(self, submission: Submission) -> bool:
         """Submit, unless the id is there already; tell whether this call did it."""
 
+    def find(self, submission: Submission) -> JobState | None:
+        """Return how it is; None if it is not there."""
+
     def state(self, submission: Submission) -> JobState:
         """Return how it is. EngineError if it is not there."""
 

@@ -39,7 +39,7 @@ def follow(cluster: Cluster, submission: Submission, say: Say) -> End:
         log.end()
     if isinstance(state, End):
         return state
-    return _end(submission, state)
+    return end_of(submission, state)
 
 
 def _awaited(cluster: Cluster, submission: Submission, on_start: Callable[[], None]) -> JobState | End:
@@ -79,8 +79,11 @@ def _given_up(cluster: Cluster, submission: Submission, exit_code: int, why: str
     return End(exit_code, f"{submission.id} {why}, {then}", _report(submission))
 
 
-def _end(submission: Submission, state: JobState) -> End:
-    """The real exit code: that of the report; else that of the process; else what the phase means."""
+def end_of(submission: Submission, state: JobState) -> End:
+    """Return how a submission ended that is in this last state.
+
+    The real exit code is that of the report; else that of the process; else what the phase means.
+    """
     report = _report(submission)
     if report is not None and report.exit_code is not None:
         return End(report.exit_code, report.error, report)

@@ -23,12 +23,14 @@ class Submission:
 
     job: Job
     slot: datetime | None  # UTC; None: of a job without a schedule, which is submitted once
+    attempt: int = 1  # those behind the first are made only if asked for: see attempts.py
 
     @property
     def id(self) -> str:
         """Its id."""
         outcome = self.job.model_dump(mode="json", include={"name", "environment", "secrets", "reports"})
         outcome |= {"words": command_words(self.job.verb, self.job.arguments), "slot": str(self.slot)}
+        outcome |= {"attempt": self.attempt} if self.attempt > 1 else {}
         digest = sha256(json.dumps(outcome, sort_keys=True).encode()).hexdigest()[:_DIGITS]
         moment = [] if self.slot is None else [self.slot.strftime("%Y%m%dt%H%M")]
         return "-".join([self.job.name, *moment, digest])

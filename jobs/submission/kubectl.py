@@ -46,6 +46,15 @@ class KubeRay:
             return False
         return True
 
+    def find(self, submission: Submission) -> JobState | None:
+        """See Cluster."""
+        try:
+            return self.state(submission)
+        except EngineError as exc:
+            if "NotFound" not in str(exc):
+                raise
+            return None
+
     def state(self, submission: Submission) -> JobState:
         """See Cluster."""
         status = self._get(submission).get("status") or {}

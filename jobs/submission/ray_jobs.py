@@ -78,17 +78,24 @@ class RayJobs:
             return False  # another client was faster, or the answer was lost
         return True
 
-    def state(self, submission: Submission) -> JobState:
+    def find(self, submission: Submission) -> JobState | None:
         """See Cluster."""
         found = self._find(submission)
         if found is None:
-            raise EngineError(f"{self._dashboard} knows no job {submission.id} any more: the cluster began anew")
+            return None
         return JobState(
             _PHASES[str(found.status.value)],
             str(found.message or ""),
             found.driver_exit_code,
             None if found.start_time is None else found.start_time / 1000,
         )
+
+    def state(self, submission: Submission) -> JobState:
+        """See Cluster."""
+        state = self.find(submission)
+        if state is None:
+            raise EngineError(f"{self._dashboard} knows no job {submission.id} any more: the cluster began anew")
+        return state
 
     def stop(self, submission: Submission) -> None:
         """See Cluster."""

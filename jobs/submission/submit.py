@@ -20,6 +20,7 @@ class SubmitConfig:
     job: str
     on: str = "ray"
     at: str | None = None
+    again: bool = False
     dry_run: bool = False
     wait: bool = False
     ray_dashboard: str | None = None
@@ -34,7 +35,9 @@ class SubmitReport:
     """
 
     id: str = ""
+    attempt: int = 1  # at its slot
     new: bool = False  # False: it was there already
+    done: bool = False  # it ended well, so that `again` did not repeat it
     report_place: str = ""
     texts: dict[str, str] = field(default_factory=dict)
     waited: bool = False
@@ -60,6 +63,8 @@ def run_submit(config: SubmitConfig) -> SubmitReport:
 
     if config.dry_run and config.wait:
         raise UsageError("`dry_run` submits nothing: there is nothing to `wait` for")
+    if config.dry_run and config.again:
+        raise UsageError("`dry_run` asks no cluster which attempts there are: leave out `again`")
     job = load_job(config.job)
     place = {"ray": _on_ray, "kuberay": _on_kuberay, "cron": _on_cron}[config.on]
     return place(config, job)
@@ -75,7 +80,7 @@ def _on_ray(config: SubmitConfig, job: Any) -> SubmitReport:
     if config.dry_run:
         report.texts = {"request": _yaml({"dashboard": dashboard, **request})}
         return report
-    return _submitted(config, RayJobs(dashboard), submission, report)
+    return _submitted(config, RayJobs(dashboard), submission)
 
 
 def _on_kuberay(config: SubmitConfig, job: Any) -> SubmitReport:
@@ -85,8 +90,8 @@ def _on_kuberay(config: SubmitConfig, job: Any) -> SubmitReport:
 
     _refuse_dashboard(config)
     if job.schedule is not None and config.at is None:
-        if config.wait:
-            raise UsageError("a schedule has no end to `wait` for: say `at` for the run of one slot")
+        if config.wait or config.again:
+            raise UsageError("a schedule has no end to `wait` for or to try `again`: say `at` for the run of one slot")
         manifest = scheduled(job)
         report = SubmitReport(job.name, texts={"manifest": _yaml(manifest)})
         if not config.dry_run:
@@ -98,13 +103,13 @@ def _on_kuberay(config: SubmitConfig, job: Any) -> SubmitReport:
     if config.dry_run:
         report.texts = {"manifest": _yaml(manifest)}
         return report
-    return _submitted(config, KubeRay(job.kubernetes.namespace), submission, report)
+    return _submitted(config, KubeRay(job.kubernetes.namespace), submission)
 
 
 def _on_cron(config: SubmitConfig, job: Any) -> SubmitReport:
     from tilepress.jobs.submission.crontab import cron_texts
 
-    for name in ("wait", "at"):
+    for name in ("wait", "at", "again"):
         if getattr(config, name):
             raise UsageError(f"`{name}` has no effect with `on` cron, which only prints what cron needs to know")
     return SubmitReport(job.name, texts=cron_texts(job, config.job, config.ray_dashboard))
@@ -115,11 +120,14 @@ def _refuse_dashboard(config: SubmitConfig) -> None:
         raise UsageError("`ray_dashboard` has no effect with `on` kuberay, which makes a cluster for the job")
 
 
-def _submitted(config: SubmitConfig, cluster: Any, submission: Any, report: SubmitReport) -> SubmitReport:
+def _submitted(config: SubmitConfig, cluster: Any, submission: Any) -> SubmitReport:
     """Submit, or find that it is submitted; follow it to its end if that is asked for."""
+    from tilepress.jobs.submission.attempts import submit_once
     from tilepress.jobs.submission.following import follow
 
-    report.new = cluster.submit(submission)
+    made = submit_once(cluster, submission, again=config.again)
+    submission = made.submission
+    report = SubmitReport(submission.id, submission.attempt, made.new, made.done, submission.report)
     if not config.quiet:
         found = "submitted" if report.new else "found"
         MESSAGES.say(f"{found} {submission.id}; it reports to {submission.report}", found, id=submission.id)

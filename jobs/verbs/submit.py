@@ -26,6 +26,9 @@ def submit(
         str | None,
         typer.Option(metavar="TIME", help="The slot of that time, such as 2026-11-28T02:00Z; now if not given."),
     ] = None,
+    again: Annotated[
+        bool, typer.Option(help="A new attempt, if the job of the slot failed or was stopped; else that is found.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Print the request or the manifests, and submit nothing.")] = False,
     wait: Annotated[
         bool, typer.Option(help="Follow the job, print its log on standard error, and end with its exit code.")
@@ -46,11 +49,12 @@ def submit(
 
     The id of a submission follows from the job and its slot: the last time at which its schedule was due. With `wait`,
     whoever submits a slot again follows the job that is there. The exit code is then that of the job's command, as its
-    run report says; 75 where the job did not start in time, 124 where it ran for too long, and was stopped.
+    run report says; 75 where the job did not start in time, 124 where it ran for too long, and was stopped. With
+    `again`, a slot whose last job failed or was stopped gets another one, under an id of its own.
 
     Returns:
-        A SubmitReport: the id, whether it is new, and with `wait` the exit code and run report of the job. UsageError
-        for a job file that is wrong, EngineError where the cluster does not answer.
+        A SubmitReport: the id, the attempt, whether it is new, and with `wait` the exit code and run report of the job.
+        UsageError for a job file that is wrong, EngineError where the cluster does not answer.
     """
     from tilepress.jobs.submission.submit import SubmitConfig, run_submit
 
@@ -59,6 +63,7 @@ def submit(
             job=place_text(job),
             on=on,
             at=at,
+            again=again,
             dry_run=dry_run,
             wait=wait,
             ray_dashboard=ray_dashboard,

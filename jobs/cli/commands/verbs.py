@@ -240,6 +240,7 @@ SUBMIT = command_of(
     Examples:
       tilepress submit nightly.yaml --wait                          on the Ray cluster of $RAY_API_SERVER_ADDRESS
       tilepress submit nightly.yaml --at 2026-11-28T02:00Z --wait   that night: the job that was, or a new one
+      tilepress submit nightly.yaml --again --wait                  another attempt, if the job failed or was stopped
       tilepress submit nightly.yaml --on kuberay --dry-run          the manifest
       tilepress submit nightly.yaml --on cron                       a crontab line, a timer and a service
 

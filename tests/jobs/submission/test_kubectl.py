@@ -52,6 +52,7 @@ def status(store: Path, **told: object) -> None:
 
 
 def test_a_slot_that_is_submitted_twice_is_one_rayjob(store: Path) -> None:
+    status(store)
     first = tilepress.submit(store / "job.yaml", on="kuberay", at="2026-11-28T02:00Z")
     again = tilepress.submit(store / "job.yaml", on="kuberay", at="2026-11-28T05:00Z")
     assert (first.new, again.new) == (True, False) and first.id == again.id
@@ -72,6 +73,16 @@ def test_the_end_of_a_rayjob_is_waited_for(told: dict[str, str], exit_code: int,
     status(store, **told)
     done = tilepress.submit(store / "job.yaml", on="kuberay", at="2026-11-28T02:00Z", wait=True)
     assert (done.exit_code, done.waited) == (exit_code, True)
+
+
+def test_a_rayjob_that_failed_is_tried_again_under_another_name(store: Path) -> None:
+    slot = {"on": "kuberay", "at": "2026-11-28T02:00Z"}
+    status(store, jobDeploymentStatus="Failed", jobStatus="FAILED")
+    first = tilepress.submit(store / "job.yaml", **slot)
+    second = tilepress.submit(store / "job.yaml", again=True, **slot)
+    assert (second.new, second.attempt) == (True, 2) and (store / second.id).exists()
+    found = tilepress.submit(store / "job.yaml", **slot)
+    assert (found.id, found.new) == (second.id, False) and first.id != second.id
 
 
 def test_the_log_is_not_followed_any_longer_than_the_job_runs(store: Path) -> None:

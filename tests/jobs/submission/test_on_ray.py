@@ -162,9 +162,13 @@ def test_a_client_that_died_attaches_again_and_a_job_that_was_stopped_did_not_en
     assert (code, second["new"], second["run_report"]["run"]) == (0, True, 1), said
 
 
-def test_a_job_that_runs_for_too_long_is_stopped(head: Head, place: Path) -> None:
-    code, report, said = head.submitted(slow_job(place, timeouts={"run": 4}), "--wait")
+def test_a_job_that_runs_for_too_long_is_stopped_and_tried_again_if_that_is_asked_for(head: Head, place: Path) -> None:
+    code, report, said = head.submitted(slow_job(place, "2", timeouts={"run": 4}), "--wait")
     assert code == 124 and "ran for longer than 4 s" in report["why"], said
+    code, again, said = head.submitted(slow_job(place, "2"), "--again", "--wait")
+    assert (code, again["new"], again["attempt"]) == (0, True, 2) and again["id"] != report["id"], said
+    code, done, said = head.submitted(slow_job(place, "2"), "--again", "--wait")
+    assert (code, done["new"], done["done"], done["id"]) == (0, False, True, again["id"]), said
 
 
 def test_who_has_no_token_is_refused(head: Head, place: Path) -> None:
