@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from hashlib import sha256
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,11 +16,14 @@ from hypothesis import strategies as st
 
 from tilepress.pipeline.archive import plan as module
 from tilepress.pipeline.archive import plan_writer
+from tilepress.pipeline.archive.layout import Run
+from tilepress.pipeline.archive.manifest import Manifest, PartEntry, manifest_bytes, read_manifest
 from tilepress.pipeline.archive.plan import ADD, LeftOut, Plan, PlannedFile, plan_from_bytes
 from tilepress.pipeline.archive.plan_writer import write_plan
 from tilepress.pipeline.archive.schema import GONE
-from tilepress.pipeline.archive.sealed import SealedWriter
+from tilepress.pipeline.archive.sealed import SEAL_KEY, SealedWriter
 from tilepress.pipeline.errors import IntegrityError
+from tilepress.pipeline.storage.local import LocalStorage
 
 SETTINGS = {"source": "photos", "press": {"codec": "jpegxl", "quality": None}}
 FILES = st.lists(st.tuples(st.sampled_from([ADD, ADD, ADD, GONE]), st.integers(0, 500)), min_size=1, max_size=60)
@@ -133,6 +138,29 @@ def test_a_damaged_plan_is_refused_by_name(at: float) -> None:
     data[int(at * len(data))] ^= 4
     with pytest.raises(IntegrityError, match=r"runs/0001/plan\.parquet"):
         plan_from_bytes(bytes(data), "runs/0001/plan.parquet")
+
+
+def sealed_again(data: bytes) -> bytes:
+    """Bytes of a sealed Parquet file, with the seal that they have now: as of somebody who wants to be believed."""
+    at = data.rindex(f"{SEAL_KEY}\x18\x40".encode()) + len(SEAL_KEY) + 2
+    digest = sha256(data[:at] + b"0" * 64 + data[at + 64 :]).hexdigest()
+    return data[:at] + digest.encode() + data[at + 64 :]
+
+
+def torn(data: bytes) -> bytes:
+    """The same file with a flipped bit in its first page of rows."""
+    return sealed_again(data[:40] + bytes([data[40] ^ 4]) + data[41:])
+
+
+def test_rows_that_do_not_decode_are_damage_of_a_file_that_is_named(tmp_path: Path) -> None:
+    name, plan = "runs/0001/plan.parquet", content(write_plan(files_of([(ADD, 3)] * 50), SETTINGS))
+    assert list(plan_from_bytes(sealed_again(plan), name).files()), "so it is the rows, and not the seal"
+    with pytest.raises(IntegrityError, match=rf"{name}: its rows cannot be read \(.+\)"):
+        list(plan_from_bytes(torn(plan), name).shards())
+    storage, parts = LocalStorage(str(tmp_path)), tuple(PartEntry(at, 1, 1, 100, "0" * 64) for at in range(50))
+    storage.create(Run(1).manifest, torn(manifest_bytes(Run(1), Manifest(parts, "", ""))))
+    with pytest.raises(IntegrityError, match=r"runs/0001/manifest\.parquet: its rows cannot be read \(.+\)"):
+        read_manifest(storage, Run(1))
 
 
 def test_another_sealed_file_is_no_plan() -> None:
