@@ -18,7 +18,14 @@ from tilepress.pipeline.archive import dates
 from tilepress.pipeline.archive.sealed import read_json, seal_json
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.engine.machine import host_name
-from tilepress.pipeline.errors import ChangedError, MissingError, StorageError, TransientStorageError, UnsafeName
+from tilepress.pipeline.errors import (
+    ChangedError,
+    IntegrityError,
+    MissingError,
+    StorageError,
+    TransientStorageError,
+    UnsafeName,
+)
 from tilepress.pipeline.storage.base import Location, Storage
 from tilepress.pipeline.storage.removal import Remover
 
@@ -100,7 +107,7 @@ def remove_files(task: RemoveTask, archive: Storage, pool: CodecPool) -> Removed
         require_part(archive, *part)
     require_sizes(archive, options.models)
     log, begun = options.certificate.open(), f"{LOG}{options.session}-{task.number:06d}-"
-    earlier = _begun_before(log, begun)
+    earlier = begun_before(log, begun)
     name = f"{begun}{secrets.token_hex(4)}"
     log.create(f"{name}.json", _about_to(task))
     remover = Remover(options.source.open(), options.conditional)
@@ -113,13 +120,19 @@ def remove_files(task: RemoveTask, archive: Storage, pool: CodecPool) -> Removed
     return done
 
 
-def _begun_before(log: Storage, name: str) -> set[str]:
-    """The files that an earlier attempt at a task, whose worker died, was about to remove and did not find gone."""
+def begun_before(log: Storage, name: str) -> set[str]:
+    """Return the files that an earlier attempt at a task, whose worker died, was about to remove and did not find gone.
+
+    IntegrityError where what is written there is not what tilepress wrote.
+    """
     begun, gone = set[str](), set[str]()
     for entry in list(log.list(name)):
         content = read_json(log.read(entry.name), f"{log.url}/{entry.name}")
-        begun |= {each["path"] for each in content.get("files", ())}
-        gone |= {path for path, reason, _ in content.get("kept", ()) if reason == GONE}
+        try:
+            begun |= {str(each["path"]) for each in content.get("files", ())}
+            gone |= {str(path) for path, reason, _ in content.get("kept", ()) if reason == GONE}
+        except (KeyError, TypeError, ValueError) as exc:
+            raise IntegrityError(f"{log.url}/{entry.name} is no list of removals that tilepress wrote") from exc
     return begun - gone
 
 

@@ -74,5 +74,6 @@ def _is_right(content: Mapping[str, Any]) -> bool:
         and all(isinstance(content.get(name, ""), str) for name in ("submission", "error"))
         and isinstance(content.get("finished"), str | None)
         and all(isinstance(content.get(name), int | None) for name in numbers)
-        and all(isinstance(content.get(name, {}), dict) for name in ("arguments", "counts", "retries"))
+        and isinstance(content.get("arguments"), dict)
+        and all(isinstance(content.get(name, {}), dict) for name in ("counts", "retries"))
     )

@@ -111,7 +111,7 @@ class PartBuilder:
         rows = images + others
         digest = zlib.crc32(b"".join(row.crc.to_bytes(4, "little") for row in rows))
         out = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
-        writer = SealedWriter(out, PART_SCHEMA, **_parquet_options())
+        writer = SealedWriter(out, PART_SCHEMA, **parquet_options())
         for group in _groups(images, others):
             writer.write(self._table(group))
         seal = writer.close({"tilepress.format": FORMAT, "tilepress.rows": f"{len(rows)}:{digest:08x}", **metadata})
@@ -164,7 +164,8 @@ class BuiltPart:
         self.file.close()
 
 
-def _parquet_options() -> dict[str, Any]:
+def parquet_options() -> dict[str, Any]:
+    """Return how a `SealedWriter` of a part is to write: payloads plain, on one page a chunk."""
     return {
         "compression": {name: "NONE" if name in PAYLOADS else "ZSTD" for name in PART_SCHEMA.names},
         "use_dictionary": [name for name in PART_SCHEMA.names if name not in (*PAYLOADS, *ENCODINGS, *_UNIQUE)],

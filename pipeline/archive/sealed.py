@@ -150,10 +150,12 @@ def read_json(data: bytes, name: str) -> dict[str, Any]:
     """Return the content of a sealed JSON file; IntegrityError unless every byte is as written."""
     try:
         content = json.loads(data)
-        digest = content.pop("sha256")
-        blank = data.replace(digest.encode(), _BLANK)
+        digest = content.pop("sha256").encode()
+        if len(digest) != len(_BLANK):  # before it is replaced: a shorter one would make more of the bytes
+            raise ValueError("its seal is none")
+        blank = data.replace(digest, _BLANK)
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as exc:
         raise IntegrityError(f"{name}: not a sealed JSON file ({exc!r})") from exc
-    if len(digest) != len(_BLANK) or hashlib.sha256(blank).hexdigest() != digest:
+    if hashlib.sha256(blank).hexdigest().encode() != digest:
         raise IntegrityError(f"{name}: the file's bytes are not what was written (its SHA-256 does not match)")
     return dict(content)

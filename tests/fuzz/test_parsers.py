@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fuzz.parsers import PARSERS
-from tests.fuzz.run import failure, kept, mutants
+from tests.fuzz.run import failure, kept, mutants, warm
 from tests.support.parquet.hostile import require_survival
 
 
@@ -13,7 +13,7 @@ from tests.support.parquet.hostile import require_survival
 def test_parsers_raise_nothing_but_what_they_say(name: str) -> None:
     require_survival()  # of inputs that once ended the process, and would end this one
     parser = PARSERS[name]
-    seeds = [*parser.seeds(), *kept(name)]
+    seeds = [*warm(parser), *kept(name)]
     assert [failure(parser, seed) for seed in seeds] == [None] * len(seeds)
-    found = [error for data in mutants(seeds, 200, seed=1) if (error := failure(parser, data)) is not None]
+    found = [error for data in mutants(seeds, parser.tests, seed=1) if (error := failure(parser, data)) is not None]
     assert found == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -123,6 +124,15 @@ def test_every_flipped_bit_of_a_json_file_is_found() -> None:
 def test_json_that_was_not_sealed_is_refused(data: bytes) -> None:
     with pytest.raises(IntegrityError, match=r"archive\.json"):
         read_json(data, "archive.json")
+
+
+def test_a_short_seal_makes_no_more_of_the_bytes() -> None:
+    data = b'{"sha256": "0", "a": "' + b"0" * (1 << 20) + b'"}'
+    tracemalloc.start()
+    with pytest.raises(IntegrityError):
+        read_json(data, "x")
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
 
 
 def test_json_with_bytes_around_it_is_refused() -> None:
