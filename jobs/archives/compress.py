@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -30,12 +30,12 @@ from tilepress.pipeline.archive.plan import STORED, LeftOut, Plan
 from tilepress.pipeline.archive.schema import FAILURES
 from tilepress.pipeline.archive.summary import Summary
 from tilepress.pipeline.coding.settings import EncodeSettings
-from tilepress.pipeline.compress.commit import EncodeResult, encode_shard
+from tilepress.pipeline.compress.commit import encode_shard
 from tilepress.pipeline.compress.committed import CommittedContent
 from tilepress.pipeline.compress.crash_search import find_crashing_files
 from tilepress.pipeline.compress.known import KnownContent
 from tilepress.pipeline.compress.lease import IfBusy, Lease
-from tilepress.pipeline.compress.sharing import Round, SharedShards
+from tilepress.pipeline.compress.sharing import SharedShards
 from tilepress.pipeline.engine.engine import Engine, EngineConfig, open_engine
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.sources.collection import Collection
@@ -268,7 +268,7 @@ def _execute(
             committed = CommittedContent(run, plan, spool)
             places: list[KnownContent | CommittedContent] = [committed, *known_content(storage, run, plan, settings)]
             tasks = Tasks(plan, run, settings, config.source, StorageOptions(config.storage_options), places)
-            rounds = (_mapped(engine, each, tasks, meter, quiet=config.quiet) for each in shared.rounds())
+            rounds = (tasks.mapped(engine, encode_shard, each, meter, quiet=config.quiet) for each in shared.rounds())
             for result in chain.from_iterable(rounds):
                 entries.append(result.entry)
                 spool.put(result.entry.shard, result.index)
@@ -285,13 +285,6 @@ def _execute(
         write_manifest(storage, run, Manifest(tuple(entries), plan.seal, seal, plan.date, index_footer=footer))
         report.seconds = round(time.monotonic() - started, 3)
         report.compiling_seconds = round(COMPILE_CLOCK.seconds - compiling, 3)
-
-
-def _mapped(engine: Engine, shards: Round, tasks: Tasks, meter: Meter, *, quiet: bool) -> Iterator[EncodeResult]:
-    """What comes of a round of shards; orphans may be so because a file crashes whoever compresses it."""
-    if shards.orphans and not quiet:
-        MESSAGES.say("compress: shards that a command was at when it died come first, in other processes", "orphans")
-    return engine.map_shards(encode_shard, tasks.of(shards.shards), meter, apart=shards.orphans)
 
 
 def _say_waiting(shards: int) -> None:

@@ -6,13 +6,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from tilepress.jobs.cli.messages import MESSAGES
 from tilepress.pipeline.archive.layout import Run, list_runs
 from tilepress.pipeline.archive.plan import Plan, Shard
+from tilepress.pipeline.archive.schema import UNTRUSTED
 from tilepress.pipeline.coding.settings import EncodeSettings
-from tilepress.pipeline.compress.commit import EncodeTask
+from tilepress.pipeline.compress.commit import EncodeResult, EncodeTask
 from tilepress.pipeline.compress.committed import CommittedContent
 from tilepress.pipeline.compress.known import KnownContent
 from tilepress.pipeline.compress.same import Candidates
+from tilepress.pipeline.compress.sharing import Round
+from tilepress.pipeline.engine.engine import Engine, Stage, Watcher
 from tilepress.pipeline.reading.archive import Archive
 from tilepress.pipeline.sources.collection import absolute_source
 from tilepress.pipeline.storage.base import Storage
@@ -29,6 +33,20 @@ class Tasks:
     source: str
     storage_options: StorageOptions
     places: Sequence[KnownContent | CommittedContent]
+
+    def mapped(
+        self, engine: Engine, stage: Stage, shards: Round, watcher: Watcher, *, quiet: bool
+    ) -> Iterator[EncodeResult]:
+        """Map a stage over a round of shards, in processes that a file may crash where that seems possible.
+
+        So it is with orphans, and in a run that tries files again because they did.
+        """
+        if shards.orphans and not quiet:
+            MESSAGES.say(
+                "compress: shards that a command was at when it died come first, in other processes", "orphans"
+            )
+        may_crash = shards.orphans or UNTRUSTED in self.plan.settings.get("again", ())
+        return engine.map_shards(stage, self.of(shards.shards), watcher, apart=may_crash)
 
     def of(self, shards: Iterable[tuple[Shard, bool]]) -> Iterator[EncodeTask]:
         """Yield the task of each shard, given with whether its part is there."""

@@ -51,6 +51,9 @@ def test_a_file_that_crashes_its_codec_costs_one_repetition_and_is_stored_verbat
         assert f"{name}: stored verbatim, since compressing it crashed" in said
     check_kept(source, archive, {"a-bomb.tif", "z-bomb.tif"}, tmp_path / "out")
     assert not list(archive.glob("runs/*/taken-*"))
+    retry = command("retry", archive, "--failed", "--engine", "local", "-j", "1")
+    out, said = retry.communicate(timeout=120)
+    assert retry.returncode == 3 and "a-bomb.tif: stored verbatim" in out + said, "it costs no repetition again"
 
 
 @pytest.mark.slow
