@@ -30,6 +30,7 @@ from tilepress.pipeline.archive.parquet.thrift import (
 from tilepress.pipeline.errors import IntegrityError
 
 MAX_FOOTER = 64 << 20
+MOST_CHUNKS = 1 << 20  # pyarrow takes a kilobyte for each; an index of 10 million images has 39,000
 _MAGIC, _MAGIC_ENCRYPTED = b"PAR1", b"PARE"
 _CODECS = bytes(range(0, 16, 2))  # from UNCOMPRESSED to LZ4_RAW, as numbers are written: doubled
 _END = 8  # bytes: the length of the footer, and the magic
@@ -88,6 +89,8 @@ class _File:
 
     def _groups(self, data: bytes, at: int, kind: int) -> int:
         count, at = list_of(STRUCT, data, at, kind)
+        if count * len(self._chunks) > MOST_CHUNKS:
+            raise ValueError(f"it has {count} row groups of {len(self._chunks)} columns")
         for self._number in range(count):
             at = walk(data, at, self._group)
         return at

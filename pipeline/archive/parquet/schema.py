@@ -9,9 +9,11 @@ from tilepress.pipeline.archive.parquet.thrift import I32, STRUCT, Fields, binar
 
 BYTE_ARRAY, _FIXED = 6, 7  # of the types of parquet.thrift
 _WIDTHS = {0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8, BYTE_ARRAY: 0}  # bytes of a value alone, by type
-_OPTIONAL, _REPEATED = 1, 2
+_REPEATED = 2  # of the repetitions: required, optional, repeated
 _TYPE, _LENGTH, _REPETITION, _NAME, _CHILDREN = range(1, 6)  # fields of SchemaElement
+MOST_COLUMNS = 4096  # tilepress has 59 at most
 _MOST_DEPTH = 32
+_MOST_NAME = 255  # bytes: a column's path has those of all groups around it
 _MOST_LENGTH = 1 << 16  # bytes of a value of a fixed size
 
 
@@ -41,6 +43,8 @@ class _Group:
 def read_schema(data: bytes, at: int, kind: int) -> tuple[list[Column], int]:
     """Return the columns of the schema that begins at a byte, and where it ends; ValueError if it is no tree."""
     count, at = list_of(STRUCT, data, at, kind)
+    if count > 2 * MOST_COLUMNS:
+        raise ValueError(f"the schema has {count} elements")
     columns: list[Column] = []
     groups: list[_Group] = []
     for _ in range(count):
@@ -52,6 +56,8 @@ def read_schema(data: bytes, at: int, kind: int) -> tuple[list[Column], int]:
             groups.append(_Group((), _number(element, _CHILDREN, data), 0, 0))
     if any(group.left for group in groups) or not groups:
         raise ValueError("the schema lacks elements")
+    if len(columns) > MOST_COLUMNS:
+        raise ValueError(f"the schema has {len(columns)} columns")
     return columns, at
 
 
@@ -93,6 +99,8 @@ def _name(element: Fields, data: bytes) -> bytes:
         raise ValueError("a schema element has no name")
     kind, at = element[_NAME]
     name = binary(data, at, kind)
+    if len(name) > _MOST_NAME:
+        raise ValueError(f"a schema element has a name of {len(name)} bytes")
     name.decode()  # UnicodeDecodeError, a ValueError, for a name that pyarrow could not tell
     return name
 

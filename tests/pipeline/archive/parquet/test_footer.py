@@ -29,7 +29,7 @@ from tilepress.pipeline.archive.manifest import MANIFEST_SCHEMA
 from tilepress.pipeline.archive.parquet.footer import file_of, read_footer
 from tilepress.pipeline.archive.parquet.reading import open_parquet, read_table
 from tilepress.pipeline.archive.parquet.schema import read_schema
-from tilepress.pipeline.archive.parquet.thrift import I32, I64, LIST, STRUCT
+from tilepress.pipeline.archive.parquet.thrift import BINARY, I32, I64, LIST, STRUCT
 from tilepress.pipeline.archive.plan import PLAN_SCHEMA
 from tilepress.pipeline.archive.schema import INDEX_SCHEMA, PART_SCHEMA
 from tilepress.pipeline.errors import IntegrityError
@@ -117,6 +117,15 @@ def test_groups_in_groups_end_at_a_depth() -> None:
     footer = write_struct({1: (I32, 2), SCHEMA: (LIST, (STRUCT, elements)), 3: (I64, 0), GROUPS: (LIST, (STRUCT, []))})
     with pytest.raises(IntegrityError, match="too deep"):
         open_parquet(io.BytesIO(joined(b"PAR1", footer)), "x")
+
+
+@pytest.mark.parametrize(("columns", "groups", "name"), [(9000, 1, 1), (5000, 1, 1), (2, 1, 300), (1000, 2000, 1)])
+def test_a_footer_stands_for_no_more_than_it_may(columns: int, groups: int, name: int) -> None:
+    leaf = {1: (I32, 1), 3: (I32, 0), 4: (BINARY, b"x" * name)}
+    schema = [{4: (BINARY, b"r"), 5: (I32, columns)}, *[leaf] * columns]
+    facts = {1: (I32, 2), SCHEMA: (LIST, (STRUCT, schema)), 3: (I64, 0), GROUPS: (LIST, (STRUCT, [{}] * groups))}
+    with pytest.raises(IntegrityError, match=r"columns|elements|name of"):
+        open_parquet(io.BytesIO(joined(b"PAR1", write_struct(facts))), "x")
 
 
 def test_every_truncation_of_a_footer_is_refused() -> None:
