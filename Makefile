@@ -9,7 +9,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist 
 
 SOAK_MINUTES ?= 60
 
-.PHONY: setup demo test slow cluster soak check bench fuzz
+.PHONY: setup demo test slow cluster soak check bench fuzz wheel
 
 # Makes .venv and compiles the kernels that the demo uses. Without a folder to keep them in, each process compiles its own.
 setup: .venv/.ready
@@ -48,6 +48,12 @@ check: setup
 # Figures of infra/bench/README.md. What IMAGES holds is said in infra/bench/all.py.
 bench: setup
 	$(BIN)/python infra/bench/all.py $(IMAGES)
+
+# A wheel for this Python and platform, with compiled kernels, in dist/. `python -m build` makes one without, for all.
+wheel: setup
+	$(BIN)/tilepress warm --pack
+	$(BIN)/python -m build --wheel --no-isolation
+	rm -r codecs/kernels/packs
 
 # A million mutants for each parser of bytes from elsewhere; takes an hour or so. `make test` tries a few hundred.
 fuzz: setup

@@ -1,12 +1,14 @@
-"""Compile every kernel of the codecs once, by coding small tiles of every kind: every codec, residual coder, origin."""
+"""Works that compile every kernel of the codecs, by coding small tiles of every kind, and by recovering origins."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -23,74 +25,90 @@ from tilepress.codecs.origins.jpeg.example import recover_example
 from tilepress.codecs.origins.ycc.colours import EXACT_SWSCALE, JFIF
 from tilepress.codecs.origins.ycc.origin import Ycc
 from tilepress.codecs.origins.ycc.sampling import FINE, Axis, Sampling
+from tilepress.codecs.registry import CodecChoice
 
 _SIDE = 40  # of the tiles: more than one block of every codec
 _SIDE_TO_FIT = 65  # the same where something is fitted to tiles: samples enough for that
 _EFFORTS = (None, 1, 9)
 _MAX_ERRORS = (None, 1)
-_DTYPES: dict[Literal["uint8", "uint16"], int] = {"uint8": 8, "uint16": 16}
+Samples: TypeAlias = Literal["uint8", "uint16"]
+_DTYPES: dict[Samples, int] = {"uint8": 8, "uint16": 16}
+_LONGEST = ("origins", "lossless", "predictive-mlp")
 
 
 @dataclass(frozen=True)
+class Work:
+    """Something that uses kernels and, done once, has compiled them; works may be done at the same time."""
+
+    name: str
+    do: Callable[[], object]
+
+
+@dataclass
 class Warmed:
     """What warming found and did: signatures of kernels."""
 
-    compiled: int
-    loaded: int
-    not_kept: int  # compiled, but there was no folder to keep them in
-    seconds: float
-    folder: Path | None
+    compiled: int = 0
+    loaded: int = 0
+    not_kept: int = 0  # compiled, but there was no folder to keep them in
+    seconds: float = 0.0
+    folder: Path | None = None
 
 
-def warm_kernels(
-    report: Callable[[str], None], *more: Callable[[], object], only: Sequence[Codec] | None = None
-) -> Warmed:
-    """Compile or load every kernel; `report` is told the name of each codec in turn, `more` runs those of other layers.
+def all_works() -> list[Work]:
+    """Return works that use every kernel of the codecs, those first that compile for longest."""
+    works = [
+        *(Work("origins of JPEG", partial(recover_example, sampling)) for sampling in SAMPLINGS.values()),
+        Work("origins", _warm_origins),
+        *_residual_works(),
+        *(work for codec_id in registry.CODECS for work in codec_works(codec_id)),
+    ]
+    return sorted(works, key=lambda work: not work.name.startswith(_LONGEST))
 
-    `only` these codecs, if given, with their alternatives, and the residual coders if one of the codecs is lossy.
+
+def works_of(codecs: Sequence[CodecChoice]) -> list[Work]:
+    """Return works that use the kernels of codecs, of those tried beside them, and of residuals on top of lossy ones.
+
     Codecs of other packages compile theirs when they are first used, or are named.
     """
-    began, compiled, loaded, lost = time.monotonic(), KernelCache.compiled, KernelCache.loaded, KernelCache.not_kept
-    for codec in map(_codec, registry.CODECS) if only is None else _with_alternatives(only):
-        report(codec.codec_id)
-        _warm_codec(codec)
-    if only is None or not all(codec.lossless for codec in only):
-        for residual_id in registry.RESIDUALS:
-            report(residual_id)
-            _warm_residual(residual_id)
-    if only is None:
-        report("origins")
-        _warm_origins()
-    for work in more:
-        work()
-    return Warmed(
-        KernelCache.compiled - compiled,
-        KernelCache.loaded - loaded,
-        KernelCache.not_kept - lost,
-        time.monotonic() - began,
-        cache_root(),
-    )
+    classes = [registry.codec_class(choice.codec_id) for choice in codecs]
+    works = [work for choice in codecs for work in codec_works(choice.codec_id, choice.model_folder)]
+    there = {choice.codec_id for choice in codecs}
+    for codec_id in dict.fromkeys(name for one in classes for name in one.alternatives if name not in there):
+        works += codec_works(codec_id)
+    return works if all(one.lossless for one in classes) else [*_residual_works(), *works]
 
 
-def _with_alternatives(codecs: Sequence[Codec]) -> Iterator[Codec]:
-    """Codecs, and those that are tried beside them; a codec with two models is two, of the same kernels or others."""
-    there = {codec.codec_id for codec in codecs}
-    yield from codecs
-    for codec_id in dict.fromkeys(name for codec in codecs for name in codec.alternatives if name not in there):
-        yield _codec(codec_id)
+def codec_works(codec_id: str, model_folder: str | Path | None = None) -> list[Work]:
+    """Return the works of a codec, with its default model if it needs one and none is given: one a type of samples."""
+    if model_folder is None and registry.needs_model(codec_id):
+        model_folder = registry.resolve(registry.DEFAULT_MODELS[codec_id]).model_folder
+    return [Work(f"{codec_id}, {dtype}", partial(_warm_codec, codec_id, model_folder, dtype)) for dtype in _DTYPES]
 
 
-def _codec(codec_id: str) -> Codec:
-    if not registry.needs_model(codec_id):
-        return registry.load_codec(codec_id)
-    choice = registry.resolve(registry.DEFAULT_MODELS[codec_id])
-    return registry.load_codec(codec_id, choice.model_folder)
+@contextmanager
+def counting_kernels() -> Iterator[Warmed]:
+    """What happens to kernels of this process while the context lasts; filled in at its end."""
+    found, began = Warmed(folder=cache_root()), time.monotonic()
+    compiled, loaded, lost = KernelCache.compiled, KernelCache.loaded, KernelCache.not_kept
+    yield found
+    found.compiled, found.loaded = KernelCache.compiled - compiled, KernelCache.loaded - loaded
+    found.not_kept, found.seconds = KernelCache.not_kept - lost, time.monotonic() - began
 
 
-def _warm_codec(codec: Codec) -> None:
+def _residual_works() -> list[Work]:
+    return [
+        Work(f"{name}, {dtype}", partial(_warm_residual, name, dtype))
+        for name in registry.RESIDUALS
+        for dtype in _DTYPES
+    ]
+
+
+def _warm_codec(codec_id: str, model_folder: str | Path | None, dtype: Samples) -> None:
+    codec = registry.load_codec(codec_id, model_folder)
     if codec.has_side_information:
         _warm_shared()
-    for spec in _specs(_SIDE_TO_FIT if codec.has_side_information else _SIDE):
+    for spec in _specs(dtype, _SIDE_TO_FIT if codec.has_side_information else _SIDE):
         if codec.supports(spec):
             for settings in _settings(codec):
                 codec.decode(codec.encode(_tile(spec)[None], spec, settings), spec)
@@ -103,16 +121,16 @@ def _warm_shared() -> None:
     rans.decode(rans.encode(values, values, tables), values, tables)
 
 
-def _warm_residual(residual_id: str) -> None:
+def _warm_residual(residual_id: str, dtype: Samples) -> None:
     coder = registry.load_residual(residual_id)
-    for spec in _specs(_SIDE):
+    for spec in _specs(dtype, _SIDE):
         tile = _tile(spec)
         base = np.full_like(tile, (spec.maximum + 1) // 2)
         coder.decode(coder.encode(tile, base, spec), base, spec)
 
 
 def _warm_origins() -> None:
-    spec = next(spec for spec in _specs(_SIDE) if spec.colour == "rgb")
+    spec = next(spec for spec in _specs("uint8", _SIDE) if spec.colour == "rgb")
     tile = _tile(spec)
     interpolated = Sampling(FINE.start, Axis(half=True), Axis(half=True))
     for rule, guess in (
@@ -125,19 +143,15 @@ def _warm_origins() -> None:
     made[::20, ::20] ^= 1
     with_exceptions(made, pack_exceptions(tile, made, spec), spec)
     find_region(tile)
-    for sampling in SAMPLINGS.values():
-        recover_example(sampling)
-    recover_example(
-        (2, 2), DECODERS[5]
-    )  # whose inverse DCT makes chroma as large as the picture: all others share kernels
+    # Its inverse DCT makes chroma as large as the picture: all other decoders share kernels.
+    recover_example((2, 2), DECODERS[5])
 
 
-def _specs(side: int) -> Iterator[TileSpec]:
-    """Every colour, with and without alpha, of both types of samples."""
-    for dtype, bits in _DTYPES.items():
-        for colour, planes in COLOUR_PLANES.items():
-            for alpha in (0, 1):
-                yield TileSpec(side, side + 1, planes + alpha, dtype, bits, colour)
+def _specs(dtype: Samples, side: int) -> Iterator[TileSpec]:
+    """Every colour, with and without alpha."""
+    for colour, planes in COLOUR_PLANES.items():
+        for alpha in (0, 1):
+            yield TileSpec(side, side + 1, planes + alpha, dtype, _DTYPES[dtype], colour)
 
 
 def _settings(codec: Codec) -> Iterator[Settings]:

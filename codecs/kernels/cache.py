@@ -1,14 +1,14 @@
-"""Where compiled kernels are kept between processes, so that machine code of other sources is never run.
+"""Where compiled kernels come from: what tilepress ships (pack.py), else a folder that processes share.
 
 numba's own cache sees a changed file, but not a changed function of another file that was inlined; it mixes up code
 where two processes save a function for different types at once; and it fails where its folder cannot be written. Here
 
 - the folder is named by a hash of every source that a kernel can be made of (the codecs, folders below them included,
   and the whole package of the kernel's own file, of tilepress's pipeline that alone), the versions of the compiler, and
-  numba's settings: after an upgrade it is another folder;
-- each signature has files of its own, named by types, processor and its features, and replaced atomically;
+  numba's settings (sources.py): after an upgrade it is another folder;
+- each signature has files of its own, named by types and level of processors, and replaced atomically;
 - what cannot be read is compiled again, what cannot be written is not kept;
-- while one process compiles, others of the machine that need a kernel wait, and load what it saved (lock.py);
+- while one process compiles a signature, others of the machine that need it wait, and load what it saved (lock.py);
 - displays are told when this process compiles (compile_clock.py).
 
 The folder is in `$TILEPRESS_KERNEL_CACHE`, or `$NUMBA_CACHE_DIR`, or the user's cache folder. What it holds is run:
@@ -22,26 +22,20 @@ import inspect
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from llvmlite.binding import get_host_cpu_features
-from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, NullCache
 
-from tilepress.codecs.errors import CodecError
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
 from tilepress.codecs.kernels.lock import CompileLock, start_clock
+from tilepress.codecs.kernels.pack import Pack
+from tilepress.codecs.kernels.sources import package_of, sources_key, sources_stamp
 
 VARIABLE = "TILEPRESS_KERNEL_CACHE"
-_PACKAGE = Path(__file__).parents[1]
-_PIPELINE = _PACKAGE.parent / "pipeline"
-_COMPILERS = ("numba", "llvmlite", "numpy")
-_NO_MATTER = {"NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_DEBUG_CACHE", "NUMBA_THREADING_LAYER"}
 _log = logging.getLogger(__name__)
 
 
@@ -60,53 +54,10 @@ def cache_root() -> Path | None:
     return other if _writable(other) and _private(other) else None
 
 
-def sources_key(folder: Path | None) -> str:
-    """Return the hash of all that decides how kernels are compiled, but for the processor.
-
-    `folder`: the kernel's package, hashed with all folders below it beside the codecs; or the folder of a module that
-    is in no package, whose neighbours are hashed alone: such a folder may be all of site-packages. None: the codecs.
-    """
-    digest = hashlib.sha256()
-    for name in _COMPILERS:
-        digest.update(f"{name} {version(name)}\n".encode())
-    for name in sorted(name for name in os.environ if name.startswith("NUMBA_") and name not in _NO_MATTER):
-        digest.update(f"{name}={os.environ[name]}\n".encode())
-    for name, path in (*_sources(_PACKAGE), *(_sources(folder) if folder else ())):
-        content = path.read_bytes()
-        digest.update(f"{name} {len(content)}\n".encode() + content)
-    return digest.hexdigest()[:32]
-
-
-def _sources(folder: Path) -> list[tuple[str, Path]]:
-    """Name (relative, with slashes) and path of every source file of a folder, in the order of names."""
-    found = _below(folder) if (folder / "__init__.py").is_file() else folder.glob("*.py")
-    return sorted((path.relative_to(folder).as_posix(), path) for path in found)
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    """Every source file of a package. Its folders may be links, which rglob leaves out: those of a checkout are."""
-    seen = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        seen.add(os.path.realpath(place))
-        folders[:] = [name for name in folders if os.path.realpath(Path(place, name)) not in seen]
-        yield from (Path(place, name) for name in files if name.endswith(".py"))
-
-
-def _package_of(function: Callable[..., Any]) -> Path | None:
-    """The outermost package of a function's file, else the file's folder; None for a file of the codecs themselves.
-
-    The pipeline imports nothing but the codecs: its own kernels stay as they are where the jobs change.
-    """
-    folder = Path(inspect.getfile(function)).parent
-    for layer, sources in ((_PACKAGE, None), (_PIPELINE, _PIPELINE)):
-        if folder.resolve().is_relative_to(layer.resolve()):
-            return sources
-    while (folder / "__init__.py").is_file() and (folder.parent / "__init__.py").is_file():
-        folder = folder.parent
-    return folder
-
-
-_key_when_imported = cache(sources_key)
+@cache
+def _when_imported(sources: Path | None) -> tuple[int, str]:
+    """Stamp and key of sources. In this order: what is written between the two is seen by its stamp later."""
+    return sources_stamp(sources), sources_key(sources)
 
 
 class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
@@ -116,24 +67,31 @@ class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
     loaded = 0
     not_kept = 0
 
-    def __init__(self, function: Callable[..., Any], root: Path) -> None:
-        self._py_func = function
+    def __init__(self, function: Callable[..., Any], root: Path | None, kind: str) -> None:
+        """Look for code in `root`, unless it is shipped; `kind`: what is compiled of the function, by target.py."""
+        self._py_func, self._root, self._kind = function, root, kind
         self._name = repr(function)
         self._impl = _Reduced(function)
-        self._sources = _package_of(function)
-        self._key = _key_when_imported(self._sources)
-        self._cache_path = str(root / self._key)
-        self._lock = CompileLock.of(root / self._key)
+        self._sources = package_of(function)
+        self._stamp, self._key = _when_imported(self._sources)
+        self._cache_path = str(root / self._key) if root else ""
+        self._lock = CompileLock.of(root / self._key) if root else None
         self.enable()
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return a compiled signature; None if the caller must compile it, while other processes wait for that."""
         target_context.refresh()
-        found = self._read(sig, target_context)
+        entry = self._entry(sig, target_context.codegen())
+        shipped = Pack.here().proven(self._key, entry)
+        found = self._read(str(shipped), entry, sig, target_context) if shipped else None
         if found is None:
-            start_clock(lasting=_can_be_made(Path(self._cache_path)))
-            if self._lock.acquire():
-                found = self._read(sig, target_context)
+            found = self._read(self._cache_path, entry, sig, target_context)
+        if found is None:
+            start_clock(lasting=bool(self._root) and _can_be_made(Path(self._cache_path)))
+            if self._lock and self._lock.acquire(entry):
+                found = self._read(self._cache_path, entry, sig, target_context)
+                if found is not None:
+                    self._lock.release(entry)
         if found is None:
             KernelCache.compiled += 1
         else:
@@ -144,35 +102,49 @@ class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
         """Keep a compiled signature, unless its sources were changed after this process imported them."""
         COMPILE_CLOCK.count()
         KernelCache.not_kept += 1
-        if not self._impl.check_cachable(data) or sources_key(self._sources) != self._key:
-            return
-        file = self._file(sig, data.codegen)
+        entry = self._entry(sig, data.codegen)
+        if self._root and self._impl.check_cachable(data) and sources_stamp(self._sources) == self._stamp:
+            self._write(entry, sig, data)
+        if self._lock:
+            self._lock.release(entry)
+
+    def alone(self) -> KernelCache:
+        """Return the cache of the same function when it is a part that Python calls by itself, a kernel then."""
+        return KernelCache(self._py_func, self._root, "alone")
+
+    def flush(self) -> None:
+        """Do nothing: a user removes the folder instead."""
+
+    def _write(self, entry: str, sig: Any, data: Any) -> None:
         try:
             Path(self._cache_path).mkdir(parents=True, exist_ok=True)
+            file = self._file(self._cache_path, entry)
             file.flush()  # an index that cannot be read
             file.save(sig, self._impl.reduce(data))
             KernelCache.not_kept -= 1
         except OSError as exc:
             _log.info("a compiled kernel is not kept (%s); $%s may name a folder", exc, VARIABLE)
 
-    def flush(self) -> None:
-        """Do nothing: a user removes the folder instead."""
-
-    def _read(self, sig: Any, target_context: Any) -> Any:
+    def _read(self, folder: str, entry: str, sig: Any, target_context: Any) -> Any:
+        if not folder:
+            return None
         try:
-            stored = self._file(sig, target_context.codegen()).load(sig)
+            stored = self._file(folder, entry).load(sig)
             return None if stored is None else self._impl.rebuild(target_context, stored)
         except Exception as exc:  # noqa: BLE001 - of damaged bytes numba raises anything
-            _log.info("a compiled kernel in %s cannot be read, and is made again: %r", self._cache_path, exc)
+            _log.info("a compiled kernel in %s cannot be read, and is made again: %r", folder, exc)
             return None
 
-    def _file(self, sig: Any, codegen: Any) -> Any:
+    def _entry(self, sig: Any, codegen: Any) -> str:
         exact = hashlib.sha256(repr(self._index_key(sig, codegen)).encode()).hexdigest()[:16]
-        return IndexDataCacheFile(self._cache_path, f"{self._impl.filename_base}-{exact}", self._key)
+        return f"{self._impl.filename_base}-{self._kind}-{exact}"
+
+    def _file(self, folder: str, entry: str) -> Any:
+        return IndexDataCacheFile(folder, entry, self._key)
 
 
 class NoCache(NullCache):  # type: ignore[misc]  # numba has no types
-    """Where there is no folder to keep code in: every process compiles what it needs, and the clock runs."""
+    """Of a function whose sources are no files: every process compiles it, and the clock runs."""
 
     def load_overload(self, sig: Any, target_context: Any) -> None:
         """Find nothing."""
@@ -181,6 +153,10 @@ class NoCache(NullCache):  # type: ignore[misc]  # numba has no types
     def save_overload(self, sig: Any, cres: Any) -> None:
         """Count a compiled signature."""
         COMPILE_CLOCK.count()
+
+    def alone(self) -> NoCache:
+        """Return the same: it keeps nothing of any function."""
+        return self
 
 
 class _Reduced(CompileResultCacheImpl):  # type: ignore[misc]  # numba has no types
@@ -193,21 +169,9 @@ class _Reduced(CompileResultCacheImpl):  # type: ignore[misc]  # numba has no ty
         self._filename_base = self.get_filename_base(f"{file.stem}.{function.__qualname__}", "")
 
 
-def require_processor() -> None:
-    """Raise CodecError if NUMBA_CPU_FEATURES asks for code that this processor cannot run."""
-    wanted = [name[1:] for name in (config.CPU_FEATURES or "").split(",") if name.startswith("+")]
-    features = get_host_cpu_features()
-    if missing := [name for name in wanted if not features.get(name)]:
-        raise CodecError(
-            f"kernels are to be compiled for a processor with {', '.join(wanted)}, and this one lacks "
-            f"{', '.join(missing)}: unset NUMBA_CPU_NAME and NUMBA_CPU_FEATURES to compile them for this one"
-        )
-
-
-def kernel_cache(function: Callable[..., Any]) -> KernelCache | NoCache:
-    """Return a cache for a function, one of nothing if its sources are not files or there is no folder for code."""
-    root = cache_root()
-    return KernelCache(function, root) if root and Path(inspect.getfile(function)).is_file() else NoCache()
+def kernel_cache(function: Callable[..., Any], kind: str) -> KernelCache | NoCache:
+    """Return the cache of a function; one of nothing if its sources are not files."""
+    return KernelCache(function, cache_root(), kind) if Path(inspect.getfile(function)).is_file() else NoCache()
 
 
 def _can_be_made(folder: Path) -> bool:

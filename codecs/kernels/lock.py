@@ -1,16 +1,20 @@
-"""One process of a machine compiles at a time: the others wait, and load the kernels that it saved.
+"""Of the processes of a machine one compiles a signature: others that need it wait, and load what was saved.
 
-The lock is held from the first kernel that is in no cache until numba releases its own compiler lock. A kernel and
-those it calls are thus compiled in one go, and an error on the way releases the lock too. The clock of compilation
-(compile_clock.py) runs for as long, and while this process waits for the lock.
+A signature is locked from the moment when it is in no cache until it is saved; after an error, until numba releases its
+own compiler lock. Whoever holds a kernel may wait for its parts, which never wait for the kernel: no circle can arise.
+All locks are bytes of one file. The clock of compilation (compile_clock.py) runs from the first that is missing until
+numba's lock is released, and while this process waits for another.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import hashlib
 import os
 import threading
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,10 +28,10 @@ _POLL_S = 0.05
 
 
 class CompileLock:
-    """The lock of a cache folder. Without a file to lock (a read-only folder) everybody compiles."""
+    """The locks of a cache folder, by name. Without a file to lock (a read-only folder) everybody compiles."""
 
     def __init__(self, folder: Path) -> None:
-        """Name the lock of `folder`, which is made when the lock is first taken, if it can be."""
+        """Keep the locks of `folder`, which is made when the first is taken, if it can be."""
         self._path = folder / "lock"
         self._file: int | None = None
         self._useless = False
@@ -35,44 +39,46 @@ class CompileLock:
     @staticmethod
     @cache
     def of(folder: Path) -> CompileLock:
-        """Return the one lock of a folder in this process."""
+        """Return the one object of a folder in this process: were its file closed, all locks would be released."""
         return CompileLock(folder)
 
-    def acquire(self) -> bool:
-        """Wait for other processes; return whether the lock was taken just now, so that they may have saved kernels.
+    def acquire(self, name: str) -> bool:
+        """Wait for other processes; return whether the lock was taken, so that they may have saved what is named.
 
-        Only for a thread that holds numba's compiler lock: this lock is released with it.
+        Only for a thread that holds numba's compiler lock: this lock is released with it, if not before.
         """
-        if self._file is not None or self._useless or not _compiling.depth:
+        if self._useless or not _compiling.depth:
             return False
         deadline = time.monotonic() + _PATIENCE_S
-        while not (taken := self._try()) and not self._useless and time.monotonic() < deadline:
+        while not (taken := self._try(name)) and not self._useless and time.monotonic() < deadline:
             time.sleep(_POLL_S)
         if taken:
-            _compiling.hold(self)
+            _compiling.hold(self, name)
         else:
             self._useless = True
         return taken
 
-    def release(self) -> None:
-        """Let others compile."""
+    def release(self, name: str) -> None:
+        """Let others compile what is named, or load it."""
         if self._file is not None:
-            os.close(self._file)
-            self._file = None
+            with suppress(OSError):
+                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _place(name))
 
-    def _try(self) -> bool:
-        file = None
+    def _try(self, name: str) -> bool:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self._file is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place(name))
         except OSError as exc:
-            if file is not None:
-                os.close(file)
-            self._useless = not isinstance(exc, BlockingIOError)
+            self._useless = exc.errno not in (errno.EACCES, errno.EAGAIN)
             return False
-        self._file = file
         return True
+
+
+def _place(name: str) -> int:
+    """The byte of the file that stands for a name; should two names share one, they wait for each other."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
 
 
 def start_clock(*, lasting: bool) -> None:
@@ -91,9 +97,9 @@ class _Compiling(event.Listener):  # type: ignore[misc]  # numba has no types
         """Of numba's lock, which a thread may take again while it holds it."""
         return getattr(self.of_thread, "depth", 0)
 
-    def hold(self, lock: CompileLock) -> None:
-        """Free a lock in the end."""
-        self.of_thread.locks = [*getattr(self.of_thread, "locks", []), lock]
+    def hold(self, lock: CompileLock, name: str) -> None:
+        """Free a lock in the end, if it is not free by then."""
+        self.of_thread.locks = [*getattr(self.of_thread, "locks", []), (lock, name)]
 
     def start_clock(self, *, lasting: bool) -> None:
         """Once for all that is compiled under one hold of numba's lock."""
@@ -109,8 +115,8 @@ class _Compiling(event.Listener):  # type: ignore[misc]  # numba has no types
         """One less; the last one frees."""
         self.of_thread.depth = max(0, self.depth - 1)
         if not self.depth:
-            for lock in getattr(self.of_thread, "locks", []):
-                lock.release()
+            for lock, name in getattr(self.of_thread, "locks", []):
+                lock.release(name)
             self.of_thread.locks = []
             if getattr(self.of_thread, "timed", False):
                 self.of_thread.timed = False

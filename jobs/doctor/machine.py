@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from llvmlite.binding import get_host_cpu_features
-
 import tilepress
 from tilepress.codecs.extras import EXTRAS, is_installed
-from tilepress.codecs.kernels.cache import cache_root, sources_key
+from tilepress.codecs.kernels.cache import cache_root
+from tilepress.codecs.kernels.level import levels_here
+from tilepress.codecs.kernels.pack import Pack
+from tilepress.codecs.kernels.sources import sources_key
 from tilepress.jobs.doctor.checks import BROKEN, LOOK, NOT_APPLICABLE, OK, Finding
 from tilepress.jobs.doctor.known import decode_known, known_streams
 from tilepress.pipeline.engine.memory import BASE_BYTES, budget
@@ -28,11 +29,6 @@ _YEARS_AHEAD = 20 * 365 * 86400
 _LITTLE_ROOM = 2 << 30
 _SHARED_MEMORY, _LITTLE_SHARED = Path("/dev/shm"), 512 << 20
 _DEVICES = Path("/dev")
-_LEVELS = {  # of x86-64, by features that LLVM names
-    4: ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"),
-    3: ("avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"),
-    2: ("cx16", "popcnt", "sse3", "sse4.1", "sse4.2", "ssse3"),
-}
 
 
 def machine_checks() -> Mapping[str, Callable[[], Finding]]:
@@ -66,11 +62,8 @@ def version_of(package: str) -> str:
 
 
 def processor() -> str:
-    """Return the processor's name and, of x86-64, its level: the first thing by which nodes are of different types."""
-    features = get_host_cpu_features()
-    level = next((n for n, wanted in _LEVELS.items() if all(map(features.get, wanted))), 1)
-    machine = platform.machine()
-    return f"{_model()} ({machine}{f'-v{level}' if machine == 'x86_64' else ''})"
+    """Return the processor's name and its highest level: the first thing by which nodes are of different types."""
+    return f"{_model()} ({next((level.name for level in levels_here()), platform.machine())})"
 
 
 def _model() -> str:
@@ -95,19 +88,24 @@ def _extras() -> Finding:
 
 def _processor() -> Finding:
     text = f"{processor()}, {os.cpu_count()} processors"
-    if text.count("x86_64-v1") or text.count("x86_64-v2"):
+    if "(x86-64)" in text or "(x86-64-v2)" in text:
         return Finding(LOOK, f"{text}: it has no AVX2, and kernels are slower than they need be")
     return Finding(OK, text)
 
 
 def _kernels() -> Finding:
+    shipped, key = Pack.here(), sources_key(None)
+    if count := shipped.count(key):
+        if damaged := shipped.damaged():
+            return Finding(LOOK, f"{len(damaged)} files are damaged in {shipped.folder}: install tilepress anew")
+        return Finding(OK, f"{count} kernels are shipped compiled, in {shipped.folder}", {"kernels": float(count)})
     root = cache_root()
     if root is None:
         return Finding(LOOK, "there is no folder where compiled kernels can be kept: set TILEPRESS_KERNEL_CACHE")
-    folder = root / sources_key(None)
+    folder = root / key
     count = len(list(folder.glob("*.nbi"))) if folder.is_dir() else 0
     if not count:
-        return Finding(LOOK, f"none is compiled in {root}: `tilepress warm` compiles all of them, for minutes, once")
+        return Finding(LOOK, f"none is compiled in {root}: `tilepress warm` compiles all of them, once")
     return Finding(OK, f"{count} kernels are compiled and kept in {folder}", {"kernels": float(count)})
 
 

@@ -117,6 +117,9 @@ def warm(
     codecs: Annotated[
         list[str] | None, typer.Argument(metavar="[CODEC]...", help="Only those of these codecs.")
     ] = None,
+    pack: Annotated[
+        bool, typer.Option("--pack", help="Put all into the package itself, for wheels and images to ship.")
+    ] = False,
     as_json: JSON = False,
 ) -> None:
     """Compile every kernel, or those of each CODEC, now and keep the code: later processes start at once.
@@ -125,12 +128,16 @@ def warm(
     Examples:
       tilepress warm                                            on a machine, after each installation
       tilepress warm lossless                                   only what compressing and restoring with it uses
-      TILEPRESS_KERNEL_CACHE=/opt/kernels tilepress warm        into a folder that an image ships, see infra/docker
+      tilepress warm --pack                                     what wheels and images do, see infra/docker
 
     \b
-    Without it kernels are compiled on first use. Code is kept in $TILEPRESS_KERNEL_CACHE or the user's cache
-    folder; any change of tilepress or of the compiler makes it anew. The folder may be removed at any time.
+    As many processes as there are processors compile at a time. Without it kernels are compiled on first use,
+    unless tilepress came with compiled ones. Code is kept in $TILEPRESS_KERNEL_CACHE or the user's cache folder;
+    any change of tilepress or of the compiler makes it anew. The folder may be removed at any time.
     """
-    from tilepress.jobs.maintenance.warm import show_warm
+    from tilepress.jobs.maintenance.warm import show_pack, show_warm
+    from tilepress.pipeline.errors import UsageError
 
-    raise typer.Exit(show_warm(codecs or (), as_json=as_json))
+    if pack and codecs:
+        raise UsageError("`pack` ships the kernels of all codecs: name none")
+    raise typer.Exit(show_pack(as_json=as_json) if pack else show_warm(codecs or (), as_json=as_json))

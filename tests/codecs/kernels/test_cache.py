@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 import tilepress
-from tilepress.codecs.errors import CodecError
-from tilepress.codecs.kernels import cache
+from tilepress.codecs.kernels import cache, sources
 from tilepress.pipeline.quality.metrics import distortion
 
 PACKAGE = Path(tilepress.__file__).parent
@@ -25,6 +24,10 @@ from plug.inner import part
 @kernel
 def whole(x):
     return part(x) + 1
+
+@kernel
+def other(x):
+    return part(x) + 2
 
 @kernel
 def wrong(x):
@@ -87,6 +90,11 @@ def test_a_later_process_loads_what_an_earlier_one_compiled(plug, tmp_path) -> N
     assert call(tmp_path) == LOADED
 
 
+def test_a_part_that_an_earlier_process_compiled_is_inlined_into_another_kernel(plug, tmp_path) -> None:
+    assert call(tmp_path) == COMPILED
+    assert call(tmp_path, "assert outer.other(5) == 12") == [11, 1, 2, 0]
+
+
 def test_a_changed_function_of_another_file_is_never_run_as_it_was(plug, tmp_path) -> None:
     """numba's own cache returns 11 here: it looks at the file of the kernel alone."""
     assert call(tmp_path) == COMPILED
@@ -114,7 +122,7 @@ def test_a_changed_function_of_another_folder_is_never_run_as_it_was(plug, tmp_p
 
 
 def test_a_file_moved_to_another_folder_is_another_source(plug, tmp_path) -> None:
-    from tilepress.codecs.kernels.cache import sources_key
+    from tilepress.codecs.kernels.sources import sources_key
 
     before = sources_key(plug)
     (plug / "deeper").mkdir()
@@ -133,16 +141,22 @@ def test_processes_at_the_same_time_compile_everything_once(plug, tmp_path) -> N
     assert sorted(found) == [LOADED] * 3 + [COMPILED]
 
 
+def test_processes_that_need_different_kernels_compile_each_of_them_and_what_they_share_once(plug, tmp_path) -> None:
+    """`whole`, `other` and the part of both: three signatures, whoever compiles the part."""
+    found = [result(process) for process in [start(tmp_path), start(tmp_path, "outer.other(5)")]]
+    assert sum(compiled for _, compiled, *_ in found) == 3
+
+
 def test_a_kernel_that_does_not_compile_keeps_no_lock(plug, tmp_path) -> None:
     before = f"""
-import fcntl, pathlib
+import pathlib, subprocess
 try:
     outer.wrong(5)
 except Exception as exc:
     print("as expected", file=sys.stderr)
 (path,) = pathlib.Path({str(tmp_path)!r}).rglob("lock")
-with path.open() as lock:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+free = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+subprocess.run([sys.executable, "-c", free, path], check=True)
 """
     assert call(tmp_path, before)[0] == 11
 
@@ -153,8 +167,8 @@ def test_a_process_does_not_wait_for_ever_for_one_that_hangs(plug, tmp_path) -> 
     impatient = "from tilepress.codecs.kernels import lock; lock._PATIENCE_S = 0.2"
     for path in (tmp_path / "kernels").rglob("*.nb*"):
         path.unlink()
-    with lock.open() as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with lock.open("r+") as held:
+        fcntl.lockf(held, fcntl.LOCK_EX)
         assert call(tmp_path, impatient) == COMPILED
 
 
@@ -202,29 +216,33 @@ def test_folders_that_are_links_are_sources_too(tmp_path) -> None:
     keys = []
     for content in ("a = 1", "a = 2"):
         (room / "deep/constants.py").write_text(content)
-        keys.append(cache.sources_key(package))
+        keys.append(sources.sources_key(package))
     assert keys[0] != keys[1]
 
 
 def test_kernels_of_the_pipeline_are_those_of_its_sources(tmp_path) -> None:
-    folder = cache._package_of(distortion)
+    folder = sources.package_of(distortion)
     assert folder is not None and folder.name == "pipeline"
-    assert {"quality/metrics.py", "findings/likeness.py"} <= {name for name, _ in cache._sources(folder)}
+    assert {"quality/metrics.py", "findings/likeness.py"} <= {name for name, _ in sources._sources(folder)}
 
 
 def test_the_folder_is_named_by_sources_compiler_and_settings(plug, monkeypatch) -> None:
     monkeypatch.setenv("NUMBA_OPT", "3")
-    keys = [cache.sources_key(plug)]
-    assert cache.sources_key(plug) == keys[0]
+    keys = [sources.sources_key(plug)]
+    assert sources.sources_key(plug) == keys[0]
     monkeypatch.setenv("NUMBA_CACHE_DIR", "elsewhere")
-    assert cache.sources_key(plug) == keys[0]
+    assert sources.sources_key(plug) == keys[0]
     monkeypatch.setenv("NUMBA_OPT", "2")
-    keys.append(cache.sources_key(plug))
+    keys.append(sources.sources_key(plug))
     (plug / "new.py").write_text("")
-    keys.append(cache.sources_key(plug))
-    monkeypatch.setattr(cache, "version", lambda name: "99" if name == "llvmlite" else "1")
-    keys.append(cache.sources_key(plug))
-    assert len(set(keys)) == 4
+    keys.append(sources.sources_key(plug))
+    monkeypatch.setattr(sources, "version", lambda name: "99" if name == "llvmlite" else "1.2.3")
+    keys.append(sources.sources_key(plug))
+    monkeypatch.setattr(sources, "version", lambda name: "99" if name == "llvmlite" else "1.2.4")
+    keys.append(sources.sources_key(plug))
+    monkeypatch.setenv("NUMBA_CPU_NAME", "generic")
+    assert sources.sources_key(plug) == keys[-1], "kernels have a level of their own"
+    assert len(set(keys)) == 5
 
 
 @pytest.fixture
@@ -257,10 +275,3 @@ def test_without_a_home_code_is_kept_in_a_temporary_folder_of_ones_own(root, mon
     own.rmdir()
     own.symlink_to(tmp_path)
     assert root() is None
-
-
-def test_code_for_another_processor_is_refused_in_words(monkeypatch) -> None:
-    cache.require_processor()
-    monkeypatch.setattr(cache.config, "CPU_FEATURES", "+sse2,+flux-capacitor,-avx")
-    with pytest.raises(CodecError, match="lacks flux-capacitor: unset NUMBA_CPU_NAME"):
-        cache.require_processor()

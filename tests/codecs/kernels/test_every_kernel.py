@@ -17,7 +17,7 @@ import json, sys
 sys.path.append({tests!r})
 from kernel_code import compiled, has_floats, objections
 from tilepress.jobs.maintenance.warm import warm
-warmed = warm(quiet=True)
+warmed = warm(quiet=True, processes=1)
 code = list(compiled())
 json.dump({{
     "compiled": warmed.compiled,
@@ -43,7 +43,7 @@ def each(use, sizes=((17, 31), (66, 65)), contents=("noise", "gradient", "black"
                 spec = spec_of(kind, *size)
                 use(tiles_of(spec, content, count=2), spec)
 
-warmed = warm(quiet=True)
+warmed = warm(quiet=True, processes=1)
 assert warmed.compiled == warmed.not_kept == 0, warmed
 defaults = [*registry.CODECS]
 for name in [*defaults, *(set(registry.shipped_models()) - {{*defaults, *registry.DEFAULT_MODELS.values()}})]:
