@@ -203,7 +203,10 @@ class Index:
     def _read_first_number(self, group: int) -> int:
         """Number of the first image of a row group."""
         column = self._read(group, ["image"]).column("image")
-        return cast(int, column[0].as_py()) if len(column) else -1
+        number = column[0].as_py() if len(column) else -1
+        if number is None:
+            raise IntegrityError(f"{self._name}: a row has no number")
+        return cast(int, number)
 
     def _first_path(self, group: int) -> bytes:
         """Path of the first row of a group, which is the least: the footer has it, unless it is very long."""
