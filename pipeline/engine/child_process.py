@@ -19,6 +19,17 @@ _START = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from {} impor
 _VMSTAT = Path("/proc/vmstat")
 
 
+class WorkerDiedError(Exception):
+    """The process ended while it worked; the message says how. `killed`: by somebody else, and of no fault of its own.
+
+    A machine that has no memory left kills too, and says so: that is the process's own fault.
+    """
+
+    def __init__(self, how: str, *, killed: bool) -> None:
+        super().__init__(how)
+        self.killed = killed
+
+
 def start_child(module: str, channel: socket.socket, memory: int, what: str) -> subprocess.Popen[bytes]:
     """Start `main(descriptor, memory)` of a module, with one end of a socket; return the process.
 

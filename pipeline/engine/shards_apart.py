@@ -10,18 +10,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tilepress.pipeline.coding.progress import Progress
+from tilepress.pipeline.engine.child_process import WorkerDiedError
 from tilepress.pipeline.engine.engine import ATTEMPTS, OnCrash, Stage, Task
 from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.engine.remote_result import Done
-from tilepress.pipeline.engine.worker_process import WorkerDiedError, WorkerProcess
 from tilepress.pipeline.errors import EngineError
 from tilepress.pipeline.monitoring.lines import tell, tell_again
 from tilepress.pipeline.monitoring.scope import attempt_at_work
 from tilepress.pipeline.storage.base import Location
 from tilepress.pipeline.tally import TALLY
+
+if TYPE_CHECKING:
+    from tilepress.pipeline.engine.worker_process import WorkerProcess
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +54,10 @@ class ShardsApart:
                 if searched != task:
                     task, deaths = searched, 0
                 elif deaths == ATTEMPTS:
+                    alone = "" if exc.killed else ", and no file of it does that alone"
                     raise EngineError(
-                        f"shard {task.number}: the process that compressed it {exc}, {deaths} times, and no file of it "
-                        "does that alone; what is committed stays, and the same command goes on from there"
+                        f"shard {task.number}: the process that compressed it {exc}, {deaths} times{alone}; what is "
+                        "committed stays, and the same command goes on from there"
                     ) from exc
                 continue
             TALLY.merge(done.counts)
@@ -107,6 +111,8 @@ class ShardsApart:
         return found
 
     def _process(self) -> WorkerProcess:
+        from tilepress.pipeline.engine.worker_process import WorkerProcess  # which few commands ever need
+
         with self._lock:
             if self._closed:  # and ended the one that was asked before
                 raise EngineError("the engine has ended")

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any, cast
 
 from tilepress.pipeline.coding.progress import Progress
-from tilepress.pipeline.engine.child_process import ending, memory_kills, start_child
+from tilepress.pipeline.engine.child_process import WorkerDiedError, ending, memory_kills, start_child
 from tilepress.pipeline.engine.engine import Stage
 from tilepress.pipeline.engine.memory import budget
 from tilepress.pipeline.engine.remote_result import Done
@@ -25,17 +25,6 @@ from tilepress.pipeline.storage.base import Location
 _WHAT = "the process that compresses files"
 _CHILD = "tilepress.pipeline.engine.worker_main"
 _CRASH_S = 30.0  # for a process that crashed: it may have gigabytes to give back, on a busy machine
-
-
-class WorkerDiedError(Exception):
-    """The process ended while it worked; the message says how. `killed`: by somebody else, and of no fault of its own.
-
-    A machine that has no memory left kills too, and says so: that is the process's own fault.
-    """
-
-    def __init__(self, how: str, *, killed: bool) -> None:
-        super().__init__(how)
-        self.killed = killed
 
 
 class WorkerProcess:
