@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from pathlib import Path
 
 import numpy as np
 import safetensors
@@ -21,18 +20,17 @@ from tilepress.codecs.codec import Codec, Settings, TileSpec
 from tilepress.codecs.errors import ModelError, StreamError, UnknownCodecError
 from tilepress.codecs.learned.cnn_ae_ft.changes import Changes, arrays_of, pack_changes
 from tilepress.codecs.learned.cnn_ae_ft.codec import CnnAeFt
-from tilepress.codecs.model import SHIPPED, Model
+from tilepress.codecs.model import Model
 from tilepress.codecs.stream import write_frame
 
 _FRAME = 7  # bytes: magic, version, CRC-32
 _KINDS = ("rgb", "16-bit gray", "gray", "palette")
 _MOST_KINDS = 2
-_MODELS: dict[str, Path] = {  # slim ones, of another configuration than those that ship
+_MODELS = {  # slim ones; a codec that has none here is fuzzed with the model that ships
     "lossless": GOLDEN / "lossless-1/models/networks",
     "block-dnn": GOLDEN / "learned-1/models/block-dnn-sigmoid",
     "pca": GOLDEN / "learned-1/models/pca-kmeans",
     "cnn-ae": GOLDEN / "learned-1/models/cnn-ae-whole",
-    "cnn-ae-ft": SHIPPED / "cnn-ae-ft",
     "gdn-factorized": GOLDEN / "learned-1/models/gdn-factorized",
     "cnn-rnn-ae": GOLDEN / "learned-2/models/cnn-rnn-ae-whole",
     "rbm-autoencoder": GOLDEN / "learned-3/models/rbm-autoencoder-entropy",
@@ -46,7 +44,7 @@ _SLIM = sorted(path for path in GOLDEN.glob("l*/models/*") if path.is_dir())
 
 @cache
 def _codec(codec_id: str) -> Codec:
-    return registry.load_codec(codec_id, _MODELS.get(codec_id))
+    return registry.load_codec(codec_id, _MODELS.get(codec_id) or registry.resolve(codec_id).model_folder)
 
 
 def _tiles(spec: TileSpec) -> np.ndarray:
@@ -140,7 +138,7 @@ def _load(description: bytes, weights: bytes) -> None:
     model = Model.from_bytes(description, weights)
     codec = registry.load_codec(model.codec_id, model)
     spec = next(spec for spec in map(spec_of, _KINDS) if codec.supports(spec))
-    stream = _samples(model.codec_id)[0][1] if model.codec_id in _MODELS else b""
+    stream = _samples(model.codec_id)[0][1]
     _require_tile(codec.decode([stream], spec), spec)
 
 
