@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import time
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,6 +36,7 @@ from tilepress.pipeline.archive.plan import PLAN_SCHEMA
 from tilepress.pipeline.archive.schema import INDEX_SCHEMA, PART_SCHEMA
 from tilepress.pipeline.errors import IntegrityError
 
+ROOT = Path(__file__).parents[4]
 TYPES = ("BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
 
 
@@ -172,6 +175,14 @@ def test_pyarrow_is_given_the_bytes_that_were_looked_at() -> None:
     file = Changing(sound, evil, len(split(sound)[1]))
     assert read_table(open_parquet(file, "x"), "x").num_rows == 4
     assert file.getvalue() == evil
+
+
+def test_nothing_goes_round_it() -> None:
+    """A plan's scratch file is nobody else's; every other Parquet file may be from elsewhere."""
+    direct = re.compile(r"\bpq\.(ParquetFile|ParquetDataset|read_\w+)\(|pyarrow[. ]+(import )?dataset")
+    sources = (path for layer in ("codecs", "pipeline", "jobs") for path in (ROOT / layer).rglob("*.py"))
+    found = {str(path.relative_to(ROOT)) for path in sources if direct.search(path.read_text())}
+    assert found == {"pipeline/archive/parquet/reading.py", "pipeline/archive/plan_writer.py"}
 
 
 def test_texts_that_are_none_are_refused() -> None:
