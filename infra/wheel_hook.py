@@ -28,7 +28,7 @@ class KernelsHook(BuildHookInterface):
         from tilepress.codecs.kernels.sources import shipped_keys
 
         pack = Pack.here()
-        if not all(map(pack.count, shipped_keys())) or pack.damaged():
+        if not pack.keys or not pack.keys <= {*shipped_keys()} or pack.damaged():
             raise RuntimeError(f"{pack.folder} is not of these sources: `tilepress warm --pack` makes it anew")
         build_data["pure_python"] = False
         build_data["tag"] = _tag_of_numba()

@@ -44,6 +44,11 @@ class Pack:
         """Return the pack of this package for the level of kernels and the Python that runs."""
         return Pack(folder_here())
 
+    @property
+    def keys(self) -> set[str]:
+        """The keys of the sources that there is code of."""
+        return {name.partition("/")[0] for name in self._digests}
+
     def count(self, key: str) -> int:
         """Return for how many signatures there is code of the sources with a key; its files are not looked at."""
         return sum(name.startswith(f"{key}/") and name.endswith(".nbi") for name in self._digests)

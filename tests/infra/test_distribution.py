@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -13,12 +15,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.make_collection import encoded, image_of, write_tree
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("codecs", "pipeline", "jobs")
+SHIP = (
+    "import sys, pathlib; from tilepress.codecs.kernels.pack import write_pack; write_pack(pathlib.Path(sys.argv[1]))"
+)
+LEFT_OUT = (".*", "__pycache__", "tests", "samples", "bench", "tables", "build", "dist", "packs")  # of a tree to build
 
 
-def run(*command: object, cwd: Path) -> str:
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+def run(*command: object, cwd: Path, **settings: str) -> str:
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | settings
     done = subprocess.run([str(word) for word in command], cwd=cwd, env=clean, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -35,9 +43,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def python(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment with the wheel, and with the dependencies of the one that runs the tests."""
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=True)
     (wheel,) = built.glob("*.whl")
+    return installed(wheel, tmp_path_factory.mktemp("environment"))
+
+
+def installed(wheel: Path, folder: Path) -> Path:
+    """The interpreter of a new environment in a folder."""
+    venv.create(folder, with_pip=True)
     interpreter = folder / "bin" / "python"
     run(
         interpreter, "-m", "pip", "install", "--no-index", "--no-deps", "--disable-pip-version-check", wheel, cwd=folder
@@ -83,3 +95,32 @@ def test_the_wheel_makes_a_round_trip_by_itself(python: Path, codec: str, tmp_pa
         path.name: path.read_bytes() for path in source.iterdir()
     }
     run(program, "recipes", cwd=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_wheel_with_kernels_is_one_of_a_platform_and_compiles_nothing(tmp_path: Path) -> None:
+    """As `make wheel` builds it, with the kernels that a round trip takes in the place of all kernels."""
+    tree, kernels, source = tmp_path / "tree", str(tmp_path / "kernels"), tmp_path / "source"
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT), symlinks=True)
+    write_tree(source, {"a.png": encoded(image_of("L", 60, 60, seed=1), "PNG")})
+
+    def round_trip(interpreter: object, archive: str, **settings: str) -> float:
+        compress = ("compress", source, archive, "--codec", "lossless", "--json")
+        report = json.loads(run(interpreter, "-m", "tilepress", *compress, cwd=tmp_path, **settings))
+        run(interpreter, "-m", "tilepress", "restore", archive, f"{archive}-back", cwd=tmp_path, **settings)
+        seconds: float = report["compiling_seconds"]
+        return seconds
+
+    from_tree = {"PYTHONPATH": str(tree / "infra/src"), "TILEPRESS_KERNEL_CACHE": kernels}
+    assert round_trip(sys.executable, "one", **from_tree) > 0
+    run(sys.executable, "-c", SHIP, kernels, cwd=tmp_path, **from_tree)
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path / "dist", tree, cwd=tmp_path)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert f"-cp3{sys.version_info[1]}-cp3{sys.version_info[1]}-" in wheel.name and "-any" not in wheel.name
+    python = installed(wheel, tmp_path / "environment")
+    assert round_trip(python, "two", TILEPRESS_KERNEL_CACHE=str(tmp_path / "empty")) == 0
+    assert not (tmp_path / "empty").exists()
+    (tree / "codecs/entropy/rans.py").open("a").write("\n# an edit\n")
+    stale = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path / "dist", tree]
+    done = subprocess.run(stale, capture_output=True, text=True)
+    assert done.returncode != 0 and "is not of these sources" in done.stdout + done.stderr
