@@ -34,6 +34,7 @@ _NAME = re.compile(r"lease/(\d{8})\.json", re.ASCII)
 _MAX_JSON = 1 << 16
 
 IfBusy = Literal["share", "skip"]
+_ENDED: set[str] = set()  # numbers of this process's drivers that have ended, though their leases may still be there
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Holder:
         A clock that is wrong by more than the length of a lease hides its holder, and keeps nobody away.
         """
         remains = (self.until - now).total_seconds()
-        return 0 < remains <= 2 * LENGTH_S and not self.driver.is_gone(here)
+        gone = self.driver.is_gone(here) or (self.driver.machine == here and self.driver.number in _ENDED)
+        return 0 < remains <= 2 * LENGTH_S and not gone
 
     def __str__(self) -> str:
         return f"`{self.verb}` on {self.host} (process {self.driver.process}) since {self.since:%Y-%m-%d %H:%M:%S} UTC"
@@ -97,6 +99,7 @@ class Lease:
     ) -> None:
         """Let others have it."""
         self._end.set()
+        _ENDED.add(self._me.number)
         if self._renewing is not None:
             self._renewing.join(_LEAVE_S)
         if self._number is not None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -57,8 +59,9 @@ class Head:
 
 
 @pytest.fixture(scope="module")
-def head(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
-    folder = tmp_path_factory.mktemp("r")
+def head(plugin: Path) -> Iterator[Head]:
+    # Ray's sockets lie below it, whose paths may have 107 bytes: pytest's own folders are too deep.
+    folder = Path(tempfile.mkdtemp(prefix="r"))
     ports = {name: free_port() for name in PORTS}
     words = ["ray", "start", "--head", "--block", "--include-dashboard=true", "--dashboard-host=127.0.0.1"]
     words += [f"--port={free_port()}", *(f"--{name}-port={port}" for name, port in ports.items())]
@@ -77,6 +80,7 @@ def head(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hea
     finally:
         ray.terminate()
         ray.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def free_port() -> int:

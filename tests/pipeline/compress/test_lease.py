@@ -106,6 +106,24 @@ def test_that_of_a_killed_command_elsewhere_ends_by_itself(storage: Storage) -> 
         assert len(leases(storage)) == 1
 
 
+def test_one_that_could_not_be_given_back_keeps_nobody_in_the_same_process_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise StorageError("the server went away")
+
+    storage = open_storage(str(tmp_path))
+    with Lease(storage, "compress") as first:
+        assert first.begin() is None
+        monkeypatch.setattr(LocalStorage, "remove", unreachable)
+        monkeypatch.setattr(LocalStorage, "write", unreachable)
+    monkeypatch.undo()
+    assert leases(storage) == ["lease/00000001.json"]
+    with Lease(storage, "compress", "skip") as second:
+        assert second.begin() is None
+    assert leases(storage) == []
+
+
 def test_that_of_a_killed_command_on_this_machine_ends_at_once(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys; from tilepress.pipeline.storage.base import open_storage;"
