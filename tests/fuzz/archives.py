@@ -31,7 +31,8 @@ from tilepress.pipeline.errors import IntegrityError, UsageError
 from tilepress.pipeline.parity.description import read_description
 
 _RUN = GOLDEN / "format-1/archive/runs/0001"
-_SLOW = 200_000  # inputs, of which a thousand or less take a second: Parquet files are written, or read several times
+# Of these a thousand or less take a second: files are written, read and listed, Parquet files several times.
+_SLOW, _SLOWEST = 200_000, 50_000
 
 
 def _golden(*names: str) -> Callable[[], Sequence[bytes]]:
@@ -165,15 +166,18 @@ PARSERS = {
         lambda data: read_places(data.decode(errors="replace"), "fuzzed"), (IntegrityError,), lambda: [b"[[1, 2]]"]
     ),
     "archive-json": Parser(
-        _archive, (IntegrityError, UsageError), lambda: [unsealed((_RUN.parents[1] / "archive.json").read_bytes())]
+        _archive,
+        (IntegrityError, UsageError),
+        lambda: [unsealed((_RUN.parents[1] / "archive.json").read_bytes())],
+        _SLOW,
     ),
     "plan": Parser(_plan, (IntegrityError,), _golden("plan.parquet"), _SLOW),
     "manifest": Parser(_manifest, (IntegrityError,), _golden("manifest.parquet"), _SLOW),
-    "index": Parser(_index, (IntegrityError,), _golden("index.parquet"), _SLOW, tests=40),
+    "index": Parser(_index, (IntegrityError,), _golden("index.parquet"), _SLOWEST, tests=40),
     "index-rows": Parser(
         _from_rows(INDEX_SCHEMA, index.FORMAT, _index), (IntegrityError,), _rows_of("index.parquet"), _SLOW, 60
     ),
-    "part": Parser(_part, (IntegrityError,), _golden("parts/00000.parquet"), _SLOW, tests=40),
+    "part": Parser(_part, (IntegrityError,), _golden("parts/00000.parquet"), _SLOWEST, tests=40),
     "part-rows": Parser(
         _from_rows(PART_SCHEMA, part.FORMAT, _part, **part.parquet_options()),
         (IntegrityError,),
@@ -188,8 +192,8 @@ PARSERS = {
         lambda: [split(small_file(compression=each))[1] for each in ("NONE", "ZSTD")],
         _SLOW,
     ),
-    "lease": Parser(_lease, (), _leases),
-    "audit-record": Parser(_audit, (), _audits),
+    "lease": Parser(_lease, (), _leases, _SLOW),
+    "audit-record": Parser(_audit, (), _audits, _SLOW),
     "parity-description": Parser(
         lambda data: read_description(sealed(data), "fuzzed"), (IntegrityError,), _descriptions, _SLOW
     ),

@@ -15,6 +15,7 @@ from tilepress.jobs.run_report.report import RunReport
 from tilepress.jobs.submission.job_file import parse_job
 from tilepress.pipeline.errors import IntegrityError, UsageError
 
+_SLOW = 200_000  # inputs of parsers that read files, of which some hundreds take a second
 _JOB = b"""name: photos
 verb: compress
 arguments: {source: "s3://raw/x", archive: s3://archive/2026, shard_size: 256MB, if_busy: skip}
@@ -71,7 +72,7 @@ PARSERS = {
         300_000,
         tests=100,
     ),
-    "certificate": Parser(_certificate, (IntegrityError, UsageError), _certificates),
-    "removals": Parser(_removals, (IntegrityError,), _removal_logs),
+    "certificate": Parser(_certificate, (IntegrityError, UsageError), _certificates, _SLOW),
+    "removals": Parser(_removals, (IntegrityError,), _removal_logs, _SLOW),
     "run-report": Parser(lambda data: RunReport.parse(sealed(data), "fuzzed"), (IntegrityError,), _reports),
 }
