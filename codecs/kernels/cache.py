@@ -103,7 +103,7 @@ class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
         COMPILE_CLOCK.count()
         KernelCache.not_kept += 1
         entry = self._entry(sig, data.codegen)
-        if self._root and self._impl.check_cachable(data) and sources_stamp(self._sources) == self._stamp:
+        if self._root and self._impl.check_cachable(data) and self._unchanged():
             self._write(entry, sig, data)
         if self._lock:
             self._lock.release(entry)
@@ -114,6 +114,12 @@ class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
 
     def flush(self) -> None:
         """Do nothing: a user removes the folder instead."""
+
+    def _unchanged(self) -> bool:
+        try:
+            return sources_stamp(self._sources) == self._stamp
+        except OSError:  # some are being replaced
+            return False
 
     def _write(self, entry: str, sig: Any, data: Any) -> None:
         try:

@@ -73,6 +73,11 @@ def folder_here() -> Path:
     return PACKS / f"{sys.implementation.cache_tag}-{kernel_level().name}"
 
 
+def conditions() -> dict[str, Any]:
+    """Return what must hold of a manifest; the sources and versions that code was made of are in its keys."""
+    return {"format": _FORMAT, "level": kernel_level().name, "python": sys.implementation.cache_tag}
+
+
 def remove_pack() -> None:
     """Ship no kernels for this Python and this level of processors any more."""
     if folder_here().exists():
@@ -93,21 +98,16 @@ def write_pack(cache: Path) -> int:
                 (folder / key).mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, folder / name)
                 digests[name] = _sha256(folder / name)
-    manifest = _conditions() | {"versions": versions(), "files": digests}
+    manifest = conditions() | {"versions": versions(), "files": digests}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _conditions() -> dict[str, Any]:
-    """What must hold of a manifest; the sources and versions that code was made of are in its key."""
-    return {"format": _FORMAT, "level": kernel_level().name, "python": sys.implementation.cache_tag}
 
 
 def _read_manifest(folder: Path) -> dict[str, str]:
     """SHA-256 by name of file; nothing where there is no pack, or one for another Python or level."""
     try:
         found = json.loads((folder / MANIFEST).read_bytes())
-        if {name: found[name] for name in _conditions()} == _conditions():
+        if {name: found[name] for name in conditions()} == conditions():
             return {str(name): str(digest) for name, digest in found["files"].items()}
     except FileNotFoundError:
         return {}

@@ -8,8 +8,9 @@ import os
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+Identity: TypeAlias = tuple[int, int]  # of a folder: device and inode
 _PACKAGE = Path(__file__).parents[1]
 _PIPELINE = _PACKAGE.parent / "pipeline"
 _COMPILERS = ("numba", "llvmlite")
@@ -44,9 +45,10 @@ def sources_key(folder: Path | None) -> str:
 def sources_stamp(folder: Path | None) -> int:
     """Return a number that is another when one of those sources has been written since, without reading them."""
     seen = []
-    for name, path in _all_sources(folder):
-        about = path.stat()
-        seen.append((name, about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino))
+    for root in (_PACKAGE, folder):
+        for name, entry in _entries(root) if root else ():
+            about = entry.stat()
+            seen.append((name, about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino))
     return hash(tuple(seen))
 
 
@@ -77,14 +79,29 @@ def _all_sources(folder: Path | None) -> Iterator[tuple[str, Path]]:
 
 def _sources(folder: Path) -> list[tuple[str, Path]]:
     """Name (relative, with slashes) and path of every source file of a folder, in the order of names."""
-    found = _below(folder) if (folder / "__init__.py").is_file() else folder.glob("*.py")
-    return sorted((path.relative_to(folder).as_posix(), path) for path in found)
+    return [(name, Path(entry.path)) for name, entry in _entries(folder)]
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    """Every source file of a package. Its folders may be links, which rglob leaves out: those of a checkout are."""
-    seen = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        seen.add(os.path.realpath(place))
-        folders[:] = [name for name in folders if os.path.realpath(Path(place, name)) not in seen]
-        yield from (Path(place, name) for name in files if name.endswith(".py"))
+def _entries(folder: Path) -> list[tuple[str, os.DirEntry[str]]]:
+    deep = (folder / "__init__.py").is_file()
+    return sorted(_below(str(folder), "", (_identity(folder.stat()),) if deep else None), key=lambda found: found[0])
+
+
+def _below(folder: str, prefix: str, above: tuple[Identity, ...] | None) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Every source file of a package, or of a single folder if nothing is said to be `above`.
+
+    Folders of a package may be links, which rglob leaves out: those of a checkout are. A link to a folder that it lies
+    in is not followed.
+    """
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                yield prefix + entry.name, entry
+            elif above and entry.name != "__pycache__" and entry.is_dir():
+                identity = _identity(entry.stat())
+                if identity not in above:
+                    yield from _below(entry.path, f"{prefix}{entry.name}/", (*above, identity))
+
+
+def _identity(about: os.stat_result) -> Identity:
+    return about.st_dev, about.st_ino

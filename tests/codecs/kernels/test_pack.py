@@ -105,6 +105,7 @@ def test_kernels_of_other_sources_are_not_run(installed, tmp_path) -> None:
     assert compiled > 0 and not said
 
 
+@pytest.mark.slow
 def test_kernels_of_another_level_are_not_run(shipped, tmp_path) -> None:
     assert shipped.decode(tmp_path / "kernels", TILEPRESS_KERNEL_LEVEL="native")[0] > 0
 

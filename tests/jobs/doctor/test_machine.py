@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import tilepress
 from tilepress.codecs import registry
 from tilepress.codecs.classical.raw import Raw
 from tilepress.codecs.errors import MissingExtra
+from tilepress.codecs.kernels import pack
+from tilepress.codecs.kernels.pack import Pack
+from tilepress.codecs.kernels.sources import sources_key
 from tilepress.jobs.doctor import known, machine
 from tilepress.jobs.doctor.checks import BROKEN, LOOK, OK, Check, exit_code_of
 from tilepress.jobs.doctor.known import decode_known, known_streams
@@ -85,6 +89,20 @@ def test_kernels_that_are_not_compiled_are_told(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(machine, "cache_root", lambda: tmp_path)
     found = machine.machine_checks()["kernels"]()
     assert found.outcome == LOOK and "tilepress warm" in found.text
+
+
+def test_kernels_that_are_shipped_are_told_and_so_are_damaged_ones(monkeypatch, tmp_path: Path) -> None:
+    name = f"{sources_key(None)}/kernel.nbi"
+    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).write_bytes(b"code")
+    files = {name: hashlib.sha256(b"code").hexdigest()}
+    (tmp_path / "manifest.json").write_text(json.dumps(pack.conditions() | {"files": files}))
+    monkeypatch.setattr(machine.Pack, "here", lambda: Pack(tmp_path))
+    found = machine.machine_checks()["kernels"]()
+    assert (found.outcome, found.figures) == (OK, {"kernels": 1.0}) and "shipped" in found.text
+    (tmp_path / name).write_bytes(b"cade")
+    found = machine.machine_checks()["kernels"]()
+    assert found.outcome == LOOK and "damaged" in found.text and "install tilepress anew" in found.text
 
 
 def test_extras_that_are_missing_are_told_with_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:

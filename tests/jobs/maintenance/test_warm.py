@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tilepress.codecs.kernels.level import Level
 from tilepress.codecs.warm import Warmed
+from tilepress.jobs.cli import app
 from tilepress.jobs.maintenance import warm
-from tilepress.pipeline.errors import EngineError
+from tilepress.pipeline.errors import EngineError, UsageError
 
 
 def test_code_that_could_not_be_kept_is_an_error(monkeypatch) -> None:
@@ -38,3 +40,30 @@ def test_importing_kernels_compiles_none() -> None:
     program = f"import {modules}; print(k.KernelCache.compiled)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "0\n"
+
+
+def test_a_compiling_process_that_dies_is_an_error(monkeypatch, capfd) -> None:
+    monkeypatch.setattr(warm, "_CHILD", "tilepress.none_of_that_name")
+    with pytest.raises(EngineError, match=r"a process that compiles kernels died \(1\)"):
+        warm.warm(["raw"], quiet=True, processes=2)
+    assert "none_of_that_name" in capfd.readouterr().err
+
+
+def test_kernels_of_this_processor_alone_are_not_shipped(monkeypatch) -> None:
+    monkeypatch.setattr(warm, "kernel_level", lambda: Level("native", "znver4"))
+    with pytest.raises(UsageError, match="unset TILEPRESS_KERNEL_LEVEL"):
+        warm.pack_kernels(print)
+
+
+def test_a_package_that_cannot_be_written_ships_none(monkeypatch, tmp_path) -> None:
+    def refuse() -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(warm, "remove_pack", refuse)
+    with pytest.raises(EngineError, match=r"kernels cannot be shipped in .*packs.*Permission denied"):
+        warm.pack_kernels(print)
+
+
+def test_kernels_are_shipped_of_all_codecs_or_not_at_all(capsys) -> None:
+    assert app._run(["warm", "--pack", "raw"]) == 2
+    assert "name none" in capsys.readouterr().err
