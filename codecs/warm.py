@@ -33,7 +33,7 @@ _EFFORTS = (None, 1, 9)
 _MAX_ERRORS = (None, 1)
 Samples: TypeAlias = Literal["uint8", "uint16"]
 _DTYPES: dict[Samples, int] = {"uint8": 8, "uint16": 16}
-_LONGEST = ("origins", "lossless", "predictive-mlp")
+_LONGEST, _SHARES = ("origins", "lossless", "predictive-mlp"), "uint16"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def all_works() -> list[Work]:
         *_residual_works(),
         *(work for codec_id in registry.CODECS for work in codec_works(codec_id)),
     ]
-    return sorted(works, key=lambda work: not work.name.startswith(_LONGEST))
+    return _in_order(works)
 
 
 def works_of(codecs: Sequence[CodecChoice]) -> list[Work]:
@@ -76,7 +76,7 @@ def works_of(codecs: Sequence[CodecChoice]) -> list[Work]:
     there = {choice.codec_id for choice in codecs}
     for codec_id in dict.fromkeys(name for one in classes for name in one.alternatives if name not in there):
         works += codec_works(codec_id)
-    return works if all(one.lossless for one in classes) else [*_residual_works(), *works]
+    return _in_order(works if all(one.lossless for one in classes) else [*_residual_works(), *works])
 
 
 def codec_works(codec_id: str, model_folder: str | Path | None = None) -> list[Work]:
@@ -84,6 +84,11 @@ def codec_works(codec_id: str, model_folder: str | Path | None = None) -> list[W
     if model_folder is None and registry.needs_model(codec_id):
         model_folder = registry.resolve(registry.DEFAULT_MODELS[codec_id]).model_folder
     return [Work(f"{codec_id}, {dtype}", partial(_warm_codec, codec_id, model_folder, dtype)) for dtype in _DTYPES]
+
+
+def _in_order(works: Sequence[Work]) -> list[Work]:
+    """Those first that compile for longest. The two types of samples share kernels: side by side one would wait."""
+    return sorted(works, key=lambda work: (work.name.endswith(_SHARES), not work.name.startswith(_LONGEST)))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -97,13 +98,14 @@ def _warm_by_children(
     codecs: Sequence[CodecChoice], todo: Sequence[Work], say: Callable[[str], None], processes: int, place: Path | None
 ) -> Warmed:
     """Hand works to processes, each of which takes the next when it is done with one; code is kept in a folder."""
-    began, numbers = time.monotonic(), iter(range(len(todo)))
+    began, numbers, saying = time.monotonic(), iter(range(len(todo))), threading.Lock()
 
     def feed() -> list[Counts]:
         counts = []
         with _child(codecs, place) as ask:
             for number in numbers:  # shared by all threads: each number goes to one
-                say(todo[number].name)
+                with saying:
+                    say(todo[number].name)
                 counts.append(ask(number))
         return counts
 

@@ -12,6 +12,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -88,4 +89,5 @@ if __name__ == "__main__":
         answers.write(line)
         answers.flush()
 
-    main(sys.argv[1:], _tell)
+    with suppress(BrokenPipeError):  # nobody waits for the answer any more
+        main(sys.argv[1:], _tell)
