@@ -110,7 +110,7 @@ BUILT_IN = (
         _ANY,
         ("effort", "max_error"),
         True,
-        "tilepress's own lossless coder: the smallest; slower than JPEG XL (effort 1 fast, 5 default, 9 max)",
+        "tilepress's own lossless coder: the smallest; slower than JPEG XL (effort 1 is quick, 5 default, 9 smallest)",
     ),
     CodecFacts(
         "huffman",

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tilepress.codecs.errors import ModelError, StreamError
-from tilepress.codecs.kernels.kernel import Int, kernel
+from tilepress.codecs.kernels.kernel import Int, borrowing, kernel
 
 PRECISION = 15
 TOTAL = 1 << PRECISION
@@ -73,7 +73,7 @@ def frequencies(counts: np.ndarray) -> np.ndarray:
     return cdf
 
 
-@kernel
+@borrowing
 def put_bits(starts: np.ndarray, freqs: np.ndarray, n: Int, value: Int, width: Int) -> Any:
     """Append the low bits of a number; return the new number of intervals.
 
@@ -88,7 +88,7 @@ def put_bits(starts: np.ndarray, freqs: np.ndarray, n: Int, value: Int, width: I
     return n
 
 
-@kernel
+@borrowing
 def put_value(starts: np.ndarray, freqs: np.ndarray, n: Int, value: Int, row: np.ndarray) -> Any:
     """Append a value under a table, as at most MAX_INTERVALS intervals; return the new number of intervals.
 
@@ -130,7 +130,7 @@ def encode_intervals(starts: np.ndarray, freqs: np.ndarray, n: Int) -> Any:
     return state, words[at:].copy()
 
 
-@kernel
+@borrowing
 def advance(words: np.ndarray, state: Int, at: Int, start: Int, freq: Int) -> Any:
     """Leave the interval that holds the state's slot; return state and words read.
 
@@ -149,7 +149,7 @@ def advance(words: np.ndarray, state: Int, at: Int, start: Int, freq: Int) -> An
     return state, at
 
 
-@kernel
+@borrowing
 def get_bits(words: np.ndarray, state: Int, at: Int, width: Int) -> Any:
     """Read `width` (0..12) raw bits; returns (value, state, at)."""
     shift = PRECISION - width
@@ -159,7 +159,7 @@ def get_bits(words: np.ndarray, state: Int, at: Int, width: Int) -> Any:
     return value, state, at
 
 
-@kernel
+@borrowing
 def get_value(words: np.ndarray, state: Int, at: Int, row: np.ndarray, first: Int) -> Any:
     """Read a value under a table; return value, state and words read.
 

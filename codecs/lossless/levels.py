@@ -67,7 +67,8 @@ MAX = Level(
         Fit(52, 12, (9, 2), 8, 0.95, 0.94, 5),
     ),
 )
-LEVELS = (FAST, DEFAULT, MAX)
+LEVELS = (FAST, DEFAULT, MAX)  # of least squares around each sample
+QUICK = Level("quick", 4, ())  # predictors by classes of blocks: folder quick
 
 
 def fits_of(level: Level, moves: np.ndarray, based: bool, row: int) -> Fits:

@@ -46,7 +46,7 @@ class LosslessResidual(ResidualCoder):
         """Return the tile (h, w, c). StreamError for damaged bytes. The tile bounds the time, whatever the bytes."""
         spec.require(base, "base")
         _, payload = read_frame(_MAGIC, {_VERSION}, data)
-        return decode_stack(payload, base, spec, _starts())
+        return decode_stack(payload, base, spec, _starts(), quick=False)
 
 
 @cache

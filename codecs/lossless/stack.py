@@ -15,11 +15,12 @@ from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.entropy import range_coder
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.lossless.features import FEATURES
-from tilepress.codecs.lossless.levels import LEVELS, Level, fits_of
+from tilepress.codecs.lossless.levels import LEVELS, QUICK, Level, fits_of
 from tilepress.codecs.lossless.mixer import INPUTS, NODES, new_cells, new_mixer
 from tilepress.codecs.lossless.network import NO_LAYERS, Network
 from tilepress.codecs.lossless.plane import Record, code_plane
 from tilepress.codecs.lossless.predictors import NETWORK, PAD, PREDICTORS, PlaneView
+from tilepress.codecs.lossless.quick.tile import decode_quick, encode_quick
 from tilepress.codecs.lossless.samples import Values, read_values, values_of
 from tilepress.codecs.stream import samples_from_bytes, samples_to_bytes
 
@@ -163,10 +164,25 @@ def encode_stack(
     return head + coded
 
 
-def decode_stack(payload: bytes, base: np.ndarray | None, spec: TileSpec, priors: dict[int, StartState]) -> np.ndarray:
+def encode_quickly(tile: np.ndarray, base: np.ndarray | None, spec: TileSpec, error: int) -> bytes:
+    """Return the payload of a tile at level quick. Arguments and errors as of `encode_stack`."""
+    spec.require(tile)
+    if base is not None:
+        spec.require(base, "base")
+    error = 0 if spec.bit_depth == 1 else min(error, spec.maximum)
+    coded = encode_quick(tile, base, spec, error)
+    if len(coded) > spec.nbytes:
+        return _HEAD.pack(_RAW, 0) + samples_to_bytes(tile)
+    return _HEAD.pack(QUICK.code, error) + coded
+
+
+def decode_stack(
+    payload: bytes, base: np.ndarray | None, spec: TileSpec, priors: dict[int, StartState], *, quick: bool = True
+) -> np.ndarray:
     """Return the tile of a payload; StreamError for damaged bytes. The tile bounds the time, whatever the bytes.
 
-    `base` (h, w, c) of `spec.dtype`, None: there is none. `priors`: state to begin with, by the code of its level.
+    `base` (h, w, c) of `spec.dtype`, None: there is none. `priors`: state to begin with, by the code of its level;
+    other levels are unknown, but level quick where `quick` says so.
     """
     if len(payload) < _HEAD.size:
         raise StreamError("lossless stream is shorter than its header")
@@ -174,13 +190,15 @@ def decode_stack(payload: bytes, base: np.ndarray | None, spec: TileSpec, priors
     rest = payload[_HEAD.size :]
     if code == _RAW:
         return samples_from_bytes(rest, spec)
-    level = next((level for level in LEVELS if level.code == code), None)
-    if level is None:
+    level = next((level for level in (*LEVELS, QUICK) if level.code == code), None)
+    if level is None or not (quick if level is QUICK else code in priors):
         raise StreamError(f"lossless stream has level {code}, unknown to this tilepress")
     planes: list[Values] = []
     for _ in range(spec.channels):
         values, rest = read_values(rest, spec.maximum)
         planes.append(values)
+    if level is QUICK:
+        return decode_quick(rest, base, spec, planes, error)
     if len(rest) > 2 * (spec.nbytes // 2 + 1):
         raise StreamError("lossless stream is longer than its tile")
     words = range_coder.words_of(rest)

@@ -106,9 +106,9 @@ def _sides_of(codec_id: str) -> Callable[[], Sequence[bytes]]:
 
 
 @cache
-def _residuals() -> list[tuple[TileSpec, np.ndarray, bytes]]:
+def _residuals(residual_id: str) -> list[tuple[TileSpec, np.ndarray, bytes]]:
     """Kind, base and stream of some residuals, exact and near-lossless."""
-    coder = registry.load_residual(registry.DEFAULT_RESIDUAL)
+    coder = registry.load_residual(residual_id)
     found = []
     for kind, max_error in (("rgb", 0), ("16-bit gray", 0), ("gray", 3)):
         spec = spec_of(kind)
@@ -118,10 +118,14 @@ def _residuals() -> list[tuple[TileSpec, np.ndarray, bytes]]:
     return found
 
 
-def _residual(data: bytes) -> None:
-    found = _residuals()
+def _residual_seeds(residual_id: str) -> Sequence[bytes]:
+    return _numbered([stream[_FRAME:] for _, _, stream in _residuals(residual_id)])
+
+
+def _residual(residual_id: str, data: bytes) -> None:
+    found = _residuals(residual_id)
     spec, base, stream = found[data[0] % len(found) if data else 0]
-    coder = registry.load_residual(registry.DEFAULT_RESIDUAL)
+    coder = registry.load_residual(residual_id)
     _require_tile(coder.decode(_forged(stream, data[1:]), base, spec), spec)
 
 
@@ -166,15 +170,15 @@ def _parsers() -> dict[str, Parser]:
         )
     for codec_id in ("predictive-mlp", "predictive-mlp-range", "cnn-ae-ft"):
         found[f"side-{codec_id}"] = Parser(partial(_side, codec_id), (StreamError,), _sides_of(codec_id), 50_000, 20)
+    for residual_id in registry.RESIDUALS:
+        seeds = partial(_residual_seeds, residual_id)
+        found[f"residual-{residual_id}"] = Parser(partial(_residual, residual_id), (StreamError,), seeds, 100_000, 60)
     return found
 
 
 _OF_MODELS = (ModelError, UnknownCodecError, StreamError)
 PARSERS = {
     **_parsers(),
-    "residual": Parser(
-        _residual, (StreamError,), lambda: _numbered([each[2][_FRAME:] for each in _residuals()]), 100_000, 60
-    ),
     "model-description": Parser(
         _description, _OF_MODELS, lambda: _numbered([_files(number)[0] for number in range(len(_SLIM))]), 50_000, 40
     ),

@@ -29,7 +29,7 @@ from stream_files import digest, sha256
 
 import tilepress
 from tilepress.codecs.codec import Settings, TileSpec
-from tilepress.codecs.registry import DEFAULT_RESIDUAL, load_residual
+from tilepress.codecs.registry import load_residual
 from tilepress.jobs.archives import compress
 from tilepress.pipeline.archive import layout
 from tilepress.pipeline.archive import models as archive_models
@@ -69,7 +69,7 @@ def write(folder: Path, scratch: Path) -> None:
         model = cosine_model(ratio)
         model.save(scratch / f"model-{ratio}")
         models[f"block-dnn-{ratio}"] = f"block-dnn@{archive_models.store_model(storage, scratch / f'model-{ratio}')}"
-    archive_models.store_model(storage, load_residual(DEFAULT_RESIDUAL).model_folder)
+    archive_models.store_model(storage, load_residual("lossless-1").model_folder)
     put(source, first_files())
     (source / "kept/link").symlink_to("text.txt")
     (source / "kept/nothing").mkdir()

@@ -43,7 +43,7 @@ SPECS = (
     TileSpec(1, 40, 1, "uint8", 3, "gray"),
     TileSpec(40, 1, 1, "uint16", 9, "gray"),
 )
-EFFORTS = (1, 5, 9)
+EFFORTS = (2, 5, 9)
 BOUNDS = (0, 3, 300)
 RESIDUAL = "residual.json"
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.lossless.features import FEATURES
-from tilepress.codecs.lossless.levels import LEVELS, Level
+from tilepress.codecs.lossless.levels import LEVELS, QUICK, Level
 from tilepress.codecs.lossless.mixer import INPUTS, NODES
 from tilepress.codecs.lossless.model import model_of, starts_of
 from tilepress.codecs.lossless.network import OUTPUTS, Network
-from tilepress.codecs.lossless.stack import StartState, decode_stack, encode_stack, plain_start
+from tilepress.codecs.lossless.stack import StartState, decode_stack, encode_quickly, encode_stack, plain_start
 from tilepress.codecs.model import Model
 
 HIDDEN = {"fast": (8, 8), "default": (16, 8), "max": (12, 16)}
@@ -110,6 +110,8 @@ class Case:
 
     def encode(self) -> bytes:
         """The payload."""
+        if self.level is QUICK:
+            return encode_quickly(self.tile, self.base, self.spec, self.error)
         prior = drawn_starts(self.networks)[self.level.code]
         return encode_stack(self.tile, self.base, self.spec, self.level, self.error, prior)
 
@@ -118,7 +120,7 @@ class Case:
         return decode_stack(payload, self.base, self.spec, drawn_starts(self.networks))
 
 
-def cases(height: int, width: int, codes: Sequence[int] = (1, 2, 3)) -> list[Case]:
+def cases(height: int, width: int, codes: Sequence[int] = (1, 2, 3, 4)) -> list[Case]:
     """Levels of these codes with and without network, base, bound, of 8 and 16 bits, 1 to 3 planes."""
     rgb = TileSpec(height, width, 3, "uint8", 8, "rgb")
     gray = TileSpec(height, width, 1, "uint16", 16, "gray")
@@ -126,7 +128,7 @@ def cases(height: int, width: int, codes: Sequence[int] = (1, 2, 3)) -> list[Cas
     deep = TileSpec(height, width, 2, "uint16", 16, "gray")
     return [
         Case(level, networks, based, error, spec, draw)
-        for level in LEVELS
+        for level in (*LEVELS, QUICK)
         if level.code in codes
         for networks, based, error, spec, draw in (
             (True, True, 300, deep, scene),

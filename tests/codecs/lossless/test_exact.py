@@ -16,7 +16,7 @@ import torch
 from tests.support.lossless_cases import Case, cases, report, scene
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.kernels.level import levels_here
-from tilepress.codecs.lossless.levels import DEFAULT, FAST, MAX
+from tilepress.codecs.lossless.levels import DEFAULT, FAST, MAX, QUICK
 
 CHILD = """
 import json, sys
@@ -27,7 +27,7 @@ json.dump(report(cases({height}, {width}, {codes})[:{count}]), sys.stdout)
 
 
 def elsewhere(
-    height: int, width: int, codes: tuple[int, ...] = (1, 2, 3), count: int | None = None, **settings: str
+    height: int, width: int, codes: tuple[int, ...] = (1, 2, 3, 4), count: int | None = None, **settings: str
 ) -> dict[str, str]:
     """What a process with other settings of the compiler makes of the first cases, which it decodes too."""
     place = str(Path(__file__).parents[2] / "support")
@@ -88,6 +88,8 @@ LONG = [
     for level, based, height, width, planes, dtype, bits, draw in (
         (FAST, False, 3500, 5, 1, "uint8", 8, fading),
         (FAST, True, 4, 4600, 2, "uint16", 16, fading),
+        (QUICK, True, 3500, 5, 1, "uint8", 8, fading),
+        (QUICK, False, 4, 4600, 2, "uint16", 16, fading_to_white),
         (DEFAULT, True, 3500, 4, 1, "uint8", 8, fading_to_white),
         (DEFAULT, False, 4, 4600, 1, "uint16", 16, fading),
         (MAX, False, 3500, 4, 1, "uint16", 16, fading_to_white),

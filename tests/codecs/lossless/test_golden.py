@@ -105,7 +105,8 @@ def test_a_golden_stream_decodes_as_it_did_and_is_written_again(group: tuple[dic
     for entry in entries:
         stream = base64.b64decode(entry["stream"])
         assert_decoded(codec(entry["model"]).decode_tile(stream, spec), entry, original, spec)
-        asked = Settings(effort=entry["effort"], max_error=entry["max_error"])
+        effort = max(2, entry["effort"])  # when they were written, effort 1 was level fast
+        asked = Settings(effort=effort, max_error=entry["max_error"])
         assert codec(entry["model"]).encode_tile(original, spec, asked) == stream
 
 

@@ -23,13 +23,14 @@ from tilepress.codecs.lossless.levels import LEVELS
 from tilepress.codecs.lossless.mixer import INPUTS, NODES
 from tilepress.codecs.lossless.model import MIXING_LIMIT, model_of
 from tilepress.codecs.lossless.network import HIDDEN_MAX, OUTPUTS, Network
+from tilepress.codecs.lossless.quick.residual import QuickResidual
 from tilepress.codecs.lossless.residual import LosslessResidual
 from tilepress.codecs.lossless.stack import StartState, plain_start
 from tilepress.codecs.stream import write_frame
 
 INT32 = (1 << 31) - 1
-EFFORTS = (1, 5, 9)
-RESIDUAL = LosslessResidual()
+EFFORTS = (1, 2, 5, 9)
+RESIDUAL, QUICK_RESIDUAL = LosslessResidual(), QuickResidual()
 SPECS = [
     TileSpec(8, 9, 1, "uint8", 8, "gray"),
     TileSpec(5, 7, 3, "uint8", 8, "rgb"),
@@ -63,12 +64,19 @@ def based(spec: TileSpec) -> list[bytes]:
     return [RESIDUAL.encode(tile, base, spec, bound) for tile in tiles(spec) for bound in (0, 3)]
 
 
+@cache
+def quickly_based(spec: TileSpec) -> list[bytes]:
+    base = coarse(scene(spec))
+    return [QUICK_RESIDUAL.encode(tile, base, spec, bound) for tile in tiles(spec) for bound in (0, 3)]
+
+
 def attack(spec: TileSpec, seed: int, least: int, seconds: float = 0.0) -> None:
     """Decode at least `least` sealed mutants without a base and as many with one, and each for `seconds`."""
     base = coarse(scene(spec))
     decoders = (
         (alone(spec), b"LL", partial(codec().decode_tile, spec=spec)),
         (based(spec), b"rL", partial(RESIDUAL.decode, base=base, spec=spec)),
+        (quickly_based(spec), b"rQ", partial(QUICK_RESIDUAL.decode, base=base, spec=spec)),
     )
     for streams, magic, decode in decoders:
         payloads = [stream[7:] for stream in streams]
@@ -97,6 +105,7 @@ def test_damaged_streams_are_refused(spec: TileSpec) -> None:
     for streams, decode in (
         (alone(spec), partial(codec().decode_tile, spec=spec)),
         (based(spec), partial(RESIDUAL.decode, base=coarse(scene(spec)), spec=spec)),
+        (quickly_based(spec), partial(QUICK_RESIDUAL.decode, base=coarse(scene(spec)), spec=spec)),
     ):
         bad = (stream for stream in mutants(streams, range(2000), 3) if stream not in streams)
         assert outcomes(decode, spec, bad)["decoded"] == 0
@@ -171,6 +180,6 @@ def test_streams_of_codec_and_residual_coder_are_not_taken_for_each_other() -> N
     for stream in alone(spec):
         with pytest.raises(StreamError):
             RESIDUAL.decode(stream, scene(spec), spec)
-    for stream in based(spec):
+    for stream in [*based(spec), *quickly_based(spec)]:
         with pytest.raises(StreamError):
             codec().decode_tile(stream, spec)

@@ -11,7 +11,7 @@ from tests.support.sample_tiles import sample, spec_of_sample
 from tilepress.codecs import registry
 from tilepress.codecs.codec import Codec, Settings, TileSpec
 
-FAST, DEFAULT, MAX = 1, 5, 9  # efforts
+QUICK, FAST, DEFAULT, MAX = 1, 2, 5, 9  # efforts
 TABLE = 60  # bytes that a table of used values may cost here
 
 
@@ -55,6 +55,12 @@ def test_whole_photographs_are_smaller_than_under_jpeg_xl(name: str, gain: float
     fast, default, most = (size_of(tile, effort) for effort in (FAST, DEFAULT, MAX))
     assert most <= default <= fast
     assert default < (1 - gain) * jpegxl_size(tile)
+
+
+@pytest.mark.parametrize("name", ["gray/camera.png", "coffee.png", "nature/cliff.png"])
+def test_quickly_coded_whole_photographs_are_smaller_than_under_jpeg_xl_too(name: str) -> None:
+    tile = sample(name)
+    assert size_of(tile, QUICK) < 0.98 * jpegxl_size(tile)
 
 
 def test_a_photograph_of_16_bits_is_smaller_than_under_jpeg_xl() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import zstandard
 
 from tests.support.independent import codecs as independent_codecs
-from tests.support.independent.lossless import decode_residual
+from tests.support.independent.lossless import decode_quick_residual, decode_residual
 from tests.support.independent.origins import steps_of
 from tests.support.independent.rows import CHANNELS, IMAGE_FACTS, STACK_FACTS, TILE_FACTS, crc, crc_of
 
@@ -149,8 +149,11 @@ class Image:
         assert residual or tile["pixels_crc"] == tile["base_crc"]
         assert bool(residual) == bool(tile["residual_codec"])
         if residual:
-            assert tile["residual_codec"] == "lossless-1"
-            base = decode_residual(residual, base, shape, self.models)
+            if tile["residual_codec"] == "lossless-quick-1":
+                base = decode_quick_residual(residual, base, shape)
+            else:
+                assert tile["residual_codec"] == "lossless-1"
+                base = decode_residual(residual, base, shape, self.models)
             assert crc(base) == tile["pixels_crc"]
         return base
 

@@ -1,4 +1,4 @@
-"""`lossless` and `lossless-1` as FORMAT.md 8g and 9 specify them: streams, headers, values, base."""
+"""`lossless` and its residuals as FORMAT.md 8g, 8m, 9 and 9a specify them: streams, headers, values, base."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.support.independent.lossless_plane import PlaneDecoder
 from tests.support.independent.lossless_scene import Known
 from tests.support.independent.lossless_squares import PAD
 from tests.support.independent.predictive import RangeDecoder, raw
+from tests.support.independent.quick.plane import decode_planes
 from tests.support.independent.streams import Shape, read_model, unseal
 
 NAMES = {1: "fast", 2: "default", 3: "max"}
@@ -48,34 +49,70 @@ class Lossless:
 
     def decode(self, content: bytes, shape: Shape, base: np.ndarray | None = None) -> np.ndarray:
         """A tile (h, w, c)."""
-        (level, error), content = struct.unpack_from("<BH", content), content[3:]
-        if level == 0:
-            return raw(content, shape)
-        order = list(range(shape.channels))
-        order[:2] = [1, 0] if shape.mode in ("RGB", "RGBA") else order[:2]
-        values = []
-        for _ in order:
-            plane, content = plane_values(content)
-            values.append(plane)
-        coder = RangeDecoder(content)
-        before: list[Known] = []
-        out = np.zeros((shape.height, shape.width, shape.channels), shape.dtype)
-        for channel, plane in zip(order, values, strict=True):
-            numbers, known = np.zeros(out.shape[:2], np.int64), Known.empty(shape)
-            if len(plane) > 1:
-                under = None if base is None else under_values(plane, base[..., channel])
-                facts = (coder, len(plane) - 1, error, before[:2], under)
-                decoder = PlaneDecoder(shape, level, self._tensors[NAMES[level]], *facts)
-                numbers, known = decoder.decode(), decoder.known
-            out[..., channel], before = plane[numbers], [known, *before]
-        return out
+        return decode_content(content, shape, base, self._tensors)
+
+
+def decode_content(
+    content: bytes, shape: Shape, base: np.ndarray | None, tensors: dict[str, dict[str, np.ndarray]]
+) -> np.ndarray:
+    """A tile (h, w, c); `tensors`: of the levels 1 to 3 that may occur, by name."""
+    (level, error), content = struct.unpack_from("<BH", content), content[3:]
+    if level == 0:
+        return raw(content, shape)
+    order = list(range(shape.channels))
+    order[:2] = [1, 0] if shape.mode in ("RGB", "RGBA") else order[:2]
+    values, under = [], list[np.ndarray | None]()
+    for channel in order:
+        plane, content = plane_values(content)
+        values.append(plane)
+        under.append(None if base is None else under_values(plane, base[..., channel]))
+    highest = [len(plane) - 1 for plane in values]
+    if level == 4:
+        planes = decode_planes(content, (shape.height, shape.width), highest, error, under)
+    else:
+        planes = _decode_modelled(content, shape, (level, tensors[NAMES[level]]), highest, error, under)
+    out = np.zeros((shape.height, shape.width, shape.channels), shape.dtype)
+    for channel, plane, numbers in zip(order, values, planes, strict=True):
+        out[..., channel] = plane[numbers]
+    return out
+
+
+def _decode_modelled(
+    content: bytes,
+    shape: Shape,
+    level: tuple[int, dict[str, np.ndarray]],
+    highest: list[int],
+    error: int,
+    bases: list[np.ndarray | None],
+) -> list[np.ndarray]:
+    """Samples (h, w) of the planes in coding order, of the levels 1 to 3."""
+    coder, before, out = RangeDecoder(content), list[Known](), []
+    for most, base in zip(highest, bases, strict=True):
+        numbers, known = np.zeros((shape.height, shape.width), np.int64), Known.empty(shape)
+        if most:
+            around = None if base is None else np.pad(base.astype(np.float64), PAD, mode="edge")
+            decoder = PlaneDecoder(shape, *level, coder, most, error, before[:2], around)
+            numbers, known = decoder.decode(), decoder.known
+        out.append(numbers)
+        before.insert(0, known)
+    return out
 
 
 def under_values(values: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """The base plane of section 9, with its border."""
-    return np.pad((base[..., None] > values[:-1]).sum(-1).astype(np.float64), PAD, mode="edge")
+    """The base plane of section 9, (h, w)."""
+    under: np.ndarray = (base[..., None] > values[:-1]).sum(-1)
+    return under
 
 
 def decode_residual(stream: bytes, base: np.ndarray, shape: Shape, models: Path) -> np.ndarray:
     """A tile of `lossless-1`, with the model in the folder `models` of an archive."""
-    return Lossless(*read_model(models / RESIDUAL_MODEL)).decode(unseal(b"rL", stream), shape, base)
+    content = unseal(b"rL", stream)
+    assert content[0] < 4
+    return Lossless(*read_model(models / RESIDUAL_MODEL)).decode(content, shape, base)
+
+
+def decode_quick_residual(stream: bytes, base: np.ndarray, shape: Shape) -> np.ndarray:
+    """A tile of `lossless-quick-1`."""
+    content = unseal(b"rQ", stream)
+    assert content[0] in (0, 4)
+    return decode_content(content, shape, base, {})

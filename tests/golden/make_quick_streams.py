@@ -1,0 +1,47 @@
+"""Writes the golden streams of level quick of lossless, and of its residual coder. A stream must be read for ever.
+
+Do not run it because a test fails: a test that fails says that archives out there can no longer be read. It is run
+again only before a release that adds something to the streams, and then into a new file.
+
+    python tests/golden/make_quick_streams.py NEW_FILE
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from make_lossless_streams import BOUNDS, coarse, described, drawn_tiles, packed
+from stream_files import coded, refuse_existing, write
+
+from tilepress.codecs.codec import Settings
+from tilepress.codecs.lossless.codec import Lossless
+from tilepress.codecs.lossless.quick.residual import QuickResidual
+from tilepress.codecs.model import SHIPPED, Model
+
+
+def main(arguments: list[str]) -> None:
+    target = Path(arguments[-1])
+    refuse_existing(target)
+    write(target, streams())
+    print(f"SHA-256 of the streams: {hashlib.sha256(target.read_bytes()).hexdigest()}")
+
+
+def streams() -> Iterator[dict[str, Any]]:
+    """Of each tile, alone and over a coarse base, exact and near."""
+    codec, residual = Lossless(Model.load(SHIPPED / "lossless")), QuickResidual()
+    for spec, tile in drawn_tiles():
+        base = coarse(tile)
+        yield described(spec, tile) | {"base": packed(base)}
+        for bound in BOUNDS:
+            stream = codec.encode_tile(tile, spec, Settings(effort=1, max_error=bound))
+            yield {"based": False, "max_error": bound} | coded(stream, codec.decode_tile(stream, spec))
+            stream = residual.encode(tile, base, spec, bound)
+            yield {"based": True, "max_error": bound} | coded(stream, residual.decode(stream, base, spec))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
