@@ -47,8 +47,10 @@ YARDSTICKS: dict[str, str] = {  # names to compare with; no archive refers to on
 }
 RESIDUALS: dict[str, str] = {
     "lossless-1": "tilepress.codecs.lossless.residual:LosslessResidual",
+    "lossless-quick-1": "tilepress.codecs.lossless.quick.residual:QuickResidual",
 }
-DEFAULT_RESIDUAL = "lossless-1"  # what new tiles with a lossy base get; those in archives say which one they have
+RESIDUAL_NAMES = {"quick": "lossless-quick-1", "lossless": "lossless-1"}  # as people name those that new tiles may get
+DEFAULT_RESIDUAL = "lossless-quick-1"  # what new tiles with a lossy base get; those in archives say which they have
 DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands for
     "lossless": "lossless",
     "block-dnn": "block-dnn-16",

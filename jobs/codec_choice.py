@@ -13,7 +13,6 @@ from tilepress.codecs.codec import RANGES, Codec
 from tilepress.codecs.errors import CodecError, ModelError
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import (
-    DEFAULT_RESIDUAL,
     CodecChoice,
     codec_class,
     is_yardstick,
@@ -46,7 +45,7 @@ class ChosenCodec:
         """Return folders of all models that an archive of such settings cannot be read without."""
         folders = [self.model_folder]
         if not (self.codec.lossless or settings.lossy):
-            folders.append(load_residual(DEFAULT_RESIDUAL).model_folder)
+            folders.append(load_residual(settings.residual_id).model_folder)
         return [folder for folder in folders if folder is not None]
 
     def packages(self) -> dict[str, list[str]]:
@@ -118,6 +117,7 @@ def encode_settings(
     quality: int | None,
     effort: int | None,
     max_error: int | None,
+    residual: str | None = None,
     tile: int,
 ) -> EncodeSettings:
     """Return how a codec that was asked for by `name` stores images; tiles are cut as it can code them.
@@ -131,6 +131,7 @@ def encode_settings(
         quality=quality,
         effort=effort,
         max_error=max_error or None,
+        residual=residual,
         sparse=name == AUTO and not max_error and effort is None,
         tile=max(alignment, tile // alignment * alignment),
     )
@@ -145,6 +146,8 @@ def check_settings(name: str, codec: type[Codec], settings: EncodeSettings) -> N
     for option in ("quality", "effort"):
         if getattr(settings, option) is not None and option not in codec.options:
             raise UsageError(f"`{option}` has no effect on {name}: leave it out or choose another codec")
+    if settings.residual is not None and (codec.lossless or settings.lossy):
+        raise UsageError(f"`residual` has no effect on {name} with fidelity {settings.fidelity}: leave it out")
     if settings.max_error is not None:
         _check_max_error(name, codec, settings)
     if settings.fidelity == "lossy" and codec.lossless:
@@ -167,7 +170,7 @@ def _check_max_error(name: str, codec: type[Codec], settings: EncodeSettings) ->
         raise UsageError("`fidelity` lossy keeps no bound, `max_error` does: leave one of them out")
     if settings.fidelity == "file":
         raise UsageError("`fidelity` file keeps every byte, so `max_error` would have no effect: leave one of them out")
-    if "max_error" in codec.options or (not codec.lossless and load_residual(DEFAULT_RESIDUAL).near_lossless):
+    if "max_error" in codec.options or (not codec.lossless and load_residual(settings.residual_id).near_lossless):
         return
     raise UsageError(
         f"`max_error` has no effect on {name}: leave it out, or choose a codec that has this option "

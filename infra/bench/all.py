@@ -28,7 +28,7 @@ def commands(images: Path) -> list[list[str]]:
     bounds = [word for bound in BOUNDS for word in ("--max-error", bound)]
     return [
         ["startup.py"],
-        ["lossless.py", photos, xray, ct, "--tile", "0", "--residual", "lossless-1", *bases],
+        ["lossless.py", photos, xray, ct, "--tile", "0", *bases],
         ["lossless.py", photos, xray, "--gray", "--tile", "0", "--limit", "4", "--coder", "lossless", *bounds],
         ["throughput.py", learning],
         ["evaluate.py", photos],

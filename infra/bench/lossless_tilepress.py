@@ -12,7 +12,7 @@ from tilepress.codecs import registry
 from tilepress.codecs.codec import Codec, ResidualCoder, Settings, TileSpec
 from tilepress.codecs.errors import CodecError
 
-LEVELS = {"fast": 1, "default": None, "max": 9}  # names of efforts; None is the codec's own default
+LEVELS = {"quick": 1, "fast": 2, "default": None, "max": 9}  # names of efforts; None is the codec's own default
 MIDDLE = "middle"  # the name of a base that says nothing: the residual coder alone
 
 
@@ -107,7 +107,7 @@ def residual_coders(base: str, residual_id: str, sides: Sequence[int]) -> list[C
 
 
 def default_names() -> list[str]:
-    """The lossless codec at its three levels."""
+    """The lossless codec at its four levels."""
     return [f"lossless:{level}" for level in LEVELS]
 
 

@@ -61,6 +61,7 @@ class CompressConfig:
     effort: int | None = None
     fidelity: str = "pixels"
     max_error: int | None = None
+    residual: str | None = None
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     links: str = KEEP
@@ -180,6 +181,7 @@ def _estimate(config: CompressConfig, plan: Plan) -> EstimateReport:
         effort=config.effort,
         fidelity=config.fidelity,
         max_error=config.max_error,
+        residual=config.residual,
         minutes=_DRY_RUN_MINUTES,
         tile=config.tile,
         shard_bytes=config.shard_bytes,
@@ -215,6 +217,7 @@ def _settings(config: CompressConfig, choice: ChosenCodec) -> EncodeSettings:
         quality=config.quality,
         effort=config.effort,
         max_error=config.max_error,
+        residual=config.residual,
         tile=config.tile,
     )
 

@@ -47,6 +47,7 @@ def run_retry(config: RetryConfig) -> CompressReport:
         effort=encoding["effort"],
         fidelity=encoding["fidelity"],
         max_error=encoding.get("max_error"),
+        residual=encoding.get("residual"),
         include=tuple(request["include"]),
         exclude=tuple(request["exclude"]),
         links=request.get("links", KEEP),

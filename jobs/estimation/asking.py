@@ -33,6 +33,7 @@ class EstimateConfig:
     effort: int | None = None
     fidelity: str = "pixels"
     max_error: int | None = None
+    residual: str | None = None
     out: str | None = None
     report: str | None = None  # where the page goes
     minutes: float = 2.0

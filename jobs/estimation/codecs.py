@@ -17,7 +17,7 @@ from tilepress.pipeline.archive.models import model_files
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.storage.options import StorageOptions
 
-_OPTIONS = ("quality", "effort", "max_error")
+_OPTIONS = ("quality", "effort", "max_error", "residual")
 
 
 class Encoding(Protocol):
@@ -38,6 +38,10 @@ class Encoding(Protocol):
     @property
     def max_error(self) -> int | None:
         """For codecs that have it."""
+
+    @property
+    def residual(self) -> str | None:
+        """For lossy codecs."""
 
     @property
     def tile(self) -> int:
@@ -94,4 +98,4 @@ def _asked(name: str, choice: ChosenCodec, encoding: Encoding, *, alone: bool) -
 
 
 def _has(codec: type[Codec], option: str) -> bool:
-    return option in codec.options or (option == "max_error" and not codec.lossless)
+    return option in codec.options or (option in ("max_error", "residual") and not codec.lossless)

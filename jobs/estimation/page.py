@@ -161,7 +161,12 @@ def _commands(config: EstimateConfig, report: EstimateReport) -> Section:
 
 def _command(config: EstimateConfig, verb: str, *more: str) -> str:
     """What a person would type; arguments are quoted for a shell."""
-    said = {"quality": config.quality, "effort": config.effort, "max-error": config.max_error}
+    said = {
+        "quality": config.quality,
+        "effort": config.effort,
+        "max-error": config.max_error,
+        "residual": config.residual,
+    }
     words = ["tilepress", verb, config.source, *more]
     words += [word for codec in config.codecs if verb == "estimate" for word in ("--codec", codec)]
     words += [word for name, value in said.items() if value is not None for word in (f"--{name}", str(value))]

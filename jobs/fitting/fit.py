@@ -21,7 +21,7 @@ from tilepress.pipeline.errors import UsageError
 
 ROWS = 1_500_000  # of features a level, at most
 LEAST_ROWS = 2000
-EFFORTS = {FAST.name: 1, DEFAULT.name: 5, MAX.name: 9}
+EFFORTS = {FAST.name: 2, DEFAULT.name: 5, MAX.name: 9}
 _JPEGXL_EFFORT = 7
 
 # Samples coded to collect features, and in learning and in judging the mixing weights: a minute or so in all

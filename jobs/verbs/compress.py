@@ -47,6 +47,10 @@ def compress(
             min=0, max=65535, metavar="N", help="Relaxes pixels: samples may differ by up to N levels, alpha too."
         ),
     ] = None,
+    residual: Annotated[
+        Literal["quick", "lossless"],
+        typer.Option(help="What makes lossy codecs exact: quick, or lossless: smaller, and 30 times as slow."),
+    ] = "quick",
     include: Include = (),
     exclude: Exclude = (),
     links: Annotated[
@@ -112,6 +116,7 @@ def compress(
         effort=effort,
         fidelity=fidelity,
         max_error=max_error,
+        residual=None if residual == "quick" else residual,
         include=include,
         exclude=exclude,
         links=links,

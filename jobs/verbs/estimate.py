@@ -48,6 +48,9 @@ def estimate(
         int | None,
         typer.Option(min=0, max=65535, metavar="N", help="For codecs that have it: levels a sample may differ by."),
     ] = None,
+    residual: Annotated[
+        Literal["quick", "lossless"], typer.Option(help="What makes lossy codecs exact, as in compress.")
+    ] = "quick",
     out: Annotated[
         Place | None,
         typer.Option(metavar="DIR", help="A folder or bucket prefix that keeps the sample's figures, to go on from."),
@@ -128,6 +131,7 @@ def estimate(
             effort=effort,
             fidelity=fidelity,
             max_error=max_error,
+            residual=None if residual == "quick" else residual,
             out=None if out is None else place_text(out),
             report=None if report is None else place_text(report),
             minutes=minutes,

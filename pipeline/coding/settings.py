@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tilepress.codecs.codec import Settings
+from tilepress.codecs.registry import DEFAULT_RESIDUAL, RESIDUAL_NAMES
 from tilepress.pipeline.archive.fidelity import LOSSY, PIXELS, Fidelity
 from tilepress.pipeline.coding.tile_coding import Coding
 from tilepress.pipeline.formats.picture import Limits
@@ -27,6 +28,7 @@ class EncodeSettings:
     limits: Limits = field(default_factory=Limits)
     max_error: int | None = None
     sparse: bool = False  # look for tiles that repeat themselves, as `auto` does
+    residual: str | None = None  # a name of RESIDUAL_NAMES; None: the default
 
     @property
     def lossy(self) -> bool:
@@ -42,7 +44,12 @@ class EncodeSettings:
     def coding(self) -> Coding:
         """How tiles are coded that the chosen codec can represent."""
         settings = Settings(self.quality, self.effort, self.max_error)
-        return Coding(self.codec, settings, self.lossy, sparse=self.sparse)
+        return Coding(self.codec, settings, self.lossy, self.residual_id, sparse=self.sparse)
+
+    @property
+    def residual_id(self) -> str:
+        """The residual coder of tiles with a lossy base."""
+        return RESIDUAL_NAMES[self.residual] if self.residual else DEFAULT_RESIDUAL
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> EncodeSettings:
@@ -52,4 +59,6 @@ class EncodeSettings:
     def to_json(self) -> dict[str, Any]:
         """Return plain values, for the plan; what was not asked for as in plans of releases that did not know it."""
         values = asdict(self)
-        return {name: value for name, value in values.items() if name not in ("max_error", "sparse") or value}
+        return {
+            name: value for name, value in values.items() if name not in ("max_error", "sparse", "residual") or value
+        }

@@ -201,10 +201,13 @@ def test_previews_are_near_and_need_no_residual(collection: Path, tmp_path: Path
 
 
 @pytest.mark.skipif(not MODELS, reason="no model is shipped")
-@pytest.mark.parametrize("fidelity", ["pixels", "lossy"])
-def test_an_archive_holds_the_models_that_its_tiles_need_and_no_others(fidelity, collection, tmp_path) -> None:
-    compress(collection, tmp_path / "a", codec=MODELS[0], include=("png/L.png",), fidelity=fidelity)
-    needed = {shipped_models()[MODELS[0]], *([LosslessResidual.model_folder] if fidelity == "pixels" else [])}
+@pytest.mark.parametrize(("fidelity", "residual"), [("pixels", "quick"), ("pixels", "lossless"), ("lossy", "quick")])
+def test_an_archive_holds_the_models_that_its_tiles_need_and_no_others(
+    fidelity, residual, collection, tmp_path
+) -> None:
+    asked = {"codec": MODELS[0], "fidelity": fidelity, "residual": residual}
+    compress(collection, tmp_path / "a", include=("png/L.png",), **asked)
+    needed = {shipped_models()[MODELS[0]], *([LosslessResidual.model_folder] if residual == "lossless" else [])}
     assert {path.name for path in (tmp_path / "a/models").iterdir()} == {Model.load(folder).name for folder in needed}
 
 
