@@ -49,8 +49,9 @@ RESIDUALS: dict[str, str] = {
     "lossless-1": "tilepress.codecs.lossless.residual:LosslessResidual",
     "lossless-quick-1": "tilepress.codecs.lossless.quick.residual:QuickResidual",
 }
-RESIDUAL_NAMES = {"quick": "lossless-quick-1", "lossless": "lossless-1"}  # as people name those that new tiles may get
-DEFAULT_RESIDUAL = "lossless-quick-1"  # what new tiles with a lossy base get; those in archives say which they have
+QUICK = "quick"
+RESIDUAL_NAMES = {QUICK: "lossless-quick-1", "lossless": "lossless-1"}  # as people name those that new tiles may get
+DEFAULT_RESIDUAL = RESIDUAL_NAMES[QUICK]  # what new tiles with a lossy base get; those in archives say which they have
 DEFAULT_MODELS: dict[str, str] = {  # codec id -> the model its bare name stands for
     "lossless": "lossless",
     "block-dnn": "block-dnn-16",

@@ -13,6 +13,7 @@ from tilepress.codecs.codec import RANGES, Codec
 from tilepress.codecs.errors import CodecError, ModelError
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import (
+    QUICK,
     CodecChoice,
     codec_class,
     is_yardstick,
@@ -117,7 +118,7 @@ def encode_settings(
     quality: int | None,
     effort: int | None,
     max_error: int | None,
-    residual: str | None = None,
+    residual: str = QUICK,
     tile: int,
 ) -> EncodeSettings:
     """Return how a codec that was asked for by `name` stores images; tiles are cut as it can code them.
@@ -131,7 +132,7 @@ def encode_settings(
         quality=quality,
         effort=effort,
         max_error=max_error or None,
-        residual=residual,
+        residual=None if residual == QUICK else residual,
         sparse=name == AUTO and not max_error and effort is None,
         tile=max(alignment, tile // alignment * alignment),
     )

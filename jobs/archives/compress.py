@@ -11,6 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from tilepress.codecs.kernels.compile_clock import COMPILE_CLOCK
+from tilepress.codecs.registry import QUICK
 from tilepress.jobs.archives.encode_tasks import Tasks, known_content
 from tilepress.jobs.archives.run_plan import claim_run, new_run, other_source, require_place, unfinished_run
 from tilepress.jobs.claim import Request, request_text
@@ -61,7 +62,7 @@ class CompressConfig:
     effort: int | None = None
     fidelity: str = "pixels"
     max_error: int | None = None
-    residual: str | None = None
+    residual: str = QUICK
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     links: str = KEEP

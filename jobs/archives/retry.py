@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tilepress.codecs.registry import QUICK
 from tilepress.jobs.archives.compress import CompressConfig, CompressReport, run_compress
 from tilepress.pipeline.archive.plan import plan_from_bytes
 from tilepress.pipeline.archive.schema import FAILURES, INCOMPRESSIBLE, LIMIT, UNSUPPORTED
@@ -47,7 +48,7 @@ def run_retry(config: RetryConfig) -> CompressReport:
         effort=encoding["effort"],
         fidelity=encoding["fidelity"],
         max_error=encoding.get("max_error"),
-        residual=encoding.get("residual"),
+        residual=encoding.get("residual", QUICK),
         include=tuple(request["include"]),
         exclude=tuple(request["exclude"]),
         links=request.get("links", KEEP),

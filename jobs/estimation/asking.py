@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tilepress.codecs.registry import QUICK
 from tilepress.jobs.codec_choice import AUTO
 from tilepress.jobs.estimation.sampling import engine_of
 from tilepress.jobs.page_file import require_page_name, require_page_place
@@ -33,7 +34,7 @@ class EstimateConfig:
     effort: int | None = None
     fidelity: str = "pixels"
     max_error: int | None = None
-    residual: str | None = None
+    residual: str = QUICK
     out: str | None = None
     report: str | None = None  # where the page goes
     minutes: float = 2.0

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from tilepress.codecs.codec import Codec
 from tilepress.codecs.model import Model
+from tilepress.codecs.registry import QUICK
 from tilepress.jobs.codec_choice import ChosenCodec, chosen_codec, encode_settings
 from tilepress.jobs.estimation.measuring import CodecAsked
 from tilepress.pipeline.archive.fidelity import LOSSY, PIXELS
@@ -40,7 +41,7 @@ class Encoding(Protocol):
         """For codecs that have it."""
 
     @property
-    def residual(self) -> str | None:
+    def residual(self) -> str:
         """For lossy codecs."""
 
     @property
@@ -77,18 +78,20 @@ def chosen_codecs(names: Sequence[str], encoding: Encoding, options: StorageOpti
 
 def _require_effect(choices: Sequence[ChosenCodec], encoding: Encoding) -> None:
     for option in _OPTIONS:
-        if getattr(encoding, option) is not None and not any(_has(choice.codec, option) for choice in choices):
+        if _asked_for(encoding, option) is not None and not any(_has(choice.codec, option) for choice in choices):
             raise UsageError(f"`{option}` has no effect on any of `codecs`: leave it out")
     if encoding.fidelity == LOSSY and all(choice.codec.lossless for choice in choices):
         raise UsageError("`fidelity` lossy takes a lossy codec, such as jpeg or block-dnn-16, among `codecs`")
 
 
 def _asked(name: str, choice: ChosenCodec, encoding: Encoding, *, alone: bool) -> Chosen:
-    said = {option: getattr(encoding, option) for option in _OPTIONS}
+    said = {option: _asked_for(encoding, option) for option in _OPTIONS}
     said = {option: value if alone or _has(choice.codec, option) else None for option, value in said.items()}
     lossy = encoding.fidelity == LOSSY
     fidelity = PIXELS if lossy and choice.codec.lossless and not alone else encoding.fidelity
-    settings = encode_settings(choice, name, fidelity=fidelity, tile=encoding.tile, **said)
+    settings = encode_settings(
+        choice, name, fidelity=fidelity, tile=encoding.tile, **{**said, "residual": said["residual"] or QUICK}
+    )
     words = [f"{option.replace('_', ' ')} {value}" for option, value in said.items() if value is not None]
     words = words if fidelity == PIXELS else [fidelity, *words]
     label = f"{name} ({', '.join(words)})" if words else name
@@ -99,3 +102,9 @@ def _asked(name: str, choice: ChosenCodec, encoding: Encoding, *, alone: bool) -
 
 def _has(codec: type[Codec], option: str) -> bool:
     return option in codec.options or (option in ("max_error", "residual") and not codec.lossless)
+
+
+def _asked_for(encoding: Encoding, option: str) -> Any:
+    """What was asked for; None for nothing but the default."""
+    value = getattr(encoding, option)
+    return None if option == "residual" and value == QUICK else value

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 import tilepress
+from tilepress.codecs.registry import QUICK
 from tilepress.jobs.estimation.asking import EstimateConfig
 from tilepress.jobs.estimation.projection import Interval
 from tilepress.jobs.estimation.report import CodecEstimate, EstimateReport
@@ -165,7 +166,7 @@ def _command(config: EstimateConfig, verb: str, *more: str) -> str:
         "quality": config.quality,
         "effort": config.effort,
         "max-error": config.max_error,
-        "residual": config.residual,
+        "residual": None if config.residual == QUICK else config.residual,
     }
     words = ["tilepress", verb, config.source, *more]
     words += [word for codec in config.codecs if verb == "estimate" for word in ("--codec", codec)]

@@ -116,7 +116,7 @@ def compress(
         effort=effort,
         fidelity=fidelity,
         max_error=max_error,
-        residual=None if residual == "quick" else residual,
+        residual=residual,
         include=include,
         exclude=exclude,
         links=links,

@@ -131,7 +131,7 @@ def estimate(
             effort=effort,
             fidelity=fidelity,
             max_error=max_error,
-            residual=None if residual == "quick" else residual,
+            residual=residual,
             out=None if out is None else place_text(out),
             report=None if report is None else place_text(report),
             minutes=minutes,

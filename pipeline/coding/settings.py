@@ -28,7 +28,7 @@ class EncodeSettings:
     limits: Limits = field(default_factory=Limits)
     max_error: int | None = None
     sparse: bool = False  # look for tiles that repeat themselves, as `auto` does
-    residual: str | None = None  # a name of RESIDUAL_NAMES; None: the default
+    residual: str | None = None  # a name of RESIDUAL_NAMES; None: quick
 
     @property
     def lossy(self) -> bool:
