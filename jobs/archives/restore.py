@@ -19,6 +19,7 @@ from tilepress.jobs.archives.restore_shown import (
     RestoreOptions,
     Written,
     names_like_shown,
+    require_alone,
     require_view,
     view_of,
     write_shown,
@@ -62,6 +63,7 @@ class RestoreConfig:
     view: str = ""  # another decoder of the latents, where their model has it
     as_origin: bool = False
     deblock: bool = False
+    pixels: bool = False  # equal pixels and metadata are enough
     overwrite: bool = False
     run: int | None = None
     as_of: str | None = None
@@ -111,9 +113,7 @@ class RestoreReport:
 
 def run_restore(config: RestoreConfig) -> RestoreReport:
     """Restore what is selected; run again, files that are already right are left alone."""
-    if config.deblock:
-        ways = {"region": config.region is not None, "preview": config.preview, "view": bool(config.view)}
-        require_deblock(ways | {"as_origin": config.as_origin})
+    _require_one_way(config)
     archive = open_archive(
         config.archive,
         run=config.run,
@@ -152,11 +152,22 @@ def run_restore(config: RestoreConfig) -> RestoreReport:
     return report
 
 
+def _require_one_way(config: RestoreConfig) -> None:
+    """UsageError where files are asked for in two ways at once."""
+    ways = {"region": config.region is not None, "preview": config.preview, "view": bool(config.view)}
+    ways["as_origin"] = config.as_origin
+    if config.deblock:
+        require_alone("deblock", ways)
+        require_deblock()
+    if config.pixels:
+        require_alone("pixels", ways | {"deblock": config.deblock})
+
+
 def _options(config: RestoreConfig, destination: Location, entries: Iterable[Entry]) -> RestoreOptions:
     shown = config.region, config.preview, config.view, config.as_origin
     renames = config.region is None and (config.deblock or config.preview or config.as_origin)
     taken = names_like_shown(entries) if renames else frozenset()
-    return RestoreOptions(destination, *shown, config.overwrite, config.deblock, taken)
+    return RestoreOptions(destination, *shown, config.overwrite, config.deblock, config.pixels, taken)
 
 
 def _place(storage: Storage) -> str:

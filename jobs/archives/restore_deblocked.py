@@ -20,14 +20,8 @@ _MAGIC = b"\xff\xd8\xff"
 _ENDINGS = {"jpeg": ".jpg", "tiff": ".tif"}  # of formats that are not their own
 
 
-def require_deblock(other_ways: dict[str, bool]) -> None:
-    """Raise UsageError where files are asked for in another way, too, or there is no model; MissingExtra without torch.
-
-    `other_ways`: parameters by name, and whether they were given.
-    """
-    for name, given in other_ways.items():
-        if given:
-            raise UsageError(f"`deblock` and `{name}` are two ways in which files come back: leave one of them out")
+def require_deblock() -> None:
+    """Raise UsageError where there is no model, and MissingExtra without torch."""
     require_extra("learned", "`deblock`")
     try:
         resolve(MODEL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -43,6 +43,7 @@ class RestoreOptions:
     as_origin: bool = False
     overwrite: bool = False
     deblock: bool = False
+    pixels: bool = False  # equal pixels and metadata are enough
     taken: frozenset[str] = frozenset()  # names of files that end as those of other views do, which none may take
 
 
@@ -56,6 +57,7 @@ class Written:
     name: str
     how: str
     not_deblocked: str = ""
+    asked: bool = False  # equal pixels were all that was asked for
 
     @property
     def is_file(self) -> bool:
@@ -65,7 +67,17 @@ class Written:
     @property
     def needs_a_word(self) -> bool:
         """Whether it comes back otherwise than it was, and that was not asked for."""
-        return self.how not in (BYTES, PREVIEW, REGION, AS_JPEG, DEBLOCKED)
+        return not self.asked and self.how not in (BYTES, PREVIEW, REGION, AS_JPEG, DEBLOCKED)
+
+
+def require_alone(way: str, others: Mapping[str, bool]) -> None:
+    """Raise UsageError if files are asked for in another way, too.
+
+    `others`: parameters by name, and whether they were given.
+    """
+    for name, given in others.items():
+        if given:
+            raise UsageError(f"`{way}` and `{name}` are two ways in which files come back: leave one of them out")
 
 
 def require_view(entries: Iterable[Entry], view: str) -> None:
@@ -110,7 +122,8 @@ def _write(entry: Entry, options: RestoreOptions, file: BinaryIO) -> Written:
         return Written(entry.path, PREVIEW)
     if options.as_origin and (written := write_jpeg(entry, file)):
         return Written(*written)
-    return Written(entry.path, _how(entry.write(file), facts.promised))
+    how = _how(entry.write(file, pixels_only=options.pixels), facts.promised)
+    return Written(entry.path, how, asked=options.pixels and how == PIXELS)
 
 
 def _write_deblocked(entry: Entry, file: BinaryIO) -> Written:

@@ -55,6 +55,10 @@ def restore(
         bool,
         typer.Option(help="JPEGs, and pictures that were some, as jpeg-dncnn restores them: NAME-deblocked.png."),
     ] = False,
+    pixels: Annotated[
+        bool,
+        typer.Option(help="Equal pixels and metadata are enough: PNG and TIFF files compressed anew, in less time."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace files that differ.")] = False,
     run: RunNumber = None,
     as_of: AsOf = None,
@@ -80,6 +84,11 @@ def restore(
     JPEG keeps its format: `c.tif-deblocked.tif`. Other files, and JPEGs that cannot be restored so (CMYK, arithmetic
     coding, more than 134 million samples: 89 megapixels at 4:2:0), come back as they are, and the report says why.
 
+    With `pixels`, nobody looks for the bytes that a PNG or TIFF file had: it is compressed anew, fast, and larger for
+    it, also where the file itself was promised. Pixels are compared as ever, and metadata are the source's; the report
+    says "pixel-identical". JPEGs, files stored verbatim, small images, and files that describe their own bytes (C2PA)
+    come back byte for byte.
+
     Returns:
         A RestoreReport: files by how they came back, and those that did not, with the reason. Damage is reported
         there and not raised; UsageError where nothing matches.
@@ -98,6 +107,7 @@ def restore(
             view=view,
             as_origin=as_origin,
             deblock=deblock,
+            pixels=pixels,
             overwrite=overwrite,
             run=run,
             as_of=as_of,

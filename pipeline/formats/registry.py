@@ -26,9 +26,10 @@ from tilepress.pipeline.errors import (
 from tilepress.pipeline.formats.container import Container, unpack_container
 from tilepress.pipeline.formats.jpeg.file import read_jpeg, rebuild_jpeg
 from tilepress.pipeline.formats.picture import Bands, Limits, Picture
+from tilepress.pipeline.formats.png.container import fast_container as fast_png
 from tilepress.pipeline.formats.png.file import read_png, rebuild_png
 from tilepress.pipeline.formats.png.small import read_small_pngs
-from tilepress.pipeline.formats.tiff.file import read_tiff, rebuild_tiff
+from tilepress.pipeline.formats.tiff.file import fast_tiff, read_tiff, rebuild_tiff
 
 Source = bytes | mmap.mmap
 Reader = Callable[[Source, Limits, bool], Picture]
@@ -43,6 +44,7 @@ _READERS: tuple[tuple[bytes, str, Reader], ...] = (
     (b"MM\0+", "BigTIFF", read_tiff),
 )
 _WRITERS: dict[str, Writer] = {"png": rebuild_png, "jpeg": rebuild_jpeg, "tiff": rebuild_tiff}
+_FAST: dict[str, Callable[[Container], Container]] = {"png": fast_png, "tiff": fast_tiff}
 # offset, bytes there, what it is
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"GIF8", "GIF"),
@@ -130,6 +132,16 @@ def rebuild(container: bytes | Container, bands: Iterator[np.ndarray], out: Bina
         _WRITERS[kind](opened, bands, whole)
         whole.seek(0)
         shutil.copyfileobj(whole, out)
+
+
+def fast_container(container: Container) -> Container:
+    """Return a container by which `rebuild` writes equal pixels and metadata as fast as the format allows.
+
+    The file is another one than the original then. A container that contradicts that, or whose format has no faster
+    way, is returned as it is. IntegrityError if it is damaged.
+    """
+    kind, opened = _opened(container)
+    return _FAST[kind](opened) if kind in _FAST and not must_be_exact(opened) else container
 
 
 def must_be_exact(container: bytes | Container) -> bool:

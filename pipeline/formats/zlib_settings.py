@@ -25,6 +25,7 @@ _BY_HEADER = (
     ((6, 8, _F), (6, 9, _F), (6, 8, _D), (6, 9, _D)),
     ((9, 8, _F), (9, 9, _F), (7, 9, _F), (9, 8, _D), (7, 8, _F), (9, 9, _D), (7, 8, _D), (8, 8, _F), (8, 8, _D)),
 )
+_FAST = (1, 2, 6, 6)  # by that hint, a fast level of its writer's: 7 to 9 gain 1 % in up to five times the time
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class DeflateSettings:
     memory: int = 8
     strategy: int = zlib.Z_DEFAULT_STRATEGY
     window: int = 15
+
+    @staticmethod
+    def no_harder_than(probe: ZlibProbe | None) -> DeflateSettings:
+        """Return settings for a stream whose own are unknown, which take no longer than its writer says it took."""
+        return DeflateSettings(_FAST[(probe.hint >> 6) & 3]) if probe else DeflateSettings()
 
     def compressor(self) -> zlib._Compress:
         """Return a new stream with them."""

@@ -137,10 +137,10 @@ class Entry:
                 raise
             raise IntegrityError(str(exc)) from exc
 
-    def write(self, out: BinaryIO) -> Outcome:
-        """Write the whole file to a readable, seekable `out`, proven right."""
+    def write(self, out: BinaryIO, *, pixels_only: bool = False) -> Outcome:
+        """Write the whole file to a readable, seekable `out`, proven right; see `write_file` for `pixels_only`."""
         with one_image():
-            return write_file(self.index_row, self.reader, out)
+            return write_file(self.index_row, self.reader, out, pixels_only=pixels_only)
 
     def jpeg(self) -> bytes:
         """Return the JPEG file that the picture was made from; b"" where only a part was, or nothing is known of it."""

@@ -32,7 +32,7 @@ from tilepress.pipeline.archive.schema import (
 from tilepress.pipeline.errors import IntegrityError, PictureError, UsageError
 from tilepress.pipeline.formats.container import Container
 from tilepress.pipeline.formats.picture import NO_LIMITS, mode_channels
-from tilepress.pipeline.formats.registry import must_be_exact, read_picture, rebuild
+from tilepress.pipeline.formats.registry import fast_container, must_be_exact, read_picture, rebuild
 from tilepress.pipeline.reading.pixels import PartReader
 from tilepress.pipeline.storage.base import LINK
 
@@ -107,12 +107,15 @@ def prove(image: IndexRow, reader: PartReader, *, file: bool = False) -> None:
         raise _unknown_method(image, reader.fetch)
 
 
-def write_file(image: IndexRow, reader: PartReader, out: BinaryIO) -> Outcome:
+def write_file(image: IndexRow, reader: PartReader, out: BinaryIO, *, pixels_only: bool = False) -> Outcome:
     """Write the image's file to `out` (readable and seekable), and prove it: IntegrityError unless it is right.
 
     Kept files and JPEGs equal the source byte for byte. Tiled images have the source's pixels, or those within the
     bound that was asked for (checked by decoding the file just written, unless the fidelity is lossy), and metadata,
     and are byte-identical where that is possible.
+
+    `pixels_only`: tiled images need not be that, whatever was promised, and are written fast; but for files that
+    describe their own bytes, and images of a stack, which are small.
     """
     if image.facts.method in _FILE_METHODS:
         for chunk in file_chunks(image, reader.fetch):
@@ -125,7 +128,7 @@ def write_file(image: IndexRow, reader: PartReader, out: BinaryIO) -> Outcome:
         raise UsageError(f"{image.facts.path} has no content: {image.facts.reason or image.facts.method}")
     if image.facts.method not in PIXEL_METHODS:
         raise _unknown_method(image, reader.fetch)
-    return _write_pixels(image, reader, out)
+    return _write_pixels(image, reader, out, fast=pixels_only and image.stack is None)
 
 
 def _unknown_method(image: IndexRow, fetch: Fetch) -> MissingPackage:
@@ -149,14 +152,15 @@ def _prove_pixels(image: IndexRow, reader: PartReader, *, file: bool) -> None:
         _prove_rebuilt(facts, _rebuild(container, _blank(facts), out), out)
 
 
-def _write_pixels(image: IndexRow, reader: PartReader, out: BinaryIO) -> Outcome:
-    container, facts = reader.container(image), image.facts
+def _write_pixels(image: IndexRow, reader: PartReader, out: BinaryIO, *, fast: bool = False) -> Outcome:
+    stored, facts = reader.container(image), image.facts
+    container = fast_container(stored) if fast else stored
     pixels = _rebuild(container, reader.bands(image), out)
     if facts.promised.bound == 0 and image.stack is None and pixels != facts.pixels_sha256:
         raise IntegrityError("the decoded pixels are not the source's (SHA-256 differs)")
     sha256 = _hash_file(out)
     identical = reader.is_of(image, sha256) and out.seek(0, io.SEEK_END) == facts.source_bytes
-    if not identical and _must_be_identical(facts, container):
+    if not identical and container is stored and _must_be_identical(facts, container):
         raise IntegrityError(
             "its pixels are right, but this machine's zlib makes other bytes of them than are promised: "
             "restore it where zlib is the one that stored it, or read its pixels"

@@ -134,7 +134,7 @@ class _Writer:
         if self.settings is not None:
             return self.settings
         found = guess_settings(prefix, self.probe, complete=len(prefix) < _PREFIX) if self.probe else None
-        return found or DeflateSettings()
+        return found or DeflateSettings.no_harder_than(self.probe)
 
     def _filtered(self, bands: Iterator[np.ndarray]) -> Iterator[bytes]:
         done = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import BinaryIO
 
@@ -23,6 +24,7 @@ from tilepress.pipeline.formats.tiff.grid import DEFLATE, NONE, OLD_DEFLATE, Tif
 from tilepress.pipeline.formats.tiff.layout import read_layout
 from tilepress.pipeline.formats.tiff.segments import Encoder, decode_segment, encode_segment, guess_encoder, holds_more
 from tilepress.pipeline.formats.tiff.skeleton import CutFile, Placement, cut_out
+from tilepress.pipeline.formats.zlib_settings import DeflateSettings
 
 _CLASSIC_MAX = 1 << 32
 _GDAL_GHOST = b"GDAL_STRUCTURAL_METADATA_SIZE="
@@ -126,6 +128,14 @@ def _opened(container: Container) -> tuple[CutFile, Encoder, Directory, TiffLayo
         encoder = Encoder.from_list(container.header["encoder"])
         directory = read_directory(skeleton)
         return skeleton, encoder, directory, read_layout(directory, NO_LIMITS)
+
+
+def fast_tiff(container: Container) -> Container:
+    """Return the container of a file with the same pixels and metadata, compressed fast as it says. IntegrityError."""
+    with reading_container():
+        encoder = Encoder.from_list(container.header["encoder"])
+    fast = replace(encoder, settings=DeflateSettings(level=1), libdeflate_level=0, zstd_level=1)
+    return replace(container, header={**container.header, "encoder": fast.to_list()})
 
 
 def rebuild_tiff(container: Container, bands: Iterator[np.ndarray], out: BinaryIO) -> None:
