@@ -196,3 +196,21 @@ def test_pixels_that_do_not_fit_the_container_are_refused():
             rebuilt(picture, np.zeros(wrong, np.uint8))
     with pytest.raises(IntegrityError):
         rebuilt(picture, np.zeros((20, 20, 3), np.uint16))
+
+
+def test_a_stream_that_no_zlib_wrote_is_deflated_no_harder_than_its_header_says() -> None:
+    samples = picture_of(4, 160, 200, 3, 8)  # whose rows are too many for the settings to be looked for when it is read
+    taken = {}
+    for level in (1, 6):
+        data = make_png(samples, 2, 8, level=level)
+        at = data.index(b"IDAT")
+        (size,) = struct.unpack(">I", data[at - 4 : at])
+        rows = zlib.decompress(data[at + 4 : at + 4 + size])
+        packer = zlib.compressobj(level)
+        halves = packer.compress(rows[:1000]) + packer.flush(zlib.Z_FULL_FLUSH) + packer.compress(rows[1000:])
+        stream = halves + packer.flush()
+        foreign = data[: at - 4] + png_chunk(b"IDAT", stream) + png_chunk(b"IEND", b"")
+        _, back = assert_comes_back(foreign, samples)
+        taken[level] = len(back)
+        assert back != foreign and back[at + 4 : at + 6] == stream[:2]
+    assert taken[1] > taken[6]
