@@ -14,6 +14,7 @@ from tilepress.codecs.errors import CodecError, ModelError
 from tilepress.codecs.model import Model
 from tilepress.codecs.registry import (
     QUICK,
+    RESIDUAL_NAMES,
     CodecChoice,
     codec_class,
     is_yardstick,
@@ -144,6 +145,8 @@ def check_settings(name: str, codec: type[Codec], settings: EncodeSettings) -> N
     """Raise UsageError for settings that contradict the codec or would have no effect."""
     if settings.fidelity not in FIDELITIES:
         raise UsageError(f"`fidelity` {settings.fidelity!r} is not one of {', '.join(FIDELITIES)}")
+    if settings.residual is not None and settings.residual not in RESIDUAL_NAMES:
+        raise UsageError(f"`residual` {settings.residual!r} is not one of {', '.join(RESIDUAL_NAMES)}")
     for option in ("quality", "effort"):
         if getattr(settings, option) is not None and option not in codec.options:
             raise UsageError(f"`{option}` has no effect on {name}: leave it out or choose another codec")

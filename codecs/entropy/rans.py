@@ -2,8 +2,8 @@
 
 State of 32 bits, words of 16 bits, probabilities in units of 2^-15. A static table is chosen for every value by
 its context index. The encoder runs backwards over intervals gathered forwards, the decoder runs forwards, so
-contexts may depend on what was already decoded: codecs with such contexts call the kernels `put_value` and
-`get_value` from their own compiled loops; `encode` and `decode` serve contexts known in advance.
+contexts may depend on what was already decoded: codecs with such contexts call `put_value` and `get_value`
+from their own compiled loops; `encode` and `decode` serve contexts known in advance.
 
 No float occurs anywhere. The decoder bounds every read and every loop: hostile bytes give wrong values or
 StreamError.

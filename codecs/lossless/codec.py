@@ -1,6 +1,7 @@
 """Codec `lossless`: adaptive prediction and context mixing, smaller than general coders; or near-lossless.
 
-Stream: magic "LL", version 1, payload as in stack.py. The model holds small networks, one a level.
+Stream: magic "LL", version 1, payload as in stack.py. The model holds small networks, one for each
+level but quick.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Values:
         """Index of each sample, int32; of the next value above where a sample (of a base) is none of the values."""
         low, high = int(self.values[0]), int(self.values[-1])
         if high - low == self.highest:  # no value is left out
-            return np.clip(samples.astype(np.int32) - low, 0, high - low)
+            return np.clip(samples.astype(np.int32, order="C") - low, 0, high - low)
         return np.searchsorted(self.values[:-1], samples).astype(np.int32)
 
     def samples(self, indices: np.ndarray) -> np.ndarray:

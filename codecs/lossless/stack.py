@@ -1,7 +1,8 @@
 """The planes of a tile, and of its base, in one field for the lossless kernel; and the payload that the kernel writes.
 
 Payload: level uint8 | error uint16 LE | header of each plane in coding order (samples.py) | range-coded
-words. Level 0 is followed by the raw samples instead (little-endian), where coding would not be shorter.
+words; at level quick a rANS stream (quick/tile.py). Level 0 is followed by the raw samples instead (little-endian),
+where coding would not be shorter.
 """
 
 from __future__ import annotations

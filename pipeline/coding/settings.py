@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tilepress.codecs.codec import Settings
-from tilepress.codecs.registry import DEFAULT_RESIDUAL, RESIDUAL_NAMES
+from tilepress.codecs.registry import QUICK, RESIDUAL_NAMES
 from tilepress.pipeline.archive.fidelity import LOSSY, PIXELS, Fidelity
 from tilepress.pipeline.coding.tile_coding import Coding
 from tilepress.pipeline.formats.picture import Limits
@@ -49,7 +49,7 @@ class EncodeSettings:
     @property
     def residual_id(self) -> str:
         """The residual coder of tiles with a lossy base."""
-        return RESIDUAL_NAMES[self.residual] if self.residual else DEFAULT_RESIDUAL
+        return RESIDUAL_NAMES[self.residual or QUICK]
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> EncodeSettings:

@@ -4,20 +4,22 @@ Do not run it because a test fails: a test that fails says that archives out the
 again only before a release that adds something to the streams, and then into a new file.
 
     python tests/golden/make_quick_streams.py NEW_FILE
+    python tests/golden/make_quick_streams.py --many-blocks NEW_FILE
 """
 
 from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from make_lossless_streams import BOUNDS, coarse, described, drawn_tiles, packed
+import numpy as np
+from make_lossless_streams import BOUNDS, coarse, described, drawn_tiles, packed, scene
 from stream_files import coded, refuse_existing, write
 
-from tilepress.codecs.codec import Settings
+from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.lossless.codec import Lossless
 from tilepress.codecs.lossless.quick.residual import QuickResidual
 from tilepress.codecs.model import SHIPPED, Model
@@ -26,17 +28,28 @@ from tilepress.codecs.model import SHIPPED, Model
 def main(arguments: list[str]) -> None:
     target = Path(arguments[-1])
     refuse_existing(target)
-    write(target, streams())
+    if arguments[0] == "--many-blocks":
+        write(target, streams(tiles_of_many_blocks(), BOUNDS[:2]))
+    else:
+        write(target, streams(drawn_tiles(), BOUNDS))
     print(f"SHA-256 of the streams: {hashlib.sha256(target.read_bytes()).hexdigest()}")
 
 
-def streams() -> Iterator[dict[str, Any]]:
+def tiles_of_many_blocks() -> list[tuple[TileSpec, np.ndarray]]:
+    """So many blocks that there are several classes, and beside them a plane of one value."""
+    spec = TileSpec(130, 146, 2, "uint8", 8, "gray")
+    tile = scene(spec)
+    tile[..., 1] = 77
+    return [(spec, tile)]
+
+
+def streams(tiles: Sequence[tuple[TileSpec, np.ndarray]], bounds: Sequence[int]) -> Iterator[dict[str, Any]]:
     """Of each tile, alone and over a coarse base, exact and near."""
     codec, residual = Lossless(Model.load(SHIPPED / "lossless")), QuickResidual()
-    for spec, tile in drawn_tiles():
+    for spec, tile in tiles:
         base = coarse(tile)
         yield described(spec, tile) | {"base": packed(base)}
-        for bound in BOUNDS:
+        for bound in bounds:
             stream = codec.encode_tile(tile, spec, Settings(effort=1, max_error=bound))
             yield {"based": False, "max_error": bound} | coded(stream, codec.decode_tile(stream, spec))
             stream = residual.encode(tile, base, spec, bound)

@@ -13,8 +13,11 @@ import tilepress
 from tests.support.make_collection import encoded, image_of, write_tree
 from tilepress.codecs.lossless.model import starts_of
 from tilepress.codecs.model import SHIPPED, WEIGHTS_NAME, Model
+from tilepress.jobs.archives import compress as compress_job
+from tilepress.jobs.archives import listing
 from tilepress.jobs.maintenance.catalogue import codec_rows
-from tilepress.pipeline.errors import UsageError
+from tilepress.pipeline.coding.settings import EncodeSettings
+from tilepress.pipeline.errors import ResumeError, UsageError
 
 LOCAL = {"engine": "local", "workers": 1}
 
@@ -73,3 +76,38 @@ def test_kept_files_do_not_count_as_decoded_pixels(source: Path, tmp_path: Path)
     (source / "rgb.png").write_bytes((source / "rgb.png").read_bytes()[:-200])
     report = tilepress.compress(str(source), str(tmp_path / "a"), **LOCAL)
     assert report.summary.pixels == 400 * 300
+
+
+def test_the_residual_coder_is_one_of_those_there_are_and_has_an_effect(source: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    for asked, said in (
+        ({"codec": "block-dnn-16", "residual": "fast"}, "`residual`"),
+        ({"codec": "jpegxl", "residual": "lossless"}, "`residual` has no effect on jpegxl"),
+        ({"codec": "block-dnn-16", "fidelity": "lossy", "residual": "lossless"}, "`residual` has no effect"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            tilepress.compress(str(source), out, **asked, **LOCAL)
+    assert not Path(out).exists()
+    plain = EncodeSettings("block-dnn").to_json()
+    assert EncodeSettings.from_json(plain).residual_id == "lossless-quick-1" and "residual" not in plain
+    other = EncodeSettings("block-dnn", residual="lossless").to_json()
+    assert EncodeSettings.from_json(other).residual_id == "lossless-1"
+
+
+def test_a_run_goes_on_with_the_residual_coder_that_it_began_with(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    asked = {"codec": "block-dnn-16", "residual": "lossless", **LOCAL}
+    archive = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(compress_job, "encode_shard", fails)
+        with pytest.raises(KeyboardInterrupt):
+            tilepress.compress(str(source), str(archive), **asked)
+    with pytest.raises(ResumeError, match="residual"):
+        tilepress.compress(str(source), str(archive), codec="block-dnn-16", **LOCAL)
+    assert tilepress.compress(str(source), str(archive), **asked).exit_code == 0
+    (run,) = listing.archive_info(str(archive)).runs
+    assert run["settings"]["press"]["residual"] == "lossless"

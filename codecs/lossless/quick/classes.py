@@ -14,7 +14,8 @@ from tilepress.codecs.kernels.kernel import Int, kernel
 from tilepress.codecs.lossless.quick.taps import Taps, lay_weights, rounded_up, spread, sum_taps
 
 BLOCK = 16  # samples, each side
-MOST_CLASSES = 32
+CLASS_BITS = 5
+MOST_CLASSES = 1 << CLASS_BITS
 ONE = 1 << 11  # of weights
 LIMIT = 8 * ONE - 1  # of a weight's magnitude
 _PER_CLASS = 40  # blocks, at least, that a class needs to be worth its weights

@@ -8,6 +8,7 @@ divisions of float64, each rounded as IEEE 754 says, so they are the same on eve
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def tables() -> Tables:
 
 def deviation(quarters: int) -> float:
     """Return the middle of a quarter of an octave, linear within the octave, as `log2_quarters` counts them."""
-    return float(2.0 ** (quarters // 4) * (1 + (quarters % 4 + 0.5) / 4))
+    return math.ldexp(1 + (quarters % 4 + 0.5) / 4, quarters // 4)
 
 
 def _counts(expected: float, distances: np.ndarray) -> np.ndarray:

@@ -22,11 +22,9 @@ _PLACES = 125 * _BANDS  # of a running mean
 _FILTERED = 6  # errors that the filter looks at
 _SHARE = 0.42  # of each running mean that a guess is corrected by
 _SPEED = 0.002  # of the filter
-_NEAR, _RATIOS, _BUSY = (
-    48,
-    12,
-    20,
-)  # classes of errors nearby, of what they are beside others, of those next to a sample
+_NEAR = 48  # classes of errors nearby
+_RATIOS = 12  # classes of what they are beside others
+_BUSY = 20  # classes of errors next to a sample; as many places has each class of the others
 _LAST = 128  # samples that a running mean is over, about
 _RATES = 1.0 / (np.arange(_LAST) + 3.0)
 _FIRST_SIZES = np.array([deviation(quarters) for quarters in range(-16, _NEAR - 16)])
@@ -100,7 +98,8 @@ def expect(around: Around, above: Float, beside: Float, partnered: Int, memory: 
 
     What does not wait for the sample before is computed first: a walk takes as long as its longest chain of waits.
 
-    `above`, `beside`: sizes of errors in the row above, and in the plane before if there is one (`partnered`).
+    `above`: sum of the sizes of errors in the row above, in levels, those beside once and that above twice.
+    `beside`: mean size of errors around the same place of the plane before, in levels, if `partnered` (0 or 1).
     """
     others = (abs(around.left2) + above) * 0.125
     flat = (abs(around.n - around.nw) + abs(around.n - around.ne)) * (1.0 / 3.0) + 0.3

@@ -8,12 +8,12 @@ import numpy as np
 
 from tilepress.codecs.entropy.rans import PRECISION, TOTAL, advance, get_bits, put_bits
 from tilepress.codecs.kernels.kernel import Int, borrowing, kernel
+from tilepress.codecs.lossless.quick.classes import CLASS_BITS
 from tilepress.codecs.lossless.quick.symbols import Stream, code_steps
 
 _HALF = TOTAL // 2
 _SPEED = 5  # of the chances, as a power of 1/2
 _LEAST = 1 << (PRECISION - 8)  # a chance
-CLASS_BITS = 5
 SCALE_BITS = 6
 
 
@@ -44,7 +44,7 @@ def _code_flag(flag: Int, chances: np.ndarray, which: Int, stream: Stream, at: I
 
 @kernel
 def code_classes(classes: np.ndarray, columns: Int, stream: Stream, at: Int, state: Int) -> Any:
-    """Write or read the class of each block, uint8 (blocks,); return the new `at` and `state`.
+    """Write or read the class of each block, uint8 (blocks,), 0..31 in any stream; return the new `at` and `state`.
 
     A block has the class of the block to its left, or of the one above, or any.
     """

@@ -14,15 +14,17 @@ import numpy as np
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.entropy import rans
 from tilepress.codecs.errors import StreamError
-from tilepress.codecs.lossless.quick.classes import BLOCK, LIMIT, ONE, classify
+from tilepress.codecs.lossless.quick.classes import BLOCK, CLASS_BITS, LIMIT, ONE, classify
 from tilepress.codecs.lossless.quick.distributions import LOWEST, tables
-from tilepress.codecs.lossless.quick.side import CLASS_BITS, SCALE_BITS, code_classes, code_number, code_weights
+from tilepress.codecs.lossless.quick.side import SCALE_BITS, code_classes, code_number, code_weights
 from tilepress.codecs.lossless.quick.symbols import Stream
 from tilepress.codecs.lossless.quick.taps import PAD, Taps, rounded_up, spread, taps_of
 from tilepress.codecs.lossless.quick.walk import Plane, Predictors, walk_plane
 from tilepress.codecs.lossless.samples import Values, values_of
 
-_PER_SAMPLE = 7  # intervals, at most
+_PER_SAMPLE = 5  # intervals, at most: a symbol, the length of an escape, two pieces of it, low bits
+_PER_BLOCK = 3
+_OF_WEIGHTS = 1 << 15
 
 
 @dataclass
@@ -70,6 +72,7 @@ class _Tile:
         scales = scales_of(weights)
         self.at, self.state = code_weights(weights, scales, self.stream, self.at, self.state)
         self.at, self.state = code_classes(classes, columns, self.stream, self.at, self.state)
+        # A hostile stream may name weights and classes that there are not, and kernels check no index.
         whole = spread(np.clip(weights, -LIMIT, LIMIT), taps, ONE)
         return Predictors(np.minimum(classes, len(weights) - 1), whole, rounded_up(taps.offsets))
 
@@ -104,7 +107,8 @@ _NOTHING = np.zeros(0, np.uint16)
 
 def encode_quick(tile: np.ndarray, base: np.ndarray | None, spec: TileSpec, error: int) -> bytes:
     """Return the payload of a tile (h, w, c) over its base, if it has one, as `encode_stack`."""
-    room = spec.height * spec.width * spec.channels * _PER_SAMPLE + (1 << 17)
+    blocks = -(-spec.height // BLOCK) * -(-spec.width // BLOCK)
+    room = spec.channels * (spec.height * spec.width * _PER_SAMPLE + blocks * _PER_BLOCK + _OF_WEIGHTS)
     starts, freqs = np.empty(room, np.uint16), np.empty(room, np.uint16)
     coder = _Tile(spec, base is not None, error, Stream(starts, freqs, _NOTHING, _tables().cdf, _tables().lookup))
     head = b""

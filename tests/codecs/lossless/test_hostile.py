@@ -36,6 +36,7 @@ SPECS = [
     TileSpec(5, 7, 3, "uint8", 8, "rgb"),
     TileSpec(9, 8, 1, "uint16", 16, "gray"),
     TileSpec(6, 5, 2, "uint16", 12, "gray"),
+    TileSpec(35, 50, 2, "uint16", 16, "gray"),  # of several blocks
 ]
 every_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.channels}x{spec.bit_depth}")
 
@@ -84,7 +85,7 @@ def attack(spec: TileSpec, seed: int, least: int, seconds: float = 0.0) -> None:
         found = outcomes(decode, spec, (write_frame(magic, 1, each) for each in made))
         count = found["refused"] + found["decoded"]
         assert count >= least
-        assert found["refused"] > count / 10 and found["decoded"] > count / 10, "mutants are all alike"
+        assert found["refused"] > count / 20 and found["decoded"] > count / 20, "mutants are all alike"
         assert found["slowest"] < 2, "time is bounded by the tile"
 
 

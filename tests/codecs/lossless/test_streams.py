@@ -17,6 +17,7 @@ from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
 from tilepress.codecs.lossless.codec import Lossless, level_of
 from tilepress.codecs.lossless.levels import DEFAULT, FAST, LEVELS, MAX, QUICK
 from tilepress.codecs.lossless.residual import LosslessResidual
+from tilepress.codecs.lossless.samples import values_of
 from tilepress.codecs.stream import read_frame, write_frame
 
 EFFORTS = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 2, 7: 3, 8: 3, 9: 3, None: 2}  # to the code of the level
@@ -208,4 +209,7 @@ def test_the_order_of_samples_in_memory_does_not_matter() -> None:
     spec = TileSpec(20, 30, 3, "uint8", 8, "rgb")
     tile = scene(spec)
     ways = (tile, np.asfortranarray(tile), np.repeat(tile, 2, axis=1)[:, ::2])
-    assert len({codec().encode_tile(way, spec, Settings()) for way in ways}) == 1
+    for effort in LEVEL_EFFORTS:
+        assert len({codec().encode_tile(way, spec, Settings(effort=effort)) for way in ways}) == 1
+    values, _ = values_of(tile[..., 0], 0)
+    assert all(values.indices(way[..., 0]).flags.c_contiguous for way in ways)  # one signature of each kernel
