@@ -32,6 +32,8 @@ def commands(images: Path) -> list[list[str]]:
         ["lossless.py", photos, xray, "--gray", "--tile", "0", "--limit", "4", "--coder", "lossless", *bounds],
         ["throughput.py", learning],
         ["evaluate.py", photos],
+        ["speed/restore.py", photos],
+        ["start/first_use.py"],
         ["block_edges.py", photos],
         ["driver.py"],
         ["small_images.py", str(images / "mnist/train-images-idx3-ubyte.gz")],
