@@ -104,7 +104,7 @@ def test_a_changed_function_of_another_file_is_never_run_as_it_was(plug, tmp_pat
     assert call(tmp_path) == LOADED
 
 
-@pytest.mark.parametrize("below", ["parts", "parts/deeper"])
+@pytest.mark.parametrize("below", ["parts", pytest.param("parts/deeper", marks=pytest.mark.slow)])
 def test_a_changed_function_of_another_folder_is_never_run_as_it_was(plug, tmp_path, below) -> None:
     """Rooms of a package are folders: a kernel of one inlines functions of others, beside it or below it."""
     (plug / "kernels").mkdir()

@@ -213,10 +213,10 @@ def test_a_part_that_cannot_be_read_keeps_no_other_from_coming_back(tmp_path: Pa
 
 
 def test_memory_that_one_image_lacks_is_its_own_error(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def greedy(image: IndexRow, *given: Any) -> Any:
+    def greedy(image: IndexRow, *given: Any, **options: Any) -> Any:
         if image.facts.path == "1.png":
             raise MemoryError
-        return write_file(image, *given)
+        return write_file(image, *given, **options)
 
     monkeypatch.setattr(images, "write_file", greedy)
     back = tilepress.restore(place / "archive", place / "back", **LOCAL)

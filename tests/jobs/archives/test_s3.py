@@ -46,7 +46,7 @@ def upload(folder: Path, url: str) -> Storage:
     return storage
 
 
-@pytest.fixture(params=["local", "ray"])
+@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.slow)])
 def engine(request: pytest.FixtureRequest) -> dict[str, object]:
     """Both engines; Ray's workers were started before anybody knew of the S3 server."""
     if request.param == "ray":

@@ -291,6 +291,7 @@ def test_on_s3(place: Path, s3_url: str) -> None:
     assert tilepress.certify(f"{s3_url}/archive", check=report.certificate).exit_code == 0
 
 
+@pytest.mark.slow
 def test_on_ray(place: Path, ray_cluster: object) -> None:
     report = tilepress.certify(place / "archive", out=place / "certificate", engine="ray", workers=2)
     assert report.comes_back == {"file": len(FILES)} and not report.independent

@@ -225,6 +225,7 @@ def test_all_of_it_works_in_buckets_and_in_memory(made, storage):
     assert stored(storage) == expected
 
 
+@pytest.mark.slow
 def test_ray_makes_the_same_parity(ray_cluster, made, tmp_path):
     for name, data in contents(made / "archive").items():
         if "parity" not in name:

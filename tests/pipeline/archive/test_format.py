@@ -110,6 +110,7 @@ def test_it_reads_near_lossless_images_within_their_bound(source: Path, tmp_path
     assert {fidelities[name] for name in ("gray.png", "rgba.png", "deep.png", "cmyk.tif")} == {"max-error-2"}
 
 
+@pytest.mark.slow
 def test_it_reads_the_golden_archive_with_learned_codecs_and_pieces() -> None:
     images = independent_reader.read_archive(GOLDEN)
     opened = open_archive(str(GOLDEN), include_deleted=True)
@@ -166,6 +167,7 @@ def test_every_identifier_of_the_golden_archive_is_in_the_text() -> None:
     assert not [word for word in words - {""} if f"`{word}`" not in TEXT]
 
 
+@pytest.mark.slow
 def test_the_residual_coder_is_plain_integer_python_too() -> None:
     """Its sources are its specification: without numba they must mean the same."""
     script = (

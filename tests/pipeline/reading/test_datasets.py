@@ -65,6 +65,7 @@ def test_a_table_of_entries_is_a_sequence_that_splits(archive: Archive) -> None:
     assert [len(part) for part in images.slices(100, 1)] == [1] * len(IMAGES)
 
 
+@pytest.mark.slow
 def test_ray_data_reads_every_image(archive: Archive, ray_cluster) -> None:
     images = tilepress.ray_dataset(archive.storage.url, exclude=["c.tif"])
     assert isinstance(images, ray_cluster.data.Dataset)

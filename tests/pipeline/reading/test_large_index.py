@@ -100,6 +100,7 @@ def test_one_image_takes_the_footer_and_a_group(archive: Path, monkeypatch: pyte
     assert sum(asked[opening:]) < (archive / INDEX).stat().st_size / 5
 
 
+@pytest.mark.slow
 def test_damage_is_worked_around_where_it_is_read(archive: Path) -> None:
     """Headers of pages have no checksum: a bit of one may make no difference."""
     sound, wanted, told = (archive / INDEX).read_bytes(), list(opened(archive, checked=True).runs[0].index.walk()), 0
