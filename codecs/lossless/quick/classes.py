@@ -26,19 +26,22 @@ _FLOOR = 0.08 * len(_ROWS) * BLOCK  # of a sum of squared errors: what no predic
 
 
 @kernel
-def _gather(out: np.ndarray, field: np.ndarray, at: Int, row: Int, steps: np.ndarray, rows: np.ndarray) -> None:
+def _gather(
+    out: np.ndarray, field: np.ndarray, place: tuple[Int, Int, Int], steps: np.ndarray, rows: np.ndarray
+) -> None:
     """Lay down the differences of a row of blocks: of every tap to the first of its group, and of samples to the left.
 
-    `out` float32 (differences, rows, width).
-    `at`: place of the first sample in the field; `row`: samples of a row there.
+    `out` float32 (differences, rows, width or more).
+    `place`: of the first sample in the field; samples of a row there; width of the plane.
     `steps` int64 (2, differences): offset of each tap, and of the first one of its group.
     `rows` int64: which rows of the blocks.
     """
+    at, row, width = place
     for i in range(out.shape[0]):
         for k in range(rows.size):
             here = at + rows[k] * row
             line, first = field[here + steps[0, i] :], field[here + steps[1, i] :]
-            for x in range(out.shape[2]):
+            for x in range(width):
                 out[i, k, x] = line[x] - first[x]
 
 
@@ -108,7 +111,7 @@ def _moments(field: np.ndarray, shape: tuple[int, int], place: tuple[int, int], 
         inside = [y for y in _ROWS if 0 < top + y < height]  # the first row is guessed otherwise
         rows = np.array(inside or [0], np.int64)
         lines[:, len(rows) :] = 0
-        _gather(lines[:, : len(rows), :width], field, start + top * row, row, steps, rows)
+        _gather(lines, field, (start + top * row, row, width), steps, rows)
         laid[:] = lines.reshape(size, len(_ROWS), columns, BLOCK).transpose(2, 0, 1, 3)
         flat = laid.reshape(columns, size, -1)
         np.matmul(flat, flat.transpose(0, 2, 1), out=moments)
@@ -151,7 +154,7 @@ def _settle(moments: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.nd
         classes[:] = errors.argmin(axis=1)
         worth = 1 / (np.maximum(errors.min(axis=1), 0) + _FLOOR)
     likely = min(_LIKELY, count)
-    return weights, np.argpartition(errors, likely - 1, axis=1)[:, :likely]
+    return weights, np.ascontiguousarray(np.argpartition(errors, likely - 1, axis=1)[:, :likely])
 
 
 def _solve(moments: np.ndarray) -> np.ndarray:
