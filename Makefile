@@ -5,7 +5,7 @@ IMAGES ?= ../shared/data
 WORKERS ?= 2
 DEMO_CODEC := block-dnn-16
 # Bytecode is kept whatever the shell says: two workers and hundreds of child processes would compile all sources again.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 SOAK_MINUTES ?= 60
 
@@ -27,6 +27,8 @@ demo: setup
 test: setup
 	$(PYTEST)
 
+# The slow tests wait for servers, kills and clusters more than they compute: three at a time on two processors.
+slow: WORKERS = 3
 slow: setup
 	$(PYTEST) -m 'slow and not cluster'
 
