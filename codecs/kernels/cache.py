@@ -60,7 +60,7 @@ def _when_imported(sources: Path | None) -> tuple[int, str]:
     return sources_stamp(sources), sources_key(sources)
 
 
-class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
+class KernelCache(FunctionCache):
     """The cache of one kernel, with the interface of numba's; counts signatures of all kernels in this process."""
 
     compiled = 0
@@ -149,7 +149,7 @@ class KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
         return IndexDataCacheFile(folder, entry, self._key)
 
 
-class NoCache(NullCache):  # type: ignore[misc]  # numba has no types
+class NoCache(NullCache):
     """Of a function whose sources are no files: every process compiles it, and the clock runs."""
 
     def load_overload(self, sig: Any, target_context: Any) -> None:
@@ -165,7 +165,7 @@ class NoCache(NullCache):  # type: ignore[misc]  # numba has no types
         return self
 
 
-class _Reduced(CompileResultCacheImpl):  # type: ignore[misc]  # numba has no types
+class _Reduced(CompileResultCacheImpl):
     """How numba turns compiled functions into bytes and back; without numba's search for a folder."""
 
     def __init__(self, function: Callable[..., Any]) -> None:

@@ -86,7 +86,7 @@ def start_clock(*, lasting: bool) -> None:
     _compiling.start_clock(lasting=lasting)
 
 
-class _Compiling(event.Listener):  # type: ignore[misc]  # numba has no types
+class _Compiling(event.Listener):
     """Hears how often this thread holds numba's compiler lock; frees ours and stops the clock at the last release."""
 
     def __init__(self) -> None:

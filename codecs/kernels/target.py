@@ -33,7 +33,7 @@ _PART = "part"  # how numba names the kind of code that a file of the cache hold
 _ENVIRONMENT = "_ZN08NumbaEnv"  # how numba begins the names of variables that hold environments of functions
 
 
-class _Library(JITCodeLibrary):  # type: ignore[misc]  # numba has no types
+class _Library(JITCodeLibrary):
     """The code of one function and of what it calls."""
 
     is_part = False
@@ -74,7 +74,7 @@ class _Library(JITCodeLibrary):  # type: ignore[misc]  # numba has no types
         return library
 
 
-class _Codegen(JITCPUCodegen):  # type: ignore[misc]  # numba has no types
+class _Codegen(JITCPUCodegen):
     """LLVM, set to the level; both answers are part of the key of numba's cache."""
 
     _library_class = _Library
@@ -91,7 +91,7 @@ class _Codegen(JITCPUCodegen):  # type: ignore[misc]  # numba has no types
             super().set_env(env_name, env)
 
 
-class _Context(CPUContext):  # type: ignore[misc]  # numba has no types
+class _Context(CPUContext):
     def init(self) -> None:
         with global_compiler_lock:
             super().init()
@@ -113,13 +113,13 @@ class _Context(CPUContext):  # type: ignore[misc]  # numba has no types
         return made
 
 
-class _Target(CPUTarget):  # type: ignore[misc]  # numba has no types
+class _Target(CPUTarget):
     @cached_property
     def _toplevel_target_context(self) -> _Context:
         return _Context(self.typing_context, self._target_name)
 
 
-class KernelDispatcher(CPUDispatcher):  # type: ignore[misc]  # numba has no types
+class KernelDispatcher(CPUDispatcher):
     """What a kernel is in Python: called, it finds or compiles the code for the types of its arguments."""
 
     targetdescr = _Target(_NAME)
@@ -158,7 +158,7 @@ def dispatcher(function: Callable[..., Any], *, part: bool, counts: bool) -> Any
     return (PartDispatcher if part else KernelDispatcher)(function, targetoptions=options)
 
 
-class _KernelTarget(CPU):  # type: ignore[misc]  # numba has no types
+class _KernelTarget(CPU):
     """The place of the target among numba's: whatever is there for `cpu` and `generic` is there for it."""
 
 

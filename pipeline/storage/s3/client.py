@@ -30,7 +30,7 @@ _ONE_ATTEMPT = {"retries": {"total_max_attempts": 1}}  # repeated by retry.py al
 _CHUNK = 1 << 20
 
 
-class S3Client(S3FileSystem):  # type: ignore[misc]  # s3fs has no types
+class S3Client(S3FileSystem):
     """s3fs for requests: `call_s3("get_object", Bucket=..., Key=...)` gives botocore's answer, from any thread."""
 
     retries = 1
