@@ -11,12 +11,19 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
+from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.errors import StreamError
 from tilepress.codecs.stream import inflate
+
+# Codes one plane: indices int32 (h, w), read when encoding and written when decoding; the highest index; the plane's
+# number in coding order; the indices of its base, if there is one.
+CodePlane: TypeAlias = Callable[[np.ndarray, int, int, np.ndarray | None], None]
 
 _HEAD = struct.Struct("<BHH")
 _LENGTH = struct.Struct("<H")
@@ -83,6 +90,30 @@ def read_values(data: bytes, maximum: int) -> tuple[Values, bytes]:
     used = _unpack(rest[_LENGTH.size : _LENGTH.size + length], high - low - 1)
     inner = np.flatnonzero(used) + low + 1
     return Values(np.concatenate([[low], inner, [high]]).astype(np.int64)), rest[_LENGTH.size + length :]
+
+
+def encode_planes(tile: np.ndarray, base: np.ndarray | None, spec: TileSpec, max_error: int, code: CodePlane) -> bytes:
+    """Code the planes of a tile (h, w, c) in coding order, but those of one value; return the headers of all."""
+    head = b""
+    for number, plane in enumerate(spec.coding_order):
+        values, description = values_of(tile[..., plane], max_error)
+        head += description
+        if values.highest:
+            below = None if base is None else values.indices(base[..., plane])
+            code(values.indices(tile[..., plane]), values.highest, number, below)
+    return head
+
+
+def decode_planes(planes: Sequence[Values], base: np.ndarray | None, spec: TileSpec, code: CodePlane) -> np.ndarray:
+    """Inverse of `encode_planes`, of the values in the headers, in coding order; return the tile (h, w, c)."""
+    tile = np.zeros(spec.shape, spec.dtype)
+    for number, plane in enumerate(spec.coding_order):
+        values, indices = planes[number], np.zeros((spec.height, spec.width), np.int32)
+        if values.highest:
+            below = None if base is None else values.indices(base[..., plane])
+            code(indices, values.highest, number, below)
+        tile[..., plane] = values.samples(indices)
+    return tile
 
 
 def _unpack(table: bytes, count: int) -> np.ndarray:

@@ -22,7 +22,7 @@ from tilepress.codecs.lossless.network import NO_LAYERS, Network
 from tilepress.codecs.lossless.plane import Record, code_plane
 from tilepress.codecs.lossless.predictors import NETWORK, PAD, PREDICTORS, PlaneView
 from tilepress.codecs.lossless.quick.tile import decode_quick, encode_quick
-from tilepress.codecs.lossless.samples import Values, read_values, values_of
+from tilepress.codecs.lossless.samples import Values, decode_planes, encode_planes, read_values
 from tilepress.codecs.stream import samples_from_bytes, samples_to_bytes
 
 _HEAD = struct.Struct("<BH")
@@ -152,13 +152,7 @@ def encode_stack(
     words = np.zeros(spec.nbytes // 2 + 1, np.uint16)
     coding = PlaneCoding(range_coder.start(words, encoding=True), words, level, error, prior)
     stack = Stack(spec, base is not None, coding, probe or Probe(0))
-    head = _HEAD.pack(level.code, error)
-    for number, plane in enumerate(spec.coding_order):
-        values, description = values_of(tile[..., plane], error)
-        head += description
-        if values.highest:
-            below = None if base is None else values.indices(base[..., plane])
-            stack.code(values.indices(tile[..., plane]), values.highest, number, below)
+    head = _HEAD.pack(level.code, error) + encode_planes(tile, base, spec, error, stack.code)
     coded = range_coder.finish(coding.coder, words)
     if coded is None or len(head) + len(coded) > _HEAD.size + spec.nbytes:
         return _HEAD.pack(_RAW, 0) + samples_to_bytes(tile)
@@ -205,12 +199,4 @@ def decode_stack(
     words = range_coder.words_of(rest)
     coding = PlaneCoding(range_coder.start(words, encoding=False), words, level, error, priors[level.code])
     stack = Stack(spec, base is not None, coding, Probe(0))
-    tile = np.zeros(spec.shape, spec.dtype)
-    for number, plane in enumerate(spec.coding_order):
-        values = planes[number]
-        indices = np.zeros((spec.height, spec.width), np.int32)
-        if values.highest:
-            below = None if base is None else values.indices(base[..., plane])
-            stack.code(indices, values.highest, number, below)
-        tile[..., plane] = values.samples(indices)
-    return tile
+    return decode_planes(planes, base, spec, stack.code)

@@ -20,7 +20,7 @@ from tilepress.codecs.lossless.quick.side import SCALE_BITS, code_classes, code_
 from tilepress.codecs.lossless.quick.symbols import Stream
 from tilepress.codecs.lossless.quick.taps import PAD, Taps, rounded_up, spread, taps_of
 from tilepress.codecs.lossless.quick.walk import Plane, Predictors, walk_plane
-from tilepress.codecs.lossless.samples import Values, values_of
+from tilepress.codecs.lossless.samples import Values, decode_planes, encode_planes
 
 _PER_SAMPLE = 5  # intervals, at most: a symbol, the length of an escape, two pieces of it, low bits
 _PER_BLOCK = 3
@@ -111,41 +111,20 @@ def encode_quick(tile: np.ndarray, base: np.ndarray | None, spec: TileSpec, erro
     room = spec.channels * (spec.height * spec.width * _PER_SAMPLE + blocks * _PER_BLOCK + _OF_WEIGHTS)
     starts, freqs = np.empty(room, np.uint16), np.empty(room, np.uint16)
     coder = _Tile(spec, base is not None, error, Stream(starts, freqs, _NOTHING, _tables().cdf, _tables().lookup))
-    head = b""
-    for number, plane in enumerate(spec.coding_order):
-        values, description = values_of(tile[..., plane], error)
-        head += description
-        if values.highest:
-            below = None if base is None else values.indices(base[..., plane])
-            coder.code(values.indices(tile[..., plane]), values.highest, number, below)
+    head = encode_planes(tile, base, spec, error, coder.code)
     return head + (rans.join(*rans.encode_intervals(starts, freqs, coder.at)) if coder.at else b"")
 
 
 def decode_quick(rest: bytes, base: np.ndarray | None, spec: TileSpec, planes: list[Values], error: int) -> np.ndarray:
     """Return the tile of a payload behind the headers of its planes. Arguments and errors as of `decode_stack`."""
-    if not any(values.highest for values in planes):
-        return _flat(rest, spec, planes)
-    state, words = rans.split(rest)
+    coded = any(values.highest for values in planes)
+    if rest and not coded:
+        raise StreamError("lossless stream goes on behind planes of one value")
+    state, words = rans.split(rest) if coded else (0, _NOTHING)
     padded = np.append(words, np.uint16(0))  # never empty, and a decoder reads zeros behind the words
     coder = _Tile(spec, base is not None, error, Stream(_NOTHING, _NOTHING, padded, _tables().cdf, _tables().lookup))
     coder.state = state
-    tile = np.zeros(spec.shape, spec.dtype)
-    for number, plane in enumerate(spec.coding_order):
-        values = planes[number]
-        indices = np.zeros((spec.height, spec.width), np.int32)
-        if values.highest:
-            below = None if base is None else values.indices(base[..., plane])
-            coder.code(indices, values.highest, number, below)
-        tile[..., plane] = values.samples(indices)
-    rans.check_end(coder.state, coder.at, words)
-    return tile
-
-
-def _flat(rest: bytes, spec: TileSpec, planes: list[Values]) -> np.ndarray:
-    """A tile whose planes have one value each."""
-    if rest:
-        raise StreamError("lossless stream goes on behind planes of one value")
-    tile = np.empty(spec.shape, spec.dtype)
-    for number, plane in enumerate(spec.coding_order):
-        tile[..., plane] = planes[number].values[0]
+    tile = decode_planes(planes, base, spec, coder.code)
+    if coded:
+        rans.check_end(coder.state, coder.at, words)
     return tile
