@@ -160,7 +160,7 @@ class RayEngine:
 
     def _end(self) -> None:
         """Stop the actors, and the cluster if it was started here."""
-        self._metrics.tell(running=False)
+        self._metrics.end()
         for actor in (*self._actors, *self._boards):
             ray.kill(actor)
         if self._started:

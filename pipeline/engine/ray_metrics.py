@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import ray
@@ -18,6 +19,7 @@ from tilepress.pipeline.monitoring.scope import COMMAND, Command
 from tilepress.pipeline.tally import ACTOR_BUSY_MS, ACTOR_MS, TALLY
 
 _EVERY_S = 5.0
+_LAST_ANSWERS_S = 2.0  # for all actors together: one whose node is gone never answers
 _Key = tuple[str, ...]  # of a reading: its name and the values of its labels
 
 
@@ -38,8 +40,14 @@ class RayMetrics:
             self._clock.look()
             self.tell()
 
+    def end(self) -> None:
+        """Tell Ray the last readings, and that nothing is running any more; the actors are still there."""
+        with suppress(ray_errors.RayError):  # the cluster is gone: figures do not hide why the command ends
+            self._clock.look_last()
+        self.tell(running=False)
+
     def tell(self, *, running: bool = True) -> None:
-        """Tell Ray the readings now; the last time, that nothing is running any more."""
+        """Tell Ray the readings now."""
         told = self._command.told
         for reading in progress_readings(self._command, running=running):
             if reading.metric.kind == "gauge":
@@ -56,7 +64,7 @@ class RayMetrics:
 
 
 class ActorClock:
-    """Counts the time of actors, and how much of it they worked; never waits for them, nor misses those lost."""
+    """Counts the time of actors, and how much of it they worked; lost actors are neither waited for nor missed."""
 
     def __init__(self, actors: Iterable[Any]) -> None:
         """`actors` are CodecActors."""
@@ -64,13 +72,25 @@ class ActorClock:
         self._known: dict[Any, Mapping[str, int]] = {}
 
     def look(self) -> None:
-        """Count what has been answered, and ask again."""
+        """Count what has been answered, and ask again; waits for nothing."""
         for actor, answer in self._asked.items():
             if answer is not None:
                 if not ray.wait([answer], timeout=0)[0]:
                     continue
                 self._count(actor, answer)
             self._asked[actor] = actor.spent.remote()
+
+    def look_last(self) -> None:
+        """Count up to now: without it, a command would lack what its actors did after the last look."""
+        self._wait()
+        self.look()
+        self._wait()
+        self.look()
+
+    def _wait(self) -> None:
+        answers = [answer for answer in self._asked.values() if answer is not None]
+        if answers:
+            ray.wait(answers, num_returns=len(answers), timeout=_LAST_ANSWERS_S / 2)
 
     def _count(self, actor: Any, answer: Any) -> None:
         try:

@@ -71,7 +71,23 @@ def test_time_of_actors_is_counted_also_when_they_begin_anew(ray_cluster) -> Non
     ray_cluster.kill(actor)
     clock.look()
     clock.look()
+    clock.look_last()
     assert TALLY.since(before) == {ACTOR_BUSY_MS: 800, ACTOR_MS: 2500}
+
+
+def test_a_command_that_ends_before_the_second_look_counts_the_time_of_its_actors(ray_cluster) -> None:
+    class Answers:
+        def __init__(self) -> None:
+            self._left = [(0, 10), (300, 1000)]
+
+        def spent(self) -> tuple[int, int]:
+            return self._left.pop(0)
+
+    actor = ray_cluster.remote(num_cpus=0)(Answers).remote()
+    before, clock = TALLY.now(), ActorClock([actor])
+    clock.look()
+    clock.look_last()
+    assert TALLY.since(before) == {ACTOR_BUSY_MS: 300, ACTOR_MS: 1000}
 
 
 @pytest.mark.slow
