@@ -8,6 +8,7 @@ from typing import TypeVar
 from tilepress.pipeline.errors import UsageError
 
 _MOST_SEED = (1 << 62) - 1  # with what is added to it a step, generators take it as 64 bits
+FEEDS = ("auto", "resident", "streamed")  # of crops: jobs/training/feeding.py
 OPTIMISERS = ("adam", "sgd", "soap")  # made in jobs/training/optimisers.py
 Value = TypeVar("Value")
 
@@ -32,6 +33,10 @@ class Options:
     clip: float = _key(0.0, "norm to which gradients are clipped; 0: not")
     ema: float = _key(0.0, "decay of the moving average of the weights that is exported; 0: the weights themselves")
     precision: str = _key("auto", "auto: bf16 autocast on GPUs, float32 elsewhere; or float32, bf16")
+    compile: bool = _key(False, "torch.compile of the steps: takes a minute first, and pays in long trainings on GPUs")
+    feed: str = _key(
+        "auto", "resident: decoded images stay on the device; streamed: they do not; auto: resident on GPUs"
+    )
     flips: bool = _key(True, "random flips and quarter turns of crops")
     seed: int = _key(1, "of the weights at first, of crops and of noise")
     images: int = _key(20_000, "images of the data set that are used, at most, chosen by name")
@@ -54,6 +59,8 @@ class Options:
             raise UsageError("validation must be between 0 and 1, ema from 0 to below 1, lr_end from 0 to 1")
         if self.optimiser not in OPTIMISERS:
             raise UsageError(f"optimiser must be {' or '.join(OPTIMISERS)}, not {self.optimiser!r}")
+        if self.feed not in FEEDS:
+            raise UsageError(f"feed must be {' or '.join(FEEDS)}, not {self.feed!r}")
         if self.precision not in ("auto", "float32", "bf16"):
             raise UsageError(f"precision must be auto, float32 or bf16, not {self.precision!r}")
 

@@ -1,9 +1,15 @@
-"""Crops on their way from a data set into the loop: made in this process, or by Ray Data's tasks. See crops.py."""
+"""Crops on their way from a data set into the loop: the same ones whatever makes them. See crops.py.
+
+Streamed, windows of crops are made on the processor, in this process or by Ray Data's tasks. Resident, decoded images
+stay on the device of the network, which draws, mirrors and turns crops there (resident.py).
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +17,8 @@ import numpy as np
 import torch
 
 from tilepress.jobs.recipes.options import Options
-from tilepress.pipeline.sources.crops import WINDOW_IMAGES, Cropper, CropSettings, Split
+from tilepress.jobs.training.resident import ResidentCrops, room_on
+from tilepress.pipeline.sources.crops import WINDOW_IMAGES, Cropper, CropSettings, Split, WindowPlan
 from tilepress.pipeline.sources.dataset import Source
 
 _WINDOW_CROPS = 256  # of 16 images, about
@@ -20,6 +27,17 @@ _INITIAL_BYTES = 48 << 20
 _VALIDATION_CROPS = 128
 _TILE = 512
 DATA_CPUS = 0.25  # of a task of Ray Data; trainers leave a quarter of the cluster, so that some node has that much free
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which windows are one worker's, of several that train together."""
+
+    rank: int = 0
+    world: int = 1
+
+
+ALL = Share()
 
 
 @dataclass(frozen=True)
@@ -49,19 +67,50 @@ class Feed:
         """Crops of a window."""
         return self.batches_per_window * self.options.batch_size
 
+    def resident(self, device: torch.device | str) -> bool:
+        """Whether decoded images are to stay on a device."""
+        return self.options.feed == "resident" or (self.options.feed == "auto" and torch.device(device).type != "cpu")
+
+    def plan(self, number: int) -> WindowPlan:
+        """Return which crops window `number` holds."""
+        return WindowPlan(self.crops, len(self.split.train), number, self.window_crops)
+
     def cropper(self, cache_bytes: int = 0) -> Cropper:
         """Return the cropper over the training images."""
         return Cropper(self.source, self.split.train, self.crops, cache_bytes)
 
 
-def batches(feed: Feed, first_step: int) -> Iterator[torch.Tensor]:
-    """Yield batches uint8 (batch_size, side, side, c) from a step on, for ever."""
-    cropper = feed.cropper(_CACHE_BYTES)
+def batches(
+    feed: Feed, first_step: int, device: torch.device | str = "cpu", share: Share = ALL
+) -> Generator[torch.Tensor, None, None]:
+    """Yield batches uint8 (batch_size, side, side, c) from a step on, for ever.
+
+    They are on the device where images stay there, else on the processor.
+    """
     number, skip = divmod(first_step, feed.batches_per_window)
-    while True:
-        window = torch.from_numpy(cropper.window(number, feed.window_crops))
-        yield from torch.split(window, feed.options.batch_size)[skip:]
-        number, skip = number + 1, 0
+    numbers = itertools.count(number * share.world + share.rank, share.world)
+    made = _resident(feed, torch.device(device), numbers) if feed.resident(device) else _streamed(feed, numbers)
+    with closing(made) as windows:
+        for window in windows:
+            yield from torch.split(window, feed.options.batch_size)[skip:]
+            skip = 0
+
+
+def _streamed(feed: Feed, numbers: Iterator[int]) -> Generator[torch.Tensor, None, None]:
+    cropper = feed.cropper(_CACHE_BYTES)
+    for number in numbers:
+        yield torch.from_numpy(cropper.window(number, feed.window_crops))
+
+
+def _resident(feed: Feed, device: torch.device, numbers: Iterator[int]) -> Generator[torch.Tensor, None, None]:
+    shape = feed.split.pixels, feed.channels
+    with closing(ResidentCrops(lambda: feed.cropper().image, shape, device, room_on(device))) as images:
+        plans = map(feed.plan, numbers)
+        plan = next(plans)
+        for following in plans:
+            images.expect([*plan.images, *following.images])
+            yield images.window(plan, feed.window_crops, feed.options.crop)
+            plan = following
 
 
 def initial_crops(feed: Feed) -> np.ndarray:

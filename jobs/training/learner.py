@@ -12,6 +12,7 @@ import torch
 
 from tilepress.jobs.recipes.options import Options
 from tilepress.jobs.recipes.recipe import Loss, TrainingPlan
+from tilepress.jobs.training.compiling import compiled, compiling_named
 from tilepress.jobs.training.opponent import Opponent
 from tilepress.jobs.training.optimiser_state import restore_state, state_tensors, under
 from tilepress.jobs.training.optimisers import optimiser_of
@@ -33,7 +34,7 @@ class Learner:
         torch.manual_seed(plan.options.seed)
         self.network = self.recipe.build().to(self.device)
         self.average: dict[str, torch.Tensor] = {}
-        self._wrapped = self.network
+        self._wrapped = compiled(self.network, plan.options)
         trained = [p for p in self.network.parameters() if p.requires_grad]
         self._optimiser = optimiser_of(trained, plan.options.optimiser, plan.options.lr) if trained else None
         adversary = self.recipe.adversary()
@@ -41,15 +42,15 @@ class Learner:
 
     def wrap(self, wrap: Wrap) -> None:
         """Train through a wrapper (DistributedDataParallel); the network inside stays the one that is kept."""
-        self._wrapped = wrap(self.network)
+        self._place()  # workers that neither initialised nor restored lay out weights as those that did
+        self._wrapped = compiled(wrap(self.network), self.options)
         if self._opponent:
             self._opponent.wrap(wrap)
 
     def initialise(self, crops: np.ndarray) -> None:
         """Let the recipe initialise the network, from data or from the model to begin with, before the first step.
 
-        That runs on the processor whatever the device is: weights begin as the same numbers everywhere, and recipes
-        may mix in tensors that they make themselves.
+        That runs on the processor whatever the device is: weights begin as the same numbers everywhere.
         """
         with torch.no_grad():
             network, seen = self.network.cpu(), torch.from_numpy(crops)
@@ -57,18 +58,26 @@ class Learner:
                 self.recipe.begin_from(network, self._start, seen)
             else:
                 self.recipe.initialise(network, seen)
-        self.network.to(self.device)
+        self._place()
         self.begin_average()
+
+    def _place(self) -> None:
+        """Move the network to the device; on one that is not the processor, weights of convolutions lie by pixel, as
+        crops do: kernels for bfloat16 ask for that, and would turn them around in every step."""
+        self.network.to(self.device)
+        if self.device.type != "cpu":
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch leaves it out
 
     def begin_average(self) -> None:
         """Let the moving average start at the weights as they are."""
         if self.options.ema:
             self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
 
-    def learn(self, crops: torch.Tensor, step: int, share: float, rank: int = 0) -> dict[str, float]:
-        """Take one step on crops uint8 (n, side, side, c), and return the figures of the batch.
+    def learn(self, crops: torch.Tensor, step: int, share: float, rank: int = 0) -> dict[str, torch.Tensor]:
+        """Take one step on crops uint8 (n, side, side, c), and return the figures of the batch, each a single number.
 
-        `share` (0..1) of the training is over.
+        `share` (0..1) of the training is over. Figures are on the device, which may not have them yet: nothing in a
+        step waits for it, so that it always has work.
         """
         if self._optimiser is None:
             raise UsageError("this recipe has nothing to learn by steps: set steps=0")
@@ -76,8 +85,9 @@ class Learner:
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(self.options, step, share)
         self.network.train()
-        with self._precision():
-            loss = self._against(self.recipe.loss(self._wrapped, crops.to(self.device)))
+        with self._precision(), compiling_named(self.options):
+            seen = crops.to(self.device, non_blocking=True)
+            loss = self._against(self.recipe.loss(self._wrapped, seen))
         self._optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss.total)
         if self.options.clip:
@@ -85,7 +95,7 @@ class Learner:
         with _divergence_named():
             self._optimiser.step()
         self._follow(step)
-        return _numbers(loss) | self._judged(loss)
+        return _figures(loss) | self._judged(loss)
 
     def validate(self, batches: Iterator[torch.Tensor]) -> dict[str, float]:
         """Return figures over held-out crops, of the weights that would be exported; the mean over batches."""
@@ -95,8 +105,8 @@ class Learner:
             for crops in batches:
                 torch.manual_seed(self.options.seed)
                 loss = self.recipe.loss(self.network, crops.to(self.device))
-                for name, value in _numbers(loss).items():
-                    sums[name] = sums.get(name, 0.0) + value
+                for name, value in _figures(loss).items():
+                    sums[name] = sums.get(name, 0.0) + float(value)
                 count += 1
         return {name: value / count for name, value in sums.items()}
 
@@ -124,11 +134,14 @@ class Learner:
 
     def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Inverse of `tensors`. IntegrityError if they are of another network."""
+        self._place()
         try:
             self.network.load_state_dict(under(tensors, "network."))
         except RuntimeError as exc:
             raise IntegrityError(f"the checkpoint is not one of this network: {exc}") from exc
-        self.average = {name: value.to(self.device) for name, value in under(tensors, "average.").items()}
+        weights = self.network.state_dict()
+        averages = under(tensors, "average.")
+        self.average = {name: torch.empty_like(weights[name]).copy_(value) for name, value in averages.items()}
         if self._optimiser is not None:
             restore_state(self._optimiser, self.network, self.options.optimiser, tensors)
         if self._opponent:
@@ -142,14 +155,14 @@ class Learner:
         total = loss.total + self._opponent.weight * deceived
         return replace(loss, total=total, figures={**loss.figures, "deceived": deceived})
 
-    def _judged(self, loss: Loss) -> dict[str, float]:
+    def _judged(self, loss: Loss) -> dict[str, torch.Tensor]:
         """Let the critic learn from the batch, if there is one, and return its figures."""
         if self._opponent is None:
             return {}
         with self._precision():
             judged = self._opponent.judgement(loss)
         self._opponent.learn(judged)
-        return {"judged": float(judged.detach())}
+        return {"judged": judged.detach()}
 
     def _follow(self, step: int) -> None:
         decay = min(self.options.ema, (1 + step) / (10 + step))  # follows closely at first
@@ -162,7 +175,7 @@ class Learner:
 
     def _precision(self) -> AbstractContextManager[object]:
         wanted = self.options.precision
-        if wanted == "float32" or (wanted == "auto" and self.device.type != "cuda"):
+        if wanted == "float32" or (wanted == "auto" and self.device.type == "cpu"):
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
@@ -182,5 +195,5 @@ def _divergence_named() -> Iterator[None]:
         raise UsageError(f"training diverged: lower lr=, or set clip=1.0 ({exc})") from exc
 
 
-def _numbers(loss: Loss) -> dict[str, float]:
-    return {name: float(value.detach()) for name, value in {"loss": loss.total, **loss.figures}.items()}
+def _figures(loss: Loss) -> dict[str, torch.Tensor]:
+    return {name: value.detach() for name, value in {"loss": loss.total, **loss.figures}.items()}

@@ -11,10 +11,10 @@ import torch
 
 from tilepress.jobs.recipes.options import Options
 from tilepress.jobs.training.checkpoints import TrainingState
+from tilepress.jobs.training.figures import Figures, Row
 from tilepress.jobs.training.learner import Learner, learning_rate
 from tilepress.pipeline.errors import UsageError
 
-Row = dict[str, float]
 _LOG_EVERY = 20  # steps
 _VALIDATION_SHARE = 0.5  # time of a crop when validating, of what it takes when learning
 _LEAST_GAIN = 1e-3  # of the validation loss, for a validation to count as better
@@ -53,7 +53,7 @@ def run(
     """
     options = learner.options
     clock = _Clock(state.seconds if hooks.began is None else max(state.seconds, time.time() - hooks.began))
-    recent: list[Row] = []
+    recent = Figures(learner.device)
     while not state.stopped_by:
         stop = float(_stop_code(options, state, clock, hooks))
         share, over = hooks.agree([_share(options, state, clock, hooks), stop])
@@ -63,17 +63,19 @@ def run(
         crops = next(batches, None)
         if crops is None:
             raise UsageError("the data set has no more images to train on")
-        recent.append(learner.learn(crops, state.step, share, hooks.rank))
+        figures = learner.learn(crops, state.step, share, hooks.rank)
         state.step += 1
         clock.steps += 1
-        _require_finite(recent[-1], state.step)
+        recent.add(state.step, figures)
+        if _looks_up(options, state.step):
+            recent.fetch()
         if state.step % _log_every(options) == 0:
-            row = _row(recent, state, clock, options, share)
+            row = _row(recent.taken(), state, clock, options, share)
             row["images_per_s"] *= hooks.world
             row["epoch"] = state.step * hooks.world * options.batch_size * options.crop**2 / epoch_pixels
-            recent = []
             _log(hooks, state, row)
         _validate_and_save(learner, state, hooks, clock)
+    recent.fetch()
     if hooks.rank == 0:
         _finish(learner, state, hooks, clock)
     return state
@@ -168,9 +170,9 @@ def _log_every(options: Options) -> int:
     return max(1, min(_LOG_EVERY, options.steps // 20))
 
 
-def _require_finite(figures: Row, step: int) -> None:
-    if not all(math.isfinite(value) for value in figures.values()):
-        raise UsageError(f"training diverged at step {step} ({figures}): lower lr=, or set clip=1.0")
+def _looks_up(options: Options, step: int) -> bool:
+    """Whether figures are looked at after a step: for the log, and before anything is validated or saved."""
+    return any(step % every == 0 for every in (_log_every(options), options.validate_every, options.checkpoint_every))
 
 
 class _Clock:

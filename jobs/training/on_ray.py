@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,19 @@ from ray.train.torch import TorchTrainer, get_device, prepare_model
 
 from tilepress.jobs.recipes.recipe import TrainingPlan
 from tilepress.jobs.training.checkpoints import PLAN, TrainingState, latest, save
-from tilepress.jobs.training.feeding import DATA_CPUS, Feed, initial_crops, ray_dataset, validation_batches
+from tilepress.jobs.training.device import fast_convolutions
+from tilepress.jobs.training.feeding import (
+    DATA_CPUS,
+    Feed,
+    Share,
+    batches,
+    initial_crops,
+    ray_dataset,
+    validation_batches,
+)
+from tilepress.jobs.training.figures import Row
 from tilepress.jobs.training.learner import Learner
-from tilepress.jobs.training.loop import Hooks, Row, run
+from tilepress.jobs.training.loop import Hooks, run
 from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.engine.ray_cluster import Capacity, connect
 from tilepress.pipeline.engine.ray_workers import adopt, environment
@@ -30,6 +40,7 @@ from tilepress.pipeline.storage.base import Location, Storage
 
 _FAILURES = 3  # workers may die so often; each time training goes on from the last checkpoint
 _POLL_S = 0.5
+_STREAMED = "train"  # the data set of crops that Ray Data makes
 
 
 @dataclass(frozen=True)
@@ -106,7 +117,7 @@ def train_on_ray(
                 _worker,
                 train_loop_config={"job": job},
                 scaling_config=scaling,
-                datasets={"train": ray_dataset(feed, first_step, scaling.num_workers)},
+                datasets=_datasets(feed, first_step, scaling),
                 run_config=ray.train.RunConfig(
                     storage_path=scratch, failure_config=ray.train.FailureConfig(max_failures=_FAILURES)
                 ),
@@ -124,6 +135,13 @@ def train_on_ray(
     finally:
         if started:
             ray.shutdown()
+
+
+def _datasets(feed: Feed, first_step: int, scaling: ray.train.ScalingConfig) -> dict[str, Any]:
+    """What Ray Data makes: crops, unless workers keep images on their devices and draw them there."""
+    if feed.resident("cuda" if scaling.use_gpu else "cpu"):
+        return {}
+    return {_STREAMED: ray_dataset(feed, first_step, scaling.num_workers)}
 
 
 def _fit(trainer: TorchTrainer) -> None:
@@ -215,6 +233,7 @@ def _train(job: Job) -> None:
     work = job.work.open()
     _require_shared(work, job)
     learner = Learner(job.plan, str(get_device()))
+    resident = job.feed.resident(learner.device)
     state = TrainingState()
     found = latest(work)
     if found:
@@ -226,18 +245,20 @@ def _train(job: Job) -> None:
         learner.wrap(lambda network: prepare_model(network, move_to_device=False))  # gives all ranks rank 0's weights
     if not found:
         learner.begin_average()
-    validation = validation_batches(job.feed) if rank == 0 else []
+    validation = [batch.to(learner.device) for batch in validation_batches(job.feed)] if rank == 0 else []
     hooks = Hooks(
         lambda: iter(validation),
         lambda row: job.board.post.remote(row),
         lambda reached: save(work, reached, learner.tensors()),
-        _agree if world > 1 else lambda values: values,
+        _agreement() if world > 1 else lambda values: values,
         rank,
         world,
         job.began,
         job.reserve_s,
     )
-    run(learner, state, _batches(job), job.feed.split.pixels, hooks)
+    made = batches(job.feed, state.step, learner.device, Share(rank, world)) if resident else _streamed(job)
+    with fast_convolutions(learner.device), closing(made) as crops:
+        run(learner, state, crops, job.feed.split.pixels, hooks)
 
 
 def _require_shared(work: Storage, job: Job) -> None:
@@ -249,16 +270,20 @@ def _require_shared(work: Storage, job: Job) -> None:
         )
 
 
-def _batches(job: Job) -> Iterator[torch.Tensor]:
-    shard = ray.train.get_dataset_shard("train")
+def _streamed(job: Job) -> Generator[torch.Tensor, None, None]:
+    shard = ray.train.get_dataset_shard(_STREAMED)
     while True:
         for batch in shard.iter_torch_batches(batch_size=job.feed.options.batch_size, drop_last=True):
             yield batch["crop"]
 
 
-def _agree(values: list[float]) -> list[float]:
-    """Rank 0's values at every rank."""
-    device = get_device()
-    tensor = torch.tensor(values, dtype=torch.float64, device=device)
-    torch.distributed.broadcast(tensor, src=0)
-    return [float(value) for value in tensor]
+def _agreement() -> Callable[[list[float]], list[float]]:
+    """Return what gives rank 0's values at every rank: from processor to processor, so that no step waits for GPUs."""
+    group = None if torch.distributed.get_backend() == "gloo" else torch.distributed.new_group(backend="gloo")
+
+    def agree(values: list[float]) -> list[float]:
+        tensor = torch.tensor(values, dtype=torch.float64)
+        torch.distributed.broadcast(tensor, src=0, group=group)
+        return [float(value) for value in tensor]
+
+    return agree

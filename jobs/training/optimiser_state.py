@@ -37,7 +37,7 @@ def restore_state(optimiser: torch.optim.Optimizer, network: torch.nn.Module, pr
     for name, parameter in network.named_parameters():
         parts = under(tensors, f"{prefix}.{name}.")
         if parts:
-            optimiser.state[parameter] = _joined(parts, parameter.device)
+            optimiser.state[parameter] = _joined(parts, parameter.detach())
     if f"{prefix}.{_STEP}" in tensors:
         for group in optimiser.param_groups:
             group[_STEP] = int(tensors[f"{prefix}.{_STEP}"])
@@ -60,12 +60,17 @@ def _parts(key: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
         yield f"{key}.{_VALUE}", torch.tensor(value, dtype=_NUMBERS[type(value)])
 
 
-def _joined(parts: Tensors, device: torch.device) -> dict[str, Any]:
-    """Return the state of a parameter, of the parts that `_parts` made of it, in any order."""
+def _joined(parts: Tensors, parameter: torch.Tensor) -> dict[str, Any]:
+    """Return the state of a parameter, of the parts that `_parts` made of it, in any order.
+
+    Where a tensor has the parameter's shape, it lies in memory as that does: as the optimiser made it.
+    """
     state: dict[str, Any] = {}
     for name in sorted(parts, key=_place):
         key, _, part = name.partition(".")
-        value = parts[name] if key == _STEP else parts[name].to(device)
+        value = parts[name] if key == _STEP else parts[name].to(parameter.device)
+        if value.shape == parameter.shape:
+            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
         if part == _VALUE:
             state[key] = value.item()
         elif part:

@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,10 +21,12 @@ from tilepress.jobs.codec_choice import chosen_codec
 from tilepress.jobs.recipes.recipe import TrainingPlan, load_plan
 from tilepress.jobs.training import records
 from tilepress.jobs.training.checkpoints import PLAN, TrainingState, latest, remove_all, save
+from tilepress.jobs.training.device import fast_convolutions
 from tilepress.jobs.training.display import TrainMeter
 from tilepress.jobs.training.feeding import Feed, batches, export_tiles, initial_crops, validation_batches
+from tilepress.jobs.training.figures import Row
 from tilepress.jobs.training.learner import Learner
-from tilepress.jobs.training.loop import Hooks, Row, psnr, run
+from tilepress.jobs.training.loop import Hooks, psnr, run
 from tilepress.jobs.training.model_folder import finished, versions, write_model
 from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.errors import EngineError, TilepressError, UsageError
@@ -219,7 +221,7 @@ def _train_on(
         learner.restore(tensors)
     else:
         learner.initialise(initial_crops(feed))
-    validation = validation_batches(feed)
+    validation = [batch.to(learner.device) for batch in validation_batches(feed)]
     began, reserve_s = budget
     hooks = Hooks(
         lambda: iter(validation),
@@ -228,7 +230,8 @@ def _train_on(
         began=began,
         reserve_s=reserve_s,
     )
-    run(learner, state, batches(feed, state.step), feed.split.pixels, hooks)
+    with fast_convolutions(learner.device), closing(batches(feed, state.step, learner.device)) as crops:
+        run(learner, state, crops, feed.split.pixels, hooks)
 
 
 def _export_s(plan: TrainingPlan, feed: Feed) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import itertools
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -120,6 +121,44 @@ def luma(rgb: np.ndarray) -> np.ndarray:
     return gray[..., None].astype(rgb.dtype)
 
 
+class WindowPlan:
+    """Which crops a window holds: a function of the settings, of its number, and of the sizes of its images.
+
+    `images`: numbers of the images to take crops of, in the order in which `places` is to be asked.
+    """
+
+    def __init__(self, settings: CropSettings, items: int, number: int, crops: int) -> None:
+        """Plan window `number` of so many crops, over so many images."""
+        passed, place = divmod(number, windows_per_pass(settings, items))
+        order = _rng(settings.seed, passed).permutation(items)
+        self.images = [int(at) for at in order[place * settings.images : (place + 1) * settings.images]]
+        self._settings = settings
+        self._rng = _rng(settings.seed, number, 1)
+        slots = self._rng.permutation(crops)
+        ends = np.linspace(0, crops, len(self.images) + 1).astype(int)
+        self._slots = iter([slots[a:b] for a, b in itertools.pairwise(ends)])
+
+    def places(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return of the next image's crops their slots in the window, int64 (n,), and their places, int64 (n, 3).
+
+        A place is the row and the column of the upper left corner, and the number of a symmetry (`turned`).
+        """
+        slots = next(self._slots)
+        limits = [max(1, size - self._settings.side + 1) for size in (height, width)]
+        limits.append(8 if self._settings.flips else 1)
+        return slots, self._rng.integers(0, np.broadcast_to(limits, (len(slots), 3)))
+
+
+def windows_per_pass(settings: CropSettings, items: int) -> int:
+    """Return how many windows see every one of so many images once."""
+    return -(-items // settings.images)
+
+
+def turned(crop: np.ndarray, turn: int) -> np.ndarray:
+    """Return a square crop in one of its 8 symmetries: quarter turns by the last two bits, mirrored by the third."""
+    return np.rot90(crop[:, ::-1] if turn & 4 else crop, turn & 3)
+
+
 class Cropper:
     """Makes windows of crops of some images of a data set. One thread at a time."""
 
@@ -136,22 +175,18 @@ class Cropper:
     @property
     def windows_per_pass(self) -> int:
         """How many windows see every image once."""
-        return -(-len(self._items) // self._settings.images)
+        return windows_per_pass(self._settings, len(self._items))
 
     def window(self, number: int, crops: int) -> np.ndarray:
         """`crops` crops of the images of window `number`, shuffled. StorageError; UsageError if nothing decodes."""
-        passed, place = divmod(number, self.windows_per_pass)
-        order = _rng(self._settings.seed, passed).permutation(len(self._items))
-        chosen = order[place * self._settings.images : (place + 1) * self._settings.images]
-        rng = _rng(self._settings.seed, number, 1)
+        plan = WindowPlan(self._settings, len(self._items), number, crops)
         side, channels = self._settings.side, self._settings.channels
         out = np.empty((crops, side, side, channels), np.uint8)
-        shares = np.diff(np.linspace(0, crops, len(chosen) + 1).astype(int))
-        slots = iter(rng.permutation(crops))
-        for at, share in zip(chosen, shares, strict=True):  # image by image: each is decoded once
-            image = self._image(int(at))
-            for _ in range(share):
-                out[next(slots)] = self._crop(image, rng)
+        for at in plan.images:  # each is decoded once
+            image = self.image(at)
+            slots, places = plan.places(*image.shape[:2])
+            for slot, (y, x, turn) in zip(slots, places.tolist(), strict=True):
+                out[slot] = turned(self._crop(image, y, x), turn)
         return out
 
     def images(self, count: int, side: int) -> list[np.ndarray]:
@@ -159,25 +194,23 @@ class Cropper:
         rng = _rng(self._settings.seed, 2)
         tiles = []
         for at in range(min(count, len(self._items))):
-            image = self._image(at)
+            image = self.image(at)
             y, x = (int(rng.integers(0, max(1, size - side + 1))) for size in image.shape[:2])
             tiles.append(image[y : y + side, x : x + side].copy())
         return tiles
 
-    def _crop(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _crop(self, image: np.ndarray, y: int, x: int) -> np.ndarray:
         side = self._settings.side
-        height, width = image.shape[:2]
-        y, x = (int(rng.integers(0, max(1, size - side + 1))) for size in (height, width))
         crop = image[y : y + side, x : x + side]
         if crop.shape[:2] != (side, side):
             crop = np.pad(crop, [(0, side - crop.shape[0]), (0, side - crop.shape[1]), (0, 0)], mode="edge")
-        if self._settings.flips:
-            turns = int(rng.integers(0, 8))
-            crop = np.rot90(crop[:, ::-1] if turns & 4 else crop, turns & 3)
         return crop
 
-    def _image(self, at: int) -> np.ndarray:
-        """An image; in the place of one that turns out not to decode, the next that does."""
+    def image(self, at: int) -> np.ndarray:
+        """Return an image, uint8 (h, w, channels); in the place of one that does not decode, the next that does.
+
+        StorageError; UsageError if none decodes.
+        """
         for place in range(at, at + len(self._items)):
             number = place % len(self._items)
             if number in self._cache:

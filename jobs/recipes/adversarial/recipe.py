@@ -91,7 +91,7 @@ class GanAeRecipe(CnnAeRecipe):
         """Loss of cnn-ae, and the distortion of the adversarial decoder."""
         if network.training and self.model["shift"]:
             crops = moved(crops, self.model["shift"])
-        step = self._steps(len(crops), network.training).to(crops.device)
+        step = self.steps_of(crops, network.training)
         coded: Decoded = network(crops, step)
         apart = coded.made - coded.real
         distortion = apart.abs().mean() if self.model["distortion"] == "l1" else apart.square().mean()
@@ -111,7 +111,7 @@ class GanAeRecipe(CnnAeRecipe):
     def let_pass(self, network: TwoDecoders, crops: torch.Tensor) -> None:
         """Let normalisations change nothing, at first, about what both decoders make of crops."""
         some = crops[:_SEEN]
-        _, inputs, _ = network.base.coded(some, self._steps(len(some), training=False))
+        _, inputs, _ = network.base.coded(some, self.steps_of(some, training=False))
         for decoder in (network.base.synthesis, network.adversarial):
             pass_on(decoder, inputs)
 

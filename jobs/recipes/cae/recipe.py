@@ -21,6 +21,7 @@ from tilepress.jobs.recipes.cae.beginning import take_units
 from tilepress.jobs.recipes.cae.export import export
 from tilepress.jobs.recipes.cae.network import SymmetricAutoencoder, begin, begin_rates, may_begin_linear
 from tilepress.jobs.recipes.export.beginning import require_codec, require_same
+from tilepress.jobs.recipes.networks.numbers import numbers
 from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.networks.priors import require_prior
 from tilepress.jobs.recipes.networks.stepped_loss import level_figures, stepped_loss
@@ -104,7 +105,7 @@ class CaeRecipe(PictureRecipe):
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Distortion of three samples + price * bits a pixel, relative to the step, and energy, over all levels."""
         coded, x = network(crops), pictures(crops)
-        steps = torch.tensor(self.config.steps[::-1], device=x.device)[:, None] / UNIT
+        steps = numbers(tuple(self.config.steps[::-1]), x.device)[:, None] / UNIT
         total = stepped_loss(self.distortion(coded.pictures, x), coded.bits, steps, self.model["rate"])
         level, total = self.config.default_level, (total + self.model["energy"] * coded.energies).mean()
         return Loss(total, level_figures(coded, x, level), x, coded.pictures[level])

@@ -143,7 +143,7 @@ class CnnAeRecipe(PictureRecipe):
 
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Distortion of three samples + price * bits a pixel, each crop relative to its step."""
-        step = self._steps(len(crops), network.training).to(crops.device)
+        step = self.steps_of(crops, network.training)
         coded: Coded = network(crops, step)
         total, figures = self.coding_loss(coded.pictures, coded.bits, crops, step)
         return Loss(total, figures, pictures(crops), coded.pictures)
@@ -156,12 +156,12 @@ class CnnAeRecipe(PictureRecipe):
         total = stepped_loss(self.distortion(decoded, x), bits, step, self.model["rate"]).mean()
         return total, {"mse": squared_error(decoded, x).mean() * FULL_SCALE, "bpp": bits.mean()}
 
-    def _steps(self, count: int, training: bool) -> torch.Tensor:
-        """A step for each crop; the default level's when only evaluated."""
+    def steps_of(self, crops: torch.Tensor, training: bool) -> torch.Tensor:
+        """Return a step (n,) for each of crops (n, h, w, 3); the default level's when only evaluated."""
         low, high = math.log(self.steps[-1]), math.log(self.steps[0])
         if not training:
-            return torch.full((count,), self.steps[self.model["default_level"]] / UNIT)
-        return torch.exp(low + (high - low) * torch.rand(count)) / UNIT
+            return torch.full((len(crops),), self.steps[self.model["default_level"]] / UNIT, device=crops.device)
+        return torch.exp(low + (high - low) * torch.rand(len(crops), device=crops.device)) / UNIT
 
     def export(
         self, network: torch.nn.Module, tiles: Sequence[np.ndarray], training: Mapping[str, Any], licence: str

@@ -26,6 +26,7 @@ from tilepress.jobs.recipes.export.beginning import (
     require_codec,
     require_same,
 )
+from tilepress.jobs.recipes.networks.numbers import numbers
 from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.networks.priors import require_prior
 from tilepress.jobs.recipes.networks.stepped_loss import level_figures, stepped_loss
@@ -69,7 +70,7 @@ class CnnRnnAeRecipe(PictureRecipe):
         top = (1 << self.model["bits"]) - 1
         self.ceilings = [top * step / UNIT for step in self.config.steps]
         scales = zip(self.config.steps, self.config.shifts, strict=True)
-        self.steps = torch.tensor([step / UNIT / 2.0**shift for step, shift in scales])
+        self.steps = tuple(step / UNIT / 2.0**shift for step, shift in scales)
 
     def _config(self) -> RecurrentConfig:
         """Return the configuration of the model that comes out, before its numbers of bits are known. ModelError."""
@@ -119,7 +120,7 @@ class CnnRnnAeRecipe(PictureRecipe):
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Distortion of three samples + price * bits a pixel, relative to the step, over all iterations."""
         coded, x = network(crops), pictures(crops)
-        steps = self.steps.to(x.device)[:, None]
+        steps = numbers(self.steps, x.device)[:, None]
         total = stepped_loss(self.distortion(coded.pictures, x), coded.bits, steps, self.model["rate"]).mean()
         level = self.config.default_level
         return Loss(total, level_figures(coded, x, level), x, coded.pictures[level])

@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 from tilepress.codecs.jpeg.file.tables import CHROMA, LUMA, standard_tables
+from tilepress.jobs.recipes.networks.numbers import numbers
 
 SIDE = 8
 _CENTRE, _COARSE, _COARSEST_SHARE = 128.0, 50, 0.5
@@ -61,7 +62,7 @@ def coefficients(planes: torch.Tensor) -> torch.Tensor:
 
 def luma(crops: torch.Tensor) -> torch.Tensor:
     """Return luma (n, h, w) of crops uint8 (n, h, w, 3), rounded as JPEG files hold it."""
-    return torch.round(crops.float() @ crops.new_tensor(_YCC[0], dtype=torch.float32))
+    return torch.round(crops.float() @ numbers(_YCC[0], crops.device))
 
 
 def chroma_mosaics(crops: torch.Tensor) -> torch.Tensor:
@@ -69,7 +70,7 @@ def chroma_mosaics(crops: torch.Tensor) -> torch.Tensor:
 
     Where they meet pictures change at the edge of a block, as they do in collages and scanned pages.
     """
-    weights = crops.new_tensor(_YCC[1:], dtype=torch.float32)
+    weights = torch.stack([numbers(row, crops.device) for row in _YCC[1:]])
     both = torch.round(crops.float() @ weights.T + _CENTRE).clamp(max=255).permute(0, 3, 1, 2)
     small = torch.round(functional.avg_pool2d(both, 2))
     pairs = small.reshape(len(crops) // 2, 2, 2, *small.shape[2:])

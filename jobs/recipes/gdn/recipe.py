@@ -18,6 +18,7 @@ from tilepress.jobs.recipes.export.beginning import require_codec, require_same
 from tilepress.jobs.recipes.gdn.beginning import begin_transform
 from tilepress.jobs.recipes.gdn.network import GdnNetwork
 from tilepress.jobs.recipes.networks.distortion import squared_error
+from tilepress.jobs.recipes.networks.numbers import numbers
 from tilepress.jobs.recipes.networks.pictures import pictures
 from tilepress.jobs.recipes.picture_recipe import LOSSES, NOTES, PictureRecipe
 from tilepress.jobs.recipes.recipe import Loss
@@ -69,7 +70,7 @@ class GdnFactorizedRecipe(PictureRecipe):
 
     def initialise(self, network: torch.nn.Module, crops: torch.Tensor) -> None:
         """KLTs of the crops, with the quantisation step that suits each lambda at high rate."""
-        rates = torch.tensor(self.model["rates"], device=crops.device)
+        rates = numbers(tuple(self.model["rates"]), crops.device)
         steps = 0.9 * torch.sqrt(18 / np.log(2) / 255**2 / rates)
         cast(GdnNetwork, network).begin(pictures(crops[:_KLT_CROPS]), steps)
 
@@ -90,7 +91,7 @@ class GdnFactorizedRecipe(PictureRecipe):
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Random levels in training; all levels in turn otherwise."""
         x = pictures(crops)
-        rates = torch.tensor(self.model["rates"], device=x.device)
+        rates = numbers(tuple(self.model["rates"]), x.device)
         if network.training:
             x[::_GRAY_EVERY] = x[::_GRAY_EVERY].mean(dim=1, keepdim=True)
             levels = torch.randint(0, len(rates), (len(x),), device=x.device)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from tilepress.jobs.recipes.networks.numbers import numbers
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.quality.metrics import K1, K2, MS_SSIM_WEIGHTS, SIGMA, WINDOW
 
@@ -29,7 +30,7 @@ def ms_ssim(decoded: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
     if not count:
         raise UsageError(f"MS-SSIM has windows of {WINDOW} x {WINDOW}: crops of {pictures.shape[-1]} are too small")
     share = sum(MS_SSIM_WEIGHTS[:count]) / sum(MS_SSIM_WEIGHTS)
-    weights = torch.tensor(MS_SSIM_WEIGHTS[:count], device=decoded.device) / share
+    weights = numbers(tuple(MS_SSIM_WEIGHTS[:count]), decoded.device) / share
     terms = []
     for scale in range(count):
         if scale:

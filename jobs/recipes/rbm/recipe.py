@@ -19,6 +19,7 @@ from tilepress.codecs.learned.rbm.codec import RbmAutoencoder
 from tilepress.codecs.learned.rbm.config import RbmConfig
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.block.crops import channels_of, export_blocks, plane_blocks, sample_mse
+from tilepress.jobs.recipes.networks.numbers import numbers
 from tilepress.jobs.recipes.picture_recipe import LOSSES
 from tilepress.jobs.recipes.rbm.boltzmann import pretrain
 from tilepress.jobs.recipes.rbm.export import Exporter
@@ -116,7 +117,7 @@ class RbmAutoencoderRecipe(Recipe):
     def loss(self, network: torch.nn.Module, crops: torch.Tensor) -> Loss:
         """Return what errors of a block cost: at random levels and warped in training, else at the default level."""
         blocks = plane_blocks(crops, self.config.block)
-        steps = torch.tensor(self.config.steps, dtype=torch.float32, device=blocks.device)
+        steps = numbers(tuple(self.config.steps), blocks.device)
         levels = torch.full(blocks.shape[:3], self.config.default_level, device=blocks.device)
         if network.training:
             levels = torch.randint(0, len(steps), blocks.shape[:3], device=blocks.device)

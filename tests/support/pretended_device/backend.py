@@ -51,8 +51,8 @@ class _Module(backend_registration._DummyBackendModule):
 
 
 @cache
-def _register() -> torch.library.Library:
-    """Make the device known to torch, once."""
+def _register() -> tuple[torch.library.Library, ...]:
+    """Make the device known to torch, once; return what is registered as long as it lives."""
     backend_registration._setup_privateuseone_for_python_backend(NAME, _Module())
     library = torch.library.Library("aten", "IMPL", "PrivateUse1")
     for name in _FACTORIES:
@@ -61,7 +61,9 @@ def _register() -> torch.library.Library:
             if "device" in {argument.name for argument in overload._schema.arguments}:
                 library.impl(overload, _factory(overload), allow_override=True)
     library.impl("_copy_from", _copy_from)
-    return library
+    fallbacks = torch.library.Library("_", "IMPL")
+    fallbacks.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")
+    return library, fallbacks
 
 
 def _copy_from(source: torch.Tensor, target: torch.Tensor, non_blocking: bool = False) -> torch.Tensor:

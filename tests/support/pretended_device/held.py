@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch.utils._mode_utils import no_dispatch
 from torch.utils._pytree import tree_leaves, tree_map
 
 NAME = "pretended"
@@ -52,6 +53,9 @@ class Held(torch.Tensor):
             kwargs["device"] = CPU
         given = {id(leaf.held): leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Held)}
         result = func(*tree_map(_bare, args), **tree_map(_bare, kwargs))
+        if torch.Tag.inplace_view in func.tags:  # the tensor that is given gets the shape, too
+            with no_dispatch():
+                return func(*args, **kwargs)
         if any(each.shape != each.held.shape or each.stride() != each.held.stride() for each in given.values()):
             raise NotImplementedError(f"{func} changes the shape of a tensor of the pretended device in place")
         if func is aten.copy_.default:  # the only operation that writes to a tensor of the processor
