@@ -110,13 +110,13 @@ def begin(network: SymmetricAutoencoder, crops: torch.Tensor) -> None:
         factor = network.config.down_plan(unit).operations[0].size
         cells = functional.pixel_unshuffle(x, factor)
         mean, basis = principal_components(cells.movedim(1, -1).reshape(-1, cells.shape[1]), depth)
-        signs = torch.eye(cells.shape[1])
+        signs = torch.eye(cells.shape[1], device=x.device)
         if unit:
             features = network.config.features[unit]
-            signs = torch.zeros(x.shape[1], features)
-            eye = torch.eye(x.shape[1])
+            signs = torch.zeros(x.shape[1], features, device=x.device)
+            eye = torch.eye(x.shape[1], device=x.device)
             signs[:, : x.shape[1]], signs[:, x.shape[1] : 2 * x.shape[1]] = eye, -eye
-            signs = torch.kron(signs, torch.eye(factor**2))
+            signs = torch.kron(signs, torch.eye(factor**2, device=x.device))
         _begin_unit(network, unit, mean, basis, signs)
         x = (cells.movedim(1, -1) - mean) @ basis.T
         x = x.movedim(-1, 1)

@@ -57,13 +57,14 @@ class ContextRate(LatentRate):
         """Let predictions begin as regressions over latents (n, K, h, w)."""
         depth = z.shape[1]
         rows = torch.cat([*_around(z), z], dim=1).movedim(1, -1).reshape(-1, (_NEIGHBOURS + 1) * depth).double()
-        rows = torch.cat([rows, torch.ones(len(rows), 1, dtype=torch.float64)], dim=1)
+        rows = torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1)
         moments = rows.T @ rows / len(rows)
         around, constant = list(range(_NEIGHBOURS * depth)), rows.shape[1] - 1
+        ridge = _RIDGE * torch.eye(rows.shape[1], dtype=torch.float64, device=z.device)
         assert self.mean.bias is not None
         for k in range(depth):
             inputs = [*around, *(_NEIGHBOURS * depth + j for j in range(k)), constant]
-            gram = moments[inputs][:, inputs] + _RIDGE * torch.eye(len(inputs), dtype=torch.float64)
+            gram = moments[inputs][:, inputs] + ridge[: len(inputs), : len(inputs)]
             weights = torch.linalg.solve(gram, moments[inputs, _NEIGHBOURS * depth + k]).float()
             self.mean.weight[k, :, 0, 0] = weights[: len(around)]
             self.own[k, :k] = weights[len(around) : -1]

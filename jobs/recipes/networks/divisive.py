@@ -101,7 +101,7 @@ class DivisiveTransform(nn.Module):
         inverses = [m for m in self.synthesis if isinstance(m, nn.Conv2d)][::-1]
         norms = [m for m in self.analysis if isinstance(m, Gdn)]
         gates = [m for m in self.synthesis if isinstance(m, Gdn)][::-1]
-        scale = torch.ones(3)
+        scale = torch.ones(3, device=x.device)
         for i, (stride, down, up) in enumerate(zip(STRIDES, convolutions, inverses, strict=True)):
             basis, mean = _klt(functional.pixel_unshuffle(x / scale[:, None, None], stride), down.out_channels)
             scale = _set_transform(down, up, basis, mean, stride, x, scale)
@@ -119,7 +119,7 @@ def _klt(blocks: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     mean = rows.mean(dim=1)
     centred = rows - mean[:, None]
     vectors = torch.linalg.eigh(centred @ centred.t()).eigenvectors.flip(1)[:, :count].t()
-    basis = torch.zeros(count, len(mean))
+    basis = torch.zeros(count, len(mean), device=blocks.device)
     basis[: len(vectors)] = vectors.float()
     return basis, mean.float()
 

@@ -32,4 +32,4 @@ class FactorizedRate(LatentRate):
     def begin(self, z: torch.Tensor) -> None:
         """Let densities begin as those of the channels of latents (n, K, h, w), some of them."""
         y = _UNITS * z[: max(1, _FITTED // z[0].numel())]
-        self.density.fit(y, torch.tensor(_WIDTHS)[:, None] * spread_of(y))
+        self.density.fit(y, torch.tensor(_WIDTHS, device=y.device)[:, None] * spread_of(y))

@@ -32,6 +32,10 @@ class Machine:
         weight = _DEVIATION * torch.randn(hidden, visible, generator=generator)
         return cls(weight, torch.zeros(hidden), torch.zeros(visible))
 
+    def to(self, device: torch.device) -> Machine:
+        """Return the machine on a device."""
+        return Machine(*(part.to(device) for part in vars(self).values()))
+
     def up(self, visible: torch.Tensor) -> torch.Tensor:
         """Return the probabilities (n, hidden) of hidden units."""
         return torch.sigmoid(torch.addmm(self.hidden, visible, self.weight.T))
@@ -53,7 +57,7 @@ def pretrain(data: torch.Tensor, sizes: Sequence[int], epochs: int, seed: int) -
     generator = torch.Generator().manual_seed(seed)
     machines = []
     for size in sizes:
-        machine = Machine.begin(data.shape[1], size, generator)
+        machine = Machine.begin(data.shape[1], size, generator).to(data.device)
         _train(machine, data, epochs, generator)
         machines.append(machine)
         data = torch.cat([machine.up(part) for part in torch.split(data, _AT_ONCE)])
@@ -73,7 +77,7 @@ def _step(
 ) -> None:
     """Move a machine by one batch: what the data says, less what the machine makes of it in one step."""
     hidden = machine.up(visible)
-    drawn = torch.bernoulli(hidden, generator=generator)
+    drawn = torch.bernoulli(hidden.cpu(), generator=generator).to(hidden.device)  # as on the processor, everywhere
     seen = machine.down(drawn)
     again = machine.up(seen)
     weight = torch.addmm(hidden.T @ visible, again.T, seen, alpha=-1) / len(visible) - _DECAY * machine.weight

@@ -93,7 +93,7 @@ class MirroredAutoencoder(nn.Module):
         logits = torch.logit(blocks.double(), eps=_CERTAIN)
         mean, wanted = hidden.mean(dim=0), logits.mean(dim=0)
         scatter = (hidden - mean).T @ (hidden - mean)
-        scatter += _RIDGE * scatter.diagonal().mean() * torch.eye(len(scatter))
+        scatter += _RIDGE * scatter.diagonal().mean() * torch.eye(len(scatter), device=scatter.device)
         weight = torch.linalg.solve(scatter, (hidden - mean).T @ (logits - wanted)).T
         self.layers[-1].weight.copy_(weight)
         self.layers[-1].bias.copy_(wanted - weight @ mean)
