@@ -113,6 +113,15 @@ BUILT_IN = (
         "tilepress's own lossless coder: the smallest; slower than JPEG XL (effort 1 is quick, 5 default, 9 smallest)",
     ),
     CodecFacts(
+        "lossless-quick",
+        "lossless",
+        _BOTH,
+        _ANY,
+        ("max_error",),
+        False,
+        "lossless at effort 1, without a model: photographs smaller than by JPEG XL, in a quarter of its time",
+    ),
+    CodecFacts(
         "huffman",
         "lossless",
         _BOTH,

@@ -24,6 +24,7 @@ CODECS: dict[str, str] = {
     "jpeg": "tilepress.codecs.classical.jpeg:Jpeg",
     "jpegls": "tilepress.codecs.classical.jpegls:JpegLs",
     "lossless": "tilepress.codecs.lossless.codec:Lossless",
+    "lossless-quick": "tilepress.codecs.lossless.quick.codec:LosslessQuick",
     "huffman": "tilepress.codecs.classical.huffman:Huffman",
     "predictive-mlp": "tilepress.codecs.predictive_mlp.codec:PredictiveMlp",
     "predictive-mlp-range": "tilepress.codecs.predictive_mlp.codec:PredictiveMlpRange",

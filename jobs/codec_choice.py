@@ -26,13 +26,14 @@ from tilepress.codecs.registry import (
 )
 from tilepress.pipeline.archive.fidelity import FIDELITIES
 from tilepress.pipeline.archive.models import MODEL_FILES
+from tilepress.pipeline.coding import look
 from tilepress.pipeline.coding.codec_pool import yardstick_reference
 from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.storage.base import open_storage
 
 AUTO = "auto"
-_AUTO_CODEC = "jpegxl"  # the best lossless codec here that decodes at 1 MP/s per core or more
+AUTO_CODECS = ("jpegxl", look.QUICK, look.SPARSE)  # the first where no other makes a tile as small
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def chosen_codec(
         return
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            choice = resolve(_AUTO_CODEC if name == AUTO else name, yardsticks=yardsticks)
+            choice = resolve(AUTO_CODECS[0] if name == AUTO else name, yardsticks=yardsticks)
             if isinstance(choice.model_folder, str):
                 choice = resolve(str(_download(choice.model_folder, Path(scratch), storage_options)))
             yield _chosen(choice, name)
@@ -127,6 +128,7 @@ def encode_settings(
     UsageError for settings that contradict the codec or would have no effect.
     """
     alignment = choice.codec.alignment
+    looks = name == AUTO and not max_error and effort is None
     settings = EncodeSettings(
         codec=choice.reference,
         fidelity=fidelity,
@@ -134,7 +136,8 @@ def encode_settings(
         effort=effort,
         max_error=max_error or None,
         residual=None if residual == QUICK else residual,
-        sparse=name == AUTO and not max_error and effort is None,
+        sparse=looks,
+        quick=looks,
         tile=max(alignment, tile // alignment * alignment),
     )
     check_settings(name, choice.codec, settings)

@@ -20,11 +20,17 @@ def show_codecs(*, as_json: bool) -> int:
         print_json(rows)
         return 0
     stored = [row for row in rows if row.get("kind") != YARDSTICK]
-    print_table(stored, ("codec", "kind", "options", "summary"))
+    print_table([row | {"MP/s": _speeds(row)} for row in stored], ("codec", "kind", "MP/s", "options", "summary"))
     print("\nTo compare with, in `tilepress evaluate` alone: no archive holds them.")
     print_table([row for row in rows if row not in stored], ("codec", "options", "summary"))
-    print("\nA codec that needs a model is also named by a model: see `tilepress models`.")
+    print("\nMP/s: of RGB photographs, a core, encoding and decoding; `tilepress estimate SOURCE` says it of yours.")
+    print("A codec that needs a model is also named by a model: see `tilepress models`.")
     return 0
+
+
+def _speeds(row: dict[str, Any]) -> str:
+    speeds = row.get("speed") or ()
+    return ", ".join(f"{each:.2g}" if each < 100 else f"{each:.0f}" for each in speeds)
 
 
 def show_models(*, as_json: bool) -> int:

@@ -18,7 +18,16 @@ def show_projection(report: EstimateReport) -> None:
     units = f"{counted(report.sampled_files, 'file')}, {size(report.sampled_bytes)}"
     print(f"projected from {units} that were compressed and checked here; 19 times in 20 within the brackets:")
     workers = report.codecs[0].workers
-    columns = ("codec", "archive", "saved", "core-hours", f"hours at -j {workers}", "memory", "scratch disk")
+    columns = (
+        "codec",
+        "archive",
+        "saved",
+        "MP/s a core",
+        "core-hours",
+        f"hours at -j {workers}",
+        "memory",
+        "scratch disk",
+    )
     print_table((dict(zip(columns, _codec_cells(codec), strict=True)) for codec in report.codecs), columns)
     best = min(report.codecs, key=lambda codec: codec.archive_bytes.value)
     if len(best.kinds) > 1:
@@ -39,6 +48,7 @@ def _codec_cells(codec: CodecEstimate) -> tuple[str, ...]:
         codec.codec,
         _within(codec.archive_bytes, size),
         _within(codec.saved_percent, _percent),
+        f"{codec.pixels_per_second / 1e6:.2g}" if codec.pixels_per_second else "",
         _within(codec.core_hours, _hours),
         _within(codec.hours, _hours),
         size(codec.memory_bytes),

@@ -79,7 +79,8 @@ def _sizes(report: EstimateReport) -> Section:
 def _codecs(report: EstimateReport) -> Section:
     columns = [
         *(Column("codec"), Column("archive", "bytes"), Column("19 times in 20 within"), Column("saved", "percent")),
-        *(Column("saved within"), Column("core-hours", "number"), Column("core-hours within")),
+        *(Column("saved within"), Column("megapixels a second, a core", "number")),
+        *(Column("core-hours", "number"), Column("core-hours within")),
         *(Column(f"hours at -j {report.codecs[0].workers}", "number"), Column("hours within")),
         *(Column("memory", "bytes"), Column("scratch disk", "bytes")),
     ]
@@ -89,7 +90,7 @@ def _codecs(report: EstimateReport) -> Section:
         rows.append(
             [
                 *(codec.codec, codec.archive_bytes.value, _range(codec.archive_bytes, "bytes")),
-                *(saved.value, _range(saved, "percent")),
+                *(saved.value, _range(saved, "percent"), codec.pixels_per_second / 1e6 or None),
                 *(codec.core_hours.value, _range(codec.core_hours, "number")),
                 *(codec.hours.value, _range(codec.hours, "number")),
                 *(codec.memory_bytes, codec.scratch_bytes),

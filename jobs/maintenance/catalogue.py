@@ -10,6 +10,7 @@ from typing import Any
 
 from tilepress.codecs import catalogue
 from tilepress.codecs.errors import CodecError, ModelError
+from tilepress.codecs.speeds import SPEEDS
 
 CODECS = Path(catalogue.__file__).parent
 _MODELS = CODECS / "models"
@@ -18,9 +19,10 @@ _MODELS = CODECS / "models"
 def codec_rows() -> list[dict[str, Any]]:
     """Return one row a codec, built in or of a plug-in; a broken plug-in is listed with its error.
 
+    `speed`: megapixels a second of a core, encoding and decoding RGB photographs; None or not there: not known.
     Yardsticks, of the kind "for evaluate only", come last.
     """
-    rows = [asdict(facts) for facts in catalogue.BUILT_IN]
+    rows = [asdict(facts) | {"speed": SPEEDS.get(facts.codec)} for facts in catalogue.BUILT_IN]
     known = {row["codec"] for row in rows}
     plugins = sorted({point.name for point in entry_points(group="tilepress.codecs")} - known)
     yardsticks = [asdict(facts) for facts in catalogue.YARDSTICKS if facts.codec not in plugins]

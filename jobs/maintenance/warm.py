@@ -23,7 +23,7 @@ from tilepress.codecs.registry import CodecChoice
 from tilepress.codecs.warm import Warmed, Work, counting_kernels
 from tilepress.jobs.cli.messages import MESSAGES
 from tilepress.jobs.cli.tables import print_json
-from tilepress.jobs.codec_choice import chosen_codec
+from tilepress.jobs.codec_choice import AUTO, AUTO_CODECS, chosen_codec
 from tilepress.jobs.maintenance.warm_works import works
 from tilepress.pipeline.errors import EngineError, UsageError
 
@@ -45,7 +45,8 @@ def warm(codecs: Sequence[str] = (), *, quiet: bool = False, processes: int | No
             MESSAGES.say(f"warming {name}", "warming")
 
     with ExitStack() as stack:
-        chosen = [stack.enter_context(chosen_codec(name)) for name in codecs]
+        names = [each for name in codecs for each in (AUTO_CODECS if name == AUTO else (name,))]
+        chosen = [stack.enter_context(chosen_codec(name)) for name in names]
         done = warm_kernels([CodecChoice(one.codec.codec_id, one.model_folder) for one in chosen], say, processes)
     if done.not_kept:
         raise EngineError(f"{done.not_kept} compiled kernels could not be kept in {done.folder}: is it full? {_ADVICE}")

@@ -9,7 +9,7 @@ from functools import partial
 from tilepress.codecs.errors import UnsupportedError
 from tilepress.pipeline.coding.codec_faults import fault, is_codecs_own
 from tilepress.pipeline.coding.codec_pool import CodecPool
-from tilepress.pipeline.coding.sparse import SPARSE, coded_if_sparse
+from tilepress.pipeline.coding.look import SPARSE, look_at
 from tilepress.pipeline.coding.tile_coding import CodedTile, Coding, code_batch, coded_exactly
 from tilepress.pipeline.coding.tiles import Tile, batches, windows
 
@@ -50,7 +50,7 @@ def _code_batch(pool: CodecPool, work: tuple[list[Tile], Coding]) -> list[CodedT
     batch, coding = work
     try:
         if coding.sparse and len(batch) == 1:
-            return [_sparse_or_not(batch[0], coding, pool)]
+            return [_by_its_look(batch[0], coding, pool)]
         coded = code_batch(pool, batch, coding)
         return [_smallest(tile, result, coding, pool) for tile, result in zip(batch, coded, strict=True)]
     except Exception as exc:
@@ -66,13 +66,14 @@ def _code_batch(pool: CodecPool, work: tuple[list[Tile], Coding]) -> list[CodedT
         return [_warned(tile, coding, exc) for tile in _code_batch(pool, (batch, fitting[0]))]
 
 
-def _sparse_or_not(tile: Tile, coding: Coding, pool: CodecPool) -> CodedTile:
-    sparse, is_enough = coded_if_sparse(pool, tile)
-    if sparse is not None and is_enough:
-        return _never_larger(tile, sparse, pool) if sparse.nbytes >= tile.spec.nbytes else sparse
+def _by_its_look(tile: Tile, coding: Coding, pool: CodecPool) -> CodedTile:
+    look = look_at(pool, tile, quick=coding.quick)
+    if look.coded is not None and look.enough:
+        return _never_larger(tile, look.coded, pool) if look.coded.nbytes >= tile.spec.nbytes else look.coded
     (coded,) = code_batch(pool, [tile], coding)
     best = _smallest(tile, coded, coding, pool)
-    return sparse if sparse is not None and sparse.nbytes < best.nbytes else best
+    best = look.coded if look.coded is not None and look.coded.nbytes < best.nbytes else best
+    return replace(best, warnings=(*look.warnings, *best.warnings))
 
 
 def _warned(coded: CodedTile, coding: Coding, error: Exception) -> CodedTile:

@@ -28,6 +28,7 @@ class EncodeSettings:
     limits: Limits = field(default_factory=Limits)
     max_error: int | None = None
     sparse: bool = False  # look for tiles that repeat themselves, as `auto` does
+    quick: bool = False  # and for tiles of which level quick of `lossless` makes less, as `auto` does
     residual: str | None = None  # a name of RESIDUAL_NAMES; None: quick
 
     @property
@@ -44,7 +45,7 @@ class EncodeSettings:
     def coding(self) -> Coding:
         """How tiles are coded that the chosen codec can represent."""
         settings = Settings(self.quality, self.effort, self.max_error)
-        return Coding(self.codec, settings, self.lossy, self.residual_id, sparse=self.sparse)
+        return Coding(self.codec, settings, self.lossy, self.residual_id, sparse=self.sparse, quick=self.quick)
 
     @property
     def residual_id(self) -> str:
@@ -58,7 +59,5 @@ class EncodeSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, for the plan; what was not asked for as in plans of releases that did not know it."""
-        values = asdict(self)
-        return {
-            name: value for name, value in values.items() if name not in ("max_error", "sparse", "residual") or value
-        }
+        later = ("max_error", "sparse", "quick", "residual")
+        return {name: value for name, value in asdict(self).items() if name not in later or value}

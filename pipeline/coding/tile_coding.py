@@ -26,6 +26,7 @@ class Coding:
     lossy: bool = False
     residual_id: str = DEFAULT_RESIDUAL
     sparse: bool = False  # look for tiles that repeat themselves, and code those otherwise
+    quick: bool = False  # and for tiles of which level quick of `lossless` makes less
 
     @property
     def max_error(self) -> int:

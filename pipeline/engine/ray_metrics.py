@@ -19,7 +19,7 @@ from tilepress.pipeline.monitoring.scope import COMMAND, Command
 from tilepress.pipeline.tally import ACTOR_BUSY_MS, ACTOR_MS, TALLY
 
 _EVERY_S = 5.0
-_LAST_ANSWERS_S = 2.0  # for all actors together: one whose node is gone never answers
+_LAST_ANSWERS_S = 10.0  # for all actors together: one whose node is gone never answers
 _Key = tuple[str, ...]  # of a reading: its name and the values of its labels
 
 

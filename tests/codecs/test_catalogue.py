@@ -13,6 +13,7 @@ from tests.conftest import PLUGIN
 from tilepress.codecs import registry
 from tilepress.codecs.catalogue import BUILT_IN, LOSSY, WITH_RESIDUAL, YARDSTICK, YARDSTICKS, CodecFacts, facts_of
 from tilepress.codecs.model import Model
+from tilepress.codecs.speeds import SPEEDS
 from tilepress.jobs.maintenance.catalogue import model_rows
 
 
@@ -23,6 +24,7 @@ def test_every_built_in_codec_is_listed_in_the_order_of_the_registry() -> None:
 @pytest.mark.parametrize("facts", BUILT_IN, ids=lambda facts: facts.codec)
 def test_what_is_listed_is_what_the_class_says(facts: CodecFacts) -> None:
     assert facts == facts_of(registry.codec_class(facts.codec), needs_model=registry.needs_model(facts.codec))
+    assert min(SPEEDS[facts.codec]) > 0
 
 
 def test_yardsticks_are_listed_apart_and_as_their_classes_say() -> None:

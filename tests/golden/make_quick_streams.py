@@ -1,10 +1,13 @@
-"""Writes the golden streams of level quick of lossless, and of its residual coder. A stream must be read for ever.
+"""Writes the golden streams of level quick of lossless, of its residual coder, and of lossless-quick.
+
+A stream must be read for ever.
 
 Do not run it because a test fails: a test that fails says that archives out there can no longer be read. It is run
 again only before a release that adds something to the streams, and then into a new file.
 
     python tests/golden/make_quick_streams.py NEW_FILE
     python tests/golden/make_quick_streams.py --many-blocks NEW_FILE
+    python tests/golden/make_quick_streams.py --codec NEW_FILE
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from stream_files import coded, refuse_existing, write
 
 from tilepress.codecs.codec import Settings, TileSpec
 from tilepress.codecs.lossless.codec import Lossless
+from tilepress.codecs.lossless.quick.codec import LosslessQuick
 from tilepress.codecs.lossless.quick.residual import QuickResidual
 from tilepress.codecs.model import SHIPPED, Model
 
@@ -30,6 +34,8 @@ def main(arguments: list[str]) -> None:
     refuse_existing(target)
     if arguments[0] == "--many-blocks":
         write(target, streams(tiles_of_many_blocks(), BOUNDS[:2]))
+    elif arguments[0] == "--codec":
+        write(target, codec_streams([*drawn_tiles(), *tiles_of_many_blocks()], BOUNDS[:2]))
     else:
         write(target, streams(drawn_tiles(), BOUNDS))
     print(f"SHA-256 of the streams: {hashlib.sha256(target.read_bytes()).hexdigest()}")
@@ -54,6 +60,16 @@ def streams(tiles: Sequence[tuple[TileSpec, np.ndarray]], bounds: Sequence[int])
             yield {"based": False, "max_error": bound} | coded(stream, codec.decode_tile(stream, spec))
             stream = residual.encode(tile, base, spec, bound)
             yield {"based": True, "max_error": bound} | coded(stream, residual.decode(stream, base, spec))
+
+
+def codec_streams(tiles: Sequence[tuple[TileSpec, np.ndarray]], bounds: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Of each tile by lossless-quick, exact and near."""
+    codec = LosslessQuick()
+    for spec, tile in tiles:
+        yield described(spec, tile)
+        for bound in bounds:
+            stream = codec.encode_tile(tile, spec, Settings(max_error=bound))
+            yield {"codec": codec.codec_id, "max_error": bound} | coded(stream, codec.decode_tile(stream, spec))
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ def test_the_figures_count_content_once(tmp_path: Path) -> None:
     again = listing.archive_info(str(tmp_path / "archive"))
     assert again.summary.bytes_out == info.summary.bytes_out and again.superseded_bytes == 0
     described = listing.describe(tilepress.open(tmp_path / "archive")["b.png"])
-    assert (described["path"], described["content_of"], described["method"]) == ("b.png", "a.png", "jpegxl")
+    assert (described["path"], described["content_of"], described["method"]) == ("b.png", "a.png", "lossless-quick")
 
 
 def test_content_that_is_held_less_exactly_is_stored_again(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_first_one_that_changes_does_not_take_its_copies_with_it(
     copies = dict.fromkeys(("a.png", "b.png", "c.png"), FILES["large.png"])
     write_tree(tmp_path / "source", copies)
     report = compress(tmp_path)
-    assert report.summary.images == {"none": 1, "jpegxl": 1, "same": 1} and report.exit_code == 3
+    assert report.summary.images == {"none": 1, "lossless-quick": 1, "same": 1} and report.exit_code == 3
     assert {path: entry.bytes() for path, entry in tilepress.open(tmp_path / "archive").items()} == {
         path: data for path, data in copies.items() if path != "a.png"
     }

@@ -35,6 +35,15 @@ def test_warming_says_what_it_did(monkeypatch, capsys) -> None:
     assert capsys.readouterr().out == "compiled 3 kernels, found 2, in 1.2 s; kept in /somewhere\n"
 
 
+def test_warming_auto_warms_every_codec_that_it_may_choose(monkeypatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        warm, "warm_kernels", lambda codecs, *_: asked.extend(one.codec_id for one in codecs) or Warmed()
+    )
+    warm.warm(["auto"], quiet=True)
+    assert asked == ["jpegxl", "lossless-quick", "bzip2"]
+
+
 def test_importing_kernels_compiles_none() -> None:
     modules = "tilepress.codecs.lossless.residual, tilepress.codecs.kernels.cache as k"
     program = f"import {modules}; print(k.KernelCache.compiled)"

@@ -21,6 +21,7 @@ from tilepress.codecs.errors import StreamError
 from tilepress.codecs.lossless.codec import Lossless
 from tilepress.codecs.lossless.levels import LEVELS
 from tilepress.codecs.lossless.model import model_of
+from tilepress.codecs.lossless.quick.codec import LosslessQuick
 from tilepress.codecs.lossless.quick.residual import QuickResidual
 from tilepress.codecs.lossless.residual import LosslessResidual
 from tilepress.codecs.lossless.stack import plain_start
@@ -109,6 +110,17 @@ def test_both_decoders_read_a_quick_stream_of_so_many_blocks_that_its_chances_re
     (stream,) = codec.encode(tile[None], spec, Settings(effort=1))
     assert stream[HEADER] == QUICK
     check(stream, spec, models["shipped"])
+
+
+@pytest.mark.parametrize("max_error", [0, 3])
+def test_a_decoder_written_from_the_text_alone_reads_the_codec_without_a_model(max_error: int, tmp_path: Path) -> None:
+    tile = picture(11, 18, 4, 8)
+    spec, codec = spec_of(tile, "rgb", 8), LosslessQuick()
+    (stream,) = codec.encode(tile[None], spec, Settings(max_error=max_error))
+    assert stream[HEADER] == QUICK
+    theirs = independent_codecs.decode("lossless-quick", stream, shape_of(spec), tmp_path)
+    np.testing.assert_array_equal(theirs, codec.decode([stream], spec)[0])
+    assert np.array_equal(theirs, tile) == (max_error == 0)
 
 
 @pytest.mark.parametrize("name", ["shipped", "plain"])

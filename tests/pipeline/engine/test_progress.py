@@ -45,7 +45,7 @@ def test_a_watcher_hears_of_a_shard_under_way_and_then_of_its_end(kind, tmp_path
         ray.cloudpickle.register_pickle_by_value(engine_stages)
     heard = Heard()
     with open_engine(EngineConfig(kind, 1), Location(str(tmp_path)), 1, 0, networks=False) as engine:
-        tasks = [Note(7, str(tmp_path), what=0.2 if kind == "local" else 2.0)]
+        tasks = [Note(7, str(tmp_path), what=0.2 if kind == "local" else 3.0)]
         for result in engine.map_shards(engine_stages.tells, tasks, heard):
             assert (result, heard.over) == (7, [7])
     assert heard.told, "nothing was heard while it ran"

@@ -15,7 +15,7 @@ from tests.support.independent.blocks import BlockDecoder
 from tests.support.independent.boltzmann import RbmAutoencoder
 from tests.support.independent.dncnn.restoration import JpegDncnn
 from tests.support.independent.iterations import CnnRnnAe
-from tests.support.independent.lossless import Lossless
+from tests.support.independent.lossless import Lossless, decode_quick
 from tests.support.independent.networks import CnnAe, Gdn, changed_synthesis
 from tests.support.independent.predictive import PREDICTIVE, decode_huffman, decode_predictive
 from tests.support.independent.streams import Shape, read_model, unseal
@@ -73,6 +73,8 @@ def decode(codec: str, latents: bytes, shape: Shape, models: Path, shared: bytes
         return decoder(config, tensors).decode(unseal(magic, latents), shape)
     if name == "jpegls":
         return jpegls(unseal(b"JL", latents), shape)
+    if name == "lossless-quick":
+        return decode_quick(latents, shape)
     if name == "huffman":
         return decode_huffman(latents, shape)
     if name in PREDICTIVE:

@@ -1,4 +1,4 @@
-"""`lossless` and its residuals as FORMAT.md 8g, 8m, 9 and 9a specify them: streams, headers, values, base."""
+"""`lossless`, `lossless-quick` and the residuals as FORMAT.md 8g, 8m, 9 and 9a specify them: streams, headers, base."""
 
 from __future__ import annotations
 
@@ -116,3 +116,10 @@ def decode_quick_residual(stream: bytes, base: np.ndarray, shape: Shape) -> np.n
     content = unseal(b"rQ", stream)
     assert content[0] in (0, 4)
     return decode_content(content, shape, base, {})
+
+
+def decode_quick(stream: bytes, shape: Shape) -> np.ndarray:
+    """A tile of codec `lossless-quick`."""
+    content = unseal(b"LQ", stream)
+    assert content[0] in (0, 4)
+    return decode_content(content, shape, None, {})

@@ -1,6 +1,6 @@
 """How much of a bare process pool's speed `compress` reaches, after start-up, doing the same work.
 
-    python infra/bench/throughput.py FOLDER [--images N] [--workers 2]
+    python infra/bench/throughput/share.py FOLDER [--images N] [--workers 2]
 
 The pool decodes each file, encodes its tiles, decodes them back, compares hashes and writes the bytes; so does
 `compress`, which besides makes parts, an index and a manifest. Both are warmed on a few files first. The two take
@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "plugin"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "plugin"))
 os.environ["PYTHONPATH"] = f"{sys.path[0]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 
