@@ -27,7 +27,8 @@ ROOMS = {
     "codecs": [
         {"errors", "codec", "extras", "model", "stream"},
         {"kernels"},
-        {"entropy", "integer", "planes"},
+        {"entropy", "integer"},
+        {"planes"},
         {"jpeg"},
         {"classical", "lossless", "predictive_mlp", "learned"},
         {"origins", "yardsticks"},

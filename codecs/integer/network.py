@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tilepress.codecs.errors import ModelError
+from tilepress.codecs.integer.checks import require
 from tilepress.codecs.integer.layers import IntegerLayer
 from tilepress.codecs.integer.steps import (
     FLOAT32_BOUND,
@@ -32,9 +33,12 @@ from tilepress.codecs.integer.steps import (
 if TYPE_CHECKING:
     import torch
 
+HALVES_BOUND = 1 << 23  # of results in float32 to which a half of what is then cut off can be added exactly
+
 __all__ = [
     "FLOAT32_BOUND",
     "FLOAT64_BOUND",
+    "HALVES_BOUND",
     "IntegerLayer",
     "IntegerNetwork",
     "InverseGdn",
@@ -60,26 +64,31 @@ def prove(steps: Sequence[Step], bounds: np.ndarray) -> list[int]:
 
     ModelError if a step fits neither, or its shapes, dtypes or shift make no sense.
     """
+    return _proven(steps, bounds)[0]
+
+
+def _proven(steps: Sequence[Step], bounds: np.ndarray) -> tuple[list[int], int]:
+    """What `prove` returns, and the largest |y| of the last step."""
     needs = []
     reach = np.array([int(b) for b in bounds], dtype=object)
     for number, step in enumerate(steps):
         need, reach = step.prove(reach, number)
         needs.append(need)
-    return needs
+    return needs, int(reach.max())
 
 
 class IntegerNetwork:
     """Proven steps in sequence on one device. Immutable; may be called from several threads.
 
-    `bounds`: max |x| of each input channel; `__call__` raises ValueError for inputs beyond them, since nothing
-    would be proven. Raises ModelError where the proof fails.
+    `bounds`: max |x| of each input channel; `__call__` and `floats` raise ValueError for inputs beyond them, since
+    nothing would be proven (`checks.py` says when). `reach`: max |y| of the results. ModelError where the proof fails.
     """
 
     def __init__(self, steps: Sequence[Step], bounds: Sequence[int] | np.ndarray, device: str = "cpu"):
         import torch
 
         self.bounds = np.asarray(bounds, np.int64)
-        self.needs = prove(steps, self.bounds)
+        self.needs, self.reach = _proven(steps, self.bounds)
         self.device = torch.device(device)
         self._placed = [
             {bits: step.place(self.device, bits) for bits in {need, 53}}
@@ -91,6 +100,12 @@ class IntegerNetwork:
         """Integers (n, in) or (n, in, h, w), any dtype or layout, to int64 of the last step's shape."""
         import torch
 
+        return self.floats(x).to(torch.int64)
+
+    def floats(self, x: np.ndarray | torch.Tensor) -> torch.Tensor:
+        """Return the same results as whole numbers: float32 where `reach` is at most HALVES_BOUND, or else float64."""
+        import torch
+
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             narrow = _float32_is_exact(self.device)
             first = torch.float32 if narrow and self.needs[0] == 24 else torch.float64
@@ -100,12 +115,15 @@ class IntegerNetwork:
             y = y.permute(0, 2, 3, 1) if picture else y
             for placed, need in zip(self._placed, self.needs, strict=True):
                 y = placed[need if narrow else 53](y)
-            return (y.permute(0, 3, 1, 2) if picture else y).to(torch.int64)
+            y = y.to(torch.float32 if self.reach <= HALVES_BOUND else torch.float64)
+            return y.permute(0, 3, 1, 2) if picture else y
 
     def _check_input(self, x: torch.Tensor) -> None:
+        message = "inputs are outside the bounds for which this network is proven exact"
+        if x.ndim < 2 or x.shape[1] != len(self.bounds):
+            raise ValueError(message)
         limit = self._limit.reshape(1, -1, *([1] * (x.ndim - 2))).to(x.dtype)
-        if x.ndim < 2 or x.shape[1] != len(self.bounds) or not bool((x.abs() <= limit).all()):
-            raise ValueError("inputs are outside the bounds for which this network is proven exact")
+        require((x.abs() <= limit).all(), message)
 
 
 def _float32_is_exact(device: torch.device) -> bool:

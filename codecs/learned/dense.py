@@ -37,13 +37,14 @@ class DenseNetwork:
         self._activation = activations[activation]
         self._scale = None if scale is None else torch.from_numpy(scale.copy()).to(device)
 
-    def __call__(self, blocks: np.ndarray) -> torch.Tensor:
-        """Return latents (..., K) on the device, of blocks float32 (..., N), as they are outside autocast."""
+    def __call__(self, blocks: torch.Tensor) -> torch.Tensor:
+        """Return latents (..., K) of blocks float32 (..., N), both on the device, as they are outside autocast."""
         import torch
 
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            flat = torch.from_numpy(blocks.reshape(-1, blocks.shape[-1]))
-            parts = [self._run(part.to(self.device)) for part in torch.split(flat, _BLOCKS_AT_ONCE)]
+            flat = blocks.reshape(-1, blocks.shape[-1])
+            at_once = _BLOCKS_AT_ONCE if self.device.type == "cpu" else max(1, len(flat))
+            parts = [self._run(part) for part in torch.split(flat, at_once)]
             return torch.cat(parts).reshape(*blocks.shape[:-1], -1)
 
     def _run(self, z: torch.Tensor) -> torch.Tensor:

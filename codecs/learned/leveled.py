@@ -11,9 +11,10 @@ from __future__ import annotations
 import copy
 import struct
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -21,14 +22,19 @@ from tilepress.codecs.codec import Codec, Settings, Symbols, Tiles, TileSpec
 from tilepress.codecs.entropy.latent_coder import LATENTS, LatentCoder, Latents, Shapes
 from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
 from tilepress.codecs.learned.config import LeveledConfig
+from tilepress.codecs.learned.on_device import Tensors, in_batches, tiles_at_once
 from tilepress.codecs.model import Model
 from tilepress.codecs.planes.frame import FRAME, FRAME_BYTES, frames, pack_frame, unpack_frame
 from tilepress.codecs.planes.quantiser import Quantiser
+from tilepress.codecs.planes.samples import arrived, returned, to_return, to_travel
 from tilepress.codecs.stream import read_frame, write_frame
 
+if TYPE_CHECKING:
+    import torch
+
 _VERSION = 1
-_PIXELS_AT_ONCE = 1 << 20  # of tiles that are decoded together
 _LEVEL, _FRAME = "level", "frame"  # arrays of the symbols besides the latents
+_TILES = "tiles"
 
 
 @dataclass(frozen=True)
@@ -84,15 +90,19 @@ class LeveledCodec(Codec):
         """Return the shape of each array of latents of one such tile."""
 
     @abstractmethod
-    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
-        """Return the quantised latents, int16 (n, *shape), of tiles (n, h, w, c) with their frames (n, FRAME)."""
+    def latents_of(self, tiles: torch.Tensor, spec: TileSpec, frame: torch.Tensor, level: Level) -> Tensors:
+        """Return the quantised latents, int16 (n, *shape), of tiles (n, h, w, c) with their frames (n, FRAME).
+
+        All are on the device; tiles are in the `sample_type` of planes/samples.py.
+        """
 
     @abstractmethod
-    def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
+    def tiles_of(self, latents: Tensors, spec: TileSpec, frame: torch.Tensor, level: Level) -> torch.Tensor:
         """Return the tiles (n, h, w, c) of latents at one level: exact integers, in batches of any size the same.
 
-        Of a prefix of the streams, `latents` has the arrays that the prefix holds. Arrays that the level does not have
-        may be there too, if other tiles of a batch are of other levels: they mean nothing.
+        All are on the device, as with `latents_of`. Of a prefix of the streams, `latents` has the arrays that the
+        prefix holds. Arrays that the level does not have may be there too, if other tiles of a batch are of other
+        levels: they mean nothing.
         """
 
     def adapted(self, side_information: bytes) -> Self:
@@ -117,13 +127,25 @@ class LeveledCodec(Codec):
         Settings(quality=quality).require()
         return self.config.level_of(quality)
 
+    @cached_property
+    def place(self) -> torch.device:
+        """The device as PyTorch has it."""
+        import torch
+
+        return torch.device(self.device)
+
     def analyse(self, tiles: Tiles, spec: TileSpec, settings: Settings, side_information: bytes = b"") -> Symbols:
         """Return the symbols of tiles (n, h, w, c) of `spec.dtype`; float32 on the device."""
         self.require(spec)
-        level, frame = self.levels[self.level_of(settings.quality)], frames(tiles, spec)
-        latents = self.adapted(side_information).latents_of(tiles, spec, frame, level)
-        numbers = np.full(len(tiles), level.number, np.int32)
-        return Symbols(spec, {**latents, _FRAME: frame, _LEVEL: numbers}, settings)
+        level, codec = self.levels[self.level_of(settings.quality)], self.adapted(side_information)
+
+        def work(batch: Tensors) -> Tensors:
+            there = arrived(batch[_TILES])
+            frame = frames(there, spec)
+            return {**codec.latents_of(there, spec, frame, level), _FRAME: frame}
+
+        arrays = in_batches(work, {_TILES: to_travel(tiles)}, tiles_at_once(spec, self.place), self.place)
+        return Symbols(spec, {**arrays, _LEVEL: np.full(len(tiles), level.number, np.int32)}, settings)
 
     def pack(self, symbols: Symbols) -> list[bytes]:
         """Return level and frame in the clear, then the coded latents, of each tile."""
@@ -145,15 +167,26 @@ class LeveledCodec(Codec):
 
     def synthesise(self, symbols: Symbols, side_information: bytes = b"") -> Tiles:
         """Return exact integers: the same on every device, in batches of any size."""
-        codec, spec = self.adapted(side_information), symbols.spec
-        latents = dict(symbols.arrays)
-        frame, levels = latents.pop(_FRAME), latents.pop(_LEVEL)
+        codec, spec, levels = self.adapted(side_information), symbols.spec, symbols.arrays[_LEVEL]
+        arrays = {name: array for name, array in symbols.arrays.items() if name != _LEVEL}
+        found = np.unique(levels)
+        if len(found) == 1:
+            return codec._synthesised(arrays, spec, self.levels[int(found[0])])
         tiles = np.empty((len(levels), *spec.shape), spec.dtype)
-        for number in np.unique(levels):
-            for chosen in _groups(np.flatnonzero(levels == number), spec):
-                part = {name: array[chosen] for name, array in latents.items()}
-                tiles[chosen] = codec.tiles_of(part, spec, frame[chosen], self.levels[int(number)])
+        for number in found:
+            chosen = np.flatnonzero(levels == number)
+            part = {name: array[chosen] for name, array in arrays.items()}
+            tiles[chosen] = codec._synthesised(part, spec, self.levels[int(number)])
         return tiles
+
+    def _synthesised(self, arrays: Mapping[str, np.ndarray], spec: TileSpec, level: Level) -> Tiles:
+        """Tiles of one level, of frames and latents."""
+
+        def work(batch: dict[str, torch.Tensor]) -> Tensors:
+            frame = batch.pop(_FRAME)
+            return {_TILES: to_return(self.tiles_of(batch, spec, frame, level))}
+
+        return returned(in_batches(work, arrays, tiles_at_once(spec, self.place), self.place)[_TILES])
 
     def _unpack(self, latents: Sequence[bytes], spec: TileSpec, parts: int | None) -> Symbols:
         self.require(spec)
@@ -175,12 +208,6 @@ class LeveledCodec(Codec):
             raise StreamError(f"level {payload[0]} is not one of this model's {len(self.levels)}")
         frame = unpack_frame(payload[1 : 1 + FRAME_BYTES], spec)
         return self.levels[payload[0]], frame, payload[1 + FRAME_BYTES :]
-
-
-def _groups(places: np.ndarray, spec: TileSpec) -> Iterator[np.ndarray]:
-    """Yield places of tiles, few enough at a time that their samples in 64 bits take little memory."""
-    count = max(1, _PIXELS_AT_ONCE // (spec.height * spec.width))
-    return (places[at : at + count] for at in range(0, len(places), count))
 
 
 def _stacked(decoded: Sequence[Latents], shapes: Shapes) -> dict[str, np.ndarray]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from tilepress.codecs.integer.checks import require
 
 if TYPE_CHECKING:
     import torch
@@ -50,20 +52,17 @@ class Quantiser:
         bounds *= np.asarray(self.worth, np.int64)
         return bounds
 
-    def latents(self, z: torch.Tensor) -> np.ndarray:
-        """Return the symbols, int16, of latents (..., K) on any device."""
+    def latents(self, z: torch.Tensor) -> torch.Tensor:
+        """Return the symbols, int16, of latents (..., K) on their device."""
         import torch
 
-        symbols: np.ndarray = self.symbols(self.scaled(z)).to(torch.int16).cpu().numpy()
-        return symbols
+        return self.symbols(self.scaled(z)).to(torch.int16)
 
     def scaled(self, z: torch.Tensor) -> torch.Tensor:
         """Return u of latents (..., K)."""
-        import torch
-
-        u = z if self.gain is None else z * torch.from_numpy(self.gain).to(z)
+        u = z if self.gain is None else z * self._placed("gain", z)
         u = u if self.step == 1 else u / self.step
-        return u if self.shift is None else u + torch.from_numpy(self.shift).to(z)
+        return u if self.shift is None else u + self._placed("shift", z)
 
     def symbols(self, u: torch.Tensor, channel: int | None = None) -> torch.Tensor:
         """Return symbols of u (..., K), or (..., 1) of one channel; those of uniform steps in the float type of u."""
@@ -71,33 +70,67 @@ class Quantiser:
 
         at = slice(None) if channel is None else slice(channel, channel + 1)
         if self.table is not None:
-            edges = torch.from_numpy(self._edges[at]).to(u)
+            edges = self._placed("_edges", u)[at]
             found = torch.searchsorted(edges, u.reshape(-1, u.shape[-1]).T.contiguous())
             return found.T.reshape(u.shape)
         whole = torch.round(u)
         if self.dead is not None:
-            half = torch.from_numpy(0.5 - self.dead[at].astype(np.float64)).to(u)
-            whole = torch.sign(u) * torch.floor(u.abs() + half)
-        whole = whole if self.zero is None else whole + torch.from_numpy(self.zero[at]).to(u)
-        low, high = (torch.from_numpy(edge[at]).to(u) for edge in (self.low, self.high))
+            whole = torch.sign(u) * torch.floor(u.abs() + self._placed("_half", u)[at])
+        whole = whole if self.zero is None else whole + self._placed("zero", u)[at]
+        low, high = self._placed("low", u)[at], self._placed("high", u)[at]
         return torch.minimum(torch.maximum(whole, low), high)
 
     def values(self, symbols: torch.Tensor, channel: int | None = None) -> torch.Tensor:
-        """Return what symbols (..., K), or (..., 1) of one channel, stand for: int64, or symbols as they are."""
+        """Return what symbols (..., K), or (..., 1) of one channel, stand for: integers, or symbols as they are.
+
+        int32 where all symbols of 16 bits stand for such, or else int64. ValueError for symbols that are not in the
+        table, where there is one.
+        """
         import torch
 
         at = slice(None) if channel is None else slice(channel, channel + 1)
         if self.table is not None:
-            table = torch.from_numpy(self.table[at].astype(np.int64)).to(symbols.device)
-            flat = symbols.reshape(-1, symbols.shape[-1]).T.to(torch.int64)
-            return torch.gather(table, 1, flat).T.reshape(symbols.shape)
+            last = self.table.shape[1] - 1
+            require(((symbols >= 0) & (symbols <= last)).all(), f"symbols are outside the table 0..{last}")
+            flat = symbols.reshape(-1, symbols.shape[-1]).T.to(torch.int64).clamp(0, last)
+            return torch.gather(self._placed("table", symbols, self._whole)[at], 1, flat).T.reshape(symbols.shape)
         if self.zero is None and isinstance(self.worth, int) and self.worth == 1:
             return symbols
-        values = symbols.to(torch.int64)
+        values = symbols.to(self._whole)
         if self.zero is not None:
-            values = values - torch.from_numpy(self.zero[at].astype(np.int64)).to(symbols.device)
-        worth = np.broadcast_to(np.asarray(self.worth, np.int64), self.low.shape)[at]
-        return values * torch.from_numpy(worth.copy()).to(symbols.device)
+            values = values - self._placed("zero", symbols, self._whole)[at]
+        return values * self._placed("_worth", symbols, self._whole)[at]
+
+    def _placed(self, name: str, beside: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
+        """An array of the quantiser, moved once, on the device of a tensor, and of its type unless told another."""
+        import torch
+
+        key = name, beside.device, dtype or beside.dtype
+        if key not in self._there:
+            self._there[key] = torch.from_numpy(np.array(getattr(self, name))).to(beside.device, key[2])
+        return self._there[key]
+
+    @cached_property
+    def _there(self) -> dict[Any, torch.Tensor]:
+        return {}
+
+    @cached_property
+    def _whole(self) -> torch.dtype:
+        """An integer type that holds all values, and what is between."""
+        import torch
+
+        zero = 0 if self.zero is None else int(np.abs(self.zero.astype(np.int64)).max())
+        largest = ((1 << 15) + zero) * int(np.abs(self._worth).max())
+        return torch.int32 if max(largest, int(self.bounds.max())) < 1 << 31 else torch.int64
+
+    @property
+    def _worth(self) -> np.ndarray:
+        return np.broadcast_to(np.asarray(self.worth, np.int64), self.low.shape)
+
+    @property
+    def _half(self) -> np.ndarray:
+        assert self.dead is not None
+        return np.asarray(0.5 - self.dead.astype(np.float64))
 
     @cached_property
     def _edges(self) -> np.ndarray:

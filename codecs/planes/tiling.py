@@ -14,8 +14,12 @@ Latents of all ways have the same layout: one grid, blocks row by row and column
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+from tilepress.codecs.planes.edges import replicated
+
+if TYPE_CHECKING:
+    import torch
 
 _MAX_MARGIN = 16
 
@@ -52,68 +56,76 @@ class Tiling:
         """Return latents along `side` pixels."""
         return self.blocks(side) * self.block // self.stride if self.block else self.padded(side) // self.stride
 
-    def pad(self, pictures: np.ndarray) -> np.ndarray:
+    def pad(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return pictures (m, c, h, w) with edges replicated to their padded size and margins."""
         around = self.margin * self.stride
-        sides = [(around, around + self.padded(side) - side) for side in pictures.shape[2:]]
-        return np.pad(pictures, [(0, 0), (0, 0), *sides], mode="edge") if any(map(any, sides)) else pictures
+        for axis in (2, 3):
+            side = pictures.shape[axis]
+            pictures = replicated(pictures, axis, around, around + self.padded(side) - side)
+        return pictures
 
-    def split(self, pictures: np.ndarray) -> np.ndarray:
+    def split(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return pictures (m, c, H, W) of `pad` as the analysis takes them: as they are, or (m * blocks, c, b, b)."""
         if not self.block:
             return pictures
-        windows = np.lib.stride_tricks.sliding_window_view(pictures, (self.block, self.block), axis=(2, 3))
         pitch = self.block - self.overlap
-        chosen = windows[:, :, ::pitch, ::pitch].transpose(0, 2, 3, 1, 4, 5)
-        return np.require(chosen.reshape(-1, *chosen.shape[3:]), requirements=["C", "W"])
+        windows = pictures.unfold(2, self.block, pitch).unfold(3, self.block, pitch)
+        return windows.permute(0, 2, 3, 1, 4, 5).reshape(-1, pictures.shape[1], self.block, self.block)
 
-    def gather(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
+    def gather(self, latents: torch.Tensor, height: int, width: int) -> torch.Tensor:
         """Return grids (m, k, rows, columns) of the latents (m * blocks, k, b, b) of pictures of height x width."""
         if not self.block:
             return _inside(latents, self.margin)
         rows, columns, side = self.blocks(height), self.blocks(width), self.block // self.stride
-        cut = latents.reshape(-1, rows, columns, latents.shape[1], side, side).transpose(0, 3, 1, 4, 2, 5)
-        return np.ascontiguousarray(cut.reshape(len(cut), -1, rows * side, columns * side))
+        cut = latents.reshape(-1, rows, columns, latents.shape[1], side, side).permute(0, 3, 1, 4, 2, 5)
+        return cut.reshape(len(cut), -1, rows * side, columns * side)
 
-    def scatter(self, grids: np.ndarray, height: int, width: int) -> np.ndarray:
+    def scatter(self, grids: torch.Tensor, height: int, width: int) -> torch.Tensor:
         """Inverse of `gather`, margins replicated."""
         if not self.block:
-            sides = [(self.margin, self.margin)] * 2
-            return np.pad(grids, [(0, 0), (0, 0), *sides], mode="edge") if self.margin else grids
+            for axis in (2, 3):
+                grids = replicated(grids, axis, self.margin, self.margin)
+            return grids
         rows, columns, side = self.blocks(height), self.blocks(width), self.block // self.stride
-        cut = grids.reshape(len(grids), -1, rows, side, columns, side).transpose(0, 2, 4, 1, 3, 5)
-        return np.ascontiguousarray(cut.reshape(-1, cut.shape[3], side, side))
+        cut = grids.reshape(len(grids), -1, rows, side, columns, side).permute(0, 2, 4, 1, 3, 5)
+        return cut.reshape(-1, cut.shape[3], side, side)
 
-    def join(self, decoded: np.ndarray, height: int, width: int) -> np.ndarray:
-        """Return int64 pictures (m, c, H, W) of padded size, blended, of decoded integers (m * blocks, c, b, b).
+    def join(self, decoded: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        """Return pictures (m, c, H, W) of padded size, blended, of whole numbers (m * blocks, c, b, b) in floats.
 
-        Exact for
-        |values| below 2^40."""
+        Where blocks overlap, the blend is made of integers, and is float64; |values| are below 2^40 then.
+        """
+        import torch
+
         if not self.block:
             return _inside(decoded, self.margin * self.stride)
         rows, columns, block = self.blocks(height), self.blocks(width), self.block
-        cut = decoded.astype(np.int64, copy=False).reshape(-1, rows, columns, decoded.shape[1], block, block)
-        across = self._overlay(cut.transpose(0, 1, 3, 4, 2, 5))  # (m, rows, c, block, W)
-        both = self._overlay(across.transpose(0, 2, 4, 1, 3)).swapaxes(2, 3)
+        whole = decoded.to(torch.int64) if self.overlap else decoded
+        cut = whole.reshape(-1, rows, columns, decoded.shape[1], block, block)
+        across = self._overlay(cut.permute(0, 1, 3, 4, 2, 5))  # (m, rows, c, block, W)
+        both = self._overlay(across.permute(0, 2, 4, 1, 3)).transpose(2, 3)
         if not self.overlap:
-            return np.ascontiguousarray(both)
+            return both
         total = (2 * self.overlap) ** 2
-        return np.ascontiguousarray((2 * both + total) // (2 * total))
+        return torch.div(2 * both + total, 2 * total, rounding_mode="floor").to(torch.float64)
 
-    def _overlay(self, pieces: np.ndarray) -> np.ndarray:
+    def _overlay(self, pieces: torch.Tensor) -> torch.Tensor:
         """(..., count, b) to (..., length): weighted sums at multiples of the pitch; weights add up to 2 overlap."""
         count, block, pitch = pieces.shape[-2], self.block, self.block - self.overlap
         if not self.overlap:
             return pieces.reshape(*pieces.shape[:-2], count * block)
-        out = np.zeros((*pieces.shape[:-2], count * pitch + self.overlap), np.int64)
+        out = pieces.new_zeros((*pieces.shape[:-2], count * pitch + self.overlap))
         for i in range(count):
-            out[..., i * pitch : i * pitch + block] += pieces[..., i, :] * self._weights(i > 0, i < count - 1)
+            weights = self._weights(i > 0, i < count - 1, pieces.device)
+            out[..., i * pitch : i * pitch + block] += pieces[..., i, :] * weights
         return out
 
-    def _weights(self, before: bool, after: bool) -> np.ndarray:
+    def _weights(self, before: bool, after: bool, device: torch.device) -> torch.Tensor:
         """Of a block with or without a neighbour on either side."""
-        full, ramp = 2 * self.overlap, 2 * np.arange(self.overlap, dtype=np.int64) + 1
-        weights = np.full(self.block, full, np.int64)
+        import torch
+
+        full, ramp = 2 * self.overlap, 2 * torch.arange(self.overlap, device=device) + 1
+        weights = torch.full((self.block,), full, device=device)
         if before:
             weights[: self.overlap] = ramp
         if after:
@@ -121,6 +133,6 @@ class Tiling:
         return weights
 
 
-def _inside(array: np.ndarray, margin: int) -> np.ndarray:
-    height, width = array.shape[2:]
-    return array[:, :, margin : height - margin, margin : width - margin]
+def _inside(x: torch.Tensor, margin: int) -> torch.Tensor:
+    height, width = x.shape[2:]
+    return x[:, :, margin : height - margin, margin : width - margin]

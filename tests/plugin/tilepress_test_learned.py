@@ -10,7 +10,7 @@ import copy
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -21,11 +21,15 @@ from tilepress.codecs.errors import StreamError
 from tilepress.codecs.integer.network import IntegerLayer, IntegerNetwork
 from tilepress.codecs.learned.config import LeveledConfig
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
+from tilepress.codecs.learned.on_device import Tensors, sent
 from tilepress.codecs.learned.restoration import RestorationCodec
 from tilepress.codecs.model import Model, tensor
 from tilepress.codecs.planes.blocks import from_blocks, to_blocks
 from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.codecs.stream import read_frame, write_frame
+
+if TYPE_CHECKING:
+    import torch
 
 SIDE, QUADRANTS, BITS = 8, 4, 20
 STEPS = (1 / 16, 1 / 128)
@@ -64,12 +68,10 @@ class ToyCodec(LeveledCodec):
         return spec.channels, -(-spec.height // SIDE), -(-spec.width // SIDE)
 
 
-def quadrant_means(tiles: Tiles, spec: TileSpec, frame: np.ndarray) -> Any:
-    """torch float32 (n, c, rows, columns, 4) of tiles."""
-    import torch
-
+def quadrant_means(tiles: torch.Tensor, spec: TileSpec, frame: torch.Tensor) -> torch.Tensor:
+    """float32 (n, c, rows, columns, 4) of tiles."""
     blocks = to_blocks(tiles, spec, frame, SIDE)
-    return torch.from_numpy(blocks @ (_SPREAD / (SIDE**2 / QUADRANTS)).astype(np.float32))
+    return blocks @ sent((_SPREAD / (SIDE**2 / QUADRANTS)).astype(np.float32), blocks.device)
 
 
 def code(prior: FactorizedPrior, latents: np.ndarray) -> bytes:
@@ -134,17 +136,14 @@ class ToyHyperprior(ToyCodec):
     def shapes(self, spec: TileSpec) -> Shapes:
         return {"y": (*self.grid(spec), QUADRANTS), "z": (*self.grid(spec), 1)}
 
-    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
+    def latents_of(self, tiles: torch.Tensor, spec: TileSpec, frame: torch.Tensor, level: Level) -> Tensors:
         y = level.quantisers["y"].latents(quadrant_means(tiles, spec, frame) - 0.5)
-        largest = np.abs(y).max(axis=-1, keepdims=True)
-        z = sum((largest > prior.high[0]).astype(np.int16) for prior in level.coder.priors[:WIDEST])
-        return {"y": y, "z": np.asarray(z)}
+        largest = y.abs().amax(dim=-1, keepdim=True)
+        return {"y": y, "z": sum((largest > int(p.high[0])).to(y.dtype) for p in level.coder.priors[:WIDEST])}
 
-    def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
-        import torch
-
-        y = torch.from_numpy(latents["y"]).reshape(-1, QUADRANTS)
-        blocks = self._synthesis(level.quantisers["y"].values(y)).numpy().astype(np.int32)
+    def tiles_of(self, latents: Tensors, spec: TileSpec, frame: torch.Tensor, level: Level) -> torch.Tensor:
+        y = latents["y"].reshape(-1, QUADRANTS)
+        blocks = self._synthesis.floats(level.quantisers["y"].values(y))
         return from_blocks(blocks.reshape(*latents["y"].shape[:-1], -1), spec, frame, SIDE, BITS)
 
 
@@ -212,22 +211,20 @@ class ToySteps(ToyCodec):
     def shapes(self, spec: TileSpec) -> Shapes:
         return {"mean": (*self.grid(spec), 1), "rest": (*self.grid(spec), QUADRANTS)}
 
-    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
-        import torch
-
+    def latents_of(self, tiles: torch.Tensor, spec: TileSpec, frame: torch.Tensor, level: Level) -> Tensors:
         z = quadrant_means(tiles, spec, frame)
         mean = level.quantisers["mean"].latents(z.mean(dim=-1, keepdim=True))
-        decoded = level.quantisers["mean"].values(torch.from_numpy(mean)) / 2**BITS
+        decoded = level.quantisers["mean"].values(mean) / 2**BITS
         return {"mean": mean, "rest": level.quantisers["rest"].latents(z - decoded)}
 
-    def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
+    def tiles_of(self, latents: Tensors, spec: TileSpec, frame: torch.Tensor, level: Level) -> torch.Tensor:
         import torch
 
-        none = np.zeros((*latents["mean"].shape[:-1], QUADRANTS), np.int16)
-        arrays = {"mean": latents["mean"], "rest": latents.get("rest", none)}
-        values = [level.quantisers[name].values(torch.from_numpy(array)) for name, array in arrays.items()]
-        blocks = self._networks[self.view_name](torch.cat(values, dim=-1).flatten(0, -2)).numpy()
-        return from_blocks(blocks.astype(np.int32).reshape(*none.shape[:-1], -1), spec, frame, SIDE, BITS)
+        mean = latents["mean"]
+        arrays = {"mean": mean, "rest": latents.get("rest", mean.new_zeros((*mean.shape[:-1], QUADRANTS)))}
+        values = [level.quantisers[name].values(array) for name, array in arrays.items()]
+        blocks = self._networks[self.view_name].floats(torch.cat(values, dim=-1).flatten(0, -2))
+        return from_blocks(blocks.reshape(*mean.shape[:-1], -1), spec, frame, SIDE, BITS)
 
 
 class ToyRestoration(RestorationCodec):

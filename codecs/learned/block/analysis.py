@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tilepress.codecs.learned.block.decoder import BlockDecoder
 from tilepress.codecs.learned.dense import DenseNetwork
 from tilepress.codecs.planes.quantiser import Quantiser
@@ -26,7 +24,7 @@ class BlockAnalysis:
     def __init__(self, network: DenseNetwork):
         self._network, self.device = network, network.device
 
-    def __call__(self, blocks: np.ndarray, valid: tuple[int, int], decoder: BlockDecoder) -> np.ndarray:
+    def __call__(self, blocks: torch.Tensor, valid: tuple[int, int], decoder: BlockDecoder) -> torch.Tensor:
         """Return symbols int16 (n, c, rows, columns, K) of blocks float32 (n, c, rows, columns, N).
 
         `valid`: (height, width) within the blocks; beyond it blocks hold padding, whose error does not matter.
@@ -36,10 +34,11 @@ class BlockAnalysis:
         values = decoder.quantiser.scaled(self._network(blocks))
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             self._refine_edges(values, blocks, valid, decoder)
-            latents: np.ndarray = decoder.quantiser.symbols(values).to(torch.int16).cpu().numpy()
-        return latents
+            return decoder.quantiser.symbols(values).to(torch.int16)
 
-    def _refine_edges(self, v: torch.Tensor, blocks: np.ndarray, valid: tuple[int, int], decoder: BlockDecoder) -> None:
+    def _refine_edges(
+        self, v: torch.Tensor, blocks: torch.Tensor, valid: tuple[int, int], decoder: BlockDecoder
+    ) -> None:
         """Refit the last row and column of blocks, in place, where they are incomplete."""
         side = round(blocks.shape[-1] ** 0.5)
         rows, columns = blocks.shape[2:4]
@@ -55,7 +54,7 @@ class BlockAnalysis:
     def _refit(
         self,
         v: torch.Tensor,
-        blocks: np.ndarray,
+        blocks: torch.Tensor,
         where: tuple[slice, slice],
         valid: tuple[int, int],
         decoder: BlockDecoder,
@@ -64,17 +63,14 @@ class BlockAnalysis:
         import torch
 
         side = round(blocks.shape[-1] ** 0.5)
-        inside = np.zeros((side, side), bool)
-        inside[: valid[0], : valid[1]] = True
-        chosen = inside.reshape(-1)
-        matrix = torch.from_numpy(decoder.matrix[chosen]).to(self.device)
-        offset = torch.from_numpy(decoder.offset[chosen]).to(self.device)
-        target = torch.from_numpy(blocks[:, :, *where][..., chosen].astype(np.float64)).to(self.device)
+        inside = torch.arange(side**2, device=self.device).reshape(side, side)[: valid[0], : valid[1]].flatten()
+        matrix, offset = (each[inside] for each in decoder.placed)
+        target = blocks[:, :, *where][..., inside].double()
         start = v[:, :, *where].double()
         gram = matrix.T @ matrix
         gram += _FAITH * torch.diag((matrix**2).sum(dim=0).mean().expand(len(gram)))
         error = (target - offset - start @ matrix.T) @ matrix
-        change = torch.linalg.solve(gram, error.reshape(-1, len(gram)).T).T
+        change = torch.linalg.solve_ex(gram, error.reshape(-1, len(gram)).T)[0].T  # looks at no number of the device
         rounded = self._round_in_turn(start + change.reshape(start.shape), target - offset, matrix, decoder.quantiser)
         v[:, :, *where] = rounded.float()
 

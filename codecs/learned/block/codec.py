@@ -9,23 +9,27 @@ names; each level has its own integer decoder matrix (decoder.py) and its own fr
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from tilepress.codecs.codec import Tiles, TileSpec
+from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.entropy.context_coder import load_coder
 from tilepress.codecs.entropy.context_model import LatentLayout
-from tilepress.codecs.entropy.latent_coder import LATENTS, Latents, Shapes
+from tilepress.codecs.entropy.latent_coder import LATENTS, Shapes
 from tilepress.codecs.learned.block.analysis import BlockAnalysis
 from tilepress.codecs.learned.block.config import BlockConfig
 from tilepress.codecs.learned.block.decoder import load_decoder
 from tilepress.codecs.learned.coders import ContextLatents
 from tilepress.codecs.learned.config import LeveledConfig
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
+from tilepress.codecs.learned.on_device import Tensors
 from tilepress.codecs.model import tensor
 from tilepress.codecs.planes.blocks import from_blocks, to_blocks
 from tilepress.codecs.planes.quantiser import Quantiser
+
+if TYPE_CHECKING:
+    import torch
 
 
 class BlockCodec(LeveledCodec):
@@ -63,12 +67,12 @@ class BlockCodec(LeveledCodec):
         rows, columns = (-(-side // self.config.block) for side in (spec.height, spec.width))
         return {LATENTS: (spec.channels, rows, columns, self.config.latents)}
 
-    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
+    def latents_of(self, tiles: torch.Tensor, spec: TileSpec, frame: torch.Tensor, level: Level) -> Tensors:
         """Return the analysis of all blocks, quantised."""
         blocks = to_blocks(tiles, spec, frame, self.config.block)
         return {LATENTS: self._analysis(blocks, (spec.height, spec.width), self._decoders[level.number])}
 
-    def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
+    def tiles_of(self, latents: Tensors, spec: TileSpec, frame: torch.Tensor, level: Level) -> torch.Tensor:
         """Return the tiles of the blocks that latents decode to."""
         blocks = self._decoders[level.number](latents[LATENTS])
         return from_blocks(blocks, spec, frame, self.config.block, self.config.fraction_bits)

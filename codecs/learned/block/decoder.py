@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +14,8 @@ from tilepress.codecs.learned.block.config import BlockConfig
 from tilepress.codecs.model import Model, tensor
 from tilepress.codecs.planes.quantiser import Quantiser
 
-_BLOCKS_AT_ONCE = 1 << 14
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,18 @@ class BlockDecoder:
     matrix: np.ndarray
     offset: np.ndarray
 
-    def __call__(self, symbols: np.ndarray) -> np.ndarray:
-        """Return blocks int32 (..., N) in fixed point of symbols int16 (..., K). Exact."""
+    @cached_property
+    def placed(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """`matrix` and `offset` on the device of the network."""
         import torch
 
-        rows = torch.from_numpy(np.ascontiguousarray(symbols)).reshape(-1, symbols.shape[-1])
-        values = self.quantiser.values(rows)
-        parts = [self.network(part).to(torch.int32).cpu().numpy() for part in torch.split(values, _BLOCKS_AT_ONCE)]
-        return np.concatenate(parts).reshape(*symbols.shape[:-1], -1)
+        matrix, offset = (torch.from_numpy(each).to(self.network.device) for each in (self.matrix, self.offset))
+        return matrix, offset
+
+    def __call__(self, symbols: torch.Tensor) -> torch.Tensor:
+        """Return blocks (..., N) in fixed point, whole numbers in floats, of symbols int16 (..., K). Exact."""
+        rows = self.quantiser.values(symbols.reshape(-1, symbols.shape[-1]))
+        return self.network.floats(rows).reshape(*symbols.shape[:-1], -1)
 
 
 def load_decoder(model: Model, number: int, config: BlockConfig, quantiser: Quantiser, device: str) -> BlockDecoder:

@@ -9,12 +9,10 @@ quantised and coded as those of cnn-ae. Up-sampling units serve the levels of al
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
-from tilepress.codecs.codec import Tiles, TileSpec
-from tilepress.codecs.entropy.latent_coder import Latents, Shapes, numbered
+from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.entropy.latent_coder import Shapes, numbered
 from tilepress.codecs.integer.network import IntegerNetwork
 from tilepress.codecs.learned.batches import run_integer
 from tilepress.codecs.learned.cae.config import CaeConfig
@@ -23,9 +21,13 @@ from tilepress.codecs.learned.config import LeveledConfig
 from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, quantised, tiles_from, values_of
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
 from tilepress.codecs.learned.networks import load_analysis, load_synthesis
+from tilepress.codecs.learned.on_device import Tensors
 from tilepress.codecs.learned.tensors import chained
 from tilepress.codecs.planes.rgb_inputs import pictures_per_tile, to_pictures
 from tilepress.codecs.planes.tiling import Tiling
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Cae(LeveledCodec):
@@ -67,20 +69,17 @@ class Cae(LeveledCodec):
             shapes[numbered(unit)] = (pictures_per_tile(spec), *grid, depth)
         return shapes
 
-    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
+    def latents_of(self, tiles: torch.Tensor, spec: TileSpec, frame: torch.Tensor, level: Level) -> Tensors:
         """Return the analysis of all pictures as far as the level's unit, quantised."""
         (name, quantiser), cut = next(iter(level.quantisers.items())), self._cut(level)
-        pictures, size = to_pictures(tiles, spec, frame, 1), spec.shape[:2]
-        grids = quantised(self._analyses[level.number], pictures, cut, size, quantiser, self.device)
+        pictures, size = to_pictures(tiles, spec, frame, 1), (spec.height, spec.width)
+        grids = quantised(self._analyses[level.number], pictures, cut, size, quantiser)
         return {name: grids.reshape(len(tiles), *self.shapes(spec)[name])}
 
-    def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
+    def tiles_of(self, latents: Tensors, spec: TileSpec, frame: torch.Tensor, level: Level) -> torch.Tensor:
         """Return the tiles that the level's latents decode to, from its unit on."""
-        import torch
-
         (name, quantiser), cut = next(iter(level.quantisers.items())), self._cut(level)
-        values = values_of(latents[name].reshape(-1, *latents[name].shape[2:]), quantiser)
-        x = torch.from_numpy(cut.scatter(values, spec.height, spec.width))
+        x = cut.scatter(values_of(latents[name].flatten(0, 1), quantiser), spec.height, spec.width)
         pieces = run_integer(self._syntheses[level.number], x, cut.stride**2, PIXELS_AT_ONCE)
         return tiles_from(pieces, cut, spec, frame, self.config.fraction_bits)
 

@@ -13,12 +13,12 @@ The published configuration: 32 * 32 * 24 bits of a block become 8 * 8 latents o
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from tilepress.codecs.codec import Tiles, TileSpec
-from tilepress.codecs.entropy.latent_coder import LATENTS, Latents, Shapes
+from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.entropy.latent_coder import LATENTS, Shapes
 from tilepress.codecs.integer.network import IntegerNetwork
 from tilepress.codecs.learned.batches import run_integer
 from tilepress.codecs.learned.cnn_ae.config import CnnConfig
@@ -27,7 +27,11 @@ from tilepress.codecs.learned.config import LeveledConfig
 from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, quantised, tiles_from, values_of
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
 from tilepress.codecs.learned.networks import load_analysis, load_synthesis
+from tilepress.codecs.learned.on_device import Tensors
 from tilepress.codecs.planes.rgb_inputs import pictures_per_tile, to_pictures
+
+if TYPE_CHECKING:
+    import torch
 
 
 class CnnAe(LeveledCodec):
@@ -58,13 +62,13 @@ class CnnAe(LeveledCodec):
         cut = self.config.cut
         return {LATENTS: (pictures_per_tile(spec), cut.grid(spec.height), cut.grid(spec.width), self.config.latents)}
 
-    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
+    def latents_of(self, tiles: torch.Tensor, spec: TileSpec, frame: torch.Tensor, level: Level) -> Tensors:
         """Return the analysis of all pictures, quantised."""
-        pictures, size = to_pictures(tiles, spec, frame, 1), spec.shape[:2]
-        grids = quantised(self._analysis, pictures, self.config.cut, size, level.quantiser, self.device)
+        pictures, size = to_pictures(tiles, spec, frame, 1), (spec.height, spec.width)
+        grids = quantised(self._analysis, pictures, self.config.cut, size, level.quantiser)
         return {LATENTS: grids.reshape(len(tiles), *self.shapes(spec)[LATENTS])}
 
-    def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
+    def tiles_of(self, latents: Tensors, spec: TileSpec, frame: torch.Tensor, level: Level) -> torch.Tensor:
         """Return the tiles of latents in steps, decoded as the model's configuration cuts them."""
         pieces = self.decoded(self.inputs_of(latents, spec, level))
         return tiles_from(pieces, self.config.cut, spec, frame, self.fraction_bits)
@@ -79,20 +83,17 @@ class CnnAe(LeveledCodec):
         """Pictures come out of `synthesis` in units of 2^-fraction_bits."""
         return self.config.fraction_bits
 
-    def pieces_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray) -> np.ndarray:
+    def pieces_of(self, tiles: torch.Tensor, spec: TileSpec, frame: torch.Tensor) -> torch.Tensor:
         """Return what the analysis takes of tiles: float32 (m, 3, H, W), with margins or in blocks."""
         cut = self.config.cut
         return cut.split(cut.pad(to_pictures(tiles, spec, frame, 1)))
 
-    def inputs_of(self, latents: Latents, spec: TileSpec, level: Level) -> np.ndarray:
+    def inputs_of(self, latents: Tensors, spec: TileSpec, level: Level) -> torch.Tensor:
         """Return what the synthesis takes of latents: integers (m, K, h, w), with margins or in blocks."""
-        config, grids = self.config, latents[LATENTS].reshape(-1, *latents[LATENTS].shape[2:])
-        values = values_of(grids, level.quantiser)
-        inputs = config.synthesis_inputs(config.cut.scatter(values, spec.height, spec.width), level.number)
-        return np.ascontiguousarray(inputs)
+        config, grids = self.config, latents[LATENTS].flatten(0, 1)
+        values = config.cut.scatter(values_of(grids, level.quantiser), spec.height, spec.width)
+        return config.synthesis_inputs(values, level.number)
 
-    def decoded(self, inputs: np.ndarray) -> np.ndarray:
-        """Return what the synthesis makes of `inputs_of`: int64 (m, 3, H, W) in units of 2^-fraction_bits."""
-        import torch
-
-        return run_integer(self.synthesis, torch.from_numpy(inputs), self.config.cut.stride**2, PIXELS_AT_ONCE)
+    def decoded(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return what the synthesis makes of `inputs_of`: (m, 3, H, W) in units of 2^-fraction_bits, in floats."""
+        return run_integer(self.synthesis, inputs, self.config.cut.stride**2, PIXELS_AT_ONCE)

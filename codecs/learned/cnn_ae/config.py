@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tilepress.codecs.learned.cut_config import CutConfig
 from tilepress.codecs.learned.networks import SYNTHESIS, UNIT, NetworkPlan, plan
 from tilepress.codecs.planes.rgb_inputs import CHANNELS, MIN_BITS
+
+if TYPE_CHECKING:
+    import torch
 
 _MAX_STEP = 1 << 14
 
@@ -44,12 +48,13 @@ class CnnConfig(CutConfig):
         """How many quality levels there are."""
         return len(self.steps)
 
-    def synthesis_inputs(self, values: np.ndarray, level: int) -> np.ndarray:
+    def synthesis_inputs(self, values: torch.Tensor, level: int) -> torch.Tensor:
         """Return latents (m, K, h, w) as the synthesis takes them: with the level's strength behind, if it is told."""
+        import torch
+
         if not self.strengths:
             return values
-        strength = np.full((len(values), 1, *values.shape[2:]), self.strengths[level], values.dtype)
-        return np.concatenate([values, strength], axis=1)
+        return torch.cat([values, torch.full_like(values[:, :1], self.strengths[level])], dim=1)
 
     def input_bounds(self, bounds: np.ndarray) -> np.ndarray:
         """Return max |input| of each channel of the synthesis; `bounds` (levels, K): of the latents at each level."""

@@ -23,7 +23,9 @@ from tilepress.codecs.learned.cnn_ae_ft.changes import Changes, arrays_of, pack_
 from tilepress.codecs.learned.coders import BIT_PRICE
 from tilepress.codecs.learned.leveled import Level
 from tilepress.codecs.learned.networks import UNIT
+from tilepress.codecs.learned.on_device import sent
 from tilepress.codecs.planes.frame import frames
+from tilepress.codecs.planes.samples import arrived, to_travel
 
 if TYPE_CHECKING:
     from tilepress.codecs.learned.cnn_ae_ft.tuning import Image
@@ -96,14 +98,13 @@ class CnnAeFt(CnnAe):
         """Latents (pictures, rows, columns, K) of one tile (1, h, w, c), as they are or better."""
         from tilepress.codecs.learned.cnn_ae_ft.refinement import Target, refine
 
-        frame = frames(tile, spec)
-        pieces = self.pieces_of(tile, spec, frame)
+        pieces = self._pieces(tile, spec)
         price = price_of(self.config.steps[level.number])
 
         def cost(symbols: np.ndarray) -> float:
-            arrays = {LATENTS: symbols.reshape(1, *latents.shape)}
-            nbytes = len(level.coder.encode({LATENTS: arrays[LATENTS][0]}, spec)[0])
-            return self._squared_error(self.inputs_of(arrays, spec, level), pieces) + price * 8 * nbytes
+            nbytes = len(level.coder.encode({LATENTS: symbols}, spec)[0])
+            inputs = self.inputs_of({LATENTS: sent(symbols[None], self.place)}, spec, level)
+            return self._squared_error(inputs.cpu().numpy(), pieces) + price * 8 * nbytes
 
         told = self.config.strengths[level.number] if self.config.strengths else None
         target = Target(pieces, float(1 << self.config.fraction_bits), self.config.margin, price, told)
@@ -117,18 +118,25 @@ class CnnAeFt(CnnAe):
         inputs, targets = [], []
         for tile in tiles[::every]:
             own = replace(spec, height=tile.shape[0], width=tile.shape[1])
-            frame = frames(tile[None], own)
-            latents = self.latents_of(tile[None], own, frame, level)
-            inputs.append(self.inputs_of(latents, own, level))
-            targets.append(self.pieces_of(tile[None], own, frame))
+            there = arrived(sent(to_travel(tile[None]), self.place))
+            latents = self.latents_of(there, own, frames(there, own), level)
+            inputs.append(self.inputs_of(latents, own, level).cpu().numpy())
+            targets.append(self._pieces(tile[None], own))
         share = len(tiles[::every]) / len(tiles)
         price = price_of(self.config.steps[level.number]) * share
         return Image(inputs, targets, float(1 << self.config.fraction_bits), self.config.margin, price)
 
+    def _pieces(self, tile: np.ndarray, spec: TileSpec) -> np.ndarray:
+        """What the analysis takes of tiles (n, h, w, c), as an array."""
+        there = arrived(sent(to_travel(tile), self.place))
+        pieces: np.ndarray = self.pieces_of(there, spec, frames(there, spec)).cpu().numpy()
+        return pieces
+
     def _squared_error(self, inputs: np.ndarray, pieces: np.ndarray) -> float:
         """Squared error over all samples of what is decoded, full scale being 1; margins left out."""
         around = self.config.margin * self.config.cut.stride
-        decoded = self.decoded(inputs) / float(1 << self.config.fraction_bits)
+        there = self.decoded(sent(inputs, self.place)).cpu().numpy()
+        decoded = there.astype(np.float64) / float(1 << self.config.fraction_bits)
         height, width = pieces.shape[2:]
         error = (decoded.clip(0, 1) - pieces)[:, :, around : height - around, around : width - around]
         return float(np.square(error).sum())

@@ -14,12 +14,10 @@ bits, which is 16:1, before entropy coding.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
-from tilepress.codecs.codec import Tiles, TileSpec
-from tilepress.codecs.entropy.latent_coder import Latents, Shapes, numbered
+from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.entropy.latent_coder import Shapes, numbered
 from tilepress.codecs.integer.network import IntegerNetwork
 from tilepress.codecs.learned.batches import run_integer
 from tilepress.codecs.learned.cnn_rnn_ae.config import RecurrentConfig
@@ -28,8 +26,12 @@ from tilepress.codecs.learned.config import LeveledConfig
 from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, quantised, values_of
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
 from tilepress.codecs.learned.networks import load_analysis, load_synthesis
+from tilepress.codecs.learned.on_device import Tensors
 from tilepress.codecs.learned.tensors import under
 from tilepress.codecs.planes.rgb_inputs import from_pictures, pictures_per_tile, to_pictures
+
+if TYPE_CHECKING:
+    import torch
 
 
 class CnnRnnAe(LeveledCodec):
@@ -68,39 +70,42 @@ class CnnRnnAe(LeveledCodec):
         shape = (pictures_per_tile(spec), cut.grid(spec.height), cut.grid(spec.width), self.config.latents)
         return {numbered(i): shape for i in range(self.config.iterations)}
 
-    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
+    def latents_of(self, tiles: torch.Tensor, spec: TileSpec, frame: torch.Tensor, level: Level) -> Tensors:
         """Return the analysis of all pictures, then of the errors that the exact syntheses leave, quantised."""
-        config = self.config
+        import torch
+
+        config, size = self.config, (spec.height, spec.width)
         whole = replace(config.cut, margin=0).pad(to_pictures(tiles, spec, frame, 1))
-        decoded = np.zeros(whole.shape, np.int64)
-        latents: dict[str, np.ndarray] = {}
-        values: list[np.ndarray] = []
+        error, decoded = whole, torch.zeros_like(whole, dtype=torch.float64)
+        latents: dict[str, torch.Tensor] = {}
+        values: list[torch.Tensor] = []
         for i, (name, quantiser) in enumerate(level.quantisers.items()):
-            error = whole - np.ldexp(decoded, -config.picture_bits).astype(np.float32)
-            pictures, analysis = np.ldexp(error, config.shifts[i]), self._analyses[config.networks[i]]
-            grids = quantised(analysis, pictures, config.cut, spec.shape[:2], quantiser, self.device)
+            analysis = self._analyses[config.networks[i]]
+            grids = quantised(analysis, error * 2.0 ** config.shifts[i], config.cut, size, quantiser)
             latents[name] = grids.reshape(len(tiles), *self.shapes(spec)[name])
             if i < level.number:
                 values.append(values_of(grids, quantiser))
-                decoded += self._decoded(values, spec)
+                decoded = decoded + self._decoded(values, spec)
+                error = whole - (decoded * 2.0**-config.picture_bits).float()
         return latents
 
-    def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
+    def tiles_of(self, latents: Tensors, spec: TileSpec, frame: torch.Tensor, level: Level) -> torch.Tensor:
         """Return the tiles of the iterations that the level has and `latents` holds, added up."""
-        total, values = np.zeros((), np.int64), []
+        total: torch.Tensor | None = None
+        values: list[torch.Tensor] = []
         for name, quantiser in level.quantisers.items():
             if name in latents:
-                values.append(values_of(latents[name].reshape(-1, *latents[name].shape[2:]), quantiser))
-                total = total + self._decoded(values, spec)
+                values.append(values_of(latents[name].flatten(0, 1), quantiser))
+                added = self._decoded(values, spec)
+                total = added if total is None else total + added
+        assert total is not None
         return from_pictures(total, spec, frame, self.config.picture_bits)
 
-    def _decoded(self, values: list[np.ndarray], spec: TileSpec) -> np.ndarray:
-        """Return int64 (m, 3, H, W): what the last iteration of `values` adds, in units of 2^-picture_bits."""
-        import torch
-
+    def _decoded(self, values: list[torch.Tensor], spec: TileSpec) -> torch.Tensor:
+        """Return float64 (m, 3, H, W): what the last iteration of `values` adds, in units of 2^-picture_bits."""
         config, iteration = self.config, len(values) - 1
         inputs = config.cut.scatter(config.inputs_of(values), spec.height, spec.width)
         synthesis = self._syntheses[config.networks[iteration]]
-        pieces = run_integer(synthesis, torch.from_numpy(inputs), config.cut.stride**2, PIXELS_AT_ONCE)
+        pieces = run_integer(synthesis, inputs, config.cut.stride**2, PIXELS_AT_ONCE)
         shift = config.picture_bits - config.errors_bits[iteration]
-        return config.cut.join(pieces << shift, spec.height, spec.width)
+        return config.cut.join(pieces.double() * 2.0**shift, spec.height, spec.width)

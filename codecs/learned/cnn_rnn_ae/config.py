@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tilepress.codecs.learned.cut_config import CutConfig
 from tilepress.codecs.learned.networks import SYNTHESIS, NetworkPlan, plan
 from tilepress.codecs.planes.rgb_inputs import CHANNELS, MIN_BITS
+
+if TYPE_CHECKING:
+    import torch
 
 MAX_STEP = 1 << 14
 _MAX_ITERATIONS, _MAX_SHIFT = 8, 8
@@ -69,9 +73,11 @@ class RecurrentConfig(CutConfig):
         """Fraction bits of decoded pictures."""
         return max(MIN_BITS, *self.errors_bits)
 
-    def inputs_of(self, values: list[np.ndarray]) -> np.ndarray:
+    def inputs_of(self, values: list[torch.Tensor]) -> torch.Tensor:
         """Return what the synthesis of the last iteration takes, given the latents (m, K, h, w) of all up to it."""
-        return values[-1] if self.shared else np.concatenate(values, axis=1)
+        import torch
+
+        return values[-1] if self.shared else torch.cat(values, dim=1)
 
     def bounds_of(self, bounds: list[np.ndarray]) -> list[np.ndarray]:
         """Return max |input| of each synthesis, given that of the latents (K,) of each iteration."""

@@ -82,7 +82,8 @@ class Restorer:
 
         chosen = ((planes[piece.plane], piece.outer) for piece in group)
         x = np.stack([features(p.blocks[outer], p.table, self._deviations) for p, outer in chosen])
-        values = np.moveaxis(run_integer(self._network, torch.from_numpy(x), _SAMPLES, _AT_ONCE), 1, -1)
+        made = run_integer(self._network, torch.from_numpy(x).to(self._network.device), _SAMPLES, _AT_ONCE)
+        values = made.movedim(1, -1).to(torch.int64).cpu().numpy()
         for piece, each in zip(group, values, strict=True):
             cut = (slice(i.start - o.start, i.stop - o.start) for i, o in zip(piece.inner, piece.outer, strict=True))
             yield np.ascontiguousarray(each[tuple(cut)])

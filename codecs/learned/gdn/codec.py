@@ -8,13 +8,13 @@ rounded, and by the integer `inverse` after. Every level has its own frozen tabl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from tilepress.codecs.codec import Tiles, TileSpec
+from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.entropy.factorized_prior import FactorizedPrior, FactorizedTables
-from tilepress.codecs.entropy.latent_coder import LATENTS, Latents, Shapes
+from tilepress.codecs.entropy.latent_coder import LATENTS, Shapes
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.integer.network import IntegerNetwork
 from tilepress.codecs.learned.batches import run_float, run_integer
@@ -22,9 +22,13 @@ from tilepress.codecs.learned.coders import FactorizedLatents
 from tilepress.codecs.learned.config import LeveledConfig
 from tilepress.codecs.learned.divisive import ALIGNMENT, BITS, GdnAnalysis, synthesis_steps
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
+from tilepress.codecs.learned.on_device import Tensors
 from tilepress.codecs.model import tensor
 from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.codecs.planes.rgb_inputs import from_pictures, padded_size, pictures_per_tile, to_pictures
+
+if TYPE_CHECKING:
+    import torch
 
 _PIXELS_AT_ONCE = 1 << 20
 _MAX_CHANNELS, _MAX_LEVELS = 1024, 32
@@ -90,19 +94,13 @@ class GdnFactorized(LeveledCodec):
         height, width = (side // ALIGNMENT for side in padded_size(spec, ALIGNMENT))
         return {LATENTS: (pictures_per_tile(spec), self.config.channels[2], height, width)}
 
-    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
+    def latents_of(self, tiles: torch.Tensor, spec: TileSpec, frame: torch.Tensor, level: Level) -> Tensors:
         """Return the analysis of all pictures, quantised."""
-        import torch
+        z = run_float(self._analysis, to_pictures(tiles, spec, frame, ALIGNMENT), _PIXELS_AT_ONCE)
+        symbols = level.quantiser.latents(z.movedim(1, -1)).movedim(-1, 1)
+        return {LATENTS: symbols.reshape(len(tiles), *self.shapes(spec)[LATENTS])}
 
-        z = run_float(self._analysis, to_pictures(tiles, spec, frame, ALIGNMENT), self.device, _PIXELS_AT_ONCE)
-        latents = level.quantiser.latents(torch.from_numpy(z).movedim(1, -1))
-        shape = (len(tiles), *self.shapes(spec)[LATENTS])
-        return {LATENTS: np.ascontiguousarray(np.moveaxis(latents, -1, 1)).reshape(shape)}
-
-    def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
+    def tiles_of(self, latents: Tensors, spec: TileSpec, frame: torch.Tensor, level: Level) -> torch.Tensor:
         """Return the tiles of latents times `inverse`."""
-        import torch
-
-        flat = torch.from_numpy(np.ascontiguousarray(latents[LATENTS])).flatten(0, 1)
-        scaled = level.quantiser.values(flat.movedim(1, -1)).movedim(-1, 1)
+        scaled = level.quantiser.values(latents[LATENTS].flatten(0, 1).movedim(1, -1)).movedim(-1, 1)
         return from_pictures(run_integer(self._synthesis, scaled, ALIGNMENT**2, _PIXELS_AT_ONCE), spec, frame, BITS)

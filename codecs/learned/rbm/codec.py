@@ -11,27 +11,31 @@ View `binary`: samples are 0 or the largest, whichever is nearer: as published, 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from tilepress.codecs.codec import Tiles, TileSpec
+from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.entropy.factorized_prior import FactorizedPrior, FactorizedTables
-from tilepress.codecs.entropy.latent_coder import LATENTS, LatentCoder, Latents, Shapes
+from tilepress.codecs.entropy.latent_coder import LATENTS, LatentCoder, Shapes
 from tilepress.codecs.errors import ModelError
 from tilepress.codecs.integer.sigmoid import SIGMOID_BITS
 from tilepress.codecs.learned.coders import FactorizedLatents, FixedLatents
 from tilepress.codecs.learned.config import LeveledConfig
 from tilepress.codecs.learned.dense import DenseNetwork
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
+from tilepress.codecs.learned.on_device import Tensors
 from tilepress.codecs.learned.rbm.config import UNIT, RbmConfig
 from tilepress.codecs.learned.rbm.layers import load_decoder, load_encoder
 from tilepress.codecs.model import tensor
 from tilepress.codecs.planes.blocks import from_blocks, to_blocks
 from tilepress.codecs.planes.quantiser import Quantiser
 
+if TYPE_CHECKING:
+    import torch
+
 BINARY = "binary"
-_BLOCKS_AT_ONCE = 1 << 12
+_BLOCKS_AT_ONCE = 1 << 12  # of a processor
 
 
 class RbmAutoencoder(LeveledCodec):
@@ -81,23 +85,24 @@ class RbmAutoencoder(LeveledCodec):
         rows, columns = (-(-side // self.config.block) for side in (spec.height, spec.width))
         return {LATENTS: (spec.channels, self.config.codes, rows, columns)}
 
-    def latents_of(self, tiles: Tiles, spec: TileSpec, frame: np.ndarray, level: Level) -> dict[str, np.ndarray]:
+    def latents_of(self, tiles: torch.Tensor, spec: TileSpec, frame: torch.Tensor, level: Level) -> Tensors:
         """Return the codes of all blocks, quantised; incomplete blocks are filled by their edges."""
         codes = self._encoder(to_blocks(tiles, spec, frame, self.config.block))
-        return {LATENTS: np.ascontiguousarray(np.moveaxis(level.quantiser.latents(codes), -1, 2))}
+        return {LATENTS: level.quantiser.latents(codes).movedim(-1, 2)}
 
-    def tiles_of(self, latents: Latents, spec: TileSpec, frame: np.ndarray, level: Level) -> Tiles:
+    def tiles_of(self, latents: Tensors, spec: TileSpec, frame: torch.Tensor, level: Level) -> torch.Tensor:
         """Return the tiles of the blocks that codes decode to; of view `binary`, with 0 and the largest value alone."""
         tiles = from_blocks(self._blocks(latents[LATENTS], level), spec, frame, self.config.block, SIGMOID_BITS)
         if self.view_name != BINARY:
             return tiles
-        return np.where(tiles > spec.maximum // 2, spec.maximum, 0).astype(spec.dtype)
+        return (tiles > spec.maximum // 2).to(tiles.dtype) * spec.maximum
 
-    def _blocks(self, latents: np.ndarray, level: Level) -> np.ndarray:
-        """Return blocks int32 (n, planes, rows, columns, N), full scale 2^SIGMOID_BITS, of codes. Exact."""
+    def _blocks(self, latents: torch.Tensor, level: Level) -> torch.Tensor:
+        """Return blocks (n, planes, rows, columns, N) in floats, full scale 2^SIGMOID_BITS, of codes. Exact."""
         import torch
 
-        codes = np.ascontiguousarray(np.moveaxis(latents, 2, -1))
-        values = level.quantiser.values(torch.from_numpy(codes).reshape(-1, codes.shape[-1]))
-        parts = [self._decoder(part).to(torch.int32).cpu().numpy() for part in torch.split(values, _BLOCKS_AT_ONCE)]
-        return np.concatenate(parts).reshape(*codes.shape[:-1], -1)
+        codes = latents.movedim(2, -1)
+        values = level.quantiser.values(codes.reshape(-1, codes.shape[-1]))
+        at_once = _BLOCKS_AT_ONCE if values.device.type == "cpu" else max(1, len(values))
+        parts = [self._decoder.floats(part) for part in torch.split(values, at_once)]
+        return torch.cat(parts).reshape(*codes.shape[:-1], -1)

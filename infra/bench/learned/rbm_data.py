@@ -14,6 +14,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 import tilepress
@@ -32,7 +33,8 @@ def blocks_of(path: Path) -> np.ndarray:
     height, width = (side // SIDE * SIDE for side in pixels.shape[:2])
     spec = TileSpec(height, width, 3, "uint8", 8, "rgb")
     tiles = pixels[None, :height, :width]
-    blocks = to_blocks(tiles, spec, frames(tiles, spec), SIDE)[0] * 256
+    there = torch.from_numpy(tiles.copy())
+    blocks = to_blocks(there, spec, frames(there, spec), SIDE)[0].numpy() * 256
     return np.clip(np.rint(blocks), 0, 255).astype(np.uint8).reshape(3, -1, SIDE, SIDE)
 
 

@@ -1,6 +1,6 @@
 """From crops to blocks of planes, as tensors on any device.
 
-What codecs/planes/blocks.py does with whole tiles in numpy, for training: the two agree on whole blocks of 8 bits.
+What codecs/planes/blocks.py does with tiles of all kinds, for training: the two agree on whole blocks of 8 bits.
 """
 
 from __future__ import annotations
@@ -93,8 +93,9 @@ def export_blocks(tiles: Sequence[np.ndarray], block: int) -> np.ndarray:
     ]
     channels = pieces[0].shape[2]
     spec = TileSpec(side, side, channels, "uint8", 8, "gray" if channels == 1 else "rgb")
-    stack = np.stack(pieces)
-    return to_blocks(stack, spec, frames(stack, spec), block)
+    stack = torch.from_numpy(np.stack(pieces))
+    blocks: np.ndarray = to_blocks(stack, spec, frames(stack, spec), block).numpy()
+    return blocks
 
 
 @torch.no_grad()

@@ -51,7 +51,7 @@ def level_tensors(
 ) -> tuple[dict[str, np.ndarray], int]:
     """Return the tensors of all levels for a model, and the fraction bits of their decoders."""
     real = torch.from_numpy(z)
-    symbols = [level.latents(real) for level in levels]
+    symbols = [level.latents(real).numpy() for level in levels]
     decoders = [_decoder(level, q, blocks) for level, q in zip(levels, symbols, strict=True)]
     bits = _fraction_bits(decoders, levels)
     tensors: dict[str, np.ndarray] = {}

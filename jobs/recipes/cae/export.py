@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
-import torch
 from torch import nn
 
 from tilepress.codecs.learned.cae.config import CaeConfig, Parts
@@ -80,8 +79,8 @@ def _add_parts(tensors: Tensors, chain: Tensors, parts: Parts) -> None:
 def _latents(network: SymmetricAutoencoder, unit: int, squares: np.ndarray) -> np.ndarray:
     """Latents (m, K, rows, columns) behind a unit, of squares (m, s, s, 3)."""
     cut, analysis, side = network.config.cut(unit), network.analysis(unit), squares.shape[1]
-    pieces = (torch.from_numpy(cut.pad(picture_of(square))) for square in squares)
-    return np.concatenate([cut.gather(analysis(x).numpy(), side, side) for x in pieces])
+    pieces = (cut.pad(picture_of(square)) for square in squares)
+    return np.concatenate([cut.gather(analysis(x), side, side).numpy() for x in pieces])
 
 
 def _samples(
@@ -91,5 +90,5 @@ def _samples(
     out, side, cut = [], squares.shape[1], config.cut(unit)
     for at in spread(len(squares)):
         values = cut.scatter(values_of(quantiser, latents[at : at + 1]), side, side)
-        out.append(Sample(values, cut.pad(picture_of(squares[at]))))
+        out.append(Sample(values.numpy(), cut.pad(picture_of(squares[at])).numpy()))
     return out

@@ -214,8 +214,8 @@ class _Stock:
         squares = equal_squares(tiles)
         side, latents = squares.shape[1], []
         for square in squares:
-            pieces = torch.from_numpy(config.cut.split(config.cut.pad(picture_of(square))))
-            latents.append(config.cut.gather(network.latents(pieces).numpy(), side, side))
+            pieces = config.cut.split(config.cut.pad(picture_of(square)))
+            latents.append(config.cut.gather(network.latents(pieces), side, side).numpy())
         return cls(squares, np.concatenate(latents))
 
     def samples(self, config: CnnConfig, quantisers: Sequence[Quantiser]) -> list[Sample]:
@@ -226,6 +226,6 @@ class _Stock:
             at = (i * len(self.latents) // len(quantisers) + some) % len(self.latents)
             grids = values_of(quantiser, self.latents[at])
             values = config.synthesis_inputs(config.cut.scatter(grids, side, side), i)
-            shown = np.concatenate([picture_of(self.pictures[each]) for each in at])
-            out.append(Sample(values, config.cut.split(config.cut.pad(shown))))
+            shown = torch.cat([picture_of(self.pictures[each]) for each in at])
+            out.append(Sample(values.numpy(), config.cut.split(config.cut.pad(shown)).numpy()))
         return out

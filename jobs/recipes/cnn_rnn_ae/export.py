@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from tilepress.codecs.learned.cnn_rnn_ae.config import RecurrentConfig
 from tilepress.codecs.model import Model
@@ -87,9 +86,9 @@ class _Stock:
         latents: list[list[np.ndarray]] = [[] for _ in network.config.steps]
         errors: list[list[np.ndarray]] = [[] for _ in network.config.steps]
         for number, square in enumerate(squares):
-            pieces = torch.from_numpy(cut.split(cut.pad(picture_of(square))))
+            pieces = cut.split(cut.pad(picture_of(square)))
             for i, done in enumerate(network.iterations(pieces)):
-                latents[i].append(cut.gather(done.latents.numpy(), side, side))
+                latents[i].append(cut.gather(done.latents, side, side).numpy())
                 if number in some:
                     errors[i].append(done.error.numpy())
         return cls([np.concatenate(each) for each in latents], errors, some, side)
@@ -102,5 +101,5 @@ class _Stock:
                 seen = zip(quantisers[: 1 + iteration], self.latents, strict=False)
                 values = [values_of(quantiser, latents[number : number + 1]) for quantiser, latents in seen]
                 inputs = config.cut.scatter(config.inputs_of(values), self.side, self.side)
-                out.append(Sample(inputs, error, _ERRORS))
+                out.append(Sample(inputs.numpy(), error, _ERRORS))
         return out

@@ -31,7 +31,7 @@ def factorized_tables(
     counts = np.zeros(channels * width)
     rows = np.arange(channels)[:, None] * width + _COUNTED
     for y in latents:
-        q = quantiser.latents(y[0].flatten(1).T).T.astype(np.int64)
+        q = quantiser.latents(y[0].flatten(1).T).T.numpy().astype(np.int64)
         counts += np.bincount((rows + q).ravel(), minlength=len(counts))
     histogram = counts.reshape(channels, width)
     low, high = np.array([_range(row) for row in histogram]).T

@@ -41,9 +41,9 @@ def named(prefix: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarra
     return {f"{prefix}.{name}": array for name, array in tensors.items()}
 
 
-def picture_of(square: np.ndarray) -> np.ndarray:
+def picture_of(square: np.ndarray) -> torch.Tensor:
     """Return a square (s, s, 3) as a network sees it, float32 (1, 3, s, s)."""
-    return np.ascontiguousarray(pictures(torch.from_numpy(square[None].copy())).numpy())
+    return pictures(torch.from_numpy(square[None].copy())).contiguous()
 
 
 def fitted_quantiser(z: np.ndarray, step: int, ceiling: float, dead_zone: float) -> Quantiser:
@@ -64,13 +64,13 @@ def fitted_quantiser(z: np.ndarray, step: int, ceiling: float, dead_zone: float)
 
 def symbols_of(quantiser: Quantiser, z: np.ndarray) -> np.ndarray:
     """Return the symbols, int16 (m, rows, columns, K), of latents z (m, K, rows, columns)."""
-    return quantiser.latents(torch.from_numpy(z).movedim(1, -1))
+    symbols: np.ndarray = quantiser.latents(torch.from_numpy(z).movedim(1, -1)).numpy()
+    return symbols
 
 
-def values_of(quantiser: Quantiser, z: np.ndarray) -> np.ndarray:
-    """Return what those symbols stand for, int64 (m, K, rows, columns), in units of 1 / UNIT."""
-    values: np.ndarray = quantiser.values(torch.from_numpy(symbols_of(quantiser, z))).movedim(-1, 1).numpy()
-    return values
+def values_of(quantiser: Quantiser, z: np.ndarray) -> torch.Tensor:
+    """Return what those symbols stand for, integers (m, K, rows, columns), in units of 1 / UNIT."""
+    return quantiser.values(torch.from_numpy(symbols_of(quantiser, z))).movedim(-1, 1)
 
 
 def stepped_tensors(quantiser: Quantiser, z: np.ndarray, seed: int) -> dict[str, np.ndarray]:

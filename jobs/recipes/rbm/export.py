@@ -92,7 +92,7 @@ class Exporter:
             table = np.stack([_centres(column * UNIT, steps + 1) for column in codes.T])
             quantiser, tensors = Quantiser(low, high, step=1 / UNIT, table=table), {"centres": table}
         if self.config.coder == "entropy":
-            symbols = quantiser.latents(torch.from_numpy(codes)).T
+            symbols = quantiser.latents(torch.from_numpy(codes)).T.numpy()
             counts = [np.bincount(column, minlength=steps + 1) + _SMOOTHING / (steps + 1) for column in symbols]
             frozen: Mapping[str, np.ndarray] = freeze(low, counts).tensors("level")
             tensors |= {name.removeprefix("level."): array for name, array in frozen.items()}

@@ -15,7 +15,7 @@ from tests.support.photo_like import RGB, picture, psnr, symbols_equal
 from tests.support.tile_samples import KINDS, assert_valid_or_stream_error, damaged, resealed, spec_of, tiles_of
 from tilepress.codecs.codec import Codec, Settings, TileSpec
 from tilepress.codecs.errors import ModelError, StreamError, UnsupportedError
-from tilepress.codecs.learned import leveled
+from tilepress.codecs.learned import on_device
 from tilepress.codecs.model import SHIPPED, Model
 from tilepress.codecs.registry import load_codec
 from tilepress.codecs.stream import read_frame, write_frame
@@ -90,7 +90,7 @@ def test_few_tiles_are_decoded_at_a_time_however_many_a_batch_has(monkeypatch: p
         return decode(self, latents, given, frame, level)
 
     monkeypatch.setattr(type(codec), "tiles_of", counted)
-    monkeypatch.setattr(leveled, "_PIXELS_AT_ONCE", 2 * 16 * 24 + 1)
+    monkeypatch.setattr(on_device, "_PIXELS_ON_CPU", 2 * 16 * 24 + 1)
     np.testing.assert_array_equal(codec.decode(streams, spec), whole)
     assert together == [2, 2, 1]
 

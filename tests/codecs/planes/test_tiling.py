@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,11 +23,11 @@ def test_what_is_cut_comes_together_again(data: st.DataObject) -> None:
     assert cut.sane
     height, width = data.draw(st.integers(1, 50)), data.draw(st.integers(1, 50))
     rng = np.random.default_rng(height)
-    pictures = rng.integers(-(1 << 20), 1 << 20, (2, 3, height, width))
+    pictures = torch.from_numpy(rng.integers(-(1 << 20), 1 << 20, (2, 3, height, width)))
     joined = cut.join(cut.split(cut.pad(pictures)), height, width)
     assert joined.shape[2:] == (cut.padded(height), cut.padded(width))
     np.testing.assert_array_equal(joined[..., :height, :width], pictures)
-    grids = rng.integers(0, 99, (2, 4, cut.grid(height), cut.grid(width)))
+    grids = torch.from_numpy(rng.integers(0, 99, (2, 4, cut.grid(height), cut.grid(width))))
     pieces = cut.scatter(grids, height, width)
     assert len(pieces) == len(cut.split(cut.pad(pictures)))
     np.testing.assert_array_equal(cut.gather(pieces, height, width), grids)
@@ -35,7 +36,7 @@ def test_what_is_cut_comes_together_again(data: st.DataObject) -> None:
 def test_blending_rises_from_one_block_to_the_next() -> None:
     cut = Tiling(4, 16, 4)
     pieces = np.stack([np.full((1, 16, 16), value) for value in (0, 800, 0, 800)])
-    joined = cut.join(pieces, 28, 28)[0, 0]
+    joined = cut.join(torch.from_numpy(pieces), 28, 28)[0, 0]
     np.testing.assert_array_equal(joined[0, 10:18], [0, 0, 100, 300, 500, 700, 800, 800])
     np.testing.assert_array_equal(joined, np.broadcast_to(joined[0], (28, 28)))
 

@@ -77,7 +77,7 @@ def test_blocks_of_crops_are_those_that_the_codec_makes_of_tiles(photo: np.ndarr
     channels = 3 if colour == "rgb" else 1
     crops = crops_of(photo, channels)
     spec = TileSpec(64, 64, channels, "uint8", 8, colour)
-    wanted = to_blocks(crops.numpy(), spec, frames(crops.numpy(), spec), 8)
+    wanted = to_blocks(crops, spec, frames(crops, spec), 8)
     np.testing.assert_allclose(plane_blocks(crops, 8).reshape(wanted.shape), wanted, atol=1e-6)
 
 

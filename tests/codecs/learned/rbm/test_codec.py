@@ -87,7 +87,7 @@ def test_quantised_codes_are_those_nearest_to_the_network_s(case: str) -> None:
     import torch
 
     codes = torch.from_numpy(rng.uniform(0, 1, (50, codec.config.codes)).astype(np.float32))
-    values = level.quantiser.values(torch.from_numpy(level.quantiser.latents(codes))).numpy()
+    values = level.quantiser.values(level.quantiser.latents(codes)).numpy()
     table = level.quantiser.table
     if table is None:
         table = np.broadcast_to(np.arange(256) * (4080 // 255), (codec.config.codes, 256))
