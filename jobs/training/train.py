@@ -37,6 +37,7 @@ from tilepress.pipeline.storage.base import Storage, absolute, is_url, open_stor
 from tilepress.pipeline.storage.options import NO_OPTIONS, StorageOptions
 
 _EXPORT_ONLY = ("licence", "export_tiles")  # may be set right after a training that could not be exported
+_HOW = ("feed", "compile")  # of a training that is the same: may change from sitting to sitting
 _EXPORT_COUNTS_BELOW = 10.0  # minutes
 _MAX_PIXELS = 1 << 28  # an image is held whole
 
@@ -109,7 +110,8 @@ def _train(config: TrainConfig, plan: TrainingPlan, meter: TrainMeter, began: fl
     feed = _feed(config, plan)
     report = TrainReport(config.out, plan.family, images=len(feed.split.train), engine=_engine(config.engine))
     report.unusable = list(feed.split.unusable)
-    request = {**plan.to_json(), "data": feed.split.fingerprint}
+    request = {key: value for key, value in plan.to_json().items() if key not in _HOW}
+    request["data"] = feed.split.fingerprint
     storage = open_storage(config.out, config.storage_options)
     if _finished(storage, request, report):
         return report

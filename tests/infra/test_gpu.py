@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
@@ -14,19 +19,12 @@ from PIL import Image
 from tilepress.codecs.codec import Symbols
 from tilepress.codecs.registry import codec_class, load_codec, resolve, shipped_models
 from tilepress.jobs.recipes.recipe import load_plan
-from tilepress.jobs.training.checkpoints import latest
-from tilepress.jobs.training.learner import Learner
-from tilepress.pipeline.sources.crops import held_out, split
-from tilepress.pipeline.sources.dataset import Source
-from tilepress.pipeline.storage.base import open_storage
 
 GPU = Path(__file__).parents[2] / "infra/gpu"
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(str(GPU))
     import check
     import exactness
-    import pack
-    import resident
     import train
 
 MODEL = "block-dnn-sigmoid-16"  # the smallest
@@ -115,75 +113,35 @@ def test_what_is_trained_is_passed_and_what_fails_stops_the_list(tmp_path, capfd
     wanted = [{"name": name, "recipe": "block-dnn", "overrides": SMALL.split()} for name in names]
     wanted[1]["overrides"] = ["no_such_key=1"]
     (tmp_path / "list.yaml").write_text(yaml.safe_dump(wanted))
-    call = str(tmp_path / "photos"), str(tmp_path / "out"), tmp_path / "list.yaml"
-    assert train.main(*call) == 2
-    assert "no_such_key" in capfd.readouterr().err and not list(tmp_path.glob("out/never*"))
+    call = [str(tmp_path / "photos"), str(tmp_path / "out"), "--list", str(tmp_path / "list.yaml")]
+    assert train.main(call) == 2
+    out, err = capfd.readouterr()
+    assert "no_such_key" in err and not list(tmp_path.glob("out/never*"))
+    assert re.search(r"^small: [0-9.]+ steps/s, [0-9.]+ MP/s of crops, GPU busy: (no GPU|[01]\.[0-9]+)$", out, re.M)
     made = (tmp_path / "out/small/model.json").read_bytes()
-    assert train.main(*call) == 2 and (tmp_path / "out/small/model.json").read_bytes() == made
-
-
-def test_crops_drawn_on_the_device_are_windows_in_all_eight_symmetries():
-    picture = np.random.default_rng(1).integers(0, 256, (1, 6, 6, 3), np.uint8)
-    drawn = resident.crops(
-        torch.from_numpy(picture), 4000, resident.Windows(5), torch.Generator().manual_seed(1)
-    ).numpy()
-    windows = [picture[0, y : y + 5, x : x + 5] for y in (0, 1) for x in (0, 1)]
-    mirrored = [each for window in windows for each in (window, window[:, ::-1])]
-    wanted = {np.rot90(each, turns).tobytes() for each in mirrored for turns in range(4)}
-    assert len(wanted) == 32 and {each.tobytes() for each in drawn} == wanted
-
-
-def test_a_training_on_resident_pictures_leaves_a_checkpoint_that_tilepress_train_takes(tmp_path):
-    pictures = np.random.default_rng(1).integers(0, 256, (4, 512, 512, 3), np.uint8)
-    keys = ["steps=3", "batch_size=8", "crop=32", "validate_every=2", "checkpoint_every=2", "channels=4", "layers=1"]
-    state = resident.train("jpeg-dncnn", pictures, str(tmp_path), 60, keys)
-    found = latest(open_storage(str(tmp_path)))
-    assert found and found[0].step == state.step == 3 and found[0].stopped_by == "steps"
-    learner = Learner(load_plan("jpeg-dncnn", keys))
-    learner.restore(found[1])
-    assert learner.network.state_dict()["deviations"][0] > 1
-
-
-@pytest.mark.parametrize(
-    ("pictures", "said"),
-    [
-        (np.zeros((4, 32, 32, 3), np.float32), "float32"),
-        (np.zeros((4, 32, 32), np.uint8), "not uint8"),
-        (np.zeros((4, 32, 32, 4), np.uint8), "not uint8"),
-        (np.zeros((1, 32, 32, 3), np.uint8), "one is held out"),
-        (np.zeros((4, 32, 31, 3), np.uint8), "smaller than crop=32"),
-        (np.array([{}, None]), "allow_pickle"),
-    ],
-)
-def test_pictures_that_cannot_be_trained_on_are_refused_in_one_line(tmp_path, capsys, monkeypatch, pictures, said):
-    np.save(tmp_path / "pictures.npy", pictures, allow_pickle=True)
-    call = ["jpeg-dncnn", tmp_path / "pictures.npy", tmp_path / "out", "--seconds", "60", "crop=32"]
-    monkeypatch.setattr("sys.argv", ["resident.py", *map(str, call)])
+    assert train.main(call) == 2 and (tmp_path / "out/small/model.json").read_bytes() == made
     with pytest.raises(SystemExit, match="2"):
-        resident.main()
-    assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
+        train.main([*call, "other"])
 
 
-def test_resident_pictures_may_have_sides_that_are_no_whole_blocks(tmp_path):
-    pictures = np.random.default_rng(1).integers(0, 256, (3, 35, 260, 3), np.uint8)
-    keys = ["steps=1", "batch_size=2", "crop=32", "channels=4", "layers=0"]
-    assert resident.train("jpeg-dncnn", pictures, str(tmp_path), 60, keys).step == 1
+def test_a_watch_counts_what_is_between_the_first_checkpoint_and_the_last(tmp_path, monkeypatch):
+    shares: list[float | None] = [0.25, 0.75, 0.5, None]
+    said = []
+    monkeypatch.setattr(train, "_EVERY_S", 0.01)
+    monkeypatch.setattr(train, "utilisation", lambda: said.append(shares[min(len(said), 3)]) or said[-1])
+    with train.Watch(tmp_path) as watch:
+        (tmp_path / "00000250.json").write_text("{}")
+        os.utime(tmp_path / "00000250.json", (time.time() + 60, time.time() + 60))
+        while len(said) < len(shares):
+            time.sleep(0.01)
+    assert watch.first_step == 250 and watch.busy == 0.5
 
 
-def test_without_flips_crops_are_windows_as_they_are():
-    picture = np.random.default_rng(1).integers(0, 256, (1, 6, 6, 3), np.uint8)
-    windows = resident.Windows(5, flips=False)
-    drawn = resident.crops(torch.from_numpy(picture), 400, windows, torch.Generator().manual_seed(1)).numpy()
-    wanted = {picture[0, y : y + 5, x : x + 5].tobytes() for y in (0, 1) for x in (0, 1)}
-    assert {each.tobytes() for each in drawn} == wanted
-
-
-def test_packed_pictures_hold_out_those_that_tilepress_train_holds_out(tmp_path):
-    rng = np.random.default_rng(1)
-    pictures = {f"{n}.png": rng.integers(0, 256, (16, 16, 3), np.uint8) for n in range(8)}
-    for name, samples in pictures.items():
-        Image.fromarray(samples).save(tmp_path / name)
-    divided = split(Source(str(tmp_path)).absolute().open(), 0.25)
-    packed = pack.packed(tmp_path)
-    assert len(divided.validation) == held_out(len(pictures), 0.25) == 2
-    assert [pictures[item.name].tolist() for item in divided.validation] == packed[:2].tolist()
+def test_speed_is_that_of_the_log_from_a_step_on(tmp_path):
+    log = {
+        "step": [10.0, 20.0, 30.0, 40.0],
+        "seconds": [9.0, 10.0, None, 14.0],
+        "images_per_s": [1.0, 40.0, None, 20.0],
+    }
+    pq.write_table(pa.table(log), tmp_path / "log.parquet")
+    assert train.speed(tmp_path / "log.parquet", 20) == (5.0, 30.0)
