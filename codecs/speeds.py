@@ -1,7 +1,7 @@
 """How fast the built-in codecs are: literals, as infra/bench/speed/codecs.py measures them on one machine.
 
-Megapixels a second of one core, encoding and decoding, of RGB photographs: exactly where the codec can, with the default
-residual on top of lossy ones.
+Megapixels a second of one core, encoding and decoding, of RGB photographs: exactly where the codec can, with the
+default residual on top of lossy ones.
 """
 
 from __future__ import annotations
