@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.errors import MissingError
+from tilepress.pipeline.monitoring.scope import carried
 from tilepress.pipeline.parity.description import Description, Parity, behind_blocks, sums_size
 from tilepress.pipeline.storage.base import SourceBytes, Storage
 
-_BLOCK = 1 << 20
+# A row is read in long ranges, and several rows at a time: a store answers late, and sends fast.
+_RANGE_BYTES, _ROWS = 8 << 20, 4
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,18 @@ def _problems(storage: Storage, parity: Parity) -> Iterator[tuple[str, str]]:
             yield group.description, "it is damaged; its copies behind the parity rows are not"
     except MissingError as exc:
         yield group.description, str(exc)
-    for number in range(group.parity):
+
+    def problem_of(number: int) -> str:
         try:
             with storage.open_source(group.row(number)) as row:
-                problem = _row_problem(row, description, parity.data, number)
+                return _row_problem(row, description, parity.data, number)
         except MissingError as exc:
-            problem = str(exc)
-        if problem:
-            yield group.row(number), problem
+            return str(exc)
+
+    with ThreadPoolExecutor(_ROWS) as threads:
+        for number, problem in enumerate(threads.map(carried(problem_of), range(group.parity))):
+            if problem:
+                yield group.row(number), problem
 
 
 def _row_problem(row: SourceBytes, description: Description, data: bytes, number: int) -> str:
@@ -65,8 +72,8 @@ def _row_problem(row: SourceBytes, description: Description, data: bytes, number
     group, digest = description.group, hashlib.sha256()
     length = group.stripes * group.block
     behind = bytes(row[length + sums_size(group) :])
-    for start in range(0, length, _BLOCK):
-        digest.update(row[start : min(length, start + _BLOCK)])
+    for start in range(0, length, _RANGE_BYTES):
+        digest.update(row[start : min(length, start + _RANGE_BYTES)])
     if digest.hexdigest() != description.rows_sha256[number]:
         return "its bytes are not what was written (its SHA-256 does not match)"
     if number not in group.copies:

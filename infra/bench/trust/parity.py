@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from tilepress.pipeline.coding.codec_pool import CodecPool
+from tilepress.pipeline.parity.check import ParityTask, check_parity
 from tilepress.pipeline.parity.code import Code
 from tilepress.pipeline.parity.description import find_parity
 from tilepress.pipeline.parity.group import CoveredFile, Group
@@ -32,7 +34,7 @@ from tilepress.pipeline.parity.restore import restore_files
 from tilepress.pipeline.storage.base import ListedFile, Ranges, Storage, open_storage
 from tilepress.pipeline.storage.local import LocalStorage
 
-COLUMNS = ("parity", "code alone", "protect", "repair", "of the part", "read+SHA-256", "takes", "whole parts")
+COLUMNS = ("parity", "code alone", "protect", "check", "repair", "of the part", "read+SHA-256", "takes", "whole parts")
 
 
 def main() -> None:
@@ -95,6 +97,7 @@ def measured(storage: Storage, files: list[CoveredFile], percent: float) -> tupl
     making = timed(lambda: made.append(write_parity(GroupTask(0, group, percent), storage)))
     (parity,) = find_parity(storage, group.folder)
     assert parity.description is not None
+    checking = timed(lambda: require_whole(ParityTask(0, parity), storage))
     lost, content = files[0].name, storage.read(files[0].name)
     damaged = min(len(content), max(group.block, group.parity_bytes - 2 * group.stripes * group.block))
     storage.write(lost, bytes(damaged) + content[damaged:], overwrite=True)
@@ -106,12 +109,19 @@ def measured(storage: Storage, files: list[CoveredFile], percent: float) -> tupl
         f"{percent:g} % ({group.data}+{group.parity}, {group.stripes} stripes)",
         f"{alone:.0f}",
         f"{group.bytes / making / 1e6:.0f} ({making / plain:.1f} x the plain read)",
+        f"{group.parity_bytes / checking / 1e6:.0f} ({checking / plain * group.bytes / group.parity_bytes:.1f} x a byte)",
         f"{group.bytes / restoring / 1e6:.0f} ({restoring / plain:.1f} x)",
         f"{damaged / 1e6:.0f} of {len(content) / 1e6:.0f} MB lost",
         f"{group.bytes / plain / 1e6:.0f}",
         f"{100 * made[0].stored / group.bytes:.2f} %",
         f"{group.whole_files}",
     )
+
+
+def require_whole(task: ParityTask, storage: Storage) -> None:
+    """Check parity, as `verify` does."""
+    if problems := check_parity(task, storage, CodecPool(storage))[1]:
+        raise SystemExit(f"parity is not as it was written: {problems}")
 
 
 def code_alone(group: Group) -> float:
