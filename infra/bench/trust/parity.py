@@ -109,7 +109,7 @@ def measured(storage: Storage, files: list[CoveredFile], percent: float) -> tupl
         f"{percent:g} % ({group.data}+{group.parity}, {group.stripes} stripes)",
         f"{alone:.0f}",
         f"{group.bytes / making / 1e6:.0f} ({making / plain:.1f} x the plain read)",
-        f"{group.parity_bytes / checking / 1e6:.0f} ({checking / plain * group.bytes / group.parity_bytes:.1f} x a byte)",
+        f"{group.parity_bytes / checking / 1e6:.0f} ({checking / plain / group.parity_bytes * group.bytes:.1f} x)",
         f"{group.bytes / restoring / 1e6:.0f} ({restoring / plain:.1f} x)",
         f"{damaged / 1e6:.0f} of {len(content) / 1e6:.0f} MB lost",
         f"{group.bytes / plain / 1e6:.0f}",
