@@ -57,9 +57,20 @@ def test_one_command_checks_times_and_reports(tmp_path, capsys):
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["GPU"] == "none: the processor alone" and report["failures"] == []
     assert {row["batch"] for row in report["speed"]} == {1, 3}
-    assert all(0 < row["decode"] < row["synthesise"] for row in report["speed"])
+    assert all(0 < row["decode"] <= row["synthesise"] for row in report["speed"])
     text = (tmp_path / "report.md").read_text()
     assert f"| {MODEL} | True | {5 * (6 * 6 + 1)} |" in text and text in capsys.readouterr().out
+
+
+def test_the_best_batch_stands_beside_what_shall_be_reached() -> None:
+    speed = [
+        {"model": "cnn-ae", "device": device, "batch": batch, "synthesise": batch * (10.0 if device == "cuda" else 2.0)}
+        for device in ("cuda", "cpu")
+        for batch in (1, 8)
+    ]
+    speed.append({"model": "gdn-factorized", "device": "cuda", "batch": 1, "decode": "no time left"})
+    (row,) = check.reached(speed, "cuda")
+    assert row == {"model": "cnn-ae", "step": "synthesise", "device": 80, "processor": 16, "share": 0.2, "reach": 400}
 
 
 def test_without_time_nothing_passes(tmp_path):

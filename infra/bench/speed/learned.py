@@ -3,7 +3,8 @@
     python infra/bench/speed/learned.py [--against OTHER/infra/src] [--models NAME ...] [--batches 1 8 32] [--side 512]
 
 Each checkout runs in a process of its own. They take turns, case by case and round by round, so that whatever else the
-machine does meets both alike. Prints MP/s of RGB tiles, medians of all rounds, and the ratio of this one to the other.
+machine does meets both alike. Prints megapixels of RGB tiles a second of the processor, medians of all rounds, and the
+ratio of this one to the other.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parents[2] / "src"
 MODELS = ("block-dnn-16", "cnn-ae", "gdn-factorized")
-STEPS = ("analyse", "synthesise")
 
 
 def serve() -> None:
@@ -42,11 +42,11 @@ def serve() -> None:
         choice = resolve(model)
         codec = codecs.setdefault(model, load_codec(choice.codec_id, choice.model_folder))
         originals = drawn.setdefault((batch, side), tiles(spec, batch))
-        started = time.perf_counter()
+        started = time.process_time()
         symbols = codec.analyse(originals, spec, Settings())
-        between = time.perf_counter()
+        between = time.process_time()
         codec.synthesise(symbols)
-        print(json.dumps([between - started, time.perf_counter() - between]), flush=True)
+        print(json.dumps([between - started, time.process_time() - between]), flush=True)
 
 
 class Checkout:
@@ -60,7 +60,7 @@ class Checkout:
         )
 
     def seconds(self, model: str, batch: int, side: int) -> list[float]:
-        """Return seconds of analyse and of synthesise."""
+        """Return seconds of the processor for analyse and for synthesise."""
         assert self._process.stdin and self._process.stdout
         print(json.dumps([model, batch, side]), file=self._process.stdin, flush=True)
         found: list[float] = json.loads(self._process.stdout.readline())
