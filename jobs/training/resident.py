@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from tilepress.pipeline.engine import memory
-from tilepress.pipeline.sources.crops import WindowPlan
+from tilepress.pipeline.sources.crops import WindowPlan, cut
 
 _DEVICE_SHARE = 0.5  # of a GPU's free memory, for images; the rest is for the network
 _HOST_SHARE = 0.25  # of what this machine lends out, where the processor is the device
@@ -114,6 +114,12 @@ def _draw(out: torch.Tensor, samples: torch.Tensor, table: np.ndarray) -> None:
     `table`: int64 (n, 7), a row a crop: slot; start, height and width of its image; place, as WindowPlan says.
     """
     side = out.shape[1]
+    if out.device.type == "cpu":  # whose memory is copied by rows faster than by samples
+        pixels, crops = samples.numpy(), out.numpy()
+        for slot, start, height, width, *place in table.tolist():
+            image = pixels[start : start + height * width].reshape(height, width, -1)
+            crops[slot] = cut(image, side, place)
+        return
     rows = torch.from_numpy(table).to(out.device, non_blocking=True)
     for part in torch.split(rows, max(1, _AT_ONCE // side**2)):
         out.index_copy_(0, part[:, 0], samples[_addresses(part, side)])

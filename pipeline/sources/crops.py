@@ -141,7 +141,7 @@ class WindowPlan:
     def places(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Return of the next image's crops their slots in the window, int64 (n,), and their places, int64 (n, 3).
 
-        A place is the row and the column of the upper left corner, and the number of a symmetry (`turned`).
+        A place is the row and the column of the upper left corner, and the number of a symmetry (`cut`).
         """
         slots = next(self._slots)
         limits = [max(1, size - self._settings.side + 1) for size in (height, width)]
@@ -154,8 +154,16 @@ def windows_per_pass(settings: CropSettings, items: int) -> int:
     return -(-items // settings.images)
 
 
-def turned(crop: np.ndarray, turn: int) -> np.ndarray:
-    """Return a square crop in one of its 8 symmetries: quarter turns by the last two bits, mirrored by the third."""
+def cut(image: np.ndarray, side: int, place: Sequence[int]) -> np.ndarray:
+    """Return the crop (side, side, c) of an image (h, w, c) at a place, as WindowPlan says them.
+
+    Of its 8 symmetries: quarter turns by the last two bits, mirrored by the third. Beyond the lower and the right edge
+    of an image smaller than the crop, its last row and column go on.
+    """
+    y, x, turn = place
+    crop = image[y : y + side, x : x + side]
+    if crop.shape[:2] != (side, side):
+        crop = np.pad(crop, [(0, side - crop.shape[0]), (0, side - crop.shape[1]), (0, 0)], mode="edge")
     return np.rot90(crop[:, ::-1] if turn & 4 else crop, turn & 3)
 
 
@@ -185,8 +193,8 @@ class Cropper:
         for at in plan.images:  # each is decoded once
             image = self.image(at)
             slots, places = plan.places(*image.shape[:2])
-            for slot, (y, x, turn) in zip(slots, places.tolist(), strict=True):
-                out[slot] = turned(self._crop(image, y, x), turn)
+            for slot, place in zip(slots, places.tolist(), strict=True):
+                out[slot] = cut(image, side, place)
         return out
 
     def images(self, count: int, side: int) -> list[np.ndarray]:
@@ -198,13 +206,6 @@ class Cropper:
             y, x = (int(rng.integers(0, max(1, size - side + 1))) for size in image.shape[:2])
             tiles.append(image[y : y + side, x : x + side].copy())
         return tiles
-
-    def _crop(self, image: np.ndarray, y: int, x: int) -> np.ndarray:
-        side = self._settings.side
-        crop = image[y : y + side, x : x + side]
-        if crop.shape[:2] != (side, side):
-            crop = np.pad(crop, [(0, side - crop.shape[0]), (0, side - crop.shape[1]), (0, 0)], mode="edge")
-        return crop
 
     def image(self, at: int) -> np.ndarray:
         """Return an image, uint8 (h, w, channels); in the place of one that does not decode, the next that does.
