@@ -17,7 +17,7 @@ from tilepress.jobs.doctor.known import known_streams
 from tilepress.jobs.doctor.machine import versions
 from tilepress.jobs.doctor.node import Answer, GpuAnswer, Question, SharedPlace, answer, answer_on_gpu
 from tilepress.jobs.doctor.scratch import Scratch
-from tilepress.pipeline.engine.ray_workers import adopt, environment
+from tilepress.pipeline.engine.ray_environment import adopt, environment
 from tilepress.pipeline.errors import MissingError
 
 _WAIT_S = 900.0  # a node may have all kernels to compile

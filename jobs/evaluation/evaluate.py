@@ -212,7 +212,6 @@ def _measure(
         open_engine(
             *(engine_config, storage.location, found.tasks, found.size),
             networks=networks,
-            cpu_actors=False,
             on_crash=find_crashing_files,
         ) as engine,
         Meter("evaluate", found.size, quiet=config.quiet) as meter,

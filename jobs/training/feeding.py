@@ -139,7 +139,7 @@ def ray_dataset(feed: Feed, first_step: int, world: int) -> Any:
     """Return a ray.data.Dataset of the windows that are left, one crop a row: column `crop` uint8 (side, side, c)."""
     import ray
 
-    from tilepress.pipeline.engine.ray_workers import environment
+    from tilepress.pipeline.engine.ray_environment import environment
 
     first = first_step * world // feed.batches_per_window
     last = -(-feed.options.steps * world // feed.batches_per_window) + world
@@ -155,7 +155,7 @@ _CROPPERS: dict[str, Cropper] = {}  # of this process: the windows that a worker
 def _window_rows(
     feed: Feed, key: str, number: int, variables: tuple[tuple[str, str], ...]
 ) -> list[dict[str, np.ndarray]]:
-    from tilepress.pipeline.engine.ray_workers import adopt
+    from tilepress.pipeline.engine.ray_environment import adopt
 
     adopt(variables)
     if key not in _CROPPERS:

@@ -33,7 +33,7 @@ from tilepress.jobs.training.learner import Learner
 from tilepress.jobs.training.loop import Hooks, run
 from tilepress.pipeline.engine.engine import EngineConfig
 from tilepress.pipeline.engine.ray_cluster import Capacity, connect
-from tilepress.pipeline.engine.ray_workers import adopt, environment
+from tilepress.pipeline.engine.ray_environment import adopt, environment
 from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import EngineError, InfrastructureError, TilepressError, UsageError
 from tilepress.pipeline.storage.base import Location, Storage

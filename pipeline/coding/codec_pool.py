@@ -20,6 +20,8 @@ from tilepress.pipeline.coding.work_sharing import WorkSharing
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.storage.base import Storage
 
+AHEAD_BYTES = 96 << 20  # of samples that one shard takes ahead of what it has done: two windows of colour tiles
+_AWAY = 12  # batches of a worker that may be with actors at a time, or wait for their turn: a thread each
 _VIEW = "#"  # between the reference that an archive holds and a view of that codec
 _SHIPPED = "shipped:"  # before the name of a model that comes with tilepress
 _YARDSTICK = "yardstick:"  # before the name of a codec that only evaluations use
@@ -53,7 +55,7 @@ class CodecPool:
         self._device = device
         self._networks = networks
         self._threads = threads
-        self._sharing = WorkSharing(threads, one_torch_thread)
+        self._sharing = WorkSharing(threads, one_torch_thread, away=_AWAY if networks else 0)
         self.progress = ProgressTally()
         self._codecs: dict[str, Codec] = {}
         self._missing: dict[str, MissingPackage] = {}  # looking for packages takes long
@@ -112,7 +114,8 @@ class CodecPool:
         if not codec.has_side_information:
             return b""
         if codec.networks and self._networks:
-            return self._networks.prepare(reference, tiles, spec, settings)
+            with self._sharing.elsewhere():
+                return self._networks.prepare(reference, tiles, spec, settings)
         return codec.prepare(tiles, spec, settings)
 
     def analyse(
@@ -121,19 +124,30 @@ class CodecPool:
         """Return the symbols of tiles, computed on the device."""
         codec = self.codec(reference)
         if codec.networks and self._networks:
-            return self._networks.analyse(reference, tiles, spec, settings, side_information)
+            with self._sharing.elsewhere():
+                return self._networks.analyse(reference, tiles, spec, settings, side_information)
         return codec.analyse(tiles, spec, settings, side_information)
 
     def synthesise(self, reference: str, symbols: Symbols, side_information: bytes = b"") -> Tiles:
         """Return the tiles of symbols, computed on the device."""
         codec = self.codec(reference)
         if codec.networks and self._networks:
-            return self._networks.synthesise(reference, symbols, side_information)
+            with self._sharing.elsewhere():
+                return self._networks.synthesise(reference, symbols, side_information)
         return codec.synthesise(symbols, side_information)
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """`map` over this pool's threads, of which the caller's is one; results in order. Calls may be nested."""
         return self._sharing.map(function, items)
+
+    def map_ahead(
+        self, function: Callable[[Item], Result], items: Iterable[Item], nbytes: Callable[[Item], int]
+    ) -> Iterator[Result]:
+        """`map`, but items are taken one by one, and only so far ahead that they hold AHEAD_BYTES, or there is one.
+
+        `nbytes` says how many of an item count. While threads wait for actors, others work on further items.
+        """
+        return self._sharing.map_ahead(function, items, nbytes, AHEAD_BYTES)
 
     def _load(self, reference: str) -> Codec:
         if reference.startswith(_SHIPPED):

@@ -20,7 +20,7 @@ from tilepress.pipeline.coding.tiles import Box, chunks, grid, grid_size, join_b
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.formats.picture import MODES, tile_spec
 
-_FETCH_BYTES = 64 << 20  # payload of the rows of tiles that are fetched together
+FETCH_BYTES = 64 << 20  # payload of the rows of tiles that are fetched together
 
 Loaded = tuple[TileRanges, bytes, bytes]
 
@@ -201,7 +201,7 @@ def _fetch_chunks(tiles: Sequence[TileRanges]) -> Iterator[list[TileRanges]]:
     for _, group in groupby(tiles, key=lambda tile: tile.facts.y):
         row = list(group)
         cost = sum(tile.latents[1] + tile.residual[1] + tile.facts.w * tile.facts.h for tile in row)
-        if chunk and size + cost > _FETCH_BYTES:
+        if chunk and size + cost > FETCH_BYTES:
             yield chunk
             chunk, size = [], 0
         chunk += row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ from tilepress.pipeline.coding.tile_coding import CodedTile, Coding, code_batch,
 from tilepress.pipeline.coding.tiles import Tile, batches, windows
 
 JPEG_XL, RAW = Coding("jpegxl"), Coding("raw")
+Work = tuple[list[Tile], Coding]  # a batch, and how it is coded
 FALLBACKS = (JPEG_XL, RAW)  # lossless, in this order, for what a codec cannot represent, refuses or does not shrink
 
 
@@ -24,19 +26,33 @@ def smallest_exact(tile: Tile, reference: str, pool: CodecPool) -> CodedTile:
 
 
 def code_tiles(tiles: Iterable[Tile], choose: Callable[[Tile], Coding], pool: CodecPool) -> Iterator[CodedTile]:
-    """Code a stream of tiles, results in the same order; looks ahead one window to fill batches."""
-    for window in windows(tiles):
-        work = [(batch, choose(batch[0])) for batch in batches(window)]
-        work = list(_split_for_threads(work, pool))
-        results = pool.map(partial(_code_batch, pool), work)
-        coded = []
-        for tile in (tile for batch in results for tile in batch):
+    """Code a stream of tiles, results in the same order.
+
+    Batches are filled from a window of tiles. They are worked on while the tiles of the next one are read.
+    """
+    left: deque[int] = deque()  # batches of each window that are not coded yet
+
+    def work() -> Iterator[Work]:
+        for window in windows(tiles):
+            cut = deque(_split_for_threads([(batch, choose(batch[0])) for batch in batches(window)], pool))
+            left.append(len(cut))
+            window.clear()
+            while cut:
+                yield cut.popleft()
+
+    window: list[CodedTile] = []
+    for batch in pool.map_ahead(partial(_code_batch, pool), work(), _nbytes):
+        for tile in batch:
             pool.progress.tile_coded(tile.facts.w * tile.facts.h, tile.nbytes)
-            coded.append(tile)
-        yield from sorted(coded, key=lambda tile: (tile.facts.image, tile.facts.tile))
+        window += batch
+        left[0] -= 1
+        if not left[0]:
+            left.popleft()
+            yield from sorted(window, key=lambda tile: (tile.facts.image, tile.facts.tile))
+            window = []
 
 
-def _split_for_threads(work: list[tuple[list[Tile], Coding]], pool: CodecPool) -> Iterator[tuple[list[Tile], Coding]]:
+def _split_for_threads(work: Iterable[Work], pool: CodecPool) -> Iterator[Work]:
     # Only networks gain from batches; other codecs run tile by tile, so that threads share the work evenly.
     for batch, coding in work:
         if pool.codec(coding.reference).networks:
@@ -45,7 +61,12 @@ def _split_for_threads(work: list[tuple[list[Tile], Coding]], pool: CodecPool) -
             yield from (([tile], coding) for tile in batch)
 
 
-def _code_batch(pool: CodecPool, work: tuple[list[Tile], Coding]) -> list[CodedTile]:
+def _nbytes(work: Work) -> int:
+    batch, _ = work
+    return len(batch) * batch[0].spec.nbytes
+
+
+def _code_batch(pool: CodecPool, work: Work) -> list[CodedTile]:
     """Code a batch; tiles that the codec refuses, or fails on, are coded by JPEG XL, or kept as they are."""
     batch, coding = work
     try:

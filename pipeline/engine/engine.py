@@ -131,7 +131,6 @@ def open_engine(
     size: int,
     *,
     networks: bool,
-    cpu_actors: bool = True,
     on_crash: OnCrash | None = None,
 ) -> Engine:
     """Return the engine that maps a stage over shards; a context that ends its workers.
@@ -141,9 +140,8 @@ def open_engine(
         archive: Where the stage's storage is.
         shards: How many there are.
         size: Bytes of all of them together.
-        networks: Some codec has a device step, for which Ray gets actors.
-        cpu_actors: Those too where there is no GPU. Without, each task then runs networks itself, by one thread: every
-            worker loads the models, and no tile travels.
+        networks: Some codec has a device step, for which Ray gets actors where there are GPUs. Elsewhere each task runs
+            networks itself: every worker loads the models, and no tile travels.
         on_crash: Is asked for another task where one keeps crashing its worker. Only worker processes can be lost so:
             those of Ray, and those that work `apart` from this process.
     """
@@ -152,7 +150,7 @@ def open_engine(
     if config.kind == "ray":
         from tilepress.pipeline.engine.ray import RayEngine
 
-        return RayEngine(config, archive, shards, networks=networks, cpu_actors=cpu_actors, on_crash=on_crash)
+        return RayEngine(config, archive, shards, networks=networks, on_crash=on_crash)
     from tilepress.pipeline.engine.local import LocalEngine
 
     return LocalEngine(config.width, archive, shards, on_crash=on_crash)

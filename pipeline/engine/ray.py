@@ -1,8 +1,8 @@
 """The engine on Ray Core: shards are tasks, networks live in actors, the driver only schedules and commits order.
 
-A shard's task does everything on its processor but the device steps of codecs with networks: those it sends to actors,
-two batches at a time, so that a GPU computes while the next batch travels. Delivery is at least once; commits are
-create-only, so a task that ran twice leaves one part.
+A shard's task does everything on its processor. Where there are GPUs it sends the device steps of codecs with networks
+to actors, and works on other batches while these are there: as many as the object store has room for. Delivery is at
+least once; commits are create-only, so a task that ran twice leaves one part.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
+from uuid import uuid4
 
 import ray
 from ray import exceptions as ray_errors
@@ -20,9 +21,10 @@ from ray import exceptions as ray_errors
 from tilepress.pipeline.engine.engine import ATTEMPTS, UNWATCHED, EngineConfig, OnCrash, Stage, Watcher, delay_s
 from tilepress.pipeline.engine.memory import declared_bytes
 from tilepress.pipeline.engine.ray_cluster import Capacity, connect, start_actors
+from tilepress.pipeline.engine.ray_environment import environment
 from tilepress.pipeline.engine.ray_metrics import RayMetrics
-from tilepress.pipeline.engine.ray_progress import ProgressBoard, Reader
-from tilepress.pipeline.engine.ray_workers import WorkerContext, environment, run_shard
+from tilepress.pipeline.engine.ray_progress import Reader
+from tilepress.pipeline.engine.ray_workers import WorkerContext, run_shard
 from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.engine.remote_result import Done
 from tilepress.pipeline.errors import ActorLostError, EngineError, TransientStorageError
@@ -33,7 +35,7 @@ from tilepress.pipeline.tally import TALLY
 
 logger = logging.getLogger(__name__)
 
-_BATCHES_IN_FLIGHT = 2
+_LEAST_IN_STORE = 16 << 20  # bytes of a worker's batches that are with actors; usually half of what it has there
 _POLL_S = 0.5
 _LOOK_S = 5.0  # between looks at which nodes the cluster has
 _DEATHS = (ray_errors.WorkerCrashedError, ray_errors.OutOfMemoryError)  # of the very worker that ran the task
@@ -68,23 +70,20 @@ class RayEngine:
         shards: int,
         *,
         networks: bool,
-        cpu_actors: bool = True,
         on_crash: OnCrash | None = None,
     ) -> None:
-        """Connects, and starts actors if `networks`, without a GPU only if `cpu_actors`.
-
-        EngineError if there is no cluster.
-        """
+        """Connects, and starts actors on GPUs if `networks`. EngineError if there is no cluster."""
         archive = archive.absolute()  # workers of a cluster have other working folders
         self._config = config
         self._on_crash = on_crash
         self._actors: tuple[Any, ...] = ()
-        self._boards: tuple[Any, ...] = ()
         self._metrics = RayMetrics()
+        board = f"tilepress-progress-{uuid4().hex}"
+        self._reader = Reader(board)
         self._started = connect(config)
         try:
             self._capacity = Capacity.of(ray.nodes())
-            if networks and (cpu_actors or self._capacity.gpu_actors(config.gpus_per_actor)):
+            if networks:
                 self._actors = start_actors(config, self._capacity, archive, shards)
         except BaseException:
             self._end()
@@ -92,12 +91,10 @@ class RayEngine:
         width = min(config.workers or self._capacity.cpus, self._capacity.cpus)
         self._looked, self._abreast = time.monotonic(), self._capacity.abreast(config.workers, own=self._started)
         self._cpus = min(max(1, width // max(1, shards)), self._capacity.most_cpus)
-        threads = max(self._cpus, _BATCHES_IN_FLIGHT) if self._actors else self._cpus
-        board = cast(Any, ProgressBoard).remote()
-        self._boards, self._reader = (board,), Reader(board)
+        in_store = max(_LEAST_IN_STORE, self._cpus * self._capacity.store // 2)
         self._metrics = RayMetrics(self._actors)
         self._context = WorkerContext(
-            archive, environment(), config.shard_timeout_s, threads, self._actors, board, is_heard()
+            archive, environment(), config.shard_timeout_s, self._cpus, self._actors, in_store, board, is_heard()
         )
 
     def map_shards(
@@ -139,7 +136,7 @@ class RayEngine:
     def runs_alone(self, stage: Stage, task: Any) -> bool:
         """Whether a worker lives through a stage, with networks of its own; dying once may be somebody else's doing."""
         attempt = _Attempt(task, self._admissible(2 * declared_bytes(task)))
-        context = replace(self._context, actors=(), threads=1, board=None)
+        context = replace(self._context, actors=(), threads=1, board="")
         for _ in range(2):
             try:
                 ray.get(self._submit(stage, attempt, context))
@@ -161,7 +158,8 @@ class RayEngine:
     def _end(self) -> None:
         """Stop the actors, and the cluster if it was started here."""
         self._metrics.end()
-        for actor in (*self._actors, *self._boards):
+        self._reader.end()
+        for actor in self._actors:
             ray.kill(actor)
         if self._started:
             ray.shutdown()

@@ -17,15 +17,15 @@ from typing import Any, cast
 import ray
 
 from tilepress.pipeline.engine.engine import EngineConfig
+from tilepress.pipeline.engine.ray_actors import CALLS_AT_ONCE, CodecActor
+from tilepress.pipeline.engine.ray_environment import environment
 from tilepress.pipeline.engine.ray_remains import end_orphaned_agents
-from tilepress.pipeline.engine.ray_workers import CodecActor, environment
 from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import EngineError
 from tilepress.pipeline.storage.base import Location
 
 _OBJECT_STORE = 512 << 20
 _SHARED_MEMORY = Path("/dev/shm")
-_CPU_ACTORS = 8  # at most; where there is no GPU an actor is one thread of networks
 _GPU_DEVICE = "cuda"
 _ACTOR_START_S = 120.0
 _CONNECT_S = 10.0
@@ -40,6 +40,7 @@ class Capacity:
     most_cpus: int
     most_memory: int  # bytes
     gpus: tuple[float, ...]  # of each node
+    store: int = 0  # bytes of object store that a processor has for itself, where it has least
 
     @classmethod
     def of(cls, nodes: Sequence[dict[str, Any]]) -> Capacity:
@@ -47,7 +48,9 @@ class Capacity:
         alive = [node["Resources"] for node in nodes if node["Alive"]]
         cpus = [int(node.get("CPU", 0)) for node in alive] or [0]
         memory = max((int(node.get("memory", 0)) for node in alive), default=0)
-        return cls(max(1, sum(cpus)), max(1, *cpus), memory, tuple(node.get("GPU", 0.0) for node in alive))
+        gpus = tuple(node.get("GPU", 0.0) for node in alive)
+        stores = [int(node.get("object_store_memory", 0) / node["CPU"]) for node in alive if node.get("CPU", 0) >= 1]
+        return cls(max(1, sum(cpus)), max(1, *cpus), memory, gpus, min(stores, default=0))
 
     def abreast(self, workers: int | None, *, own: bool) -> int:
         """Return how many shards to keep under way: twice the processors.
@@ -117,16 +120,15 @@ def _keep_off_stdout() -> None:
 
 
 def start_actors(config: EngineConfig, capacity: Capacity, archive: Location, shards: int) -> tuple[Any, ...]:
-    """Return actors for networks: on GPUs where the cluster has them, else on processors; those that start in time."""
-    wanted = 2 * shards  # a shard has two batches under way
-    gpu_actors = capacity.gpu_actors(config.gpus_per_actor)
-    if gpu_actors:
-        count, share, device = min(wanted, gpu_actors), config.gpus_per_actor, _GPU_DEVICE
-    else:
-        count, share, device = min(wanted, _CPU_ACTORS, max(1, capacity.cpus // 2)), 0.0, "cpu"
-    options = {"num_cpus": 0, "num_gpus": share, "max_restarts": _RESTARTS, "max_task_retries": 2}
-    actor = cast(Any, CodecActor).options(**options)
-    return _started([actor.remote(archive, environment(), device) for _ in range(max(1, count))])
+    """Return actors for networks on the cluster's GPUs: those that start in time.
+
+    None where there is no GPU: a worker then runs networks itself, which costs no copies and no processes.
+    """
+    wanted = 2 * shards  # a shard has several batches under way
+    count = min(wanted, capacity.gpu_actors(config.gpus_per_actor))
+    options = {"num_cpus": 0, "num_gpus": config.gpus_per_actor, "max_restarts": _RESTARTS, "max_task_retries": 2}
+    actor = cast(Any, CodecActor).options(**options, max_concurrency=CALLS_AT_ONCE)
+    return _started([actor.remote(archive, environment(), _GPU_DEVICE) for _ in range(count)]) if count else ()
 
 
 def _started(actors: list[Any]) -> tuple[Any, ...]:

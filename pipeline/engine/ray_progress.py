@@ -1,10 +1,14 @@
-"""Progress of shards on Ray: workers post it on a board, an actor, from which the driver reads it."""
+"""Progress of shards on Ray: workers post it on a board, an actor, from which the driver reads it.
+
+The board is a process, which takes as long to start as a short command takes in all: it is started after a while.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, cast
 
 import ray
 from ray import exceptions as ray_errors
@@ -13,6 +17,7 @@ from tilepress.pipeline.coding.progress import Progress
 from tilepress.pipeline.engine.engine import Watcher
 
 _EVERY_S = 1.0  # that a worker posts, and that the driver reads
+_AFTER_S = 10.0  # of work, the board is started
 _Posts = dict[int, Progress]  # by shard
 
 
@@ -33,14 +38,21 @@ class ProgressBoard:
         return posts
 
 
-def poster(board: Any, number: int) -> Callable[[Progress], None]:
-    """Return a listener for a worker: it posts at most every second, and waits for no answer."""
+def poster(name: str, number: int) -> Callable[[Progress], None]:
+    """Return a listener for a worker: it posts on the board of that name at most every second, if there is one yet.
+
+    It waits for no answer.
+    """
     last = float("-inf")
+    board: Any = None
 
     def post(progress: Progress) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _EVERY_S:
-            last = time.monotonic()
+        nonlocal last, board
+        if time.monotonic() - last < _EVERY_S:
+            return
+        last = time.monotonic()
+        with suppress(ValueError):  # there is none
+            board = board or ray.get_actor(name)
             board.post.remote(number, progress)
 
     return post
@@ -49,13 +61,25 @@ def poster(board: Any, number: int) -> Callable[[Progress], None]:
 class Reader:
     """The driver's side of a board: never waits for it, and does without one that is lost."""
 
-    def __init__(self, board: Any) -> None:
-        self._board = board
+    def __init__(self, name: str) -> None:
+        """`name`: of the board that it starts, among all actors of a cluster."""
+        self._name = name
+        self._board: Any = None
         self._answer: Any = None
         self._asked = float("-inf")
+        self._began = time.monotonic()
+
+    def end(self) -> None:
+        """Stop the board."""
+        if self._board is not None:
+            ray.kill(self._board)
 
     def tell(self, running: set[int], watcher: Watcher) -> None:
         """Pass on what has come of the shards that are running; call it often."""
+        if self._board is None:
+            if time.monotonic() - self._began >= _AFTER_S:
+                self._board = cast(Any, ProgressBoard).options(name=self._name).remote()
+            return
         if self._answer is None:
             if time.monotonic() - self._asked >= _EVERY_S:
                 self._asked, self._answer = time.monotonic(), self._board.read.remote()

@@ -14,7 +14,7 @@ from tilepress.pipeline.archive.index_row import IndexRow, fetch_image_row
 from tilepress.pipeline.archive.part import Fetch
 from tilepress.pipeline.archive.schema import ORIGIN, TILES
 from tilepress.pipeline.coding.codec_pool import CodecPool
-from tilepress.pipeline.coding.decode import STORED, Shown, read_bands
+from tilepress.pipeline.coding.decode import FETCH_BYTES, STORED, Shown, read_bands
 from tilepress.pipeline.coding.stacks import StackCache, cell_box
 from tilepress.pipeline.coding.tiles import Box
 from tilepress.pipeline.errors import IntegrityError
@@ -32,8 +32,17 @@ def map_by_stack(
 ) -> Iterator[Result]:
     """Yield the results of `function`, in any order. One thread has all the images of a stack, and decodes it once."""
     groups = _by_stack(items, image_of)
-    for results in pool.map(lambda group: [function(item) for item in group], groups):
+    for results in pool.map_ahead(
+        lambda group: [function(item) for item in group], groups, lambda group: _held_bytes(image_of(group[0]))
+    ):
         yield from results
+
+
+def _held_bytes(image: IndexRow) -> int:
+    """Bytes, about, that decoding an image holds, or the stack that it lies in: in at most three colours of 8 bits."""
+    facts = image.facts
+    width, height = (image.stack or facts).width, (image.stack or facts).height
+    return max(facts.source_bytes, 3 * min(width * height, FETCH_BYTES))
 
 
 def _by_stack(items: Iterable[Item], image_of: Callable[[Item], IndexRow]) -> list[list[Item]]:

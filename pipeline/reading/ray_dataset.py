@@ -53,7 +53,7 @@ def ray_dataset(
     require_extra("ray", "ray_dataset")
     import ray.data
 
-    from tilepress.pipeline.engine.ray_workers import environment
+    from tilepress.pipeline.engine.ray_environment import environment
 
     entries = open_archive(archive, storage_options=storage_options).images(include, exclude)
     tasks = [{"entries": part} for part in entries.slices(_TASK_IMAGES, _TASK_BYTES)]
@@ -69,7 +69,7 @@ def _read(
     task: dict[str, EntryTable], *, preview: bool, variables: tuple[tuple[str, str], ...]
 ) -> Iterator[dict[str, str | np.ndarray]]:
     """The images of a task, one at a time."""
-    from tilepress.pipeline.engine.ray_workers import adopt
+    from tilepress.pipeline.engine.ray_environment import adopt
 
     adopt(variables)
     for entry in task["entries"]:

@@ -264,6 +264,6 @@ def test_the_command_says_it(place: Path, tmp_path: Path, capfd: pytest.CaptureF
 def test_on_ray_the_networks_run_in_actors_and_make_the_same_files(
     place: Path, report: RestoreReport, tmp_path: Path, ray_cluster: object
 ) -> None:
-    on_ray: dict[str, Any] = {"engine": "ray", "workers": 2, "gpus_per_actor": 0}
+    on_ray: dict[str, Any] = {"engine": "ray", "workers": 2, "gpus_per_actor": 1}
     assert tilepress.restore(place / "archive", tmp_path, deblock=True, **on_ray).restored == report.restored
     assert tree(tmp_path) == tree(place / "out")

@@ -60,7 +60,7 @@ def test_a_tile_on_which_the_codec_fails_is_kept_by_another(kind: str, tmp_path:
 
     if kind == "ray":
         request.getfixturevalue("ray_cluster")
-    report = compressed(tmp_path, {"engine": kind, "workers": 2, "gpus_per_actor": 0}, 9, BAD_VALUE, 9, BAD_VALUE)
+    report = compressed(tmp_path, {"engine": kind, "workers": 2, "gpus_per_actor": 1}, 9, BAD_VALUE, 9, BAD_VALUE)
     assert codecs_of(tmp_path / "a")["good.tif"] == ["test-faulty"] * 3
     assert codecs_of(tmp_path / "a")["odd.tif"] == ["test-faulty", "jpegxl", "test-faulty", "jpegxl"]
     assert report.exit_code == 0 and report.summary.warnings == {VALUE_WARNING: 2}

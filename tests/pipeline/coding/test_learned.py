@@ -143,7 +143,7 @@ def test_a_learned_codec_has_side_information_for_each_image(archives: Path) -> 
 
 @pytest.mark.slow
 def test_actors_on_ray_decode_previews_and_views(archives: Path, tmp_path: Path, ray_cluster: object) -> None:
-    on_ray = {"engine": "ray", "workers": 2, "gpus_per_actor": 0}
+    on_ray = {"engine": "ray", "workers": 2, "gpus_per_actor": 1}
     for number, options in enumerate(({}, {"preview": True}, {"view": "smooth", "include": ("gray.tif",)})):
         places = [tmp_path / f"{engine}{number}" for engine in ("local", "ray")]
         for place, engine in zip(places, (LOCAL, on_ray), strict=True):

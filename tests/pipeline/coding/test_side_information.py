@@ -73,7 +73,7 @@ def test_everything_that_decodes_gets_them(archive: Path, source: Path, tmp_path
 
 @pytest.mark.slow
 def test_actors_on_ray_prepare_and_are_given_them(source: Path, archive: Path, tmp_path: Path, ray_cluster) -> None:
-    config = {"engine": "ray", "workers": 2, "gpus_per_actor": 0}
+    config = {"engine": "ray", "workers": 2, "gpus_per_actor": 1}
     report = compress(str(source), str(tmp_path / "ray"), codec="test-ranks", tile=TILE, **config)
     assert (report.engine, report.exit_code) == ("ray", 0)
     assert tree(tmp_path / "ray") == tree(archive)

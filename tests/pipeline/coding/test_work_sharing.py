@@ -118,3 +118,89 @@ def test_items_are_taken_at_once_and_helpers_end(monkeypatch: pytest.MonkeyPatch
             break
         time.sleep(0.02)
     assert not [thread for thread in set(threading.enumerate()) - before if thread.name == "helper"]
+
+
+def test_while_threads_wait_elsewhere_others_work() -> None:
+    """One at work, and all of six items are elsewhere at a time: a barrier lets none of them back before."""
+    sharing, at_work, everybody = WorkSharing(1, away=6), AtWork(), threading.Barrier(6, timeout=20)
+
+    def item(number: int) -> int:
+        at_work.spend(0.002)
+        with sharing.elsewhere():
+            everybody.wait()
+        at_work.spend(0.002)
+        return number
+
+    assert list(sharing.map(item, range(6))) == list(range(6))
+    assert list(sharing.map_ahead(item, range(6), lambda _: 0, 1)) == list(range(6))
+    assert at_work.most == 1
+
+
+@pytest.mark.parametrize(("width", "away"), [(1, 0), (1, 3), (3, 0)])
+def test_items_are_taken_only_so_far_ahead_as_they_hold_bytes(width: int, away: int) -> None:
+    taken: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in range(40):
+            taken.append(number)
+            yield number
+
+    results = WorkSharing(width, away=away).map_ahead(lambda n: time.sleep(0.001) or n, numbers(), lambda _: 10, 50)
+    for done, number in enumerate(results):
+        assert number == done and len(taken) <= done + 6
+    assert len(taken) == 40
+
+
+def test_one_item_is_taken_however_large_it_is() -> None:
+    assert list(WorkSharing(2).map_ahead(lambda n: -n, range(5), lambda _: 10**9, 1)) == [0, -1, -2, -3, -4]
+
+
+def test_making_items_and_working_on_them_is_no_more_than_the_width() -> None:
+    sharing, at_work = WorkSharing(2), AtWork()
+
+    def items() -> Iterator[float]:
+        for _ in range(12):
+            at_work.spend(0.002)
+            yield 0.004
+
+    list(sharing.map_ahead(at_work.spend, items(), lambda _: 0, 1))
+    assert at_work.most == 2
+
+
+def test_who_takes_items_may_map_while_others_work_on_them() -> None:
+    """As a shard's files are opened by several threads while its tiles are coded; and so may each item."""
+    sharing = WorkSharing(2, away=2)
+
+    def items() -> Iterator[int]:
+        for start in range(0, 12, 4):
+            yield from sharing.map(lambda n: time.sleep(0.001) or n, range(start, start + 4))
+
+    def item(number: int) -> int:
+        return sum(sharing.map_ahead(lambda n: n, [number] * 3, lambda _: 1, 2))
+
+    assert list(sharing.map_ahead(item, items(), lambda _: 1, 3)) == [3 * n for n in range(12)]
+
+
+@pytest.mark.parametrize("fails", ["item", "source"])
+def test_an_error_of_an_item_or_of_what_makes_them_ends_it(fails: str) -> None:
+    sharing, done = WorkSharing(2), []
+
+    def items() -> Iterator[int]:
+        yield from range(5)
+        if fails == "source":
+            raise KeyError("source")
+        yield from range(5, 100)
+
+    def item(number: int) -> int:
+        time.sleep(0.002)
+        done.append(number)
+        if fails == "item" and number == 3:
+            raise KeyError("item")
+        return number
+
+    with pytest.raises(KeyError, match=fails):
+        list(sharing.map_ahead(item, items(), lambda _: 1, 4))
+    count = len(done)
+    time.sleep(0.02)
+    assert count == len(done) < 20
+    assert list(sharing.map(lambda n: n, range(3))) == [0, 1, 2]

@@ -39,13 +39,14 @@ class Heard:
 
 
 @pytest.mark.parametrize("kind", ["local", "ray"])
-def test_a_watcher_hears_of_a_shard_under_way_and_then_of_its_end(kind, tmp_path, request) -> None:
+def test_a_watcher_hears_of_a_shard_under_way_and_then_of_its_end(kind, tmp_path, request, monkeypatch) -> None:
     if kind == "ray":
         ray = request.getfixturevalue("ray_cluster")
         ray.cloudpickle.register_pickle_by_value(engine_stages)
+        monkeypatch.setattr(ray_progress, "_AFTER_S", 0.0)
     heard = Heard()
     with open_engine(EngineConfig(kind, 1), Location(str(tmp_path)), 1, 0, networks=False) as engine:
-        tasks = [Note(7, str(tmp_path), what=0.2 if kind == "local" else 3.0)]
+        tasks = [Note(7, str(tmp_path), what=0.2 if kind == "local" else 4.0)]
         for result in engine.map_shards(engine_stages.tells, tasks, heard):
             assert (result, heard.over) == (7, [7])
     assert heard.told, "nothing was heard while it ran"
@@ -117,14 +118,23 @@ def test_images_are_restored_side_by_side(tmp_path: Path, monkeypatch: pytest.Mo
     assert done.restored.total() == 2
 
 
-def test_a_worker_posts_at_most_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_posts_at_most_every_second_once_there_is_a_board(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, posts = StandingClock(), []
     monkeypatch.setattr(ray_progress, "time", clock)
     board = SimpleNamespace(
         post=SimpleNamespace(remote=lambda number, progress: posts.append((number, progress.images)))
     )
-    post = ray_progress.poster(board, 3)
-    for images, now in enumerate((100.0, 100.5, 101.0, 101.9, 102.5)):
+    boards: dict[str, SimpleNamespace] = {}
+
+    def get_actor(name: str) -> SimpleNamespace:
+        if name not in boards:
+            raise ValueError(f"no actor {name}")
+        return boards[name]
+
+    monkeypatch.setattr(ray_progress, "ray", SimpleNamespace(get_actor=get_actor))
+    post = ray_progress.poster("board", 3)
+    for images, now in enumerate((99.0, 100.0, 100.5, 101.0, 101.9, 102.5)):
         clock.now = now
         post(Progress(images=images))
-    assert posts == [(3, 0), (3, 2), (3, 4)]
+        boards["board"] = board  # after the first
+    assert posts == [(3, 1), (3, 3), (3, 5)]

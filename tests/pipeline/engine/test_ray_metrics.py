@@ -14,6 +14,7 @@ from tilepress.pipeline.engine.ray_metrics import ActorClock
 from tilepress.pipeline.tally import ACTOR_BUSY_MS, ACTOR_MS, TALLY
 
 ON_CPUS = {"engine": "ray", "workers": 2, "gpus_per_actor": 0}
+IN_ACTORS = ON_CPUS | {"gpus_per_actor": 1}
 
 
 class Told:
@@ -93,7 +94,7 @@ def test_a_command_that_ends_before_the_second_look_counts_the_time_of_its_actor
 @pytest.mark.slow
 def test_networks_in_actors_are_busy_for_a_part_of_their_time(told, tmp_path) -> None:
     archive = str(tmp_path / "a")
-    compress(str(make_source(tmp_path / "source")), archive, codec="block-dnn-16", shard_size=40_000, **ON_CPUS)
+    compress(str(make_source(tmp_path / "source")), archive, codec="block-dnn-16", shard_size=40_000, **IN_ACTORS)
     busy, there = (
         told[f"tilepress_actor_{name}", "compress", archive, "1"] for name in ("busy_seconds_total", "seconds_total")
     )
