@@ -42,7 +42,8 @@ def samples_of(spec: TileSpec) -> np.ndarray:
 @pytest.mark.parametrize("model", MODELS)
 def test_symbols_and_tiles_are_those_of_the_processor(model: str) -> None:
     here, there = loaded(model, "cpu"), loaded(model, DEVICE)
-    for spec in (spec_of(kind, HEIGHT, WIDTH) for kind in KINDS):
+    sizes = [(HEIGHT, WIDTH), (32, 48), (32, 48), (32, 48)]  # the first has blocks that are incomplete
+    for spec in (spec_of(kind, *size) for kind, size in zip(KINDS, sizes, strict=True)):
         if not here.supports(spec):
             continue
         wanted, found = (codec.analyse(samples_of(spec), spec, Settings()) for codec in (here, there))
