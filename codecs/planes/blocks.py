@@ -6,12 +6,14 @@ centred on 1/2. Tensors stay on their device. Whole numbers and fixed point stan
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tilepress.codecs.codec import TileSpec
 from tilepress.codecs.planes import colour
 from tilepress.codecs.planes.edges import replicated
-from tilepress.codecs.planes.frame import has_offsets, plane_frames, power_of_two
+from tilepress.codecs.planes.frame import frames, has_offsets, plane_frames, power_of_two
 from tilepress.codecs.planes.samples import sample_type
 
 if TYPE_CHECKING:
@@ -31,9 +33,8 @@ def to_blocks(tiles: torch.Tensor, spec: TileSpec, frame: torch.Tensor, block: i
     samples = cut.to(torch.float32).reshape(n, c, height // block, width // block, block * block)
     if has_offsets(spec):
         samples -= _across(plane_frames(frame, spec)[0])
-    exponents, zeros = _scales(frame, spec)
-    planes = colour.forward(samples, spec)
-    return planes.sub_(_across(zeros)).mul_(_across(power_of_two(-exponents)))
+    scales = _scales(frame, spec)
+    return colour.forward(samples, spec).sub_(scales.zero).mul_(scales.share)
 
 
 def from_blocks(fixed: torch.Tensor, spec: TileSpec, frame: torch.Tensor, block: int, bits: int) -> torch.Tensor:
@@ -50,9 +51,9 @@ def from_blocks(fixed: torch.Tensor, spec: TileSpec, frame: torch.Tensor, block:
     import torch
 
     n, c, rows, columns, _ = fixed.shape
-    exponents, zeros = _scales(frame, spec)
-    planes = fixed.to(torch.float32) * _across(power_of_two(exponents - bits))
-    planes.add_(_across(zeros) + 0.5).floor_()
+    scales = _scales(frame, spec)
+    planes = fixed.to(torch.float32) * (scales.whole * 2.0**-bits)
+    planes.add_(scales.zero + 0.5).floor_()
     samples = colour.inverse(planes, spec)
     if has_offsets(spec):
         offsets = plane_frames(frame, spec)[0]
@@ -62,8 +63,30 @@ def from_blocks(fixed: torch.Tensor, spec: TileSpec, frame: torch.Tensor, block:
     return cut.reshape(n, rows * block, columns * block, c)[:, : spec.height, : spec.width]
 
 
-def _scales(frame: torch.Tensor, spec: TileSpec) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the exponent of each plane's full scale, and the plane value that stands at 0: int32 (n, c) each."""
+@dataclass(frozen=True)
+class _Scales:
+    """float32 (n or 1, c, 1, 1, 1) of each plane: full scale, a power of two; 1 / `whole`; what stands at 0."""
+
+    whole: torch.Tensor
+    share: torch.Tensor
+    zero: torch.Tensor
+
+
+def _scales(frame: torch.Tensor, spec: TileSpec) -> _Scales:
+    if has_offsets(spec):
+        return _scales_of(frame, spec)
+    return _own_scales(replace(spec, height=1, width=1), frame.device)
+
+
+@lru_cache(maxsize=64)
+def _own_scales(spec: TileSpec, device: torch.device) -> _Scales:
+    """Of tiles that all have the same frame."""
+    import torch
+
+    return _scales_of(frames(torch.zeros((1, *spec.shape), dtype=torch.uint8, device=device), spec), spec)
+
+
+def _scales_of(frame: torch.Tensor, spec: TileSpec) -> _Scales:
     import torch
 
     _, exponents = plane_frames(frame, spec)
@@ -71,7 +94,8 @@ def _scales(frame: torch.Tensor, spec: TileSpec) -> tuple[torch.Tensor, torch.Te
     if spec.colour == "rgb":
         zeros[:, 1:3] = -(1 << exponents[:, 1:3])
         exponents[:, 1:3] += 1
-    return exponents, zeros
+    whole, share = power_of_two(exponents), power_of_two(-exponents)
+    return _Scales(_across(whole), _across(share), _across(zeros.to(torch.float32)))
 
 
 def _across(values: torch.Tensor) -> torch.Tensor:
