@@ -23,9 +23,9 @@ _PICTURE_CODEC, _GLANCE = "jpegxl", Settings(effort=2)  # what other tiles are b
 # Of tiles of 150 pictures of all kinds, Zstandard's fastest level made less than this of the repetitive ones only.
 _PROMISING = 1.1
 _AS_GOOD = 0.93  # what JPEG XL's usual effort makes of the tile, too, give or take 3 %
-# Of 346 tiles of nine sets (infra/bench/speed/auto.py), and of small photographs side by side, those of which JPEG XL's
-# usual effort makes less than level quick take less than this of its bytes at a glance. The others gain by it 0.0 % (but
-# PhotoCD pictures 0.6 %, which are held as such); of photographs and X-rays few tiles are tried by both.
+# Of 346 tiles of nine sets (infra/bench/speed/auto.py), and of small photographs side by side, those of which JPEG XL
+# makes less than level quick take less than this of its bytes at a glance. The others gain by JPEG XL 0.0 % (PhotoCD
+# pictures, which are held as such, 0.6 %). Few tiles of photographs and X-rays are coded by both.
 _AS_EXPECTED = 1.11
 _SMALL = 1 << 14  # pixels: of so few level quick gains nothing, and no kernel is loaded for them
 
