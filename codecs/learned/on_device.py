@@ -95,15 +95,19 @@ def _parts(count: int, at_once: int) -> Iterator[slice]:
 
 def _keep(out: dict[str, torch.Tensor], name: str, tensor: torch.Tensor, part: slice, count: int) -> None:
     """Put what a batch gave into `out`, memory of the processor for `count` tiles."""
-    import torch
-
     pinned = _has_pinned_memory(tensor.device)
     if tensor.device.type == "cpu" and len(tensor) == count:
         out[name] = tensor.contiguous()
         return
     if name not in out:
-        out[name] = torch.empty((count, *tensor.shape[1:]), dtype=tensor.dtype, pin_memory=pinned)
+        out[name] = _memory((count, *tensor.shape[1:]), tensor.dtype, pinned)
     out[name][part].copy_(tensor, non_blocking=pinned)
+
+
+def _memory(shape: tuple[int, ...], dtype: torch.dtype, pinned: bool) -> torch.Tensor:
+    import torch
+
+    return torch.empty(shape, dtype=dtype, pin_memory=pinned)
 
 
 def _has_pinned_memory(device: torch.device) -> bool:

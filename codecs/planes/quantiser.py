@@ -101,6 +101,20 @@ class Quantiser:
             values = values - self._placed("zero", symbols, self._whole)[at]
         return values * self._placed("_worth", symbols, self._whole)[at]
 
+    def nearest(self, u: torch.Tensor, channel: int | None = None) -> torch.Tensor:
+        """Return what the symbols of u (..., K), or (..., 1) of one channel, stand for, in the float type of u."""
+        import torch
+
+        if channel is not None and self._plain:
+            return torch.round(u).clamp_(int(self.low[channel]), int(self.high[channel]))
+        return self.values(self.symbols(u, channel), channel).to(u.dtype)
+
+    @cached_property
+    def _plain(self) -> bool:
+        """Whether symbols are what they stand for, and rounded to the nearest."""
+        added = (self.table, self.dead, self.zero)
+        return all(each is None for each in added) and isinstance(self.worth, int) and self.worth == 1
+
     def _placed(self, name: str, beside: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
         """An array of the quantiser, moved once, on the device of a tensor, and of its type unless told another."""
         import torch

@@ -65,28 +65,34 @@ class BlockAnalysis:
         side = round(blocks.shape[-1] ** 0.5)
         inside = torch.arange(side**2, device=self.device).reshape(side, side)[: valid[0], : valid[1]].flatten()
         matrix, offset = (each[inside] for each in decoder.placed)
-        target = blocks[:, :, *where][..., inside].double()
+        samples = blocks[:, :, *where][..., inside].double() - offset
         start = v[:, :, *where].double()
         gram = matrix.T @ matrix
-        gram += _FAITH * torch.diag((matrix**2).sum(dim=0).mean().expand(len(gram)))
-        error = (target - offset - start @ matrix.T) @ matrix
-        change = torch.linalg.solve_ex(gram, error.reshape(-1, len(gram)).T)[0].T  # looks at no number of the device
-        rounded = self._round_in_turn(start + change.reshape(start.shape), target - offset, matrix, decoder.quantiser)
-        v[:, :, *where] = rounded.float()
+        pull = matrix.T @ samples.reshape(-1, len(inside)).T  # (K, blocks), as all that follows
+        values = start.reshape(-1, len(gram)).T
+        ridge = gram + _FAITH * torch.diag(gram.diagonal().mean().expand(len(gram)))
+        change = torch.linalg.solve_ex(ridge, pull - gram @ values)[0]  # which looks at no number of the device
+        rounded = _rounded_in_turn(values + change, pull, gram, decoder.quantiser)
+        v[:, :, *where] = rounded.T.reshape(start.shape).float()
 
-    def _round_in_turn(
-        self, v: torch.Tensor, target: torch.Tensor, matrix: torch.Tensor, quantiser: Quantiser
-    ) -> torch.Tensor:
-        """Values of symbols near `v`; each is moved to other symbols as long as that brings the samples closer.
 
-        Columns of `matrix` are far from orthogonal where few samples are real: rounding alone would add up.
-        """
-        v = quantiser.values(quantiser.symbols(v)).to(v.dtype)
-        energy = (matrix**2).sum(dim=0) + 1e-12
-        error = target - v @ matrix.T
-        for k in [*range(matrix.shape[1])] * _SWEEPS:
-            wanted = (v[..., k] + (error @ matrix[:, k] / energy[k]))[..., None]
-            move = quantiser.values(quantiser.symbols(wanted, k), k)[..., 0].to(v.dtype) - v[..., k]
-            v[..., k] += move
-            error -= move[..., None] * matrix[:, k]
-        return v
+def _rounded_in_turn(v: torch.Tensor, pull: torch.Tensor, gram: torch.Tensor, quantiser: Quantiser) -> torch.Tensor:
+    """Values of symbols near `v`; each is moved to other symbols as long as that brings the samples closer.
+
+    Columns of the decoder's matrix are far from orthogonal where few samples are real: rounding alone would add up.
+
+    Args:
+        v: Values, float64 (K, blocks).
+        pull: The transposed matrix times the samples.
+        gram: The transposed matrix times the matrix, (K, K).
+        quantiser: Of the symbols.
+    """
+    v = quantiser.nearest(v.T).T.contiguous()
+    energy = gram.diagonal()[:, None] + 1e-12
+    shares = (gram / energy).T.contiguous()  # what moving one value takes off the wish of each
+    wish = (pull - gram @ v).div_(energy)
+    for k in [*range(len(v))] * _SWEEPS:
+        nearest = quantiser.nearest((v[k] + wish[k])[:, None], k)[:, 0]
+        wish.addr_(shares[k], nearest - v[k], alpha=-1)
+        v[k] = nearest
+    return v

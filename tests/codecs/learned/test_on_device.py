@@ -73,7 +73,9 @@ def test_weights_and_latents_are_tuned_to_an_image_whose_networks_are_on_a_devic
     np.testing.assert_array_equal(codec.synthesise(symbols, changes), wanted)
 
 
-@pytest.mark.parametrize("model", ["block-dnn-16", "cnn-ae", "gdn-factorized", "cnn-rnn-ae"])
+@pytest.mark.parametrize(
+    "model", ["block-dnn-16", "pca-16-kmeans", "rbm-autoencoder", "cnn-ae", "gdn-factorized", "cnn-rnn-ae", "cae"]
+)
 def test_the_processor_looks_at_numbers_of_the_device_only_when_all_batches_are_ordered(
     model: str, waits: list[str]
 ) -> None:
@@ -128,3 +130,29 @@ def test_batches_make_one_array_of_what_comes_back(at_once: int) -> None:
         )
         np.testing.assert_array_equal(made["sum"], arrays["a"] + arrays["b"][:, None, None])
         np.testing.assert_array_equal(made["b"], arrays["b"] * 2)
+
+
+def test_two_batches_are_under_way_at_most_and_none_when_the_arrays_are_returned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With CUDA's pinned memory, streams and events stood in for: there is no GPU here."""
+    under_way: list[Event] = []
+    most = []
+
+    class Event:
+        def record(self, stream: object) -> None:
+            under_way.append(self)
+            most.append(len(under_way))
+
+        def synchronize(self) -> None:
+            assert under_way.pop(0) is self
+
+    monkeypatch.setattr(on_device, "_has_pinned_memory", lambda device: device.type != "cpu")
+    monkeypatch.setattr(on_device, "_memory", lambda shape, dtype, pinned: torch.empty(shape, dtype=dtype))
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self.clone())
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
+    numbers = np.arange(12, dtype=np.int16).reshape(6, 2)
+    made = on_device.in_batches(lambda batch: {"y": batch["x"] * 3}, {"x": numbers}, 1, torch.device(DEVICE))
+    np.testing.assert_array_equal(made["y"], numbers * 3)
+    assert under_way == [] and most == [1, 2, 2, 2, 2, 2]
