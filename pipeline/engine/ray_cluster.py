@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -24,7 +25,8 @@ from tilepress.pipeline.engine.remote_error import RemoteError
 from tilepress.pipeline.errors import EngineError
 from tilepress.pipeline.storage.base import Location
 
-_OBJECT_STORE = 512 << 20
+_OBJECT_STORE = 512 << 20  # bytes at least, if there is shared memory for them
+_STORE_OF_WORKER = 128 << 20  # for half of which batches are with actors: two of colour tiles, there and back
 _SHARED_MEMORY = Path("/dev/shm")
 _GPU_DEVICE = "cuda"
 _ACTOR_START_S = 120.0
@@ -80,7 +82,9 @@ def connect(config: EngineConfig) -> bool:
     if address:
         options |= {"address": address}
     else:
-        options |= {"num_cpus": config.width, "include_dashboard": False, "object_store_memory": _OBJECT_STORE}
+        # "local": without it Ray looks for a cluster that `ray start` began here, and takes no options for that
+        options |= {"address": "local", "num_cpus": config.width, "include_dashboard": False}
+        options |= {"object_store_memory": _object_store_bytes(config.width)}
         options |= _object_store()
         end_orphaned_agents()
     main = threading.current_thread() is threading.main_thread()
@@ -97,6 +101,15 @@ def connect(config: EngineConfig) -> bool:
             signal.signal(signal.SIGTERM, ours)  # Ray's own handler would make 15 the exit code
     _keep_off_stdout()
     return True
+
+
+def _object_store_bytes(workers: int) -> int:
+    """Return bytes for a local cluster's objects: for batches of each worker, and at most half of shared memory."""
+    wanted = max(_OBJECT_STORE, workers * _STORE_OF_WORKER)
+    try:
+        return max(_OBJECT_STORE, min(wanted, shutil.disk_usage(_SHARED_MEMORY).free // 2))
+    except OSError:  # there is none
+        return wanted
 
 
 def _object_store() -> dict[str, str]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -44,6 +45,18 @@ def test_objects_lie_in_shared_memory_unless_that_is_read_only(started_with, tmp
             patch.setattr(os, "access", lambda *_, allowed=writable: allowed)  # the superuser may write everywhere
             assert ray_cluster.connect(CONFIG)
         assert started_with.pop("_plasma_directory", None) == folder
+
+
+def test_a_cluster_of_its_own_is_started_beside_one_that_runs_here_and_has_room_for_batches_of_all_workers(
+    started_with, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(ray_cluster, "_SHARED_MEMORY", tmp_path)
+    for workers, free, store in ((1, 1 << 40, 512), (16, 1 << 40, 2048), (16, 2 << 30, 1024), (16, 1 << 20, 512)):
+        usage = SimpleNamespace(free=free)
+        monkeypatch.setattr(ray_cluster.shutil, "disk_usage", lambda _, usage=usage: usage)
+        assert ray_cluster.connect(EngineConfig("ray", workers))
+        assert (started_with["address"], started_with["num_cpus"]) == ("local", workers)
+        assert started_with["object_store_memory"] == store << 20
 
 
 @pytest.mark.parametrize("error", [Exception("The current node timed out"), KeyError("node"), OSError("no /dev/shm")])
