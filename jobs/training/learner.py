@@ -89,7 +89,8 @@ class Learner:
             seen = crops.to(self.device, non_blocking=True)
             loss = self._against(self.recipe.loss(self._wrapped, seen))
         self._optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss.total)
+        with compiling_named(self.options):
+            torch.autograd.backward(loss.total)
         if self.options.clip:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
         with _divergence_named():

@@ -74,6 +74,8 @@ class ContextRate(LatentRate):
 def _around(x: torch.Tensor) -> list[torch.Tensor]:
     """The neighbours of every latent that are coded before it; nearest ones at the edges."""
     height, width = x.shape[2:]
+    if torch.compiler.is_compiling():  # torch 2.13 expects the gradient of `pad` to lie as it does without
+        x = x.contiguous()
     wide = functional.pad(x, (1, 1, 1, 0), mode="replicate")
     places = ((1, 0), (0, 1), (0, 0), (0, 2))
     return [wide[:, :, y : y + height, x0 : x0 + width] for y, x0 in places]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,16 +14,19 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.support.learned.training import SLIM
 from tests.support.pretended_device import DEVICE, pretended_device
 from tilepress import train
 from tilepress.codecs.model import Model
 from tilepress.jobs.recipes.options import Options
-from tilepress.jobs.training import feeding, resident
+from tilepress.jobs.training import checkpoints, feeding, resident
+from tilepress.jobs.training import train as train_module
 from tilepress.jobs.training.feeding import Feed, Share, batches
 from tilepress.jobs.training.figures import Figures
 from tilepress.pipeline.errors import UsageError
 from tilepress.pipeline.sources.crops import Split, split
 from tilepress.pipeline.sources.dataset import Source
+from tilepress.pipeline.storage.base import open_storage
 
 SIZES = [(40, 50, 3), (9, 70, 3), (64, 64, 1), (33, 20, 3), (16, 16, 1), (100, 12, 3), (5, 5, 3)]
 
@@ -142,6 +146,69 @@ def test_a_training_ends_in_the_same_weights_whatever_feeds_it(recipe: str, phot
     one, other = models
     assert one.training["feed"] == "streamed" and other.training["feed"] == "resident"
     assert all(np.array_equal(one.tensors[name], other.tensors[name]) for name in one.tensors)
+
+
+def test_a_whole_training_on_a_device_goes_on_where_it_was_stopped(
+    recipe: str, photos: str, tmp_path: Path, waits: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a critic, averages, a checkpoint on the way, and the images on the device."""
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    asked = ("steps=20", "game=dcgan", "ema=0.9")
+    train(recipe, photos, str(tmp_path / "here"), engine="local", overrides=asked)
+    monkeypatch.setattr(train_module, "_device", lambda engine: DEVICE)
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module, "_export", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, photos, str(tmp_path / "there"), engine="local", overrides=asked)
+    work = open_storage(str(tmp_path / "there.training"))
+    assert checkpoints.saved_steps(work) == [10, 20]
+    checkpoints.remove(work, 20)
+    report = train(recipe, photos, str(tmp_path / "there"), engine="local", overrides=asked)
+    here, there = (Model.load(tmp_path / name).tensors for name in ("here", "there"))
+    assert report.resumed_at == 10
+    for name, wanted in here.items():
+        np.testing.assert_allclose(there[name], wanted, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_workers_on_ray_keep_images_of_their_own(recipe: str, photos: str, ray_cluster: object, tmp_path: Path) -> None:
+    asked = ("steps=40", "feed=resident")
+    report = train(recipe, photos, tmp_path / "ray", engine="ray", workers=2, gpus_per_actor=0, overrides=asked)
+    alone = train(recipe, photos, tmp_path / "alone", engine="local", overrides=(*asked, "batch_size=8"))
+    assert (report.workers, report.steps) == (2, 40)
+    assert report.figures["mse"] == pytest.approx(alone.figures["mse"], rel=0.25)
+
+
+@pytest.mark.slow
+def test_steps_may_be_compiled(photos: str, tmp_path: Path) -> None:
+    slim = [f"{key}={json.dumps(value)}" for key, value in SLIM["cnn-ae"].items()]
+    asked = (*slim, "steps=6", "batch_size=2", "crop=32")
+    models = []
+    for compiled in ("false", "true"):
+        train("cnn-ae", photos, tmp_path / compiled, engine="local", overrides=(*asked, f"compile={compiled}"))
+        models.append(Model.load(tmp_path / compiled))
+    plain, made = models
+    assert made.training["final"]["mse"] == pytest.approx(plain.training["final"]["mse"], rel=1e-2)
+
+
+def test_what_cannot_be_compiled_says_what_to_do(
+    recipe: str, photos: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch._dynamo.exc import TorchDynamoException  # takes a second to import
+
+    def fails(network: torch.nn.Module, options: object) -> torch.nn.Module:
+        def call(*_: object) -> None:
+            raise TorchDynamoException("no compiler\nat all")
+
+        monkeypatch.setattr(network, "forward", call)
+        return network
+
+    monkeypatch.setattr(torch, "compile", fails)
+    with pytest.raises(UsageError, match=r"set compile=false \(no compiler\)"):
+        train(recipe, photos, tmp_path / "m", engine="local", overrides=("compile=true",))
 
 
 def test_figures_are_fetched_at_once_and_a_divergence_names_its_step(waits: list[str]) -> None:
