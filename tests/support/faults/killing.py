@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 CPUS = 2  # of each node
+_STARTS = 3  # of a node
 
 
 @contextmanager
@@ -73,6 +74,13 @@ class Nodes:
         self._nodes.append(self._add())
 
     def _add(self) -> Any:
+        """One more node. Ray gives a node half a minute to begin, which a machine at work on much else may not keep."""
+        for _ in range(_STARTS - 1):
+            try:
+                return self._cluster.add_node(num_cpus=CPUS, object_store_memory=100 << 20)
+            except Exception as exc:
+                if "timed out during startup" not in str(exc):
+                    raise
         return self._cluster.add_node(num_cpus=CPUS, object_store_memory=100 << 20)
 
     def shutdown(self) -> None:
