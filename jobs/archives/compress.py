@@ -148,7 +148,8 @@ def run_compress(config: CompressConfig, again: Sequence[str] = ()) -> CompressR
             report.engine = config.engine.resolve(plan.totals.shards, plan.totals.bytes).kind
             plan = claim_run(storage, run, plan, request, choice.models(settings), report.packages)
             report.run = run.number
-            _execute(engine, storage, config, settings, run, plan, report)
+            planned = EncodeSettings.from_json(plan.settings["press"])  # of an earlier release, maybe
+            _execute(engine, storage, config, planned, run, plan, report)
     return report
 
 

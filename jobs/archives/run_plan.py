@@ -177,7 +177,12 @@ def _load_plan(storage: Storage, run: Run) -> Plan:
 
 
 def _flat(request: Request) -> Request:
-    """The request with the settings of encoding beside the others; the codec is there by name and with its model."""
+    """What was asked for, the settings of encoding beside the others; the codec is there by name and with its model.
+
+    How `auto` looks at tiles is nothing that was asked for: a run goes on as its own plan says.
+    """
     encoding = dict(request.get("press", {}))  # the word of the plan's format
+    for name in ("sparse", "quick"):
+        encoding.pop(name, None)
     by_name = {name: value for name, value in request.items() if name != "press"}
     return {"codec and model": encoding.pop("codec", None), **encoding, **by_name}

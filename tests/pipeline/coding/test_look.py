@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.make_archives import encode_files, encoded, noise, repetitive, smooth
+import tilepress
+from tests.support.make_archives import encoded, noise, repetitive, smooth, write_files
 from tilepress.codecs.lossless.quick.codec import LosslessQuick
 from tilepress.pipeline.coding import look
 from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.fallbacks import JPEG_XL, code_tiles
+from tilepress.pipeline.coding.settings import EncodeSettings
 from tilepress.pipeline.coding.tile_coding import CodedTile, Coding
 from tilepress.pipeline.coding.tiles import Box, Tile
 from tilepress.pipeline.formats.picture import tile_spec
@@ -73,8 +75,17 @@ def test_level_quick_that_fails_is_a_warning(monkeypatch: pytest.MonkeyPatch) ->
     assert found.facts.codec == "jpegxl" and "lossless-quick" in found.warnings[0]
 
 
-def test_runs_that_an_earlier_release_planned_go_on_without_it(tmp_path) -> None:
-    files = {"a.png": encoded(smooth(160, 160, 3))}
-    for more, codec in (({}, "jpegxl"), ({"quick": True}, look.QUICK)):
-        shard = encode_files(tmp_path / codec, files, tile=512, sparse=True, **more)
-        assert [tile.facts.codec for tile in shard.images["a.png"].tiles] == [codec]
+def test_a_run_that_an_earlier_release_planned_goes_on_as_it_was_planned(tmp_path, monkeypatch) -> None:
+    source = write_files(tmp_path / "source", {f"{n}.png": encoded(smooth(160, 160, 3, seed=n)) for n in range(2)})
+    archive, how = tmp_path / "a", {"shard_size": 1, "engine": "local", "workers": 1}
+    to_json = EncodeSettings.to_json
+    with monkeypatch.context() as earlier:
+        earlier.setattr(EncodeSettings, "to_json", lambda self: to_json(replace(self, quick=False)))
+        assert tilepress.compress(source, archive, **how).run == 1
+    (archive / "runs/0001/manifest.parquet").unlink()
+    (archive / "runs/0001/index.parquet").unlink()
+    (archive / "runs/0001/parts/00001.parquet").unlink()
+    report = tilepress.compress(source, archive, **how)
+    assert (report.run, report.resumed_shards) == (1, 1)
+    entries = tilepress.open(archive).entries()
+    assert {tile.facts.codec for entry in entries for tile in entry.index_row.tiles} == {"jpegxl"}
