@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PIXELS_ON_CPU = 1 << 18  # one tile of 512 x 512: 3 MB of float32 an array
 _PIXELS_OFF_CPU = 1 << 22
 _UNDER_WAY = 2
-_LARGE = 31 << 20  # bytes: below the largest that glibc takes as an example
+_LARGE = 31 << 20  # bytes: glibc keeps what is freed up to 32 MiB, and gives larger arrays back to the system
 
 Tensors = Mapping[str, "torch.Tensor"]
 

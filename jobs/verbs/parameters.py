@@ -38,7 +38,9 @@ Workers = Annotated[
     typer.Option("-j", "--workers", min=1, metavar="N", help="Shards at a time; one a processor if not given."),
 ]
 RayAddress = Annotated[str | None, typer.Option(metavar="ADDRESS", help="An existing Ray cluster ('auto' finds one).")]
-GpusPerActor = Annotated[float, typer.Option(metavar="SHARE", help="GPU share of a codec actor, on Ray.")]
+GpusPerActor = Annotated[
+    float, typer.Option(metavar="SHARE", help="GPU share of a codec actor, on Ray; 0, or no GPU: workers run networks.")
+]
 RunNumber = Annotated[int | None, typer.Option("--run", min=1, metavar="N", help="As run N saw the source.")]
 AsOf = Annotated[
     str | None, typer.Option(metavar="DATE", help="As the newest run by then saw the source: 2026-11-27, or a time.")

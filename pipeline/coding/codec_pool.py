@@ -20,7 +20,7 @@ from tilepress.pipeline.coding.work_sharing import WorkSharing
 from tilepress.pipeline.errors import IntegrityError
 from tilepress.pipeline.storage.base import Storage
 
-AHEAD_BYTES = 96 << 20  # of samples that one shard takes ahead of what it has done: two windows of colour tiles
+_AHEAD_BYTES = 96 << 20  # of samples that one shard takes ahead of what it has done: two windows of colour tiles
 _AWAY = 12  # batches of a worker that may be with actors at a time, or wait for their turn: a thread each
 _VIEW = "#"  # between the reference that an archive holds and a view of that codec
 _SHIPPED = "shipped:"  # before the name of a model that comes with tilepress
@@ -113,41 +113,51 @@ class CodecPool:
         codec = self.codec(reference)
         if not codec.has_side_information:
             return b""
-        if codec.networks and self._networks:
-            with self._sharing.elsewhere():
-                return self._networks.prepare(reference, tiles, spec, settings)
-        return codec.prepare(tiles, spec, settings)
+        if (networks := self._elsewhere(codec)) is None:
+            return codec.prepare(tiles, spec, settings)
+        with self._sharing.elsewhere():
+            return networks.prepare(reference, tiles, spec, settings)
 
     def analyse(
         self, reference: str, tiles: Tiles, spec: TileSpec, settings: Settings, side_information: bytes = b""
     ) -> Symbols:
         """Return the symbols of tiles, computed on the device."""
-        codec = self.codec(reference)
-        if codec.networks and self._networks:
-            with self._sharing.elsewhere():
-                return self._networks.analyse(reference, tiles, spec, settings, side_information)
-        return codec.analyse(tiles, spec, settings, side_information)
+        if (networks := self._elsewhere(codec := self.codec(reference))) is None:
+            return codec.analyse(tiles, spec, settings, side_information)
+        with self._sharing.elsewhere():
+            return networks.analyse(reference, tiles, spec, settings, side_information)
 
     def synthesise(self, reference: str, symbols: Symbols, side_information: bytes = b"") -> Tiles:
         """Return the tiles of symbols, computed on the device."""
-        codec = self.codec(reference)
-        if codec.networks and self._networks:
-            with self._sharing.elsewhere():
-                return self._networks.synthesise(reference, symbols, side_information)
-        return codec.synthesise(symbols, side_information)
+        if (networks := self._elsewhere(codec := self.codec(reference))) is None:
+            return codec.synthesise(symbols, side_information)
+        with self._sharing.elsewhere():
+            return networks.synthesise(reference, symbols, side_information)
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """`map` over this pool's threads, of which the caller's is one; results in order. Calls may be nested."""
         return self._sharing.map(function, items)
 
     def map_ahead(
-        self, function: Callable[[Item], Result], items: Iterable[Item], nbytes: Callable[[Item], int]
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        nbytes: Callable[[Item], int],
+        most: int = _AHEAD_BYTES,
     ) -> Iterator[Result]:
-        """`map`, but items are taken one by one, and only so far ahead that they hold AHEAD_BYTES, or there is one.
+        """`map`, but items are taken one by one, and only so far ahead that they hold `most` bytes, or there is one.
 
         `nbytes` says how many of an item count. While threads wait for actors, others work on further items.
         """
-        return self._sharing.map_ahead(function, items, nbytes, AHEAD_BYTES)
+        return self._sharing.map_ahead(function, items, nbytes, most)
+
+    def room_for(self, largest: int) -> int:
+        """Return bytes that items may hold ahead of what is done where each thread shall have one, however large."""
+        return max(_AHEAD_BYTES, self._threads * largest)
+
+    def _elsewhere(self, codec: Codec) -> Networks | None:
+        """What runs the device steps of a codec in another process; None: they run here."""
+        return self._networks if codec.networks else None
 
     def _load(self, reference: str) -> Codec:
         if reference.startswith(_SHIPPED):

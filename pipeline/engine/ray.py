@@ -94,7 +94,14 @@ class RayEngine:
         in_store = max(_LEAST_IN_STORE, self._cpus * self._capacity.store // 2)
         self._metrics = RayMetrics(self._actors)
         self._context = WorkerContext(
-            archive, environment(), config.shard_timeout_s, self._cpus, self._actors, in_store, board, is_heard()
+            archive=archive,
+            environment=environment(),
+            timeout_s=config.shard_timeout_s,
+            threads=self._cpus,
+            actors=self._actors,
+            bytes_with_actors=in_store,
+            board=board,
+            heard=is_heard(),
         )
 
     def map_shards(

@@ -32,8 +32,12 @@ def map_by_stack(
 ) -> Iterator[Result]:
     """Yield the results of `function`, in any order. One thread has all the images of a stack, and decodes it once."""
     groups = _by_stack(items, image_of)
+    held = [_held_bytes(image_of(group[0])) for group in groups]
     for results in pool.map_ahead(
-        lambda group: [function(item) for item in group], groups, lambda group: _held_bytes(image_of(group[0]))
+        lambda work: [function(item) for item in work[0]],
+        zip(groups, held, strict=True),
+        lambda work: work[1],
+        pool.room_for(max(held, default=0)),
     ):
         yield from results
 

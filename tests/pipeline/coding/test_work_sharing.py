@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from tilepress.pipeline.coding import work_sharing
+from tilepress.pipeline.coding.codec_pool import CodecPool
 from tilepress.pipeline.coding.work_sharing import WorkSharing
+from tilepress.pipeline.storage.base import open_storage
 
 
 class AtWork:
@@ -204,3 +206,11 @@ def test_an_error_of_an_item_or_of_what_makes_them_ends_it(fails: str) -> None:
     time.sleep(0.02)
     assert count == len(done) < 20
     assert list(sharing.map(lambda n: n, range(3))) == [0, 1, 2]
+
+
+def test_each_thread_may_have_an_item_however_large() -> None:
+    pool = CodecPool(open_storage("."), threads=4)
+    together = threading.Barrier(4, timeout=30)
+    large = 1 << 40
+    done = pool.map_ahead(lambda n: (n, together.wait())[0], range(4), lambda _: large, pool.room_for(large))
+    assert list(done) == [0, 1, 2, 3]
