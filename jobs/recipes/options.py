@@ -33,10 +33,8 @@ class Options:
     clip: float = _key(0.0, "norm to which gradients are clipped; 0: not")
     ema: float = _key(0.0, "decay of the moving average of the weights that is exported; 0: the weights themselves")
     precision: str = _key("auto", "auto: bf16 autocast on GPUs, float32 elsewhere; or float32, bf16")
-    compile: bool = _key(False, "torch.compile of the steps: takes a minute first, and pays in long trainings on GPUs")
-    feed: str = _key(
-        "auto", "resident: decoded images stay on the device; streamed: they do not; auto: resident on GPUs"
-    )
+    compile: bool = _key(False, "torch.compile of the steps: a minute or two at each start, then faster steps")
+    feed: str = _key("auto", "resident: decoded images stay on the device; streamed: not; auto: resident on GPUs")
     flips: bool = _key(True, "random flips and quarter turns of crops")
     seed: int = _key(1, "of the weights at first, of crops and of noise")
     images: int = _key(20_000, "images of the data set that are used, at most, chosen by name")

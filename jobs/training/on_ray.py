@@ -55,6 +55,7 @@ class Job:
     board: Any
     began: float  # see Hooks
     reserve_s: float
+    resident: bool  # images stay on the workers' devices: crops are drawn there, and Ray Data makes none
 
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
@@ -111,13 +112,15 @@ def train_on_ray(
         scaling = _scaling(config, capacity)
         board = Board.remote()  # type: ignore[attr-defined]
         claim = json.loads(work.open().read(PLAN))["id"]
-        job = Job(plan, feed, work, claim, environment(), board, began, reserve_s)
+        resident = feed.resident("cuda" if scaling.use_gpu else "cpu")
+        job = Job(plan, feed, work, claim, environment(), board, began, reserve_s, resident)
+        crops = {} if resident else {_STREAMED: ray_dataset(feed, first_step, scaling.num_workers)}
         with _reading(board, post) as reader, tempfile.TemporaryDirectory() as scratch:
             trainer = TorchTrainer(
                 _worker,
                 train_loop_config={"job": job},
                 scaling_config=scaling,
-                datasets=_datasets(feed, first_step, scaling),
+                datasets=crops,
                 run_config=ray.train.RunConfig(
                     storage_path=scratch, failure_config=ray.train.FailureConfig(max_failures=_FAILURES)
                 ),
@@ -135,13 +138,6 @@ def train_on_ray(
     finally:
         if started:
             ray.shutdown()
-
-
-def _datasets(feed: Feed, first_step: int, scaling: ray.train.ScalingConfig) -> dict[str, Any]:
-    """What Ray Data makes: crops, unless workers keep images on their devices and draw them there."""
-    if feed.resident("cuda" if scaling.use_gpu else "cpu"):
-        return {}
-    return {_STREAMED: ray_dataset(feed, first_step, scaling.num_workers)}
 
 
 def _fit(trainer: TorchTrainer) -> None:
@@ -233,7 +229,6 @@ def _train(job: Job) -> None:
     work = job.work.open()
     _require_shared(work, job)
     learner = Learner(job.plan, str(get_device()))
-    resident = job.feed.resident(learner.device)
     state = TrainingState()
     found = latest(work)
     if found:
@@ -256,7 +251,7 @@ def _train(job: Job) -> None:
         job.began,
         job.reserve_s,
     )
-    made = batches(job.feed, state.step, learner.device, Share(rank, world)) if resident else _streamed(job)
+    made = batches(job.feed, state.step, learner.device, Share(rank, world)) if job.resident else _streamed(job)
     with fast_convolutions(learner.device), closing(made) as crops:
         run(learner, state, crops, job.feed.split.pixels, hooks)
 

@@ -180,7 +180,7 @@ def test_training_ends_by_a_limit_a_plateau_or_a_threshold(override, stopped_by,
 def test_training_runs_from_and_to_a_bucket(recipe, photos, s3_server, tmp_path):
     source, out = s3_server.new_prefix(), s3_server.new_prefix() + "/model"
     upload(Path(photos), source)
-    report = train(recipe, source, out, **LOCAL)
+    report = train(recipe, source, out, **LOCAL, overrides=("feed=resident",))  # which decodes in threads
     train(recipe, photos, str(tmp_path / "model"), **LOCAL)
     storage = open_storage(out)
     stored = Model.from_bytes(storage.read("model.json"), storage.read("weights.safetensors"))
