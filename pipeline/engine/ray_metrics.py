@@ -71,21 +71,21 @@ class ActorClock:
         self._asked: dict[Any, Any] = dict.fromkeys(actors)  # actor -> the answer that is due
         self._known: dict[Any, Mapping[str, int]] = {}
 
-    def look(self) -> None:
-        """Count what has been answered, and ask again; waits for nothing."""
+    def look(self, *, again: bool = True) -> None:
+        """Count what has been answered, and ask `again`; waits for nothing."""
         for actor, answer in self._asked.items():
             if answer is not None:
                 if not ray.wait([answer], timeout=0)[0]:
                     continue
                 self._count(actor, answer)
-            self._asked[actor] = actor.spent.remote()
+            self._asked[actor] = actor.spent.remote() if again else None
 
     def look_last(self) -> None:
         """Count up to now: without it, a command would lack what its actors did after the last look."""
         self._wait()
         self.look()
         self._wait()
-        self.look()
+        self.look(again=False)  # or Ray would complain of a question to an actor that is ended
 
     def _wait(self) -> None:
         answers = [answer for answer in self._asked.values() if answer is not None]

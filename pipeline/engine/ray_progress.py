@@ -51,7 +51,7 @@ def poster(name: str, number: int) -> Callable[[Progress], None]:
         if time.monotonic() - last < _EVERY_S:
             return
         last = time.monotonic()
-        with suppress(ValueError):  # there is none
+        with suppress(ValueError, ray_errors.RayError):  # there is none; figures on a screen are no reason to end
             board = board or ray.get_actor(name)
             board.post.remote(number, progress)
 

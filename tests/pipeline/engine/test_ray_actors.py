@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,45 +19,45 @@ SPEC = TileSpec(8, 8, 1, "uint8", 8, "gray")
 BATCH = np.zeros((2, 8, 8, 1), np.uint8)
 
 
-class Slow:
-    """An actor whose answers come after a moment; counts the calls under way."""
+class Actor:
+    """An actor whose answers come when `wanted` calls are under way, or as many have been; counts them."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: int) -> None:
         self.now = self.most = 0
-        self.lock = threading.Lock()
+        self._wanted = wanted
+        self._changed = threading.Condition()
         self.analyse = SimpleNamespace(remote=self._called)
 
-    def _called(self, reference: str, tiles: np.ndarray, *others: Any) -> Any:
-        with self.lock:
+    def _called(self, reference: str, tiles: np.ndarray, *others: Any) -> Symbols:
+        with self._changed:
             self.now += 1
             self.most = max(self.most, self.now)
-        symbols = Symbols(SPEC, {"s": tiles})
-        symbols.arrays["s"].flags.writeable = False
-        return symbols
+            self._changed.notify_all()
+        tiles.flags.writeable = False
+        return Symbols(SPEC, {"samples": tiles})
 
-    def get(self, symbols: Any) -> Any:
+    def get(self, symbols: Symbols) -> Symbols:
         """Stand for `ray.get`."""
-        time.sleep(0.01)
-        with self.lock:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.most >= self._wanted, timeout=20)
+        time.sleep(0.002)
+        with self._changed:
             self.now -= 1
         return symbols
 
 
 @pytest.mark.parametrize(("batches", "most"), [(3, 3), (1.5, 1), (0.1, 1)])
 def test_as_many_batches_are_with_actors_as_there_is_room_for_and_one_always(batches, most, monkeypatch) -> None:
-    actor = Slow()
+    actor = Actor(most)
     monkeypatch.setattr(ray_actors, "ray", SimpleNamespace(get=actor.get))
     networks = RemoteNetworks((actor,), 0, int(batches * 2 * BATCH.nbytes))
 
-    def ask() -> None:
+    def ask(_: int) -> bool:
         found = networks.analyse("codec", BATCH.copy(), SPEC, Settings(), b"")
-        found.arrays["s"][0] = 1  # kernels are compiled for arrays that may be written
+        return found.arrays["samples"].flags.writeable  # kernels are compiled for arrays that may be written
 
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(ask, range(8)))
     assert (actor.now, actor.most) == (0, most)
 
 
