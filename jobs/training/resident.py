@@ -62,7 +62,7 @@ class ResidentCrops:
         """
         pixels, channels = min(shape[0], room // shape[1]), shape[1]
         self.device = device
-        self._buffer = torch.empty(pixels, channels, dtype=torch.uint8, device=device)
+        self._buffer = _empty((pixels, channels), device)
         self._used = 0
         self._kept: dict[int, Place] = {}
         self._ahead = _Ahead(decoder, pinned=device.type == "cuda")
@@ -77,7 +77,7 @@ class ResidentCrops:
 
     def window(self, plan: WindowPlan, crops: int, side: int) -> torch.Tensor:
         """Return the crops of a plan, uint8 (crops, side, side, c). UsageError, StorageError of the decoder."""
-        out = torch.empty(crops, side, side, self._buffer.shape[1], dtype=torch.uint8, device=self.device)
+        out = _empty((crops, side, side, self._buffer.shape[1]), self.device)
         rows: list[np.ndarray] = []
         for number in plan.images:
             place, samples = self._image(number)
@@ -106,6 +106,13 @@ class ResidentCrops:
         self._used += len(samples)
         self._kept[number] = place
         return place, self._buffer
+
+
+def _empty(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """Room for samples. On the processor numpy makes it, which asks for large pages of memory."""
+    if device.type == "cpu":
+        return torch.from_numpy(np.empty(shape, np.uint8))
+    return torch.empty(shape, dtype=torch.uint8, device=device)
 
 
 def _draw(out: torch.Tensor, samples: torch.Tensor, table: np.ndarray) -> None:

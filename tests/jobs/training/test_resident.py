@@ -74,7 +74,7 @@ def test_they_are_the_crops_that_are_streamed(
 ) -> None:
     """Even where few images stay on the device, or none; and from any step on."""
     monkeypatch.setattr(feeding, "room_on", lambda device: room)
-    monkeypatch.setattr(resident, "_AT_ONCE", 16 * 16 * 7)
+    monkeypatch.setattr(resident, "_AT_ONCE", 16 * 16 * 70)
     streamed = feed_of(images, channels, flips=flips, feed="streamed")
     drawn = replace(streamed, options=replace(streamed.options, feed="resident"))
     for first in (0, 5):
@@ -137,6 +137,7 @@ def test_a_data_set_of_which_nothing_decodes_says_so(tmp_path: Path) -> None:
         some(feed_of((source, divided), feed="resident"), 0)
 
 
+@pytest.mark.slow
 def test_a_training_ends_in_the_same_weights_whatever_feeds_it(recipe: str, photos: str, tmp_path: Path) -> None:
     models = []
     for feed in ("streamed", "resident"):
