@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tilepress.codecs.codec import TileSpec
+from tilepress.codecs.errors import ModelError
+from tilepress.codecs.integer.network import IntegerNetwork
 from tilepress.codecs.learned.batches import run_float
 from tilepress.codecs.planes.quantiser import Quantiser
 from tilepress.codecs.planes.rgb_inputs import MIN_BITS, from_pictures
@@ -14,7 +16,18 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+_MOST_BITS = 40  # of what is joined: planes/tiling.py
 PIXELS_AT_ONCE = 1 << 19  # of the pictures that one pass through a network may have
+
+
+def joinable(synthesis: IntegerNetwork, fraction_bits: int, bits: int = MIN_BITS) -> IntegerNetwork:
+    """Return a synthesis whose results, in units of 2^-fraction_bits, may be joined and rounded in those of 2^-bits.
+
+    ModelError if they may be so large that this is not exact.
+    """
+    if synthesis.reach << max(0, bits - fraction_bits) >= 1 << _MOST_BITS:
+        raise ModelError(f"what the synthesis makes may be as large as {synthesis.reach}: pictures of it are not exact")
+    return synthesis
 
 
 def quantised(

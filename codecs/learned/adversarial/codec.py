@@ -23,6 +23,7 @@ from tilepress.codecs.learned.adversarial.config import AdversarialConfig
 from tilepress.codecs.learned.cnn_ae.codec import CnnAe
 from tilepress.codecs.learned.coders import FixedLatents, stepped_quantiser
 from tilepress.codecs.learned.config import LeveledConfig
+from tilepress.codecs.learned.grids import joinable
 from tilepress.codecs.learned.leveled import Level
 from tilepress.codecs.learned.networks import load_synthesis
 from tilepress.codecs.learned.tensors import under
@@ -52,9 +53,9 @@ class GanAe(CnnAe):
     def load_networks(self) -> None:
         """Load the analysis and both syntheses, proven for the latents of all levels. ModelError."""
         super().load_networks()
-        tensors, (bits, _) = under(self.model.tensors, ADVERSARIAL), self.config.adversarial_bits
+        tensors, (bits, fraction_bits) = under(self.model.tensors, ADVERSARIAL), self.config.adversarial_bits
         steps = load_synthesis(self.config.synthesis_plan, tensors, bits)
-        self._adversarial = IntegerNetwork(steps, self.bounds, self.device)
+        self._adversarial = joinable(IntegerNetwork(steps, self.bounds, self.device), fraction_bits)
 
     @property
     def synthesis(self) -> IntegerNetwork:

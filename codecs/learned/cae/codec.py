@@ -18,7 +18,7 @@ from tilepress.codecs.learned.batches import run_integer
 from tilepress.codecs.learned.cae.config import CaeConfig
 from tilepress.codecs.learned.coders import ContextLatents, load_stepped, separate_pictures
 from tilepress.codecs.learned.config import LeveledConfig
-from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, quantised, tiles_from, values_of
+from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, joinable, quantised, tiles_from, values_of
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
 from tilepress.codecs.learned.networks import load_analysis, load_synthesis
 from tilepress.codecs.learned.on_device import Tensors
@@ -58,7 +58,7 @@ class Cae(LeveledCodec):
             parts = chained(tensors, config.synthesis_parts(unit), "synthesis")
             steps = load_synthesis(config.synthesis_plan(unit), parts, config.activation_bits)
             bounds = level.quantisers[numbered(unit)].bounds
-            self._syntheses.append(IntegerNetwork(steps, bounds, self.device))
+            self._syntheses.append(joinable(IntegerNetwork(steps, bounds, self.device), self.config.fraction_bits))
 
     def shapes(self, spec: TileSpec) -> Shapes:
         """Return (pictures, rows, columns, K) behind each unit."""

@@ -24,7 +24,7 @@ from tilepress.codecs.learned.batches import run_integer
 from tilepress.codecs.learned.cnn_ae.config import CnnConfig
 from tilepress.codecs.learned.coders import ContextLatents, load_stepped, separate_pictures
 from tilepress.codecs.learned.config import LeveledConfig
-from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, quantised, tiles_from, values_of
+from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, joinable, quantised, tiles_from, values_of
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
 from tilepress.codecs.learned.networks import load_analysis, load_synthesis
 from tilepress.codecs.learned.on_device import Tensors
@@ -55,7 +55,7 @@ class CnnAe(LeveledCodec):
         self._analysis = load_analysis(config.analysis_plan, tensors, self.device)
         self.bounds = config.input_bounds(np.stack([level.quantiser.bounds for level in self.levels]))
         self.steps = load_synthesis(config.synthesis_plan, tensors, config.activation_bits)
-        self._synthesis = IntegerNetwork(self.steps, self.bounds, self.device)
+        self._synthesis = joinable(IntegerNetwork(self.steps, self.bounds, self.device), self.fraction_bits)
 
     def shapes(self, spec: TileSpec) -> Shapes:
         """Return (pictures, rows, columns, K)."""

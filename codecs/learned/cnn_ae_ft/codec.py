@@ -21,6 +21,7 @@ from tilepress.codecs.integer.network import IntegerNetwork
 from tilepress.codecs.learned.cnn_ae.codec import CnnAe
 from tilepress.codecs.learned.cnn_ae_ft.changes import Changes, arrays_of, pack_changes, unpack_changes
 from tilepress.codecs.learned.coders import BIT_PRICE
+from tilepress.codecs.learned.grids import joinable
 from tilepress.codecs.learned.leveled import Level
 from tilepress.codecs.learned.networks import UNIT
 from tilepress.codecs.learned.on_device import sent
@@ -151,7 +152,7 @@ class CnnAeFt(CnnAe):
     def _with_changes(self, changes: Changes) -> Self:
         other = copy.copy(self)
         other.steps = changes.added_to(self.steps)
-        other._synthesis = IntegerNetwork(other.steps, self.bounds, self.device)
+        other._synthesis = joinable(IntegerNetwork(other.steps, self.bounds, self.device), self.fraction_bits)
         return other
 
 

@@ -23,7 +23,7 @@ from tilepress.codecs.learned.batches import run_integer
 from tilepress.codecs.learned.cnn_rnn_ae.config import RecurrentConfig
 from tilepress.codecs.learned.coders import ContextLatents, SeveralLatents, load_stepped, separate_pictures
 from tilepress.codecs.learned.config import LeveledConfig
-from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, quantised, values_of
+from tilepress.codecs.learned.grids import PIXELS_AT_ONCE, joinable, quantised, values_of
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
 from tilepress.codecs.learned.networks import load_analysis, load_synthesis
 from tilepress.codecs.learned.on_device import Tensors
@@ -62,7 +62,10 @@ class CnnRnnAe(LeveledCodec):
             tensors = under(self.model.tensors, f"network{at}")
             self._analyses.append(load_analysis(config.analysis_plan, tensors, self.device))
             steps = load_synthesis(synthesis, tensors, config.activation_bits[at])
-            self._syntheses.append(IntegerNetwork(steps, bounds[at], self.device))
+            least = min(
+                bits for bits, network in zip(config.errors_bits, config.networks, strict=True) if network == at
+            )
+            self._syntheses.append(joinable(IntegerNetwork(steps, bounds[at], self.device), least, config.picture_bits))
 
     def shapes(self, spec: TileSpec) -> Shapes:
         """Return (pictures, rows, columns, K) for each iteration."""

@@ -21,6 +21,7 @@ from tilepress.codecs.learned.batches import run_float, run_integer
 from tilepress.codecs.learned.coders import FactorizedLatents
 from tilepress.codecs.learned.config import LeveledConfig
 from tilepress.codecs.learned.divisive import ALIGNMENT, BITS, GdnAnalysis, synthesis_steps
+from tilepress.codecs.learned.grids import joinable
 from tilepress.codecs.learned.leveled import Level, LeveledCodec
 from tilepress.codecs.learned.on_device import Tensors
 from tilepress.codecs.model import tensor
@@ -87,7 +88,7 @@ class GdnFactorized(LeveledCodec):
         self._analysis = GdnAnalysis(self.model.tensors, self.config.channels, self.device)
         bounds = np.max([level.quantiser.bounds for level in self.levels], axis=0)
         steps = synthesis_steps(self.model.tensors, self.config.channels, self.config.reach)
-        self._synthesis = IntegerNetwork(steps, bounds, self.device)
+        self._synthesis = joinable(IntegerNetwork(steps, bounds, self.device), BITS)
 
     def shapes(self, spec: TileSpec) -> Shapes:
         """Return (pictures, c, h, w)."""

@@ -251,6 +251,11 @@ def test_weights_beyond_float32_are_decoded_in_float64_and_still_exact() -> None
     np.testing.assert_array_equal(grown.synthesise(symbols), first)
 
 
+def test_pictures_too_large_to_be_joined_exactly_are_a_model_error() -> None:
+    with pytest.raises(ModelError, match="pictures of it are not exact"):
+        CnnAe(changed(**{"synthesis2.bias": lambda a: a.astype(np.int64) + (1 << 51)}))
+
+
 def test_a_model_of_another_family_is_a_model_error() -> None:
     with pytest.raises(ModelError, match="codec other"):
         CnnAe(replace(codec().model, codec_id="other"))
