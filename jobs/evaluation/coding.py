@@ -7,7 +7,7 @@ JPEG XL, because a tile did not shrink, the codec's own bytes count here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -143,7 +143,7 @@ class Trip:
             self._decode(self._encode(corner[None], spec, self._point.settings), spec)
             _warm.add(kind)
 
-    def batches(self, window: Sequence[Tile]) -> Iterator[list[Tile]]:
+    def batches(self, window: Iterable[Tile]) -> Iterator[list[Tile]]:
         """Yield tiles for one call: equal ones together where there are networks to gain from it, as in `compress`."""
         for batch in batches(window):
             if self.codec.networks:

@@ -28,37 +28,40 @@ def smallest_exact(tile: Tile, reference: str, pool: CodecPool) -> CodedTile:
 def code_tiles(tiles: Iterable[Tile], choose: Callable[[Tile], Coding], pool: CodecPool) -> Iterator[CodedTile]:
     """Code a stream of tiles, results in the same order.
 
-    Batches are filled from a window of tiles. They are worked on while the tiles of the next one are read.
+    Batches are filled from a window of tiles. They are worked on while further tiles are read.
     """
-    left: deque[int] = deque()  # batches of each window that are not coded yet
+    ends: deque[int] = deque()  # of windows: how many batches there are up to there
 
     def work() -> Iterator[Work]:
+        count = 0
         for window in windows(tiles):
-            cut = deque(_split_for_threads([(batch, choose(batch[0])) for batch in batches(window)], pool))
-            left.append(len(cut))
-            window.clear()
-            while cut:
-                yield cut.popleft()
+            for batch in batches(window):
+                for each in _split_for_threads(batch, choose(batch[0]), pool):
+                    count += 1
+                    yield each
+            ends.append(count)
 
     window: list[CodedTile] = []
-    for batch in pool.map_ahead(partial(_code_batch, pool), work(), _nbytes):
+    for done, batch in enumerate(pool.map_ahead(partial(_code_batch, pool), work(), _nbytes)):
+        if ends and ends[0] == done:  # it is of another window than those before
+            ends.popleft()
+            yield from _in_order(window)
+            window = []
         for tile in batch:
             pool.progress.tile_coded(tile.facts.w * tile.facts.h, tile.nbytes)
         window += batch
-        left[0] -= 1
-        if not left[0]:
-            left.popleft()
-            yield from sorted(window, key=lambda tile: (tile.facts.image, tile.facts.tile))
-            window = []
+    yield from _in_order(window)
 
 
-def _split_for_threads(work: Iterable[Work], pool: CodecPool) -> Iterator[Work]:
+def _in_order(window: list[CodedTile]) -> list[CodedTile]:
+    return sorted(window, key=lambda tile: (tile.facts.image, tile.facts.tile))
+
+
+def _split_for_threads(batch: list[Tile], coding: Coding, pool: CodecPool) -> list[Work]:
     # Only networks gain from batches; other codecs run tile by tile, so that threads share the work evenly.
-    for batch, coding in work:
-        if pool.codec(coding.reference).networks:
-            yield batch, coding
-        else:
-            yield from (([tile], coding) for tile in batch)
+    if pool.codec(coding.reference).networks:
+        return [(batch, coding)]
+    return [([tile], coding) for tile in batch]
 
 
 def _nbytes(work: Work) -> int:

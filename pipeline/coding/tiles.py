@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -87,32 +87,45 @@ def join_band(tiles: Sequence[tuple[Box, np.ndarray]], area: Box) -> np.ndarray:
 Item = TypeVar("Item")
 
 
-def windows(tiles: Iterable[Tile]) -> Iterator[list[Tile]]:
-    """Yield consecutive tiles, so many that batches fill and so few that memory stays bounded."""
-    window: list[Tile] = []
-    pixels = 0
+def windows(tiles: Iterable[Tile]) -> Iterator[Iterator[Tile]]:
+    """Yield consecutive tiles, so many that batches fill and so few that memory stays bounded.
+
+    Each window takes its tiles when it is asked for them, and is to be exhausted before the next one is asked for.
+    """
+    source = iter(tiles)
+    for first in source:
+        yield _window(chain([first], source))
+
+
+def _window(tiles: Iterable[Tile]) -> Iterator[Tile]:
+    pixels = count = 0
     for tile in tiles:
-        window.append(tile)
-        pixels += tile.box.w * tile.box.h
-        if pixels >= WINDOW_PIXELS or len(window) >= WINDOW_TILES:
-            yield window
-            window, pixels = [], 0
-    if window:
-        yield window
+        pixels, count = pixels + tile.box.w * tile.box.h, count + 1
+        yield tile
+        if pixels >= WINDOW_PIXELS or count >= WINDOW_TILES:
+            return
 
 
-def batches(window: Sequence[Tile]) -> Iterator[list[Tile]]:
-    """Yield tiles of a window that share all, in fixed chunks; order within a batch is that of the window."""
-    by_kind = sorted(enumerate(window), key=lambda pair: (_kind(pair[1]), pair[0]))
-    for _, group in groupby(by_kind, key=lambda pair: _kind(pair[1])):
-        tiles = [tile for _, tile in group]
-        yield from chunks(tiles, tiles[0].box.w, tiles[0].box.h)
+def batches(window: Iterable[Tile]) -> Iterator[list[Tile]]:
+    """Yield tiles of a window that share all, in fixed chunks, each as soon as it is full; in the window's order."""
+    open_batches: dict[tuple[object, ...], list[Tile]] = {}
+    for tile in window:
+        batch = open_batches.setdefault(_kind(tile), [])
+        batch.append(tile)
+        if len(batch) == _batch_tiles(tile.box.w, tile.box.h):
+            yield open_batches.pop(_kind(tile))
+    for kind in sorted(open_batches):
+        yield open_batches[kind]
 
 
 def chunks(items: list[Item], width: int, height: int) -> Iterator[list[Item]]:
     """Return runs of items about tiles of one size, each as long as makes a batch."""
-    size = max(1, min(BATCH_TILES, BATCH_PIXELS // (width * height)))
+    size = _batch_tiles(width, height)
     return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _batch_tiles(width: int, height: int) -> int:
+    return max(1, min(BATCH_TILES, BATCH_PIXELS // (width * height)))
 
 
 def _kind(tile: Tile) -> tuple[object, ...]:

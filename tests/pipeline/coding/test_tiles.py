@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,7 +87,7 @@ TILES = st.lists(
 @given(TILES)
 def test_windows_and_batches_lose_no_tile_and_keep_their_order(kinds: list[tuple[int, int, int]]) -> None:
     stream = [tile_of(number, *kind) for number, kind in enumerate(kinds)]
-    cut_up = list(windows(stream))
+    cut_up = list(map(list, windows(stream)))
     assert [tile for window in cut_up for tile in window] == stream
     for window in cut_up:
         grouped = list(batches(window))
@@ -101,9 +103,9 @@ def test_windows_and_batches_lose_no_tile_and_keep_their_order(kinds: list[tuple
 
 
 def test_windows_are_bounded_in_pixels_and_tiles() -> None:
-    small = list(windows(tile_of(number, 1, 1) for number in range(module.WINDOW_TILES + 5)))
+    small = list(map(list, windows(tile_of(number, 1, 1) for number in range(module.WINDOW_TILES + 5))))
     assert [len(window) for window in small] == [module.WINDOW_TILES, 5]
-    large = list(windows(tile_of(number, 2048, 2048) for number in range(9)))
+    large = list(map(list, windows(tile_of(number, 2048, 2048) for number in range(9))))
     assert max(sum(t.box.w * t.box.h for t in window) for window in large) <= module.WINDOW_PIXELS + (1 << 22)
 
 
@@ -112,3 +114,15 @@ def test_batches_depend_on_the_window_alone() -> None:
     first = [[tile.number for tile in batch] for batch in batches(window)]
     assert first == [[tile.number for tile in batch] for batch in batches(list(window))]
     assert [len(batch) for batch in first] == [16, 16, 8]
+
+
+def test_a_batch_is_there_as_soon_as_it_is_full() -> None:
+    taken = []
+
+    def tiles() -> Iterator[Tile]:
+        for number in range(40):
+            taken.append(number)
+            yield tile_of(number, 512, 512 - number % 2)
+
+    first = next(batches(next(windows(tiles()))))
+    assert [tile.number for tile in first] == list(range(0, 32, 2)) and taken == list(range(31))
