@@ -33,8 +33,8 @@ class LooksFirst(LocalStorage):
 
 
 def test_of_eight_writers_one_creates_an_object(storage_root: str, figures: dict[str, object]) -> None:
-    assert contend(partial(opened, Location(storage_root)), 12) == []
-    figures |= {"objects": 12, "writers": WRITERS}
+    assert contend(partial(opened, Location(storage_root)), 5) == []
+    figures |= {"objects": 5, "writers": WRITERS}
 
 
 @pytest.mark.parametrize("kind", [Overwrites, LooksFirst])

@@ -141,6 +141,7 @@ def test_processes_at_the_same_time_compile_everything_once(plug, tmp_path) -> N
     assert sorted(found) == [LOADED] * 3 + [COMPILED]
 
 
+@pytest.mark.slow
 def test_processes_that_need_different_kernels_compile_each_of_them_and_what_they_share_once(plug, tmp_path) -> None:
     """`whole`, `other` and the part of both: three signatures, whoever compiles the part."""
     found = [result(process) for process in [start(tmp_path), start(tmp_path, "outer.other(5)")]]

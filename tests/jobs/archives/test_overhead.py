@@ -22,7 +22,9 @@ def small_file(method: str, number: int) -> bytes:
     return encoded(image_of("L", 32, 32, seed=number), "TIFF")
 
 
-@pytest.mark.parametrize("method", KINDS, ids=KINDS.get)
+@pytest.mark.parametrize(
+    "method", [pytest.param(kind, marks=[pytest.mark.slow] * (kind != "jpegxl"), id=KINDS[kind]) for kind in KINDS]
+)
 def test_a_thousand_small_images_cost_300_bytes_each(method: str, tmp_path: Path) -> None:
     for number in range(IMAGES):
         path = tmp_path / f"source/{number % 10}/image-{number:05}"

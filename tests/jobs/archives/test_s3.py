@@ -102,6 +102,7 @@ def test_places_are_reached_by_storage_options_and_no_secret_is_stored_or_said(
     assert all(secret not in text for text in (said, *tables))
 
 
+@pytest.mark.slow
 def test_every_answer_to_what_creates_may_be_lost_once(local_source, s3_url, s3_server, monkeypatch, tmp_path):
     wanted = uninterrupted(local_source, tmp_path / "wanted", **SMALL)
     lost = losing_answers(monkeypatch)

@@ -38,7 +38,7 @@ class Heard:
         self.over.append(number)
 
 
-@pytest.mark.parametrize("kind", ["local", "ray"])
+@pytest.mark.parametrize("kind", ["local", pytest.param("ray", marks=pytest.mark.slow)])
 def test_a_watcher_hears_of_a_shard_under_way_and_then_of_its_end(kind, tmp_path, request, monkeypatch) -> None:
     if kind == "ray":
         ray = request.getfixturevalue("ray_cluster")

@@ -37,7 +37,7 @@ def pictures(draw) -> tuple[np.ndarray, int]:
     return made.astype(dtype)[..., 0 if draw(st.booleans()) else slice(None)], bits
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(pictures(), st.booleans())
 def test_any_picture_has_findings_of_known_kinds_with_finite_values(made, lossy_format):
     found = inspect(*made, lossy_format=lossy_format)

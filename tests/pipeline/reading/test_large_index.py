@@ -141,6 +141,7 @@ def test_rows_behind_damage_are_those_of_the_parts_behind_it(archive: Path) -> N
                 assert [row["image"] for row in rest] == [row["image"] for row in left if row["image"] >= 20]
 
 
+@pytest.mark.slow
 def test_verify_finds_it_and_repair_mends_it(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     offset, length = spans(archive)[20]
     damage(archive, offset + length // 2)

@@ -97,7 +97,7 @@ def test_a_store_without_the_create_only_promise_is_found_out(storage, monkeypat
     assert {name: storage.read(name) for name in names(storage)} == content
 
 
-@pytest.mark.parametrize("size", [3, 100_000])
+@pytest.mark.parametrize("size", [3, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_of_eight_concurrent_creators_exactly_one_wins(storage_root, create_at_once, size):
     storage = open_storage(storage_root)
     (winner,) = create_at_once(storage, "runs/one", [bytes([who]) * size for who in range(8)])
