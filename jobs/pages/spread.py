@@ -124,8 +124,9 @@ class Spread:
         if low == high:
             return [low, math.nextafter(high, math.inf)] if low == 0 else sorted((low, low * (1 + 1e-9)))
         if log:
-            ratio = math.log(high / low)
-            return [low, *(low * math.exp(ratio * step / bins) for step in range(1, bins)), high]
+            start, end = math.log(low), math.log(high)  # their ratio may be beyond every float
+            between = (math.exp(start + (end - start) * step / bins) for step in range(1, bins))
+            return [low, *(min(max(edge, low), high) for edge in between), high]
         return [low, *(low + (high - low) * step / bins for step in range(1, bins)), high]
 
     def _all_whole(self) -> bool:
