@@ -127,7 +127,7 @@ class _Turns:
         import torch
 
         if _has_pinned_memory(self._device):
-            event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch gives it no types
+            event = torch.cuda.Event()
             event.record(torch.cuda.current_stream(self._device))
             self._ends.append(event)
             if len(self._ends) >= _UNDER_WAY:

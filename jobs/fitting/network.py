@@ -125,7 +125,7 @@ def fit(rows: Rows, hidden: tuple[int, int], start: Network | None, schedule: Sc
             optimiser.param_groups[0]["lr"] = (_RATE_TUNING if tuned else _RATE) * _shape(done)
             loss = bits(module(features[batch]), targets[batch])
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
             optimiser.step()
             module.clamp()

@@ -17,6 +17,12 @@ _BLOCK = bytes(1 << 18)
 _FASTEST = Settings(effort=1)
 
 
+def burn_until(target: float) -> None:
+    """Use a processor until this thread has used it for so many seconds, outside the interpreter's lock."""
+    while time.thread_time() < target:
+        hashlib.sha256(_BLOCK)
+
+
 class Burning(JpegXl):
     """JPEG XL at effort 1, and then idle work up to `ms_per_mp` of processor time a megapixel for encoding."""
 
@@ -27,8 +33,7 @@ class Burning(JpegXl):
         """JPEG XL's bytes, after a while."""
         target = time.thread_time() + self.ms_per_mp / 1000 * spec.height * spec.width / 1e6
         data = super().encode_tile(tile, spec, _FASTEST)
-        while time.thread_time() < target:
-            hashlib.sha256(_BLOCK)
+        burn_until(target)
         return data
 
 

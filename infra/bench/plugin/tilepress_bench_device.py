@@ -5,20 +5,19 @@ A batch keeps the device for as long as one of so many MP/s takes; `pack` and `u
 
 from __future__ import annotations
 
-import hashlib
 import time
 import zlib
 from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
+from tilepress_bench_codecs import burn_until
 
 from tilepress.codecs.codec import Codec, Settings, Symbols, Tiles, TileSpec
 from tilepress.codecs.errors import StreamError
 
 PACK_S = 0.030  # of a processor, a megapixel: 33 MP/s, as block-dnn-16 has it
 STEP = 8  # of whose squares one sample is kept
-_BLOCK = bytes(1 << 18)
 
 
 class SimulatedDevice(Codec):
@@ -107,7 +106,5 @@ def megapixels(spec: TileSpec) -> float:
 
 
 def burn(seconds: float) -> None:
-    """Use a processor for so long, outside the interpreter's lock, as kernels do."""
-    target = time.thread_time() + seconds
-    while time.thread_time() < target:
-        hashlib.sha256(_BLOCK)
+    """Use a processor for so long, as kernels do."""
+    burn_until(time.thread_time() + seconds)

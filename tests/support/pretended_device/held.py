@@ -76,7 +76,7 @@ class Held(torch.Tensor):
         """Return the numbers, which waits for the device."""
         return self.detach().cpu().tolist()
 
-    def __repr__(self) -> str:  # type: ignore[override]  # torch's takes an argument that nobody gives
+    def __repr__(self, *, tensor_contents: object = None) -> str:
         return f"{self.held!r} on {DEVICE}"
 
     def __tensor_flatten__(self) -> tuple[list[str], None]:
